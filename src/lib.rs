@@ -1,0 +1,24 @@
+//! Federated learning with learned update compression, trained by hand-written compute shaders.
+//!
+//! Data flows one way: [`data`] and [`model`] feed [`ops`], which record dispatches of the WGSL
+//! kernels in `shaders/` through [`gpu`]; [`codec`] trains autoencoders on weight snapshots with the
+//! same ops; [`federation`] drives collaborators and the aggregator, counts every byte, and
+//! [`report`] shows what came of it. [`mod@reference`] holds the f64 twin of every kernel.
+//!
+//! Shapes are written with the same letters everywhere: `R` replicas, `B` batch, `I` inputs, `O`
+//! outputs, `H` `W` height and width, `C` channels, `P` parameters, `Z` latent, `N` rows and `K`
+//! columns of a weight matrix as it lies on the device, `S` snapshots.
+#![warn(missing_docs)]
+
+pub mod codec;
+pub mod data;
+pub mod error;
+pub mod federation;
+pub mod files;
+pub mod gpu;
+pub mod model;
+pub mod ops;
+pub mod reference;
+pub mod report;
+
+pub use error::{Error, Result};

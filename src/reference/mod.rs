@@ -1,0 +1,1 @@
+//! The f64 twins of the kernels, plain loops, no cleverness.
