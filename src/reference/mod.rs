@@ -1,1 +1,26 @@
 //! The f64 twins of the kernels, plain loops, no cleverness.
+//!
+//! One file for each file in `shaders/`, of the same name. A twin is what a kernel has to agree with, so it
+//! is written to be read against the paper or PyTorch, not to be fast: row-major slices in, fresh vectors
+//! out, one loop per index. [`compare`] decides what "agree" means, and [`finite_difference`] checks the
+//! twins' own gradients.
+// Loops over indexes are what makes a twin comparable, line by line, with its kernel.
+#![allow(clippy::needless_range_loop)]
+
+pub mod activation;
+pub mod compare;
+pub mod dense;
+pub mod elementwise;
+pub mod finite_difference;
+pub mod gather;
+pub mod loss;
+pub mod optimizer;
+pub mod random;
+pub mod reduce;
+pub mod standardize;
+
+/// Panics where a slice is not as long as its shape says: a twin that reads the wrong length proves nothing.
+#[track_caller]
+fn expect_len(what: &str, actual: usize, expected: usize) {
+    assert_eq!(actual, expected, "{what} has {actual} elements, its shape says {expected}");
+}

@@ -1,0 +1,283 @@
+//! Dense layers, and the three row-wise products that the kernels are made of.
+//!
+//! A layer's weight is `[R, O, I]`, as torch.nn.Linear keeps it. The device keeps every weight as rows of a
+//! matrix `[R, N, K]` with the short axis contiguous, and reaches forward, input gradient and weight gradient
+//! through [`rows_dot`], [`rows_sum`] and [`rows_outer`]: for a decoder (N = O, K = I) forward is `rows_dot`;
+//! for an encoder kept transposed (N = I, K = O) forward is `rows_sum`.
+
+use super::activation::Activation;
+use super::expect_len;
+
+/// The sizes of a dense layer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DenseShape {
+    /// R.
+    pub replicas: usize,
+    /// B.
+    pub batch: usize,
+    /// I.
+    pub inputs: usize,
+    /// O.
+    pub outputs: usize,
+}
+
+impl DenseShape {
+    fn x(&self) -> usize {
+        self.replicas * self.batch * self.inputs
+    }
+
+    fn y(&self) -> usize {
+        self.replicas * self.batch * self.outputs
+    }
+
+    fn weight(&self) -> usize {
+        self.replicas * self.outputs * self.inputs
+    }
+}
+
+/// `y [R, B, O] = activation(x [R, B, I] . w [R, O, I] + bias [R, O])`, as torch.nn.Linear for each replica.
+pub fn forward(x: &[f64], w: &[f64], bias: &[f64], shape: DenseShape, activation: Activation) -> Vec<f64> {
+    let DenseShape { replicas, batch, inputs, outputs } = shape;
+    expect_len("x", x.len(), shape.x());
+    expect_len("w", w.len(), shape.weight());
+    expect_len("bias", bias.len(), replicas * outputs);
+    let mut y = vec![0.0; shape.y()];
+    for r in 0..replicas {
+        for b in 0..batch {
+            for o in 0..outputs {
+                let mut sum = bias[r * outputs + o];
+                for i in 0..inputs {
+                    sum += x[(r * batch + b) * inputs + i] * w[(r * outputs + o) * inputs + i];
+                }
+                y[(r * batch + b) * outputs + o] = activation.apply(sum);
+            }
+        }
+    }
+    y
+}
+
+/// `dx [R, B, I]` from the gradient `dy [R, B, O]` at the pre-activation and the weight `w [R, O, I]`.
+pub fn backward_input(dy: &[f64], w: &[f64], shape: DenseShape) -> Vec<f64> {
+    let DenseShape { replicas, batch, inputs, outputs } = shape;
+    expect_len("dy", dy.len(), shape.y());
+    expect_len("w", w.len(), shape.weight());
+    let mut dx = vec![0.0; shape.x()];
+    for r in 0..replicas {
+        for b in 0..batch {
+            for i in 0..inputs {
+                let mut sum = 0.0;
+                for o in 0..outputs {
+                    sum += dy[(r * batch + b) * outputs + o] * w[(r * outputs + o) * inputs + i];
+                }
+                dx[(r * batch + b) * inputs + i] = sum;
+            }
+        }
+    }
+    dx
+}
+
+/// `(dw [R, O, I], dbias [R, O])` from the gradient `dy [R, B, O]` at the pre-activation and `x [R, B, I]`.
+pub fn backward_weight(dy: &[f64], x: &[f64], shape: DenseShape) -> (Vec<f64>, Vec<f64>) {
+    let DenseShape { replicas, batch, inputs, outputs } = shape;
+    expect_len("dy", dy.len(), shape.y());
+    expect_len("x", x.len(), shape.x());
+    let mut dw = vec![0.0; shape.weight()];
+    let mut dbias = vec![0.0; replicas * outputs];
+    for r in 0..replicas {
+        for b in 0..batch {
+            for o in 0..outputs {
+                let d = dy[(r * batch + b) * outputs + o];
+                dbias[r * outputs + o] += d;
+                for i in 0..inputs {
+                    dw[(r * outputs + o) * inputs + i] += d * x[(r * batch + b) * inputs + i];
+                }
+            }
+        }
+    }
+    (dw, dbias)
+}
+
+/// The sizes of a row-wise product with a matrix of N rows of K columns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RowsShape {
+    /// R.
+    pub replicas: usize,
+    /// B.
+    pub batch: usize,
+    /// N.
+    pub rows: usize,
+    /// K.
+    pub columns: usize,
+}
+
+/// `a [R, B, N]` with `a[b, n] = sum over k of c[b, k] * w[n, k]`, from `c [R, B, K]` and `w [R, N, K]`.
+pub fn rows_dot(c: &[f64], w: &[f64], shape: RowsShape) -> Vec<f64> {
+    let RowsShape { replicas, batch, rows, columns } = shape;
+    expect_len("c", c.len(), replicas * batch * columns);
+    expect_len("w", w.len(), replicas * rows * columns);
+    let mut a = vec![0.0; replicas * batch * rows];
+    for r in 0..replicas {
+        for b in 0..batch {
+            for n in 0..rows {
+                for k in 0..columns {
+                    a[(r * batch + b) * rows + n] +=
+                        c[(r * batch + b) * columns + k] * w[(r * rows + n) * columns + k];
+                }
+            }
+        }
+    }
+    a
+}
+
+/// `c [R, B, K]` with `c[b, k] = sum over n of a[b, n] * w[n, k]`, from `a [R, B, N]` and `w [R, N, K]`.
+pub fn rows_sum(a: &[f64], w: &[f64], shape: RowsShape) -> Vec<f64> {
+    let RowsShape { replicas, batch, rows, columns } = shape;
+    expect_len("a", a.len(), replicas * batch * rows);
+    expect_len("w", w.len(), replicas * rows * columns);
+    let mut c = vec![0.0; replicas * batch * columns];
+    for r in 0..replicas {
+        for b in 0..batch {
+            for n in 0..rows {
+                for k in 0..columns {
+                    c[(r * batch + b) * columns + k] +=
+                        a[(r * batch + b) * rows + n] * w[(r * rows + n) * columns + k];
+                }
+            }
+        }
+    }
+    c
+}
+
+/// `g [R, N, K]` with `g[n, k] = sum over b of a[b, n] * c[b, k]`, from `a [R, B, N]` and `c [R, B, K]`.
+pub fn rows_outer(a: &[f64], c: &[f64], shape: RowsShape) -> Vec<f64> {
+    let RowsShape { replicas, batch, rows, columns } = shape;
+    expect_len("a", a.len(), replicas * batch * rows);
+    expect_len("c", c.len(), replicas * batch * columns);
+    let mut g = vec![0.0; replicas * rows * columns];
+    for r in 0..replicas {
+        for b in 0..batch {
+            for n in 0..rows {
+                for k in 0..columns {
+                    g[(r * rows + n) * columns + k] +=
+                        a[(r * batch + b) * rows + n] * c[(r * batch + b) * columns + k];
+                }
+            }
+        }
+    }
+    g
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference::activation;
+    use crate::reference::finite_difference::{assert_gradients_agree, central_gradient};
+    use crate::reference::random::uniform_tensor;
+
+    // No two sizes alike, so that a swapped axis cannot pass.
+    const SHAPE: DenseShape = DenseShape { replicas: 2, batch: 3, inputs: 5, outputs: 4 };
+
+    fn values(length: usize, tensor: u32) -> Vec<f64> {
+        uniform_tensor(length, 0, tensor, 11, 1.0).into_iter().map(f64::from).collect()
+    }
+
+    fn weighted_sum(y: &[f64], weights: &[f64]) -> f64 {
+        y.iter().zip(weights).map(|(y, weight)| y * weight).sum()
+    }
+
+    #[test]
+    fn a_layer_worked_by_hand() {
+        let shape = DenseShape { replicas: 1, batch: 2, inputs: 3, outputs: 2 };
+        let x = [1.0, 2.0, 3.0, -1.0, 0.0, 1.0];
+        let w = [1.0, 0.0, -1.0, 0.5, 0.5, 0.5];
+        let y = forward(&x, &w, &[0.25, -1.0], shape, Activation::Linear);
+        assert_eq!(y, [-1.75, 2.0, -1.75, -1.0]);
+        assert_eq!(forward(&x, &w, &[0.25, -1.0], shape, Activation::Relu), [0.0, 2.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn gradients_agree_with_finite_differences_for_each_activation() {
+        let x = values(SHAPE.x(), 0);
+        let w = values(SHAPE.weight(), 1);
+        let bias = values(SHAPE.replicas * SHAPE.outputs, 2);
+        // The objective is a weighted sum of the outputs, so that the gradient at each output differs.
+        let weights = values(SHAPE.y(), 3);
+        for activation in Activation::ALL {
+            let y = forward(&x, &w, &bias, SHAPE, activation);
+            let dy = activation::backward(&weights, &y, activation);
+            let dx = backward_input(&dy, &w, SHAPE);
+            let (dw, dbias) = backward_weight(&dy, &x, SHAPE);
+            let objective = |x: &[f64], w: &[f64], bias: &[f64]| {
+                weighted_sum(&forward(x, w, bias, SHAPE, activation), &weights)
+            };
+            assert_gradients_agree(&dx, &central_gradient(|at| objective(at, &w, &bias), &x, 1e-5));
+            assert_gradients_agree(&dw, &central_gradient(|at| objective(&x, at, &bias), &w, 1e-5));
+            assert_gradients_agree(&dbias, &central_gradient(|at| objective(&x, &w, at), &bias, 1e-5));
+        }
+    }
+
+    #[test]
+    fn row_products_are_the_layer_with_rows_as_outputs() {
+        let rows = RowsShape {
+            replicas: SHAPE.replicas,
+            batch: SHAPE.batch,
+            rows: SHAPE.outputs,
+            columns: SHAPE.inputs,
+        };
+        let x = values(SHAPE.x(), 0);
+        let w = values(SHAPE.weight(), 1);
+        let dy = values(SHAPE.y(), 3);
+        let no_bias = vec![0.0; SHAPE.replicas * SHAPE.outputs];
+        assert_eq!(rows_dot(&x, &w, rows), forward(&x, &w, &no_bias, SHAPE, Activation::Linear));
+        assert_eq!(rows_sum(&dy, &w, rows), backward_input(&dy, &w, SHAPE));
+        assert_eq!(rows_outer(&dy, &x, rows), backward_weight(&dy, &x, SHAPE).0);
+    }
+
+    #[test]
+    fn row_products_are_the_layer_with_rows_as_inputs() {
+        // The encoder's storage: w_t [R, I, O] holds w [R, O, I] transposed.
+        let rows = RowsShape {
+            replicas: SHAPE.replicas,
+            batch: SHAPE.batch,
+            rows: SHAPE.inputs,
+            columns: SHAPE.outputs,
+        };
+        let transposed = |w: &[f64]| {
+            let mut w_t = vec![0.0; w.len()];
+            for r in 0..SHAPE.replicas {
+                for o in 0..SHAPE.outputs {
+                    for i in 0..SHAPE.inputs {
+                        w_t[(r * SHAPE.inputs + i) * SHAPE.outputs + o] =
+                            w[(r * SHAPE.outputs + o) * SHAPE.inputs + i];
+                    }
+                }
+            }
+            w_t
+        };
+        let x = values(SHAPE.x(), 0);
+        let w = values(SHAPE.weight(), 1);
+        let dy = values(SHAPE.y(), 3);
+        let no_bias = vec![0.0; SHAPE.replicas * SHAPE.outputs];
+        let w_t = transposed(&w);
+        assert_eq!(rows_sum(&x, &w_t, rows), forward(&x, &w, &no_bias, SHAPE, Activation::Linear));
+        assert_eq!(rows_dot(&dy, &w_t, rows), backward_input(&dy, &w, SHAPE));
+        assert_eq!(rows_outer(&x, &dy, rows), transposed(&backward_weight(&dy, &x, SHAPE).0));
+    }
+
+    #[test]
+    fn replicas_do_not_touch_each_other() {
+        let one = DenseShape { replicas: 1, ..SHAPE };
+        let x = values(SHAPE.x(), 0);
+        let w = values(SHAPE.weight(), 1);
+        let bias = values(SHAPE.replicas * SHAPE.outputs, 2);
+        let both = forward(&x, &w, &bias, SHAPE, Activation::Tanh);
+        let second = forward(&x[one.x()..], &w[one.weight()..], &bias[one.outputs..], one, Activation::Tanh);
+        assert_eq!(both[one.y()..], second);
+    }
+
+    #[test]
+    #[should_panic(expected = "w has 39 elements, its shape says 40")]
+    fn a_wrong_length_is_named() {
+        forward(&vec![0.0; SHAPE.x()], &[0.0; 39], &[0.0; 8], SHAPE, Activation::Linear);
+    }
+}

@@ -1,0 +1,65 @@
+//! Batches gathered from a resident data set of bytes, normalised on the way.
+
+use super::expect_len;
+
+/// `x [R, B, D]` with `x = (image / 255 - mean[c]) / std[c]`, as torchvision's ToTensor and Normalize do it.
+///
+/// `images [n, D]` are bytes laid out `[C, H, W]`, so `D` is a multiple of the number of channels, which is the
+/// length of `mean` and of `std`. `index [R, B]` names an image for each sample; `None` is padding and gives zeros.
+pub fn gather(images: &[u8], size: usize, index: &[Option<usize>], mean: &[f64], std: &[f64]) -> Vec<f64> {
+    let channels = mean.len();
+    expect_len("std", std.len(), channels);
+    assert!(
+        channels > 0 && size.is_multiple_of(channels),
+        "{size} bytes are not whole planes of {channels} channels"
+    );
+    assert!(images.len().is_multiple_of(size), "{} bytes are not whole images of {size}", images.len());
+    let plane = size / channels;
+    let mut x = vec![0.0; index.len() * size];
+    for sample in 0..index.len() {
+        let Some(image) = index[sample] else { continue };
+        for d in 0..size {
+            let c = d / plane;
+            x[sample * size + d] = (f64::from(images[image * size + d]) / 255.0 - mean[c]) / std[c];
+        }
+    }
+    x
+}
+
+/// `labels [R, B]` from `all [n]` by the same index, with padding kept.
+pub fn gather_labels(all: &[u8], index: &[Option<usize>]) -> Vec<Option<usize>> {
+    let mut labels = vec![None; index.len()];
+    for sample in 0..index.len() {
+        if let Some(image) = index[sample] {
+            labels[sample] = Some(usize::from(all[image]));
+        }
+    }
+    labels
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn channels_are_planes_and_padding_is_zero() {
+        // Two images of two channels of three pixels.
+        let images = [0, 51, 255, 0, 51, 255, 102, 102, 102, 153, 153, 153];
+        let x = gather(&images, 6, &[Some(1), None, Some(0)], &[0.2, 0.5], &[0.4, 0.25]);
+        let expected = [[0.5, 0.5, 0.5, 0.4, 0.4, 0.4], [0.0; 6], [-0.5, 0.0, 2.0, -2.0, -1.2, 2.0]];
+        for (x, expected) in x.iter().zip(expected.as_flattened()) {
+            assert!((x - expected).abs() < 1e-14, "{x} and {expected}");
+        }
+    }
+
+    #[test]
+    fn labels_follow_the_index() {
+        assert_eq!(gather_labels(&[7, 3], &[Some(1), None, Some(0)]), [Some(3), None, Some(7)]);
+    }
+
+    #[test]
+    #[should_panic(expected = "7 bytes are not whole planes of 2 channels")]
+    fn broken_planes_are_refused() {
+        gather(&[0; 14], 7, &[Some(0)], &[0.0; 2], &[1.0; 2]);
+    }
+}
