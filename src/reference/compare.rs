@@ -10,6 +10,9 @@
 /// output near zero carries the rounding of the large terms that made it. The absolute part forgives subnormal
 /// floats that an adapter flushes to zero, and nothing else: second moments of 1e-12 are still compared.
 ///
+/// Because of the floor, compare one tensor at a time: in a packed `[R, P]` a small bias would hide behind a large
+/// weight.
+///
 /// | name | relative | floor | for |
 /// |---|---|---|---|
 /// | `Exact` | - | - | copies, fills, gathers of bytes, random bits: the twin rounded to f32 |
