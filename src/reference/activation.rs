@@ -49,7 +49,8 @@ impl Activation {
     }
 }
 
-/// The gradient at the pre-activation from the gradient at the output; `gradient` and `output` have one shape.
+/// The gradient at the pre-activation from the gradient at the output; `gradient` and `output` have one
+/// shape.
 pub fn backward(gradient: &[f64], output: &[f64], activation: Activation) -> Vec<f64> {
     super::expect_len("output", output.len(), gradient.len());
     let mut at_pre_activation = vec![0.0; gradient.len()];

@@ -7,11 +7,12 @@
 /// `|a - e| <= 1e-30 + relative * max(|e|, floor * max|e|)`
 ///
 /// where `max|e|` is the largest magnitude in the expected tensor. The floor is there because sums cancel: an
-/// output near zero carries the rounding of the large terms that made it. The absolute part forgives subnormal
-/// floats that an adapter flushes to zero, and nothing else: second moments of 1e-12 are still compared.
+/// output near zero carries the rounding of the large terms that made it. The absolute part forgives
+/// subnormal floats that an adapter flushes to zero, and nothing else: second moments of 1e-12 are still
+/// compared.
 ///
-/// Because of the floor, compare one tensor at a time: in a packed `[R, P]` a small bias would hide behind a large
-/// weight.
+/// Because of the floor, compare one tensor at a time: in a packed `[R, P]` a small bias would hide behind a
+/// large weight.
 ///
 /// | name | relative | floor | for |
 /// |---|---|---|---|
@@ -52,9 +53,9 @@ impl Tolerance {
 
 /// Compares a kernel's result with its twin's, element by element.
 ///
-/// The error names the tensor (`what`), how many elements disagree, and of the worst one its index, both values,
-/// their distance and the limit. Tensors of unequal length, and any NaN or infinity on either side, disagree. So
-/// do two empty tensors, because a test that compares nothing proves nothing.
+/// The error names the tensor (`what`), how many elements disagree, and of the worst one its index, both
+/// values, their distance and the limit. Tensors of unequal length, and any NaN or infinity on either side,
+/// disagree. So do two empty tensors, because a test that compares nothing proves nothing.
 pub fn compare(what: &str, actual: &[f32], expected: &[f64], tolerance: Tolerance) -> Result<(), String> {
     if actual.len() != expected.len() {
         return Err(format!("{what}: {} elements, expected {}", actual.len(), expected.len()));
@@ -71,7 +72,8 @@ pub fn compare(what: &str, actual: &[f32], expected: &[f64], tolerance: Toleranc
     let mut wrong = 0;
     let mut worst = (0, 0.0, 0.0);
     for (i, (&a, &e)) in actual.iter().zip(expected).enumerate() {
-        // An exact twin is the f64 value as f32 can hold it, and that may be off by half a unit in the last place.
+        // An exact twin is the f64 value as f32 can hold it, and that may be off by half a unit in the last
+        // place.
         let e = if tolerance == Tolerance::Exact { f64::from(e as f32) } else { e };
         let distance = (f64::from(a) - e).abs();
         let limit = tolerance.limit(e, largest);
@@ -90,8 +92,8 @@ pub fn compare(what: &str, actual: &[f32], expected: &[f64], tolerance: Toleranc
     let (i, _, limit) = worst;
     let (a, e) = (actual[i], expected[i]);
     Err(format!(
-        "{what}: {wrong} of {} elements beyond the {tolerance:?} tolerance; worst is {what}[{i}]: {a:e}, expected {e:e}, \
-         off by {:e}, limit {limit:e}",
+        "{what}: {wrong} of {} elements beyond the {tolerance:?} tolerance; worst is {what}[{i}]: {a:e}, \
+         expected {e:e}, off by {:e}, limit {limit:e}",
         actual.len(),
         (f64::from(a) - e).abs(),
     ))

@@ -4,8 +4,9 @@ use super::expect_len;
 
 /// `x [R, B, D]` with `x = (image / 255 - mean[c]) / std[c]`, as torchvision's ToTensor and Normalize do it.
 ///
-/// `images [n, D]` are bytes laid out `[C, H, W]`, so `D` is a multiple of the number of channels, which is the
-/// length of `mean` and of `std`. `index [R, B]` names an image for each sample; `None` is padding and gives zeros.
+/// `images [n, D]` are bytes laid out `[C, H, W]`, so `D` is a multiple of the number of channels, which is
+/// the length of `mean` and of `std`. `index [R, B]` names an image for each sample; `None` is padding and
+/// gives zeros.
 pub fn gather(images: &[u8], size: usize, index: &[Option<usize>], mean: &[f64], std: &[f64]) -> Vec<f64> {
     let channels = mean.len();
     expect_len("std", std.len(), channels);

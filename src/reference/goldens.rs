@@ -1,4 +1,5 @@
-//! Holds the twins against ten training steps of PyTorch (`tests/goldens/`), and the goldens against mistakes.
+//! Holds the twins against ten training steps of PyTorch (`tests/goldens/`), and the goldens against
+//! mistakes.
 
 use safetensors::{Dtype, SafeTensors};
 
@@ -84,7 +85,8 @@ impl Model {
         Self { shapes, hidden, first: zeros(), second: zeros(), tensors, step: 0 }
     }
 
-    /// One step; `loss` turns outputs into losses per sample and the gradient. Returns the mean loss before it.
+    /// One step; `loss` turns outputs into losses per sample and the gradient. Returns the mean loss before
+    /// it.
     fn train(
         &mut self,
         x: &[f64],

@@ -16,8 +16,8 @@ pub struct CrossEntropy {
     pub correct: Vec<u32>,
 }
 
-/// Softmax and cross-entropy of `logits [R, B, C]` against `labels [R, B]` (`None`: padding), with the gradient
-/// of the mean as torch.nn.CrossEntropyLoss takes it for each replica.
+/// Softmax and cross-entropy of `logits [R, B, C]` against `labels [R, B]` (`None`: padding), with the
+/// gradient of the mean as torch.nn.CrossEntropyLoss takes it for each replica.
 pub fn softmax_cross_entropy(
     logits: &[f64],
     labels: &[Option<usize>],
@@ -70,8 +70,9 @@ pub struct SquaredError {
     pub dy: Vec<f64>,
 }
 
-/// Mean squared error of `y [R, B, I]` against `target [R, B, I]`, with the gradient of the mean over B and I as
-/// torch.nn.MSELoss takes it for each replica. `valid [R, B]` is false for padding; `None` means no padding.
+/// Mean squared error of `y [R, B, I]` against `target [R, B, I]`, with the gradient of the mean over B and I
+/// as torch.nn.MSELoss takes it for each replica. `valid [R, B]` is false for padding; `None` means no
+/// padding.
 pub fn mean_squared_error(
     y: &[f64],
     target: &[f64],

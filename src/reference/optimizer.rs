@@ -46,8 +46,8 @@ impl Default for Adam {
     }
 }
 
-/// One step of torch.optim.Adam (Kingma & Ba 2015, algorithm 1): `p`, gradient `g` and moments `m`, `v`, all one
-/// length; the moments start at zero, the step number `t` at 1. Weight decay is an L2 penalty.
+/// One step of torch.optim.Adam (Kingma & Ba 2015, algorithm 1): `p`, gradient `g` and moments `m`, `v`, all
+/// one length; the moments start at zero, the step number `t` at 1. Weight decay is an L2 penalty.
 pub fn adam(p: &mut [f64], g: &[f64], m: &mut [f64], v: &mut [f64], t: u32, adam: Adam) {
     expect_len("g", g.len(), p.len());
     expect_len("m", m.len(), p.len());
@@ -58,8 +58,8 @@ pub fn adam(p: &mut [f64], g: &[f64], m: &mut [f64], v: &mut [f64], t: u32, adam
     }
 }
 
-/// One step of torch.optim.AdamW (Loshchilov & Hutter 2019): as [`adam`], but weight decay shrinks the parameters
-/// by `1 - learning_rate * weight_decay` before the step and never enters the moments.
+/// One step of torch.optim.AdamW (Loshchilov & Hutter 2019): as [`adam`], but weight decay shrinks the
+/// parameters by `1 - learning_rate * weight_decay` before the step and never enters the moments.
 pub fn adamw(p: &mut [f64], g: &[f64], m: &mut [f64], v: &mut [f64], t: u32, adam: Adam) {
     expect_len("g", g.len(), p.len());
     expect_len("m", m.len(), p.len());

@@ -1,8 +1,8 @@
 //! The counter-based generator of initial weights, bit for bit the same on every adapter.
 //!
-//! A hash of (element, replica, tensor, seed) needs no state, so a kernel fills any shard of any tensor in any
-//! order. The hash is pcg4d of Jarzynski & Olano, "Hash Functions for GPU Rendering", JCGT 9(3), 2020. All of it
-//! is wrapping u32 arithmetic, which WGSL defines exactly, and one f32 multiplication.
+//! A hash of (element, replica, tensor, seed) needs no state, so a kernel fills any shard of any tensor in
+//! any order. The hash is pcg4d of Jarzynski & Olano, "Hash Functions for GPU Rendering", JCGT 9(3), 2020.
+//! All of it is wrapping u32 arithmetic, which WGSL defines exactly, and one f32 multiplication.
 
 /// Mixes four counters into four words: pcg4d of Jarzynski & Olano 2020.
 pub fn pcg4d(counters: [u32; 4]) -> [u32; 4] {
@@ -27,8 +27,8 @@ pub fn bits(index: u32, replica: u32, tensor: u32, seed: u32) -> u32 {
 
 /// A float in `[-bound, bound)` from the upper 24 of 32 random bits.
 ///
-/// f32, not f64, and a single rounding: the integer fits a float exactly, `bound / 2^23` is computed on the host,
-/// and one multiplication is left for the device, so that every adapter gives the same float.
+/// f32, not f64, and a single rounding: the integer fits a float exactly, `bound / 2^23` is computed on the
+/// host, and one multiplication is left for the device, so that every adapter gives the same float.
 pub fn uniform(bits: u32, bound: f32) -> f32 {
     ((bits >> 8) as i32 - 8_388_608) as f32 * (bound / 8_388_608.0)
 }
