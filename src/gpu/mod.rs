@@ -1,1 +1,23 @@
-//! TODO: scaffold.
+//! The device: adapter choice, buffers and shards, kernels, the recorder, readback, timestamps.
+//!
+//! Nothing above this module names a `wgpu` type but through what is exported here.
+
+mod adapter;
+mod buffer;
+mod device;
+mod environment;
+mod kernel;
+mod profile;
+mod recorder;
+mod shard;
+
+pub use adapter::{AdapterSummary, DeviceChoice, adapters, choose};
+pub use buffer::{Buffer, Tensor, TensorShard};
+pub use device::{Gpu, GpuOptions};
+pub use environment::quieten_drivers;
+pub use kernel::{Field, FieldKind, Grid, Immediates, Kernel, NO_IMMEDIATES, NoImmediates, SHADERS, shader_source};
+pub use profile::{KernelTime, Profile};
+pub use recorder::{Dispatch, Recorder};
+pub use shard::{RowRange, split_rows};
+
+pub(crate) use kernel::immediates;

@@ -1,1 +1,13 @@
-//! TODO: scaffold.
+//! From a spec to a network: layers, initial values, optimisers, checkpoints.
+
+mod network;
+mod optimizer;
+mod parameters;
+mod spec;
+pub mod state;
+
+pub use crate::ops::Activation;
+pub use network::{Network, Workspace};
+pub use optimizer::{Optimizer, OptimizerKind, ScheduleWriter};
+pub use parameters::Parameters;
+pub use spec::{AutoencoderSpec, ClassifierSpec, Initializer, LayerSpec, ModelSpec, built_in_names};

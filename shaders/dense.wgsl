@@ -1,0 +1,579 @@
+// Dense layers.
+//
+// A layer's matrix lies on the device as N rows of K columns, K contiguous: [R, N, K] with R replicas.
+// Rows are the outputs where the layer is stored as PyTorch stores it ([O, I]), and the inputs where a
+// wide layer is stored the other way round ([I, O]), so that the short side is always contiguous.
+// Either way there are three products, and with them everything a dense layer does:
+//
+//   rows_dot     a[b, n] = sum over k of c[b, k] w[n, k]    forward  if rows are outputs, else input gradient
+//   rows_sum     c[b, k] = sum over n of a[b, n] w[n, k]    input gradient if rows are outputs, else forward
+//   update       w[n, k] -= optimiser(sum over b of a[b, n] c[b, k])
+//
+// `a` is the row side [R, B, N] and `c` the column side [R, B, K]. A matrix too large for one binding is
+// cut by rows; each dispatch sees one shard of w and the matching shard of a. The weight gradient is
+// never stored: it is formed in registers and the optimiser is applied at once.
+//
+// Kernels named `..._naive` are the readable reference and take any shape. The others need K, the
+// offsets and the strides to be multiples of four, and keep a tile of results in registers.
+
+// Register tiles and workgroup width; the host replaces the values to make variants.
+const LANES: u32 = 8u;
+const TILE_ROWS: u32 = 2u;
+const TILE_BATCH: u32 = 8u;
+
+// What is done to a finished sum.
+const EPILOGUE_NONE: u32 = 0u;
+const EPILOGUE_FORWARD: u32 = 1u;  // add the bias, apply the activation
+const EPILOGUE_BACKWARD: u32 = 2u; // multiply by the derivative of the activation that `gate` came out of
+
+// Where the bias runs.
+const BIAS_NONE: u32 = 0u;
+const BIAS_ROWS: u32 = 1u;
+const BIAS_COLUMNS: u32 = 2u;
+
+const ACTIVATION_RELU: u32 = 1u;
+const ACTIVATION_TANH: u32 = 2u;
+const ACTIVATION_SIGMOID: u32 = 3u;
+
+fn activate(x: f32, activation: u32) -> f32 {
+    switch activation {
+        case ACTIVATION_RELU: { return max(x, 0.0); }
+        // Some drivers' tanh overflows for large arguments; beyond 15 it is 1 in f32 anyway.
+        case ACTIVATION_TANH: { return tanh(clamp(x, -15.0, 15.0)); }
+        case ACTIVATION_SIGMOID: { return 1.0 / (1.0 + exp(-x)); }
+        default: { return x; }
+    }
+}
+
+// The activation's derivative, from its output.
+fn derivative(y: f32, activation: u32) -> f32 {
+    switch activation {
+        case ACTIVATION_RELU: { return select(0.0, 1.0, y > 0.0); }
+        case ACTIVATION_TANH: { return 1.0 - y * y; }
+        case ACTIVATION_SIGMOID: { return y * (1.0 - y); }
+        default: { return 1.0; }
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------
+// Products
+
+struct Product {
+    batch: u32,
+    // The rows of this shard, and where they lie in the row side: its width and the first row's place.
+    rows: u32,
+    row_side_width: u32,
+    row_side_first: u32,
+    columns: u32,
+    // Element where replica 0's matrix begins, and elements from one replica to the next.
+    weight_offset: u32,
+    replica_stride: u32,
+    // Element where replica 0's bias begins.
+    bias_offset: u32,
+    bias: u32,
+    epilogue: u32,
+    activation: u32,
+    // rows_sum only: rows per chunk, the number of this dispatch's first chunk, and replicas. With more
+    // than one chunk in all, chunk sums go to `sums` as [chunks, R, B, K], for dense_finish to add up.
+    chunk_rows: u32,
+    first_chunk: u32,
+    chunks: u32,
+    replicas: u32,
+}
+var<immediate> product: Product;
+
+@group(0) @binding(0) var<storage, read> weights: array<f32>;
+@group(0) @binding(0) var<storage, read> weights4: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> row_side: array<f32>;
+@group(0) @binding(1) var<storage, read> column_side: array<f32>;
+@group(0) @binding(1) var<storage, read> column_side4: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> gate: array<f32>;
+@group(0) @binding(3) var<storage, read_write> sums: array<f32>;
+
+// `at` is the place of the sum in its own tensor, `unit` the row or column that its bias belongs to.
+fn finish(sum: f32, at: u32, unit: u32, replica: u32) -> f32 {
+    if product.epilogue == EPILOGUE_FORWARD {
+        var y = sum;
+        if product.bias != BIAS_NONE {
+            y += weights[product.bias_offset + replica * product.replica_stride + unit];
+        }
+        return activate(y, product.activation);
+    }
+    if product.epilogue == EPILOGUE_BACKWARD {
+        return sum * derivative(gate[at], product.activation);
+    }
+    return sum;
+}
+
+// The same for a kernel that sees the weights as vec4.
+fn finish4(sum: f32, at: u32, unit: u32, replica: u32) -> f32 {
+    if product.epilogue == EPILOGUE_FORWARD {
+        var y = sum;
+        if product.bias != BIAS_NONE {
+            let element = product.bias_offset + replica * product.replica_stride + unit;
+            y += weights4[element / 4u][element % 4u];
+        }
+        return activate(y, product.activation);
+    }
+    if product.epilogue == EPILOGUE_BACKWARD {
+        return sum * derivative(gate[at], product.activation);
+    }
+    return sum;
+}
+
+@compute @workgroup_size(8, 1, 1)
+fn dense_rows_dot_naive(@builtin(global_invocation_id) id: vec3<u32>) {
+    let row = id.x;
+    let line = id.z * product.batch + id.y;
+    if row >= product.rows { return; }
+    let w = product.weight_offset + id.z * product.replica_stride + row * product.columns;
+    let c = line * product.columns;
+    var sum = 0.0;
+    for (var k = 0u; k < product.columns; k++) {
+        sum += column_side[c + k] * weights[w + k];
+    }
+    let at = line * product.row_side_width + product.row_side_first + row;
+    sums[at] = finish(sum, at, row, id.z);
+}
+
+// Faster: each value of c and w that is loaded serves a whole tile of sums, four columns at a time; the
+// samples are the same for all lanes of a workgroup, so on a CPU their loads are scalar ones.
+@compute @workgroup_size(LANES, 1, 1)
+fn dense_rows_dot(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(workgroup_id) group: vec3<u32>,
+) {
+    let replica = group.z;
+    let first_row = id.x * TILE_ROWS;
+    let first_sample = group.y * TILE_BATCH;
+    if first_row >= product.rows { return; }
+    let columns4 = product.columns / 4u;
+    // Rows and samples beyond the end repeat the last one; their sums are not written.
+    var w: array<u32, TILE_ROWS>;
+    for (var i = 0u; i < TILE_ROWS; i++) {
+        let row = min(first_row + i, product.rows - 1u);
+        w[i] = (product.weight_offset + replica * product.replica_stride) / 4u + row * columns4;
+    }
+    var c: array<u32, TILE_BATCH>;
+    for (var j = 0u; j < TILE_BATCH; j++) {
+        let sample = min(first_sample + j, product.batch - 1u);
+        c[j] = (replica * product.batch + sample) * columns4;
+    }
+    var sum: array<f32, TILE_ROWS * TILE_BATCH>;
+    for (var k = 0u; k < columns4; k++) {
+        var w4: array<vec4<f32>, TILE_ROWS>;
+        for (var i = 0u; i < TILE_ROWS; i++) {
+            w4[i] = weights4[w[i] + k];
+        }
+        for (var j = 0u; j < TILE_BATCH; j++) {
+            let c4 = column_side4[c[j] + k];
+            for (var i = 0u; i < TILE_ROWS; i++) {
+                sum[i * TILE_BATCH + j] += dot(w4[i], c4);
+            }
+        }
+    }
+    for (var j = 0u; j < TILE_BATCH; j++) {
+        for (var i = 0u; i < TILE_ROWS; i++) {
+            let row = first_row + i;
+            if row < product.rows && first_sample + j < product.batch {
+                let at = (replica * product.batch + first_sample + j) * product.row_side_width
+                    + product.row_side_first + row;
+                sums[at] = finish4(sum[i * TILE_BATCH + j], at, row, replica);
+            }
+        }
+    }
+}
+
+// Faster where there are few rows and many samples (a classifier's layers): lanes run over samples, so
+// that it is the weights whose loads are scalar ones on a CPU.
+@compute @workgroup_size(LANES, 1, 1)
+fn dense_rows_dot_by_sample(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(workgroup_id) group: vec3<u32>,
+) {
+    let replica = group.z;
+    let first_sample = id.x * TILE_BATCH;
+    let first_row = group.y * TILE_ROWS;
+    if first_sample >= product.batch { return; }
+    let columns4 = product.columns / 4u;
+    var w: array<u32, TILE_ROWS>;
+    for (var i = 0u; i < TILE_ROWS; i++) {
+        let row = min(first_row + i, product.rows - 1u);
+        w[i] = (product.weight_offset + replica * product.replica_stride) / 4u + row * columns4;
+    }
+    var c: array<u32, TILE_BATCH>;
+    for (var j = 0u; j < TILE_BATCH; j++) {
+        let sample = min(first_sample + j, product.batch - 1u);
+        c[j] = (replica * product.batch + sample) * columns4;
+    }
+    var sum: array<f32, TILE_ROWS * TILE_BATCH>;
+    for (var k = 0u; k < columns4; k++) {
+        var c4: array<vec4<f32>, TILE_BATCH>;
+        for (var j = 0u; j < TILE_BATCH; j++) {
+            c4[j] = column_side4[c[j] + k];
+        }
+        for (var i = 0u; i < TILE_ROWS; i++) {
+            let w4 = weights4[w[i] + k];
+            for (var j = 0u; j < TILE_BATCH; j++) {
+                sum[i * TILE_BATCH + j] += dot(w4, c4[j]);
+            }
+        }
+    }
+    for (var i = 0u; i < TILE_ROWS; i++) {
+        for (var j = 0u; j < TILE_BATCH; j++) {
+            let row = first_row + i;
+            if row < product.rows && first_sample + j < product.batch {
+                let at = (replica * product.batch + first_sample + j) * product.row_side_width
+                    + product.row_side_first + row;
+                sums[at] = finish4(sum[i * TILE_BATCH + j], at, row, replica);
+            }
+        }
+    }
+}
+
+// Where a sum of rows_sum goes, and in what state.
+fn store_sum(sum: f32, chunk: u32, sample: u32, column: u32, replica: u32) {
+    let at = (replica * product.batch + sample) * product.columns + column;
+    if product.chunks == 1u {
+        sums[at] = finish(sum, at, column, replica);
+    } else {
+        let block = product.replicas * product.batch * product.columns;
+        sums[(product.first_chunk + chunk) * block + at] = sum;
+    }
+}
+
+fn store_sum4(sum: vec4<f32>, chunk: u32, sample: u32, column: u32, replica: u32) {
+    let at = (replica * product.batch + sample) * product.columns + column;
+    if product.chunks == 1u {
+        for (var i = 0u; i < 4u; i++) {
+            sums[at + i] = finish4(sum[i], at + i, column + i, replica);
+        }
+    } else {
+        let block = (product.first_chunk + chunk) * product.replicas * product.batch * product.columns;
+        for (var i = 0u; i < 4u; i++) {
+            sums[block + at + i] = sum[i];
+        }
+    }
+}
+
+@compute @workgroup_size(8, 1, 1)
+fn dense_rows_sum_naive(@builtin(global_invocation_id) id: vec3<u32>) {
+    let column = id.x;
+    let sample = id.y % product.batch;
+    let chunk = id.y / product.batch;
+    if column >= product.columns { return; }
+    let w = product.weight_offset + id.z * product.replica_stride + column;
+    let a = (id.z * product.batch + sample) * product.row_side_width + product.row_side_first;
+    let end = min((chunk + 1u) * product.chunk_rows, product.rows);
+    var sum = 0.0;
+    for (var n = chunk * product.chunk_rows; n < end; n++) {
+        sum += row_side[a + n] * weights[w + n * product.columns];
+    }
+    store_sum(sum, chunk, sample, column, id.z);
+}
+
+// Faster: each row of w that is loaded serves a tile of samples, four columns at a time.
+@compute @workgroup_size(LANES, 1, 1)
+fn dense_rows_sum(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(workgroup_id) group: vec3<u32>,
+) {
+    let replica = group.z;
+    let columns4 = product.columns / 4u;
+    let tiles = (product.batch + TILE_BATCH - 1u) / TILE_BATCH;
+    let first_sample = (group.y % tiles) * TILE_BATCH;
+    let chunk = group.y / tiles;
+    if id.x >= columns4 { return; }
+    let w = (product.weight_offset + replica * product.replica_stride) / 4u + id.x;
+    var a: array<u32, TILE_BATCH>;
+    for (var j = 0u; j < TILE_BATCH; j++) {
+        let sample = min(first_sample + j, product.batch - 1u);
+        a[j] = (replica * product.batch + sample) * product.row_side_width + product.row_side_first;
+    }
+    let end = min((chunk + 1u) * product.chunk_rows, product.rows);
+    var sum: array<vec4<f32>, TILE_BATCH>;
+    for (var n = chunk * product.chunk_rows; n < end; n++) {
+        let w4 = weights4[w + n * columns4];
+        for (var j = 0u; j < TILE_BATCH; j++) {
+            sum[j] += row_side[a[j] + n] * w4;
+        }
+    }
+    for (var j = 0u; j < TILE_BATCH; j++) {
+        if first_sample + j < product.batch {
+            store_sum4(sum[j], chunk, first_sample + j, id.x * 4u, replica);
+        }
+    }
+}
+
+@group(0) @binding(1) var<storage, read> chunk_sums: array<f32>;
+
+// Adds the chunks of rows_sum up, in their order, and finishes the sums.
+@compute @workgroup_size(8, 1, 1)
+fn dense_finish(@builtin(global_invocation_id) id: vec3<u32>) {
+    let column = id.x;
+    if column >= product.columns { return; }
+    let at = (id.z * product.batch + id.y) * product.columns + column;
+    let block = product.replicas * product.batch * product.columns;
+    var sum = 0.0;
+    for (var chunk = 0u; chunk < product.chunks; chunk++) {
+        sum += chunk_sums[chunk * block + at];
+    }
+    sums[at] = finish(sum, at, column, id.z);
+}
+
+// ---------------------------------------------------------------------------------------------------
+// Updates
+
+struct Update {
+    batch: u32,
+    rows: u32,
+    row_side_width: u32,
+    row_side_first: u32,
+    columns: u32,
+    weight_offset: u32,
+    replica_stride: u32,
+    bias_offset: u32,
+    bias: u32,
+    // The schedule holds [R, steps] of (1 / samples, rate / (1 - beta1^t), 1 / sqrt(1 - beta2^t), rate);
+    // a replica whose first number is 0 has no samples in this step and is left as it is.
+    steps: u32,
+    step: u32,
+    // The layer's own factor on the rate.
+    rate_scale: f32,
+    beta1: f32,
+    beta2: f32,
+    epsilon: f32,
+    weight_decay: f32,
+    // 1: decay the weights themselves (AdamW); 0: add the decay to the gradient.
+    decoupled: u32,
+}
+var<immediate> update: Update;
+
+@group(0) @binding(0) var<storage, read> update_rows: array<f32>;
+@group(0) @binding(1) var<storage, read> update_columns: array<f32>;
+@group(0) @binding(1) var<storage, read> update_columns4: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> schedule: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> parameters: array<f32>;
+@group(0) @binding(3) var<storage, read_write> parameters4: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> first_moments: array<f32>;
+@group(0) @binding(4) var<storage, read_write> first_moments4: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> second_moments: array<f32>;
+@group(0) @binding(5) var<storage, read_write> second_moments4: array<vec4<f32>>;
+
+struct Stepped {
+    w: vec4<f32>,
+    m: vec4<f32>,
+    v: vec4<f32>,
+}
+
+// torch.optim.Adam and AdamW: epsilon is added after the bias correction of the root.
+fn adam(w: vec4<f32>, m: vec4<f32>, v: vec4<f32>, gradient: vec4<f32>, now: vec4<f32>) -> Stepped {
+    let rate = now.w * update.rate_scale;
+    let decay = select(1.0, 1.0 - rate * update.weight_decay, update.decoupled == 1u);
+    let g = gradient + select(update.weight_decay, 0.0, update.decoupled == 1u) * w;
+    let next_m = update.beta1 * m + (1.0 - update.beta1) * g;
+    let next_v = update.beta2 * v + (1.0 - update.beta2) * g * g;
+    let next_w = w * decay - now.y * update.rate_scale * next_m / (sqrt(next_v) * now.z + update.epsilon);
+    return Stepped(next_w, next_m, next_v);
+}
+
+// torch.optim.SGD with momentum beta1 and no dampening.
+fn sgd(w: vec4<f32>, m: vec4<f32>, gradient: vec4<f32>, now: vec4<f32>) -> Stepped {
+    let next_m = update.beta1 * m + gradient + update.weight_decay * w;
+    return Stepped(w - now.w * update.rate_scale * next_m, next_m, vec4<f32>());
+}
+
+fn gradient_at(row: u32, column: u32, replica: u32) -> f32 {
+    var sum = 0.0;
+    for (var b = 0u; b < update.batch; b++) {
+        let line = replica * update.batch + b;
+        sum += update_rows[line * update.row_side_width + update.row_side_first + row] * update_columns[line * update.columns + column];
+    }
+    return sum;
+}
+
+// The bias gradient is the sum over the batch of the output side.
+fn bias_gradient_rows(row: u32, replica: u32) -> f32 {
+    var sum = 0.0;
+    for (var b = 0u; b < update.batch; b++) {
+        sum += update_rows[(replica * update.batch + b) * update.row_side_width + update.row_side_first + row];
+    }
+    return sum;
+}
+
+fn bias_gradient_columns(column: u32, replica: u32) -> f32 {
+    var sum = 0.0;
+    for (var b = 0u; b < update.batch; b++) {
+        sum += update_columns[(replica * update.batch + b) * update.columns + column];
+    }
+    return sum;
+}
+
+fn adam_one(element: u32, gradient: f32, now: vec4<f32>) {
+    let next = adam(
+        vec4(parameters[element]), vec4(first_moments[element]), vec4(second_moments[element]),
+        vec4(gradient), now,
+    );
+    parameters[element] = next.w.x;
+    first_moments[element] = next.m.x;
+    second_moments[element] = next.v.x;
+}
+
+fn sgd_one(element: u32, gradient: f32, now: vec4<f32>) {
+    let next = sgd(vec4(parameters[element]), vec4(first_moments[element]), vec4(gradient), now);
+    parameters[element] = next.w.x;
+    first_moments[element] = next.m.x;
+}
+
+@compute @workgroup_size(8, 1, 1)
+fn dense_update_adam_naive(@builtin(global_invocation_id) id: vec3<u32>) {
+    let now = schedule[id.z * update.steps + update.step];
+    if id.x >= update.columns || now.x == 0.0 { return; }
+    let base = id.z * update.replica_stride;
+    let gradient = gradient_at(id.y, id.x, id.z);
+    adam_one(update.weight_offset + base + id.y * update.columns + id.x, gradient, now);
+    if update.bias == BIAS_ROWS && id.x == 0u {
+        adam_one(update.bias_offset + base + id.y, bias_gradient_rows(id.y, id.z), now);
+    }
+    if update.bias == BIAS_COLUMNS && id.y == 0u {
+        adam_one(update.bias_offset + base + id.x, bias_gradient_columns(id.x, id.z), now);
+    }
+}
+
+@compute @workgroup_size(8, 1, 1)
+fn dense_update_sgd_naive(@builtin(global_invocation_id) id: vec3<u32>) {
+    let now = schedule[id.z * update.steps + update.step];
+    if id.x >= update.columns || now.x == 0.0 { return; }
+    let base = id.z * update.replica_stride;
+    let gradient = gradient_at(id.y, id.x, id.z);
+    sgd_one(update.weight_offset + base + id.y * update.columns + id.x, gradient, now);
+    if update.bias == BIAS_ROWS && id.x == 0u {
+        sgd_one(update.bias_offset + base + id.y, bias_gradient_rows(id.y, id.z), now);
+    }
+    if update.bias == BIAS_COLUMNS && id.y == 0u {
+        sgd_one(update.bias_offset + base + id.x, bias_gradient_columns(id.x, id.z), now);
+    }
+}
+
+fn adam_four(place: u32, gradient: vec4<f32>, now: vec4<f32>) {
+    let next = adam(parameters4[place], first_moments4[place], second_moments4[place], gradient, now);
+    parameters4[place] = next.w;
+    first_moments4[place] = next.m;
+    second_moments4[place] = next.v;
+}
+
+fn sgd_four(place: u32, gradient: vec4<f32>, now: vec4<f32>) {
+    let next = sgd(parameters4[place], first_moments4[place], gradient, now);
+    parameters4[place] = next.w;
+    first_moments4[place] = next.m;
+}
+
+// One element of buffers that are seen as vec4: a bias can begin anywhere.
+fn adam_element(element: u32, gradient: f32, now: vec4<f32>) {
+    let place = element / 4u;
+    let lane = element % 4u;
+    let next = adam(
+        vec4(parameters4[place][lane]), vec4(first_moments4[place][lane]),
+        vec4(second_moments4[place][lane]), vec4(gradient), now,
+    );
+    parameters4[place][lane] = next.w.x;
+    first_moments4[place][lane] = next.m.x;
+    second_moments4[place][lane] = next.v.x;
+}
+
+fn sgd_element(element: u32, gradient: f32, now: vec4<f32>) {
+    let place = element / 4u;
+    let lane = element % 4u;
+    let next = sgd(vec4(parameters4[place][lane]), vec4(first_moments4[place][lane]), vec4(gradient), now);
+    parameters4[place][lane] = next.w.x;
+    first_moments4[place][lane] = next.m.x;
+}
+
+struct RowTile {
+    g: array<vec4<f32>, TILE_ROWS>,
+}
+
+// The gradient of TILE_ROWS rows by four columns.
+fn gradient_tile(first_row: u32, column4: u32, replica: u32) -> RowTile {
+    var tile: RowTile;
+    let columns4 = update.columns / 4u;
+    var row: array<u32, TILE_ROWS>;
+    for (var i = 0u; i < TILE_ROWS; i++) {
+        row[i] = update.row_side_first + min(first_row + i, update.rows - 1u);
+    }
+    for (var b = 0u; b < update.batch; b++) {
+        let line = replica * update.batch + b;
+        let c4 = update_columns4[line * columns4 + column4];
+        for (var i = 0u; i < TILE_ROWS; i++) {
+            tile.g[i] += update_rows[line * update.row_side_width + row[i]] * c4;
+        }
+    }
+    return tile;
+}
+
+fn bias_gradient_columns4(column4: u32, replica: u32) -> vec4<f32> {
+    var sum = vec4<f32>();
+    for (var b = 0u; b < update.batch; b++) {
+        sum += update_columns4[(replica * update.batch + b) * (update.columns / 4u) + column4];
+    }
+    return sum;
+}
+
+// Faster: four columns by a tile of rows in registers; rows are the same for all lanes of a workgroup.
+@compute @workgroup_size(LANES, 1, 1)
+fn dense_update_adam(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(workgroup_id) group: vec3<u32>,
+) {
+    let replica = group.z;
+    let now = schedule[replica * update.steps + update.step];
+    let columns4 = update.columns / 4u;
+    if id.x >= columns4 || now.x == 0.0 { return; }
+    let first_row = group.y * TILE_ROWS;
+    let base = replica * update.replica_stride;
+    let tile = gradient_tile(first_row, id.x, replica);
+    for (var i = 0u; i < TILE_ROWS; i++) {
+        let row = first_row + i;
+        if row < update.rows {
+            adam_four((update.weight_offset + base) / 4u + row * columns4 + id.x, tile.g[i], now);
+            if update.bias == BIAS_ROWS && id.x == 0u {
+                adam_element(update.bias_offset + base + row, bias_gradient_rows(row, replica), now);
+            }
+        }
+    }
+    if update.bias == BIAS_COLUMNS && group.y == 0u {
+        let gradient = bias_gradient_columns4(id.x, replica);
+        for (var i = 0u; i < 4u; i++) {
+            adam_element(update.bias_offset + base + id.x * 4u + i, gradient[i], now);
+        }
+    }
+}
+
+@compute @workgroup_size(LANES, 1, 1)
+fn dense_update_sgd(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(workgroup_id) group: vec3<u32>,
+) {
+    let replica = group.z;
+    let now = schedule[replica * update.steps + update.step];
+    let columns4 = update.columns / 4u;
+    if id.x >= columns4 || now.x == 0.0 { return; }
+    let first_row = group.y * TILE_ROWS;
+    let base = replica * update.replica_stride;
+    let tile = gradient_tile(first_row, id.x, replica);
+    for (var i = 0u; i < TILE_ROWS; i++) {
+        let row = first_row + i;
+        if row < update.rows {
+            sgd_four((update.weight_offset + base) / 4u + row * columns4 + id.x, tile.g[i], now);
+            if update.bias == BIAS_ROWS && id.x == 0u {
+                sgd_element(update.bias_offset + base + row, bias_gradient_rows(row, replica), now);
+            }
+        }
+    }
+    if update.bias == BIAS_COLUMNS && group.y == 0u {
+        let gradient = bias_gradient_columns4(id.x, replica);
+        for (var i = 0u; i < 4u; i++) {
+            sgd_element(update.bias_offset + base + id.x * 4u + i, gradient[i], now);
+        }
+    }
+}

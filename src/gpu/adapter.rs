@@ -1,0 +1,212 @@
+//! Which adapters there are, what they can hold, and which one is used.
+
+use crate::{Error, Result};
+use serde::Serialize;
+
+/// What `--device` says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// Discrete before integrated before virtual before CPU.
+    #[default]
+    Auto,
+    /// A place in the list that `fedfunnel devices` prints.
+    Index(usize),
+    /// A part of the adapter's name, in any case.
+    Name(String),
+}
+
+impl std::str::FromStr for DeviceChoice {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+        Ok(match text.parse() {
+            Ok(index) => Self::Index(index),
+            Err(_) if text.eq_ignore_ascii_case("auto") => Self::Auto,
+            Err(_) => Self::Name(text.into()),
+        })
+    }
+}
+
+/// One adapter, as people and machines want to read about it.
+#[derive(Clone, Debug, Serialize)]
+pub struct AdapterSummary {
+    /// Place in the list, for `--device`.
+    pub index: usize,
+    /// The adapter's own name.
+    pub name: String,
+    /// vulkan, metal or dx12.
+    pub backend: String,
+    /// discrete, integrated, virtual, cpu or other.
+    pub kind: String,
+    /// Driver and its version.
+    pub driver: String,
+    /// Largest buffer, in bytes.
+    pub max_buffer_bytes: u64,
+    /// Largest piece of a buffer that a kernel can see at once, in bytes: what shards are cut to.
+    pub max_binding_bytes: u64,
+    /// Workgroup memory, in bytes.
+    pub max_workgroup_bytes: u32,
+    /// Most invocations in a workgroup.
+    pub max_workgroup_invocations: u32,
+    /// Smallest subgroup (SIMD width).
+    pub subgroup_min: u32,
+    /// Largest subgroup.
+    pub subgroup_max: u32,
+    /// Whether kernels may compute in half precision.
+    pub f16: bool,
+    /// Whether kernels can be timed on the device.
+    pub timestamps: bool,
+    /// Whether this is the one that the given `--device` (auto where not given) takes.
+    pub chosen: bool,
+}
+
+impl AdapterSummary {
+    fn of(index: usize, adapter: &wgpu::Adapter) -> Self {
+        let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
+        let kind = match info.device_type {
+            wgpu::DeviceType::DiscreteGpu => "discrete",
+            wgpu::DeviceType::IntegratedGpu => "integrated",
+            wgpu::DeviceType::VirtualGpu => "virtual",
+            wgpu::DeviceType::Cpu => "cpu",
+            wgpu::DeviceType::Other => "other",
+        };
+        Self {
+            index,
+            name: info.name,
+            backend: info.backend.to_str().into(),
+            kind: kind.into(),
+            driver: format!("{} {}", info.driver, info.driver_info).trim().into(),
+            max_buffer_bytes: limits.max_buffer_size,
+            max_binding_bytes: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
+            max_workgroup_bytes: limits.max_compute_workgroup_storage_size,
+            max_workgroup_invocations: limits.max_compute_invocations_per_workgroup,
+            subgroup_min: info.subgroup_min_size,
+            subgroup_max: info.subgroup_max_size,
+            f16: features.contains(wgpu::Features::SHADER_F16),
+            timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
+            chosen: false,
+        }
+    }
+
+    /// Whether the adapter is a processor posing as a GPU (lavapipe, WARP).
+    pub fn is_cpu(&self) -> bool {
+        self.kind == "cpu"
+    }
+
+    /// Rank for `auto`; the smallest wins.
+    fn rank(&self) -> usize {
+        ["discrete", "integrated", "virtual", "other", "cpu"]
+            .iter()
+            .position(|kind| *kind == self.kind)
+            .unwrap_or(usize::MAX)
+    }
+}
+
+/// The adapters of this machine, in a stable order.
+fn enumerate() -> Vec<(wgpu::Adapter, AdapterSummary)> {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.backends = wgpu::Backends::PRIMARY;
+    // Validation layers and debug labels cost time and talk on stderr.
+    descriptor.flags = wgpu::InstanceFlags::empty() | wgpu::InstanceFlags::ALLOW_UNDERLYING_NONCOMPLIANT_ADAPTER;
+    let instance = wgpu::Instance::new(descriptor);
+    pollster::block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY))
+        .into_iter()
+        .filter(|adapter| adapter.features().contains(wgpu::Features::IMMEDIATES))
+        .enumerate()
+        .map(|(index, adapter)| {
+            let summary = AdapterSummary::of(index, &adapter);
+            (adapter, summary)
+        })
+        .collect()
+}
+
+/// Every adapter, the one that `choice` takes marked as chosen.
+pub fn adapters(choice: &DeviceChoice) -> Result<Vec<AdapterSummary>> {
+    let mut list: Vec<_> = enumerate().into_iter().map(|(_, summary)| summary).collect();
+    let chosen = pick(&list, choice)?;
+    list[chosen].chosen = true;
+    Ok(list)
+}
+
+/// The adapter that `choice` takes.
+pub fn choose(choice: &DeviceChoice) -> Result<(wgpu::Adapter, AdapterSummary)> {
+    let mut list = enumerate();
+    let summaries: Vec<_> = list.iter().map(|(_, summary)| summary.clone()).collect();
+    let chosen = pick(&summaries, choice)?;
+    let (adapter, mut summary) = list.swap_remove(chosen);
+    summary.chosen = true;
+    Ok((adapter, summary))
+}
+
+fn pick(list: &[AdapterSummary], choice: &DeviceChoice) -> Result<usize> {
+    if list.is_empty() {
+        return Err(Error::device(
+            "no Vulkan, Metal or DX12 adapter was found",
+            "install one (a software adapter will do): Debian or Ubuntu: apt-get install mesa-vulkan-drivers, \
+             Fedora: dnf install mesa-vulkan-drivers, Arch: pacman -S vulkan-swrast",
+        ));
+    }
+    let names = || {
+        list.iter().map(|a| format!("{} ({})", a.index, a.name)).collect::<Vec<_>>().join(", ")
+    };
+    let refuse = |problem: String| Error::setting("--device", problem, format!("there are: {}", names()));
+    match choice {
+        DeviceChoice::Auto => Ok((0..list.len()).min_by_key(|&i| list[i].rank()).unwrap_or(0)),
+        DeviceChoice::Index(index) if *index < list.len() => Ok(*index),
+        DeviceChoice::Index(index) => Err(refuse(format!("there is no adapter {index}"))),
+        DeviceChoice::Name(name) => list
+            .iter()
+            .position(|a| a.name.to_lowercase().contains(&name.to_lowercase()))
+            .ok_or_else(|| refuse(format!("no adapter's name contains {name:?}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn adapter(index: usize, name: &str, kind: &str) -> AdapterSummary {
+        AdapterSummary {
+            index,
+            name: name.into(),
+            backend: "vulkan".into(),
+            kind: kind.into(),
+            driver: String::new(),
+            max_buffer_bytes: 0,
+            max_binding_bytes: 0,
+            max_workgroup_bytes: 0,
+            max_workgroup_invocations: 0,
+            subgroup_min: 0,
+            subgroup_max: 0,
+            f16: false,
+            timestamps: false,
+            chosen: false,
+        }
+    }
+
+    #[test]
+    fn auto_prefers_discrete_then_integrated_then_cpu() {
+        let list = [adapter(0, "llvmpipe", "cpu"), adapter(1, "Iris", "integrated"), adapter(2, "RTX", "discrete")];
+        assert_eq!(pick(&list, &DeviceChoice::Auto).unwrap(), 2);
+        assert_eq!(pick(&list[..2], &DeviceChoice::Auto).unwrap(), 1);
+        assert_eq!(pick(&list[..1], &DeviceChoice::Auto).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_name_or_an_index_that_is_not_there_lists_those_that_are() {
+        let list = [adapter(0, "llvmpipe", "cpu")];
+        assert_eq!(pick(&list, &"LLVM".parse().unwrap()).unwrap(), 0);
+        for wrong in ["7", "geforce"] {
+            let error = pick(&list, &wrong.parse().unwrap()).unwrap_err();
+            assert!(error.is_usage() && error.to_string().contains("llvmpipe"), "{error}");
+        }
+    }
+
+    #[test]
+    fn no_adapter_names_the_package_of_three_distributions() {
+        let text = pick(&[], &DeviceChoice::Auto).unwrap_err().to_string();
+        for word in ["apt-get install mesa-vulkan-drivers", "dnf install", "pacman -S vulkan-swrast"] {
+            assert!(text.contains(word), "{text}");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Recording: dispatches are data, made once; a run of many steps is one command buffer.
+
+use super::Gpu;
+use super::kernel::Compiled;
+use crate::Result;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A kernel with its buffers, its immediates and its size, ready to be recorded any number of times.
+#[derive(Clone, Debug)]
+pub struct Dispatch {
+    compiled: Arc<Compiled>,
+    bind_group: wgpu::BindGroup,
+    immediates: Vec<u8>,
+    groups: [u32; 3],
+    /// Where the immediates hold the number of the step, if they do.
+    step_offset: Option<usize>,
+}
+
+impl Dispatch {
+    pub(super) fn new(
+        compiled: Arc<Compiled>,
+        bind_group: wgpu::BindGroup,
+        immediates: &[u8],
+        groups: [u32; 3],
+    ) -> Self {
+        let step_offset = compiled
+            .reflected
+            .fields
+            .iter()
+            .find(|(name, ..)| name == "step")
+            .map(|(_, offset, _)| *offset as usize);
+        Self { compiled, bind_group, immediates: immediates.to_vec(), groups, step_offset }
+    }
+
+    /// The kernel's entry point.
+    pub fn name(&self) -> &'static str {
+        self.compiled.kernel.entry
+    }
+}
+
+/// How much work one submit should hold: long enough to hide its cost, short enough for the
+/// watchdogs of desktop drivers.
+const SUBMIT_TARGET: Duration = Duration::from_millis(200);
+
+/// A command buffer under construction.
+pub struct Recorder<'g> {
+    gpu: &'g Gpu,
+    encoder: wgpu::CommandEncoder,
+    pass: Option<wgpu::ComputePass<'static>>,
+}
+
+impl<'g> Recorder<'g> {
+    pub(super) fn new(gpu: &'g Gpu) -> Self {
+        Self { gpu, encoder: gpu.device.create_command_encoder(&Default::default()), pass: None }
+    }
+
+    /// Appends a dispatch; `step` goes into its immediates where they have a field of that name.
+    pub fn at_step(&mut self, dispatch: &Dispatch, step: u32) -> Result<()> {
+        if let Some(timestamps) = &self.gpu.timestamps {
+            if timestamps.is_full() {
+                self.flush()?;
+            }
+            self.pass = None;
+            let writes = timestamps.next(dispatch.name());
+            let mut pass = self.encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                label: Some(dispatch.name()),
+                timestamp_writes: Some(writes),
+            });
+            encode(&mut pass, dispatch, step);
+            return Ok(());
+        }
+        let pass = self
+            .pass
+            .get_or_insert_with(|| self.encoder.begin_compute_pass(&Default::default()).forget_lifetime());
+        encode(pass, dispatch, step);
+        Ok(())
+    }
+
+    /// Appends dispatches that have no step.
+    pub fn all(&mut self, dispatches: &[Dispatch]) -> Result<()> {
+        dispatches.iter().try_for_each(|dispatch| self.at_step(dispatch, 0))
+    }
+
+    /// Sends the recorded work to the device.
+    pub fn submit(mut self) -> Result<wgpu::SubmissionIndex> {
+        self.flush()
+    }
+
+    fn flush(&mut self) -> Result<wgpu::SubmissionIndex> {
+        self.pass = None;
+        let next = self.gpu.device.create_command_encoder(&Default::default());
+        let mut encoder = std::mem::replace(&mut self.encoder, next);
+        if let Some(timestamps) = &self.gpu.timestamps {
+            timestamps.resolve(&mut encoder);
+        }
+        let submission = self.gpu.queue.submit([encoder.finish()]);
+        if let Some(timestamps) = &self.gpu.timestamps {
+            timestamps.collect(self.gpu)?;
+        }
+        Ok(submission)
+    }
+}
+
+fn encode(pass: &mut wgpu::ComputePass<'_>, dispatch: &Dispatch, step: u32) {
+    pass.set_pipeline(&dispatch.compiled.pipeline);
+    pass.set_bind_group(0, &dispatch.bind_group, &[]);
+    if !dispatch.immediates.is_empty() {
+        pass.set_immediates(0, &dispatch.immediates);
+        if let Some(offset) = dispatch.step_offset {
+            pass.set_immediates(offset as u32, bytemuck::bytes_of(&step));
+        }
+    }
+    let [x, y, z] = dispatch.groups;
+    pass.dispatch_workgroups(x, y, z);
+}
+
+impl Gpu {
+    /// Runs `plan` once for each step of `steps`, in submits of bounded duration, two in flight.
+    /// `progress` is told how many steps are known to be done.
+    pub fn run_steps(
+        &self,
+        plan: &[Dispatch],
+        steps: std::ops::Range<u32>,
+        progress: &mut dyn FnMut(u32),
+    ) -> Result<()> {
+        let mut chunk = 1;
+        let mut next = steps.start;
+        let mut in_flight: Option<(wgpu::SubmissionIndex, u32)> = None;
+        let mut last = Instant::now();
+        while next < steps.end {
+            let end = steps.end.min(next + chunk);
+            let mut recorder = self.recorder();
+            for step in next..end {
+                for dispatch in plan {
+                    recorder.at_step(dispatch, step)?;
+                }
+            }
+            let submitted = (recorder.submit()?, end - next);
+            next = end;
+            if let Some((submission, done)) = in_flight.replace(submitted) {
+                self.wait_for(submission)?;
+                progress(done);
+                let elapsed = last.elapsed();
+                last = Instant::now();
+                // `elapsed` is about one chunk of `done` steps; grow carefully, shrink at once.
+                let fitting = SUBMIT_TARGET.as_secs_f64() / elapsed.as_secs_f64().max(1e-6) * f64::from(done);
+                chunk = (fitting as u32).clamp(1, chunk.saturating_mul(4).min(4096));
+            }
+        }
+        if let Some((submission, done)) = in_flight {
+            self.wait_for(submission)?;
+            progress(done);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,199 @@
+//! A network of R replicas: its layers, and the dispatches of a forward pass or a training step.
+
+use super::parameters::ParameterPlan;
+use super::{Activation, LayerSpec, Optimizer, OptimizerKind, Parameters};
+use crate::Result;
+use crate::gpu::{Buffer, Dispatch, Gpu, RowRange, Tensor, split_rows};
+use crate::ops::Schedule;
+use crate::ops::dense::{Dense, RowsAre, TrainedArena};
+
+/// Layers with their parameters.
+#[derive(Clone, Debug)]
+pub struct Network {
+    layers: Vec<Dense>,
+    /// The values.
+    pub parameters: Parameters,
+    /// Moments of the optimiser; empty for a network that is only evaluated.
+    moments: Vec<(Buffer, Option<Buffer>)>,
+}
+
+/// The values that flow through a network for one batch size.
+#[derive(Clone, Debug)]
+pub struct Workspace {
+    /// `[R, B, width]` from the input to the output.
+    pub activations: Vec<Tensor>,
+    /// The gradients before each layer's activation; empty where only the forward pass is wanted.
+    pub gradients: Vec<Tensor>,
+}
+
+impl Workspace {
+    /// What goes in.
+    pub fn input(&self) -> &Tensor {
+        &self.activations[0]
+    }
+
+    /// What comes out.
+    pub fn output(&self) -> &Tensor {
+        // A network has at least one layer, and so at least two activations.
+        &self.activations[self.activations.len() - 1]
+    }
+
+    /// Where the loss writes its gradient.
+    pub fn output_gradient(&self) -> Option<&Tensor> {
+        self.gradients.last()
+    }
+}
+
+impl Network {
+    /// Lays out `layers` for `replicas` replicas. `optimizer` says which moments training will need;
+    /// `None` for a network that is only evaluated.
+    pub fn new(gpu: &Gpu, layers: &[LayerSpec], replicas: usize, optimizer: Option<&Optimizer>) -> Result<Self> {
+        let mut plan = ParameterPlan::new(gpu, replicas);
+        let mut built = Vec::new();
+        for spec in layers {
+            let mut layer = Dense {
+                inputs: spec.inputs,
+                outputs: spec.outputs,
+                rows_are: if spec.rows_are_inputs { RowsAre::Inputs } else { RowsAre::Outputs },
+                activation: spec.activation,
+                rate_scale: spec.rate_scale,
+                shards: Vec::new(),
+            };
+            plan.add_dense(&spec.prefix, &mut layer, spec.bounds())?;
+            built.push(layer);
+        }
+        let moments = match optimizer {
+            None => Vec::new(),
+            Some(optimizer) => {
+                let first = plan.arenas(gpu, "first moments")?;
+                match optimizer.kind {
+                    OptimizerKind::Sgd => first.into_iter().map(|arena| (arena.buffer, None)).collect(),
+                    OptimizerKind::Adam | OptimizerKind::AdamW => first
+                        .into_iter()
+                        .zip(plan.arenas(gpu, "second moments")?)
+                        .map(|(first, second)| (first.buffer, Some(second.buffer)))
+                        .collect(),
+                }
+            }
+        };
+        Ok(Self { layers: built, parameters: plan.allocate(gpu)?, moments })
+    }
+
+    /// R
+    pub fn replicas(&self) -> usize {
+        self.parameters.replicas
+    }
+
+    /// The activation of the last layer.
+    pub fn output_activation(&self) -> Activation {
+        self.layers.last().map_or(Activation::Linear, |layer| layer.activation)
+    }
+
+    /// Where the input has to be cut for a batch: one shard where it fits.
+    pub fn input_ranges(&self, gpu: &Gpu, batch: usize) -> Vec<RowRange> {
+        self.ranges(gpu, batch, 0)
+    }
+
+    /// Where activation number `place` has to be cut: nowhere if it fits one binding, else as the matrix
+    /// of the layer is whose rows it is.
+    fn ranges(&self, gpu: &Gpu, batch: usize, place: usize) -> Vec<RowRange> {
+        let before = place.checked_sub(1).map(|p| &self.layers[p]);
+        let after = self.layers.get(place);
+        let width = after.map(|l| l.inputs).or(before.map(|l| l.outputs)).unwrap_or(0);
+        let whole = split_rows(width, (4 * self.replicas() * batch) as u64, gpu.max_binding_bytes());
+        let owner = match (before, after) {
+            (Some(layer), _) if layer.rows_are == RowsAre::Outputs => Some(layer),
+            (_, Some(layer)) if layer.rows_are == RowsAre::Inputs => Some(layer),
+            _ => None,
+        };
+        match (whole, owner) {
+            (Some(ranges), Some(layer)) if ranges.len() > 1 => layer.shards.iter().map(|s| s.range).collect(),
+            (Some(ranges), _) => ranges,
+            // Too large even when cut to single columns: the allocation will say so.
+            (None, _) => vec![RowRange { start: 0, len: width }],
+        }
+    }
+
+    /// Memory for batches of `batch` samples; with gradients where `train`. `input` is used as the input
+    /// where it is given, so that a full batch that lies on the device need not be copied.
+    pub fn workspace(&self, gpu: &Gpu, batch: usize, train: bool, input: Option<Tensor>) -> Result<Workspace> {
+        let tensor = |place, label| {
+            Tensor::zeros_cut(gpu, label, self.replicas(), batch, &self.ranges(gpu, batch, place))
+        };
+        let mut activations = vec![match input {
+            Some(input) => input,
+            None => tensor(0, "input")?,
+        }];
+        for place in 1..=self.layers.len() {
+            activations.push(tensor(place, "activations")?);
+        }
+        let gradients = match train {
+            true => (1..=self.layers.len()).map(|place| tensor(place, "gradients")).collect::<Result<_>>()?,
+            false => Vec::new(),
+        };
+        Ok(Workspace { activations, gradients })
+    }
+
+    /// Input to output.
+    pub fn forward(&self, gpu: &Gpu, workspace: &Workspace) -> Result<Vec<Dispatch>> {
+        self.forward_layers(gpu, workspace, 0..self.layers.len())
+    }
+
+    /// A part of the forward pass, by number of layer.
+    pub fn forward_layers(
+        &self,
+        gpu: &Gpu,
+        workspace: &Workspace,
+        layers: std::ops::Range<usize>,
+    ) -> Result<Vec<Dispatch>> {
+        let mut dispatches = Vec::new();
+        for place in layers {
+            let (input, output) = (&workspace.activations[place], &workspace.activations[place + 1]);
+            dispatches.extend(self.layers[place].forward(gpu, &self.parameters.arenas, input, output)?);
+        }
+        Ok(dispatches)
+    }
+
+    /// From the gradient at the output back to the first layer, updating each layer once its input
+    /// gradient has been taken.
+    pub fn backward(
+        &self,
+        gpu: &Gpu,
+        workspace: &Workspace,
+        optimizer: &Optimizer,
+        schedule: &Schedule,
+    ) -> Result<Vec<Dispatch>> {
+        let arenas: Vec<_> = self
+            .parameters
+            .arenas
+            .iter()
+            .zip(&self.moments)
+            .map(|(parameters, (first, second))| TrainedArena {
+                parameters: parameters.clone(),
+                first_moments: first.clone(),
+                second_moments: second.clone(),
+            })
+            .collect();
+        let mut dispatches = Vec::new();
+        for (place, layer) in self.layers.iter().enumerate().rev() {
+            let (input, gradient) = (&workspace.activations[place], &workspace.gradients[place]);
+            if place > 0 {
+                let before = self.layers[place - 1].activation;
+                let into = &workspace.gradients[place - 1];
+                let arenas = &self.parameters.arenas;
+                dispatches.extend(layer.backward_input(gpu, arenas, gradient, (input, before), into)?);
+            }
+            dispatches.extend(layer.update(gpu, &arenas, optimizer, schedule, input, gradient)?);
+        }
+        Ok(dispatches)
+    }
+
+    /// Forgets the optimiser's moments, as a new optimiser does.
+    pub fn clear_moments(&self, gpu: &Gpu) -> Result<()> {
+        let buffers = self.moments.iter().flat_map(|(first, second)| std::iter::once(first).chain(second));
+        let fills = buffers
+            .map(|buffer| crate::ops::elementwise::fill(gpu, buffer, 0, buffer.len(), 0.0))
+            .collect::<Result<Vec<_>>>()?;
+        gpu.run(&fills)
+    }
+}

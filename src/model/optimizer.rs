@@ -1,0 +1,148 @@
+//! Optimisers, and the schedule that tells the kernels what each step needs.
+
+use crate::gpu::Gpu;
+use crate::ops::Schedule;
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// Which rule turns gradients into new weights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OptimizerKind {
+    /// Stochastic gradient descent with momentum, as `torch.optim.SGD`.
+    Sgd,
+    /// Adam, as `torch.optim.Adam`.
+    #[default]
+    Adam,
+    /// Adam with decoupled weight decay, as `torch.optim.AdamW`.
+    AdamW,
+}
+
+impl std::str::FromStr for OptimizerKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+        match text.to_ascii_lowercase().as_str() {
+            "sgd" => Ok(Self::Sgd),
+            "adam" => Ok(Self::Adam),
+            "adamw" => Ok(Self::AdamW),
+            _ => Err(format!("{text:?} is no optimiser; there are sgd, adam and adamw")),
+        }
+    }
+}
+
+/// An optimiser with its settings; the defaults are PyTorch's.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Optimizer {
+    /// The rule.
+    pub kind: OptimizerKind,
+    /// Learning rate.
+    pub lr: f32,
+    /// Momentum of SGD.
+    pub momentum: f32,
+    /// Decay of Adam's first moments.
+    pub beta1: f32,
+    /// Decay of Adam's second moments.
+    pub beta2: f32,
+    /// What keeps Adam from dividing by zero.
+    pub epsilon: f32,
+    /// L2 penalty (SGD, Adam) or decay of the weights themselves (AdamW).
+    pub weight_decay: f32,
+}
+
+impl Default for Optimizer {
+    fn default() -> Self {
+        Self {
+            kind: OptimizerKind::Adam,
+            lr: 1e-3,
+            momentum: 0.9,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            weight_decay: 0.0,
+        }
+    }
+}
+
+impl Optimizer {
+    /// How fast the first moments forget.
+    pub fn first_decay(&self) -> f32 {
+        match self.kind {
+            OptimizerKind::Sgd => self.momentum,
+            OptimizerKind::Adam | OptimizerKind::AdamW => self.beta1,
+        }
+    }
+
+    /// Refuses settings that cannot work.
+    pub fn check(&self, section: &str) -> Result<()> {
+        let within = |name: &str, value: f32, low: f32, high: f32| {
+            if value.is_finite() && (low..high).contains(&value) {
+                return Ok(());
+            }
+            let field = if section.is_empty() { name.into() } else { format!("{section}.{name}") };
+            Err(Error::setting(field, format!("{value} does not work"), format!("use {low} or more, below {high}")))
+        };
+        if self.lr == 0.0 {
+            return Err(Error::setting(format!("{section}.lr"), "a rate of 0 learns nothing", "use a larger one"));
+        }
+        within("lr", self.lr, 0.0, f32::MAX)?;
+        within("momentum", self.momentum, 0.0, 1.0)?;
+        within("beta1", self.beta1, 0.0, 1.0)?;
+        within("beta2", self.beta2, 0.0, 1.0)?;
+        within("epsilon", self.epsilon, 0.0, 1.0)?;
+        within("weight_decay", self.weight_decay, 0.0, f32::MAX)
+    }
+
+    /// The schedule's entry for step `t` (from 1) on `samples` samples.
+    fn entry(&self, t: u64, samples: usize) -> [f32; 4] {
+        if samples == 0 {
+            return [0.0; 4];
+        }
+        // In f64, as PyTorch does: 1 - 0.999^t loses half its digits in f32.
+        let correction = |beta: f32| 1.0 - f64::from(beta).powf(t as f64);
+        let rate = f64::from(self.lr);
+        [
+            (1.0 / samples as f64) as f32,
+            (rate / correction(self.beta1)) as f32,
+            (1.0 / correction(self.beta2).sqrt()) as f32,
+            self.lr,
+        ]
+    }
+}
+
+/// Keeps count of each replica's steps and writes the schedule of the next ones.
+#[derive(Clone, Debug)]
+pub struct ScheduleWriter {
+    optimizer: Optimizer,
+    taken: Vec<u64>,
+    /// The schedule on the device.
+    pub schedule: Schedule,
+}
+
+impl ScheduleWriter {
+    /// Room for `steps` steps of `replicas` replicas.
+    pub fn new(gpu: &Gpu, optimizer: Optimizer, replicas: usize, steps: usize) -> Result<Self> {
+        let buffer = gpu.zeros("schedule", replicas * steps * 4)?;
+        Ok(Self { optimizer, taken: vec![0; replicas], schedule: Schedule { buffer, steps } })
+    }
+
+    /// Writes the next steps. `samples(r, s)` is the number of samples of replica `r` in step `s`; a
+    /// replica without samples rests, and its count of steps stands still.
+    pub fn write(&mut self, gpu: &Gpu, steps: usize, samples: impl Fn(usize, usize) -> usize) {
+        let mut entries = vec![[0f32; 4]; self.taken.len() * self.schedule.steps];
+        for (replica, taken) in self.taken.iter_mut().enumerate() {
+            for step in 0..steps {
+                let count = samples(replica, step);
+                *taken += u64::from(count > 0);
+                entries[replica * self.schedule.steps + step] = self.optimizer.entry(*taken, count);
+            }
+        }
+        gpu.write(&self.schedule.buffer, 0, &entries);
+    }
+
+    /// Starts counting again, as a new optimiser does.
+    pub fn restart(&mut self) {
+        self.taken.fill(0);
+    }
+}

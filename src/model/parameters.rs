@@ -1,0 +1,262 @@
+//! A model's parameters on the device: arenas of `[R, stride]`, in `state_dict` order where they fit.
+
+use crate::gpu::{Gpu, RowRange, split_rows};
+use crate::ops::dense::{Arena, Dense, DenseShard, RowsAre};
+use crate::ops::random::{self, Draw, Target};
+use crate::{Error, Result};
+
+/// A run of a tensor's values on the device.
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    arena: usize,
+    offset: usize,
+    range: RowRange,
+}
+
+/// A named tensor and its pieces.
+#[derive(Clone, Debug)]
+pub struct ParameterTensor {
+    /// Its PyTorch name: "0.weight".
+    pub name: String,
+    /// Its PyTorch shape.
+    pub shape: Vec<usize>,
+    /// Rows and columns as it lies on the device.
+    rows: usize,
+    columns: usize,
+    /// Whether PyTorch's order is the transpose.
+    transposed: bool,
+    /// Initial values are uniform within this.
+    bound: f32,
+    pieces: Vec<Piece>,
+}
+
+impl ParameterTensor {
+    /// How many values.
+    pub fn len(&self) -> usize {
+        self.rows * self.columns
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// The parameters of R replicas of a model.
+#[derive(Clone, Debug)]
+pub struct Parameters {
+    /// R
+    pub replicas: usize,
+    /// The memory.
+    pub arenas: Vec<Arena>,
+    /// The tensors in `state_dict` order.
+    pub tensors: Vec<ParameterTensor>,
+}
+
+/// Lays tensors out before any memory is taken.
+#[derive(Debug)]
+pub struct ParameterPlan {
+    replicas: usize,
+    limit: u64,
+    /// Elements per replica of each arena.
+    strides: Vec<usize>,
+    tensors: Vec<ParameterTensor>,
+}
+
+impl ParameterPlan {
+    /// For `replicas` replicas on this device.
+    pub fn new(gpu: &Gpu, replicas: usize) -> Self {
+        Self { replicas, limit: gpu.max_binding_bytes(), strides: Vec::new(), tensors: Vec::new() }
+    }
+
+    fn bytes(&self, elements: usize) -> u64 {
+        (elements.next_multiple_of(4) * self.replicas * 4) as u64
+    }
+
+    /// Puts `elements` behind what is there, in the last arena while it fits one binding.
+    fn place(&mut self, elements: usize) -> (usize, usize) {
+        match self.strides.last() {
+            Some(&used) if self.bytes(used + elements) <= self.limit => {}
+            _ => self.strides.push(0),
+        }
+        let arena = self.strides.len() - 1;
+        let offset = self.strides[arena];
+        self.strides[arena] += elements;
+        (arena, offset)
+    }
+
+    /// Adds a dense layer's weight and bias and fills in `layer.shards`. `bounds` are those of the
+    /// uniform initial values of the two.
+    pub fn add_dense(&mut self, prefix: &str, layer: &mut Dense, bounds: (f32, f32)) -> Result<()> {
+        let (rows, columns) = (layer.rows(), layer.columns());
+        let inputs_are_rows = layer.rows_are == RowsAre::Inputs;
+        // A shard holds its rows and, where they are outputs, their biases; leave room for all biases.
+        let spare = if inputs_are_rows { self.bytes(columns) } else { 0 };
+        let row = columns + usize::from(!inputs_are_rows);
+        let ranges = split_rows(rows, (row * self.replicas * 4) as u64, self.limit.saturating_sub(spare + 64))
+            .ok_or_else(|| {
+                Error::device(
+                    format!(
+                        "one row of {prefix}weight for {} replicas is {} bytes, and one binding holds {}",
+                        self.replicas,
+                        row * self.replicas * 4,
+                        self.limit
+                    ),
+                    "train fewer collaborators at a time, or use a larger --max-binding-bytes",
+                )
+            })?;
+        let mut weight = ParameterTensor {
+            name: format!("{prefix}weight"),
+            shape: vec![layer.outputs, layer.inputs],
+            rows,
+            columns,
+            transposed: inputs_are_rows,
+            bound: bounds.0,
+            pieces: Vec::new(),
+        };
+        let mut bias = ParameterTensor {
+            name: format!("{prefix}bias"),
+            shape: vec![layer.outputs],
+            rows: layer.outputs,
+            columns: 1,
+            transposed: false,
+            bound: bounds.1,
+            pieces: Vec::new(),
+        };
+        layer.shards.clear();
+        for (place, range) in ranges.into_iter().enumerate() {
+            let biases = match (inputs_are_rows, place) {
+                (false, _) => range,
+                (true, 0) => RowRange { start: 0, len: layer.outputs },
+                (true, _) => RowRange { start: 0, len: 0 },
+            };
+            let weights = range.len * columns;
+            let (arena, offset) = self.place(weights + biases.len);
+            weight.pieces.push(Piece { arena, offset, range });
+            let bias_offset = (biases.len > 0).then_some(offset + weights);
+            if let Some(offset) = bias_offset {
+                bias.pieces.push(Piece { arena, offset, range: biases });
+            }
+            layer.shards.push(DenseShard { range, arena, weight_offset: offset, bias_offset });
+        }
+        self.tensors.extend([weight, bias]);
+        Ok(())
+    }
+
+    /// Takes the memory, zeroed.
+    pub fn allocate(&self, gpu: &Gpu) -> Result<Parameters> {
+        Ok(Parameters {
+            replicas: self.replicas,
+            arenas: self.arenas(gpu, "parameters")?,
+            tensors: self.tensors.clone(),
+        })
+    }
+
+    /// More memory laid out alike, for moments.
+    pub fn arenas(&self, gpu: &Gpu, label: &str) -> Result<Vec<Arena>> {
+        self.strides
+            .iter()
+            .map(|&used| {
+                let stride = used.next_multiple_of(4);
+                Ok(Arena { buffer: gpu.zeros(label, stride * self.replicas)?, stride })
+            })
+            .collect()
+    }
+}
+
+impl Parameters {
+    /// P
+    pub fn count(&self) -> usize {
+        self.tensors.iter().map(ParameterTensor::len).sum()
+    }
+
+    /// Draws initial values. With `shared_start` all replicas begin alike.
+    pub fn initialize(&self, gpu: &Gpu, seed: u32, shared_start: bool) -> Result<()> {
+        let mut dispatches = Vec::new();
+        for (place, tensor) in self.tensors.iter().enumerate() {
+            for piece in &tensor.pieces {
+                let arena = &self.arenas[piece.arena];
+                let target = Target {
+                    buffer: &arena.buffer,
+                    replicas: self.replicas,
+                    offset: piece.offset,
+                    replica_stride: arena.stride,
+                    range: piece.range,
+                    whole_rows: tensor.rows,
+                    columns: tensor.columns,
+                    transposed: tensor.transposed,
+                };
+                let draw = Draw { seed, tensor: place as u32, shared_start, bound: tensor.bound };
+                dispatches.push(random::uniform(gpu, &target, &draw)?);
+            }
+        }
+        gpu.run(&dispatches)
+    }
+
+    /// Reads all replicas, `[R][P]` in `state_dict` order.
+    pub fn read(&self, gpu: &Gpu) -> Result<Vec<Vec<f32>>> {
+        let arenas = self.arenas.iter().map(|arena| gpu.read(&arena.buffer)).collect::<Result<Vec<Vec<f32>>>>()?;
+        let mut replicas = vec![vec![0.0; self.count()]; self.replicas];
+        for (replica, flat) in replicas.iter_mut().enumerate() {
+            self.each_run(|run| {
+                let source = &arenas[run.arena][replica * self.arenas[run.arena].stride + run.offset..];
+                for (j, value) in source[..run.len].iter().enumerate() {
+                    flat[run.start + j * run.step] = *value;
+                }
+            });
+        }
+        Ok(replicas)
+    }
+
+    /// Writes one replica from its `P` values in `state_dict` order.
+    pub fn write(&self, gpu: &Gpu, replica: usize, flat: &[f32]) {
+        assert_eq!(flat.len(), self.count(), "a replica is written whole");
+        let mut arenas: Vec<_> = self.arenas.iter().map(|arena| vec![0f32; arena.stride]).collect();
+        self.each_run(|run| {
+            for (j, value) in arenas[run.arena][run.offset..run.offset + run.len].iter_mut().enumerate() {
+                *value = flat[run.start + j * run.step];
+            }
+        });
+        for (arena, values) in self.arenas.iter().zip(&arenas) {
+            gpu.write(&arena.buffer, replica * arena.stride, values);
+        }
+    }
+
+    /// Writes the same values to every replica.
+    pub fn write_all(&self, gpu: &Gpu, flat: &[f32]) {
+        (0..self.replicas).for_each(|replica| self.write(gpu, replica, flat));
+    }
+
+    /// Visits the device's rows with their places in `state_dict` order.
+    fn each_run(&self, mut visit: impl FnMut(Run)) {
+        let mut tensor_start = 0;
+        for tensor in &self.tensors {
+            for piece in &tensor.pieces {
+                for row in 0..piece.range.len {
+                    let whole_row = piece.range.start + row;
+                    let (start, step) = match tensor.transposed {
+                        true => (whole_row, tensor.rows),
+                        false => (whole_row * tensor.columns, 1),
+                    };
+                    visit(Run {
+                        arena: piece.arena,
+                        offset: piece.offset + row * tensor.columns,
+                        len: tensor.columns,
+                        start: tensor_start + start,
+                        step,
+                    });
+                }
+            }
+            tensor_start += tensor.len();
+        }
+    }
+}
+
+/// A row on the device and the places of its values in `state_dict` order.
+struct Run {
+    arena: usize,
+    offset: usize,
+    len: usize,
+    start: usize,
+    step: usize,
+}

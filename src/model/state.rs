@@ -1,0 +1,105 @@
+//! Parameters as safetensors files with PyTorch's names and layouts.
+
+use super::Parameters;
+use crate::{Error, Result};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use std::collections::HashMap;
+use std::path::Path;
+
+/// The tensors of one replica (`flat` in `state_dict` order) as a safetensors file's bytes.
+pub fn to_bytes(parameters: &Parameters, flat: &[f32], metadata: HashMap<String, String>) -> Result<Vec<u8>> {
+    let mut start = 0;
+    let views = parameters
+        .tensors
+        .iter()
+        .map(|tensor| {
+            let values = &flat[start..start + tensor.len()];
+            start += tensor.len();
+            view(&tensor.shape, values).map(|view| (tensor.name.as_str(), view))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    serialize(views, metadata)
+}
+
+/// An f32 tensor for a safetensors file.
+pub fn view<'a>(shape: &[usize], values: &'a [f32]) -> Result<TensorView<'a>> {
+    // Safetensors are little-endian, as is every platform that wgpu's native backends run on.
+    TensorView::new(Dtype::F32, shape.to_vec(), bytemuck::cast_slice(values)).map_err(internal)
+}
+
+/// A safetensors file's bytes.
+pub fn serialize(views: Vec<(&str, TensorView<'_>)>, metadata: HashMap<String, String>) -> Result<Vec<u8>> {
+    let metadata = (!metadata.is_empty()).then_some(metadata);
+    safetensors::serialize(views, metadata).map_err(internal)
+}
+
+fn internal(error: safetensors::SafeTensorError) -> Error {
+    Error::device(format!("a tensor could not be laid out: {error}"), "this is a fault of fedfunnel; report it")
+}
+
+/// A safetensors file in memory.
+pub struct StateFile {
+    path: std::path::PathBuf,
+    bytes: Vec<u8>,
+}
+
+impl StateFile {
+    /// Reads a file and checks that it is whole.
+    pub fn open(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+        let file = Self { path: path.into(), bytes };
+        file.parse()?;
+        Ok(file)
+    }
+
+    fn parse(&self) -> Result<SafeTensors<'_>> {
+        SafeTensors::deserialize(&self.bytes).map_err(|e| {
+            Error::file(
+                &self.path,
+                format!("not a whole safetensors file ({e})"),
+                "write it again, with fedfunnel train or with PyTorch's safetensors.torch.save_file",
+            )
+        })
+    }
+
+    /// The file's own notes.
+    pub fn metadata(&self) -> Result<HashMap<String, String>> {
+        let (_, header) = SafeTensors::read_metadata(&self.bytes)
+            .map_err(|e| Error::file(&self.path, format!("its header is broken ({e})"), "write it again"))?;
+        Ok(header.metadata().clone().unwrap_or_default())
+    }
+
+    /// An f32 tensor with its shape.
+    pub fn tensor(&self, name: &str) -> Result<(Vec<usize>, Vec<f32>)> {
+        let file = self.parse()?;
+        let tensor = file.tensor(name).map_err(|_| {
+            let there = file.names().into_iter().take(12).collect::<Vec<_>>().join(", ");
+            Error::file(&self.path, format!("no tensor {name:?}"), format!("it has: {there}"))
+        })?;
+        if tensor.dtype() != Dtype::F32 {
+            return Err(Error::file(
+                &self.path,
+                format!("tensor {name:?} is {:?}", tensor.dtype()),
+                "store it as float32",
+            ));
+        }
+        Ok((tensor.shape().to_vec(), bytemuck::pod_collect_to_vec(tensor.data())))
+    }
+
+    /// The values of a model's parameters in `state_dict` order. Names and shapes have to match.
+    pub fn parameters(&self, parameters: &Parameters, model: &str) -> Result<Vec<f32>> {
+        let mut flat = Vec::with_capacity(parameters.count());
+        for tensor in &parameters.tensors {
+            let (shape, values) = self.tensor(&tensor.name)?;
+            if shape != tensor.shape {
+                return Err(Error::file(
+                    &self.path,
+                    format!("tensor {:?} has shape {shape:?}, and {model} needs {:?}", tensor.name, tensor.shape),
+                    "use a file that was saved from the same model",
+                ));
+            }
+            flat.extend(values);
+        }
+        Ok(flat)
+    }
+}

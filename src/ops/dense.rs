@@ -1,0 +1,510 @@
+//! Dense layers, shard by shard: forward, input gradient, and the update that needs no gradient buffer.
+
+use super::{Activation, Schedule};
+use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, RowRange, Tensor, immediates};
+use crate::model::{Optimizer, OptimizerKind};
+use crate::{Error, Result};
+
+immediates! {
+    struct Product {
+        batch: u32,
+        rows: u32,
+        row_side_width: u32,
+        row_side_first: u32,
+        columns: u32,
+        weight_offset: u32,
+        replica_stride: u32,
+        bias_offset: u32,
+        bias: u32,
+        epilogue: u32,
+        activation: u32,
+        chunk_rows: u32,
+        first_chunk: u32,
+        chunks: u32,
+        replicas: u32,
+    }
+}
+
+immediates! {
+    struct Update {
+        batch: u32,
+        rows: u32,
+        row_side_width: u32,
+        row_side_first: u32,
+        columns: u32,
+        weight_offset: u32,
+        replica_stride: u32,
+        bias_offset: u32,
+        bias: u32,
+        steps: u32,
+        step: u32,
+        rate_scale: f32,
+        beta1: f32,
+        beta2: f32,
+        epsilon: f32,
+        weight_decay: f32,
+        decoupled: u32,
+    }
+}
+
+/// Which side of a layer its stored rows stand for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowsAre {
+    /// Stored `[O, I]`, as PyTorch does.
+    Outputs,
+    /// Stored `[I, O]`: a wide layer that narrows.
+    Inputs,
+}
+
+/// A run of rows of a layer's matrix and where it lies.
+#[derive(Clone, Copy, Debug)]
+pub struct DenseShard {
+    /// Which rows.
+    pub range: RowRange,
+    /// Which arena of the model's parameters.
+    pub arena: usize,
+    /// Element of replica 0's first weight.
+    pub weight_offset: usize,
+    /// Element of replica 0's first bias: this shard's outputs, or (rows are inputs) all of them, in the
+    /// first shard only.
+    pub bias_offset: Option<usize>,
+}
+
+/// A dense layer's shape and place.
+#[derive(Clone, Debug)]
+pub struct Dense {
+    /// I
+    pub inputs: usize,
+    /// O
+    pub outputs: usize,
+    /// How the matrix lies.
+    pub rows_are: RowsAre,
+    /// What follows the sums.
+    pub activation: Activation,
+    /// Factor on the optimiser's rate.
+    pub rate_scale: f32,
+    /// The pieces of the matrix.
+    pub shards: Vec<DenseShard>,
+}
+
+/// Memory of a model's parameters or moments: `[R, stride]`.
+#[derive(Clone, Debug)]
+pub struct Arena {
+    /// The memory.
+    pub buffer: Buffer,
+    /// Elements from one replica to the next; a multiple of four.
+    pub stride: usize,
+}
+
+/// Arenas of a model's parameters and of its optimiser's moments, laid out alike.
+#[derive(Clone, Debug)]
+pub struct TrainedArena {
+    /// Weights and biases.
+    pub parameters: Arena,
+    /// Momentum, or Adam's first moments.
+    pub first_moments: Buffer,
+    /// Adam's second moments.
+    pub second_moments: Option<Buffer>,
+}
+
+const EPILOGUE_NONE: u32 = 0;
+const EPILOGUE_FORWARD: u32 = 1;
+const EPILOGUE_BACKWARD: u32 = 2;
+const BIAS_NONE: u32 = 0;
+const BIAS_ROWS: u32 = 1;
+const BIAS_COLUMNS: u32 = 2;
+
+/// What is done to the finished sums of a product.
+enum Epilogue<'a> {
+    /// Bias and activation.
+    Forward,
+    /// The derivative of the activation that these outputs came out of.
+    Backward(&'a Tensor, Activation),
+}
+
+impl Dense {
+    /// N
+    pub fn rows(&self) -> usize {
+        match self.rows_are {
+            RowsAre::Outputs => self.outputs,
+            RowsAre::Inputs => self.inputs,
+        }
+    }
+
+    /// K
+    pub fn columns(&self) -> usize {
+        match self.rows_are {
+            RowsAre::Outputs => self.inputs,
+            RowsAre::Inputs => self.outputs,
+        }
+    }
+
+    fn bias(&self, shard: &DenseShard) -> (u32, u32) {
+        match (shard.bias_offset, self.rows_are) {
+            (None, _) => (BIAS_NONE, 0),
+            (Some(offset), RowsAre::Outputs) => (BIAS_ROWS, offset as u32),
+            (Some(offset), RowsAre::Inputs) => (BIAS_COLUMNS, offset as u32),
+        }
+    }
+
+    /// `output [R, B, O] = activation(input [R, B, I] W^T + b)`
+    pub fn forward(&self, gpu: &Gpu, arenas: &[Arena], input: &Tensor, output: &Tensor) -> Result<Vec<Dispatch>> {
+        match self.rows_are {
+            RowsAre::Outputs => self.rows_dot(gpu, arenas, input, output, &Epilogue::Forward),
+            RowsAre::Inputs => self.rows_sum(gpu, arenas, input, output, &Epilogue::Forward),
+        }
+    }
+
+    /// `input_gradient [R, B, I] = (output_gradient [R, B, O] W) * f'(input)`: the gradient before the
+    /// activation `f` that `input` came out of.
+    pub fn backward_input(
+        &self,
+        gpu: &Gpu,
+        arenas: &[Arena],
+        output_gradient: &Tensor,
+        (input, activation): (&Tensor, Activation),
+        input_gradient: &Tensor,
+    ) -> Result<Vec<Dispatch>> {
+        let epilogue = Epilogue::Backward(input, activation);
+        match self.rows_are {
+            RowsAre::Outputs => self.rows_sum(gpu, arenas, output_gradient, input_gradient, &epilogue),
+            RowsAre::Inputs => self.rows_dot(gpu, arenas, output_gradient, input_gradient, &epilogue),
+        }
+    }
+
+    fn product(&self, shard: &DenseShard, arena: &Arena, row_side: &Tensor, epilogue: &Epilogue<'_>) -> Product {
+        let (bias, bias_offset) = self.bias(shard);
+        let (epilogue, activation) = match epilogue {
+            Epilogue::Forward => (EPILOGUE_FORWARD, self.activation),
+            Epilogue::Backward(_, activation) => (EPILOGUE_BACKWARD, *activation),
+        };
+        let (_, row_side_width, row_side_first) = row_side_of(row_side, shard.range);
+        Product {
+            batch: row_side.batch as u32,
+            rows: shard.range.len as u32,
+            row_side_width,
+            row_side_first,
+            columns: self.columns() as u32,
+            weight_offset: shard.weight_offset as u32,
+            replica_stride: arena.stride as u32,
+            bias_offset,
+            bias,
+            epilogue,
+            activation: activation.code(),
+            chunk_rows: shard.range.len as u32,
+            first_chunk: 0,
+            chunks: 1,
+            replicas: row_side.replicas as u32,
+        }
+    }
+
+    fn by_four(&self, shard: &DenseShard, arena: &Arena) -> bool {
+        self.columns().is_multiple_of(4) && shard.weight_offset.is_multiple_of(4) && arena.stride.is_multiple_of(4)
+    }
+
+    fn rows_dot(
+        &self,
+        gpu: &Gpu,
+        arenas: &[Arena],
+        column_side: &Tensor,
+        row_side: &Tensor,
+        epilogue: &Epilogue<'_>,
+    ) -> Result<Vec<Dispatch>> {
+        let (batch, replicas) = (row_side.batch as u32, row_side.replicas as u32);
+        let columns = column_side.whole()?;
+        self.shards
+            .iter()
+            .map(|shard| {
+                let arena = &arenas[shard.arena];
+                let immediates = self.product(shard, arena, row_side, epilogue);
+                let (sums, ..) = row_side_of(row_side, shard.range);
+                // Without a derivative to take, the gate is any buffer that is not written.
+                let gate = match epilogue {
+                    Epilogue::Forward => columns,
+                    Epilogue::Backward(outputs, _) => row_side_of(outputs, shard.range).0,
+                };
+                let variant = variants::rows_dot(gpu, self.by_four(shard, arena), shard.range.len, batch as usize);
+                let (weights, column_side) = variant.names();
+                gpu.dispatch(
+                    &variant.kernel,
+                    &immediates,
+                    &[
+                        (weights, &arena.buffer),
+                        (column_side, columns),
+                        ("gate", gate),
+                        ("sums", sums),
+                    ],
+                    variant.grid(shard.range.len as u32, batch, replicas),
+                )
+            })
+            .collect()
+    }
+
+    fn rows_sum(
+        &self,
+        gpu: &Gpu,
+        arenas: &[Arena],
+        row_side: &Tensor,
+        column_side: &Tensor,
+        epilogue: &Epilogue<'_>,
+    ) -> Result<Vec<Dispatch>> {
+        let (batch, replicas, columns) =
+            (row_side.batch as u32, row_side.replicas as u32, self.columns() as u32);
+        let result = column_side.whole()?;
+        let chunk_rows = variants::rows_per_chunk(gpu, self.rows(), replicas as usize);
+        let chunks_of = |shard: &DenseShard| shard.range.len.div_ceil(chunk_rows) as u32;
+        let chunks: u32 = self.shards.iter().map(chunks_of).sum();
+        let partial = match chunks {
+            1 => None,
+            _ => Some(gpu.zeros("partial sums", (chunks * batch * replicas * columns) as usize)?),
+        };
+        let mut dispatches = Vec::new();
+        let mut first_chunk = 0;
+        for shard in &self.shards {
+            let arena = &arenas[shard.arena];
+            let (rows, ..) = row_side_of(row_side, shard.range);
+            let mut immediates = self.product(shard, arena, row_side, epilogue);
+            (immediates.chunk_rows, immediates.first_chunk, immediates.chunks) =
+                (chunk_rows as u32, first_chunk, chunks);
+            if chunks > 1 {
+                immediates.epilogue = EPILOGUE_NONE;
+            }
+            let gate = self.gate_of_columns(epilogue, rows)?;
+            let variant = variants::rows_sum(gpu, self.by_four(shard, arena), batch as usize);
+            let (weights, _) = variant.names();
+            let tiles = batch.div_ceil(variant.tile_batch);
+            let grid = match variant.by_four {
+                true => Grid(columns / 4, tiles * chunks_of(shard), replicas),
+                false => Grid(columns, batch * chunks_of(shard), replicas),
+            };
+            dispatches.push(gpu.dispatch(
+                &variant.kernel,
+                &immediates,
+                &[
+                    (weights, &arena.buffer),
+                    ("row_side", rows),
+                    ("gate", gate),
+                    ("sums", partial.as_ref().unwrap_or(result)),
+                ],
+                grid,
+            )?);
+            first_chunk += chunks_of(shard);
+        }
+        if let Some(partial) = partial {
+            // The bias, where there is one, is with the first shard.
+            let (shard, arena) = (&self.shards[0], &arenas[self.shards[0].arena]);
+            let mut immediates = self.product(shard, arena, row_side, epilogue);
+            immediates.chunks = chunks;
+            let gate = self.gate_of_columns(epilogue, &partial)?;
+            dispatches.push(gpu.dispatch(
+                &Kernel::new("dense", "dense_finish"),
+                &immediates,
+                &[("weights", &arena.buffer), ("chunk_sums", &partial), ("gate", gate), ("sums", result)],
+                Grid(columns, batch, replicas),
+            )?);
+        }
+        Ok(dispatches)
+    }
+
+    fn gate_of_columns<'a>(&self, epilogue: &Epilogue<'a>, spare: &'a Buffer) -> Result<&'a Buffer> {
+        match epilogue {
+            Epilogue::Forward => Ok(spare),
+            Epilogue::Backward(outputs, _) => outputs.whole(),
+        }
+    }
+
+    /// Forms the weight gradient of the batch in registers and applies the optimiser to weights, biases
+    /// and moments in the same pass.
+    pub fn update(
+        &self,
+        gpu: &Gpu,
+        arenas: &[TrainedArena],
+        optimizer: &Optimizer,
+        schedule: &Schedule,
+        input: &Tensor,
+        output_gradient: &Tensor,
+    ) -> Result<Vec<Dispatch>> {
+        let (row_side, column_side) = match self.rows_are {
+            RowsAre::Outputs => (output_gradient, input),
+            RowsAre::Inputs => (input, output_gradient),
+        };
+        let columns = column_side.whole()?;
+        self.shards
+            .iter()
+            .map(|shard| {
+                let arena = &arenas[shard.arena];
+                let (bias, bias_offset) = self.bias(shard);
+                let (rows, row_side_width, row_side_first) = row_side_of(row_side, shard.range);
+                let immediates = Update {
+                    batch: row_side.batch as u32,
+                    rows: shard.range.len as u32,
+                    row_side_width,
+                    row_side_first,
+                    columns: self.columns() as u32,
+                    weight_offset: shard.weight_offset as u32,
+                    replica_stride: arena.parameters.stride as u32,
+                    bias_offset,
+                    bias,
+                    steps: schedule.steps as u32,
+                    step: 0,
+                    rate_scale: self.rate_scale,
+                    beta1: optimizer.first_decay(),
+                    beta2: optimizer.beta2,
+                    epsilon: optimizer.epsilon,
+                    weight_decay: optimizer.weight_decay,
+                    decoupled: (optimizer.kind == OptimizerKind::AdamW).into(),
+                };
+                let adaptive = optimizer.kind != OptimizerKind::Sgd;
+                let variant = variants::update(gpu, self.by_four(shard, &arena.parameters), adaptive, shard.range.len);
+                let four = variant.by_four;
+                let pick = |one, vec4| if four { vec4 } else { one };
+                let mut buffers = vec![
+                    ("update_rows", rows),
+                    (pick("update_columns", "update_columns4"), columns),
+                    ("schedule", &schedule.buffer),
+                    (pick("parameters", "parameters4"), &arena.parameters.buffer),
+                    (pick("first_moments", "first_moments4"), &arena.first_moments),
+                ];
+                if adaptive {
+                    let moments = arena.second_moments.as_ref().ok_or_else(|| {
+                        Error::device("Adam without second moments", "this is a fault of fedfunnel; report it")
+                    })?;
+                    buffers.push((pick("second_moments", "second_moments4"), moments));
+                }
+                let columns = self.columns() as u32;
+                let rows = shard.range.len as u32;
+                let grid = match four {
+                    true => Grid(columns / 4, rows.div_ceil(variant.tile_rows), row_side.replicas as u32),
+                    false => Grid(columns, rows, row_side.replicas as u32),
+                };
+                gpu.dispatch(&variant.kernel, &immediates, &buffers, grid)
+            })
+            .collect()
+    }
+}
+
+/// Where a shard's rows lie in the row side: the buffer, its width, and the first row's place in it.
+fn row_side_of(tensor: &Tensor, range: RowRange) -> (&Buffer, u32, u32) {
+    match tensor.shards.as_slice() {
+        [only] => (&only.buffer, only.range.len as u32, range.start as u32),
+        shards => {
+            // A tensor that had to be cut is cut as the matrix is, so this shard is among them.
+            let shard = shards.iter().find(|s| s.range == range).unwrap_or(&shards[0]);
+            debug_assert_eq!(shard.range, range);
+            (&shard.buffer, shard.range.len as u32, 0)
+        }
+    }
+}
+
+/// Which variant of a kernel is used: the one place that knows of adapter types and shapes.
+pub mod variants {
+    use super::{Gpu, Grid, Kernel};
+
+    /// A kernel with what the host must know of its tiles.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Variant {
+        /// The kernel.
+        pub kernel: Kernel,
+        /// Whether it sees weights and column side as vec4.
+        pub by_four: bool,
+        /// Whether its lanes run over samples, not rows.
+        pub by_sample: bool,
+        /// Rows per lane.
+        pub tile_rows: u32,
+        /// Samples per lane.
+        pub tile_batch: u32,
+    }
+
+    impl Variant {
+        const fn naive(entry: &'static str) -> Self {
+            let kernel = Kernel::new("dense", entry);
+            Self { kernel, by_four: false, by_sample: false, tile_rows: 1, tile_batch: 1 }
+        }
+
+        /// What the WGSL calls the weights and the column side.
+        pub fn names(&self) -> (&'static str, &'static str) {
+            match self.by_four {
+                true => ("weights4", "column_side4"),
+                false => ("weights", "column_side"),
+            }
+        }
+
+        /// Invocations of rows_dot.
+        pub fn grid(&self, rows: u32, batch: u32, replicas: u32) -> Grid {
+            let (rows, batch) = (rows.div_ceil(self.tile_rows), batch.div_ceil(self.tile_batch));
+            match self.by_sample {
+                true => Grid(batch, rows, replicas),
+                false => Grid(rows, batch, replicas),
+            }
+        }
+    }
+
+    macro_rules! tiled {
+        ($entry:literal, $by_sample:literal, $lanes:literal, $rows:literal, $batch:literal) => {
+            Variant {
+                kernel: Kernel::new("dense", $entry).tiled(&[
+                    ("LANES", $lanes),
+                    ("TILE_ROWS", $rows),
+                    ("TILE_BATCH", $batch),
+                ]),
+                by_four: true,
+                by_sample: $by_sample,
+                tile_rows: $rows,
+                tile_batch: $batch,
+            }
+        };
+    }
+
+    /// Every variant there is, for the tests and benches.
+    pub const ALL: &[Variant] = &[
+        ROWS_DOT_NAIVE,
+        ROWS_DOT,
+        ROWS_DOT_BY_SAMPLE,
+        ROWS_SUM_NAIVE,
+        ROWS_SUM,
+        UPDATE_ADAM_NAIVE,
+        UPDATE_ADAM,
+        UPDATE_SGD_NAIVE,
+        UPDATE_SGD,
+    ];
+    const ROWS_DOT_NAIVE: Variant = Variant::naive("dense_rows_dot_naive");
+    const ROWS_DOT: Variant = tiled!("dense_rows_dot", false, 8, 2, 8);
+    const ROWS_DOT_BY_SAMPLE: Variant = tiled!("dense_rows_dot_by_sample", true, 8, 10, 1);
+    const ROWS_SUM_NAIVE: Variant = Variant::naive("dense_rows_sum_naive");
+    const ROWS_SUM: Variant = tiled!("dense_rows_sum", false, 8, 2, 8);
+    const UPDATE_ADAM_NAIVE: Variant = Variant::naive("dense_update_adam_naive");
+    const UPDATE_ADAM: Variant = tiled!("dense_update_adam", false, 8, 4, 1);
+    const UPDATE_SGD_NAIVE: Variant = Variant::naive("dense_update_sgd_naive");
+    const UPDATE_SGD: Variant = tiled!("dense_update_sgd", false, 8, 4, 1);
+
+    /// For `rows` rows and `batch` samples.
+    pub fn rows_dot(_gpu: &Gpu, by_four: bool, rows: usize, batch: usize) -> Variant {
+        match (by_four, rows < 2 * batch && batch >= 8) {
+            (false, _) => ROWS_DOT_NAIVE,
+            (true, true) => ROWS_DOT_BY_SAMPLE,
+            (true, false) => ROWS_DOT,
+        }
+    }
+
+    /// For `batch` samples.
+    pub fn rows_sum(_gpu: &Gpu, by_four: bool, _batch: usize) -> Variant {
+        if by_four { ROWS_SUM } else { ROWS_SUM_NAIVE }
+    }
+
+    /// For a shard of `rows` rows.
+    pub fn update(_gpu: &Gpu, by_four: bool, adaptive: bool, _rows: usize) -> Variant {
+        match (by_four, adaptive) {
+            (false, true) => UPDATE_ADAM_NAIVE,
+            (false, false) => UPDATE_SGD_NAIVE,
+            (true, true) => UPDATE_ADAM,
+            (true, false) => UPDATE_SGD,
+        }
+    }
+
+    /// How many rows one lane of rows_sum adds up: few enough to keep the device busy, and never so
+    /// few that adding up the chunks is the work.
+    pub fn rows_per_chunk(gpu: &Gpu, rows: usize, replicas: usize) -> usize {
+        let lanes_wanted = if gpu.adapter.is_cpu() { 8 } else { 512 };
+        rows.div_ceil((lanes_wanted / replicas).max(1)).max(64)
+    }
+}

@@ -1,0 +1,131 @@
+//! Losses with their gradients and their tallies.
+
+use crate::Result;
+use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
+use super::{Activation, Schedule};
+
+immediates! {
+    struct Loss {
+        batch: u32,
+        width: u32,
+        steps: u32,
+        step: u32,
+        gradient: u32,
+        whole_width: u32,
+        chunk: u32,
+        activation: u32,
+    }
+}
+
+/// Outputs that one lane of the mean squared error adds up.
+const CHUNK: usize = 256;
+
+/// Cross-entropy of the softmax of `outputs` `[R, B, C]` against the labels `[R, B]` of the batch, with
+/// the gradient of its mean. Adds to `tallies` `[R, B, 2]`: the loss, and 1 for a right answer.
+pub fn softmax_cross_entropy(
+    gpu: &Gpu,
+    outputs: &Tensor,
+    batch_labels: &Buffer,
+    schedule: &Schedule,
+    gradients: Option<&Tensor>,
+    (tallies, spare): (&Buffer, &Buffer),
+) -> Result<Dispatch> {
+    let into = gradients.map(Tensor::whole).transpose()?.unwrap_or(spare);
+    let immediates = Loss {
+        batch: outputs.batch as u32,
+        width: outputs.width as u32,
+        steps: schedule.steps as u32,
+        gradient: gradients.is_some().into(),
+        ..Default::default()
+    };
+    gpu.dispatch(
+        &Kernel::new("loss", "softmax_cross_entropy"),
+        &immediates,
+        &[
+            ("schedule", &schedule.buffer),
+            ("batch_labels", batch_labels),
+            ("outputs", outputs.whole()?),
+            ("output_gradients", into),
+            ("tallies", tallies),
+        ],
+        Grid(outputs.batch as u32, outputs.replicas as u32, 1),
+    )
+}
+
+/// Sums of squared errors, `[R, B, chunks]` for each shard of the output.
+#[derive(Clone, Debug)]
+pub struct ErrorTallies {
+    shards: Vec<(Buffer, usize)>,
+    replicas: usize,
+    batch: usize,
+}
+
+impl ErrorTallies {
+    /// Zeros for outputs of this shape.
+    pub fn new(gpu: &Gpu, outputs: &Tensor) -> Result<Self> {
+        let shards = outputs
+            .shards
+            .iter()
+            .map(|shard| {
+                let chunks = shard.range.len.div_ceil(CHUNK);
+                Ok((gpu.zeros("error tallies", outputs.replicas * outputs.batch * chunks)?, chunks))
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self { shards, replicas: outputs.replicas, batch: outputs.batch })
+    }
+
+    /// Sum of squared errors of each place of the batch, `[R, B]`, since the last call; starts over.
+    pub fn take(&self, gpu: &Gpu) -> Result<Vec<f64>> {
+        let mut sums = vec![0.0; self.replicas * self.batch];
+        for (buffer, chunks) in &self.shards {
+            let values: Vec<f32> = gpu.read(buffer)?;
+            for (line, part) in values.chunks_exact(*chunks).enumerate() {
+                sums[line] += part.iter().map(|&v| f64::from(v)).sum::<f64>();
+            }
+            gpu.write(buffer, 0, &vec![0.0f32; values.len()]);
+        }
+        Ok(sums)
+    }
+}
+
+/// Mean squared error of `outputs` `[R, B, N]` against `targets`, shard by shard, with its gradient
+/// before the output layer's activation.
+pub fn mean_squared_error(
+    gpu: &Gpu,
+    (outputs, activation): (&Tensor, Activation),
+    targets: &Tensor,
+    batch_labels: &Buffer,
+    schedule: &Schedule,
+    gradients: Option<&Tensor>,
+    (tallies, spare): (&ErrorTallies, &Buffer),
+) -> Result<Vec<Dispatch>> {
+    (0..outputs.shards.len())
+        .map(|place| {
+            let shard = &outputs.shards[place];
+            let immediates = Loss {
+                batch: outputs.batch as u32,
+                width: shard.range.len as u32,
+                steps: schedule.steps as u32,
+                step: 0,
+                gradient: gradients.is_some().into(),
+                whole_width: outputs.width as u32,
+                chunk: CHUNK as u32,
+                activation: activation.code(),
+            };
+            let (tally, chunks) = &tallies.shards[place];
+            gpu.dispatch(
+                &Kernel::new("loss", "mean_squared_error"),
+                &immediates,
+                &[
+                    ("schedule", &schedule.buffer),
+                    ("batch_labels", batch_labels),
+                    ("outputs", &shard.buffer),
+                    ("output_gradients", gradients.map_or(spare, |g| &g.shards[place].buffer)),
+                    ("error_tallies", tally),
+                    ("targets", &targets.shards[place].buffer),
+                ],
+                Grid(*chunks as u32, outputs.batch as u32, outputs.replicas as u32),
+            )
+        })
+        .collect()
+}

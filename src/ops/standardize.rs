@@ -1,0 +1,71 @@
+//! Standardising with given means and scales, and its inverse.
+
+use crate::Result;
+use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
+
+immediates! {
+    struct Standardize {
+        lines: u32,
+        width: u32,
+        scales: u32,
+    }
+}
+
+/// Means and scales on the device, cut as the tensors they belong to.
+#[derive(Clone, Debug)]
+pub struct Standards {
+    /// `[R, 1, N]`
+    pub means: Tensor,
+    /// One scale for all of a replica's values (`[R]`, one buffer), or one for each (`[R, N]`, cut).
+    pub scales: Scales,
+}
+
+/// The scales of [`Standards`].
+#[derive(Clone, Debug)]
+pub enum Scales {
+    /// `[R]`
+    Global(Buffer),
+    /// `[R, 1, N]`
+    Each(Tensor),
+}
+
+/// `into = (values - mean) / scale`, shard by shard.
+pub fn forward(gpu: &Gpu, values: &Tensor, standards: &Standards, into: &Tensor) -> Result<Vec<Dispatch>> {
+    each_shard(gpu, "standardize_forward", values, standards, into)
+}
+
+/// `into = values * scale + mean`, shard by shard.
+pub fn inverse(gpu: &Gpu, values: &Tensor, standards: &Standards, into: &Tensor) -> Result<Vec<Dispatch>> {
+    each_shard(gpu, "standardize_inverse", values, standards, into)
+}
+
+fn each_shard(
+    gpu: &Gpu,
+    entry: &'static str,
+    values: &Tensor,
+    standards: &Standards,
+    into: &Tensor,
+) -> Result<Vec<Dispatch>> {
+    let kernel = Kernel::new("standardize", entry);
+    let shards = values.shards.iter().zip(&standards.means.shards).zip(&into.shards).enumerate();
+    shards
+        .map(|(place, ((values_shard, means), into))| {
+            let width = values_shard.range.len as u32;
+            let (scales, buffer) = match &standards.scales {
+                Scales::Global(buffer) => (1, buffer),
+                Scales::Each(tensor) => (width, &tensor.shards[place].buffer),
+            };
+            gpu.dispatch(
+                &kernel,
+                &Standardize { lines: values.batch as u32, width, scales },
+                &[
+                    ("values", &values_shard.buffer),
+                    ("means", &means.buffer),
+                    ("scales", buffer),
+                    ("results", &into.buffer),
+                ],
+                Grid(width, values.batch as u32, values.replicas as u32),
+            )
+        })
+        .collect()
+}
