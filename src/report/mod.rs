@@ -1,1 +1,242 @@
 //! What a run leaves for people and machines: JSON lines, CSV, HTML with plots.
+//!
+//! A [`Report`] is plain data, gathered by whoever ran something. This module turns it into one
+//! HTML page ([`html()`]), into SVG files ([`svg_file`]), and into text for a terminal
+//! ([`text_table`]). Nothing here measures anything, and nothing here knows what was measured.
+
+mod csv;
+pub mod format;
+mod html;
+mod jsonl;
+mod page;
+mod plot;
+mod table;
+
+pub use csv::csv;
+pub use html::html;
+pub use jsonl::JsonLines;
+pub use plot::{remarks, svg, svg_file};
+pub use table::text_table;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// Everything that one page says.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Report {
+    /// The headline.
+    pub title: String,
+    /// The answer in plain words, one paragraph each: what a reader sees first.
+    pub answer: Vec<String>,
+    /// Caveats and remarks that belong beside the answer.
+    pub notes: Vec<String>,
+    /// The few numbers worth remembering.
+    pub figures: Vec<KeyFigure>,
+    /// Curves.
+    pub plots: Vec<Plot>,
+    /// Tables.
+    pub tables: Vec<Table>,
+    /// The settings of the run, as TOML text.
+    pub configuration: String,
+    /// Name and value of everything else worth knowing: seed, device, driver, version, wall time.
+    pub facts: Vec<(String, String)>,
+    /// The exact command that repeats the run.
+    pub reproduce: String,
+}
+
+/// One number worth remembering, already formatted (see [`format`](mod@format)).
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct KeyFigure {
+    /// What it is: "Accuracy after the last round".
+    pub label: String,
+    /// The number: "93.4 %".
+    pub value: String,
+    /// Its unit, where the value does not carry one: "rounds". May be empty.
+    pub unit: String,
+    /// How to read it: "uncompressed: 94.9 %". May be empty.
+    pub explanation: String,
+}
+
+impl KeyFigure {
+    /// A figure whose value carries its own unit.
+    pub fn new(label: impl Into<String>, value: impl Into<String>, explanation: impl Into<String>) -> Self {
+        Self {
+            label: label.into(),
+            value: value.into(),
+            unit: String::new(),
+            explanation: explanation.into(),
+        }
+    }
+
+    /// The same figure with a unit set beside the value.
+    pub fn with_unit(mut self, unit: impl Into<String>) -> Self {
+        self.unit = unit.into();
+        self
+    }
+}
+
+/// Curves over a common pair of axes.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Plot {
+    /// Short name, unique in the report; [`slug`] of it names the file and the HTML element.
+    pub id: String,
+    /// The heading.
+    pub title: String,
+    /// What runs along x, with its unit: "Round".
+    pub x_label: String,
+    /// What runs along y, with its unit: "Accuracy (%)".
+    pub y_label: String,
+    /// Fixed limits of y; without them the data decide. Points outside are cut off, and said so.
+    pub y_range: Option<(f64, f64)>,
+    /// Logarithmic y; points at or below zero cannot be drawn then, and said so.
+    pub y_log: bool,
+    /// The curves, in the order of the legend.
+    pub series: Vec<Series>,
+    /// What to see in the plot.
+    pub caption: String,
+}
+
+impl Plot {
+    /// A plot without curves, with free limits and linear axes.
+    pub fn new(
+        id: impl Into<String>,
+        title: impl Into<String>,
+        x_label: impl Into<String>,
+        y_label: impl Into<String>,
+    ) -> Self {
+        Self {
+            id: id.into(),
+            title: title.into(),
+            x_label: x_label.into(),
+            y_label: y_label.into(),
+            ..Self::default()
+        }
+    }
+
+    /// The same plot with one more curve.
+    pub fn with(mut self, series: Series) -> Self {
+        self.series.push(series);
+        self
+    }
+
+    /// The same plot with a caption.
+    pub fn with_caption(mut self, caption: impl Into<String>) -> Self {
+        self.caption = caption.into();
+        self
+    }
+}
+
+/// One curve.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Series {
+    /// Its name in the legend.
+    pub name: String,
+    /// Its points, joined in this order. A point with a NaN or an infinity breaks the line.
+    #[serde(deserialize_with = "points_with_gaps")]
+    pub points: Vec<(f64, f64)>,
+    /// How it is drawn.
+    pub style: Style,
+}
+
+impl Series {
+    /// A curve.
+    pub fn new(name: impl Into<String>, style: Style, points: Vec<(f64, f64)>) -> Self {
+        Self { name: name.into(), points, style }
+    }
+}
+
+/// How a curve is drawn. Colour and marker follow from its place in the plot.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Style {
+    /// A solid line: the subject.
+    #[default]
+    Solid,
+    /// A dashed line: a reference or a baseline.
+    Dashed,
+    /// Markers without a line.
+    Points,
+}
+
+/// Rows of text under named columns. Cells are already formatted (see [`format`](mod@format)).
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Table {
+    /// Short name, unique in the report; [`slug`] of it names the HTML element.
+    pub id: String,
+    /// The heading.
+    pub title: String,
+    /// The names of the columns.
+    pub columns: Vec<String>,
+    /// The rows; a short one is filled up with empty cells.
+    pub rows: Vec<Vec<String>>,
+    /// What to see in the table.
+    pub caption: String,
+}
+
+impl Table {
+    /// A table without rows.
+    pub fn new(id: impl Into<String>, title: impl Into<String>, columns: &[&str]) -> Self {
+        Self {
+            id: id.into(),
+            title: title.into(),
+            columns: columns.iter().map(ToString::to_string).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Adds one row.
+    pub fn push(&mut self, row: impl IntoIterator<Item = impl Into<String>>) {
+        self.rows.push(row.into_iter().map(Into::into).collect());
+    }
+}
+
+/// A name that is safe in a file name, an HTML id and a URL: lower-case letters, digits and single
+/// hyphens, never empty.
+pub fn slug(name: &str) -> String {
+    let mut slug = String::new();
+    for letter in name.chars().flat_map(char::to_lowercase) {
+        if letter.is_ascii_alphanumeric() {
+            slug.push(letter);
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+    }
+    let slug = slug.trim_end_matches('-');
+    if slug.is_empty() { "item".into() } else { slug.into() }
+}
+
+/// JSON has no NaN and writes null in its place, so null reads back as NaN.
+fn points_with_gaps<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(f64, f64)>, D::Error> {
+    let points = Vec::<(Option<f64>, Option<f64>)>::deserialize(deserializer)?;
+    Ok(points.into_iter().map(|(x, y)| (x.unwrap_or(f64::NAN), y.unwrap_or(f64::NAN))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_survives_json_gaps_included() {
+        let mut report = Report { title: "t".into(), ..Report::default() };
+        report.figures.push(KeyFigure::new("Saved", "482.2x", "uplink").with_unit("times"));
+        let series = Series::new("s", Style::Dashed, vec![(1.0, f64::NAN), (2.0, 0.5)]);
+        report.plots.push(Plot::new("p", "P", "x", "y").with(series));
+        let text = serde_json::to_string(&report).expect("plain data serialises");
+        let back: Report = serde_json::from_str(&text).expect("what was written reads back");
+        assert!(back.plots[0].series[0].points[0].1.is_nan());
+        assert_eq!(back.plots[0].series[0].points[1], (2.0, 0.5));
+        assert_eq!(back.plots[0].series[0].style, Style::Dashed);
+        assert_eq!(back.figures, report.figures);
+    }
+
+    #[test]
+    fn a_slug_is_safe_everywhere() {
+        assert_eq!(slug("Accuracy <per> round"), "accuracy-per-round");
+        assert_eq!(slug("../../etc"), "etc");
+        assert_eq!(slug("§§"), "item");
+    }
+}

@@ -1,0 +1,121 @@
+//! A report as one HTML file that needs nothing else.
+
+use super::page::{Names, figure, paragraphs, table_section};
+use super::plot::escape;
+use super::{KeyFigure, Report};
+use crate::Result;
+use std::fmt::Write;
+
+const STYLE: &str = include_str!("style.css");
+
+/// Nothing may be loaded or run, from anywhere: what is in the file is all there is.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+
+/// The whole page: the answer first, what it rests on below. Every text of the report is escaped.
+pub fn html(report: &Report) -> Result<String> {
+    let mut names = Names::default();
+    let mut page = format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"generator\" content=\"fedfunnel {version}\">\n\
+         <title>{title}</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>\n{STYLE}</style>\n\
+         </head>\n<body>\n<main>\n<header>\n<h1>{title}</h1>\n",
+        version = env!("CARGO_PKG_VERSION"),
+        title = escape(&report.title),
+    );
+    if !report.answer.is_empty() {
+        page += &format!("<div class=\"answer\">\n{}</div>\n", paragraphs(&report.answer));
+    }
+    page += "</header>\n";
+    if !report.figures.is_empty() {
+        page += "<dl class=\"figures\">\n";
+        report.figures.iter().for_each(|figure| page += &key_figure(figure));
+        page += "</dl>\n";
+    }
+    for plot in &report.plots {
+        page += &figure(plot, &mut names)?;
+    }
+    for table in &report.tables {
+        page += &table_section(table, &mut names);
+    }
+    if !report.notes.is_empty() {
+        let items: String = report.notes.iter().map(|note| format!("<li>{}</li>\n", escape(note))).collect();
+        page += &section("notes", "Notes", &format!("<ul class=\"notes\">\n{items}</ul>\n"));
+    }
+    if !report.configuration.trim().is_empty() {
+        page += &section("configuration", "Configuration", &preformatted(&report.configuration));
+    }
+    if !report.facts.is_empty() {
+        page += &section("facts", "Facts of the run", &facts(&report.facts));
+    }
+    if !report.reproduce.trim().is_empty() {
+        page += &section("reproduce", "How to reproduce", &preformatted(&report.reproduce));
+    }
+    page += "</main>\n</body>\n</html>\n";
+    Ok(page)
+}
+
+fn key_figure(figure: &KeyFigure) -> String {
+    let mut text = format!(
+        "<div><dt>{}</dt><dd class=\"value\">{}",
+        escape(&figure.label),
+        // A number and its unit stay on one line.
+        escape(&figure.value).replace(' ', "&nbsp;")
+    );
+    if !figure.unit.is_empty() {
+        // Writing into a String cannot fail.
+        let _ = write!(text, " <span class=\"unit\">{}</span>", escape(&figure.unit));
+    }
+    text += "</dd>";
+    if !figure.explanation.is_empty() {
+        let _ = write!(text, "<dd class=\"explanation\">{}</dd>", escape(&figure.explanation));
+    }
+    text + "</div>\n"
+}
+
+fn section(id: &str, heading: &str, content: &str) -> String {
+    format!("<section id=\"{id}\">\n<h2>{heading}</h2>\n{content}</section>\n")
+}
+
+/// Text as it stands. It scrolls sideways in its own box, which keys must be able to reach.
+fn preformatted(text: &str) -> String {
+    format!("<pre tabindex=\"0\">{}</pre>\n", escape(text.trim_matches('\n').trim_end()))
+}
+
+fn facts(facts: &[(String, String)]) -> String {
+    let rows: String = facts
+        .iter()
+        .map(|(name, value)| format!("<div><dt>{}</dt><dd>{}</dd></div>\n", escape(name), escape(value)))
+        .collect();
+    format!("<dl class=\"facts\">\n{rows}</dl>\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_report_is_a_page() {
+        let page = html(&Report::default()).expect("a page");
+        assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>\n"));
+        assert!(!page.contains("<section"));
+    }
+
+    #[test]
+    fn every_text_is_escaped() {
+        let evil = "<img src=x onerror=alert(1)>\" & '".to_string();
+        let report = Report {
+            title: evil.clone(),
+            answer: vec![evil.clone()],
+            notes: vec![evil.clone()],
+            figures: vec![KeyFigure::new(&evil, &evil, &evil).with_unit(&evil)],
+            configuration: evil.clone(),
+            facts: vec![(evil.clone(), evil.clone())],
+            reproduce: evil,
+            ..Report::default()
+        };
+        let page = html(&report).expect("a page");
+        assert!(!page.contains("<img"), "{page}");
+    }
+}

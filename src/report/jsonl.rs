@@ -1,0 +1,121 @@
+//! JSON lines: one object a line, there as soon as it is pushed.
+
+use crate::{Error, Result};
+use serde::Serialize;
+use std::fs::File;
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// A log of JSON objects, one a line.
+///
+/// Metrics must outlive a crash, and the log may be long, so lines are appended under the final
+/// name rather than the whole file being rewritten for each. A line is what ends in a newline: each
+/// push hands the line and its newline to the system in one piece, and where that fails half-way
+/// (a full disk) the file is cut back to the last whole line. So every terminated line is complete
+/// and valid JSON at every moment. A reader that follows a live log ignores an unterminated tail,
+/// as line readers do; [`JsonLines::append`] cuts off the tail that a power failure may have left.
+#[derive(Debug)]
+pub struct JsonLines {
+    path: PathBuf,
+    file: File,
+    /// The length of the whole lines.
+    length: u64,
+}
+
+impl JsonLines {
+    /// Starts an empty log; an old one of the same name is replaced, not emptied under its readers.
+    pub fn create(path: impl AsRef<Path>) -> Result<Self> {
+        crate::files::write_atomic(path.as_ref(), b"")?;
+        Self::append(path)
+    }
+
+    /// Goes on with a log, which is started where there is none.
+    pub fn append(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref().to_path_buf();
+        if !path.exists() {
+            crate::files::write_atomic(&path, b"")?;
+        }
+        let content = std::fs::read(&path).map_err(Error::io("read", &path))?;
+        let length = content.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last as u64 + 1);
+        let file = File::options().write(true).open(&path).map_err(Error::io("write", &path))?;
+        let mut log = Self { path, file, length };
+        log.cut_back().map_err(Error::io("write", &log.path))?;
+        Ok(log)
+    }
+
+    /// Adds one line. When this returns, the line is in the file.
+    pub fn push(&mut self, value: &impl Serialize) -> Result<()> {
+        let mut line = serde_json::to_vec(value).map_err(|problem| {
+            Error::file(
+                &self.path,
+                format!("a value cannot be written as JSON ({problem})"),
+                "use text for map keys and finite nesting",
+            )
+        })?;
+        line.push(b'\n');
+        if let Err(problem) = self.file.write_all(&line) {
+            // The first failure is the one to report, whether or not the cut succeeds.
+            let _ = self.cut_back();
+            return Err(Error::io("write", &self.path)(problem));
+        }
+        self.length += line.len() as u64;
+        Ok(())
+    }
+
+    /// Waits until the disk has everything. Without it the lines survive a crash of the program, but
+    /// perhaps not one of the machine.
+    pub fn finish(self) -> Result<()> {
+        self.file.sync_all().map_err(Error::io("write", &self.path))
+    }
+
+    /// Leaves the whole lines and stands behind them.
+    fn cut_back(&mut self) -> std::io::Result<()> {
+        self.file.set_len(self.length)?;
+        self.file.seek(SeekFrom::Start(self.length)).map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn lines_are_there_at_once_and_outlive_a_crash() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("run/metrics.jsonl");
+        let mut log = JsonLines::create(&path).expect("created with its folder");
+        log.push(&json!({"round": 1, "text": "two\nlines"})).expect("pushed");
+        // No flush, no finish: another reader sees the line already.
+        let text = std::fs::read_to_string(&path).expect("read");
+        assert_eq!(text, "{\"round\":1,\"text\":\"two\\nlines\"}\n");
+
+        // What a power failure may leave: half a line.
+        std::mem::forget(log);
+        std::fs::write(&path, text.clone() + "{\"rou").expect("written");
+        let mut log = JsonLines::append(&path).expect("goes on");
+        log.push(&json!({"round": 2})).expect("pushed");
+        log.finish().expect("finished");
+        assert_eq!(std::fs::read_to_string(&path).expect("read"), text + "{\"round\":2}\n");
+    }
+
+    #[test]
+    fn a_value_that_is_no_json_leaves_the_log_whole() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("metrics.jsonl");
+        let mut log = JsonLines::create(&path).expect("created");
+        let keys_are_no_text = std::collections::HashMap::from([((1, 2), 3)]);
+        assert!(log.push(&keys_are_no_text).is_err());
+        log.push(&json!([1])).expect("pushed");
+        assert_eq!(std::fs::read_to_string(&path).expect("read"), "[1]\n");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_an_error_that_names_the_file() {
+        let file = File::options().write(true).open("/dev/full").expect("the device that is always full");
+        let mut log = JsonLines { path: "/dev/full".into(), file, length: 0 };
+        let message = log.push(&json!(1)).expect_err("no space").to_string();
+        assert!(message.contains("/dev/full"), "{message}");
+    }
+}

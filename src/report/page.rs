@@ -1,0 +1,241 @@
+//! The parts of the page that carry data: plots with the numbers behind them, and tables.
+
+use super::csv::csv;
+use super::format::{exact, number};
+use super::plot::{Shape, escape, svg_shaped};
+use super::table::right_aligned;
+use super::{Plot, Series, Table, remarks, slug};
+use crate::Result;
+use std::collections::{BTreeMap, HashSet};
+
+/// The page shows so many rows of the numbers behind a plot; the CSV file has all of them.
+const ROWS_SHOWN: usize = 500;
+
+/// Names given to elements, so that no two are the same.
+#[derive(Default)]
+pub(super) struct Names(HashSet<String>);
+
+impl Names {
+    /// A name that no element has yet, made from `id`.
+    fn take(&mut self, kind: &str, id: &str) -> String {
+        let base = format!("{kind}-{}", slug(id));
+        let mut name = base.clone();
+        let mut number = 2;
+        while !self.0.insert(name.clone()) {
+            name = format!("{base}-{number}");
+            number += 1;
+        }
+        name
+    }
+}
+
+/// A plot in both shapes (the style sheet shows one), its caption, and the numbers behind it.
+pub(super) fn figure(plot: &Plot, names: &mut Names) -> Result<String> {
+    let name = names.take("plot", &plot.id);
+    let mut text = format!("<section id=\"{name}\">\n");
+    if !plot.title.is_empty() {
+        text += &format!("<h2>{}</h2>\n", escape(&plot.title));
+    }
+    text += &format!(
+        "<figure>\n<div class=\"wide\">{}</div>\n<div class=\"narrow\">{}</div>\n",
+        svg_shaped(plot, Shape::Wide)?,
+        svg_shaped(plot, Shape::Narrow)?
+    );
+    let mut below = Vec::new();
+    if !plot.caption.is_empty() {
+        below.push(plot.caption.clone());
+    }
+    below.extend(remarks(plot));
+    if !below.is_empty() {
+        text += &format!("<figcaption>\n{}</figcaption>\n", paragraphs(&below));
+    }
+    Ok(text + "</figure>\n" + &numbers(plot) + "</section>\n")
+}
+
+/// A table in a box that scrolls sideways by itself, with its CSV file.
+pub(super) fn table_section(table: &Table, names: &mut Names) -> String {
+    let name = names.take("table", &table.id);
+    let mut text = format!("<section id=\"{name}\">\n");
+    if !table.title.is_empty() {
+        text += &format!("<h2>{}</h2>\n", escape(&table.title));
+    }
+    text += &format!(
+        "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{}\">\n{}</div>\n",
+        escape(&table.title),
+        rows(table, table.rows.len())
+    );
+    if !table.caption.is_empty() {
+        text +=
+            &format!("<div class=\"caption\">{}</div>\n", paragraphs(std::slice::from_ref(&table.caption)));
+    }
+    text + &download(table, &slug(&table.id)) + "</section>\n"
+}
+
+/// Each string as one paragraph.
+pub(super) fn paragraphs(texts: &[String]) -> String {
+    texts.iter().map(|text| format!("<p>{}</p>\n", escape(text))).collect()
+}
+
+/// The numbers behind a plot: folded, and as a CSV file to keep.
+fn numbers(plot: &Plot) -> String {
+    let all = numbers_table(plot, exact);
+    let mut shown = numbers_table(plot, |value| if value.is_nan() { "NaN".into() } else { readable(value) });
+    shown.rows.truncate(ROWS_SHOWN);
+    let mut text = format!(
+        "<details>\n<summary>Numbers behind this plot</summary>\n\
+         <div class=\"scroll tall\" role=\"region\" tabindex=\"0\" aria-label=\"Numbers behind {}\">\n{}</div>\n",
+        escape(&plot.title),
+        rows(&shown, ROWS_SHOWN)
+    );
+    if all.rows.len() > ROWS_SHOWN {
+        text += &format!(
+            "<p class=\"remark\">The first {ROWS_SHOWN} of {} rows; the CSV file has all of them.</p>\n",
+            super::format::count(all.rows.len() as u64)
+        );
+    }
+    text + &download(&all, &slug(&plot.id)) + "</details>\n"
+}
+
+/// Six digits for reading; the CSV file has them all.
+fn readable(value: f64) -> String {
+    if value.is_infinite() { exact(value) } else { number(value, 6) }
+}
+
+/// One column per curve over a common x; or, where a curve has two points at one x, one row per
+/// point.
+fn numbers_table(plot: &Plot, write: impl Fn(f64) -> String) -> Table {
+    let x_name = if plot.x_label.is_empty() { "x" } else { &plot.x_label };
+    let y_name = if plot.y_label.is_empty() { "y" } else { &plot.y_label };
+    let name =
+        |series: &Series| if series.name.is_empty() { y_name.to_string() } else { series.name.clone() };
+    let mut table = Table { columns: vec![x_name.into()], ..Table::default() };
+    let mut columns = Vec::new();
+    for series in &plot.series {
+        let column: BTreeMap<Key, f64> = series.points.iter().map(|&(x, y)| (Key(x), y)).collect();
+        if column.len() < series.points.len() {
+            table.columns = vec!["Curve".into(), x_name.into(), y_name.into()];
+            let points =
+                plot.series.iter().flat_map(|series| series.points.iter().map(|point| (name(series), point)));
+            table.rows = points.map(|(name, &(x, y))| vec![name, write(x), write(y)]).collect();
+            return table;
+        }
+        table.columns.push(name(series));
+        columns.push(column);
+    }
+    let places: BTreeMap<Key, ()> =
+        columns.iter().flat_map(|column| column.keys().map(|&x| (x, ()))).collect();
+    for x in places.into_keys() {
+        let cells = columns.iter().map(|column| column.get(&x).map_or(String::new(), |&y| write(y)));
+        table.rows.push(std::iter::once(write(x.0)).chain(cells).collect());
+    }
+    table
+}
+
+/// A number in its total order, so that it can be a key; both zeros are one.
+#[derive(Clone, Copy)]
+struct Key(f64);
+
+impl Ord for Key {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.0 + 0.0).total_cmp(&(other.0 + 0.0))
+    }
+}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Key {}
+
+/// The `<table>` with its first rows.
+fn rows(table: &Table, most: usize) -> String {
+    let right = right_aligned(table);
+    let class = |column: usize| if right[column] { " class=\"number\"" } else { "" };
+    let cell = |cells: &[String], column: usize| escape(cells.get(column).map_or("", String::as_str));
+    let mut text = String::from("<table>\n<thead>\n<tr>");
+    for column in 0..right.len() {
+        text += &format!("<th scope=\"col\"{}>{}</th>", class(column), cell(&table.columns, column));
+    }
+    text += "</tr>\n</thead>\n<tbody>\n";
+    for row in table.rows.iter().take(most) {
+        text += "<tr>";
+        for column in 0..right.len() {
+            text += &format!("<td{}>{}</td>", class(column), cell(row, column));
+        }
+        text += "</tr>\n";
+    }
+    text + "</tbody>\n</table>\n"
+}
+
+/// A link that carries the file within itself.
+fn download(table: &Table, stem: &str) -> String {
+    let columns: Vec<&str> = table.columns.iter().map(String::as_str).collect();
+    let text = csv(&columns, table.rows.iter().cloned());
+    format!(
+        "<a class=\"download\" download=\"{stem}.csv\" href=\"data:text/csv;charset=utf-8,{}\">Download as CSV</a>\n",
+        percent_encoded(&text)
+    )
+}
+
+/// Everything but unreserved characters (and the comma, which is plain in data) as `%XX`.
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len() * 2);
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~,".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded += &format!("%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Style;
+    use super::*;
+
+    #[test]
+    fn curves_share_their_x() {
+        let plot = Plot::new("p", "P", "Round", "Accuracy")
+            .with(Series::new("a", Style::Solid, vec![(1.0, 0.5), (2.0, f64::NAN)]))
+            .with(Series::new("b", Style::Solid, vec![(2.0, 0.25), (0.5, 1.0)]));
+        let table = numbers_table(&plot, exact);
+        assert_eq!(table.columns, ["Round", "a", "b"]);
+        assert_eq!(table.rows, [["0.5", "", "1"], ["1", "0.5", ""], ["2", "NaN", "0.25"]]);
+    }
+
+    #[test]
+    fn two_points_at_one_x_get_a_row_each() {
+        let plot = Plot::new("p", "P", "x", "y")
+            .with(Series::new("cloud", Style::Points, vec![(0.0, 1.0), (-0.0, 2.0)]))
+            .with(Series::new("", Style::Solid, vec![(1.0, 1.0)]));
+        let table = numbers_table(&plot, exact);
+        assert_eq!(table.rows, [["cloud", "0", "1"], ["cloud", "-0", "2"], ["y", "1", "1"]]);
+    }
+
+    #[test]
+    fn names_are_unique_and_links_are_encoded() {
+        let mut names = Names::default();
+        assert_eq!(names.take("plot", "A b"), "plot-a-b");
+        assert_eq!(names.take("plot", "a-b"), "plot-a-b-2");
+        assert_eq!(percent_encoded("a,\"ü\"\r\n"), "a,%22%C3%BC%22%0D%0A");
+    }
+
+    #[test]
+    fn long_tables_are_cut_on_the_page_only() {
+        let points = (0..1000).map(|i| (f64::from(i), 0.5)).collect();
+        let plot = Plot::new("p", "P", "x", "y").with(Series::new("s", Style::Solid, points));
+        let text = figure(&plot, &mut Names::default()).expect("draws");
+        assert!(text.contains("first 500 of 1,000 rows"));
+        assert!(!text.contains("<td class=\"number\">999</td>") && text.contains("999,0.5%0D%0A"));
+    }
+}

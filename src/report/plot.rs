@@ -1,0 +1,200 @@
+//! Plots as SVG, drawn through the SVG backend of `plotters`.
+//!
+//! `plotters` writes fixed colours and whole pixels. So everything is drawn on a canvas ten times as
+//! fine, in colours that are placeholders, and [`theme`] puts in CSS variables (for the page, which
+//! has a light and a dark mode) or the colours themselves (for files that stand alone).
+
+mod axis;
+mod curves;
+mod draw;
+mod theme;
+
+use super::Plot;
+use crate::Result;
+use curves::Curves;
+use theme::Theme;
+
+/// The two shapes of a plot. Text keeps its size, so a narrow screen gets a narrow drawing instead
+/// of a shrunken wide one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// For a page or a screen at arm's length.
+    Wide,
+    /// For a phone.
+    Narrow,
+}
+
+/// The plot as an `<svg>` element for a page that is HTML. It takes its colours from the CSS
+/// variables `--ink`, `--muted`, `--grid` and `--series-0` to `--series-7` where the page sets them,
+/// and has light-mode defaults for each. The heading is left to the page.
+pub fn svg(plot: &Plot) -> Result<String> {
+    svg_shaped(plot, Shape::Wide)
+}
+
+/// As [`svg`], in a shape of one's choice.
+pub(super) fn svg_shaped(plot: &Plot, shape: Shape) -> Result<String> {
+    let drawing = draw::draw(plot, shape, false)?;
+    let (width, height) = drawing.size;
+    Ok(format!(
+        "<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{label}\" {FONT}>\n{body}</svg>\n",
+        label = escape(&description(plot)),
+        body = theme::apply(&drawing.body, Theme::Page),
+    ))
+}
+
+/// The plot as a file of its own, with heading, white ground and fixed colours: `plots/ID.svg`.
+pub fn svg_file(plot: &Plot) -> Result<String> {
+    let drawing = draw::draw(plot, Shape::Wide, true)?;
+    let (width, height) = drawing.size;
+    Ok(format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\" \
+         viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{label}\" {FONT}>\n\
+         <title>{title}</title>\n\
+         <style>svg {{ background: #fff; color: #1b1f24 }} .strong {{ font-weight: 600 }}</style>\n\
+         <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n{body}</svg>\n",
+        w = width / draw::FINE,
+        h = height / draw::FINE,
+        label = escape(&description(plot)),
+        title = escape(&plot.title),
+        body = theme::apply(&drawing.body, Theme::File),
+    ))
+}
+
+/// What the drawing leaves out, one sentence each: points that are no numbers, points at or below
+/// zero on a logarithmic axis, points outside a fixed range.
+pub fn remarks(plot: &Plot) -> Vec<String> {
+    Curves::new(plot).remarks
+}
+
+/// The text inherits its family from here; `plotters` would name one at every label.
+const FONT: &str = "font-family=\"system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, \
+                    sans-serif\" stroke-linejoin=\"round\"";
+
+/// The plot in words, for those who hear it.
+fn description(plot: &Plot) -> String {
+    let mut text = format!("{}: {} by {}.", plot.title, plot.y_label, plot.x_label);
+    for series in &plot.series {
+        let finite = || series.points.iter().filter(|(x, y)| x.is_finite() && y.is_finite());
+        text += &match (finite().next(), finite().next_back()) {
+            (Some(first), Some(last)) if first != last => format!(
+                " {}: from {} at {} to {} at {}.",
+                series.name,
+                short(first.1),
+                short(first.0),
+                short(last.1),
+                short(last.0)
+            ),
+            (Some(only), _) => format!(" {}: {} at {}.", series.name, short(only.1), short(only.0)),
+            (None, _) => format!(" {}: no points.", series.name),
+        };
+    }
+    text
+}
+
+fn short(value: f64) -> String {
+    super::format::number(value, 4)
+}
+
+/// Makes text safe between tags and inside quoted attributes, in HTML and in XML, where control
+/// characters are forbidden altogether.
+pub(super) fn escape(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '&' => safe.push_str("&amp;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            '\n' | '\t' => safe.push(letter),
+            '\r' => {}
+            other if other.is_control() || matches!(other, '\u{fffe}' | '\u{ffff}') => safe.push('\u{fffd}'),
+            other => safe.push(other),
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Series, Style};
+    use super::*;
+
+    fn plot(series: Vec<Series>) -> Plot {
+        Plot { series, ..Plot::new("p", "A <title> & \"more\"", "Round", "Accuracy (%)") }
+    }
+
+    fn line(points: &[(f64, f64)]) -> Series {
+        Series::new("s", Style::Solid, points.to_vec())
+    }
+
+    /// Every shape of every plot draws, and no coordinate is absurd.
+    fn draws(plot: &Plot) -> String {
+        for shape in [Shape::Wide, Shape::Narrow] {
+            let text = svg_shaped(plot, shape).expect("draws");
+            assert!(!text.contains("NaN") && !text.contains("inf"), "{text}");
+            assert!(!text.contains("2147483"), "{text}");
+        }
+        let text = svg_file(plot).expect("draws");
+        assert!(text.starts_with("<svg xmlns="));
+        text
+    }
+
+    #[test]
+    fn hard_data_do_not_panic() {
+        let wide = (-300..300).map(|e| (f64::from(e), 10f64.powi(e))).collect::<Vec<_>>();
+        let cases: Vec<Vec<(f64, f64)>> = vec![
+            vec![],
+            vec![(1.0, 2.0)],
+            vec![(0.0, 0.0)],
+            vec![(1.0, 5.0), (2.0, 5.0), (3.0, 5.0)],
+            vec![(1.0, 5.0), (1.0, 6.0)],
+            vec![(f64::NAN, 1.0), (1.0, f64::INFINITY)],
+            vec![(1.0, f64::NAN), (2.0, 0.0), (3.0, -1.0), (4.0, 10.0)],
+            vec![(f64::MIN, f64::MIN), (f64::MAX, f64::MAX)],
+            vec![(f64::MIN_POSITIVE, 5e-324), (1.0, 1e-300)],
+            vec![(1.0, 1.0), (2.0, 1.0 + f64::EPSILON)],
+            vec![(1e15, 1e15), (1e15 + 1.0, 1e15 + 2.0)],
+            wide,
+        ];
+        for points in cases {
+            for style in [Style::Solid, Style::Dashed, Style::Points] {
+                for y_log in [false, true] {
+                    for y_range in [None, Some((0.0, 1.0)), Some((1.0, 1.0)), Some((f64::NAN, 2.0))] {
+                        let one = Series::new("one", style, points.clone());
+                        draws(&Plot { y_log, y_range, ..plot(vec![one, line(&[])]) });
+                    }
+                }
+            }
+        }
+        draws(&Plot::default());
+    }
+
+    #[test]
+    fn what_is_left_out_is_said() {
+        let mut plot = plot(vec![line(&[(1.0, f64::NAN), (2.0, 0.0), (3.0, 10.0), (4.0, 20.0)])]);
+        plot.y_log = true;
+        let said = remarks(&plot);
+        assert_eq!(said.len(), 2, "{said:?}");
+        plot.y_log = false;
+        plot.y_range = Some((0.0, 15.0));
+        let said = remarks(&plot);
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert!(said[1].contains("outside"), "{said:?}");
+    }
+
+    #[test]
+    fn placeholders_are_gone_and_text_is_escaped() {
+        let hostile = "</svg><script>x</script> fill=\"#FE0001\"";
+        let mut plot = plot(vec![line(&[(1.0, 2.0), (2.0, 3.0)]), line(&[(1.0, 3.0)])]);
+        plot.y_label = hostile.into();
+        plot.series[0].name = hostile.into();
+        for text in [svg(&plot).expect("draws"), draws(&plot)] {
+            assert!(!text.contains("<script"), "{text}");
+            assert_eq!(text.matches("</svg>").count(), 1);
+            assert!(!text.contains("=\"#FE") && !text.contains("=\"#FD"), "{text}");
+        }
+        assert!(svg(&plot).expect("draws").contains("var(--series-1"));
+        assert!(!draws(&plot).contains("var("));
+    }
+}

@@ -1,0 +1,364 @@
+//! Where everything stands in a plot.
+
+use super::Shape;
+use super::axis::Axis;
+use super::curves::{Curve, Curves, clip, thin};
+use super::theme::{self, Role};
+use crate::report::{Plot, Style};
+use crate::{Error, Result};
+use plotters::backend::SVGBackend;
+use plotters::coord::Shift;
+use plotters::drawing::{DrawingArea, DrawingAreaErrorKind, IntoDrawingArea};
+use plotters::element::{Circle, PathElement, Polygon, Text};
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::{Color, IntoFont, RGBColor, ShapeStyle, TextStyle};
+use std::collections::HashSet;
+
+/// Units of the drawing per pixel of the page: `plotters` places things on whole units.
+pub(super) const FINE: u32 = 10;
+
+/// Up to so many points, each gets its marker; beyond, markers only tell lines apart.
+const MARK_ALL: usize = 24;
+/// So many markers on a long line.
+const MARK_SOME: usize = 7;
+
+/// What was drawn, without the enclosing element.
+pub(super) struct Drawing {
+    /// Width and height in units.
+    pub size: (u32, u32),
+    /// SVG elements with placeholder colours.
+    pub body: String,
+}
+
+/// Sizes in pixels.
+struct Layout {
+    width: f64,
+    /// The height of the area between the axes.
+    area: f64,
+    margin: f64,
+    text: f64,
+    small: f64,
+    x_ticks: usize,
+    y_ticks: usize,
+}
+
+impl Layout {
+    fn new(shape: Shape, alone: bool) -> Self {
+        let margin = if alone { 20.0 } else { 2.0 };
+        match shape {
+            Shape::Wide => {
+                Self { width: 760.0, area: 300.0, margin, text: 14.0, small: 13.0, x_ticks: 9, y_ticks: 6 }
+            }
+            Shape::Narrow => {
+                Self { width: 360.0, area: 230.0, margin, text: 14.0, small: 13.0, x_ticks: 5, y_ticks: 5 }
+            }
+        }
+    }
+}
+
+/// Draws the plot, with its heading where it stands `alone`.
+pub(super) fn draw(plot: &Plot, shape: Shape, alone: bool) -> Result<Drawing> {
+    let layout = Layout::new(shape, alone);
+    let curves = Curves::new(plot);
+    let y_limits = curves.y.unwrap_or((0.0, 1.0));
+    let y = if plot.y_log {
+        Axis::logarithmic(y_limits, layout.y_ticks, curves.y_fixed)
+    } else {
+        Axis::linear(y_limits, layout.y_ticks, false, curves.y_fixed)
+    };
+    let x = Axis::linear(curves.x.unwrap_or((0.0, 1.0)), layout.x_ticks, curves.whole, true);
+
+    let legend = legend(&curves, &layout);
+    let legend_rows = legend.last().map_or(0.0, |entry| entry.row + 1.0);
+    let heading = if alone && !plot.title.is_empty() { 34.0 } else { 0.0 };
+    let legend_top = layout.margin + heading;
+    let label_top = legend_top + legend_rows * 22.0 + if legend_rows > 0.0 { 6.0 } else { 0.0 };
+    let top = label_top + 26.0;
+    let bottom = top + layout.area;
+    let height = bottom + 50.0 + layout.margin;
+    let widest = |axis: &Axis| axis.ticks.iter().map(|t| width(&t.1, layout.small)).fold(0.0, f64::max);
+    let left = layout.margin + widest(&y) + 12.0;
+    let right = layout.width - layout.margin - (widest(&x) / 2.0).max(6.0);
+    let frame = Frame { left, right, top, bottom };
+
+    let size = (units(layout.width) as u32, units(height) as u32);
+    let mut body = String::new();
+    {
+        let area = SVGBackend::with_string(&mut body, size).into_drawing_area();
+        let mut pen = Pen { area, failed: None };
+        if heading > 0.0 {
+            let title = shortened(&plot.title, 18.0, layout.width - 2.0 * layout.margin);
+            pen.text(&title, (layout.margin, layout.margin), 18.0, Role::Heading, (HPos::Left, VPos::Top));
+        }
+        for entry in &legend {
+            let middle = legend_top + entry.row * 22.0 + 11.0;
+            swatch(&mut pen, &curves, entry.index, (entry.left, middle));
+            let from = (entry.left + SWATCH + 7.0, middle);
+            pen.text(&entry.name, from, layout.text, Role::Ink, (HPos::Left, VPos::Center));
+        }
+        axes(&mut pen, plot, (&x, &y), &frame, &layout, label_top);
+        if curves.x.is_none() {
+            let middle = ((left + right) / 2.0, (top + bottom) / 2.0);
+            pen.text("Nothing to draw", middle, layout.text, Role::Muted, (HPos::Center, VPos::Center));
+        }
+        // Dashes over lines and markers over dashes, so that equal curves do not hide each other.
+        for style in [Style::Solid, Style::Dashed, Style::Points] {
+            for index in (0..curves.curves.len()).filter(|&index| curves.curves[index].style == style) {
+                let place = |point: &(f64, f64)| {
+                    let (x, y) = (x.position(point.0), y.position(point.1));
+                    (left + x * (right - left), bottom - y * (bottom - top))
+                };
+                curve(&mut pen, &curves, index, &frame, place);
+            }
+        }
+        pen.finish(plot)?;
+    }
+    // The first line opens the element and the last one closes it; the caller has its own.
+    let body = body.split_once('\n').map_or("", |(_, rest)| rest);
+    let body = body.trim_end().trim_end_matches("</svg>").to_string();
+    Ok(Drawing { size, body })
+}
+
+/// The area between the axes, in pixels.
+struct Frame {
+    left: f64,
+    right: f64,
+    top: f64,
+    bottom: f64,
+}
+
+/// Grid, axes, tick marks and the names of the axes.
+fn axes(pen: &mut Pen, plot: &Plot, (x, y): (&Axis, &Axis), frame: &Frame, layout: &Layout, label_top: f64) {
+    let Frame { left, right, top, bottom } = *frame;
+    for (at, label) in &y.ticks {
+        let height = bottom - at * (bottom - top);
+        pen.line(&[(left, height), (right, height)], theme::role(Role::Grid), 10);
+        pen.line(&[(left - 4.0, height), (left, height)], theme::role(Role::Muted), 10);
+        pen.text(label, (left - 8.0, height), layout.small, Role::Muted, (HPos::Right, VPos::Center));
+    }
+    for (at, label) in &x.ticks {
+        let across = left + at * (right - left);
+        pen.line(&[(across, top), (across, bottom)], theme::role(Role::Grid), 10);
+        pen.line(&[(across, bottom), (across, bottom + 4.0)], theme::role(Role::Muted), 10);
+        pen.text(label, (across, bottom + 8.0), layout.small, Role::Muted, (HPos::Center, VPos::Top));
+    }
+    pen.line(&[(left, top), (left, bottom), (right, bottom)], theme::role(Role::Muted), 10);
+    let room = layout.width - 2.0 * layout.margin;
+    let name = shortened(&plot.y_label, layout.text, room);
+    pen.text(&name, (layout.margin, label_top), layout.text, Role::Ink, (HPos::Left, VPos::Top));
+    let name = shortened(&plot.x_label, layout.text, room);
+    // Centred under the axis where it fits, moved inwards where it would be cut.
+    let half = width(&name, layout.text) / 2.0;
+    let middle = ((left + right) / 2.0).min(layout.width - layout.margin - half).max(layout.margin + half);
+    pen.text(&name, (middle, bottom + 30.0), layout.text, Role::Ink, (HPos::Center, VPos::Top));
+}
+
+/// One curve: its lines, then its markers.
+fn curve(
+    pen: &mut Pen,
+    curves: &Curves,
+    index: usize,
+    frame: &Frame,
+    place: impl Fn(&(f64, f64)) -> (f64, f64),
+) {
+    let Curve { style, runs, .. } = &curves.curves[index];
+    let within = |at: &(f64, f64)| (frame.top - 0.05..=frame.bottom + 0.05).contains(&at.1);
+    let total: usize = runs.iter().map(Vec::len).sum();
+    let mut marks: Vec<(f64, f64)> = Vec::new();
+    let mut earlier = 0;
+    for run in runs {
+        let placed: Vec<(f64, f64)> = run.iter().map(&place).collect();
+        if *style != Style::Points {
+            for part in clip(&placed, frame.top, frame.bottom) {
+                if part.len() > 1 {
+                    let colour = line_colour(curves, index);
+                    pen.line(&thin(&part, 2 * (frame.right - frame.left) as usize), colour, 20);
+                }
+            }
+        }
+        if *style == Style::Points || total <= MARK_ALL || placed.len() == 1 {
+            marks.extend(&placed);
+        } else {
+            // Each curve has its markers elsewhere, so that they can be seen where curves coincide.
+            let share = (index as f64 + 0.5) / curves.curves.len() as f64;
+            let chosen =
+                (0..MARK_SOME).map(|n| ((n as f64 + share) / MARK_SOME as f64 * total as f64) as usize);
+            let here = chosen.filter_map(|n| n.checked_sub(earlier).and_then(|n| placed.get(n)));
+            marks.extend(here);
+        }
+        earlier += run.len();
+    }
+    let radius = if *style == Style::Points && total > 200 { 2.5 } else { 4.0 };
+    let mut seen = HashSet::new();
+    for mark in marks.into_iter().filter(within) {
+        // Of a cloud of points only those are drawn that can be seen beside each other.
+        if seen.insert((units(mark.0) / 5, units(mark.1) / 5)) {
+            pen.marker(index, mark, radius);
+        }
+    }
+}
+
+fn line_colour(curves: &Curves, index: usize) -> RGBColor {
+    if curves.curves[index].style == Style::Dashed {
+        let nth = curves.curves[..index].iter().filter(|curve| curve.style == Style::Dashed).count();
+        theme::dashed(index, nth)
+    } else {
+        theme::series(index)
+    }
+}
+
+/// The width of the sample in front of a name in the legend.
+const SWATCH: f64 = 34.0;
+
+/// A name in the legend and where its sample starts.
+struct Entry {
+    index: usize,
+    row: f64,
+    left: f64,
+    name: String,
+}
+
+/// The legend stands above the plot in as many rows as it takes, so it never covers data.
+fn legend(curves: &Curves, layout: &Layout) -> Vec<Entry> {
+    let room = layout.width - 2.0 * layout.margin;
+    let (mut row, mut left) = (0.0, 0.0);
+    let named = curves.curves.iter().enumerate().filter(|(_, curve)| !curve.name.trim().is_empty());
+    named
+        .map(|(index, curve)| {
+            let name = shortened(curve.name, layout.text, room - SWATCH - 7.0);
+            let wide = SWATCH + 7.0 + width(&name, layout.text);
+            if left > 0.0 && left + wide > room {
+                (row, left) = (row + 1.0, 0.0);
+            }
+            let entry = Entry { index, row, left: layout.margin + left, name };
+            left += wide + 22.0;
+            entry
+        })
+        .collect()
+}
+
+fn swatch(pen: &mut Pen, curves: &Curves, index: usize, (left, middle): (f64, f64)) {
+    if curves.curves[index].style != Style::Points {
+        pen.line(&[(left, middle), (left + SWATCH, middle)], line_colour(curves, index), 20);
+    }
+    pen.marker(index, (left + SWATCH / 2.0, middle), 4.0);
+}
+
+/// Draws in pixels and keeps the first failure.
+struct Pen<'a> {
+    area: DrawingArea<SVGBackend<'a>, Shift>,
+    failed: Option<DrawingAreaErrorKind<std::io::Error>>,
+}
+
+impl Pen<'_> {
+    fn line(&mut self, points: &[(f64, f64)], colour: RGBColor, thickness: u32) {
+        let points: Vec<(i32, i32)> = points.iter().map(|&point| place(point)).collect();
+        let style = ShapeStyle { color: colour.to_rgba(), filled: false, stroke_width: thickness };
+        let result = self.area.draw(&PathElement::new(points, style));
+        self.note(result);
+    }
+
+    fn text(&mut self, text: &str, at: (f64, f64), size: f64, role: Role, (h_pos, v_pos): (HPos, VPos)) {
+        // The backend divides sizes by 1.24; asking for that much more gives the size that is meant.
+        let font = ("sans-serif", size * f64::from(FINE) * 1.24).into_font();
+        let colour = theme::role(role);
+        let style = TextStyle::from(font).color(&colour).pos(Pos::new(h_pos, v_pos));
+        let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let result = self.area.draw(&Text::new(clean, place(at), style));
+        self.note(result);
+    }
+
+    /// The marker of the curve at `index`: its shape tells it apart where its colour cannot.
+    fn marker(&mut self, index: usize, at: (f64, f64), radius: f64) {
+        let fill = theme::series(index).filled();
+        let corners: &[(f64, f64)] = match index % 7 {
+            0 => {
+                let result = self.area.draw(&Circle::new(place(at), units(radius), fill));
+                return self.note(result);
+            }
+            1 => &[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)],
+            2 => &[(0.0, -1.2), (1.15, 0.85), (-1.15, 0.85)],
+            3 => &[(0.0, -1.35), (1.15, 0.0), (0.0, 1.35), (-1.15, 0.0)],
+            4 => &[(0.0, 1.2), (1.15, -0.85), (-1.15, -0.85)],
+            5 => &[
+                (-0.35, -1.2),
+                (0.35, -1.2),
+                (0.35, -0.35),
+                (1.2, -0.35),
+                (1.2, 0.35),
+                (0.35, 0.35),
+                (0.35, 1.2),
+                (-0.35, 1.2),
+                (-0.35, 0.35),
+                (-1.2, 0.35),
+                (-1.2, -0.35),
+                (-0.35, -0.35),
+            ],
+            _ => &[
+                (0.0, -1.3),
+                (0.35, -0.35),
+                (1.3, 0.0),
+                (0.35, 0.35),
+                (0.0, 1.3),
+                (-0.35, 0.35),
+                (-1.3, 0.0),
+            ],
+        };
+        let corners: Vec<(i32, i32)> =
+            corners.iter().map(|(x, y)| place((at.0 + x * radius, at.1 + y * radius))).collect();
+        let result = self.area.draw(&Polygon::new(corners, fill));
+        self.note(result);
+    }
+
+    fn note(&mut self, result: Result<(), DrawingAreaErrorKind<std::io::Error>>) {
+        if let Err(problem) = result {
+            self.failed.get_or_insert(problem);
+        }
+    }
+
+    fn finish(mut self, plot: &Plot) -> Result<()> {
+        let result = self.area.present();
+        self.note(result);
+        match self.failed {
+            None => Ok(()),
+            Some(problem) => Err(Error::file(
+                format!("{}.svg", crate::report::slug(&plot.id)),
+                format!("the plot cannot be drawn ({problem})"),
+                "draw its numbers from the CSV file",
+            )),
+        }
+    }
+}
+
+fn units(pixels: f64) -> i32 {
+    // The cast saturates; what lies that far out is not seen anyway.
+    (pixels * f64::from(FINE)).round() as i32
+}
+
+fn place((x, y): (f64, f64)) -> (i32, i32) {
+    (units(x), units(y))
+}
+
+/// About how wide a text is in a common sans-serif face, rather too wide than too narrow.
+fn width(text: &str, size: f64) -> f64 {
+    let letter = |c: char| match c {
+        'i' | 'j' | 'l' | 't' | 'f' | 'r' | '.' | ',' | ':' | ';' | '\'' | '|' | ' ' | '(' | ')' | '⁻' => {
+            0.36
+        }
+        'm' | 'w' | 'M' | 'W' | '%' | '@' => 0.92,
+        'A'..='Z' => 0.7,
+        c if c >= '\u{2e80}' => 1.0,
+        _ => 0.58,
+    };
+    text.chars().map(letter).sum::<f64>() * size
+}
+
+/// The text, or its beginning with an ellipsis where it is wider than the room.
+fn shortened(text: &str, size: f64, room: f64) -> String {
+    if width(text, size) <= room {
+        return text.into();
+    }
+    let mut kept: String = text.into();
+    while kept.pop().is_some() && width(&kept, size) + 0.9 * size > room {}
+    format!("{}…", kept.trim_end())
+}
