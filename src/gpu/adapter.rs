@@ -107,7 +107,8 @@ fn enumerate() -> Vec<(wgpu::Adapter, AdapterSummary)> {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     descriptor.backends = wgpu::Backends::PRIMARY;
     // Validation layers and debug labels cost time and talk on stderr.
-    descriptor.flags = wgpu::InstanceFlags::empty() | wgpu::InstanceFlags::ALLOW_UNDERLYING_NONCOMPLIANT_ADAPTER;
+    descriptor.flags =
+        wgpu::InstanceFlags::empty() | wgpu::InstanceFlags::ALLOW_UNDERLYING_NONCOMPLIANT_ADAPTER;
     let instance = wgpu::Instance::new(descriptor);
     pollster::block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY))
         .into_iter()
@@ -146,9 +147,7 @@ fn pick(list: &[AdapterSummary], choice: &DeviceChoice) -> Result<usize> {
              Fedora: dnf install mesa-vulkan-drivers, Arch: pacman -S vulkan-swrast",
         ));
     }
-    let names = || {
-        list.iter().map(|a| format!("{} ({})", a.index, a.name)).collect::<Vec<_>>().join(", ")
-    };
+    let names = || list.iter().map(|a| format!("{} ({})", a.index, a.name)).collect::<Vec<_>>().join(", ");
     let refuse = |problem: String| Error::setting("--device", problem, format!("there are: {}", names()));
     match choice {
         DeviceChoice::Auto => Ok((0..list.len()).min_by_key(|&i| list[i].rank()).unwrap_or(0)),
@@ -186,7 +185,8 @@ mod tests {
 
     #[test]
     fn auto_prefers_discrete_then_integrated_then_cpu() {
-        let list = [adapter(0, "llvmpipe", "cpu"), adapter(1, "Iris", "integrated"), adapter(2, "RTX", "discrete")];
+        let list =
+            [adapter(0, "llvmpipe", "cpu"), adapter(1, "Iris", "integrated"), adapter(2, "RTX", "discrete")];
         assert_eq!(pick(&list, &DeviceChoice::Auto).unwrap(), 2);
         assert_eq!(pick(&list[..2], &DeviceChoice::Auto).unwrap(), 1);
         assert_eq!(pick(&list[..1], &DeviceChoice::Auto).unwrap(), 0);

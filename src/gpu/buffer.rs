@@ -50,7 +50,13 @@ pub struct Tensor {
 
 impl Tensor {
     /// Zeros, cut at the given ranges (which cover `0..width`).
-    pub fn zeros_cut(gpu: &Gpu, label: &str, replicas: usize, batch: usize, ranges: &[RowRange]) -> Result<Self> {
+    pub fn zeros_cut(
+        gpu: &Gpu,
+        label: &str,
+        replicas: usize,
+        batch: usize,
+        ranges: &[RowRange],
+    ) -> Result<Self> {
         let shards = ranges
             .iter()
             .map(|&range| Ok(TensorShard { buffer: gpu.zeros(label, replicas * batch * range.len)?, range }))
@@ -61,7 +67,8 @@ impl Tensor {
     /// Zeros in the fewest shards that fit the device.
     pub fn zeros(gpu: &Gpu, label: &str, replicas: usize, batch: usize, width: usize) -> Result<Self> {
         let row_bytes = 4 * (replicas * batch) as u64;
-        let ranges = split_rows(width, row_bytes, gpu.max_binding_bytes()).ok_or_else(|| too_large(label, gpu))?;
+        let ranges =
+            split_rows(width, row_bytes, gpu.max_binding_bytes()).ok_or_else(|| too_large(label, gpu))?;
         Self::zeros_cut(gpu, label, replicas, batch, &ranges)
     }
 
@@ -118,7 +125,10 @@ impl Tensor {
 
 fn too_large(label: &str, gpu: &Gpu) -> Error {
     Error::device(
-        format!("one row of {label} is larger than the {} bytes that a kernel sees at once", gpu.max_binding_bytes()),
+        format!(
+            "one row of {label} is larger than the {} bytes that a kernel sees at once",
+            gpu.max_binding_bytes()
+        ),
         "use a smaller batch, fewer collaborators at a time, or a larger --max-binding-bytes",
     )
 }

@@ -188,7 +188,10 @@ impl Gpu {
             (Some(true), Ok(view)) => view,
             _ => {
                 self.check()?;
-                return Err(Error::device("the device returned no data", "run again, or choose another --device"));
+                return Err(Error::device(
+                    "the device returned no data",
+                    "run again, or choose another --device",
+                ));
             }
         };
         let values = bytemuck::pod_collect_to_vec(&view);
@@ -202,7 +205,10 @@ impl Gpu {
         let polled = self.device.poll(wgpu::PollType::wait_indefinitely());
         self.check()?;
         polled.map(|_| ()).map_err(|e| {
-            Error::device(format!("waiting for the device failed: {e}"), "run again, or choose another --device")
+            Error::device(
+                format!("waiting for the device failed: {e}"),
+                "run again, or choose another --device",
+            )
         })
     }
 
@@ -211,7 +217,10 @@ impl Gpu {
             self.device.poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: None });
         self.check()?;
         polled.map(|_| ()).map_err(|e| {
-            Error::device(format!("waiting for the device failed: {e}"), "run again, or choose another --device")
+            Error::device(
+                format!("waiting for the device failed: {e}"),
+                "run again, or choose another --device",
+            )
         })
     }
 
@@ -244,7 +253,10 @@ impl Gpu {
         let most = self.device.limits().max_compute_workgroups_per_dimension;
         if groups.iter().any(|&n| n > most || n == 0) {
             return Err(Error::device(
-                format!("{} would need {groups:?} workgroups, and the device allows 1 to {most}", kernel.entry),
+                format!(
+                    "{} would need {groups:?} workgroups, and the device allows 1 to {most}",
+                    kernel.entry
+                ),
                 "use a smaller batch or fewer collaborators at a time",
             ));
         }

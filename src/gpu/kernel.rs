@@ -58,10 +58,9 @@ pub fn shader_source(shader: &str, tiles: &[(&str, u32)]) -> Result<String> {
     let mut source = text.to_string();
     for (name, value) in tiles {
         let head = format!("const {name}: u32 = ");
-        let start = source
-            .find(&head)
-            .ok_or_else(|| wrong(format!("shaders/{shader}.wgsl has no line {head:?}")))?
-            + head.len();
+        let start =
+            source.find(&head).ok_or_else(|| wrong(format!("shaders/{shader}.wgsl has no line {head:?}")))?
+                + head.len();
         let end = start + source[start..].find(';').unwrap_or(0);
         source.replace_range(start..end, &format!("{value}u"));
     }
@@ -135,7 +134,7 @@ macro_rules! immediates {
             const FIELDS: &'static [$crate::gpu::Field] = &[$($crate::gpu::Field {
                 name: stringify!($field),
                 offset: std::mem::offset_of!($name, $field) as u32,
-                kind: <$kind as $crate::gpu::kernel::ImmediateField>::KIND,
+                kind: <$kind as $crate::gpu::ImmediateField>::KIND,
             },)*];
         }
     };
@@ -198,9 +197,12 @@ pub(super) fn reflect(kernel: &Kernel, source: &str) -> Result<Reflected> {
         )
     };
     let module = naga::front::wgsl::parse_str(source).map_err(|e| wrong(e.emit_to_string(source)))?;
-    let info = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::IMMEDIATES)
-        .validate(&module)
-        .map_err(|e| wrong(e.emit_to_string(source)))?;
+    let info = naga::valid::Validator::new(
+        naga::valid::ValidationFlags::all(),
+        naga::valid::Capabilities::IMMEDIATES,
+    )
+    .validate(&module)
+    .map_err(|e| wrong(e.emit_to_string(source)))?;
     let index = module
         .entry_points
         .iter()
@@ -216,7 +218,8 @@ pub(super) fn reflect(kernel: &Kernel, source: &str) -> Result<Reflected> {
     for (handle, variable) in module.global_variables.iter().filter(|(handle, _)| !used[*handle].is_empty()) {
         match variable.space {
             naga::AddressSpace::Storage { access } => {
-                let binding = variable.binding.as_ref().ok_or_else(|| wrong("storage without a binding".into()))?;
+                let binding =
+                    variable.binding.as_ref().ok_or_else(|| wrong("storage without a binding".into()))?;
                 reflected.bindings.push(Binding {
                     name: variable.name.clone().unwrap_or_default(),
                     index: binding.binding,

@@ -15,9 +15,11 @@ pub use adapter::{AdapterSummary, DeviceChoice, adapters, choose};
 pub use buffer::{Buffer, Tensor, TensorShard};
 pub use device::{Gpu, GpuOptions};
 pub use environment::quieten_drivers;
-pub use kernel::{Field, FieldKind, Grid, Immediates, Kernel, NO_IMMEDIATES, NoImmediates, SHADERS, shader_source};
+pub use kernel::{
+    Field, FieldKind, Grid, Immediates, Kernel, NO_IMMEDIATES, NoImmediates, SHADERS, shader_source,
+};
 pub use profile::{KernelTime, Profile};
 pub use recorder::{Dispatch, Recorder};
 pub use shard::{RowRange, split_rows};
 
-pub(crate) use kernel::immediates;
+pub(crate) use kernel::{ImmediateField, immediates};

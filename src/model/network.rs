@@ -47,7 +47,12 @@ impl Workspace {
 impl Network {
     /// Lays out `layers` for `replicas` replicas. `optimizer` says which moments training will need;
     /// `None` for a network that is only evaluated.
-    pub fn new(gpu: &Gpu, layers: &[LayerSpec], replicas: usize, optimizer: Option<&Optimizer>) -> Result<Self> {
+    pub fn new(
+        gpu: &Gpu,
+        layers: &[LayerSpec],
+        replicas: usize,
+        optimizer: Option<&Optimizer>,
+    ) -> Result<Self> {
         let mut plan = ParameterPlan::new(gpu, replicas);
         let mut built = Vec::new();
         for spec in layers {
@@ -116,7 +121,13 @@ impl Network {
 
     /// Memory for batches of `batch` samples; with gradients where `train`. `input` is used as the input
     /// where it is given, so that a full batch that lies on the device need not be copied.
-    pub fn workspace(&self, gpu: &Gpu, batch: usize, train: bool, input: Option<Tensor>) -> Result<Workspace> {
+    pub fn workspace(
+        &self,
+        gpu: &Gpu,
+        batch: usize,
+        train: bool,
+        input: Option<Tensor>,
+    ) -> Result<Workspace> {
         let tensor = |place, label| {
             Tensor::zeros_cut(gpu, label, self.replicas(), batch, &self.ranges(gpu, batch, place))
         };

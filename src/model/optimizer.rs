@@ -81,10 +81,18 @@ impl Optimizer {
                 return Ok(());
             }
             let field = if section.is_empty() { name.into() } else { format!("{section}.{name}") };
-            Err(Error::setting(field, format!("{value} does not work"), format!("use {low} or more, below {high}")))
+            Err(Error::setting(
+                field,
+                format!("{value} does not work"),
+                format!("use {low} or more, below {high}"),
+            ))
         };
         if self.lr == 0.0 {
-            return Err(Error::setting(format!("{section}.lr"), "a rate of 0 learns nothing", "use a larger one"));
+            return Err(Error::setting(
+                format!("{section}.lr"),
+                "a rate of 0 learns nothing",
+                "use a larger one",
+            ));
         }
         within("lr", self.lr, 0.0, f32::MAX)?;
         within("momentum", self.momentum, 0.0, 1.0)?;

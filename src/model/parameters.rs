@@ -93,18 +93,19 @@ impl ParameterPlan {
         // A shard holds its rows and, where they are outputs, their biases; leave room for all biases.
         let spare = if inputs_are_rows { self.bytes(columns) } else { 0 };
         let row = columns + usize::from(!inputs_are_rows);
-        let ranges = split_rows(rows, (row * self.replicas * 4) as u64, self.limit.saturating_sub(spare + 64))
-            .ok_or_else(|| {
-                Error::device(
-                    format!(
-                        "one row of {prefix}weight for {} replicas is {} bytes, and one binding holds {}",
-                        self.replicas,
-                        row * self.replicas * 4,
-                        self.limit
-                    ),
-                    "train fewer collaborators at a time, or use a larger --max-binding-bytes",
-                )
-            })?;
+        let ranges =
+            split_rows(rows, (row * self.replicas * 4) as u64, self.limit.saturating_sub(spare + 64))
+                .ok_or_else(|| {
+                    Error::device(
+                        format!(
+                            "one row of {prefix}weight for {} replicas is {} bytes, and one binding holds {}",
+                            self.replicas,
+                            row * self.replicas * 4,
+                            self.limit
+                        ),
+                        "train fewer collaborators at a time, or use a larger --max-binding-bytes",
+                    )
+                })?;
         let mut weight = ParameterTensor {
             name: format!("{prefix}weight"),
             shape: vec![layer.outputs, layer.inputs],
@@ -195,7 +196,8 @@ impl Parameters {
 
     /// Reads all replicas, `[R][P]` in `state_dict` order.
     pub fn read(&self, gpu: &Gpu) -> Result<Vec<Vec<f32>>> {
-        let arenas = self.arenas.iter().map(|arena| gpu.read(&arena.buffer)).collect::<Result<Vec<Vec<f32>>>>()?;
+        let arenas =
+            self.arenas.iter().map(|arena| gpu.read(&arena.buffer)).collect::<Result<Vec<Vec<f32>>>>()?;
         let mut replicas = vec![vec![0.0; self.count()]; self.replicas];
         for (replica, flat) in replicas.iter_mut().enumerate() {
             self.each_run(|run| {

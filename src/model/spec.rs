@@ -1,7 +1,6 @@
 //! Model specs: TOML files, built in or the user's own.
 
 use super::Activation;
-use crate::data::ImageShape;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -146,7 +145,9 @@ impl ModelSpec {
         }
         let mend = match crate::files::nearest(name_or_path, built_in_names()) {
             Some(near) => format!("did you mean {near}?"),
-            None => format!("there are {}, or give a .toml file", built_in_names().collect::<Vec<_>>().join(", ")),
+            None => {
+                format!("there are {}, or give a .toml file", built_in_names().collect::<Vec<_>>().join(", "))
+            }
         };
         Err(Error::setting("model", format!("there is no model {name_or_path:?}"), mend))
     }
@@ -173,7 +174,11 @@ impl ModelSpec {
         match self {
             Self::Classifier(spec) => {
                 if spec.layers.is_empty() || spec.input.contains(&0) {
-                    return wrong("layers", "nothing to build".into(), "give an input and at least one layer");
+                    return wrong(
+                        "layers",
+                        "nothing to build".into(),
+                        "give an input and at least one layer",
+                    );
                 }
                 for ClassifierLayer::Dense { outputs, .. } in &spec.layers {
                     if *outputs == 0 {
@@ -226,11 +231,6 @@ impl ModelSpec {
 }
 
 impl ClassifierSpec {
-    /// Channels, height and width of its images.
-    pub fn image(&self) -> ImageShape {
-        ImageShape { channels: self.input[0], height: self.input[1], width: self.input[2] }
-    }
-
     /// C
     pub fn classes(&self) -> usize {
         match self.layers.last() {
@@ -270,13 +270,22 @@ impl AutoencoderSpec {
     fn check(&self) -> Result<()> {
         let refuse = |problem: String, mend: &str| Err(Error::setting("widths", problem, mend));
         let (Some(&first), Some(&last)) = (self.widths.first(), self.widths.last()) else {
-            return refuse("no widths".into(), "give the input, the latent and the output, as [15910, 32, 15910]");
+            return refuse(
+                "no widths".into(),
+                "give the input, the latent and the output, as [15910, 32, 15910]",
+            );
         };
         if self.widths.len() < 3 || self.widths.contains(&0) {
-            return refuse(format!("{:?} is no funnel", self.widths), "give at least input, latent and output");
+            return refuse(
+                format!("{:?} is no funnel", self.widths),
+                "give at least input, latent and output",
+            );
         }
         if first != last {
-            return refuse(format!("{first} in and {last} out"), "make the first and the last width the same");
+            return refuse(
+                format!("{first} in and {last} out"),
+                "make the first and the last width the same",
+            );
         }
         if self.latent() >= first {
             return refuse(

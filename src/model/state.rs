@@ -34,7 +34,10 @@ pub fn serialize(views: Vec<(&str, TensorView<'_>)>, metadata: HashMap<String, S
 }
 
 fn internal(error: safetensors::SafeTensorError) -> Error {
-    Error::device(format!("a tensor could not be laid out: {error}"), "this is a fault of fedfunnel; report it")
+    Error::device(
+        format!("a tensor could not be laid out: {error}"),
+        "this is a fault of fedfunnel; report it",
+    )
 }
 
 /// A safetensors file in memory.
@@ -94,7 +97,10 @@ impl StateFile {
             if shape != tensor.shape {
                 return Err(Error::file(
                     &self.path,
-                    format!("tensor {:?} has shape {shape:?}, and {model} needs {:?}", tensor.name, tensor.shape),
+                    format!(
+                        "tensor {:?} has shape {shape:?}, and {model} needs {:?}",
+                        tensor.name, tensor.shape
+                    ),
                     "use a file that was saved from the same model",
                 ));
             }

@@ -18,6 +18,9 @@ pub enum Activation {
 }
 
 impl Activation {
+    /// Every activation.
+    pub const ALL: [Self; 4] = [Self::Linear, Self::Relu, Self::Tanh, Self::Sigmoid];
+
     /// The number that stands for it in the kernels.
     pub fn code(self) -> u32 {
         self as u32

@@ -148,7 +148,13 @@ impl Dense {
     }
 
     /// `output [R, B, O] = activation(input [R, B, I] W^T + b)`
-    pub fn forward(&self, gpu: &Gpu, arenas: &[Arena], input: &Tensor, output: &Tensor) -> Result<Vec<Dispatch>> {
+    pub fn forward(
+        &self,
+        gpu: &Gpu,
+        arenas: &[Arena],
+        input: &Tensor,
+        output: &Tensor,
+    ) -> Result<Vec<Dispatch>> {
         match self.rows_are {
             RowsAre::Outputs => self.rows_dot(gpu, arenas, input, output, &Epilogue::Forward),
             RowsAre::Inputs => self.rows_sum(gpu, arenas, input, output, &Epilogue::Forward),
@@ -172,7 +178,13 @@ impl Dense {
         }
     }
 
-    fn product(&self, shard: &DenseShard, arena: &Arena, row_side: &Tensor, epilogue: &Epilogue<'_>) -> Product {
+    fn product(
+        &self,
+        shard: &DenseShard,
+        arena: &Arena,
+        row_side: &Tensor,
+        epilogue: &Epilogue<'_>,
+    ) -> Product {
         let (bias, bias_offset) = self.bias(shard);
         let (epilogue, activation) = match epilogue {
             Epilogue::Forward => (EPILOGUE_FORWARD, self.activation),
@@ -199,7 +211,9 @@ impl Dense {
     }
 
     fn by_four(&self, shard: &DenseShard, arena: &Arena) -> bool {
-        self.columns().is_multiple_of(4) && shard.weight_offset.is_multiple_of(4) && arena.stride.is_multiple_of(4)
+        self.columns().is_multiple_of(4)
+            && shard.weight_offset.is_multiple_of(4)
+            && arena.stride.is_multiple_of(4)
     }
 
     fn rows_dot(
@@ -223,17 +237,13 @@ impl Dense {
                     Epilogue::Forward => columns,
                     Epilogue::Backward(outputs, _) => row_side_of(outputs, shard.range).0,
                 };
-                let variant = variants::rows_dot(gpu, self.by_four(shard, arena), shard.range.len, batch as usize);
+                let variant =
+                    variants::rows_dot(gpu, self.by_four(shard, arena), shard.range.len, batch as usize);
                 let (weights, column_side) = variant.names();
                 gpu.dispatch(
                     &variant.kernel,
                     &immediates,
-                    &[
-                        (weights, &arena.buffer),
-                        (column_side, columns),
-                        ("gate", gate),
-                        ("sums", sums),
-                    ],
+                    &[(weights, &arena.buffer), (column_side, columns), ("gate", gate), ("sums", sums)],
                     variant.grid(shard.range.len as u32, batch, replicas),
                 )
             })
@@ -355,7 +365,8 @@ impl Dense {
                     decoupled: (optimizer.kind == OptimizerKind::AdamW).into(),
                 };
                 let adaptive = optimizer.kind != OptimizerKind::Sgd;
-                let variant = variants::update(gpu, self.by_four(shard, &arena.parameters), adaptive, shard.range.len);
+                let variant =
+                    variants::update(gpu, self.by_four(shard, &arena.parameters), adaptive, shard.range.len);
                 let four = variant.by_four;
                 let pick = |one, vec4| if four { vec4 } else { one };
                 let mut buffers = vec![
@@ -367,7 +378,10 @@ impl Dense {
                 ];
                 if adaptive {
                     let moments = arena.second_moments.as_ref().ok_or_else(|| {
-                        Error::device("Adam without second moments", "this is a fault of fedfunnel; report it")
+                        Error::device(
+                            "Adam without second moments",
+                            "this is a fault of fedfunnel; report it",
+                        )
                     })?;
                     buffers.push((pick("second_moments", "second_moments4"), moments));
                 }

@@ -33,7 +33,12 @@ pub(crate) const STREAM_LANES: u32 = 64 * 4096;
 pub fn fill(gpu: &Gpu, buffer: &Buffer, first: usize, count: usize, value: f32) -> Result<Dispatch> {
     let kernel = Kernel::new("elementwise", "fill");
     let immediates = Fill { first: first as u32, count: count as u32, value };
-    gpu.dispatch(&kernel, &immediates, &[("destination", buffer)], Grid((count as u32).min(STREAM_LANES), 1, 1))
+    gpu.dispatch(
+        &kernel,
+        &immediates,
+        &[("destination", buffer)],
+        Grid((count as u32).min(STREAM_LANES), 1, 1),
+    )
 }
 
 /// Where the elements `[R, rows, columns]` of one side of a copy lie.

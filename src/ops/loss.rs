@@ -1,8 +1,8 @@
 //! Losses with their gradients and their tallies.
 
+use super::{Activation, Schedule};
 use crate::Result;
 use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
-use super::{Activation, Schedule};
 
 immediates! {
     struct Loss {

@@ -1,25 +1,8 @@
 //! Activations, and their derivatives as functions of their own output.
 
-use serde::{Deserialize, Serialize};
-
-/// What a layer does to its pre-activations, element by element.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Activation {
-    /// `y = x`.
-    Linear,
-    /// `y = max(x, 0)`.
-    Relu,
-    /// `y = tanh(x)`.
-    Tanh,
-    /// `y = 1 / (1 + exp(-x))`.
-    Sigmoid,
-}
+pub use crate::ops::Activation;
 
 impl Activation {
-    /// Every activation, for tests that have to cover them all.
-    pub const ALL: [Self; 4] = [Self::Linear, Self::Relu, Self::Tanh, Self::Sigmoid];
-
     /// The output `y` at the pre-activation `x`.
     pub fn apply(self, x: f64) -> f64 {
         match self {
