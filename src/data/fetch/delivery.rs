@@ -1,0 +1,107 @@
+//! Takes in the files that a route brings: verifies each, then writes it.
+
+use super::super::source::SourceFile;
+use super::super::text::grouped;
+use super::FetchEvent;
+use crate::Error;
+use crate::files::write_atomic;
+use sha2::{Digest, Sha256};
+use std::io::Read;
+use std::path::Path;
+
+/// Why a route stopped.
+pub(super) enum Failure {
+    /// This route is at fault: the next one may do.
+    Route(String),
+    /// This computer is at fault (a full disk, say): no other route would do better.
+    Local(Error),
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::Route(error.to_string())
+    }
+}
+
+/// The files that are still missing, and those that came.
+pub(super) struct Delivery<'a> {
+    dir: &'a Path,
+    progress: &'a dyn Fn(FetchEvent<'_>),
+    /// Files not there yet.
+    pub missing: Vec<&'a SourceFile>,
+    /// Files that came, each with its route.
+    pub fetched: Vec<(&'a str, String)>,
+    /// The route in use.
+    pub route: String,
+}
+
+impl<'a> Delivery<'a> {
+    pub fn new(dir: &'a Path, missing: Vec<&'a SourceFile>, progress: &'a dyn Fn(FetchEvent<'_>)) -> Self {
+        Self { dir, progress, missing, fetched: Vec::new(), route: String::new() }
+    }
+
+    pub fn is_complete(&self) -> bool {
+        self.missing.is_empty()
+    }
+
+    /// The missing file of this name.
+    pub fn wants(&self, name: &str) -> Option<&'a SourceFile> {
+        self.missing.iter().copied().find(|file| file.name == name)
+    }
+
+    /// Verifies and writes a file.
+    pub fn accept(&mut self, file: &'a SourceFile, content: &[u8]) -> Result<(), Failure> {
+        matches(file, content).map_err(Failure::Route)?;
+        write_atomic(&self.dir.join(file.name), content).map_err(Failure::Local)?;
+        self.missing.retain(|missing| missing.name != file.name);
+        self.fetched.push((file.name, self.route.clone()));
+        (self.progress)(FetchEvent::Stored { file: file.name });
+        Ok(())
+    }
+
+    /// Reports what is read through it as the progress of `name`.
+    pub fn counting<R: Read>(&self, name: &'a str, total: Option<u64>, inner: R) -> Counting<'a, R> {
+        Counting { inner, name, done: 0, reported: 0, total, progress: self.progress }
+    }
+}
+
+/// Says whether the content is that of the table, and if not, in what it differs.
+pub(super) fn matches(file: &SourceFile, content: &[u8]) -> Result<(), String> {
+    let there = content.len() as u64;
+    if there != file.bytes {
+        // Reading stops one byte past the expected size.
+        let there = if there > file.bytes { "more".into() } else { grouped(there) };
+        return Err(format!("{}: {} bytes expected, {there} came", file.name, grouped(file.bytes)));
+    }
+    let hash: String = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
+    if hash != file.sha256 {
+        return Err(format!("{}: its SHA-256 is {hash} instead of {}", file.name, file.sha256));
+    }
+    Ok(())
+}
+
+/// A reader that reports how far it got.
+pub(super) struct Counting<'a, R> {
+    inner: R,
+    name: &'a str,
+    done: u64,
+    reported: u64,
+    total: Option<u64>,
+    progress: &'a dyn Fn(FetchEvent<'_>),
+}
+
+/// Bytes between two reports: often enough for a smooth bar, seldom enough to cost nothing.
+const REPORT_EVERY: u64 = 64 * 1024;
+
+impl<R: Read> Read for Counting<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.done += read as u64;
+        let ended = read == 0 && !buffer.is_empty();
+        if self.done > self.reported && (ended || self.done - self.reported >= REPORT_EVERY) {
+            self.reported = self.done;
+            (self.progress)(FetchEvent::Progress { file: self.name, done: self.done, total: self.total });
+        }
+        Ok(read)
+    }
+}

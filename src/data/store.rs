@@ -1,0 +1,192 @@
+//! Where data sets lie on this computer, and which are there.
+
+use super::source::{SOURCES, Source};
+use super::{folder, sample};
+use crate::{Error, Result};
+use serde::Serialize;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// The variable that names another folder for data.
+const VARIABLE: &str = "FEDFUNNEL_DATA_DIR";
+
+/// The folder that holds one sub-folder for each data set.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DataDir(PathBuf);
+
+impl DataDir {
+    /// This folder and no other.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    /// The folder the user asked for, else that of `FEDFUNNEL_DATA_DIR`, else `fedfunnel` in the user's
+    /// data folder (`~/.local/share` on Linux, `~/Library/Application Support` on macOS, `%APPDATA%` on
+    /// Windows). It need not exist.
+    pub fn resolve(explicit: Option<PathBuf>) -> Result<Self> {
+        Self::resolve_from(explicit, std::env::var_os(VARIABLE))
+    }
+
+    fn resolve_from(explicit: Option<PathBuf>, variable: Option<OsString>) -> Result<Self> {
+        // An empty variable is one that is not set.
+        let chosen = explicit.or_else(|| variable.filter(|value| !value.is_empty()).map(PathBuf::from));
+        let default =
+            || directories::ProjectDirs::from("", "", "fedfunnel").map(|dirs| dirs.data_dir().into());
+        chosen.or_else(default).map(Self).ok_or_else(|| {
+            Error::setting(
+                "--data-dir",
+                "this user has no home folder to keep data in",
+                format!("give a folder, or set {VARIABLE}"),
+            )
+        })
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The folder of one data set.
+    pub fn folder(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+/// Whether a data set can be used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Presence {
+    /// It is part of the binary.
+    Embedded,
+    /// All its files are in its folder.
+    Present,
+    /// Some of its files are missing or have the wrong size.
+    Incomplete,
+    /// It has not been downloaded.
+    Absent,
+}
+
+/// One line of `fedfunnel data list`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct DatasetStatus {
+    /// The name it is loaded by.
+    pub name: &'static str,
+    /// What it is, with its licence.
+    pub about: &'static str,
+    /// Whether it can be used.
+    pub presence: Presence,
+    /// Where it lies or would lie; none for an embedded one.
+    pub folder: Option<PathBuf>,
+    /// Bytes it takes there, or in the binary.
+    pub bytes: u64,
+    /// Training samples of the whole set.
+    pub train: usize,
+    /// Test samples of the whole set.
+    pub test: usize,
+    /// The command that makes it usable, or the argument that uses it.
+    pub how: String,
+}
+
+impl DatasetStatus {
+    /// True where it can be used as it is.
+    pub fn is_usable(&self) -> bool {
+        matches!(self.presence, Presence::Embedded | Presence::Present)
+    }
+}
+
+/// Every known data set and whether it is there. Sizes are looked at, contents are not: reading and
+/// `fedfunnel data fetch` check those.
+pub fn list(data_dir: &DataDir) -> Vec<DatasetStatus> {
+    let embedded = DatasetStatus {
+        name: sample::NAME,
+        about: "a balanced sample of MNIST inside the program (CC BY-SA 3.0)",
+        presence: Presence::Embedded,
+        folder: None,
+        bytes: sample::BYTES as u64,
+        train: sample::TRAIN,
+        test: sample::TEST,
+        how: format!("--data {}", sample::NAME),
+    };
+    SOURCES.iter().map(|source| status(source, data_dir)).chain([embedded]).collect()
+}
+
+fn status(source: &Source, data_dir: &DataDir) -> DatasetStatus {
+    let folder = data_dir.folder(source.name);
+    let (mut bytes, mut found, mut sound) = (0, 0, 0);
+    for file in source.files {
+        let Some(path) = folder::find(&folder, file.name) else { continue };
+        let size = path.metadata().map_or(0, |metadata| metadata.len());
+        bytes += size;
+        found += 1;
+        // What a gzipped file holds shows only when it is read.
+        if path.extension().is_some_and(|extension| extension == "gz") || size == file.bytes {
+            sound += 1;
+        }
+    }
+    let presence = match (found, sound) {
+        (0, _) => Presence::Absent,
+        (_, sound) if sound == source.files.len() => Presence::Present,
+        _ => Presence::Incomplete,
+    };
+    let how = match presence {
+        Presence::Present => format!("--data {}", source.name),
+        _ => format!("fedfunnel data fetch {}", source.name),
+    };
+    DatasetStatus {
+        name: source.name,
+        about: source.about,
+        presence,
+        folder: Some(folder),
+        bytes,
+        train: source.train,
+        test: source.test,
+        how,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_argument_wins_over_the_variable_and_that_over_the_default() {
+        let resolve = |explicit: Option<&str>, variable: Option<&str>| {
+            DataDir::resolve_from(explicit.map(Into::into), variable.map(Into::into)).unwrap()
+        };
+        assert_eq!(resolve(Some("a"), Some("b")), DataDir::new("a"));
+        assert_eq!(resolve(None, Some("b")), DataDir::new("b"));
+        assert_eq!(resolve(None, Some("b")).folder("mnist"), Path::new("b").join("mnist"));
+        let default = resolve(None, Some(""));
+        assert_eq!(default, resolve(None, None));
+        assert!(default.path().components().any(|part| part.as_os_str() == "fedfunnel"));
+    }
+
+    #[test]
+    fn the_list_tells_absent_incomplete_and_present() {
+        let folder = tempfile::tempdir().unwrap();
+        let data_dir = DataDir::new(folder.path());
+        let mnist = || list(&data_dir).into_iter().find(|status| status.name == "mnist").unwrap();
+        assert_eq!((mnist().presence, mnist().bytes), (Presence::Absent, 0));
+        assert_eq!(mnist().how, "fedfunnel data fetch mnist");
+        let files = SOURCES[0].files;
+        std::fs::create_dir(data_dir.folder("mnist")).unwrap();
+        for file in files {
+            assert!(!mnist().is_usable());
+            let handle = std::fs::File::create(data_dir.folder("mnist").join(file.name)).unwrap();
+            assert_ne!(mnist().presence, Presence::Present);
+            handle.set_len(file.bytes).unwrap();
+        }
+        assert_eq!((mnist().presence, mnist().bytes), (Presence::Present, 54_950_048));
+        assert_eq!(mnist().how, "--data mnist");
+    }
+
+    #[test]
+    fn the_list_as_json() {
+        let statuses = list(&DataDir::new("nowhere"));
+        let json = serde_json::to_value(&statuses).unwrap();
+        assert_eq!(json[0]["presence"], "absent");
+        assert_eq!(json[1]["presence"], "embedded");
+        assert_eq!(json[1]["train"], 6000);
+        assert!(statuses[1].is_usable());
+    }
+}
