@@ -18,7 +18,9 @@ pub mod files;
 pub mod gpu;
 pub mod model;
 pub mod ops;
+pub mod progress;
 pub mod reference;
 pub mod report;
+pub mod training;
 
 pub use error::{Error, Result};

@@ -1,1 +1,11 @@
-fn main() {}
+//! The command line: parses arguments, calls one verb, turns errors into one sentence and an exit code.
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // SAFETY: nothing has started a thread yet.
+    unsafe { fedfunnel::gpu::quieten_drivers() };
+    cli::main()
+}

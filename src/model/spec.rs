@@ -1,6 +1,7 @@
 //! Model specs: TOML files, built in or the user's own.
 
 use super::Activation;
+use crate::data::{DataPair, ImageShape};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -231,6 +232,27 @@ impl ModelSpec {
 }
 
 impl ClassifierSpec {
+    /// Refuses a data set that does not fit.
+    pub fn check_data(&self, data: &DataPair) -> Result<()> {
+        let shape = data.train.shape;
+        let [channels, height, width] = self.input;
+        let fits = ImageShape { channels, height, width } == shape && data.train.classes <= self.classes();
+        if fits && data.test.shape == shape && data.test.classes <= self.classes() {
+            return Ok(());
+        }
+        Err(Error::setting(
+            "--data",
+            format!(
+                "{} has {shape} images of {} classes, and {} takes {channels}x{height}x{width} images of {}",
+                data.train.name,
+                data.train.classes.max(data.test.classes),
+                self.name,
+                self.classes()
+            ),
+            "choose a data set and a model that fit each other",
+        ))
+    }
+
     /// C
     pub fn classes(&self) -> usize {
         match self.layers.last() {

@@ -1,0 +1,71 @@
+//! Progress for people: bars on a terminal, a line for each piece of work elsewhere.
+
+use fedfunnel::progress::Observer;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::IsTerminal;
+use std::time::Instant;
+
+/// Draws progress on stderr.
+pub struct Bars {
+    quiet: bool,
+    terminal: bool,
+    bar: Option<ProgressBar>,
+    what: String,
+    note: String,
+    started: Instant,
+}
+
+impl Bars {
+    /// Says nothing where `quiet`.
+    pub fn new(quiet: bool) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        Self { quiet, terminal, bar: None, what: String::new(), note: String::new(), started: Instant::now() }
+    }
+}
+
+impl Observer for Bars {
+    fn begin(&mut self, what: &str, unit: &'static str, total: u64) {
+        self.what = what.to_string();
+        self.note.clear();
+        self.started = Instant::now();
+        if self.quiet || !self.terminal {
+            return;
+        }
+        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(10));
+        let template = match unit {
+            "bytes" => {
+                "{prefix:28} {wide_bar} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left  {msg}".into()
+            }
+            _ => format!(
+                "{{prefix:28}} {{wide_bar}} {{pos}}/{{len}} {unit}  {{per_sec}}  {{eta}} left  {{msg}}"
+            ),
+        };
+        // The templates are constants of ours; one that does not parse falls back to the default style.
+        let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        bar.set_style(style);
+        bar.set_prefix(what.to_string());
+        self.bar = Some(bar);
+    }
+
+    fn advance(&mut self, units: u64) {
+        if let Some(bar) = &self.bar {
+            bar.inc(units);
+        }
+    }
+
+    fn note(&mut self, text: &str) {
+        self.note = text.to_string();
+        if let Some(bar) = &self.bar {
+            bar.set_message(text.to_string());
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+        if !self.quiet {
+            eprintln!("{:<28} {:>7.1} s  {}", self.what, self.started.elapsed().as_secs_f64(), self.note);
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! `fedfunnel data fetch` and `fedfunnel data list`
+
+use super::Common;
+use clap::Subcommand;
+use fedfunnel::data::fetch::{self, FetchEvent};
+use fedfunnel::data::store;
+use fedfunnel::progress::Observer;
+use fedfunnel::report::{Table, format, text_table};
+use std::cell::RefCell;
+use std::path::PathBuf;
+
+/// What to do with data sets.
+#[derive(Subcommand, Debug)]
+pub enum DataVerb {
+    /// Download a data set and verify it
+    Fetch {
+        /// Its name, as in `fedfunnel data list`
+        name: String,
+        /// Folder of its files [default: a folder of its name in the data folder]
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show which data sets there are
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Runs the verb.
+pub fn run(common: &Common, verb: &DataVerb) -> anyhow::Result<()> {
+    let data_dir = common.data_dir()?;
+    match verb {
+        DataVerb::Fetch { name, dir, json } => {
+            let folder = dir.clone().unwrap_or_else(|| data_dir.folder(name));
+            let bars = RefCell::new(FetchBars { bars: common.bars(), file: None, done: 0 });
+            let report = fetch::fetch(name, &folder, &|event| bars.borrow_mut().show(event, common.quiet))?;
+            if *json {
+                return super::print_json(&report);
+            }
+            println!("{report}");
+        }
+        DataVerb::List { json } => {
+            let list = store::list(&data_dir);
+            if *json {
+                return super::print_json(&list);
+            }
+            let columns = ["name", "there", "training", "test", "size", "how"];
+            let mut table = Table::new("data", "Data sets", &columns);
+            for set in &list {
+                let there = serde_json::to_value(set.presence)?;
+                table.push([
+                    set.name.to_string(),
+                    there.as_str().unwrap_or_default().to_string(),
+                    format::count(set.train as u64),
+                    format::count(set.test as u64),
+                    format::bytes(set.bytes),
+                    set.how.clone(),
+                ]);
+            }
+            println!("{}\n{}", text_table(&table), data_dir.path().display());
+        }
+    }
+    Ok(())
+}
+
+/// One bar for each file of a download.
+struct FetchBars {
+    bars: super::bars::Bars,
+    file: Option<String>,
+    done: u64,
+}
+
+impl FetchBars {
+    fn show(&mut self, event: FetchEvent<'_>, quiet: bool) {
+        match event {
+            FetchEvent::Progress { file, done, total } => {
+                if self.file.as_deref() != Some(file) {
+                    self.finish();
+                    self.bars.begin(file, "bytes", total.unwrap_or(0));
+                    (self.file, self.done) = (Some(file.to_string()), 0);
+                }
+                self.bars.advance(done.saturating_sub(self.done));
+                self.done = done;
+            }
+            FetchEvent::Stored { .. } => self.finish(),
+            FetchEvent::RouteFailed { route, reason } => {
+                self.finish();
+                if !quiet {
+                    eprintln!("{route}: {reason}; trying the next way");
+                }
+            }
+            FetchEvent::Route { .. } | FetchEvent::AlreadyThere { .. } => {}
+        }
+    }
+
+    fn finish(&mut self) {
+        if self.file.take().is_some() {
+            self.bars.end();
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! `fedfunnel devices`
+
+use super::Common;
+use clap::Args;
+use fedfunnel::gpu::adapters;
+use fedfunnel::report::{Table, format, text_table};
+
+/// Arguments of `devices`.
+#[derive(Args, Debug)]
+pub struct DevicesArgs {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Lists the adapters.
+pub fn run(common: &Common, args: &DevicesArgs) -> anyhow::Result<()> {
+    let list = adapters(&common.device)?;
+    if args.json {
+        return super::print_json(&list);
+    }
+    let columns = [
+        "",
+        "#",
+        "name",
+        "backend",
+        "type",
+        "driver",
+        "largest binding",
+        "largest buffer",
+        "subgroups",
+        "f16",
+        "timestamps",
+    ];
+    let mut table = Table::new("devices", "Adapters (* is the one that would be used)", &columns);
+    let yes_no = |yes| if yes { "yes" } else { "no" }.to_string();
+    for adapter in &list {
+        table.push([
+            if adapter.chosen { "*" } else { "" }.into(),
+            adapter.index.to_string(),
+            adapter.name.clone(),
+            adapter.backend.clone(),
+            adapter.kind.clone(),
+            adapter.driver.clone(),
+            format::bytes(adapter.max_binding_bytes),
+            format::bytes(adapter.max_buffer_bytes),
+            format!("{} to {}", adapter.subgroup_min, adapter.subgroup_max),
+            yes_no(adapter.f16),
+            yes_no(adapter.timestamps),
+        ]);
+    }
+    println!("{}", text_table(&table));
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! `fedfunnel train`
+
+use super::Common;
+use clap::Args;
+use fedfunnel::data::{self, order};
+use fedfunnel::model::state::{self, StateFile};
+use fedfunnel::model::{ModelSpec, Optimizer, OptimizerKind};
+use fedfunnel::progress::Observer;
+use fedfunnel::report::{JsonLines, format};
+use fedfunnel::training::{Cohort, Evaluator, ResidentImages, SnapshotEvery, Snapshots, train_epoch};
+use fedfunnel::{Error, files};
+use serde::Serialize;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Arguments of `train`.
+#[derive(Args, Debug)]
+pub struct TrainArgs {
+    /// A classifier: mnist-mlp, or the path of a spec
+    model: String,
+    /// mnist, mnist-sample (built in), or a folder of IDX files
+    #[arg(long, default_value = "mnist-sample")]
+    data: String,
+    /// Times that every training image is seen
+    #[arg(long, default_value_t = 10)]
+    epochs: u64,
+    /// Images per step
+    #[arg(long, default_value_t = 64)]
+    batch: usize,
+    /// Learning rate
+    #[arg(long, default_value_t = 1e-3)]
+    lr: f32,
+    /// sgd, adam or adamw
+    #[arg(long, default_value = "adam")]
+    optimizer: OptimizerKind,
+    /// Momentum of sgd
+    #[arg(long, default_value_t = 0.9)]
+    momentum: f32,
+    /// L2 penalty (sgd, adam) or decay (adamw)
+    #[arg(long, default_value_t = 0.0)]
+    weight_decay: f32,
+    /// Seed of initial weights and of the order of images
+    #[arg(long, default_value_t = 0)]
+    seed: u32,
+    /// Folder for model.safetensors, metrics.jsonl and snapshots.safetensors
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Start from these weights (safetensors with PyTorch's names)
+    #[arg(long, value_name = "FILE")]
+    init: Option<PathBuf>,
+    /// See the images in their own order
+    #[arg(long)]
+    no_shuffle: bool,
+    /// Log the weights after each epoch, or after every N steps
+    #[arg(long, value_name = "epoch|N")]
+    snapshots: Option<SnapshotEvery>,
+    /// Print the metrics as JSON lines
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct EpochMetrics {
+    epoch: u64,
+    train_loss: f64,
+    test_loss: f64,
+    test_accuracy: f64,
+    seconds: f64,
+    images_per_second: f64,
+}
+
+/// Trains a classifier.
+pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
+    if args.epochs == 0 || args.batch == 0 {
+        let field = if args.epochs == 0 { "--epochs" } else { "--batch" };
+        return Err(Error::setting(field, "0 trains nothing", "use 1 or more").into());
+    }
+    let spec = ModelSpec::load(&args.model)?.classifier()?;
+    let optimizer = Optimizer {
+        kind: args.optimizer,
+        lr: args.lr,
+        momentum: args.momentum,
+        weight_decay: args.weight_decay,
+        ..Optimizer::default()
+    };
+    optimizer.check("-")?;
+    let data = data::load(&args.data, &common.data_dir()?)?;
+    spec.check_data(&data)?;
+    let gpu = common.gpu()?;
+    let train = ResidentImages::upload(&gpu, &data.train)?;
+    let test = ResidentImages::upload(&gpu, &data.test)?;
+    let mut cohort = Cohort::new(&gpu, &spec, &train, 1, args.batch, optimizer)?;
+    match &args.init {
+        Some(path) => {
+            let flat = StateFile::open(path)?.parameters(&cohort.network.parameters, &spec.name)?;
+            cohort.network.parameters.write_all(&gpu, &flat);
+        }
+        None => cohort.network.parameters.initialize(&gpu, args.seed, true)?,
+    }
+    let evaluator = Evaluator::new(&gpu, &spec, &test, 1)?;
+    let mut metrics = JsonLines::create(args.out.join("metrics.jsonl"))?;
+    let mut snapshots = [Snapshots::new(&spec.name)];
+    let mut bars = common.bars();
+    let mut steps = 0;
+    for epoch in 0..args.epochs {
+        let order = order::epoch_order(data.train.len(), u64::from(args.seed), epoch, !args.no_shuffle);
+        let orders = [order];
+        bars.begin(&format!("epoch {}/{}", epoch + 1, args.epochs), "images", data.train.len() as u64);
+        let start = Instant::now();
+        train_epoch(&mut cohort, &orders, args.snapshots, (steps, epoch), &mut snapshots, &mut |done| {
+            bars.advance(u64::from(done) * args.batch as u64);
+        })?;
+        steps += cohort.steps(&orders) as u64;
+        let trained = cohort.take_tallies()?[0];
+        let seconds = start.elapsed().as_secs_f64();
+        let tested = evaluator.evaluate(&cohort.parameters()?)?[0];
+        let line = EpochMetrics {
+            epoch: epoch + 1,
+            train_loss: trained.loss,
+            test_loss: tested.loss,
+            test_accuracy: tested.accuracy,
+            seconds,
+            images_per_second: trained.samples as f64 / seconds,
+        };
+        bars.note(&format!(
+            "train loss {:.4}  test loss {:.4}  test accuracy {}  {} images/s",
+            line.train_loss,
+            line.test_loss,
+            format::percent(line.test_accuracy),
+            format::count(line.images_per_second as u64)
+        ));
+        bars.end();
+        metrics.push(&line)?;
+        if args.json {
+            println!("{}", serde_json::to_string(&line)?);
+        }
+        if !line.train_loss.is_finite() {
+            return Err(Error::setting(
+                "--lr",
+                format!("training diverged in epoch {} (the loss is {})", epoch + 1, line.train_loss),
+                "use a smaller rate",
+            )
+            .into());
+        }
+    }
+    metrics.finish()?;
+    let metadata = HashMap::from([
+        ("model".to_string(), spec.name.clone()),
+        ("epochs".to_string(), args.epochs.to_string()),
+        ("seed".to_string(), args.seed.to_string()),
+    ]);
+    let flat = &cohort.parameters()?[0];
+    let bytes = state::to_bytes(&cohort.network.parameters, flat, metadata)?;
+    files::write_atomic(&args.out.join("model.safetensors"), &bytes)?;
+    if args.snapshots.is_some() {
+        snapshots[0].save(&args.out.join("snapshots.safetensors"))?;
+    }
+    if !common.quiet && !args.json {
+        println!("{}", args.out.join("model.safetensors").display());
+    }
+    common.print_profile(&gpu);
+    Ok(())
+}

@@ -1,0 +1,144 @@
+//! R replicas of a classifier that train in the same dispatches; R = 1 is plain training.
+
+use super::{ResidentImages, Tally};
+use crate::gpu::{Buffer, Dispatch, Gpu};
+use crate::model::{ClassifierSpec, Network, Optimizer, ScheduleWriter};
+use crate::ops::gather::{self, NOTHING, SampleIndex};
+use crate::ops::loss;
+use crate::{Error, Result};
+use std::ops::Range;
+
+/// Steps whose sample numbers lie on the device at a time.
+const WINDOW: usize = 4_096;
+
+/// A cohort in training.
+#[derive(Debug)]
+pub struct Cohort<'g> {
+    gpu: &'g Gpu,
+    /// The replicas.
+    pub network: Network,
+    batch: usize,
+    index: SampleIndex,
+    writer: ScheduleWriter,
+    tallies: Buffer,
+    tallied: Vec<usize>,
+    step: Vec<Dispatch>,
+}
+
+impl<'g> Cohort<'g> {
+    /// Makes everything that a training step needs; after this, steps allocate nothing.
+    pub fn new(
+        gpu: &'g Gpu,
+        spec: &ClassifierSpec,
+        images: &ResidentImages,
+        replicas: usize,
+        batch: usize,
+        optimizer: Optimizer,
+    ) -> Result<Self> {
+        let inputs: usize = spec.input.iter().product();
+        if inputs != images.width {
+            return Err(Error::setting(
+                "data",
+                format!("its images have {} values, and {} takes {inputs}", images.width, spec.name),
+                "choose a data set and a model that fit each other",
+            ));
+        }
+        let network = Network::new(gpu, &spec.network(), replicas, Some(&optimizer))?;
+        let workspace = network.workspace(gpu, batch, true, None)?;
+        // One window's sample numbers and schedule have to fit one binding each.
+        let fitting = (gpu.max_binding_bytes() / (replicas * batch.max(4) * 4) as u64) as usize;
+        let steps = WINDOW.min(fitting).max(1);
+        let index = SampleIndex { buffer: gpu.zeros("sample index", replicas * steps * batch)?, steps };
+        let writer = ScheduleWriter::new(gpu, optimizer, replicas, steps)?;
+        let labels = gpu.zeros("batch labels", replicas * batch)?;
+        let tallies = gpu.zeros("tallies", replicas * batch * 2)?;
+        let spare = gpu.zeros("spare", 4)?;
+        let mut step = gather::images(
+            gpu,
+            &images.shards,
+            &images.scales,
+            images.channel_width,
+            &index,
+            &labels,
+            workspace.input(),
+        )?;
+        step.extend(network.forward(gpu, &workspace)?);
+        step.push(loss::softmax_cross_entropy(
+            gpu,
+            workspace.output(),
+            &labels,
+            &writer.schedule,
+            workspace.output_gradient(),
+            (&tallies, &spare),
+        )?);
+        step.extend(network.backward(gpu, &workspace, &optimizer, &writer.schedule)?);
+        Ok(Self { gpu, network, batch, index, writer, tallies, tallied: vec![0; replicas], step })
+    }
+
+    /// R
+    pub fn replicas(&self) -> usize {
+        self.network.replicas()
+    }
+
+    /// How many steps an epoch over the longest of these orders takes.
+    pub fn steps(&self, orders: &[Vec<u32>]) -> usize {
+        orders.iter().map(|order| order.len().div_ceil(self.batch)).max().unwrap_or(0)
+    }
+
+    /// Trains for `steps` of the epoch in which replica `r` sees the samples `orders[r]` in that order. A
+    /// replica with fewer samples rests when it has seen them.
+    pub fn train(
+        &mut self,
+        orders: &[Vec<u32>],
+        steps: Range<usize>,
+        progress: &mut dyn FnMut(u32),
+    ) -> Result<()> {
+        assert_eq!(orders.len(), self.replicas(), "one order for each replica");
+        let (batch, window) = (self.batch, self.index.steps);
+        let mut first = steps.start;
+        while first < steps.end {
+            let count = window.min(steps.end - first);
+            let part = |replica: usize, step: usize| {
+                let order = &orders[replica];
+                let start = ((first + step) * batch).min(order.len());
+                &order[start..(start + batch).min(order.len())]
+            };
+            let mut numbers = vec![NOTHING; self.replicas() * window * batch];
+            for replica in 0..self.replicas() {
+                for step in 0..count {
+                    let samples = part(replica, step);
+                    let at = (replica * window + step) * batch;
+                    numbers[at..at + samples.len()].copy_from_slice(samples);
+                    self.tallied[replica] += samples.len();
+                }
+            }
+            self.gpu.write(&self.index.buffer, 0, &numbers);
+            self.writer.write(self.gpu, count, |replica, step| part(replica, step).len());
+            self.gpu.run_steps(&self.step, 0..count as u32, progress)?;
+            first += count;
+        }
+        Ok(())
+    }
+
+    /// Loss and accuracy of each replica on the samples that it trained on since the last call.
+    pub fn take_tallies(&mut self) -> Result<Vec<Tally>> {
+        let values: Vec<f32> = self.gpu.read(&self.tallies)?;
+        self.gpu.write(&self.tallies, 0, &vec![0f32; values.len()]);
+        let tallies = Tally::of(&values, &self.tallied);
+        self.tallied.fill(0);
+        Ok(tallies)
+    }
+
+    /// Starts every replica from the same parameters with a new optimiser, as a round does.
+    pub fn restart_from(&mut self, flat: &[f32]) -> Result<()> {
+        self.network.parameters.write_all(self.gpu, flat);
+        self.network.clear_moments(self.gpu)?;
+        self.writer.restart();
+        Ok(())
+    }
+
+    /// The parameters of each replica in `state_dict` order.
+    pub fn parameters(&self) -> Result<Vec<Vec<f32>>> {
+        self.network.parameters.read(self.gpu)
+    }
+}

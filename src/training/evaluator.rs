@@ -1,0 +1,81 @@
+//! Loss and accuracy of any number of models on one data set.
+
+use super::{ResidentImages, Tally};
+use crate::Result;
+use crate::gpu::{Buffer, Dispatch, Gpu};
+use crate::model::{ClassifierSpec, Network, Optimizer, ScheduleWriter};
+use crate::ops::gather::{self, NOTHING, SampleIndex};
+use crate::ops::loss;
+
+/// Samples that one dispatch takes, where they fit.
+const BATCH: usize = 500;
+/// Models that are evaluated in the same dispatches, where they fit.
+const REPLICAS: usize = 16;
+
+/// Evaluates models of one spec on one data set.
+#[derive(Debug)]
+pub struct Evaluator<'g> {
+    gpu: &'g Gpu,
+    network: Network,
+    tallies: Buffer,
+    step: Vec<Dispatch>,
+    steps: usize,
+    samples: usize,
+}
+
+impl<'g> Evaluator<'g> {
+    /// Makes everything that an evaluation needs. `models` is how many there usually are at a time.
+    pub fn new(gpu: &'g Gpu, spec: &ClassifierSpec, images: &ResidentImages, models: usize) -> Result<Self> {
+        let layers = spec.network();
+        let widest = layers.iter().map(|l| l.inputs.max(l.outputs)).max().unwrap_or(1);
+        let room = gpu.max_binding_bytes() as usize / 4;
+        let batch = BATCH.min(images.len).min(room / widest).max(1);
+        let steps = images.len.div_ceil(batch);
+        let replicas = REPLICAS
+            .min(models)
+            .min(room / (batch * widest))
+            .min(room / (steps * batch))
+            .min(room / spec.parameters())
+            .max(1);
+        let network = Network::new(gpu, &layers, replicas, None)?;
+        let workspace = network.workspace(gpu, batch, false, None)?;
+        let mut numbers: Vec<u32> = (0..images.len as u32).collect();
+        numbers.resize(steps * batch, NOTHING);
+        let index = SampleIndex { buffer: gpu.upload("sample index", &numbers.repeat(replicas))?, steps };
+        let labels = gpu.zeros("batch labels", replicas * batch)?;
+        let tallies = gpu.zeros("tallies", replicas * batch * 2)?;
+        let spare = gpu.zeros("spare", 4)?;
+        // The loss kernel asks for a schedule; without gradients it never looks into it.
+        let schedule = ScheduleWriter::new(gpu, Optimizer::default(), 1, 1)?.schedule;
+        let mut step = gather::images(
+            gpu,
+            &images.shards,
+            &images.scales,
+            images.channel_width,
+            &index,
+            &labels,
+            workspace.input(),
+        )?;
+        step.extend(network.forward(gpu, &workspace)?);
+        let output = workspace.output();
+        step.push(loss::softmax_cross_entropy(gpu, output, &labels, &schedule, None, (&tallies, &spare))?);
+        Ok(Self { gpu, network, tallies, step, steps, samples: images.len })
+    }
+
+    /// Evaluates models given by their parameters in `state_dict` order.
+    pub fn evaluate<P: AsRef<[f32]>>(&self, models: &[P]) -> Result<Vec<Tally>> {
+        let mut tallies = Vec::with_capacity(models.len());
+        for group in models.chunks(self.network.replicas()) {
+            for (replica, flat) in group.iter().enumerate() {
+                self.network.parameters.write(self.gpu, replica, flat.as_ref());
+            }
+            let zeros = vec![0f32; self.tallies.len()];
+            self.gpu.write(&self.tallies, 0, &zeros);
+            self.gpu.run_steps(&self.step, 0..self.steps as u32, &mut |_| ())?;
+            let values: Vec<f32> = self.gpu.read(&self.tallies)?;
+            let all = Tally::of(&values, &vec![self.samples; self.network.replicas()]);
+            tallies.extend_from_slice(&all[..group.len()]);
+        }
+        Ok(tallies)
+    }
+}

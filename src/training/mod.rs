@@ -1,0 +1,39 @@
+//! Training and evaluating classifiers, R replicas at a time, on images that lie on the device.
+
+mod cohort;
+mod evaluator;
+mod images;
+mod snapshots;
+
+pub use cohort::Cohort;
+pub use evaluator::Evaluator;
+pub use images::ResidentImages;
+pub use snapshots::{SnapshotEvery, Snapshots, train_epoch};
+
+/// What an epoch or an evaluation came to, for one replica.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Tally {
+    /// Mean loss per sample.
+    pub loss: f64,
+    /// Part of the samples that were classified right, 0 to 1.
+    pub accuracy: f64,
+    /// How many samples.
+    pub samples: usize,
+}
+
+impl Tally {
+    /// Sums up `[R, B, 2]` of loss and right answers, as the loss kernel leaves them.
+    fn of(tallies: &[f32], samples: &[usize]) -> Vec<Self> {
+        let per_replica = tallies.len() / samples.len().max(1);
+        samples
+            .iter()
+            .zip(tallies.chunks_exact(per_replica.max(1)))
+            .map(|(&samples, part)| {
+                let sum =
+                    |place: usize| part.iter().skip(place).step_by(2).map(|&v| f64::from(v)).sum::<f64>();
+                let count = samples.max(1) as f64;
+                Self { loss: sum(0) / count, accuracy: sum(1) / count, samples }
+            })
+            .collect()
+    }
+}
