@@ -30,10 +30,7 @@ fn example() -> Report {
 
     let loss = |scale: f64, noise: f64| -> Vec<(f64, f64)> {
         let wave = |step: f64| (1.0 + noise * (step * 0.7).sin()) * (1.0 + 0.5 * noise * (step * 2.3).cos());
-        (0..400)
-            .map(|step| f64::from(step))
-            .map(|s| (s, scale * (-s / 60.0).exp() * wave(s) + 2e-4))
-            .collect()
+        (0..400).map(f64::from).map(|s| (s, scale * (-s / 60.0).exp() * wave(s) + 2e-4)).collect()
     };
     let mut training = loss(1.2, 0.3);
     training[200].1 = f64::NAN;
@@ -172,8 +169,8 @@ fn texts_are_escaped_and_in_order() {
     .map(|mark| page.find(mark))
     .collect();
     assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?}");
-    assert!(page.contains("1 point of “Training” not drawn: not a finite number."));
-    assert!(page.contains("10 points of “Random subspace” outside the limits"));
+    assert!(page.contains("Not drawn, because not a finite number: 1 point of “Training”."));
+    assert!(page.contains("Outside the limits of the y axis: 10 points of “Random subspace”."));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A report as one HTML file that needs nothing else.
 
-use super::page::{Names, figure, paragraphs, table_section};
+use super::page::{Names, figure, paragraphs, prose, table_section};
 use super::plot::escape;
 use super::{KeyFigure, Report};
 use crate::Result;
@@ -40,17 +40,18 @@ pub fn html(report: &Report) -> Result<String> {
         page += &table_section(table, &mut names);
     }
     if !report.notes.is_empty() {
-        let items: String = report.notes.iter().map(|note| format!("<li>{}</li>\n", escape(note))).collect();
+        let items: String = report.notes.iter().map(|note| format!("<li>{}</li>\n", prose(note))).collect();
         page += &section("notes", "Notes", &format!("<ul class=\"notes\">\n{items}</ul>\n"));
     }
     if !report.configuration.trim().is_empty() {
-        page += &section("configuration", "Configuration", &preformatted(&report.configuration));
+        page += &section("configuration", "Configuration", &preformatted(&report.configuration, ""));
     }
     if !report.facts.is_empty() {
         page += &section("facts", "Facts of the run", &facts(&report.facts));
     }
     if !report.reproduce.trim().is_empty() {
-        page += &section("reproduce", "How to reproduce", &preformatted(&report.reproduce));
+        page +=
+            &section("reproduce", "How to reproduce", &preformatted(&report.reproduce, " class=\"wrap\""));
     }
     page += "</main>\n</body>\n</html>\n";
     Ok(page)
@@ -69,7 +70,7 @@ fn key_figure(figure: &KeyFigure) -> String {
     }
     text += "</dd>";
     if !figure.explanation.is_empty() {
-        let _ = write!(text, "<dd class=\"explanation\">{}</dd>", escape(&figure.explanation));
+        let _ = write!(text, "<dd class=\"explanation\">{}</dd>", prose(&figure.explanation));
     }
     text + "</div>\n"
 }
@@ -78,9 +79,10 @@ fn section(id: &str, heading: &str, content: &str) -> String {
     format!("<section id=\"{id}\">\n<h2>{heading}</h2>\n{content}</section>\n")
 }
 
-/// Text as it stands. It scrolls sideways in its own box, which keys must be able to reach.
-fn preformatted(text: &str) -> String {
-    format!("<pre tabindex=\"0\">{}</pre>\n", escape(text.trim_matches('\n').trim_end()))
+/// Text as it stands. It scrolls sideways in its own box, which keys must be able to reach; a command
+/// wraps instead, so that all of it can be read.
+fn preformatted(text: &str, class: &str) -> String {
+    format!("<pre tabindex=\"0\"{class}>{}</pre>\n", escape(text.trim_matches('\n').trim_end()))
 }
 
 fn facts(facts: &[(String, String)]) -> String {

@@ -11,6 +11,9 @@ use std::collections::{BTreeMap, HashSet};
 /// The page shows so many rows of the numbers behind a plot; the CSV file has all of them.
 const ROWS_SHOWN: usize = 500;
 
+/// Text cells of up to so many letters stay on one line.
+const SHORT: usize = 24;
+
 /// Names given to elements, so that no two are the same.
 #[derive(Default)]
 pub(super) struct Names(HashSet<String>);
@@ -73,7 +76,23 @@ pub(super) fn table_section(table: &Table, names: &mut Names) -> String {
 
 /// Each string as one paragraph.
 pub(super) fn paragraphs(texts: &[String]) -> String {
-    texts.iter().map(|text| format!("<p>{}</p>\n", escape(text))).collect()
+    texts.iter().map(|text| format!("<p>{}</p>\n", prose(text))).collect()
+}
+
+/// Running text, escaped, in which no line ends between a number and its unit.
+pub(super) fn prose(text: &str) -> String {
+    let mut joined = String::with_capacity(text.len());
+    for word in text.split(' ') {
+        let unit = word.trim_end_matches(|c: char| ".,;:!?)".contains(c));
+        let after_number = joined.ends_with(|c: char| c.is_ascii_digit());
+        let is_unit =
+            matches!(unit, "%" | "B" | "kB" | "MB" | "GB" | "TB" | "us" | "ms" | "s" | "min" | "h" | "d");
+        if !joined.is_empty() {
+            joined.push(if after_number && is_unit { '\u{a0}' } else { ' ' });
+        }
+        joined.push_str(word);
+    }
+    escape(&joined)
 }
 
 /// The numbers behind a plot: folded, and as a CSV file to keep.
@@ -159,16 +178,22 @@ impl Eq for Key {}
 fn rows(table: &Table, most: usize) -> String {
     let right = right_aligned(table);
     let class = |column: usize| if right[column] { " class=\"number\"" } else { "" };
-    let cell = |cells: &[String], column: usize| escape(cells.get(column).map_or("", String::as_str));
+    let cell = |cells: &[String], column: usize| cells.get(column).cloned().unwrap_or_default();
     let mut text = String::from("<table>\n<thead>\n<tr>");
     for column in 0..right.len() {
-        text += &format!("<th scope=\"col\"{}>{}</th>", class(column), cell(&table.columns, column));
+        text += &format!("<th scope=\"col\"{}>{}</th>", class(column), escape(&cell(&table.columns, column)));
     }
     text += "</tr>\n</thead>\n<tbody>\n";
     for row in table.rows.iter().take(most) {
         text += "<tr>";
         for column in 0..right.len() {
-            text += &format!("<td{}>{}</td>", class(column), cell(row, column));
+            let cell = cell(row, column);
+            // A short name wrapped into two lines reads worse than a table that scrolls.
+            let class = match class(column) {
+                "" if cell.chars().count() <= SHORT => " class=\"short\"",
+                class => class,
+            };
+            text += &format!("<td{class}>{}</td>", escape(&cell));
         }
         text += "</tr>\n";
     }
@@ -220,6 +245,15 @@ mod tests {
             .with(Series::new("", Style::Solid, vec![(1.0, 1.0)]));
         let table = numbers_table(&plot, exact);
         assert_eq!(table.rows, [["cloud", "0", "1"], ["cloud", "-0", "2"], ["y", "1", "1"]]);
+    }
+
+    #[test]
+    fn numbers_stay_with_their_units() {
+        assert_eq!(
+            prose("from 94.9 % to <93.4 %>, in 12 s."),
+            "from 94.9\u{a0}% to &lt;93.4 %&gt;, in 12\u{a0}s."
+        );
+        assert_eq!(prose("a s b"), "a s b");
     }
 
     #[test]

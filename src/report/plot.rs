@@ -7,6 +7,7 @@
 mod axis;
 mod curves;
 mod draw;
+mod pen;
 mod theme;
 
 use super::Plot;
@@ -52,8 +53,8 @@ pub fn svg_file(plot: &Plot) -> Result<String> {
          <title>{title}</title>\n\
          <style>svg {{ background: #fff; color: #1b1f24 }} .strong {{ font-weight: 600 }}</style>\n\
          <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n{body}</svg>\n",
-        w = width / draw::FINE,
-        h = height / draw::FINE,
+        w = width / pen::FINE,
+        h = height / pen::FINE,
         label = escape(&description(plot)),
         title = escape(&plot.title),
         body = theme::apply(&drawing.body, Theme::File),
@@ -180,7 +181,7 @@ mod tests {
         plot.y_range = Some((0.0, 15.0));
         let said = remarks(&plot);
         assert_eq!(said.len(), 2, "{said:?}");
-        assert!(said[1].contains("outside"), "{said:?}");
+        assert!(said[1].contains("Outside"), "{said:?}");
     }
 
     #[test]

@@ -96,7 +96,9 @@ fn spread(low: f64, high: f64) -> (f64, f64) {
     } else if size == 0.0 {
         (-1.0, 1.0)
     } else {
-        let margin = if size < 2.0 || low.fract() != 0.0 { 0.1 * size } else { 1.0f64.max(1e-6 * size) };
+        // A round or an epoch gets its neighbours; anything else a tenth to either side.
+        let counted = low.fract() == 0.0 && (2.0..1000.0).contains(&size);
+        let margin = if counted { 1.0 } else { 0.1 * size };
         (low - margin, high + margin)
     }
 }

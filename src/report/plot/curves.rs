@@ -62,16 +62,14 @@ impl<'a> Curves<'a> {
             }
             runs.retain(|run| !run.is_empty());
             let name = &series.name;
-            if broken > 0 {
-                remarks.push(format!("{} of “{name}” not drawn: not a finite number.", points(broken)));
-            }
-            if unlogged > 0 {
-                let why = "zero or less, which a logarithmic axis cannot show";
-                remarks.push(format!("{} of “{name}” not drawn: {why}.", points(unlogged)));
-            }
-            if outside > 0 {
-                remarks.push(format!("{} of “{name}” outside the limits of the y axis.", points(outside)));
-            }
+            let mut remark = |count: usize, what: &str| {
+                if count > 0 {
+                    remarks.push(format!("{what}: {} of “{name}”.", points(count)));
+                }
+            };
+            remark(broken, "Not drawn, because not a finite number");
+            remark(unlogged, "Not drawn, because a logarithmic axis shows no zero and nothing below");
+            remark(outside, "Outside the limits of the y axis");
             curves.push(Curve { name, style: series.style, runs });
         }
         let drawn = || curves.iter().flat_map(|curve| curve.runs.iter().flatten());

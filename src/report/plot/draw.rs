@@ -3,19 +3,15 @@
 use super::Shape;
 use super::axis::Axis;
 use super::curves::{Curve, Curves, clip, thin};
+use super::pen::{Pen, shortened, units, width};
 use super::theme::{self, Role};
+use crate::Result;
 use crate::report::{Plot, Style};
-use crate::{Error, Result};
 use plotters::backend::SVGBackend;
-use plotters::coord::Shift;
-use plotters::drawing::{DrawingArea, DrawingAreaErrorKind, IntoDrawingArea};
-use plotters::element::{Circle, PathElement, Polygon, Text};
-use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{Color, IntoFont, RGBColor, ShapeStyle, TextStyle};
+use plotters::drawing::IntoDrawingArea;
+use plotters::style::RGBColor;
+use plotters::style::text_anchor::{HPos, VPos};
 use std::collections::HashSet;
-
-/// Units of the drawing per pixel of the page: `plotters` places things on whole units.
-pub(super) const FINE: u32 = 10;
 
 /// Up to so many points, each gets its marker; beyond, markers only tell lines apart.
 const MARK_ALL: usize = 24;
@@ -61,23 +57,31 @@ pub(super) fn draw(plot: &Plot, shape: Shape, alone: bool) -> Result<Drawing> {
     let layout = Layout::new(shape, alone);
     let curves = Curves::new(plot);
     let y_limits = curves.y.unwrap_or((0.0, 1.0));
-    let y = if plot.y_log {
+    let mut y = if plot.y_log {
         Axis::logarithmic(y_limits, layout.y_ticks, curves.y_fixed)
     } else {
         Axis::linear(y_limits, layout.y_ticks, false, curves.y_fixed)
     };
-    let x = Axis::linear(curves.x.unwrap_or((0.0, 1.0)), layout.x_ticks, curves.whole, true);
+    let widest = |axis: &Axis| axis.ticks.iter().map(|t| width(&t.1, layout.small)).fold(0.0, f64::max);
+    let left = layout.margin + widest(&y) + 12.0;
+    let x = x_axis(&curves, layout.x_ticks, |axis| {
+        let pitch = widest(axis) + 16.0;
+        axis.ticks.len() as f64 * pitch <= layout.width - layout.margin - left
+    });
+
+    if curves.x.is_none() {
+        // Numbers on the axes would only pretend that there were some.
+        y.ticks.clear();
+    }
 
     let legend = legend(&curves, &layout);
     let legend_rows = legend.last().map_or(0.0, |entry| entry.row + 1.0);
     let heading = if alone && !plot.title.is_empty() { 34.0 } else { 0.0 };
     let legend_top = layout.margin + heading;
-    let label_top = legend_top + legend_rows * 22.0 + if legend_rows > 0.0 { 6.0 } else { 0.0 };
+    let label_top = legend_top + legend_rows * 22.0 + if legend_rows > 0.0 { 12.0 } else { 0.0 };
     let top = label_top + 26.0;
     let bottom = top + layout.area;
     let height = bottom + 50.0 + layout.margin;
-    let widest = |axis: &Axis| axis.ticks.iter().map(|t| width(&t.1, layout.small)).fold(0.0, f64::max);
-    let left = layout.margin + widest(&y) + 12.0;
     let right = layout.width - layout.margin - (widest(&x) / 2.0).max(6.0);
     let frame = Frame { left, right, top, bottom };
 
@@ -85,7 +89,7 @@ pub(super) fn draw(plot: &Plot, shape: Shape, alone: bool) -> Result<Drawing> {
     let mut body = String::new();
     {
         let area = SVGBackend::with_string(&mut body, size).into_drawing_area();
-        let mut pen = Pen { area, failed: None };
+        let mut pen = Pen::new(area);
         if heading > 0.0 {
             let title = shortened(&plot.title, 18.0, layout.width - 2.0 * layout.margin);
             pen.text(&title, (layout.margin, layout.margin), 18.0, Role::Heading, (HPos::Left, VPos::Top));
@@ -93,7 +97,7 @@ pub(super) fn draw(plot: &Plot, shape: Shape, alone: bool) -> Result<Drawing> {
         for entry in &legend {
             let middle = legend_top + entry.row * 22.0 + 11.0;
             swatch(&mut pen, &curves, entry.index, (entry.left, middle));
-            let from = (entry.left + SWATCH + 7.0, middle);
+            let from = (entry.left + sample(curves.curves[entry.index].style) + 7.0, middle);
             pen.text(&entry.name, from, layout.text, Role::Ink, (HPos::Left, VPos::Center));
         }
         axes(&mut pen, plot, (&x, &y), &frame, &layout, label_top);
@@ -117,6 +121,22 @@ pub(super) fn draw(plot: &Plot, shape: Shape, alone: bool) -> Result<Drawing> {
     let body = body.split_once('\n').map_or("", |(_, rest)| rest);
     let body = body.trim_end().trim_end_matches("</svg>").to_string();
     Ok(Drawing { size, body })
+}
+
+/// The x axis with as many ticks as have room for their labels.
+fn x_axis(curves: &Curves, most: usize, fits: impl Fn(&Axis) -> bool) -> Axis {
+    let limits = curves.x.unwrap_or((0.0, 1.0));
+    let mut axis = Axis::linear(limits, most, curves.whole, true);
+    for fewer in (1..most).rev() {
+        if fits(&axis) {
+            break;
+        }
+        axis = Axis::linear(limits, fewer, curves.whole, true);
+    }
+    if curves.x.is_none() {
+        axis.ticks.clear();
+    }
+    axis
 }
 
 /// The area between the axes, in pixels.
@@ -208,7 +228,9 @@ fn line_colour(curves: &Curves, index: usize) -> RGBColor {
 }
 
 /// The width of the sample in front of a name in the legend.
-const SWATCH: f64 = 34.0;
+fn sample(style: Style) -> f64 {
+    if style == Style::Points { 12.0 } else { 34.0 }
+}
 
 /// A name in the legend and where its sample starts.
 struct Entry {
@@ -225,8 +247,9 @@ fn legend(curves: &Curves, layout: &Layout) -> Vec<Entry> {
     let named = curves.curves.iter().enumerate().filter(|(_, curve)| !curve.name.trim().is_empty());
     named
         .map(|(index, curve)| {
-            let name = shortened(curve.name, layout.text, room - SWATCH - 7.0);
-            let wide = SWATCH + 7.0 + width(&name, layout.text);
+            let sample = sample(curve.style) + 7.0;
+            let name = shortened(curve.name, layout.text, room - sample);
+            let wide = sample + width(&name, layout.text);
             if left > 0.0 && left + wide > room {
                 (row, left) = (row + 1.0, 0.0);
             }
@@ -238,127 +261,9 @@ fn legend(curves: &Curves, layout: &Layout) -> Vec<Entry> {
 }
 
 fn swatch(pen: &mut Pen, curves: &Curves, index: usize, (left, middle): (f64, f64)) {
-    if curves.curves[index].style != Style::Points {
-        pen.line(&[(left, middle), (left + SWATCH, middle)], line_colour(curves, index), 20);
+    let style = curves.curves[index].style;
+    if style != Style::Points {
+        pen.line(&[(left, middle), (left + sample(style), middle)], line_colour(curves, index), 20);
     }
-    pen.marker(index, (left + SWATCH / 2.0, middle), 4.0);
-}
-
-/// Draws in pixels and keeps the first failure.
-struct Pen<'a> {
-    area: DrawingArea<SVGBackend<'a>, Shift>,
-    failed: Option<DrawingAreaErrorKind<std::io::Error>>,
-}
-
-impl Pen<'_> {
-    fn line(&mut self, points: &[(f64, f64)], colour: RGBColor, thickness: u32) {
-        let points: Vec<(i32, i32)> = points.iter().map(|&point| place(point)).collect();
-        let style = ShapeStyle { color: colour.to_rgba(), filled: false, stroke_width: thickness };
-        let result = self.area.draw(&PathElement::new(points, style));
-        self.note(result);
-    }
-
-    fn text(&mut self, text: &str, at: (f64, f64), size: f64, role: Role, (h_pos, v_pos): (HPos, VPos)) {
-        // The backend divides sizes by 1.24; asking for that much more gives the size that is meant.
-        let font = ("sans-serif", size * f64::from(FINE) * 1.24).into_font();
-        let colour = theme::role(role);
-        let style = TextStyle::from(font).color(&colour).pos(Pos::new(h_pos, v_pos));
-        let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        let result = self.area.draw(&Text::new(clean, place(at), style));
-        self.note(result);
-    }
-
-    /// The marker of the curve at `index`: its shape tells it apart where its colour cannot.
-    fn marker(&mut self, index: usize, at: (f64, f64), radius: f64) {
-        let fill = theme::series(index).filled();
-        let corners: &[(f64, f64)] = match index % 7 {
-            0 => {
-                let result = self.area.draw(&Circle::new(place(at), units(radius), fill));
-                return self.note(result);
-            }
-            1 => &[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)],
-            2 => &[(0.0, -1.2), (1.15, 0.85), (-1.15, 0.85)],
-            3 => &[(0.0, -1.35), (1.15, 0.0), (0.0, 1.35), (-1.15, 0.0)],
-            4 => &[(0.0, 1.2), (1.15, -0.85), (-1.15, -0.85)],
-            5 => &[
-                (-0.35, -1.2),
-                (0.35, -1.2),
-                (0.35, -0.35),
-                (1.2, -0.35),
-                (1.2, 0.35),
-                (0.35, 0.35),
-                (0.35, 1.2),
-                (-0.35, 1.2),
-                (-0.35, 0.35),
-                (-1.2, 0.35),
-                (-1.2, -0.35),
-                (-0.35, -0.35),
-            ],
-            _ => &[
-                (0.0, -1.3),
-                (0.35, -0.35),
-                (1.3, 0.0),
-                (0.35, 0.35),
-                (0.0, 1.3),
-                (-0.35, 0.35),
-                (-1.3, 0.0),
-            ],
-        };
-        let corners: Vec<(i32, i32)> =
-            corners.iter().map(|(x, y)| place((at.0 + x * radius, at.1 + y * radius))).collect();
-        let result = self.area.draw(&Polygon::new(corners, fill));
-        self.note(result);
-    }
-
-    fn note(&mut self, result: Result<(), DrawingAreaErrorKind<std::io::Error>>) {
-        if let Err(problem) = result {
-            self.failed.get_or_insert(problem);
-        }
-    }
-
-    fn finish(mut self, plot: &Plot) -> Result<()> {
-        let result = self.area.present();
-        self.note(result);
-        match self.failed {
-            None => Ok(()),
-            Some(problem) => Err(Error::file(
-                format!("{}.svg", crate::report::slug(&plot.id)),
-                format!("the plot cannot be drawn ({problem})"),
-                "draw its numbers from the CSV file",
-            )),
-        }
-    }
-}
-
-fn units(pixels: f64) -> i32 {
-    // The cast saturates; what lies that far out is not seen anyway.
-    (pixels * f64::from(FINE)).round() as i32
-}
-
-fn place((x, y): (f64, f64)) -> (i32, i32) {
-    (units(x), units(y))
-}
-
-/// About how wide a text is in a common sans-serif face, rather too wide than too narrow.
-fn width(text: &str, size: f64) -> f64 {
-    let letter = |c: char| match c {
-        'i' | 'j' | 'l' | 't' | 'f' | 'r' | '.' | ',' | ':' | ';' | '\'' | '|' | ' ' | '(' | ')' | '⁻' => {
-            0.36
-        }
-        'm' | 'w' | 'M' | 'W' | '%' | '@' => 0.92,
-        'A'..='Z' => 0.7,
-        c if c >= '\u{2e80}' => 1.0,
-        _ => 0.58,
-    };
-    text.chars().map(letter).sum::<f64>() * size
-}
-
-/// The text, or its beginning with an ellipsis where it is wider than the room.
-fn shortened(text: &str, size: f64, room: f64) -> String {
-    if width(text, size) <= room {
-        return text.into();
-    }
-    let mut kept: String = text.into();
-    while kept.pop().is_some() && width(&kept, size) + 0.9 * size > room {}
-    format!("{}…", kept.trim_end())
+    pen.marker(index, (left + sample(style) / 2.0, middle), 4.0);
 }
