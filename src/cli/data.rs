@@ -3,7 +3,7 @@
 use super::Common;
 use clap::Subcommand;
 use fedfunnel::data::fetch::{self, FetchEvent};
-use fedfunnel::data::store;
+use fedfunnel::data;
 use fedfunnel::progress::Observer;
 use fedfunnel::report::{Table, format, text_table};
 use std::cell::RefCell;
@@ -45,7 +45,7 @@ pub fn run(common: &Common, verb: &DataVerb) -> anyhow::Result<()> {
             println!("{report}");
         }
         DataVerb::List { json } => {
-            let list = store::list(&data_dir);
+            let list = data::list(&data_dir);
             if *json {
                 return super::print_json(&list);
             }

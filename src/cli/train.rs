@@ -2,7 +2,7 @@
 
 use super::Common;
 use clap::Args;
-use fedfunnel::data::{self, order};
+use fedfunnel::data;
 use fedfunnel::model::state::{self, StateFile};
 use fedfunnel::model::{ModelSpec, Optimizer, OptimizerKind};
 use fedfunnel::progress::Observer;
@@ -104,7 +104,7 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     let mut bars = common.bars();
     let mut steps = 0;
     for epoch in 0..args.epochs {
-        let order = order::epoch_order(data.train.len(), u64::from(args.seed), epoch, !args.no_shuffle);
+        let order = data::epoch_order(data.train.len(), u64::from(args.seed), epoch, !args.no_shuffle);
         let orders = [order];
         bars.begin(&format!("epoch {}/{}", epoch + 1, args.epochs), "images", data.train.len() as u64);
         let start = Instant::now();
