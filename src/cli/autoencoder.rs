@@ -1,10 +1,236 @@
-//! `fedfunnel autoencoder`
+//! `fedfunnel autoencoder train` and `fedfunnel autoencoder evaluate`
+
 use super::Common;
-use clap::Subcommand;
+use clap::{Args, Subcommand};
+use fedfunnel::codec::autoencoder::{
+    AutoencoderFile, CurvePoint, Trainer, TrainerSettings, evaluate, train_with_curve,
+};
+use fedfunnel::model::{ModelSpec, Optimizer, OptimizerKind};
+use fedfunnel::report::{JsonLines, Table, format, text_table};
+use fedfunnel::training::{Evaluator, ResidentImages, Snapshots};
+use fedfunnel::{Error, data};
+use std::path::{Path, PathBuf};
+
+/// What to do with an autoencoder.
 #[derive(Subcommand, Debug)]
 pub enum AutoencoderVerb {
-    Train,
+    /// Train one on the snapshots of a classifier's weights
+    Train(TrainArgs),
+    /// Send snapshots through one and see what the classifier makes of what comes back
+    Evaluate(EvaluateArgs),
 }
-pub fn run(_: &Common, _: &AutoencoderVerb) -> anyhow::Result<()> {
+
+/// Arguments of `autoencoder train`.
+#[derive(Args, Debug)]
+pub struct TrainArgs {
+    /// Snapshots to learn from, as `fedfunnel train --snapshots` writes them
+    #[arg(long, value_name = "FILE")]
+    snapshots: PathBuf,
+    /// An autoencoder: ae-mnist, or the path of a spec
+    #[arg(long)]
+    model: String,
+    /// Times that every snapshot is seen
+    #[arg(long, default_value_t = 400)]
+    epochs: usize,
+    /// Folder for autoencoder.safetensors and metrics.jsonl
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Snapshots per step [default: all]
+    #[arg(long)]
+    batch: Option<usize>,
+    /// Learning rate
+    #[arg(long, default_value_t = 1e-3)]
+    lr: f32,
+    /// sgd, adam or adamw
+    #[arg(long, default_value = "adam")]
+    optimizer: OptimizerKind,
+    /// Floats of the code, in place of the spec's
+    #[arg(long)]
+    latent: Option<usize>,
+    /// Hold every Nth snapshot out for validation; 0 holds none out
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    hold_out: usize,
+    /// Look at losses and errors every N epochs
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    eval_every: usize,
+    /// Seed of initial weights and of the order of snapshots
+    #[arg(long, default_value_t = 0)]
+    seed: u32,
+    /// Print the metrics as JSON lines
+    #[arg(long)]
+    json: bool,
+}
+
+/// Arguments of `autoencoder evaluate`.
+#[derive(Args, Debug)]
+pub struct EvaluateArgs {
+    /// The autoencoder, as `fedfunnel autoencoder train` wrote it
+    #[arg(long, value_name = "FILE")]
+    autoencoder: PathBuf,
+    /// The snapshots to send through it
+    #[arg(long, value_name = "FILE")]
+    snapshots: PathBuf,
+    /// mnist, mnist-sample (built in), or a folder of IDX files; its test images are used
+    #[arg(long, default_value = "mnist-sample")]
+    data: String,
+    /// The classifier's spec [default: the one that the snapshots name]
+    #[arg(long)]
+    model: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the verb.
+pub fn run(common: &Common, verb: &AutoencoderVerb) -> anyhow::Result<()> {
+    match verb {
+        AutoencoderVerb::Train(args) => train(common, args),
+        AutoencoderVerb::Evaluate(args) => evaluate_verb(common, args),
+    }
+}
+
+fn train(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
+    for (field, zero) in [("--epochs", args.epochs == 0), ("--batch", args.batch == Some(0))] {
+        if zero {
+            return Err(Error::setting(field, "0 trains nothing", "use 1 or more").into());
+        }
+    }
+    let mut spec = ModelSpec::load(&args.model)?.autoencoder()?;
+    if let Some(latent) = args.latent {
+        spec = spec.with_latent(latent)?;
+    }
+    let optimizer = Optimizer { kind: args.optimizer, lr: args.lr, ..Optimizer::default() };
+    optimizer.check("-")?;
+    let snapshots = Snapshots::load(&args.snapshots)?;
+    check_width(&args.snapshots, &snapshots, spec.inputs(), &spec.name)?;
+    let is_held_out = |place: usize| args.hold_out > 0 && (place + 1).is_multiple_of(args.hold_out);
+    let (mut train, mut held_out) = (Vec::new(), Vec::new());
+    for (place, row) in snapshots.rows.into_iter().enumerate() {
+        if is_held_out(place) { held_out.push(row) } else { train.push(row) }
+    }
+    if train.is_empty() {
+        let problem = format!("holding every {} snapshot out leaves none to train on", args.hold_out);
+        return Err(Error::setting("--hold-out", problem, "use a larger number, or 0").into());
+    }
+    let gpu = common.gpu()?;
+    let settings = TrainerSettings { optimizer, batch: args.batch, seed: args.seed };
+    let mut trainer = Trainer::new(&gpu, &spec, &[&train], &[&held_out], settings)?;
+    let mut metrics = JsonLines::create(args.out.join("metrics.jsonl"))?;
+    let mut last = None;
+    let mut bars = common.bars();
+    train_with_curve(&mut trainer, args.epochs, args.eval_every, &spec.name, &mut bars, |_, point| {
+        metrics.push(point)?;
+        if args.json {
+            println!("{}", serde_json::to_string(point).unwrap_or_default());
+        }
+        last = Some(*point);
+        diverged(point)
+    })?;
+    metrics.finish()?;
+    let mut parameters = trainer.network().parameters.read(&gpu)?;
+    let mut standards = trainer.read_standards()?;
+    let file = AutoencoderFile {
+        spec: spec.clone(),
+        model: snapshots.model,
+        parameters: parameters.swap_remove(0),
+        standard: standards.swap_remove(0),
+    };
+    let path = args.out.join("autoencoder.safetensors");
+    file.save(&path, trainer.network())?;
+    if let (Some(point), false, false) = (last, common.quiet, args.json) {
+        println!(
+            "{} ({} parameters, {} floats to {})",
+            path.display(),
+            format::count(spec.parameters() as u64),
+            format::count(spec.inputs() as u64),
+            spec.latent()
+        );
+        let held_out =
+            point.validation_relative_l2.map_or(String::new(), |error| format!(", held out {error:.3}"));
+        println!(
+            "centred relative L2 error: training {:.3}{held_out} (1 is the mean alone)",
+            point.relative_l2
+        );
+        if point.relative_l2 > 0.9 {
+            eprintln!(
+                "warning: the autoencoder has learned little but the mean; train longer or with another rate"
+            );
+        }
+    }
+    common.print_profile(&gpu);
+    Ok(())
+}
+
+/// An error where a loss is no number any more.
+fn diverged(point: &CurvePoint) -> fedfunnel::Result<()> {
+    if point.loss.is_finite() {
+        return Ok(());
+    }
+    let problem = format!("training diverged by epoch {} (the loss is {})", point.epoch, point.loss);
+    Err(Error::setting("--lr", problem, "use a smaller rate"))
+}
+
+fn check_width(path: &Path, snapshots: &Snapshots, width: usize, name: &str) -> fedfunnel::Result<()> {
+    if snapshots.width() == width {
+        return Ok(());
+    }
+    Err(Error::file(
+        path,
+        format!(
+            "`snapshots` are of {} with {} values each, and {name} takes {width}",
+            snapshots.model,
+            snapshots.width()
+        ),
+        "use the snapshots and the autoencoder of the same model",
+    ))
+}
+
+fn evaluate_verb(common: &Common, args: &EvaluateArgs) -> anyhow::Result<()> {
+    let autoencoder = AutoencoderFile::load(&args.autoencoder)?;
+    let snapshots = Snapshots::load(&args.snapshots)?;
+    check_width(&args.snapshots, &snapshots, autoencoder.spec.inputs(), &autoencoder.spec.name)?;
+    let classifier = ModelSpec::load(args.model.as_deref().unwrap_or(&snapshots.model))?.classifier()?;
+    if classifier.parameters() != snapshots.width() {
+        let problem = format!(
+            "{} has {} parameters, the snapshots have {}",
+            classifier.name,
+            classifier.parameters(),
+            snapshots.width()
+        );
+        return Err(
+            Error::setting("--model", problem, "name the classifier that the snapshots are of").into()
+        );
+    }
+    let data = data::load(&args.data, &common.data_dir()?)?;
+    classifier.check_data(&data)?;
+    let gpu = common.gpu()?;
+    let images = ResidentImages::upload(&gpu, &data.test)?;
+    let evaluator = Evaluator::new(&gpu, &classifier, &images, snapshots.rows.len())?;
+    let evaluation = evaluate(&gpu, &autoencoder, &snapshots, &evaluator)?;
+    if args.json {
+        return super::print_json(&evaluation);
+    }
+    let columns = ["snapshot", "step", "relative L2", "argmax", "accuracy", "reconstructed", "mean"];
+    let mut table = Table::new("evaluation", "Snapshots and what comes back of them", &columns);
+    for row in &evaluation.snapshots {
+        table.push([
+            row.snapshot.to_string(),
+            row.step.map_or("-".into(), format::count),
+            format!("{:.3}", row.relative_l2),
+            if row.argmax_match { "same" } else { "other" }.to_string(),
+            format::percent(row.original_accuracy),
+            format::percent(row.reconstructed_accuracy),
+            format::percent(evaluation.mean_accuracy),
+        ]);
+    }
+    println!("{}", text_table(&table));
+    println!(
+        "centred relative L2 error of all: {:.3} (1 is what the mean of the training snapshots leaves)\n\
+         argmax match: {} (the mean alone: {})",
+        evaluation.relative_l2,
+        format::percent(evaluation.argmax_match),
+        format::percent(evaluation.mean_argmax_match)
+    );
+    common.print_profile(&gpu);
     Ok(())
 }

@@ -2,8 +2,8 @@
 
 use super::Common;
 use clap::Subcommand;
-use fedfunnel::data::fetch::{self, FetchEvent};
 use fedfunnel::data;
+use fedfunnel::data::fetch::{self, FetchEvent};
 use fedfunnel::progress::Observer;
 use fedfunnel::report::{Table, format, text_table};
 use std::cell::RefCell;

@@ -1,1 +1,1 @@
-//! TODO: scaffold.
+//! Federated rounds: collaborators, the aggregator, and every byte between them.

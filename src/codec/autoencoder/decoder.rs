@@ -1,0 +1,108 @@
+//! The aggregator's side: codes to weights.
+
+use super::Standard;
+use crate::codec::raw::Average;
+use crate::codec::{UpdateDecoder, bytes_to_floats, floats_to_bytes};
+use crate::gpu::{Dispatch, Gpu, Tensor};
+use crate::model::{AutoencoderSpec, Network};
+use crate::ops::standardize;
+use crate::{Error, Result};
+
+/// A decoder as it crosses the wire: its parameters, the means and the scale.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DecoderState {
+    /// In `state_dict` order.
+    pub parameters: Vec<f32>,
+    /// What turns its outputs into weights.
+    pub standard: Standard,
+}
+
+impl DecoderState {
+    /// The decoder's part of an autoencoder's parameters.
+    pub fn of(spec: &AutoencoderSpec, autoencoder: &[f32], standard: &Standard) -> Self {
+        let parameters = autoencoder[autoencoder.len() - spec.decoder_parameters()..].to_vec();
+        Self { parameters, standard: standard.clone() }
+    }
+
+    /// The payload of its message.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut values = self.parameters.clone();
+        values.extend_from_slice(&self.standard.means);
+        values.push(self.standard.scale);
+        floats_to_bytes(&values)
+    }
+
+    /// From the payload of a message.
+    pub fn from_bytes(spec: &AutoencoderSpec, bytes: &[u8]) -> Result<Self> {
+        let count = spec.decoder_parameters() + spec.inputs() + 1;
+        let mut parameters = bytes_to_floats(bytes, count, "a decoder")?;
+        let mut means = parameters.split_off(spec.decoder_parameters());
+        let scale = means.pop().unwrap_or(1.0);
+        Ok(Self { parameters, standard: Standard { means, scale } })
+    }
+}
+
+/// The decoders that the aggregator was sent, side by side.
+#[derive(Debug)]
+pub struct DecoderBank<'g> {
+    gpu: &'g Gpu,
+    codes: Tensor,
+    weights: Tensor,
+    dispatches: Vec<Dispatch>,
+    average: Average,
+}
+
+impl<'g> DecoderBank<'g> {
+    /// One decoder for each collaborator. Decodes `batch` codes of each at a time.
+    pub fn new(
+        gpu: &'g Gpu,
+        spec: &AutoencoderSpec,
+        decoders: &[DecoderState],
+        batch: usize,
+    ) -> Result<Self> {
+        let layers = &spec.network()[spec.encoder_layers()..];
+        let network = Network::new(gpu, layers, decoders.len(), None)?;
+        for (replica, decoder) in decoders.iter().enumerate() {
+            network.parameters.write(gpu, replica, &decoder.parameters);
+        }
+        let workspace = network.workspace(gpu, batch, false, None)?;
+        let ranges = workspace.output().ranges();
+        let weights = Tensor::zeros_cut(gpu, "decoded weights", decoders.len(), batch, &ranges)?;
+        let standards: Vec<_> = decoders.iter().map(|decoder| &decoder.standard).collect();
+        let standards = Standard::upload(gpu, &standards, &ranges)?;
+        let mut dispatches = network.forward(gpu, &workspace)?;
+        dispatches.extend(standardize::inverse(gpu, workspace.output(), &standards, &weights)?);
+        let average = Average::new(gpu, &weights)?;
+        Ok(Self { gpu, codes: workspace.input().clone(), weights, dispatches, average })
+    }
+
+    /// `codes` are `[R, B, Z]`; the weights are `[R, B, P]`.
+    pub fn weights(&self, codes: &[f32]) -> Result<Vec<f32>> {
+        self.decode(codes)?;
+        self.weights.read(self.gpu)
+    }
+
+    fn decode(&self, codes: &[f32]) -> Result<()> {
+        let due = self.codes.replicas * self.codes.batch * self.codes.width;
+        if codes.len() != due {
+            return Err(Error::network(
+                format!("{} code values came where {due} are due", codes.len()),
+                "let every collaborator send one code of the agreed length",
+            ));
+        }
+        self.codes.write(self.gpu, codes);
+        self.gpu.run(&self.dispatches)
+    }
+}
+
+impl UpdateDecoder for DecoderBank<'_> {
+    fn average(&mut self, payloads: &[Vec<u8>], samples: &[usize]) -> Result<Vec<f32>> {
+        let width = self.codes.width;
+        let codes = payloads
+            .iter()
+            .map(|payload| bytes_to_floats(payload, width, "a code"))
+            .collect::<Result<Vec<_>>>()?;
+        self.decode(&codes.concat())?;
+        self.average.run(self.gpu, samples)
+    }
+}

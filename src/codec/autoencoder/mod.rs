@@ -1,0 +1,21 @@
+//! The learned codec: an autoencoder trained on snapshots of the very weights that it will carry
+//! (Chandar et al., arXiv 2108.05670).
+//!
+//! A collaborator trains encoder and decoder together ([`Trainer`]), keeps the encoder and ships the
+//! [`DecoderState`]; the aggregator builds a [`DecoderBank`] from the decoders it was sent.
+
+mod curve;
+mod decoder;
+mod encoder;
+mod evaluation;
+mod snapshots;
+mod state;
+mod trainer;
+
+pub use curve::{CurvePoint, train_with_curve};
+pub use decoder::{DecoderBank, DecoderState};
+pub use encoder::Encoder;
+pub use evaluation::{Evaluation, SnapshotEvaluation, evaluate};
+pub use snapshots::SnapshotBatch;
+pub use state::{AutoencoderFile, Standard};
+pub use trainer::{Reconstruction, Trainer, TrainerSettings};

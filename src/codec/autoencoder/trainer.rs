@@ -1,0 +1,314 @@
+//! Training R autoencoders at a time on snapshots that lie on the device.
+
+use super::{SnapshotBatch, Standard};
+use crate::data::epoch_order;
+use crate::gpu::{Buffer, Dispatch, Gpu, Tensor};
+use crate::model::{AutoencoderSpec, Network, Optimizer, ScheduleWriter, Workspace};
+use crate::ops::gather::{self, NOTHING, SampleIndex};
+use crate::ops::loss::{self, ErrorTallies};
+use crate::ops::standardize::Standards;
+use crate::{Error, Result};
+
+/// Steps whose snapshot numbers lie on the device at a time.
+const WINDOW: usize = 64;
+
+/// How to train.
+#[derive(Clone, Copy, Debug)]
+pub struct TrainerSettings {
+    /// The rule.
+    pub optimizer: Optimizer,
+    /// Snapshots per step; `None` takes all of them.
+    pub batch: Option<usize>,
+    /// Seed of initial weights and of the order of snapshots.
+    pub seed: u32,
+}
+
+/// How well one collaborator's snapshots come back.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Reconstruction {
+    /// Mean squared error of the standardised values.
+    pub loss: f64,
+    /// Error relative to what the mean of the training snapshots leaves: 1 is "learned nothing else".
+    pub relative_l2: f64,
+    /// Part of the snapshots whose largest weight is where it was (the paper's "accuracy").
+    pub argmax_match: f64,
+}
+
+/// Autoencoders in training, one for each collaborator.
+#[derive(Debug)]
+pub struct Trainer<'g> {
+    gpu: &'g Gpu,
+    spec: AutoencoderSpec,
+    network: Network,
+    standards: Standards,
+    writer: ScheduleWriter,
+    settings: TrainerSettings,
+    train: Pass,
+    held_out: Option<Pass>,
+    step: Vec<Dispatch>,
+    batch: usize,
+    steps_per_epoch: usize,
+    index: SampleIndex,
+    tallies: ErrorTallies,
+    epoch: u64,
+    steps: u64,
+}
+
+/// A forward pass over a set of snapshots, for measuring.
+#[derive(Debug)]
+struct Pass {
+    data: SnapshotBatch,
+    workspace: Workspace,
+    tallies: ErrorTallies,
+    dispatches: Vec<Dispatch>,
+    /// Where each snapshot's largest weight is, `[R * S]`.
+    largest: Vec<usize>,
+    /// What turns outputs back into weights.
+    standards: Vec<Standard>,
+}
+
+impl<'g> Trainer<'g> {
+    /// `train[r]` and `held_out[r]` are collaborator `r`'s snapshots; all or none have held-out ones.
+    pub fn new(
+        gpu: &'g Gpu,
+        spec: &AutoencoderSpec,
+        train: &[&[Vec<f32>]],
+        held_out: &[&[Vec<f32>]],
+        settings: TrainerSettings,
+    ) -> Result<Self> {
+        let replicas = train.len();
+        let network = Network::new(gpu, &spec.network(), replicas, Some(&settings.optimizer))?;
+        network.parameters.initialize(gpu, settings.seed, true)?;
+        let most = train.iter().map(|rows| rows.len()).max().unwrap_or(0);
+        let batch = settings.batch.unwrap_or(most).min(most).max(1);
+        let ranges = network.input_ranges(gpu, most);
+        let (data, standards) = SnapshotBatch::fit(gpu, train, &ranges)?;
+        let steps_per_epoch = most.div_ceil(batch);
+        // Whole epochs whose snapshot numbers lie on the device at a time.
+        let steps = steps_per_epoch * (WINDOW / steps_per_epoch).max(1);
+        let writer = ScheduleWriter::new(gpu, settings.optimizer, replicas, steps)?;
+        let index = SampleIndex { buffer: gpu.zeros("snapshot index", replicas * steps * batch)?, steps };
+        // A full batch is the data as it lies; a smaller one is gathered.
+        let full = batch == most;
+        let mut step = Vec::new();
+        let (input, labels) = match full {
+            true => (data.values.clone(), data.labels.clone()),
+            false => {
+                let input = Tensor::zeros_cut(gpu, "batch", replicas, batch, &ranges)?;
+                let labels = gpu.zeros("batch labels", replicas * batch)?;
+                step.extend(gather::rows(gpu, &data.values, &index, &labels, &input)?);
+                (input, labels)
+            }
+        };
+        let workspace = network.workspace(gpu, batch, true, Some(input))?;
+        let tallies = ErrorTallies::new(gpu, workspace.output())?;
+        step.extend(network.forward(gpu, &workspace)?);
+        step.extend(loss::mean_squared_error(
+            gpu,
+            (workspace.output(), network.output_activation()),
+            workspace.input(),
+            &labels,
+            &writer.schedule,
+            workspace.output_gradient(),
+            (&tallies, &gpu.zeros("spare", 4)?),
+        )?);
+        step.extend(network.backward(gpu, &workspace, &settings.optimizer, &writer.schedule)?);
+        let train_pass = Pass::new(gpu, &network, data, train, (&writer, &standards))?;
+        let held_out_pass = match held_out.iter().any(|rows| !rows.is_empty()) {
+            true => {
+                let most = held_out.iter().map(|rows| rows.len()).max().unwrap_or(0);
+                let ranges = network.input_ranges(gpu, most);
+                if ranges != standards.means.ranges() {
+                    return Err(Error::device(
+                        "held-out snapshots would be cut elsewhere than those to train on",
+                        "use a larger --max-binding-bytes",
+                    ));
+                }
+                let data = SnapshotBatch::standardized(gpu, held_out, &ranges, &standards)?;
+                Some(Pass::new(gpu, &network, data, held_out, (&writer, &standards))?)
+            }
+            false => None,
+        };
+        Ok(Self {
+            gpu,
+            spec: spec.clone(),
+            network,
+            standards,
+            writer,
+            settings,
+            train: train_pass,
+            held_out: held_out_pass,
+            step,
+            batch,
+            steps_per_epoch,
+            index,
+            tallies,
+            epoch: 0,
+            steps: 0,
+        })
+    }
+
+    /// What is trained.
+    pub fn spec(&self) -> &AutoencoderSpec {
+        &self.spec
+    }
+
+    /// The networks.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// Means and scales on the device.
+    pub fn standards(&self) -> &Standards {
+        &self.standards
+    }
+
+    /// Means and scales of each collaborator.
+    pub fn read_standards(&self) -> Result<Vec<Standard>> {
+        Standard::read_all(self.gpu, &self.standards)
+    }
+
+    /// Steps taken so far.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Epochs trained so far.
+    pub fn epochs(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Trains for `epochs` epochs without looking at anything in between.
+    pub fn train(&mut self, epochs: usize, progress: &mut dyn FnMut(u32)) -> Result<()> {
+        let (batch, window) = (self.batch, self.index.steps);
+        let steps = self.steps_per_epoch;
+        let counts = &self.train.data.counts;
+        let mut left = epochs;
+        while left > 0 {
+            let now = left.min(window / steps);
+            let mut numbers = vec![NOTHING; counts.len() * window * batch];
+            for epoch in 0..now {
+                for (replica, &count) in counts.iter().enumerate() {
+                    let seed = u64::from(self.settings.seed);
+                    let order = epoch_order(count, seed, self.epoch + epoch as u64, steps > 1);
+                    numbers[(replica * window + epoch * steps) * batch..][..count].copy_from_slice(&order);
+                }
+            }
+            if steps > 1 {
+                self.gpu.write(&self.index.buffer, 0, &numbers);
+            }
+            self.writer.write(self.gpu, now * steps, |replica, step| {
+                counts[replica].saturating_sub(step % steps * batch).min(batch)
+            });
+            let mut done = 0;
+            self.gpu.run_steps(&self.step, 0..(now * steps) as u32, &mut |count| {
+                let before = done / steps as u32;
+                done += count;
+                progress(done / steps as u32 - before);
+            })?;
+            self.epoch += now as u64;
+            self.steps += (now * steps) as u64;
+            left -= now;
+        }
+        Ok(())
+    }
+
+    /// Mean training loss of each collaborator over the `epochs` epochs since the last call.
+    pub fn take_losses(&mut self, epochs: usize) -> Result<Vec<f64>> {
+        let sums = self.tallies.take(self.gpu)?;
+        let values = epochs as f64 * self.spec.inputs() as f64;
+        let counts = &self.train.data.counts;
+        Ok(sums
+            .chunks_exact(self.batch)
+            .zip(counts)
+            .map(|(s, n)| s.iter().sum::<f64>() / (values * *n as f64))
+            .collect())
+    }
+
+    /// How well each collaborator's training snapshots come back now.
+    pub fn measure_train(&self) -> Result<Vec<Reconstruction>> {
+        self.train.measure(self.gpu)
+    }
+
+    /// How well each collaborator's held-out snapshots come back now.
+    pub fn measure_held_out(&self) -> Result<Option<Vec<Reconstruction>>> {
+        self.held_out.as_ref().map(|pass| pass.measure(self.gpu)).transpose()
+    }
+}
+
+impl Pass {
+    fn new(
+        gpu: &Gpu,
+        network: &Network,
+        data: SnapshotBatch,
+        rows: &[&[Vec<f32>]],
+        (writer, standards): (&ScheduleWriter, &Standards),
+    ) -> Result<Self> {
+        let batch = data.values.batch;
+        let workspace = network.workspace(gpu, batch, false, Some(data.values.clone()))?;
+        let tallies = ErrorTallies::new(gpu, workspace.output())?;
+        let mut dispatches = network.forward(gpu, &workspace)?;
+        dispatches.extend(loss::mean_squared_error(
+            gpu,
+            (workspace.output(), network.output_activation()),
+            workspace.input(),
+            &data.labels,
+            &writer.schedule,
+            None,
+            (&tallies, &spare(gpu)?),
+        )?);
+        let largest = rows
+            .iter()
+            .flat_map(|rows| {
+                let found = rows.iter().map(|row| argmax(row.iter().copied()));
+                let empty = batch - rows.len();
+                found.chain(std::iter::repeat_n(0, empty)).collect::<Vec<_>>()
+            })
+            .collect();
+        let standards = Standard::read_all(gpu, standards)?;
+        Ok(Self { data, workspace, tallies, dispatches, largest, standards })
+    }
+
+    fn measure(&self, gpu: &Gpu) -> Result<Vec<Reconstruction>> {
+        gpu.run(&self.dispatches)?;
+        let errors = self.tallies.take(gpu)?;
+        let outputs = self.workspace.output().read(gpu)?;
+        let (batch, width) = (self.data.values.batch, self.data.values.width);
+        let matches = |replica: usize, count: usize| {
+            let hits = (0..count).filter(|place| {
+                let line = replica * batch + place;
+                let weights = self.standards[replica].restore(&outputs[line * width..(line + 1) * width]);
+                argmax(weights) == self.largest[line]
+            });
+            hits.count() as f64 / count.max(1) as f64
+        };
+        let per_replica = errors.chunks_exact(batch).zip(&self.data.counts).zip(&self.data.sums_of_squares);
+        Ok(per_replica
+            .enumerate()
+            .map(|(replica, ((errors, &count), &spread))| {
+                let error: f64 = errors.iter().sum();
+                Reconstruction {
+                    loss: error / (count * width) as f64,
+                    relative_l2: if spread > 0.0 { (error / spread).sqrt() } else { 0.0 },
+                    argmax_match: matches(replica, count),
+                }
+            })
+            .collect())
+    }
+}
+
+/// A buffer for bindings that a kernel leaves alone.
+fn spare(gpu: &Gpu) -> Result<Buffer> {
+    gpu.zeros("spare", 4)
+}
+
+/// The first place of the largest value.
+pub(super) fn argmax(values: impl Iterator<Item = f32>) -> usize {
+    let mut best = (0, f32::NEG_INFINITY);
+    for (place, value) in values.enumerate() {
+        if value > best.1 {
+            best = (place, value);
+        }
+    }
+    best.0
+}
