@@ -1,13 +1,160 @@
-//! `fedfunnel simulate`
+//! `fedfunnel simulate` and `fedfunnel demo`
+
 use super::Common;
 use clap::Args;
+use fedfunnel::federation::{Outcome, SimulationSpec, Summary, simulate, tell};
+use fedfunnel::report::{JsonLines, Report, Table, format, html, slug, svg_file, text_table};
+use fedfunnel::{data, files};
+use std::path::{Path, PathBuf};
+
+/// Arguments of `demo`.
 #[derive(Args, Debug)]
-pub struct DemoArgs {}
+pub struct DemoArgs {
+    /// Folder for the report and the figures
+    #[arg(long, value_name = "DIR", default_value = "fedfunnel-demo")]
+    out: PathBuf,
+    /// Set a field of the demo's spec, such as rounds=5 (repeatable)
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Print summary.json
+    #[arg(long)]
+    json: bool,
+}
+
+/// Arguments of `simulate`.
 #[derive(Args, Debug)]
-pub struct SimulateArgs {}
-pub fn demo(_: &Common, _: &DemoArgs) -> anyhow::Result<()> {
+pub struct SimulateArgs {
+    /// demo, mnist, or the path of a spec
+    name: String,
+    /// Set a field of the spec, such as optimizer.lr=3e-4 (repeatable)
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Folder for the report and the figures [default: fedfunnel-NAME]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Print the spec with all settings applied, and run nothing
+    #[arg(long)]
+    print_config: bool,
+    /// Print summary.json
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the demo.
+pub fn demo(common: &Common, args: &DemoArgs) -> anyhow::Result<()> {
+    let spec = SimulationSpec::load("demo", &args.set)?;
+    run_spec(common, &spec, &args.out, &command("demo", &args.set, &args.out), args.json)
+}
+
+/// Runs a simulation.
+pub fn run(common: &Common, args: &SimulateArgs) -> anyhow::Result<()> {
+    let spec = SimulationSpec::load(&args.name, &args.set)?;
+    if args.print_config {
+        print!("{}", spec.to_toml()?);
+        return Ok(());
+    }
+    let out = args.out.clone().unwrap_or_else(|| format!("fedfunnel-{}", slug(&spec.name)).into());
+    let verb = format!("simulate {}", quoted(&args.name));
+    run_spec(common, &spec, &out, &command(&verb, &args.set, &out), args.json)
+}
+
+/// The command line that repeats a run.
+fn command(verb: &str, settings: &[String], out: &Path) -> String {
+    let set: String = settings.iter().map(|s| format!(" --set {}", quoted(s))).collect();
+    format!("fedfunnel {verb}{set} --out {}", quoted(&out.display().to_string()))
+}
+
+/// A word as a shell wants it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=+:,@".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_string();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+fn run_spec(
+    common: &Common,
+    spec: &SimulationSpec,
+    out: &Path,
+    command: &str,
+    json: bool,
+) -> anyhow::Result<()> {
+    let data_dir = common.data_dir()?;
+    // Data that are not there are missed before the device is opened.
+    data::load(&spec.data, &data_dir)?;
+    let gpu = common.gpu()?;
+    if !common.quiet && !json {
+        eprintln!("{} on {} ({})", spec.name, gpu.adapter.name, gpu.adapter.driver);
+    }
+    let outcome = simulate(&gpu, spec, &data_dir, &mut common.bars())?;
+    let summary = Summary::of(&outcome, &gpu.adapter);
+    let report = tell(&outcome, &summary, command)?;
+    write(out, &outcome, &summary, &report)?;
+    if json {
+        return super::print_json(&summary);
+    }
+    println!("{}", text_table(&closing_table(&summary)));
+    println!("{}", out.join("report.html").display());
+    common.print_profile(&gpu);
     Ok(())
 }
-pub fn run(_: &Common, _: &SimulateArgs) -> anyhow::Result<()> {
+
+fn write(out: &Path, outcome: &Outcome, summary: &Summary, report: &Report) -> anyhow::Result<()> {
+    let mut metrics = JsonLines::create(out.join("metrics.jsonl"))?;
+    for round in outcome.raw.iter().chain(&outcome.compressed) {
+        metrics.push(round)?;
+    }
+    for (collaborator, curve) in outcome.curves.iter().enumerate() {
+        for point in curve {
+            metrics.push(
+                &serde_json::json!({ "run": "autoencoder", "collaborator": collaborator, "point": point }),
+            )?;
+        }
+    }
+    metrics.finish()?;
+    outcome.ledger.save(&out.join("ledger.csv"))?;
+    files::write_atomic(&out.join("config.toml"), report.configuration.as_bytes())?;
+    files::write_atomic(&out.join("summary.json"), &serde_json::to_vec_pretty(summary)?)?;
+    for plot in &report.plots {
+        files::write_atomic(
+            &out.join("plots").join(slug(&plot.id)).with_extension("svg"),
+            svg_file(plot)?.as_bytes(),
+        )?;
+    }
+    files::write_atomic(&out.join("report.html"), html(report)?.as_bytes())?;
     Ok(())
+}
+
+fn closing_table(summary: &Summary) -> Table {
+    let mut table = Table::new("summary", "Result", &["", "raw", "compressed"]);
+    table.push([
+        "accuracy".into(),
+        format::percent(summary.raw.final_accuracy),
+        format::percent(summary.compressed.final_accuracy),
+    ]);
+    table.push([
+        "bytes per update".to_string(),
+        format::bytes(summary.message_bytes.raw),
+        format::bytes(summary.message_bytes.compressed),
+    ]);
+    table.push(["ratio per message".into(), "1x".into(), format::ratio(summary.ratio_per_message)]);
+    table.push([
+        "bytes from collaborators".to_string(),
+        format::count(summary.raw.bytes_up),
+        format::count(summary.compressed.bytes_up),
+    ]);
+    table.push([
+        "savings ratio, decoders counted".into(),
+        "1".into(),
+        format!("{:.3}", summary.savings_ratio),
+    ]);
+    table.push([
+        "mean of the snapshots, no rounds".to_string(),
+        "-".into(),
+        format::percent(summary.mean_of_snapshots_accuracy),
+    ]);
+    let time = format::duration(std::time::Duration::from_secs_f64(summary.seconds));
+    table.push(["time".into(), "-".into(), time]);
+    table
 }

@@ -4,7 +4,7 @@ pub mod autoencoder;
 mod message;
 mod raw;
 
-pub use message::{Message, MessageKind};
+pub use message::{Message, MessageKind, push_number, take_number};
 pub use raw::Raw;
 
 use crate::Result;

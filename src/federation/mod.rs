@@ -1,1 +1,18 @@
 //! Federated rounds: collaborators, the aggregator, and every byte between them.
+
+mod collaborators;
+mod ledger;
+mod prepass;
+mod rounds;
+mod simulation;
+mod spec;
+mod story;
+mod summary;
+
+pub use collaborators::Collaborators;
+pub use ledger::{Direction, Ledger, Transfer};
+pub use rounds::{RoundResult, Wire, run_rounds};
+pub use simulation::{Outcome, simulate};
+pub use spec::{AutoencoderSettings, Prepass, SimulationSpec};
+pub use story::tell;
+pub use summary::{RunSummary, Summary};

@@ -133,3 +133,28 @@ pub fn train_epoch(
     }
     Ok(())
 }
+
+impl serde::Serialize for SnapshotEvery {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        match self {
+            Self::Epoch => serializer.serialize_str("epoch"),
+            Self::Steps(steps) => serializer.serialize_u64(*steps as u64),
+        }
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for SnapshotEvery {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        #[derive(serde::Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Steps(u64),
+            Text(String),
+        }
+        let text = match serde::Deserialize::deserialize(deserializer)? {
+            Written::Steps(steps) => steps.to_string(),
+            Written::Text(text) => text,
+        };
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
