@@ -1,0 +1,8 @@
+//! Every kernel against its f64 twin, on the adapter of this machine, with bounds checks on.
+//!
+//! One binary, so that all tests share two devices and the pipelines compiled on them. There are no
+//! skips: without an adapter the tests fail, and say which package provides one.
+
+mod dense;
+mod support;
+mod wgsl;
