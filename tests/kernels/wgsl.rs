@@ -67,8 +67,7 @@ fn emit_spirv(
         options.binding_map.insert(binding, target);
     }
     let pipeline = spv::PipelineOptions { shader_stage: ShaderStage::Compute, entry_point: entry.into() };
-    let words =
-        spv::write_vec(module, info, &options, Some(&pipeline)).map_err(|error| error.to_string())?;
+    let words = spv::write_vec(module, info, &options, Some(&pipeline)).map_err(|error| error.to_string())?;
     if words.first() != Some(&0x0723_0203) { Err("no SPIR-V came out".into()) } else { Ok(()) }
 }
 
@@ -86,7 +85,9 @@ fn emit_metal(
         Some(slot - 1)
     };
     for (binding, mutable) in bindings(module) {
-        resources.resources.insert(binding, msl::BindTarget { buffer: next(), mutable, ..Default::default() });
+        resources
+            .resources
+            .insert(binding, msl::BindTarget { buffer: next(), mutable, ..Default::default() });
     }
     resources.immediates_buffer = next();
     resources.sizes_buffer = next();
@@ -117,11 +118,8 @@ fn emit_hlsl(module: &Module, info: &ModuleInfo, entry: &str, checked: bool) -> 
         ..Default::default()
     };
     for (binding, _) in bindings(module) {
-        let target = hlsl::BindTarget {
-            register: binding.binding,
-            restrict_indexing: checked,
-            ..Default::default()
-        };
+        let target =
+            hlsl::BindTarget { register: binding.binding, restrict_indexing: checked, ..Default::default() };
         options.binding_map.insert(binding, target);
     }
     let pipeline = hlsl::PipelineOptions { entry_point: Some((ShaderStage::Compute, entry.into())) };
