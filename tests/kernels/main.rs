@@ -4,5 +4,10 @@
 //! skips: without an adapter the tests fail, and say which package provides one.
 
 mod dense;
+mod elementwise;
+mod gather;
+mod loss;
+mod reduce;
+mod standardize;
 mod support;
 mod wgsl;
