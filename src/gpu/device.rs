@@ -104,6 +104,11 @@ impl Gpu {
         self.max_binding_bytes
     }
 
+    /// Most workgroups of one dispatch in one direction.
+    pub fn max_workgroups(&self) -> u32 {
+        self.device.limits().max_compute_workgroups_per_dimension
+    }
+
     /// Bytes of buffers allocated so far.
     pub fn allocated_bytes(&self) -> u64 {
         self.allocated.load(std::sync::atomic::Ordering::Relaxed)
@@ -251,7 +256,7 @@ impl Gpu {
         let bind_group = self.bind(&compiled, buffers)?;
         let [x, y, z] = compiled.reflected.workgroup;
         let groups = [grid.0.div_ceil(x), grid.1.div_ceil(y), grid.2.div_ceil(z)];
-        let most = self.device.limits().max_compute_workgroups_per_dimension;
+        let most = self.max_workgroups();
         if groups.iter().any(|&n| n > most || n == 0) {
             return Err(Error::device(
                 format!(

@@ -203,7 +203,7 @@ fn broken_sources_fail_under_their_name() {
         ("a type error", "let mean = means[", "let mean: u32 = means["),
         ("a store to what is read only", "var<storage, read_write> results", "var<storage, read> results"),
         ("a capability that the device lacks", "array<f32>", "array<f64>"),
-        ("no entry point", "@compute @workgroup_size(8, 1, 1)", ""),
+        ("no entry point", "@compute @workgroup_size(64, 1, 1)", ""),
     ] {
         assert!(good.contains(from), "{mistake}");
         let all = faults("broken.wgsl", &good.replace(from, to));
