@@ -542,9 +542,10 @@ pub mod variants {
     }
 
     /// How many rows one lane of rows_sum adds up: few enough to keep the device busy, and never so
-    /// few that adding up the chunks is the work.
+    /// few that adding up the chunks is the work. Never more than lavapipe's compiler allows a loop to
+    /// take: it leaves every loop, silently, after 65,535 rounds.
     pub fn rows_per_chunk(gpu: &Gpu, rows: usize, replicas: usize) -> usize {
         let lanes_wanted = if gpu.adapter.is_cpu() { 8 } else { 512 };
-        rows.div_ceil((lanes_wanted / replicas).max(1)).max(64)
+        rows.div_ceil((lanes_wanted / replicas).max(1)).clamp(64, 32_768)
     }
 }
