@@ -14,3 +14,4 @@ mod registry;
 mod standardize;
 mod support;
 mod wgsl;
+mod wide;

@@ -7,18 +7,27 @@ use fedfunnel::model::{Activation, Initializer, LayerSpec, Network};
 use fedfunnel::reference::compare::{Tolerance, assert_close, compare};
 use fedfunnel::reference::random::uniform_tensor;
 
-/// A chain of dense layers; `transposed` says of each how it lies on the device.
-pub fn layers(widths: &[usize], transposed: &[bool]) -> Vec<LayerSpec> {
-    let layer = |place: usize| LayerSpec {
-        prefix: format!("{place}."),
-        inputs: widths[place],
-        outputs: widths[place + 1],
+/// A linear layer of PyTorch's initial values, lying as PyTorch has it.
+pub fn layer(inputs: usize, outputs: usize) -> LayerSpec {
+    LayerSpec {
+        prefix: "0.".into(),
+        inputs,
+        outputs,
         activation: Activation::Linear,
         initializer: Initializer::Torch,
-        rows_are_inputs: transposed[place],
+        rows_are_inputs: false,
         rate_scale: 1.0,
+    }
+}
+
+/// A chain of dense layers; `transposed` says of each how it lies on the device.
+fn layers(widths: &[usize], transposed: &[bool]) -> Vec<LayerSpec> {
+    let chained = |place: usize| LayerSpec {
+        prefix: format!("{place}."),
+        rows_are_inputs: transposed[place],
+        ..layer(widths[place], widths[place + 1])
     };
-    (0..transposed.len()).map(layer).collect()
+    (0..transposed.len()).map(chained).collect()
 }
 
 /// Shapes that are one arena on the device as it is, and several on the small one.

@@ -1,11 +1,11 @@
 //! Mistakes of the host are errors that name both sides and say what to do.
 
+use crate::parameters::layer;
 use crate::support::{SMALL_BINDING, gpu, small_gpu};
 use fedfunnel::gpu::{
     Dispatch, Field, FieldKind, GpuOptions, Grid, Immediates, Kernel, NO_IMMEDIATES, Tensor,
 };
-use fedfunnel::model::{Initializer, LayerSpec, Network};
-use fedfunnel::ops::Activation;
+use fedfunnel::model::{LayerSpec, Network};
 
 const FILL: Kernel = Kernel::new("elementwise", "fill");
 
@@ -158,15 +158,7 @@ fn what_does_not_fit_one_binding_names_the_setting() {
     assert_eq!(cut.shards.len(), 2);
     assert_names(cut.whole(), &["3 replicas x 5461 samples x 2 features", "--max-binding-bytes"]);
     // A matrix can be cut by rows, but not within one.
-    let layer = LayerSpec {
-        prefix: "encoder.0.".into(),
-        inputs: 6000,
-        outputs: 4,
-        activation: Activation::Linear,
-        initializer: Initializer::Torch,
-        rows_are_inputs: false,
-        rate_scale: 1.0,
-    };
+    let layer = LayerSpec { prefix: "encoder.0.".into(), ..layer(6000, 4) };
     let outcome = Network::new(small_gpu(), &[layer], 3, None);
     assert_names(outcome, &["one row of encoder.0.weight for 3 replicas", "65536", "--max-binding-bytes"]);
 }
