@@ -86,8 +86,9 @@ fn gather_images(
 
 @group(0) @binding(1) var<storage, read> rows: array<f32>;
 
-// x[r, b, n] = rows[r, index, n]: a batch of snapshots, one shard of their width at a time.
-@compute @workgroup_size(8, 1, 1)
+// x[r, b, n] = rows[r, index, n]: a batch of snapshots, one shard of their width at a time. A workgroup
+// is wide because a snapshot is: 550,570 values in eights would be more workgroups than a device allows.
+@compute @workgroup_size(64, 1, 1)
 fn gather_rows(
     @builtin(global_invocation_id) id: vec3<u32>,
     @builtin(workgroup_id) group: vec3<u32>,

@@ -22,7 +22,9 @@ fn scale_at(column: u32, replica: u32) -> f32 {
     return scales[replica * standardize.scales + select(0u, column, standardize.scales > 1u)];
 }
 
-@compute @workgroup_size(8, 1, 1)
+// Workgroups are wide because the lines are: 550,570 values in eights would be more workgroups than a device
+// allows.
+@compute @workgroup_size(64, 1, 1)
 fn standardize_forward(@builtin(global_invocation_id) id: vec3<u32>) {
     if id.x >= standardize.width { return; }
     let at = (id.z * standardize.lines + id.y) * standardize.width + id.x;
@@ -30,7 +32,7 @@ fn standardize_forward(@builtin(global_invocation_id) id: vec3<u32>) {
     results[at] = (values[at] - mean) / scale_at(id.x, id.z);
 }
 
-@compute @workgroup_size(8, 1, 1)
+@compute @workgroup_size(64, 1, 1)
 fn standardize_inverse(@builtin(global_invocation_id) id: vec3<u32>) {
     if id.x >= standardize.width { return; }
     let at = (id.z * standardize.lines + id.y) * standardize.width + id.x;

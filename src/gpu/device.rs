@@ -104,6 +104,11 @@ impl Gpu {
         self.max_binding_bytes
     }
 
+    /// Most workgroups of one dispatch in one direction.
+    pub fn max_workgroups(&self) -> u32 {
+        self.device.limits().max_compute_workgroups_per_dimension
+    }
+
     /// Bytes of buffers allocated so far.
     pub fn allocated_bytes(&self) -> u64 {
         self.allocated.load(std::sync::atomic::Ordering::Relaxed)
@@ -163,29 +168,29 @@ impl Gpu {
             return Ok(Vec::new());
         }
         let bytes = count as u64 * 4;
-        let mut staging = self.staging.lock().unwrap_or_else(|e| e.into_inner());
-        if staging.as_ref().is_none_or(|s| s.size() < bytes) {
-            *staging = Some(self.device.create_buffer(&wgpu::BufferDescriptor {
+        // The staging buffer is out of its place while it is mapped: after a failure a new one is made.
+        let mut place = self.staging.lock().unwrap_or_else(|e| e.into_inner());
+        let staging = place.take().filter(|staging| staging.size() >= bytes).unwrap_or_else(|| {
+            self.device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some("readback"),
                 size: bytes.next_power_of_two().min(self.device.limits().max_buffer_size).max(bytes),
                 usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
                 mapped_at_creation: false,
-            }));
-        }
-        let Some(staging) = staging.as_ref() else { return Ok(Vec::new()) };
+            })
+        });
         let mut encoder = self.device.create_command_encoder(&Default::default());
-        encoder.copy_buffer_to_buffer(&buffer.raw, start as u64 * 4, staging, 0, bytes);
+        encoder.copy_buffer_to_buffer(&buffer.raw, start as u64 * 4, &staging, 0, bytes);
         self.queue.submit([encoder.finish()]);
         let slice = staging.slice(..bytes);
-        let outcome = Arc::new(Mutex::new(None));
-        let answer = outcome.clone();
+        let (sender, answer) = std::sync::mpsc::channel();
         slice.map_async(wgpu::MapMode::Read, move |result| {
-            *answer.lock().unwrap_or_else(|e| e.into_inner()) = Some(result.is_ok());
+            let _ = sender.send(result.is_ok());
         });
         self.wait()?;
-        let mapped = *outcome.lock().unwrap_or_else(|e| e.into_inner());
+        // Where another thread waits too, it may be the one that calls back, and after this one's wait.
+        let mapped = answer.recv().unwrap_or(false);
         let view = match (mapped, slice.get_mapped_range()) {
-            (Some(true), Ok(view)) => view,
+            (true, Ok(view)) => view,
             _ => {
                 self.check()?;
                 return Err(Error::device(
@@ -197,6 +202,7 @@ impl Gpu {
         let values = bytemuck::pod_collect_to_vec(&view);
         drop(view);
         staging.unmap();
+        *place = Some(staging);
         Ok(values)
     }
 
@@ -250,7 +256,7 @@ impl Gpu {
         let bind_group = self.bind(&compiled, buffers)?;
         let [x, y, z] = compiled.reflected.workgroup;
         let groups = [grid.0.div_ceil(x), grid.1.div_ceil(y), grid.2.div_ceil(z)];
-        let most = self.device.limits().max_compute_workgroups_per_dimension;
+        let most = self.max_workgroups();
         if groups.iter().any(|&n| n > most || n == 0) {
             return Err(Error::device(
                 format!(

@@ -92,9 +92,11 @@ impl ParameterPlan {
         let inputs_are_rows = layer.rows_are == RowsAre::Inputs;
         // A shard holds its rows and, where they are outputs, their biases; leave room for all biases.
         let spare = if inputs_are_rows { self.bytes(columns) } else { 0 };
+        // Every replica is padded to a multiple of four elements.
+        let pad = self.bytes(1);
         let row = columns + usize::from(!inputs_are_rows);
         let ranges =
-            split_rows(rows, (row * self.replicas * 4) as u64, self.limit.saturating_sub(spare + 64))
+            split_rows(rows, (row * self.replicas * 4) as u64, self.limit.saturating_sub(spare + pad))
                 .ok_or_else(|| {
                     Error::device(
                         format!(

@@ -1,7 +1,7 @@
 //! Dense layers, shard by shard: forward, input gradient, and the update that needs no gradient buffer.
 
 use super::{Activation, Schedule};
-use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, RowRange, Tensor, immediates};
+use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, RowRange, Tensor, immediates, split_rows};
 use crate::model::{Optimizer, OptimizerKind};
 use crate::{Error, Result};
 
@@ -184,14 +184,14 @@ impl Dense {
         arena: &Arena,
         row_side: &Tensor,
         epilogue: &Epilogue<'_>,
-    ) -> Product {
+    ) -> Result<Product> {
         let (bias, bias_offset) = self.bias(shard);
         let (epilogue, activation) = match epilogue {
             Epilogue::Forward => (EPILOGUE_FORWARD, self.activation),
             Epilogue::Backward(_, activation) => (EPILOGUE_BACKWARD, *activation),
         };
-        let (_, row_side_width, row_side_first) = row_side_of(row_side, shard.range);
-        Product {
+        let (_, row_side_width, row_side_first) = row_side_of(row_side, shard.range)?;
+        Ok(Product {
             batch: row_side.batch as u32,
             rows: shard.range.len as u32,
             row_side_width,
@@ -207,7 +207,23 @@ impl Dense {
             first_chunk: 0,
             chunks: 1,
             replicas: row_side.replicas as u32,
-        }
+        })
+    }
+
+    /// A shard in pieces that have a workgroup for every `tile_rows` rows: a device allows some 65,535.
+    fn pieces(&self, gpu: &Gpu, shard: &DenseShard, tile_rows: u32) -> Vec<DenseShard> {
+        let most = u64::from(gpu.max_workgroups()) * u64::from(tile_rows);
+        let ranges = split_rows(shard.range.len, 1, most).unwrap_or_default();
+        let piece = |range: RowRange| DenseShard {
+            range: RowRange { start: shard.range.start + range.start, len: range.len },
+            arena: shard.arena,
+            weight_offset: shard.weight_offset + range.start * self.columns(),
+            bias_offset: match self.rows_are {
+                RowsAre::Outputs => shard.bias_offset.map(|offset| offset + range.start),
+                RowsAre::Inputs => shard.bias_offset.filter(|_| range.start == 0),
+            },
+        };
+        ranges.into_iter().map(piece).collect()
     }
 
     fn by_four(&self, shard: &DenseShard, arena: &Arena) -> bool {
@@ -228,17 +244,21 @@ impl Dense {
         let columns = column_side.whole()?;
         self.shards
             .iter()
-            .map(|shard| {
+            .flat_map(|shard| {
+                let by_four = self.by_four(shard, &arenas[shard.arena]);
+                let variant = variants::rows_dot(gpu, by_four, shard.range.len, batch as usize);
+                let pieces = self.pieces(gpu, shard, variant.tile_rows);
+                pieces.into_iter().map(move |piece| (piece, variant))
+            })
+            .map(|(shard, variant)| {
                 let arena = &arenas[shard.arena];
-                let immediates = self.product(shard, arena, row_side, epilogue);
-                let (sums, ..) = row_side_of(row_side, shard.range);
+                let immediates = self.product(&shard, arena, row_side, epilogue)?;
+                let (sums, ..) = row_side_of(row_side, shard.range)?;
                 // Without a derivative to take, the gate is any buffer that is not written.
                 let gate = match epilogue {
                     Epilogue::Forward => columns,
-                    Epilogue::Backward(outputs, _) => row_side_of(outputs, shard.range).0,
+                    Epilogue::Backward(outputs, _) => row_side_of(outputs, shard.range)?.0,
                 };
-                let variant =
-                    variants::rows_dot(gpu, self.by_four(shard, arena), shard.range.len, batch as usize);
                 let (weights, column_side) = variant.names();
                 gpu.dispatch(
                     &variant.kernel,
@@ -272,8 +292,8 @@ impl Dense {
         let mut first_chunk = 0;
         for shard in &self.shards {
             let arena = &arenas[shard.arena];
-            let (rows, ..) = row_side_of(row_side, shard.range);
-            let mut immediates = self.product(shard, arena, row_side, epilogue);
+            let (rows, ..) = row_side_of(row_side, shard.range)?;
+            let mut immediates = self.product(shard, arena, row_side, epilogue)?;
             (immediates.chunk_rows, immediates.first_chunk, immediates.chunks) =
                 (chunk_rows as u32, first_chunk, chunks);
             if chunks > 1 {
@@ -303,7 +323,7 @@ impl Dense {
         if let Some(partial) = partial {
             // The bias, where there is one, is with the first shard.
             let (shard, arena) = (&self.shards[0], &arenas[self.shards[0].arena]);
-            let mut immediates = self.product(shard, arena, row_side, epilogue);
+            let mut immediates = self.product(shard, arena, row_side, epilogue)?;
             immediates.chunks = chunks;
             let gate = self.gate_of_columns(epilogue, &partial)?;
             dispatches.push(gpu.dispatch(
@@ -339,12 +359,19 @@ impl Dense {
             RowsAre::Inputs => (input, output_gradient),
         };
         let columns = column_side.whole()?;
+        let adaptive = optimizer.kind != OptimizerKind::Sgd;
         self.shards
             .iter()
-            .map(|shard| {
+            .flat_map(|shard| {
+                let by_four = self.by_four(shard, &arenas[shard.arena].parameters);
+                let variant = variants::update(gpu, by_four, adaptive, shard.range.len);
+                let pieces = self.pieces(gpu, shard, variant.tile_rows);
+                pieces.into_iter().map(move |piece| (piece, variant))
+            })
+            .map(|(shard, variant)| {
                 let arena = &arenas[shard.arena];
-                let (bias, bias_offset) = self.bias(shard);
-                let (rows, row_side_width, row_side_first) = row_side_of(row_side, shard.range);
+                let (bias, bias_offset) = self.bias(&shard);
+                let (rows, row_side_width, row_side_first) = row_side_of(row_side, shard.range)?;
                 let immediates = Update {
                     batch: row_side.batch as u32,
                     rows: shard.range.len as u32,
@@ -364,9 +391,6 @@ impl Dense {
                     weight_decay: optimizer.weight_decay,
                     decoupled: (optimizer.kind == OptimizerKind::AdamW).into(),
                 };
-                let adaptive = optimizer.kind != OptimizerKind::Sgd;
-                let variant =
-                    variants::update(gpu, self.by_four(shard, &arena.parameters), adaptive, shard.range.len);
                 let four = variant.by_four;
                 let pick = |one, vec4| if four { vec4 } else { one };
                 let mut buffers = vec![
@@ -397,16 +421,18 @@ impl Dense {
     }
 }
 
-/// Where a shard's rows lie in the row side: the buffer, its width, and the first row's place in it.
-fn row_side_of(tensor: &Tensor, range: RowRange) -> (&Buffer, u32, u32) {
-    match tensor.shards.as_slice() {
-        [only] => (&only.buffer, only.range.len as u32, range.start as u32),
-        shards => {
-            // A tensor that had to be cut is cut as the matrix is, so this shard is among them.
-            let shard = shards.iter().find(|s| s.range == range).unwrap_or(&shards[0]);
-            debug_assert_eq!(shard.range, range);
-            (&shard.buffer, shard.range.len as u32, 0)
-        }
+/// Where a run of rows lies in the row side: the buffer, its width, and the first row's place in it.
+fn row_side_of(tensor: &Tensor, range: RowRange) -> Result<(&Buffer, u32, u32)> {
+    let holds = |s: &RowRange| s.start <= range.start && range.start + range.len <= s.start + s.len;
+    match tensor.shards.iter().find(|shard| holds(&shard.range)) {
+        Some(shard) => Ok((&shard.buffer, shard.range.len as u32, (range.start - shard.range.start) as u32)),
+        None => Err(Error::device(
+            format!(
+                "an activation of {} features that does not fit one binding is cut otherwise than its layer",
+                tensor.width
+            ),
+            "use a smaller batch, fewer collaborators at a time, or a larger --max-binding-bytes",
+        )),
     }
 }
 
@@ -516,9 +542,10 @@ pub mod variants {
     }
 
     /// How many rows one lane of rows_sum adds up: few enough to keep the device busy, and never so
-    /// few that adding up the chunks is the work.
+    /// few that adding up the chunks is the work. Never more than lavapipe's compiler allows a loop to
+    /// take: it leaves every loop, silently, after 65,535 rounds.
     pub fn rows_per_chunk(gpu: &Gpu, rows: usize, replicas: usize) -> usize {
         let lanes_wanted = if gpu.adapter.is_cpu() { 8 } else { 512 };
-        rows.div_ceil((lanes_wanted / replicas).max(1)).max(64)
+        rows.div_ceil((lanes_wanted / replicas).max(1)).clamp(64, 32_768)
     }
 }

@@ -1,0 +1,17 @@
+//! Every kernel against its f64 twin, on the adapter of this machine, with bounds checks on.
+//!
+//! One binary, so that all tests share two devices and the pipelines compiled on them. There are no
+//! skips: without an adapter the tests fail, and say which package provides one.
+
+mod dense;
+mod elementwise;
+mod gather;
+mod loss;
+mod parameters;
+mod random;
+mod reduce;
+mod registry;
+mod standardize;
+mod support;
+mod wgsl;
+mod wide;

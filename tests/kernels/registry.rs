@@ -1,0 +1,174 @@
+//! Mistakes of the host are errors that name both sides and say what to do.
+
+use crate::parameters::layer;
+use crate::support::{SMALL_BINDING, gpu, small_gpu};
+use fedfunnel::gpu::{
+    Dispatch, Field, FieldKind, GpuOptions, Grid, Immediates, Kernel, NO_IMMEDIATES, Tensor,
+};
+use fedfunnel::model::{LayerSpec, Network};
+
+const FILL: Kernel = Kernel::new("elementwise", "fill");
+
+/// What `fill` takes, as the shader has it.
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct Right {
+    first: u32,
+    count: u32,
+    value: f32,
+}
+
+impl Immediates for Right {
+    const NAME: &'static str = "Right";
+    const FIELDS: &'static [Field] = &[
+        Field { name: "first", offset: 0, kind: FieldKind::U32 },
+        Field { name: "count", offset: 4, kind: FieldKind::U32 },
+        Field { name: "value", offset: 8, kind: FieldKind::F32 },
+    ];
+}
+
+/// Three words under other descriptions.
+macro_rules! described {
+    ($name:ident, $fields:expr) => {
+        #[repr(C)]
+        #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+        struct $name([u32; 3]);
+
+        impl Immediates for $name {
+            const NAME: &'static str = stringify!($name);
+            const FIELDS: &'static [Field] = &$fields;
+        }
+    };
+}
+
+described!(
+    OtherOrder,
+    [
+        Field { name: "count", offset: 0, kind: FieldKind::U32 },
+        Field { name: "first", offset: 4, kind: FieldKind::U32 },
+        Field { name: "value", offset: 8, kind: FieldKind::F32 },
+    ]
+);
+described!(
+    OtherType,
+    [
+        Field { name: "first", offset: 0, kind: FieldKind::U32 },
+        Field { name: "count", offset: 4, kind: FieldKind::U32 },
+        Field { name: "value", offset: 8, kind: FieldKind::U32 },
+    ]
+);
+described!(
+    OtherPlace,
+    [
+        Field { name: "first", offset: 0, kind: FieldKind::U32 },
+        Field { name: "count", offset: 8, kind: FieldKind::U32 },
+        Field { name: "value", offset: 4, kind: FieldKind::F32 },
+    ]
+);
+described!(TooFew, [Field { name: "first", offset: 0, kind: FieldKind::U32 }]);
+
+#[track_caller]
+fn assert_names(outcome: fedfunnel::Result<impl Sized>, words: &[&str]) {
+    let Err(error) = outcome else { panic!("no error; expected one with {words:?}") };
+    let text = error.to_string();
+    for word in words {
+        assert!(text.contains(word), "{word:?} is not in: {text}");
+    }
+}
+
+fn fill(immediates: &impl Immediates) -> fedfunnel::Result<Dispatch> {
+    let buffer = gpu().zeros("test", 8).unwrap();
+    gpu().dispatch(&FILL, immediates, &[("destination", &buffer)], Grid(8, 1, 1))
+}
+
+#[test]
+fn immediates_that_differ_name_both_sides() {
+    fill(&Right { first: 0, count: 8, value: 1.0 }).unwrap();
+    for (name, outcome) in [
+        ("OtherOrder", fill(&OtherOrder([0; 3]))),
+        ("OtherType", fill(&OtherType([0; 3]))),
+        ("OtherPlace", fill(&OtherPlace([0; 3]))),
+        ("TooFew", fill(&TooFew([0; 3]))),
+        ("()", fill(&NO_IMMEDIATES)),
+    ] {
+        let wgsl = "shaders/elementwise.wgsl has [(\"first\", 0, Some(U32)), (\"count\", 4, Some(U32)), \
+                    (\"value\", 8, Some(F32))] for fill";
+        let host = format!("the host's struct {name} has [");
+        assert_names(outcome, &["immediates differ", wgsl, &host, "report it"]);
+    }
+    assert_names(fill(&OtherOrder([0; 3])), &["struct OtherOrder", "(\"count\", 0, Some(U32))"]);
+}
+
+#[test]
+fn bindings_that_differ_name_both_sides() {
+    let buffer = gpu().zeros("test", 8).unwrap();
+    let immediates = Right { first: 0, count: 8, value: 1.0 };
+    for given in [
+        &[("target", &buffer)][..],
+        &[],
+        &[("destination", &buffer), ("source", &buffer)],
+        &[("destination", &buffer), ("destination", &buffer)],
+    ] {
+        let outcome = gpu().dispatch(&FILL, &immediates, given, Grid(8, 1, 1));
+        let names: Vec<_> = given.iter().map(|(name, _)| *name).collect();
+        let host = format!("{names:?}");
+        let words = [
+            "bindings differ",
+            "shaders/elementwise.wgsl has [\"destination\"] for fill",
+            &host,
+            "report it",
+        ];
+        assert_names(outcome, &words);
+    }
+}
+
+#[test]
+fn kernels_that_are_not_there_are_named() {
+    let dispatch = |kernel| gpu().dispatch(&kernel, &NO_IMMEDIATES, &[], Grid(1, 1, 1));
+    assert_names(
+        dispatch(Kernel::new("elementwise", "empty")),
+        &["shaders/elementwise.wgsl, empty", "report it"],
+    );
+    assert_names(dispatch(Kernel::new("elements", "fill")), &["shaders/elements.wgsl", "report it"]);
+    const NO_SUCH_TILE: Kernel = FILL.tiled(&[("TILE", 2)]);
+    assert_names(dispatch(NO_SUCH_TILE), &["shaders/elementwise.wgsl", "TILE", "report it"]);
+}
+
+#[test]
+fn grids_that_the_device_does_not_allow_are_named() {
+    let buffer = gpu().zeros("test", 8).unwrap();
+    let immediates = Right { first: 0, count: 8, value: 1.0 };
+    for grid in [Grid(0, 1, 1), Grid(1, 1 << 20, 1), Grid(u32::MAX, 1, 1)] {
+        let outcome = gpu().dispatch(&FILL, &immediates, &[("destination", &buffer)], grid);
+        assert_names(outcome, &["fill", "workgroups", "smaller batch"]);
+    }
+}
+
+#[test]
+fn what_does_not_fit_one_binding_names_the_setting() {
+    let mend = ["65536", "--max-binding-bytes", "smaller batch"];
+    assert_names(
+        small_gpu().zeros("the tallies", 16_385),
+        &["the tallies needs 65552 bytes", mend[0], mend[1], mend[2]],
+    );
+    assert!(small_gpu().zeros("the tallies", 16_384).is_ok());
+    // A tensor can be cut by columns, but not within one.
+    assert_names(Tensor::zeros(small_gpu(), "the input", 3, 5462, 2), &["the input", mend[0], mend[1]]);
+    let cut = Tensor::zeros(small_gpu(), "the input", 3, 5461, 2).unwrap();
+    assert_eq!(cut.shards.len(), 2);
+    assert_names(cut.whole(), &["3 replicas x 5461 samples x 2 features", "--max-binding-bytes"]);
+    // A matrix can be cut by rows, but not within one.
+    let layer = LayerSpec { prefix: "encoder.0.".into(), ..layer(6000, 4) };
+    let outcome = Network::new(small_gpu(), &[layer], 3, None);
+    assert_names(outcome, &["one row of encoder.0.weight for 3 replicas", "65536", "--max-binding-bytes"]);
+}
+
+#[test]
+fn a_binding_limit_that_is_too_small_is_refused_by_name() {
+    let options = GpuOptions { max_binding_bytes: Some(SMALL_BINDING - 1), ..Default::default() };
+    // The devices of the other tests are opened first, and with them the drivers quietened.
+    assert_eq!(small_gpu().max_binding_bytes(), SMALL_BINDING);
+    let error = fedfunnel::gpu::Gpu::open(&options).unwrap_err();
+    assert!(error.is_usage());
+    assert_names(Err::<(), _>(error), &["--max-binding-bytes", "65535", "65536"]);
+}

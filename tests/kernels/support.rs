@@ -1,0 +1,46 @@
+//! What all modules share: the devices, test values, and comparing with a twin.
+
+use fedfunnel::gpu::{Gpu, GpuOptions, Tensor};
+use fedfunnel::reference::compare::{Tolerance, assert_close};
+use fedfunnel::reference::random::uniform_tensor;
+use std::sync::OnceLock;
+
+/// The smallest binding limit there is: tensors of a few thousand rows are cut into shards.
+pub const SMALL_BINDING: u64 = 64 << 10;
+
+fn open(max_binding_bytes: Option<u64>) -> Gpu {
+    static QUIET: OnceLock<()> = OnceLock::new();
+    // SAFETY: only a driver would read these variables behind Rust's back, and every device of this
+    // binary is opened here, after this.
+    QUIET.get_or_init(|| unsafe { fedfunnel::gpu::quieten_drivers() });
+    Gpu::open(&GpuOptions { checked: true, max_binding_bytes, ..Default::default() })
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The device as it is.
+pub fn gpu() -> &'static Gpu {
+    static GPU: OnceLock<Gpu> = OnceLock::new();
+    GPU.get_or_init(|| open(None))
+}
+
+/// The same adapter, with tensors cut to [`SMALL_BINDING`].
+pub fn small_gpu() -> &'static Gpu {
+    static GPU: OnceLock<Gpu> = OnceLock::new();
+    GPU.get_or_init(|| open(Some(SMALL_BINDING)))
+}
+
+/// Values in [-1, 1), different ones for each `tensor`.
+pub fn values(length: usize, tensor: u32) -> Vec<f32> {
+    uniform_tensor(length, 0, tensor, 31, 1.0)
+}
+
+/// Values as a twin takes them.
+pub fn wide(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|&x| f64::from(x)).collect()
+}
+
+/// Holds a tensor on the device against its twin.
+#[track_caller]
+pub fn assert_tensor(what: &str, gpu: &Gpu, actual: &Tensor, expected: &[f64], tolerance: Tolerance) {
+    assert_close(what, &actual.read(gpu).unwrap(), expected, tolerance);
+}

@@ -1,0 +1,230 @@
+//! The WGSL itself: every file and every tiled variant is valid with the capabilities that the device is
+//! opened with, and every entry point is emitted for Vulkan, Metal and DirectX, so that an error of
+//! Metal's or DirectX's back end shows on a machine that has neither.
+
+use fedfunnel::gpu::{SHADERS, shader_source};
+use fedfunnel::ops::dense::variants;
+use naga::back::{hlsl, msl, pipeline_constants::process_overrides, spv};
+use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
+use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
+use naga::{AddressSpace, Module, ResourceBinding, ShaderStage};
+use std::collections::BTreeSet;
+
+/// Parses and validates, with the source's name in the error.
+fn validated(name: &str, source: &str) -> Result<(Module, ModuleInfo), String> {
+    let module = naga::front::wgsl::parse_str(source)
+        .map_err(|error| format!("{name}: {}", error.emit_to_string_with_path(source, name)))?;
+    let info = Validator::new(ValidationFlags::all(), Capabilities::IMMEDIATES)
+        .validate(&module)
+        .map_err(|error| format!("{name}: {}", error.emit_to_string_with_path(source, name)))?;
+    Ok((module, info))
+}
+
+/// Emits one entry point for every back end, with the options that wgpu gives them, checked and unchecked.
+/// Nothing is left to made-up bindings: each is mapped, as wgpu maps it.
+fn emit(module: &Module, info: &ModuleInfo, entry: &str) -> Result<(), String> {
+    let (module, info) =
+        process_overrides(module, info, Some((ShaderStage::Compute, entry)), &Default::default())
+            .map_err(|error| error.to_string())?;
+    for policy in [BoundsCheckPolicy::Restrict, BoundsCheckPolicy::Unchecked] {
+        let checked = policy == BoundsCheckPolicy::Restrict;
+        let policies = BoundsCheckPolicies { index: policy, buffer: policy, ..Default::default() };
+        emit_spirv(&module, &info, entry, policies, checked).map_err(|e| format!("SPIR-V: {e}"))?;
+        emit_metal(&module, &info, entry, policies, checked).map_err(|e| format!("Metal: {e}"))?;
+        emit_hlsl(&module, &info, entry, checked).map_err(|e| format!("HLSL: {e}"))?;
+    }
+    Ok(())
+}
+
+fn bindings(module: &Module) -> impl Iterator<Item = (ResourceBinding, bool)> {
+    module.global_variables.iter().filter_map(|(_, variable)| {
+        let writable = matches!(variable.space, AddressSpace::Storage { access }
+            if access.contains(naga::StorageAccess::STORE));
+        Some((variable.binding?, writable))
+    })
+}
+
+fn emit_spirv(
+    module: &Module,
+    info: &ModuleInfo,
+    entry: &str,
+    bounds_check_policies: BoundsCheckPolicies,
+    checked: bool,
+) -> Result<(), String> {
+    let mut options = spv::Options {
+        lang_version: (1, 3),
+        fake_missing_bindings: false,
+        bounds_check_policies,
+        force_loop_bounding: checked,
+        ..Default::default()
+    };
+    for (binding, _) in bindings(module) {
+        let target = spv::BindingInfo {
+            descriptor_set: binding.group,
+            binding: binding.binding,
+            binding_array_size: None,
+        };
+        options.binding_map.insert(binding, target);
+    }
+    let pipeline = spv::PipelineOptions { shader_stage: ShaderStage::Compute, entry_point: entry.into() };
+    let words = spv::write_vec(module, info, &options, Some(&pipeline)).map_err(|error| error.to_string())?;
+    if words.first() != Some(&0x0723_0203) { Err("no SPIR-V came out".into()) } else { Ok(()) }
+}
+
+fn emit_metal(
+    module: &Module,
+    info: &ModuleInfo,
+    entry: &str,
+    bounds_check_policies: BoundsCheckPolicies,
+    checked: bool,
+) -> Result<(), String> {
+    let mut resources = msl::EntryPointResources::default();
+    let mut slot = 0;
+    let mut next = || {
+        slot += 1;
+        Some(slot - 1)
+    };
+    for (binding, mutable) in bindings(module) {
+        resources
+            .resources
+            .insert(binding, msl::BindTarget { buffer: next(), mutable, ..Default::default() });
+    }
+    resources.immediates_buffer = next();
+    resources.sizes_buffer = next();
+    let options = msl::Options {
+        lang_version: (2, 1),
+        fake_missing_bindings: false,
+        per_entry_point_map: [(entry.to_string(), resources)].into(),
+        bounds_check_policies,
+        force_loop_bounding: checked,
+        ..Default::default()
+    };
+    let pipeline = msl::PipelineOptions {
+        entry_point: Some((ShaderStage::Compute, entry.into())),
+        vertex_pulling_transform: true,
+        ..Default::default()
+    };
+    let (source, translated) =
+        msl::write_string(module, info, &options, &pipeline).map_err(|error| error.to_string())?;
+    entry_named(&source, &translated.entry_point_names)
+}
+
+fn emit_hlsl(module: &Module, info: &ModuleInfo, entry: &str, checked: bool) -> Result<(), String> {
+    let mut options = hlsl::Options {
+        fake_missing_bindings: false,
+        immediates_target: Some(hlsl::BindTarget { space: 1, ..Default::default() }),
+        restrict_indexing: checked,
+        force_loop_bounding: checked,
+        ..Default::default()
+    };
+    for (binding, _) in bindings(module) {
+        let target =
+            hlsl::BindTarget { register: binding.binding, restrict_indexing: checked, ..Default::default() };
+        options.binding_map.insert(binding, target);
+    }
+    let pipeline = hlsl::PipelineOptions { entry_point: Some((ShaderStage::Compute, entry.into())) };
+    let mut source = String::new();
+    let translated = hlsl::Writer::new(&mut source, &options, &pipeline)
+        .write(module, info, None)
+        .map_err(|error| error.to_string())?;
+    entry_named(&source, &translated.entry_point_names)
+}
+
+/// Back ends report a failed entry point in its name, not as a failure of the whole.
+fn entry_named<E: ToString>(source: &str, names: &[Result<String, E>]) -> Result<(), String> {
+    match names {
+        [Ok(name)] if source.contains(name.as_str()) => Ok(()),
+        [Ok(name)] => Err(format!("{name} is not in the source")),
+        [Err(error)] => Err(error.to_string()),
+        _ => Err(format!("{} entry points instead of one", names.len())),
+    }
+}
+
+/// Emits each entry point of a source; the errors, each with the source's name.
+fn faults(name: &str, source: &str) -> Vec<String> {
+    let (module, info) = match validated(name, source) {
+        Ok(valid) => valid,
+        Err(error) => return vec![error],
+    };
+    if module.entry_points.is_empty() {
+        return vec![format!("{name}: no entry point")];
+    }
+    let emitted = module.entry_points.iter().map(|entry| {
+        emit(&module, &info, &entry.name).map_err(|error| format!("{name}, {}: {error}", entry.name))
+    });
+    emitted.filter_map(Result::err).collect()
+}
+
+#[test]
+fn the_folder_holds_what_the_binary_embeds() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
+    let mut files = BTreeSet::new();
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        assert_eq!(path.extension().unwrap(), "wgsl", "{}", path.display());
+        let name = path.file_stem().unwrap().to_str().unwrap().to_string();
+        let (_, embedded) = SHADERS
+            .iter()
+            .find(|(shader, _)| *shader == name)
+            .unwrap_or_else(|| panic!("shaders/{name}.wgsl is not in gpu::SHADERS"));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), **embedded, "{name}");
+        files.insert(name);
+    }
+    assert_eq!(files, SHADERS.iter().map(|(name, _)| name.to_string()).collect());
+}
+
+#[test]
+fn every_file_is_valid_and_is_emitted_for_every_back_end() {
+    let all: Vec<_> =
+        SHADERS.iter().flat_map(|(name, source)| faults(&format!("shaders/{name}.wgsl"), source)).collect();
+    assert!(all.is_empty(), "{}", all.join("\n"));
+}
+
+#[test]
+fn every_variant_is_valid_and_is_emitted_for_every_back_end() {
+    for variant in variants::ALL {
+        let kernel = variant.kernel;
+        let name = format!("shaders/{}.wgsl {:?}", kernel.shader, kernel.tiles);
+        let source = kernel.source().unwrap();
+        for (tile, value) in kernel.tiles {
+            assert!(source.contains(&format!("const {tile}: u32 = {value}u;")), "{name}");
+        }
+        let (module, info) = validated(&name, &source).unwrap_or_else(|error| panic!("{error}"));
+        emit(&module, &info, kernel.entry).unwrap_or_else(|e| panic!("{name}, {}: {e}", kernel.entry));
+    }
+}
+
+#[test]
+fn broken_sources_fail_under_their_name() {
+    let good = shader_source("standardize", &[]).unwrap();
+    assert!(faults("good", &good).is_empty());
+    for (mistake, from, to) in [
+        ("a syntax error", "struct Standardize {", "struct Standardize"),
+        ("a type error", "let mean = means[", "let mean: u32 = means["),
+        ("a store to what is read only", "var<storage, read_write> results", "var<storage, read> results"),
+        ("a capability that the device lacks", "array<f32>", "array<f64>"),
+        ("no entry point", "@compute @workgroup_size(64, 1, 1)", ""),
+    ] {
+        assert!(good.contains(from), "{mistake}");
+        let all = faults("broken.wgsl", &good.replace(from, to));
+        assert!(!all.is_empty() && all[0].contains("broken.wgsl"), "{mistake}: {all:?}");
+    }
+}
+
+#[test]
+fn a_tile_size_that_is_not_there_is_an_error_that_names_the_file() {
+    let error = shader_source("loss", &[("TILE_ROWS", 2)]).unwrap_err().to_string();
+    assert!(error.contains("shaders/loss.wgsl") && error.contains("TILE_ROWS"), "{error}");
+    assert!(shader_source("los", &[]).unwrap_err().to_string().contains("shaders/los.wgsl"));
+}
+
+/// The back ends' own errors reach the test: an immediates struct without a place to bind it.
+#[test]
+fn a_back_end_s_error_is_an_error_here() {
+    let (module, info) = validated("loss", &shader_source("loss", &[]).unwrap()).unwrap();
+    assert!(emit(&module, &info, "no_such_entry").is_err());
+    let options = msl::Options { fake_missing_bindings: false, ..Default::default() };
+    let pipeline = msl::PipelineOptions::default();
+    let (source, translated) = msl::write_string(&module, &info, &options, &pipeline).unwrap();
+    assert!(entry_named(&source, &translated.entry_point_names[..1]).is_err());
+}
