@@ -314,7 +314,7 @@ fn goldens_catch_mistakes() {
         ("mnist_mlp_adam", "a sample too few", adam, &short),
         ("mnist_mlp_adamw", "decay as a penalty", Optimizer { kind: OptimizerKind::Adam, ..adamw }, &batches),
     ] {
-        let trained = train_classifier(gpu(), optimizer, &[batches.clone()]);
+        let trained = train_classifier(gpu(), optimizer, std::slice::from_ref(batches));
         let all = trained.disagreements(&Golden::open(name), 0, Tolerance::Balanced);
         assert!(!all.is_empty(), "{name} passes with {mistake}");
     }
