@@ -59,8 +59,8 @@ impl StateFile {
         SafeTensors::deserialize(&self.bytes).map_err(|e| {
             Error::file(
                 &self.path,
-                format!("not a whole safetensors file ({e})"),
-                "write it again, with fedfunnel train or with PyTorch's safetensors.torch.save_file",
+                format!("it is no whole safetensors file ({e})"),
+                "write it again, with fedfunnel or with PyTorch's safetensors.torch.save_file",
             )
         })
     }
@@ -72,12 +72,19 @@ impl StateFile {
         Ok(header.metadata().clone().unwrap_or_default())
     }
 
-    /// An f32 tensor with its shape.
+    /// An f32 tensor with its shape. All of its values are finite.
     pub fn tensor(&self, name: &str) -> Result<(Vec<usize>, Vec<f32>)> {
         let file = self.parse()?;
         let tensor = file.tensor(name).map_err(|_| {
-            let there = file.names().into_iter().take(12).collect::<Vec<_>>().join(", ");
-            Error::file(&self.path, format!("no tensor {name:?}"), format!("it has: {there}"))
+            let mut there = file.names();
+            there.sort_unstable();
+            let more = if there.len() > 12 { ", ..." } else { "" };
+            there.truncate(12);
+            Error::file(
+                &self.path,
+                format!("there is no tensor {name:?}, only {}{more}", there.join(", ")),
+                "use a file of the right kind and model",
+            )
         })?;
         if tensor.dtype() != Dtype::F32 {
             return Err(Error::file(
@@ -86,7 +93,15 @@ impl StateFile {
                 "store it as float32",
             ));
         }
-        Ok((tensor.shape().to_vec(), bytemuck::pod_collect_to_vec(tensor.data())))
+        let values: Vec<f32> = bytemuck::pod_collect_to_vec(tensor.data());
+        if let Some(place) = values.iter().position(|value| !value.is_finite()) {
+            return Err(Error::file(
+                &self.path,
+                format!("value {place} of tensor {name:?} is {}, no finite number", values[place]),
+                "write it again from a training that did not diverge (use a smaller rate)",
+            ));
+        }
+        Ok((tensor.shape().to_vec(), values))
     }
 
     /// The values of a model's parameters in `state_dict` order. Names and shapes have to match.
@@ -106,6 +121,14 @@ impl StateFile {
             }
             flat.extend(values);
         }
-        Ok(flat)
+        let known = |name: &&str| parameters.tensors.iter().any(|tensor| tensor.name == **name);
+        match self.parse()?.names().into_iter().filter(|name| !known(name)).min() {
+            None => Ok(flat),
+            Some(name) => Err(Error::file(
+                &self.path,
+                format!("it has a tensor {name:?}, and {model} has none of that name"),
+                "use a file that was saved from the same model",
+            )),
+        }
     }
 }
