@@ -16,7 +16,7 @@ pub enum Error {
         mend: String,
     },
     /// The operating system refused to read or write a file.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}: {}; {}", path.display(), reason(source), mend(source))]
     Io {
         /// What was tried, as a verb: "read", "write".
         action: &'static str,
@@ -51,6 +51,33 @@ pub enum Error {
         /// What to do about it.
         mend: String,
     },
+}
+
+/// What the operating system has against it, without its number.
+fn reason(source: &std::io::Error) -> String {
+    use std::io::ErrorKind;
+    match source.kind() {
+        ErrorKind::NotFound => "there is no such file or folder".into(),
+        ErrorKind::IsADirectory => "it is a folder".into(),
+        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => "a part of the path is a file".into(),
+        _ => {
+            let text = source.to_string();
+            text.split(" (os error").next().unwrap_or_default().to_lowercase()
+        }
+    }
+}
+
+/// What to do about it.
+fn mend(source: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind;
+    match source.kind() {
+        ErrorKind::NotFound => "check the path",
+        ErrorKind::IsADirectory => "name a file",
+        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => "name a folder",
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "allow it, or use another place",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "free some space, or use another disk",
+        _ => "check the path and the disk",
+    }
 }
 
 /// The result of every fallible function of the library.

@@ -46,6 +46,35 @@ pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Opt
         .map(|(_, candidate)| candidate)
 }
 
+/// Reads a text file, such as a spec.
+pub fn read_text(path: &Path) -> Result<String> {
+    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let whole = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + whole.iter().filter(|byte| **byte == b'\n').count();
+        Error::setting(
+            path.display().to_string(),
+            format!("line {line} is not UTF-8 text"),
+            "save it as UTF-8",
+        )
+    })
+}
+
+/// Refuses an output folder that could not be written, before the work whose results it is for. Leaves
+/// nothing behind.
+pub fn check_output_folder(argument: &str, folder: &Path) -> Result<()> {
+    let there = |path: &&Path| path.symlink_metadata().is_ok();
+    // A relative path of one part has an empty parent: the current folder.
+    let Some(existing) = folder.ancestors().filter(|path| !path.as_os_str().is_empty()).find(there) else {
+        return check_output_folder(argument, Path::new("."));
+    };
+    if !existing.is_dir() {
+        let problem = format!("{} is a file", existing.display());
+        return Err(Error::setting(argument, problem, "name a folder"));
+    }
+    tempfile::tempfile_in(existing).map(drop).map_err(Error::io("write in the folder", existing))
+}
+
 /// Reads a TOML text; an unknown key is refused with the nearest known one.
 pub fn parse_toml<T: serde::de::DeserializeOwned>(text: &str, origin: &Path) -> Result<T> {
     toml::from_str(text).map_err(|error| toml_error(&error, text, origin))
@@ -53,16 +82,50 @@ pub fn parse_toml<T: serde::de::DeserializeOwned>(text: &str, origin: &Path) -> 
 
 /// Says what is wrong with a TOML text in one sentence: where, what, and the nearest known key.
 pub fn toml_error(error: &toml::de::Error, text: &str, origin: &Path) -> Error {
-    let message = error.message().replace('\n', " ");
     let line = error.span().map(|span| text[..span.start.min(text.len())].lines().count().max(1));
     let place = line.map_or(String::new(), |line| format!(" (line {line})"));
+    let (problem, mend) = toml_problem(error);
+    Error::setting(format!("{}{place}", origin.display()), problem, mend)
+}
+
+/// What is wrong with a TOML text, and the mend.
+pub fn toml_problem(error: &toml::de::Error) -> (String, String) {
+    let message = error.message().trim().replace('\n', ", ");
     let mut quoted = message.split('`').skip(1).step_by(2);
-    let mend = match quoted.next() {
-        Some(unknown) if message.starts_with("unknown") => match nearest(unknown, quoted) {
+    let mend = match (quoted.next(), message.split_whitespace().next()) {
+        (Some(unknown), Some("unknown")) => match nearest(unknown, quoted) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "remove it".into(),
         },
-        _ => "see the specs in models/ for the form".into(),
+        (Some(missing), Some("missing")) => format!("add `{missing}`"),
+        (_, Some("duplicate")) => "remove one of the two".into(),
+        (_, Some("invalid")) => "give what is expected there".into(),
+        _ => "mend it there".into(),
     };
-    Error::setting(format!("{}{place}", origin.display()), message, mend)
+    (message, mend)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_output_folder_is_checked_without_being_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let deep = folder.path().join("a/b/c");
+        check_output_folder("--out", &deep).unwrap();
+        check_output_folder("--out", Path::new("not-there-yet")).unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        std::fs::write(folder.path().join("a"), "").unwrap();
+        let error = check_output_folder("--out", &deep).unwrap_err();
+        assert!(error.is_usage() && error.to_string().contains("a is a file; name a folder"), "{error}");
+    }
+
+    #[test]
+    fn text_that_is_not_utf_8_is_named_by_its_line() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), b"a = 1\nb = \"\xff\"").unwrap();
+        let error = read_text(file.path()).unwrap_err();
+        assert!(error.is_usage() && error.to_string().contains("line 2 is not UTF-8"), "{error}");
+    }
 }

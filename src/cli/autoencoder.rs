@@ -5,18 +5,36 @@ use clap::{Args, Subcommand};
 use fedfunnel::codec::autoencoder::{
     AutoencoderFile, CurvePoint, Trainer, TrainerSettings, evaluate, train_with_curve,
 };
-use fedfunnel::model::{ModelSpec, Optimizer, OptimizerKind};
+use fedfunnel::model::{ClassifierSpec, ModelSpec, Optimizer, OptimizerKind, built_in_names};
 use fedfunnel::report::{JsonLines, Table, format, text_table};
 use fedfunnel::training::{Evaluator, ResidentImages, Snapshots};
-use fedfunnel::{Error, data};
+use fedfunnel::{Error, data, files};
 use std::path::{Path, PathBuf};
+
+pub const EXAMPLES: &str = "Examples:
+  fedfunnel autoencoder train --snapshots run/snapshots.safetensors --model ae-mnist --out ae
+  fedfunnel autoencoder evaluate --autoencoder ae/autoencoder.safetensors \\
+      --snapshots run/snapshots.safetensors";
+
+const TRAIN_EXAMPLES: &str = "Examples:
+  fedfunnel train mnist-mlp --snapshots 20 --out run
+  fedfunnel autoencoder train --snapshots run/snapshots.safetensors --model ae-mnist --out ae
+  fedfunnel autoencoder train --snapshots run/snapshots.safetensors --model ae-mnist --latent 8 --out ae8";
+
+const EVALUATE_EXAMPLES: &str = "Examples:
+  fedfunnel autoencoder evaluate --autoencoder ae/autoencoder.safetensors \\
+      --snapshots run/snapshots.safetensors
+  fedfunnel autoencoder evaluate --autoencoder ae/autoencoder.safetensors \\
+      --snapshots run/snapshots.safetensors --data mnist --json";
 
 /// What to do with an autoencoder.
 #[derive(Subcommand, Debug)]
 pub enum AutoencoderVerb {
     /// Train one on the snapshots of a classifier's weights
+    #[command(after_help = TRAIN_EXAMPLES)]
     Train(TrainArgs),
     /// Send snapshots through one and see what the classifier makes of what comes back
+    #[command(after_help = EVALUATE_EXAMPLES)]
     Evaluate(EvaluateArgs),
 }
 
@@ -30,7 +48,7 @@ pub struct TrainArgs {
     #[arg(long)]
     model: String,
     /// Times that every snapshot is seen
-    #[arg(long, default_value_t = 400)]
+    #[arg(long, default_value_t = 400, allow_negative_numbers = true)]
     epochs: usize,
     /// Folder for autoencoder.safetensors and metrics.jsonl
     #[arg(long, value_name = "DIR")]
@@ -39,7 +57,7 @@ pub struct TrainArgs {
     #[arg(long)]
     batch: Option<usize>,
     /// Learning rate; layers that narrow learn at this rate divided by their fan-in (and times 32)
-    #[arg(long, default_value_t = 3e-3)]
+    #[arg(long, default_value_t = 3e-3, allow_negative_numbers = true)]
     lr: f32,
     /// sgd, adam or adamw
     #[arg(long, default_value = "adam")]
@@ -90,17 +108,23 @@ pub fn run(common: &Common, verb: &AutoencoderVerb) -> anyhow::Result<()> {
 }
 
 fn train(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
-    for (field, zero) in [("--epochs", args.epochs == 0), ("--batch", args.batch == Some(0))] {
+    let zeros = [
+        ("--epochs", args.epochs == 0),
+        ("--batch", args.batch == Some(0)),
+        ("--eval-every", args.eval_every == 0),
+    ];
+    for (field, zero) in zeros {
         if zero {
-            return Err(Error::setting(field, "0 trains nothing", "use 1 or more").into());
+            return Err(Error::setting(field, "0 does nothing", "use 1 or more").into());
         }
     }
     let mut spec = ModelSpec::load(&args.model)?.autoencoder()?;
     if let Some(latent) = args.latent {
-        spec = spec.with_latent(latent)?;
+        spec = spec.with_latent("--latent", latent)?;
     }
     let optimizer = Optimizer { kind: args.optimizer, lr: args.lr, ..Optimizer::default() };
-    optimizer.check("-")?;
+    optimizer.check("--")?;
+    files::check_output_folder("--out", &args.out)?;
     let snapshots = Snapshots::load(&args.snapshots)?;
     check_width(&args.snapshots, &snapshots, spec.inputs(), &spec.name)?;
     let is_held_out = |place: usize| args.hold_out > 0 && (place + 1).is_multiple_of(args.hold_out);
@@ -108,10 +132,7 @@ fn train(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     for (place, row) in snapshots.rows.into_iter().enumerate() {
         if is_held_out(place) { held_out.push(row) } else { train.push(row) }
     }
-    if train.is_empty() {
-        let problem = format!("holding every {} snapshot out leaves none to train on", args.hold_out);
-        return Err(Error::setting("--hold-out", problem, "use a larger number, or 0").into());
-    }
+    check_training(args, &train, held_out.len())?;
     let gpu = common.gpu()?;
     let settings = TrainerSettings { optimizer, batch: args.batch, seed: args.seed };
     let mut trainer = Trainer::new(&gpu, &spec, &[&train], &[&held_out], settings)?;
@@ -121,7 +142,8 @@ fn train(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     train_with_curve(&mut trainer, args.epochs, args.eval_every, &spec.name, &mut bars, |_, point| {
         metrics.push(point)?;
         if args.json {
-            println!("{}", serde_json::to_string(point).unwrap_or_default());
+            // Lines that nobody reads any more do not stop the training; the file has them too.
+            let _ = super::say_json(point);
         }
         last = Some(*point);
         diverged(point)
@@ -137,28 +159,44 @@ fn train(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     };
     let path = args.out.join("autoencoder.safetensors");
     file.save(&path, trainer.network())?;
-    if let (Some(point), false, false) = (last, common.quiet, args.json) {
-        println!(
+    if let (Some(point), false) = (last, args.json) {
+        super::say(&format!(
             "{} ({} parameters, {} floats to {})",
             path.display(),
             format::count(spec.parameters() as u64),
             format::count(spec.inputs() as u64),
             spec.latent()
-        );
+        ))?;
         let held_out =
             point.validation_relative_l2.map_or(String::new(), |error| format!(", held out {error:.3}"));
-        println!(
+        super::say(&format!(
             "centred relative L2 error: training {:.3}{held_out} (1 is the mean alone)",
             point.relative_l2
-        );
-        if point.relative_l2 > 0.9 {
-            eprintln!(
-                "warning: the autoencoder has learned little but the mean; train longer or with another rate"
-            );
-        }
+        ))?;
     }
-    common.print_profile(&gpu);
-    Ok(())
+    if last.is_some_and(|point| point.relative_l2 > 0.9) {
+        super::whisper(
+            "warning: the autoencoder has learned little but the mean; train longer or with another rate",
+        );
+    }
+    common.print_profile(&gpu, args.json)
+}
+
+/// Refuses snapshots that there is nothing to learn from: their mean would be all of them, and every
+/// error 0.
+fn check_training(args: &TrainArgs, train: &[Vec<f32>], held_out: usize) -> fedfunnel::Result<()> {
+    if train.len() < 2 && held_out > 0 {
+        let problem = format!("holding {held_out} of the snapshots out leaves {} to train on", train.len());
+        return Err(Error::setting("--hold-out", problem, "use a larger number, or 0"));
+    }
+    if train.iter().skip(1).any(|row| *row != train[0]) {
+        return Ok(());
+    }
+    let problem = match train.len() {
+        1 => "`snapshots` holds a single snapshot, and an autoencoder learns how they differ".to_string(),
+        count => format!("all {count} of its `snapshots` are the same"),
+    };
+    Err(Error::file(&args.snapshots, problem, "log more of them with fedfunnel train --snapshots"))
 }
 
 /// An error where a loss is no number any more.
@@ -189,7 +227,7 @@ fn evaluate_verb(common: &Common, args: &EvaluateArgs) -> anyhow::Result<()> {
     let autoencoder = AutoencoderFile::load(&args.autoencoder)?;
     let snapshots = Snapshots::load(&args.snapshots)?;
     check_width(&args.snapshots, &snapshots, autoencoder.spec.inputs(), &autoencoder.spec.name)?;
-    let classifier = ModelSpec::load(args.model.as_deref().unwrap_or(&snapshots.model))?.classifier()?;
+    let classifier = load_classifier(args, &snapshots)?;
     if classifier.parameters() != snapshots.width() {
         let problem = format!(
             "{} has {} parameters, the snapshots have {}",
@@ -208,7 +246,8 @@ fn evaluate_verb(common: &Common, args: &EvaluateArgs) -> anyhow::Result<()> {
     let evaluator = Evaluator::new(&gpu, &classifier, &images, snapshots.rows.len())?;
     let evaluation = evaluate(&gpu, &autoencoder, &snapshots, &evaluator)?;
     if args.json {
-        return super::print_json(&evaluation);
+        super::print_json(&evaluation)?;
+        return common.print_profile(&gpu, true);
     }
     let columns = ["snapshot", "step", "relative L2", "argmax", "accuracy", "reconstructed", "mean"];
     let mut table = Table::new("evaluation", "Snapshots and what comes back of them", &columns);
@@ -223,14 +262,28 @@ fn evaluate_verb(common: &Common, args: &EvaluateArgs) -> anyhow::Result<()> {
             format::percent(evaluation.mean_accuracy),
         ]);
     }
-    println!("{}", text_table(&table));
-    println!(
+    super::say(&text_table(&table))?;
+    super::say(&format!(
         "centred relative L2 error of all: {:.3} (1 is what the mean of the training snapshots leaves)\n\
          argmax match: {} (the mean alone: {})",
         evaluation.relative_l2,
         format::percent(evaluation.argmax_match),
         format::percent(evaluation.mean_argmax_match)
-    );
-    common.print_profile(&gpu);
-    Ok(())
+    ))?;
+    common.print_profile(&gpu, false)
+}
+
+/// The classifier that was asked for, or else the built-in one that the snapshots name.
+fn load_classifier(args: &EvaluateArgs, snapshots: &Snapshots) -> fedfunnel::Result<ClassifierSpec> {
+    if let Some(name) = &args.model {
+        return ModelSpec::load(name)?.classifier();
+    }
+    if built_in_names().any(|name| name == snapshots.model) {
+        return ModelSpec::load(&snapshots.model)?.classifier();
+    }
+    Err(Error::setting(
+        "--model",
+        format!("the snapshots are of {:?}, which is not built in", snapshots.model),
+        "give the path of its spec",
+    ))
 }

@@ -65,7 +65,9 @@ impl Observer for Bars {
             bar.finish_and_clear();
         }
         if !self.quiet {
-            eprintln!("{:<28} {:>7.1} s  {}", self.what, self.started.elapsed().as_secs_f64(), self.note);
+            let seconds = self.started.elapsed().as_secs_f64();
+            let line = format!("{:<28} {seconds:>7.1} s  {}", self.what, self.note);
+            super::whisper(line.trim_end());
         }
     }
 }

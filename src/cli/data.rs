@@ -9,10 +9,23 @@ use fedfunnel::report::{Table, format, text_table};
 use std::cell::RefCell;
 use std::path::PathBuf;
 
+pub const EXAMPLES: &str = "Examples:
+  fedfunnel data list                   what there is, and what is downloaded
+  fedfunnel data fetch mnist            download MNIST and verify it";
+
+const FETCH_EXAMPLES: &str = "Examples:
+  fedfunnel data fetch mnist
+  fedfunnel data fetch mnist --dir mnist  then: fedfunnel train mnist-mlp --data ./mnist --out run";
+
+const LIST_EXAMPLES: &str = "Examples:
+  fedfunnel data list
+  fedfunnel data list --json --data-dir /scratch/data";
+
 /// What to do with data sets.
 #[derive(Subcommand, Debug)]
 pub enum DataVerb {
     /// Download a data set and verify it
+    #[command(after_help = FETCH_EXAMPLES)]
     Fetch {
         /// Its name, as in `fedfunnel data list`
         name: String,
@@ -24,6 +37,7 @@ pub enum DataVerb {
         json: bool,
     },
     /// Show which data sets there are
+    #[command(after_help = LIST_EXAMPLES)]
     List {
         /// Print JSON
         #[arg(long)]
@@ -42,7 +56,7 @@ pub fn run(common: &Common, verb: &DataVerb) -> anyhow::Result<()> {
             if *json {
                 return super::print_json(&report);
             }
-            println!("{report}");
+            super::say(&report.to_string())?;
         }
         DataVerb::List { json } => {
             let list = data::list(&data_dir);
@@ -62,7 +76,7 @@ pub fn run(common: &Common, verb: &DataVerb) -> anyhow::Result<()> {
                     set.how.clone(),
                 ]);
             }
-            println!("{}\n{}", text_table(&table), data_dir.path().display());
+            super::say(&format!("{}\n{}", text_table(&table), data_dir.path().display()))?;
         }
     }
     Ok(())
@@ -91,7 +105,7 @@ impl FetchBars {
             FetchEvent::RouteFailed { route, reason } => {
                 self.finish();
                 if !quiet {
-                    eprintln!("{route}: {reason}; trying the next way");
+                    super::whisper(&format!("{route}: {reason}; trying the next way"));
                 }
             }
             FetchEvent::Route { .. } | FetchEvent::AlreadyThere { .. } => {}

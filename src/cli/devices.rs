@@ -5,6 +5,10 @@ use clap::Args;
 use fedfunnel::gpu::adapters;
 use fedfunnel::report::{Table, format, text_table};
 
+pub const EXAMPLES: &str = "Examples:
+  fedfunnel devices                     a table; * marks the adapter that would be used
+  fedfunnel devices --device 1 --json   the same for machines, with adapter 1 chosen";
+
 /// Arguments of `devices`.
 #[derive(Args, Debug)]
 pub struct DevicesArgs {
@@ -49,6 +53,5 @@ pub fn run(common: &Common, args: &DevicesArgs) -> anyhow::Result<()> {
             yes_no(adapter.timestamps),
         ]);
     }
-    println!("{}", text_table(&table));
-    Ok(())
+    super::say(&text_table(&table))
 }

@@ -30,11 +30,12 @@ const EXAMPLES: &str = "Examples:
   fedfunnel devices                     the adapters of this machine
   fedfunnel data fetch mnist            the whole of MNIST
   fedfunnel train mnist-mlp --data mnist --epochs 10 --snapshots 100 --out run
-  fedfunnel autoencoder train --snapshots run/snapshots.safetensors --model ae-mnist --epochs 400 --out ae
+  fedfunnel autoencoder train --snapshots run/snapshots.safetensors --model ae-mnist --out ae
   fedfunnel simulate mnist --out sim    the paper's federation on the whole of MNIST";
 
 /// What every verb understands.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Options of all verbs")]
 struct Common {
     /// Adapter: auto, its number or a part of its name in `fedfunnel devices`
     #[arg(long, global = true, default_value = "auto", value_name = "auto|INDEX|NAME")]
@@ -51,7 +52,7 @@ struct Common {
     /// Compile kernels with bounds checks (slower)
     #[arg(long, global = true)]
     checked: bool,
-    /// No progress bars
+    /// Print results only, no progress
     #[arg(long, short, global = true)]
     quiet: bool,
 }
@@ -60,7 +61,8 @@ impl Common {
     fn gpu(&self) -> fedfunnel::Result<Gpu> {
         Gpu::open(&GpuOptions {
             device: self.device.clone(),
-            max_binding_bytes: self.max_binding_bytes,
+            // Buffers are padded to 16 bytes, so a limit in between cannot be used to the last byte.
+            max_binding_bytes: self.max_binding_bytes.map(|bytes| bytes - bytes % 16),
             checked: self.checked,
             profile: self.profile,
         })
@@ -74,9 +76,9 @@ impl Common {
         bars::Bars::new(self.quiet)
     }
 
-    /// Prints what the kernels cost, where that was asked for.
-    fn print_profile(&self, gpu: &Gpu) {
-        let Some(profile) = gpu.profile() else { return };
+    /// Prints what the kernels cost, where that was asked for: on stderr where stdout is for `json`.
+    fn print_profile(&self, gpu: &Gpu, json: bool) -> anyhow::Result<()> {
+        let Some(profile) = gpu.profile() else { return Ok(()) };
         let mut table =
             Table::new("profile", "Kernels on the device", &["kernel", "calls", "total", "mean", "share"]);
         for kernel in &profile.kernels {
@@ -88,40 +90,72 @@ impl Common {
                 format::percent(kernel.share),
             ]);
         }
-        println!("{}", text_table(&table));
+        if json {
+            whisper(&text_table(&table));
+            return Ok(());
+        }
+        say(&text_table(&table))
     }
 }
 
 #[derive(Subcommand, Debug)]
 enum Verb {
     /// Run a small federation on the embedded sample, raw and compressed, and write a report
+    #[command(after_help = simulate::DEMO_EXAMPLES)]
     Demo(simulate::DemoArgs),
     /// List the adapters of this machine
+    #[command(after_help = devices::EXAMPLES)]
     Devices(devices::DevicesArgs),
     /// Data sets: fetch and list
-    #[command(subcommand)]
+    #[command(subcommand, after_help = data::EXAMPLES)]
     Data(data::DataVerb),
     /// Train a classifier
+    #[command(after_help = train::EXAMPLES)]
     Train(train::TrainArgs),
     /// Train and evaluate autoencoders on weight snapshots
-    #[command(subcommand)]
+    #[command(subcommand, after_help = autoencoder::EXAMPLES)]
     Autoencoder(autoencoder::AutoencoderVerb),
     /// Simulate federated rounds with compressed updates beside raw ones
+    #[command(after_help = simulate::EXAMPLES)]
     Simulate(simulate::SimulateArgs),
 }
 
 /// Runs the command line.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(answer) => return answer_arguments(&answer),
+    };
     match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
-            let usage = error.downcast_ref::<fedfunnel::Error>().is_some_and(fedfunnel::Error::is_usage);
+            // Our own errors are whole sentences; those of others need what is behind them.
+            let (text, usage) = match error.downcast_ref::<fedfunnel::Error>() {
+                Some(own) => (own.to_string(), own.is_usage()),
+                None => (format!("{error:#}"), false),
+            };
+            whisper(&format!("error: {}", text.replace(['\n', '\r'], " ")));
             ExitCode::from(if usage { 2 } else { 1 })
         }
     }
+}
+
+/// Help and version as they are; what is wrong with the arguments in one line.
+fn answer_arguments(answer: &clap::Error) -> ExitCode {
+    use clap::error::ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
+    if matches!(answer.kind(), DisplayHelp | DisplayVersion | DisplayHelpOnMissingArgumentOrSubcommand) {
+        // Nobody to print to is no failure.
+        let _ = answer.print();
+        return ExitCode::from(answer.exit_code() as u8);
+    }
+    let text = answer.render().to_string();
+    let said = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+    let said: Vec<_> =
+        said.filter(|line| !line.is_empty() && !line.starts_with("For more information")).collect();
+    let sentence = said.join("; ").replace(":; ", ": ").replace("; tip: ", "; ");
+    whisper(&format!("{sentence}; see --help"));
+    ExitCode::from(2)
 }
 
 fn run(cli: &Cli) -> anyhow::Result<()> {
@@ -134,6 +168,23 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Verb::Autoencoder(verb) => autoencoder::run(common, verb),
         Verb::Simulate(args) => simulate::run(common, args),
     }
+}
+
+/// Prints a line on stdout. Unlike `println!` it does not panic where stdout is closed or full.
+fn say(line: &str) -> anyhow::Result<()> {
+    use std::io::Write;
+    writeln!(std::io::stdout(), "{line}").context("cannot write to standard output")
+}
+
+/// Prints a line on stderr, if anybody listens.
+fn whisper(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Prints a value as one line of JSON.
+fn say_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    say(&serde_json::to_string(value)?)
 }
 
 /// Prints a value as JSON.

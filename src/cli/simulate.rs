@@ -2,10 +2,19 @@
 
 use super::Common;
 use clap::Args;
-use fedfunnel::federation::{Outcome, SimulationSpec, Summary, simulate, tell};
+use fedfunnel::federation::{Outcome, SimulationSpec, Summary, check, simulate, tell};
+use fedfunnel::files;
 use fedfunnel::report::{JsonLines, Report, Table, format, html, slug, svg_file, text_table};
-use fedfunnel::{data, files};
 use std::path::{Path, PathBuf};
+
+pub const DEMO_EXAMPLES: &str = "Examples:
+  fedfunnel demo                        then open fedfunnel-demo/report.html
+  fedfunnel demo --set rounds=3 --set autoencoder.latent=8 --out small";
+
+pub const EXAMPLES: &str = "Examples:
+  fedfunnel simulate mnist --out sim    the paper's federation (first: fedfunnel data fetch mnist)
+  fedfunnel simulate demo --set collaborators=5 --set 'partition={kind=\"dirichlet\",alpha=0.5}'
+  fedfunnel simulate demo --print-config > mine.toml   then edit it: fedfunnel simulate mine.toml";
 
 /// Arguments of `demo`.
 #[derive(Args, Debug)]
@@ -50,8 +59,7 @@ pub fn demo(common: &Common, args: &DemoArgs) -> anyhow::Result<()> {
 pub fn run(common: &Common, args: &SimulateArgs) -> anyhow::Result<()> {
     let spec = SimulationSpec::load(&args.name, &args.set)?;
     if args.print_config {
-        print!("{}", spec.to_toml()?);
-        return Ok(());
+        return super::say(spec.to_toml()?.trim_end());
     }
     let out = args.out.clone().unwrap_or_else(|| format!("fedfunnel-{}", slug(&spec.name)).into());
     let verb = format!("simulate {}", quoted(&args.name));
@@ -81,23 +89,24 @@ fn run_spec(
     json: bool,
 ) -> anyhow::Result<()> {
     let data_dir = common.data_dir()?;
-    // Data that are not there are missed before the device is opened.
-    data::load(&spec.data, &data_dir)?;
+    // What can be refused is refused before the device is opened, let alone a round is run.
+    files::check_output_folder("--out", out)?;
+    check(spec, &data_dir)?;
     let gpu = common.gpu()?;
     if !common.quiet && !json {
-        eprintln!("{} on {} ({})", spec.name, gpu.adapter.name, gpu.adapter.driver);
+        super::whisper(&format!("{} on {} ({})", spec.name, gpu.adapter.name, gpu.adapter.driver));
     }
     let outcome = simulate(&gpu, spec, &data_dir, &mut common.bars())?;
     let summary = Summary::of(&outcome, &gpu.adapter);
     let report = tell(&outcome, &summary, command)?;
     write(out, &outcome, &summary, &report)?;
     if json {
-        return super::print_json(&summary);
+        super::print_json(&summary)?;
+    } else {
+        super::say(&text_table(&closing_table(&summary)))?;
+        super::say(&out.join("report.html").display().to_string())?;
     }
-    println!("{}", text_table(&closing_table(&summary)));
-    println!("{}", out.join("report.html").display());
-    common.print_profile(&gpu);
-    Ok(())
+    common.print_profile(&gpu, json)
 }
 
 fn write(out: &Path, outcome: &Outcome, summary: &Summary, report: &Report) -> anyhow::Result<()> {

@@ -14,6 +14,11 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
+pub const EXAMPLES: &str = "Examples:
+  fedfunnel train mnist-mlp --epochs 2 --out run      the sample of MNIST inside the program
+  fedfunnel train mnist-mlp --data mnist --snapshots 100 --out run
+  fedfunnel train mnist-mlp --init run/model.safetensors --lr 1e-4 --out more";
+
 /// Arguments of `train`.
 #[derive(Args, Debug)]
 pub struct TrainArgs {
@@ -23,22 +28,22 @@ pub struct TrainArgs {
     #[arg(long, default_value = "mnist-sample")]
     data: String,
     /// Times that every training image is seen
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 10, allow_negative_numbers = true)]
     epochs: u64,
     /// Images per step
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 64, allow_negative_numbers = true)]
     batch: usize,
     /// Learning rate
-    #[arg(long, default_value_t = 1e-3)]
+    #[arg(long, default_value_t = 1e-3, allow_negative_numbers = true)]
     lr: f32,
     /// sgd, adam or adamw
     #[arg(long, default_value = "adam")]
     optimizer: OptimizerKind,
     /// Momentum of sgd
-    #[arg(long, default_value_t = 0.9)]
+    #[arg(long, default_value_t = 0.9, allow_negative_numbers = true)]
     momentum: f32,
     /// L2 penalty (sgd, adam) or decay (adamw)
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
     weight_decay: f32,
     /// Seed of initial weights and of the order of images
     #[arg(long, default_value_t = 0)]
@@ -84,9 +89,11 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
         weight_decay: args.weight_decay,
         ..Optimizer::default()
     };
-    optimizer.check("-")?;
+    optimizer.check("--")?;
+    files::check_output_folder("--out", &args.out)?;
     let data = data::load(&args.data, &common.data_dir()?)?;
     spec.check_data(&data)?;
+    check_snapshots(args, data.train.len())?;
     let gpu = common.gpu()?;
     let train = ResidentImages::upload(&gpu, &data.train)?;
     let test = ResidentImages::upload(&gpu, &data.test)?;
@@ -102,6 +109,7 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     let mut metrics = JsonLines::create(args.out.join("metrics.jsonl"))?;
     let mut snapshots = [Snapshots::new(&spec.name)];
     let mut bars = common.bars();
+    let batch = cohort.batch() as u64;
     let mut steps = 0;
     for epoch in 0..args.epochs {
         let order = data::epoch_order(data.train.len(), u64::from(args.seed), epoch, !args.no_shuffle);
@@ -109,7 +117,7 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
         bars.begin(&format!("epoch {}/{}", epoch + 1, args.epochs), "images", data.train.len() as u64);
         let start = Instant::now();
         train_epoch(&mut cohort, &orders, args.snapshots, (steps, epoch), &mut snapshots, &mut |done| {
-            bars.advance(u64::from(done) * args.batch as u64);
+            bars.advance(u64::from(done) * batch);
         })?;
         steps += cohort.steps(&orders) as u64;
         let trained = cohort.take_tallies()?[0];
@@ -133,7 +141,8 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
         bars.end();
         metrics.push(&line)?;
         if args.json {
-            println!("{}", serde_json::to_string(&line)?);
+            // Lines that nobody reads any more do not stop the training; the file has them too.
+            let _ = super::say_json(&line);
         }
         if !line.train_loss.is_finite() {
             return Err(Error::setting(
@@ -156,9 +165,21 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     if args.snapshots.is_some() {
         snapshots[0].save(&args.out.join("snapshots.safetensors"))?;
     }
-    if !common.quiet && !args.json {
-        println!("{}", args.out.join("model.safetensors").display());
+    if !args.json {
+        super::say(&args.out.join("model.safetensors").display().to_string())?;
     }
-    common.print_profile(&gpu);
-    Ok(())
+    common.print_profile(&gpu, args.json)
+}
+
+/// Refuses a run that would end before its first snapshot.
+fn check_snapshots(args: &TrainArgs, images: usize) -> fedfunnel::Result<()> {
+    let steps = args.epochs.saturating_mul(images.div_ceil(args.batch) as u64);
+    match args.snapshots {
+        Some(SnapshotEvery::Steps(every)) if every as u64 > steps => Err(Error::setting(
+            "--snapshots",
+            format!("the run ends after {steps} steps, before the first snapshot after {every}"),
+            "use a smaller number, or more --epochs",
+        )),
+        _ => Ok(()),
+    }
 }

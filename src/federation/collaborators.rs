@@ -48,6 +48,9 @@ impl<'g> Collaborators<'g> {
         (batch, optimizer, seed): (usize, Optimizer, u32),
     ) -> Result<Self> {
         let widest = spec.network().iter().map(|l| l.inputs.max(l.outputs)).max().unwrap_or(1);
+        // A batch larger than everybody's share is that share.
+        let largest = shares.iter().map(Vec::len).max().unwrap_or(1).max(1);
+        let batch = batch.clamp(1, largest);
         let fitting = gpu.max_binding_bytes() as usize / (4 * batch * widest);
         let together = shares.len().min(fitting).max(1);
         let cohort = Cohort::new(gpu, spec, images, together, batch, optimizer)?;

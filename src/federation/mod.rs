@@ -12,7 +12,7 @@ mod summary;
 pub use collaborators::Collaborators;
 pub use ledger::{Direction, Ledger, Transfer};
 pub use rounds::{RoundResult, Wire, run_rounds};
-pub use simulation::{Outcome, simulate};
+pub use simulation::{Outcome, check, simulate};
 pub use spec::{AutoencoderSettings, Prepass, SimulationSpec};
 pub use story::tell;
 pub use summary::{RunSummary, Summary};

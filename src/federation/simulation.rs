@@ -43,12 +43,20 @@ pub struct Outcome {
     pub wall: Duration,
 }
 
-/// Checks that the parts of a spec fit each other, before anything is started.
+/// Checks all of a spec that can be checked without a device: models, data, and how it is dealt out.
+pub fn check(spec: &SimulationSpec, data_dir: &DataDir) -> Result<()> {
+    let (classifier, _) = parts(spec)?;
+    let data = load(&spec.data, data_dir)?;
+    classifier.check_data(&data)?;
+    partition(&data.train.labels, spec.collaborators, &spec.partition, u64::from(spec.seed)).map(drop)
+}
+
+/// Checks that the parts of a spec fit each other.
 fn parts(spec: &SimulationSpec) -> Result<(ClassifierSpec, AutoencoderSpec)> {
     let classifier = ModelSpec::load(&spec.model)?.classifier()?;
     let mut autoencoder = ModelSpec::load(&spec.autoencoder.model)?.autoencoder()?;
     if let Some(latent) = spec.autoencoder.latent {
-        autoencoder = autoencoder.with_latent(latent)?;
+        autoencoder = autoencoder.with_latent("autoencoder.latent", latent)?;
     }
     if autoencoder.inputs() != classifier.parameters() {
         return Err(Error::setting(

@@ -92,9 +92,7 @@ impl SimulationSpec {
         let path = Path::new(name_or_path);
         let text = match built_in {
             Some((_, text)) => text.to_string(),
-            None if path.extension().is_some() || path.exists() => {
-                std::fs::read_to_string(path).map_err(Error::io("read", path))?
-            }
+            None if path.extension().is_some() || path.exists() => files::read_text(path)?,
             None => {
                 let names = || BUILT_IN.iter().map(|(name, _)| *name);
                 let mend = match files::nearest(name_or_path, names()) {
@@ -109,7 +107,8 @@ impl SimulationSpec {
         // The file is held to the form first, so that its own mistakes are shown in its own lines.
         let mut spec: Self = files::parse_toml(&text, path)?;
         if !settings.is_empty() {
-            spec = files::parse_toml(&apply(&text, settings, path)?, Path::new("--set"))?;
+            let root: toml::Table = files::parse_toml(&text, path)?;
+            spec = apply(&root, settings)?.try_into().map_err(|error| blame(&root, settings, &error))?;
         }
         spec.check()?;
         Ok(spec)
@@ -143,9 +142,9 @@ impl SimulationSpec {
     }
 }
 
-/// Sets `key=value` pairs in a TOML text; keys may be dotted, values are TOML or else plain text.
-fn apply(text: &str, settings: &[String], origin: &Path) -> Result<String> {
-    let mut root: toml::Table = toml::from_str(text).map_err(|e| files::toml_error(&e, text, origin))?;
+/// Sets `key=value` pairs in a spec; keys may be dotted, values are TOML or else plain text.
+fn apply(root: &toml::Table, settings: &[String]) -> Result<toml::Table> {
+    let mut root = root.clone();
     for setting in settings {
         let wrong = |problem: &str| {
             Error::setting(
@@ -154,27 +153,50 @@ fn apply(text: &str, settings: &[String], origin: &Path) -> Result<String> {
                 "write it as key=value, e.g. rounds=5",
             )
         };
-        let (key, value) = setting.split_once('=').ok_or_else(|| wrong("has no ="))?;
+        let (key, value) = setting.split_once('=').ok_or_else(|| wrong("it has no ="))?;
         let value = format!("value = {value}")
             .parse::<toml::Table>()
             .ok()
             .and_then(|mut table| table.remove("value"))
             .unwrap_or_else(|| toml::Value::String(value.trim().to_string()));
         let mut parts: Vec<&str> = key.trim().split('.').collect();
-        let last = parts.pop().filter(|last| !last.is_empty()).ok_or_else(|| wrong("has no key"))?;
+        let last = parts.pop().filter(|last| !last.is_empty()).ok_or_else(|| wrong("it has no key"))?;
         let mut table = &mut root;
         for part in parts {
             table = table
                 .entry(part)
                 .or_insert_with(|| toml::Value::Table(toml::Table::new()))
                 .as_table_mut()
-                .ok_or_else(|| wrong("goes through a value that is no table"))?;
+                .ok_or_else(|| wrong("it goes through a value that is no table"))?;
         }
         table.insert(last.to_string(), value);
     }
-    toml::to_string(&root).map_err(|e| {
-        Error::setting("--set", format!("the settings could not be written ({e})"), "give plain TOML values")
-    })
+    Ok(root)
+}
+
+/// Finds the setting that is at fault: the one without which all is well, or else the first that goes
+/// wrong by itself.
+fn blame(root: &toml::Table, settings: &[String], error: &toml::de::Error) -> Error {
+    let outcome = |settings: &[String]| {
+        apply(root, settings)
+            .ok()
+            .map(toml::Table::try_into::<SimulationSpec>)
+            .and_then(|result| result.err())
+    };
+    let without = |place: usize| {
+        let others = settings.iter().enumerate().filter(|(other, _)| *other != place);
+        outcome(&others.map(|(_, setting)| setting.clone()).collect::<Vec<_>>())
+    };
+    let alone = |place: usize| outcome(&settings[place..=place]);
+    let place = (0..settings.len())
+        .find(|&place| without(place).is_none())
+        .or_else(|| (0..settings.len()).find(|&place| alone(place).is_some()));
+    let (problem, mend) = match place {
+        Some(place) => files::toml_problem(&alone(place).unwrap_or_else(|| error.clone())),
+        None => files::toml_problem(error),
+    };
+    let field = place.map_or("--set".to_string(), |place| format!("--set {}", settings[place]));
+    Error::setting(field, problem, mend)
 }
 
 #[cfg(test)]
@@ -191,6 +213,8 @@ mod tests {
         assert_eq!(spec.prepass.snapshot_every, SnapshotEvery::Steps(7));
         for (pairs, words) in [
             (["ronds=3"], ["ronds", "rounds"]),
+            (["rounds=many"], ["--set rounds=many", "expected u32"]),
+            (["partition.kind=dirichlet"], ["--set partition.kind=dirichlet", "add `alpha`"]),
             (["optimizer.lrr=3"], ["lrr", "lr"]),
             (["rounds=0"], ["rounds", "1 or more"]),
             (["rounds"], ["rounds", "key=value"]),
@@ -202,6 +226,15 @@ mod tests {
                 assert!(error.to_string().contains(word), "{error}");
             }
         }
+    }
+
+    #[test]
+    fn of_several_settings_the_wrong_one_is_named() {
+        let settings = ["partition.kind=dirichlet", "rounds=x", "partition.alpha=1"].map(str::to_string);
+        let error = SimulationSpec::load("demo", &settings).unwrap_err().to_string();
+        assert!(error.starts_with("--set rounds=x: "), "{error}");
+        let spec = SimulationSpec::load("demo", &[&settings[..1], &settings[2..]].concat()).unwrap();
+        assert_eq!(spec.partition, Partitioner::Dirichlet { alpha: 1.0 });
     }
 
     #[test]

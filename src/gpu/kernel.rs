@@ -19,6 +19,9 @@ pub const SHADERS: &[(&str, &str)] = &[
     ("standardize", include_str!("../../shaders/standardize.wgsl")),
 ];
 
+/// Names and values of a file's tile sizes.
+type Tiles = &'static [(&'static str, u32)];
+
 /// One variant of one entry point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Kernel {
@@ -28,7 +31,7 @@ pub struct Kernel {
     pub entry: &'static str,
     /// Values for the file's `const NAME: u32 = ...;` lines: register tile sizes, which WGSL's
     /// `override` cannot set because arrays in registers need a constant length.
-    pub tiles: &'static [(&'static str, u32)],
+    pub tiles: Tiles,
 }
 
 impl Kernel {
@@ -38,7 +41,7 @@ impl Kernel {
     }
 
     /// The variant with other register tiles.
-    pub const fn tiled(self, tiles: &'static [(&'static str, u32)]) -> Self {
+    pub const fn tiled(self, tiles: Tiles) -> Self {
         Self { tiles, ..self }
     }
 
@@ -256,7 +259,7 @@ pub(super) fn reflect(kernel: &Kernel, source: &str) -> Result<Reflected> {
 #[derive(Debug, Default)]
 pub(super) struct Registry {
     compiled: Mutex<HashMap<Kernel, Arc<Compiled>>>,
-    modules: Mutex<HashMap<(&'static str, &'static [(&'static str, u32)]), wgpu::ShaderModule>>,
+    modules: Mutex<HashMap<(&'static str, Tiles), wgpu::ShaderModule>>,
 }
 
 impl Registry {

@@ -74,32 +74,34 @@ impl Optimizer {
         }
     }
 
-    /// Refuses settings that cannot work.
+    /// Refuses settings that cannot work. `section` is where they were given: a table of a spec, or "--"
+    /// for arguments.
     pub fn check(&self, section: &str) -> Result<()> {
-        let within = |name: &str, value: f32, low: f32, high: f32| {
-            if value.is_finite() && (low..high).contains(&value) {
-                return Ok(());
-            }
-            let field = if section.is_empty() { name.into() } else { format!("{section}.{name}") };
-            Err(Error::setting(
-                field,
-                format!("{value} does not work"),
-                format!("use {low} or more, below {high}"),
-            ))
+        let field = |name: &str| match section {
+            "--" => format!("--{}", name.replace('_', "-")),
+            section => format!("{section}.{name}"),
         };
-        if self.lr == 0.0 {
-            return Err(Error::setting(
-                format!("{section}.lr"),
-                "a rate of 0 learns nothing",
-                "use a larger one",
-            ));
+        let refuse = |name: &str, value: f32, mend: &str| {
+            Err(Error::setting(field(name), format!("{value} does not work"), mend))
+        };
+        if !self.lr.is_finite() || self.lr <= 0.0 {
+            return refuse("lr", self.lr, "use a number above 0, such as 0.001");
         }
-        within("lr", self.lr, 0.0, f32::MAX)?;
-        within("momentum", self.momentum, 0.0, 1.0)?;
-        within("beta1", self.beta1, 0.0, 1.0)?;
-        within("beta2", self.beta2, 0.0, 1.0)?;
-        within("epsilon", self.epsilon, 0.0, 1.0)?;
-        within("weight_decay", self.weight_decay, 0.0, f32::MAX)
+        if !self.weight_decay.is_finite() || self.weight_decay < 0.0 {
+            return refuse("weight_decay", self.weight_decay, "use 0 or more");
+        }
+        let fractions = [
+            ("momentum", self.momentum),
+            ("beta1", self.beta1),
+            ("beta2", self.beta2),
+            ("epsilon", self.epsilon),
+        ];
+        for (name, value) in fractions {
+            if !(0.0..1.0).contains(&value) {
+                return refuse(name, value, "use 0 or more, below 1");
+            }
+        }
+        Ok(())
     }
 
     /// The schedule's entry for step `t` (from 1) on `samples` samples.

@@ -17,6 +17,15 @@ pub fn built_in_names() -> impl Iterator<Item = &'static str> {
     BUILT_IN.iter().map(|(name, _)| *name)
 }
 
+/// More parameters than this are a slip of the pen: 16 GiB for one replica without its moments.
+const MOST_PARAMETERS: usize = 1 << 32;
+
+/// Whether the product of these does not overflow, nor come near.
+fn fits_in_memory(lengths: &[usize]) -> bool {
+    let product = lengths.iter().try_fold(1usize, |product, length| product.checked_mul(*length));
+    product.is_some_and(|product| product <= MOST_PARAMETERS)
+}
+
 /// Initial values of a layer; all of them uniform, so that they are the same on every adapter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -157,7 +166,7 @@ impl ModelSpec {
         }
         let path = Path::new(name_or_path);
         if path.extension().is_some() || path.exists() {
-            let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+            let text = crate::files::read_text(path)?;
             return Self::parse(&text, path);
         }
         let mend = match crate::files::nearest(name_or_path, built_in_names()) {
@@ -185,6 +194,27 @@ impl ModelSpec {
     }
 
     fn check(&self, origin: &Path) -> Result<()> {
+        self.check_form(origin)?;
+        let (field, layers) = match self {
+            Self::Classifier(spec) if fits_in_memory(&spec.input) => ("layers", spec.network()),
+            Self::Classifier(_) => ("input", Vec::new()),
+            Self::Autoencoder(spec) => ("widths", spec.network()),
+        };
+        let total = layers.iter().try_fold(0usize, |sum, layer| {
+            let weights = layer.inputs.checked_mul(layer.outputs)?;
+            sum.checked_add(weights)?.checked_add(layer.outputs)
+        });
+        match total {
+            Some(total) if (1..=MOST_PARAMETERS).contains(&total) => Ok(()),
+            _ => Err(Error::setting(
+                format!("{}: {field}", origin.display()),
+                format!("a model of more than {MOST_PARAMETERS} parameters"),
+                "use smaller numbers",
+            )),
+        }
+    }
+
+    fn check_form(&self, origin: &Path) -> Result<()> {
         let wrong = |field: &str, problem: String, mend: &str| {
             Err(Error::setting(format!("{}: {field}", origin.display()), problem, mend))
         };
@@ -364,17 +394,20 @@ impl AutoencoderSpec {
         self.network()[self.encoder_layers()..].iter().map(LayerSpec::parameters).sum()
     }
 
-    /// The same with the latent replaced.
-    pub fn with_latent(mut self, latent: usize) -> Result<Self> {
+    /// The same with the latent replaced. `field` is where the user gave it.
+    pub fn with_latent(mut self, field: &str, latent: usize) -> Result<Self> {
         let place = self.latent_place();
+        let others = self.widths.iter().enumerate().filter(|(other, _)| *other != place);
+        // The latent is the smallest width: a larger one would make another layer the latent.
+        let narrowest = others.map(|(_, width)| *width).min().unwrap_or(0);
+        if latent == 0 || latent >= narrowest {
+            return Err(Error::setting(
+                field,
+                format!("a latent of {latent} does not fit {} with widths {:?}", self.name, self.widths),
+                format!("use 1 to {}", narrowest.saturating_sub(1)),
+            ));
+        }
         self.widths[place] = latent;
-        self.check().map_err(|_| {
-            Error::setting(
-                "--latent",
-                format!("{latent} does not work for widths {:?}", self.widths),
-                format!("use 1 or more, less than {}", self.widths[0]),
-            )
-        })?;
         Ok(self)
     }
 
@@ -427,12 +460,32 @@ mod tests {
     }
 
     #[test]
+    fn a_latent_stays_the_narrowest_width() {
+        let text = "name = \"deep\"\nkind = \"autoencoder\"\nwidths = [9, 5, 2, 5, 9]";
+        let deep = ModelSpec::parse(text, Path::new("deep")).unwrap().autoencoder().unwrap();
+        assert_eq!(deep.clone().with_latent("--latent", 4).unwrap().widths, [9, 5, 4, 5, 9]);
+        for wrong in [0, 5, 6, 9, usize::MAX] {
+            let error = deep.clone().with_latent("--latent", wrong).unwrap_err().to_string();
+            assert!(error.contains("--latent") && error.contains("use 1 to 4"), "{error}");
+        }
+    }
+
+    #[test]
     fn faults_in_a_spec_are_named() {
         for (text, words) in [
             ("name = \"x\"\nkind = \"autoencoder\"\nwidths = [8, 9, 8]", vec!["latent", "smaller"]),
             ("name = \"x\"\nkind = \"autoencoder\"\nwidths = [8, 2, 7]", vec!["8 in and 7 out"]),
             ("name = \"x\"\nkind = \"autoencoder\"\nwidhts = [8, 2, 8]", vec!["widhts", "widths"]),
             ("name = \"x\"\nkind = \"classifier\"\ninput = [1, 2, 3]\nlayers = []", vec!["layers"]),
+            (
+                "name = \"x\"\nkind = \"autoencoder\"\nwidths = [9999999999, 9999999998, 9999999999]",
+                vec!["widths", "smaller"],
+            ),
+            (
+                "name = \"x\"\nkind = \"classifier\"\ninput = [4294967296, 4294967296, 1]\n\
+                 layers = [{ kind = \"dense\", outputs = 2 }]",
+                vec!["input", "smaller"],
+            ),
         ] {
             let error = ModelSpec::parse(text, Path::new("mine.toml")).unwrap_err().to_string();
             for word in words {

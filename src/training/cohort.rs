@@ -43,6 +43,8 @@ impl<'g> Cohort<'g> {
                 "choose a data set and a model that fit each other",
             ));
         }
+        // A batch larger than the data set is the data set; more places would only take memory.
+        let batch = batch.clamp(1, images.len.max(1));
         let network = Network::new(gpu, &spec.network(), replicas, Some(&optimizer))?;
         let workspace = network.workspace(gpu, batch, true, None)?;
         // One window's sample numbers and schedule have to fit one binding each.
@@ -78,6 +80,11 @@ impl<'g> Cohort<'g> {
     /// R
     pub fn replicas(&self) -> usize {
         self.network.replicas()
+    }
+
+    /// Samples that a replica sees in a step.
+    pub fn batch(&self) -> usize {
+        self.batch
     }
 
     /// How many steps an epoch over the longest of these orders takes.

@@ -73,17 +73,15 @@ impl Snapshots {
         let (&[count, width], Some(model)) = (shape.as_slice(), file.metadata()?.remove("model")) else {
             return Err(Error::file(
                 path,
-                format!(
-                    "not a snapshot file (`snapshots` has shape {shape:?}, and there may be no model's name)"
-                ),
+                format!("it is no snapshot file (`snapshots` has shape {shape:?}, or no model is named)"),
                 "write one with fedfunnel train --snapshots",
             ));
         };
-        if count == 0 || width == 0 || flat.iter().any(|value| !value.is_finite()) {
+        if count == 0 || width == 0 {
             return Err(Error::file(
                 path,
-                format!("{count} snapshots of {width} values, or values that are not finite"),
-                "train with a smaller rate and write snapshots again",
+                format!("`snapshots` holds {count} snapshots of {width} values"),
+                "write one with fedfunnel train --snapshots",
             ));
         }
         let metadata = file.metadata()?;

@@ -54,11 +54,8 @@ pub fn evaluate(
 ) -> Result<Evaluation> {
     let (spec, standard) = (&autoencoder.spec, &autoencoder.standard);
     let count = snapshots.rows.len();
-    let encoder = Encoder::new(gpu, spec, &[(&autoencoder.parameters, standard)], count)?;
-    let decoder = DecoderState::of(spec, &autoencoder.parameters, standard);
-    let bank = DecoderBank::new(gpu, spec, &[decoder], count)?;
-    let flat = bank.weights(&encoder.codes(&snapshots.rows.concat())?)?;
-    let restored: Vec<&[f32]> = flat.chunks_exact(spec.inputs()).collect();
+    let flat = reconstruct(gpu, autoencoder, &snapshots.rows)?;
+    let restored: Vec<&[f32]> = flat.chunks_exact(spec.inputs()).take(count).collect();
     let original = evaluator.evaluate(&snapshots.rows)?;
     let reconstructed = evaluator.evaluate(&restored)?;
     let mean = evaluator.evaluate(&[&standard.means])?[0];
@@ -95,6 +92,26 @@ pub fn evaluate(
         mean_accuracy: mean.accuracy,
         mean_loss: mean.loss,
     })
+}
+
+/// Sends rows through encoder and decoder, as many at a time as the device holds.
+fn reconstruct(gpu: &Gpu, autoencoder: &AutoencoderFile, rows: &[Vec<f32>]) -> Result<Vec<f32>> {
+    let (spec, standard) = (&autoencoder.spec, &autoencoder.standard);
+    // A batch either fits one binding, or is cut where the matrix is cut: then it fits as long as it has
+    // no more lines than the matrix has columns.
+    let fitting = gpu.max_binding_bytes() as usize / (4 * spec.inputs());
+    let narrowest = spec.widths[1].min(spec.widths[spec.widths.len() - 2]);
+    let batch = rows.len().min(fitting.max(narrowest));
+    let encoder = Encoder::new(gpu, spec, &[(&autoencoder.parameters, standard)], batch)?;
+    let decoder = DecoderState::of(spec, &autoencoder.parameters, standard);
+    let bank = DecoderBank::new(gpu, spec, &[decoder], batch)?;
+    let mut restored = Vec::with_capacity(rows.len().next_multiple_of(batch) * spec.inputs());
+    for part in rows.chunks(batch) {
+        let mut lines = part.concat();
+        lines.resize(batch * spec.inputs(), 0.0);
+        restored.extend(bank.weights(&encoder.codes(&lines)?)?);
+    }
+    Ok(restored)
 }
 
 fn relative(error: f64, spread: f64) -> f64 {

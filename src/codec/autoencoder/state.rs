@@ -66,12 +66,16 @@ impl AutoencoderFile {
         let (Some(spec), Some(model)) = (metadata.remove("spec"), metadata.remove("model")) else {
             return Err(Error::file(
                 path,
-                "no autoencoder of fedfunnel's",
+                "it is no autoencoder of fedfunnel's (no spec and model are named)",
                 "write one with fedfunnel autoencoder train",
             ));
         };
-        let spec = ModelSpec::parse(&spec, path)?.autoencoder()?;
-        let mut parameters = Vec::with_capacity(spec.parameters());
+        // A spec inside a file is the file's fault, not that of a setting.
+        let spec =
+            ModelSpec::parse(&spec, Path::new("its spec")).and_then(ModelSpec::autoencoder).map_err(|e| {
+                Error::file(path, e.to_string(), "write it again with fedfunnel autoencoder train")
+            })?;
+        let mut parameters = Vec::new();
         for layer in spec.network() {
             for (name, wanted) in
                 [("weight", vec![layer.outputs, layer.inputs]), ("bias", vec![layer.outputs])]
@@ -91,7 +95,7 @@ impl AutoencoderFile {
         let (_, means) = file.tensor("standard.means")?;
         let (_, scale) = file.tensor("standard.scale")?;
         match scale.first() {
-            Some(&scale) if means.len() == spec.inputs() => {
+            Some(&scale) if means.len() == spec.inputs() && scale > 0.0 => {
                 Ok(Self { spec, model, parameters, standard: Standard { means, scale } })
             }
             _ => Err(Error::file(

@@ -2,7 +2,7 @@
 
 use super::{SnapshotBatch, Standard};
 use crate::data::epoch_order;
-use crate::gpu::{Buffer, Dispatch, Gpu, Tensor};
+use crate::gpu::{Buffer, Dispatch, Gpu, RowRange, Tensor};
 use crate::model::{AutoencoderSpec, Network, Optimizer, ScheduleWriter, Workspace};
 use crate::ops::gather::{self, NOTHING, SampleIndex};
 use crate::ops::loss::{self, ErrorTallies};
@@ -82,6 +82,7 @@ impl<'g> Trainer<'g> {
         let most = train.iter().map(|rows| rows.len()).max().unwrap_or(0);
         let batch = settings.batch.unwrap_or(most).min(most).max(1);
         let ranges = network.input_ranges(gpu, most);
+        check_room(gpu, replicas, most, &ranges)?;
         let (data, standards) = SnapshotBatch::fit(gpu, train, &ranges)?;
         let steps_per_epoch = most.div_ceil(batch);
         // Whole epochs whose snapshot numbers lie on the device at a time.
@@ -295,6 +296,24 @@ impl Pass {
             })
             .collect())
     }
+}
+
+/// Refuses more snapshots than lie side by side in one binding, in words that say so.
+fn check_room(gpu: &Gpu, replicas: usize, snapshots: usize, ranges: &[RowRange]) -> Result<()> {
+    let widest = ranges.iter().map(|range| range.len).max().unwrap_or(0);
+    let room = gpu.max_binding_bytes() as usize / (4 * replicas * widest).max(1);
+    if snapshots <= room {
+        return Ok(());
+    }
+    let who = if replicas > 1 { format!(" of each of {replicas} collaborators") } else { String::new() };
+    Err(Error::device(
+        format!(
+            "{snapshots} snapshots{who} do not fit one binding of {} ({} bytes), which holds {room}",
+            gpu.adapter.name,
+            gpu.max_binding_bytes()
+        ),
+        "log fewer snapshots, or use a larger --max-binding-bytes",
+    ))
 }
 
 /// A buffer for bindings that a kernel leaves alone.

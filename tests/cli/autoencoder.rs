@@ -1,0 +1,182 @@
+//! `fedfunnel autoencoder`: training on snapshots, and evaluating what comes back.
+
+use crate::support::*;
+use serde_json::Value;
+use std::path::Path;
+
+const KEYS: [&str; 9] = [
+    "argmax_match",
+    "epoch",
+    "loss",
+    "relative_l2",
+    "seconds",
+    "steps",
+    "validation_argmax_match",
+    "validation_loss",
+    "validation_relative_l2",
+];
+
+/// Trains an autoencoder of 4 floats on the shared snapshots.
+fn train(folder: &Path, out: &str, arguments: &str) -> Ran {
+    let snapshots = fixtures().snapshots();
+    let mut all = vec!["autoencoder", "train", "--snapshots", snapshots.to_str().expect("UTF-8")];
+    all.extend(["--model", "ae-mnist", "--latent", "4", "--lr", "3e-4", "--out", out, "-q"]);
+    all.extend(arguments.split_whitespace());
+    succeed_in(folder, &all)
+}
+
+fn evaluate(folder: &Path, autoencoder: &Path, more: &[&str]) -> Ran {
+    let (snapshots, data) = (fixtures().snapshots(), fixtures().data());
+    let mut all = vec!["autoencoder", "evaluate", "--autoencoder", autoencoder.to_str().expect("UTF-8")];
+    all.extend(["--snapshots", snapshots.to_str().expect("UTF-8"), "--data", data.to_str().expect("UTF-8")]);
+    all.extend(more);
+    succeed_in(folder, &all)
+}
+
+fn sorted_keys(object: &Value) -> Vec<&str> {
+    let mut keys = keys(object);
+    keys.sort_unstable();
+    keys
+}
+
+#[test]
+fn metrics_have_every_key_and_the_loss_falls() {
+    let folder = temporary();
+    let ran = train(folder.path(), "ae", "--epochs 40 --eval-every 15 --json");
+    let lines = read_json_lines(&folder.path().join("ae/metrics.jsonl"));
+    assert_eq!(json_lines(&ran.stdout), lines);
+    let epochs: Vec<_> = lines.iter().map(|line| number(line, "epoch")).collect();
+    assert_eq!(epochs, [15.0, 30.0, 40.0]);
+    for line in &lines {
+        assert_eq!(sorted_keys(line), KEYS);
+        // All snapshots are one batch: a step is an epoch.
+        assert_eq!(number(line, "steps"), number(line, "epoch"));
+        assert!(number(line, "validation_loss") >= 0.0 && number(line, "seconds") > 0.0);
+        for key in ["argmax_match", "validation_argmax_match"] {
+            assert!((0.0..=1.0).contains(&number(line, key)), "{line}");
+        }
+    }
+    assert!(number(&lines[2], "loss") < number(&lines[0], "loss"));
+    assert!(number(&lines[2], "relative_l2") < number(&lines[0], "relative_l2"));
+}
+
+#[test]
+fn nothing_held_out_leaves_the_validation_empty() {
+    let folder = temporary();
+    train(folder.path(), "ae", "--epochs 4 --batch 3 --hold-out 0");
+    let lines = read_json_lines(&folder.path().join("ae/metrics.jsonl"));
+    assert_eq!((lines.len(), sorted_keys(&lines[0])), (1, KEYS.to_vec()));
+    assert!(lines[0]["validation_loss"].is_null() && lines[0]["validation_relative_l2"].is_null());
+    // Eight snapshots in batches of three are three steps.
+    assert_eq!(lines[0]["steps"], 12);
+}
+
+#[test]
+fn the_file_has_pytorch_s_names_and_what_standardises_weights() {
+    let file = read_tensors(&fixtures().autoencoder());
+    for (name, shape) in [
+        ("encoder.0.weight", &[4, 15_910][..]),
+        ("encoder.0.bias", &[4]),
+        ("decoder.0.weight", &[15_910, 4]),
+        ("decoder.0.bias", &[15_910]),
+        ("standard.means", &[15_910]),
+        ("standard.scale", &[1]),
+    ] {
+        assert_eq!(file.tensors[name].0, shape, "{name}");
+    }
+    assert_eq!((file.tensors.len(), &*file.metadata["model"]), (6, "mnist-mlp"));
+    assert!(file.metadata["spec"].contains("widths"));
+    // The means are those of the snapshots.
+    let (shape, snapshots) = &read_tensors(&fixtures().snapshots()).tensors["snapshots"];
+    let mean = |column: usize| {
+        let values = (0..shape[0]).map(|row| f64::from(snapshots[row * shape[1] + column]));
+        (values.sum::<f64>() / shape[0] as f64) as f32
+    };
+    let means: Vec<f32> = (0..shape[1]).map(mean).collect();
+    assert!(largest_difference(&means, &file.tensors["standard.means"].1) < 1e-6);
+}
+
+#[test]
+fn a_seed_gives_the_same_bytes_twice() {
+    let folder = temporary();
+    for (out, seed) in [("a", 3), ("b", 3), ("c", 4)] {
+        train(folder.path(), out, &format!("--epochs 3 --batch 2 --seed {seed}"));
+    }
+    let bytes =
+        |out: &str| std::fs::read(folder.path().join(out).join("autoencoder.safetensors")).expect("read");
+    assert!(bytes("a") == bytes("b"), "the same seed gave another file");
+    assert!(bytes("a") != bytes("c"), "another seed gave the same file");
+}
+
+#[test]
+fn what_was_saved_evaluates_to_what_training_measured() {
+    let folder = temporary();
+    let ran = evaluate(folder.path(), &fixtures().autoencoder(), &["--json"]);
+    let evaluation: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    let trained = read_json_lines(&fixtures().folder.join("ae/metrics.jsonl"));
+    let (measured, printed) =
+        (number(&evaluation, "relative_l2"), number(trained.last().expect("a line"), "relative_l2"));
+    assert!((measured / printed - 1.0).abs() < 1e-3, "evaluated {measured}, trained {printed}");
+
+    let snapshots = evaluation["snapshots"].as_array().expect("a list");
+    let saved = read_tensors(&fixtures().snapshots());
+    assert_eq!(snapshots.len(), saved.tensors["snapshots"].0[0]);
+    let steps: Vec<_> = snapshots.iter().map(|row| row["step"].to_string()).collect();
+    assert_eq!(steps.join(","), saved.metadata["steps"]);
+    for (place, row) in snapshots.iter().enumerate() {
+        assert_eq!(row["snapshot"], place);
+        assert!(row["argmax_match"].is_boolean() && number(row, "relative_l2") >= 0.0, "{row}");
+        for key in ["original_accuracy", "reconstructed_accuracy"] {
+            assert!((0.0..=1.0).contains(&number(row, key)), "{row}");
+        }
+    }
+    for key in ["mean_accuracy", "argmax_match", "mean_argmax_match"] {
+        assert!((0.0..=1.0).contains(&number(&evaluation, key)), "{evaluation}");
+    }
+}
+
+#[test]
+fn the_original_accuracy_is_that_of_the_model_which_was_saved() {
+    // The last snapshot was taken after the last step, so it is the model that training tested.
+    let folder = temporary();
+    let ran = evaluate(folder.path(), &fixtures().autoencoder(), &["--json"]);
+    let evaluation: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    let last = evaluation["snapshots"].as_array().and_then(|rows| rows.last()).expect("a row");
+    let trained = read_json_lines(&fixtures().folder.join("steps/metrics.jsonl"));
+    let tested = number(trained.last().expect("a line"), "test_accuracy");
+    assert_eq!(number(last, "original_accuracy"), tested);
+}
+
+#[test]
+fn people_get_a_table_with_the_mean_beside_it() {
+    let folder = temporary();
+    let ran = evaluate(folder.path(), &fixtures().autoencoder(), &["-q", "--profile"]);
+    for word in
+        ["relative L2", "reconstructed", "mean", "argmax match", "centred relative L2 error", "dense_"]
+    {
+        assert!(ran.stdout.contains(word), "{word}: {}", ran.stdout);
+    }
+    assert_eq!(ran.stderr, "");
+}
+
+#[test]
+fn cut_tensors_evaluate_alike() {
+    let folder = temporary();
+    let relative = |more: &[&str]| {
+        let ran = evaluate(folder.path(), &fixtures().autoencoder(), &[more, &["--json"]].concat());
+        number(&serde_json::from_str(&ran.stdout).expect("JSON"), "relative_l2")
+    };
+    let (whole, cut) = (relative(&[]), relative(&["--max-binding-bytes", "262144"]));
+    assert!((whole / cut - 1.0).abs() < 1e-4, "{whole} {cut}");
+}
+
+#[test]
+fn an_autoencoder_that_learned_nothing_is_warned_of() {
+    let folder = temporary();
+    let snapshots = fixtures().snapshots();
+    let mut all = vec!["autoencoder", "train", "--snapshots", snapshots.to_str().expect("UTF-8")];
+    all.extend(["--model", "ae-mnist", "--epochs", "1", "--lr", "1e-9", "--out", "ae", "-q"]);
+    let ran = succeed_in(folder.path(), &all);
+    assert!(ran.stderr.starts_with("warning: ") && ran.stderr.lines().count() == 1, "{}", ran.stderr);
+    assert!(ran.stdout.contains("centred relative L2 error"), "{}", ran.stdout);
+}

@@ -1,0 +1,72 @@
+//! `--help` of every verb: it has examples, and the examples are right.
+
+use crate::support::{run_in, succeed_in};
+use std::path::Path;
+
+const VERBS: [&str; 10] = [
+    "demo",
+    "devices",
+    "data",
+    "data fetch",
+    "data list",
+    "train",
+    "autoencoder",
+    "autoencoder train",
+    "autoencoder evaluate",
+    "simulate",
+];
+
+fn help(verb: &str) -> String {
+    let arguments: Vec<_> = verb.split_whitespace().chain(["--help"]).collect();
+    succeed_in(Path::new("."), &arguments).stdout
+}
+
+#[test]
+fn every_verb_has_examples_that_can_be_run() {
+    for verb in std::iter::once("").chain(VERBS) {
+        let text = help(verb);
+        let (_, examples) =
+            text.split_once("Examples:\n").unwrap_or_else(|| panic!("{verb} has no examples"));
+        // A line that ends in a backslash goes on, as in a shell.
+        let examples = examples.replace("\\\n", " ");
+        let lines: Vec<_> = examples.lines().map(str::trim).filter(|l| l.starts_with("fedfunnel")).collect();
+        assert!(!lines.is_empty(), "{verb}: {text}");
+        for line in lines {
+            // What stands behind several spaces or a redirection is said to people.
+            let words = line.replace("\\", "").split("   ").next().unwrap_or_default().replace('\'', "");
+            let mut words: Vec<_> = words.split_whitespace().skip(1).take_while(|w| *w != ">").collect();
+            words.truncate(words.iter().position(|word| *word == "then:").unwrap_or(words.len()));
+            words.push("--help");
+            let ran = run_in(Path::new("."), &words);
+            assert_eq!(ran.code, 0, "{line}: {}", ran.stderr);
+        }
+    }
+}
+
+#[test]
+fn arguments_that_cannot_be_read_are_answered_in_one_line() {
+    for (arguments, words) in [
+        (&["trian"][..], &["trian", "train"][..]),
+        (&["train", "mnist-mlp"], &["--out", "required"]),
+        (&["train", "mnist-mlp", "--out", "o", "--epoch", "1"], &["--epoch", "--epochs"]),
+        (&["train", "mnist-mlp", "--out", "o", "--epochs", "-1"], &["--epochs", "-1"]),
+        (&["train", "mnist-mlp", "--out", "o", "--seed", "4294967296"], &["--seed", "4294967296"]),
+        (&["train", "mnist-mlp", "--out", "o", "--optimizer", "adagrad"], &["adagrad", "sgd", "adam"]),
+        (&["train", "mnist-mlp", "--out", "o", "--snapshots", "0"], &["--snapshots", "epoch", "steps"]),
+        (&["simulate", "demo", "--set"], &["--set"]),
+        (&["autoencoder", "evaluate", "--snapshots", "s"], &["--autoencoder"]),
+    ] {
+        let ran = run_in(Path::new("."), arguments);
+        assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.lines().count()), (2, "", 1), "{}", ran.stderr);
+        assert!(ran.stderr.starts_with("error: "), "{}", ran.stderr);
+        for word in words {
+            assert!(ran.stderr.contains(word), "{word}: {}", ran.stderr);
+        }
+    }
+}
+
+#[test]
+fn the_version_is_that_of_the_package() {
+    let ran = succeed_in(Path::new("."), &["--version"]);
+    assert_eq!(ran.stdout.trim(), format!("fedfunnel {}", env!("CARGO_PKG_VERSION")));
+}

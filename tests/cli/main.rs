@@ -1,0 +1,13 @@
+//! What a user of the command line sees: files, numbers, words and exit codes.
+//!
+//! One binary, so that all tests share the snapshots and the autoencoder that are prepared once. There
+//! are no skips: without an adapter the tests fail, and say which package provides one.
+
+mod autoencoder;
+mod bad_input;
+mod devices;
+mod help;
+mod hostile_files;
+mod simulate;
+mod support;
+mod train;

@@ -1,0 +1,211 @@
+//! `fedfunnel simulate` and `demo`: the figures, the ledger and the report, on a demo made small.
+
+use crate::support::*;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+/// What makes the demo short.
+const SMALL: [&str; 8] = [
+    "--set",
+    "rounds=2",
+    "--set",
+    "prepass.epochs=2",
+    "--set",
+    "prepass.snapshot_every=epoch",
+    "--set",
+    "autoencoder.epochs=20",
+];
+
+/// P, Z, and the decoder's parameters D of the demo.
+const P: u64 = 15_910;
+const Z: u64 = 32;
+const D: u64 = Z * P + P;
+
+/// A message's header: version and kind, round, collaborator.
+const HEADER: u64 = 3;
+
+/// A run of the small demo that several tests look at.
+fn demo() -> &'static PathBuf {
+    static DEMO: OnceLock<PathBuf> = OnceLock::new();
+    DEMO.get_or_init(|| {
+        let folder = fixtures().folder.join("demo");
+        let ran = succeed_in(&fixtures().folder, &[&["demo", "--out", "demo"], &SMALL[..]].concat());
+        for word in ["accuracy", "ratio per message", "savings ratio", "report.html"] {
+            assert!(ran.stdout.contains(word), "{word}: {}", ran.stdout);
+        }
+        folder
+    })
+}
+
+fn summary(folder: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(folder.join("summary.json")).expect("a summary")).expect("JSON")
+}
+
+/// Bytes in the ledger of the messages that have all of these words in their columns.
+fn ledger_bytes(folder: &Path, words: &[&str]) -> u64 {
+    let text = std::fs::read_to_string(folder.join("ledger.csv")).expect("a ledger");
+    let mut lines = text.lines();
+    assert_eq!(lines.next(), Some("run,round,collaborator,direction,kind,bytes"));
+    lines
+        .map(|line| line.split(',').collect::<Vec<_>>())
+        .filter(|row| words.iter().all(|word| row.contains(word)))
+        .map(|row| row[5].parse::<u64>().expect("a number of bytes"))
+        .sum()
+}
+
+#[test]
+fn the_summary_has_what_machines_ask_for() {
+    let summary = summary(demo());
+    for (section, key) in [
+        ("raw", "final_accuracy"),
+        ("compressed", "final_accuracy"),
+        ("message_bytes", "raw"),
+        ("message_bytes", "compressed"),
+    ] {
+        assert!(summary[section][key].is_number(), "{section}.{key}: {summary}");
+    }
+    assert!(number(&summary["raw"], "final_accuracy") > 0.5, "{summary}");
+    assert!(number(&summary["compressed"], "final_accuracy") > 0.1, "{summary}");
+    assert!(number(&summary, "ratio_per_message") >= 480.0, "{summary}");
+    assert!(number(&summary, "seconds") > 0.0);
+    assert!(summary["device"]["name"].is_string());
+    assert_eq!(summary["message_bytes"]["raw"], 4 * P + HEADER);
+    assert_eq!(summary["message_bytes"]["compressed"], 4 * Z + HEADER);
+}
+
+#[test]
+fn the_ledger_adds_up_to_the_summary_and_to_an_independent_count() {
+    let (folder, summary) = (demo(), summary(demo()));
+    let (collaborators, rounds) = (2, 2);
+    // Each has 3,000 images, a number of two bytes; the decoder travels with P means and one scale.
+    let join = HEADER + 2;
+    let decoder = 4 * (D + P + 1) + HEADER;
+    let raw_up = collaborators * (join + rounds * (4 * P + HEADER));
+    let coded_up = collaborators * (join + decoder + rounds * (4 * Z + HEADER));
+    let global = 4 * P + HEADER;
+    for (words, bytes, field) in [
+        (["raw", "up"], raw_up, &summary["raw"]["bytes_up"]),
+        (["raw", "down"], collaborators * rounds * global, &summary["raw"]["bytes_down"]),
+        (["compressed", "up"], coded_up, &summary["compressed"]["bytes_up"]),
+        // The pre-pass needs one initial model.
+        (["compressed", "down"], collaborators * (rounds + 1) * global, &summary["compressed"]["bytes_down"]),
+    ] {
+        assert_eq!((ledger_bytes(folder, &words), field), (bytes, &Value::from(bytes)), "{words:?}");
+    }
+    assert_eq!(ledger_bytes(folder, &["decoder"]), collaborators * decoder);
+    let ratio = raw_up as f64 / coded_up as f64;
+    assert!((number(&summary, "savings_ratio") - ratio).abs() < 1e-12, "{summary}");
+}
+
+#[test]
+fn the_report_is_one_file_with_three_plots() {
+    let folder = demo();
+    let page = std::fs::read_to_string(folder.join("report.html")).expect("a report");
+    // Each is drawn twice, for wide and for narrow windows.
+    assert_eq!(page.matches("<figure>").count(), 3);
+    assert_eq!(page.matches("<svg").count(), 6);
+    for (plot, title) in [
+        ("accuracy", "Accuracy of the global model"),
+        ("autoencoder-error", "Autoencoders: centred relative L2 error"),
+        ("autoencoder-loss", "Autoencoders: training loss"),
+    ] {
+        assert!(page.contains(&format!("aria-label=\"{title}")), "{title}");
+        let svg = std::fs::read_to_string(folder.join(format!("plots/{plot}.svg"))).expect("a plot");
+        assert!(svg.contains("<svg") && svg.trim_end().ends_with("</svg>"));
+    }
+    // Nothing is loaded: no address but those of XML's own names, which nobody fetches.
+    let rest = page.replace("http://www.w3.org/", "");
+    for word in ["http://", "https://", "src=", "@import", "url(http"] {
+        assert!(!rest.contains(word), "{word}");
+    }
+    for target in page.split("href=\"").skip(1) {
+        assert!(target.starts_with("data:") || target.starts_with('#'), "{}", &target[..40]);
+    }
+    assert!(page.contains("fedfunnel demo --set rounds=2"), "the command that repeats it");
+}
+
+#[test]
+fn metrics_hold_both_federations_and_the_autoencoders() {
+    let lines = read_json_lines(&demo().join("metrics.jsonl"));
+    for run in ["raw", "compressed"] {
+        let rounds: Vec<_> = lines.iter().filter(|line| line["run"] == run).collect();
+        assert_eq!(rounds.iter().map(|line| number(line, "round")).collect::<Vec<_>>(), [1.0, 2.0]);
+        for line in rounds {
+            assert!((0.0..=1.0).contains(&number(line, "test_accuracy")), "{line}");
+            assert_eq!(line["local_test_accuracy"].as_array().map(Vec::len), Some(2));
+        }
+    }
+    let curve: Vec<_> = lines.iter().filter(|line| line["run"] == "autoencoder").collect();
+    for collaborator in [0, 1] {
+        let points = curve.iter().filter(|line| line["collaborator"] == collaborator);
+        assert_eq!(points.count(), 20);
+    }
+}
+
+#[test]
+fn a_printed_configuration_runs_to_the_same_end() {
+    let folder = temporary();
+    let printed = succeed_in(folder.path(), &[&["simulate", "demo", "--print-config"], &SMALL[..]].concat());
+    std::fs::write(folder.path().join("mine.toml"), &printed.stdout).expect("written");
+    let again = succeed_in(folder.path(), &["simulate", "mine.toml", "--print-config"]);
+    assert_eq!(printed.stdout, again.stdout);
+    assert!(!folder.path().join("fedfunnel-demo").exists(), "--print-config runs nothing");
+
+    let ran =
+        succeed_in(folder.path(), &["simulate", "mine.toml", "--out", "again", "--json", "--profile", "-q"]);
+    let (first, second) = (summary(demo()), summary(&folder.path().join("again")));
+    assert_eq!(serde_json::from_str::<Value>(&ran.stdout).expect("JSON"), second);
+    assert!(ran.stderr.contains("dense_"), "{}", ran.stderr);
+    for run in ["raw", "compressed"] {
+        assert_eq!(first[run], second[run], "the same seed gives the same figures");
+    }
+    let ledger = |folder: &Path| std::fs::read(folder.join("ledger.csv")).expect("a ledger");
+    assert_eq!(ledger(demo()), ledger(&folder.path().join("again")));
+    let config = std::fs::read_to_string(folder.path().join("again/config.toml")).expect("a configuration");
+    assert_eq!(config.trim(), printed.stdout.trim());
+}
+
+#[test]
+fn three_collaborators_and_every_kind_of_partition() {
+    let folder = temporary();
+    let data = fixtures().data();
+    let data = format!("data={}", data.to_str().expect("UTF-8"));
+    for (place, partition) in [
+        "partition={kind=\"dirichlet\",alpha=0.5}",
+        "partition={kind=\"shard\",shards_per_collaborator=2}",
+        "partition={kind=\"pathological\",classes_per_collaborator=4}",
+        "partition.kind=iid",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let out = format!("run{place}");
+        let mut all = vec!["simulate", "demo", "--out", &out, "-q", "--set", "collaborators=3"];
+        all.extend(["--set", partition, "--set", &data, "--set", "autoencoder.latent=4", "--set", "seed=5"]);
+        all.extend(SMALL);
+        all.extend(["--set", "rounds=1", "--set", "autoencoder.epochs=3"]);
+        succeed_in(folder.path(), &all);
+        let out = folder.path().join(out);
+        let summary = summary(&out);
+        assert_eq!((&summary["collaborators"], &summary["latent"]), (&Value::from(3), &Value::from(4)));
+        assert_eq!(summary["autoencoder_relative_l2"].as_array().map(Vec::len), Some(3));
+        assert_eq!(ledger_bytes(&out, &["coded_update", "2"]), 4 * 4 + HEADER, "{partition}");
+        assert_eq!(ledger_bytes(&out, &["coded_update"]), 3 * (4 * 4 + HEADER), "{partition}");
+    }
+}
+
+#[test]
+fn a_collaborator_whose_share_is_tiny_does_not_break_a_round() {
+    // Strong skew: somebody may hold a handful of images and rest for most of the steps.
+    let folder = temporary();
+    let mut all = vec!["simulate", "demo", "--out", "run", "-q"];
+    all.extend(["--set", "collaborators=6", "--set", "partition={kind=\"dirichlet\",alpha=0.02}"]);
+    let data = format!("data={}", fixtures().data().display());
+    all.extend(["--set", &data, "--set", "autoencoder.latent=2"]);
+    all.extend(SMALL);
+    all.extend(["--set", "rounds=1", "--set", "autoencoder.epochs=2"]);
+    succeed_in(folder.path(), &all);
+    let text = std::fs::read_to_string(folder.path().join("run/ledger.csv")).expect("a ledger");
+    assert_eq!(text.lines().filter(|line| line.contains("coded_update")).count(), 6);
+}
