@@ -45,7 +45,7 @@ fn here(sample: u32) -> bool {
 }
 
 // x[r, b, i] = byte * factor + summand, for any image size.
-@compute @workgroup_size(8, 1, 1)
+@compute @workgroup_size(64, 1, 1)
 fn gather_images_naive(@builtin(global_invocation_id) id: vec3<u32>) {
     if id.x >= gather.width { return; }
     let line = id.z * gather.batch + id.y;
@@ -63,7 +63,7 @@ fn gather_images_naive(@builtin(global_invocation_id) id: vec3<u32>) {
 }
 
 // Faster: four values of one channel from one word; needs widths that are multiples of four.
-@compute @workgroup_size(8, 1, 1)
+@compute @workgroup_size(64, 1, 1)
 fn gather_images(
     @builtin(global_invocation_id) id: vec3<u32>,
     @builtin(workgroup_id) group: vec3<u32>,

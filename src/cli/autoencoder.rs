@@ -56,8 +56,8 @@ pub struct TrainArgs {
     /// Snapshots per step [default: all]
     #[arg(long)]
     batch: Option<usize>,
-    /// Learning rate
-    #[arg(long, default_value_t = 1e-3, allow_negative_numbers = true)]
+    /// Learning rate; layers that narrow learn at this rate divided by their fan-in (and times 32)
+    #[arg(long, default_value_t = 3e-3, allow_negative_numbers = true)]
     lr: f32,
     /// sgd, adam or adamw
     #[arg(long, default_value = "adam")]

@@ -108,6 +108,23 @@ impl Tensor {
         self.shards.iter().map(|s| s.range).collect()
     }
 
+    /// Errors where a tensor of the same width is cut in other places, so that shards do not correspond.
+    pub fn expect_cut_as(&self, other: &Self) -> Result<()> {
+        if self.ranges() == other.ranges() {
+            return Ok(());
+        }
+        Err(Error::device(
+            format!(
+                "tensors of {} and {} features that do not fit one binding are cut into {} and {} shards",
+                self.width,
+                other.width,
+                self.shards.len(),
+                other.shards.len()
+            ),
+            "use a smaller batch, fewer collaborators at a time, or a larger --max-binding-bytes",
+        ))
+    }
+
     /// Its only shard. Errors where the tensor had to be cut.
     pub fn whole(&self) -> Result<&Buffer> {
         match self.shards.as_slice() {

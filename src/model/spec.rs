@@ -98,6 +98,22 @@ pub struct AutoencoderSpec {
     /// Initial values.
     #[serde(default)]
     pub initializer: Initializer,
+    /// Whether layers that narrow learn at a rate divided by their fan-in. One step of Adam moves each sum
+    /// by about rate x fan-in, so with one rate for all a wide encoder overshoots where its decoder crawls.
+    #[serde(default = "yes")]
+    pub scale_rates: bool,
+}
+
+/// The fan-in up to which a layer that narrows learns at the full rate.
+const FULL_RATE_FAN_IN: f32 = 32.0;
+
+/// Factor on the rate of a layer of an autoencoder.
+fn narrowing_rate(inputs: usize, outputs: usize) -> f32 {
+    if inputs > outputs { (FULL_RATE_FAN_IN / inputs as f32).min(1.0) } else { 1.0 }
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn default_hidden_activation() -> Activation {
@@ -418,7 +434,7 @@ impl AutoencoderSpec {
                 activation,
                 initializer: self.initializer,
                 rows_are_inputs: inputs > outputs,
-                rate_scale: 1.0,
+                rate_scale: if self.scale_rates { narrowing_rate(inputs, outputs) } else { 1.0 },
             });
             module += 1 + usize::from(activation != Activation::Linear);
         }

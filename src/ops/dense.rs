@@ -509,7 +509,7 @@ pub mod variants {
     ];
     const ROWS_DOT_NAIVE: Variant = Variant::naive("dense_rows_dot_naive");
     const ROWS_DOT: Variant = tiled!("dense_rows_dot", false, 8, 2, 8);
-    const ROWS_DOT_BY_SAMPLE: Variant = tiled!("dense_rows_dot_by_sample", true, 8, 10, 1);
+    const ROWS_DOT_BY_SAMPLE: Variant = tiled!("dense_rows_dot_by_sample", true, 8, 5, 4);
     const ROWS_SUM_NAIVE: Variant = Variant::naive("dense_rows_sum_naive");
     const ROWS_SUM: Variant = tiled!("dense_rows_sum", false, 8, 2, 8);
     const UPDATE_ADAM_NAIVE: Variant = Variant::naive("dense_update_adam_naive");

@@ -95,6 +95,7 @@ pub fn rows(
     batch_labels: &Buffer,
     samples: &Tensor,
 ) -> Result<Vec<Dispatch>> {
+    rows.expect_cut_as(samples)?;
     rows.shards
         .iter()
         .zip(&samples.shards)

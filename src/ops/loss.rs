@@ -99,6 +99,8 @@ pub fn mean_squared_error(
     gradients: Option<&Tensor>,
     (tallies, spare): (&ErrorTallies, &Buffer),
 ) -> Result<Vec<Dispatch>> {
+    outputs.expect_cut_as(targets)?;
+    gradients.map_or(Ok(()), |gradients| outputs.expect_cut_as(gradients))?;
     (0..outputs.shards.len())
         .map(|place| {
             let shard = &outputs.shards[place];

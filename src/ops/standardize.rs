@@ -46,6 +46,11 @@ fn each_shard(
     standards: &Standards,
     into: &Tensor,
 ) -> Result<Vec<Dispatch>> {
+    values.expect_cut_as(&standards.means)?;
+    values.expect_cut_as(into)?;
+    if let Scales::Each(scales) = &standards.scales {
+        values.expect_cut_as(scales)?;
+    }
     let kernel = Kernel::new("standardize", entry);
     let shards = values.shards.iter().zip(&standards.means.shards).zip(&into.shards).enumerate();
     shards

@@ -6,6 +6,7 @@
 mod dense;
 mod elementwise;
 mod gather;
+mod goldens;
 mod loss;
 mod parameters;
 mod random;

@@ -3,9 +3,11 @@
 use crate::parameters::layer;
 use crate::support::{SMALL_BINDING, gpu, small_gpu};
 use fedfunnel::gpu::{
-    Dispatch, Field, FieldKind, GpuOptions, Grid, Immediates, Kernel, NO_IMMEDIATES, Tensor,
+    Dispatch, Field, FieldKind, GpuOptions, Grid, Immediates, Kernel, NO_IMMEDIATES, Tensor, split_rows,
 };
-use fedfunnel::model::{LayerSpec, Network};
+use fedfunnel::model::{Activation, LayerSpec, Network, Optimizer, ScheduleWriter, Workspace};
+use fedfunnel::ops::standardize::{self, Scales, Standards};
+use fedfunnel::ops::{gather, loss};
 
 const FILL: Kernel = Kernel::new("elementwise", "fill");
 
@@ -161,6 +163,47 @@ fn what_does_not_fit_one_binding_names_the_setting() {
     let layer = LayerSpec { prefix: "encoder.0.".into(), ..layer(6000, 4) };
     let outcome = Network::new(small_gpu(), &[layer], 3, None);
     assert_names(outcome, &["one row of encoder.0.weight for 3 replicas", "65536", "--max-binding-bytes"]);
+}
+
+/// Shards are paired by their place, so tensors that are cut in other places must not meet.
+#[test]
+fn tensors_that_are_cut_differently_are_refused() {
+    let gpu = small_gpu();
+    let tensor = |shards: usize| {
+        let ranges = split_rows(12, 1, 12 / shards as u64).unwrap();
+        Tensor::zeros_cut(gpu, "test", 1, 2, &ranges).unwrap()
+    };
+    let (two, three) = (tensor(2), tensor(3));
+    let words = ["12 and 12 features", "--max-binding-bytes"];
+    let labels = gpu.zeros("labels", 2).unwrap();
+
+    let writer = ScheduleWriter::new(gpu, Optimizer::default(), 1, 1).unwrap();
+    let tallies = loss::ErrorTallies::new(gpu, &two).unwrap();
+    let squared_error = |targets, gradients| {
+        let (outputs, places) = ((&two, Activation::Linear), (&tallies, &labels));
+        loss::mean_squared_error(gpu, outputs, targets, &labels, &writer.schedule, gradients, places)
+    };
+    squared_error(&two, Some(&two)).unwrap();
+    assert_names(squared_error(&three, None), &words);
+    assert_names(squared_error(&two, Some(&three)), &words);
+
+    let index = gather::SampleIndex { buffer: gpu.zeros("index", 2).unwrap(), steps: 1 };
+    gather::rows(gpu, &two, &index, &labels, &two).unwrap();
+    assert_names(gather::rows(gpu, &two, &index, &labels, &three), &words);
+
+    let standards = Standards { means: two.clone(), scales: Scales::Each(two.clone()) };
+    standardize::forward(gpu, &two, &standards, &tensor(2)).unwrap();
+    assert_names(standardize::forward(gpu, &three, &standards, &three), &words);
+    let standards = Standards { means: three.clone(), scales: Scales::Each(two.clone()) };
+    assert_names(standardize::inverse(gpu, &three, &standards, &three), &words);
+
+    // A layer's rows may be cut otherwise than their activation only where each lies within one shard.
+    let network = Network::new(gpu, &[layer(3, 12)], 1, None).unwrap();
+    let workspace = Workspace {
+        activations: vec![Tensor::zeros(gpu, "input", 1, 2, 3).unwrap(), two],
+        gradients: Vec::new(),
+    };
+    assert_names(network.forward(gpu, &workspace), &["12 features", "otherwise than its layer", words[1]]);
 }
 
 #[test]
