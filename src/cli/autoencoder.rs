@@ -54,7 +54,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Snapshots per step [default: all]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     batch: Option<usize>,
     /// Learning rate; layers that narrow learn at this rate divided by their fan-in (and times 32)
     #[arg(long, default_value_t = 3e-3, allow_negative_numbers = true)]
@@ -63,16 +63,16 @@ pub struct TrainArgs {
     #[arg(long, default_value = "adam")]
     optimizer: OptimizerKind,
     /// Floats of the code, in place of the spec's
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     latent: Option<usize>,
     /// Hold every Nth snapshot out for validation; 0 holds none out
-    #[arg(long, default_value_t = 5, value_name = "N")]
+    #[arg(long, default_value_t = 5, value_name = "N", allow_negative_numbers = true)]
     hold_out: usize,
     /// Look at losses and errors every N epochs
-    #[arg(long, default_value_t = 10, value_name = "N")]
+    #[arg(long, default_value_t = 10, value_name = "N", allow_negative_numbers = true)]
     eval_every: usize,
     /// Seed of initial weights and of the order of snapshots
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     seed: u32,
     /// Print the metrics as JSON lines
     #[arg(long)]

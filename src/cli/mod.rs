@@ -41,7 +41,7 @@ struct Common {
     #[arg(long, global = true, default_value = "auto", value_name = "auto|INDEX|NAME")]
     device: DeviceChoice,
     /// Cut tensors so that no binding is larger (65536 at least; the device's own limit by default)
-    #[arg(long, global = true, value_name = "BYTES")]
+    #[arg(long, global = true, value_name = "BYTES", allow_negative_numbers = true)]
     max_binding_bytes: Option<u64>,
     /// Folder of data sets [default: FEDFUNNEL_DATA_DIR, or the user's data folder]
     #[arg(long, global = true, value_name = "DIR")]

@@ -46,7 +46,7 @@ pub struct TrainArgs {
     #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
     weight_decay: f32,
     /// Seed of initial weights and of the order of images
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     seed: u32,
     /// Folder for model.safetensors, metrics.jsonl and snapshots.safetensors
     #[arg(long, value_name = "DIR")]

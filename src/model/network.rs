@@ -131,15 +131,25 @@ impl Network {
         let tensor = |place, label| {
             Tensor::zeros_cut(gpu, label, self.replicas(), batch, &self.ranges(gpu, batch, place))
         };
-        let mut activations = vec![match input {
+        let input = match input {
             Some(input) => input,
             None => tensor(0, "input")?,
-        }];
-        for place in 1..=self.layers.len() {
-            activations.push(tensor(place, "activations")?);
+        };
+        // An output that is compared with the input is cut as that is, though a smaller batch might fit
+        // whole: layers take any cut that is no finer than their own.
+        let cut = input.ranges();
+        let last = self.layers.len();
+        let compared = cut.len() > 1 && self.layers.last().is_some_and(|layer| layer.outputs == input.width);
+        let after = |place, label| match compared && place == last {
+            true => Tensor::zeros_cut(gpu, label, self.replicas(), batch, &cut),
+            false => tensor(place, label),
+        };
+        let mut activations = vec![input];
+        for place in 1..=last {
+            activations.push(after(place, "activations")?);
         }
         let gradients = match train {
-            true => (1..=self.layers.len()).map(|place| tensor(place, "gradients")).collect::<Result<_>>()?,
+            true => (1..=last).map(|place| after(place, "gradients")).collect::<Result<_>>()?,
             false => Vec::new(),
         };
         Ok(Workspace { activations, gradients })

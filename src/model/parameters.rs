@@ -90,11 +90,13 @@ impl ParameterPlan {
     pub fn add_dense(&mut self, prefix: &str, layer: &mut Dense, bounds: (f32, f32)) -> Result<()> {
         let (rows, columns) = (layer.rows(), layer.columns());
         let inputs_are_rows = layer.rows_are == RowsAre::Inputs;
-        // A shard holds its rows and, where they are outputs, their biases; leave room for all biases.
-        let spare = if inputs_are_rows { self.bytes(columns) } else { 0 };
+        // A shard holds its rows and a bias with each where they are outputs, or all biases where they are
+        // inputs. Room is left for both in either case, so that the two ends of an autoencoder, which are
+        // as wide and have as many columns, are cut in the same places.
+        let spare = self.bytes(columns);
         // Every replica is padded to a multiple of four elements.
         let pad = self.bytes(1);
-        let row = columns + usize::from(!inputs_are_rows);
+        let row = columns + 1;
         let ranges =
             split_rows(rows, (row * self.replicas * 4) as u64, self.limit.saturating_sub(spare + pad))
                 .ok_or_else(|| {

@@ -20,7 +20,7 @@ const KEYS: [&str; 9] = [
 fn train(folder: &Path, out: &str, arguments: &str) -> Ran {
     let snapshots = fixtures().snapshots();
     let mut all = vec!["autoencoder", "train", "--snapshots", snapshots.to_str().expect("UTF-8")];
-    all.extend(["--model", "ae-mnist", "--latent", "4", "--lr", "3e-4", "--out", out, "-q"]);
+    all.extend(["--model", "ae-mnist", "--latent", "4", "--out", out, "-q"]);
     all.extend(arguments.split_whitespace());
     succeed_in(folder, &all)
 }
@@ -168,6 +168,30 @@ fn cut_tensors_evaluate_alike() {
     };
     let (whole, cut) = (relative(&[]), relative(&["--max-binding-bytes", "262144"]));
     assert!((whole / cut - 1.0).abs() < 1e-4, "{whole} {cut}");
+}
+
+#[test]
+fn cut_tensors_learn_alike_whatever_the_batch_and_whatever_is_held_out() {
+    let folder = temporary();
+    let snapshots = fixtures().snapshots();
+    let last = |out: &str, more: &str| {
+        let mut all = vec!["autoencoder", "train", "--snapshots", snapshots.to_str().expect("UTF-8")];
+        all.extend(["--model", "ae-mnist", "--epochs", "3", "--out", out, "-q"]);
+        all.extend(more.split_whitespace());
+        succeed_in(folder.path(), &all);
+        read_json_lines(&folder.path().join(out).join("metrics.jsonl")).pop().expect("a line")
+    };
+    for how in ["", "--batch 3", "--hold-out 0", "--batch 3 --hold-out 3"] {
+        let whole = last("whole", how);
+        for limit in [65_536, 262_144] {
+            let cut = last("cut", &format!("{how} --max-binding-bytes {limit}"));
+            for key in ["loss", "relative_l2", "validation_loss", "validation_relative_l2"] {
+                let (cut, whole) = (cut[key].as_f64(), whole[key].as_f64());
+                let same = cut.zip(whole).is_none_or(|(cut, whole)| (cut / whole - 1.0).abs() < 1e-3);
+                assert!(same && cut.is_some() == whole.is_some(), "{how} {limit} {key}: {cut:?} {whole:?}");
+            }
+        }
+    }
 }
 
 #[test]

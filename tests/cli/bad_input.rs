@@ -57,6 +57,7 @@ fn write_bad_files(folder: &Path) {
     write("type.toml", b"name = \"x\"\nkind = \"autoencoder\"\nwidths = \"many\"\n");
     write("wide-latent.toml", b"name = \"x\"\nkind = \"autoencoder\"\nwidths = [8, 9, 8]\n");
     write("huge.toml", b"name = \"x\"\nkind = \"autoencoder\"\nwidths = [9999999999, 32, 9999999999]\n");
+    write("uneven.toml", b"name = \"u\"\nkind = \"autoencoder\"\nwidths = [15910, 24, 4, 16, 15910]\n");
     write("small-ae.toml", b"name = \"small-ae\"\nkind = \"autoencoder\"\nwidths = [100, 2, 100]\n");
     let classifier = |name: &str, hidden: usize, input: &str, outputs: usize| {
         format!(
@@ -338,6 +339,15 @@ fn autoencoder_arguments_that_cannot_work() {
     const S: &str = "--snapshots {f}/steps/snapshots.safetensors --out out";
     let train = |more: &str| -> &'static str { format!("autoencoder train {S} {more}").leak() };
     refuse(&[
+        case(train("--model ae-mnist --latent -1"), USAGE, &["--latent", "-1"]),
+        // Rows of four floats are cut into few pieces, and seven lines of such a piece are too many.
+        case(
+            train("--model ae-mnist --latent 4 --max-binding-bytes 65536"),
+            FAILURE,
+            &["7 snapshots", "65536 bytes", "log fewer"],
+        ),
+        // Ends of different width are cut in different places.
+        case(train("--model uneven.toml --max-binding-bytes 65536"), FAILURE, &["--max-binding-bytes"]),
         case(train("--model ae-mnist --latent 0"), USAGE, &["--latent", "use 1 to 15909"]),
         case(train("--model ae-mnist --latent 15910"), USAGE, &["--latent", "15910", "use 1 to 15909"]),
         case(train("--model ae-mnist --latent 99999999999"), USAGE, &["--latent", "use 1 to 15909"]),

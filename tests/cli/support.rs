@@ -87,7 +87,7 @@ pub fn fixtures() -> &'static Fixtures {
         run("train mnist-mlp --epochs 2 --snapshots epoch --out epochs -q");
         run("train mnist-mlp --data ./data --epochs 8 --batch 32 --snapshots 10 --out steps -q");
         run("autoencoder train --snapshots steps/snapshots.safetensors --model ae-mnist --latent 4 \
-             --epochs 30 --eval-every 10 --hold-out 0 --lr 3e-4 --out ae -q");
+             --epochs 30 --eval-every 10 --hold-out 0 --out ae -q");
         Fixtures { folder }
     })
 }

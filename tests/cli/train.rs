@@ -146,7 +146,8 @@ fn cut_tensors_and_checked_kernels_give_the_same_model() {
     let odd = run("odd", "--max-binding-bytes 70001");
     assert!(largest_difference(&whole, &cut) < 1e-5, "{}", largest_difference(&whole, &cut));
     assert!(largest_difference(&whole, &odd) < 1e-5, "{}", largest_difference(&whole, &odd));
-    assert_eq!(whole, run("checked", "--checked"));
+    // Bounds checks may lead a compiler to round otherwise.
+    assert!(largest_difference(&whole, &run("checked", "--checked")) < 1e-6);
     // The comparison can fail: one more epoch is a difference.
     assert!(largest_difference(&whole, &run("other", "--weight-decay 0.5")) > 1e-4);
 }

@@ -118,13 +118,7 @@ impl<'g> Trainer<'g> {
         let held_out_pass = match held_out.iter().any(|rows| !rows.is_empty()) {
             true => {
                 let most = held_out.iter().map(|rows| rows.len()).max().unwrap_or(0);
-                let ranges = network.input_ranges(gpu, most);
-                if ranges != standards.means.ranges() {
-                    return Err(Error::device(
-                        "held-out snapshots would be cut elsewhere than those to train on",
-                        "use a larger --max-binding-bytes",
-                    ));
-                }
+                check_room(gpu, replicas, most, &ranges)?;
                 let data = SnapshotBatch::standardized(gpu, held_out, &ranges, &standards)?;
                 Some(Pass::new(gpu, &network, data, held_out, (&writer, &standards))?)
             }
