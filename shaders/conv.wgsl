@@ -3,7 +3,7 @@
 //
 //   forward          y[b, o] = sum over c, i, j of w[o, c, i, j] x[b, c, sy + i - top, sx + j - left]
 //   backward_input   dx[b, c] = the same sum seen from x
-//   update           dw[o, c, i, j] = sum over b, y, x of dy[b, o, y, x] x[b, c, ...], optimiser applied
+//   weight_gradient  dw[o, c, i, j] = sum over b, y, x of dy[b, o, y, x] x[b, c, ...]
 //
 // Activations are [R, B, C, H, W], weights [R, O, C, KH, KW] as PyTorch has them. Nothing is unfolded in
 // memory. These are the readable reference, for any size, stride and padding; conv3x3.wgsl is faster.
@@ -129,9 +129,9 @@ fn conv_backward_input_naive(@builtin(global_invocation_id) id: vec3<u32>) {
 }
 
 // ---------------------------------------------------------------------------------------------------
-// Updates
+// Gradients of weights and biases, [R, gradient_stride]: the weights of a replica, then its biases.
 
-struct ConvUpdate {
+struct ConvGradient {
     batch: u32,
     inputs: u32,
     input_height: u32,
@@ -145,99 +145,67 @@ struct ConvUpdate {
     stride_width: u32,
     pad_top: u32,
     pad_left: u32,
-    weight_offset: u32,
-    replica_stride: u32,
-    bias_offset: u32,
-    // 1: the bias belongs to the small side (a convolution), 2: to the large one (a transposed one).
-    bias: u32,
-    // As in dense.wgsl.
-    steps: u32,
-    step: u32,
-    rate_scale: f32,
-    beta1: f32,
-    beta2: f32,
-    epsilon: f32,
-    weight_decay: f32,
-    // 0: SGD, 1: Adam, 2: AdamW
-    optimizer: u32,
+    gradient_stride: u32,
 }
-var<immediate> update: ConvUpdate;
+var<immediate> gradient: ConvGradient;
 
 @group(0) @binding(0) var<storage, read> large_side: array<f32>;
 @group(0) @binding(1) var<storage, read> small_side: array<f32>;
-@group(0) @binding(2) var<storage, read> schedule: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> parameters: array<f32>;
-@group(0) @binding(4) var<storage, read_write> first_moments: array<f32>;
-@group(0) @binding(5) var<storage, read_write> second_moments: array<f32>;
-
-// The rules of torch.optim; see dense.wgsl.
-fn step_one(element: u32, gradient: f32, now: vec4<f32>) {
-    let w = parameters[element];
-    let rate = now.w * update.rate_scale;
-    if update.optimizer == 0u {
-        let m = update.beta1 * first_moments[element] + gradient + update.weight_decay * w;
-        first_moments[element] = m;
-        parameters[element] = w - rate * m;
-        return;
-    }
-    let decoupled = update.optimizer == 2u;
-    let g = gradient + select(update.weight_decay, 0.0, decoupled) * w;
-    let m = update.beta1 * first_moments[element] + (1.0 - update.beta1) * g;
-    let v = update.beta2 * second_moments[element] + (1.0 - update.beta2) * g * g;
-    let decay = select(1.0, 1.0 - rate * update.weight_decay, decoupled);
-    first_moments[element] = m;
-    second_moments[element] = v;
-    parameters[element] = w * decay - now.y * update.rate_scale * m / (sqrt(v) * now.z + update.epsilon);
-}
+@group(0) @binding(2) var<storage, read_write> gradients: array<f32>;
 
 // One lane for each weight; y: channel of the small side, z: replica.
 @compute @workgroup_size(8, 1, 1)
-fn conv_update_naive(@builtin(global_invocation_id) id: vec3<u32>) {
-    let now = schedule[id.z * update.steps + update.step];
-    let taps = update.kernel_height * update.kernel_width;
-    if id.x >= update.inputs * taps || now.x == 0.0 { return; }
+fn conv_weight_gradient_naive(@builtin(global_invocation_id) id: vec3<u32>) {
+    let taps = gradient.kernel_height * gradient.kernel_width;
+    if id.x >= gradient.inputs * taps { return; }
     let c = id.x / taps;
-    let i = id.x % taps / update.kernel_width;
-    let j = id.x % update.kernel_width;
+    let i = id.x % taps / gradient.kernel_width;
+    let j = id.x % gradient.kernel_width;
     var sum = 0.0;
-    for (var b = 0u; b < update.batch; b++) {
-        let line = id.z * update.batch + b;
-        let large = (line * update.inputs + c) * update.input_height;
-        let small = (line * update.outputs + id.y) * update.output_height;
-        for (var oy = 0u; oy < update.output_height; oy++) {
-            let y = oy * update.stride_height + i - update.pad_top;
-            for (var ox = 0u; ox < update.output_width; ox++) {
-                let x = ox * update.stride_width + j - update.pad_left;
-                if y < update.input_height && x < update.input_width {
-                    sum += small_side[(small + oy) * update.output_width + ox]
-                        * large_side[(large + y) * update.input_width + x];
-                }
-            }
-        }
-    }
-    let element = update.weight_offset + id.z * update.replica_stride + id.y * update.inputs * taps + id.x;
-    step_one(element, sum, now);
-}
-
-@group(0) @binding(0) var<storage, read> bias_side: array<f32>;
-
-// One lane for each bias: the sum of its channel's gradient over samples and pixels. `inputs` x
-// `input_height` x `input_width` is the shape of the side that the bias belongs to.
-@compute @workgroup_size(8, 1, 1)
-fn conv_update_bias(@builtin(global_invocation_id) id: vec3<u32>) {
-    let now = schedule[id.y * update.steps + update.step];
-    if id.x >= update.inputs || now.x == 0.0 { return; }
-    var sum = 0.0;
-    for (var b = 0u; b < update.batch; b++) {
-        let first = ((id.y * update.batch + b) * update.inputs + id.x) * update.input_height;
-        // Pixels of a sample are added up first, so that rounding stays small.
+    for (var b = 0u; b < gradient.batch; b++) {
+        let line = id.z * gradient.batch + b;
+        let large = (line * gradient.inputs + c) * gradient.input_height;
+        let small = (line * gradient.outputs + id.y) * gradient.output_height;
+        // The pixels of a sample are added up first, so that rounding stays small.
         var sample = 0.0;
-        for (var y = 0u; y < update.input_height; y++) {
-            for (var x = 0u; x < update.input_width; x++) {
-                sample += bias_side[(first + y) * update.input_width + x];
+        for (var oy = 0u; oy < gradient.output_height; oy++) {
+            let y = oy * gradient.stride_height + i - gradient.pad_top;
+            for (var ox = 0u; ox < gradient.output_width; ox++) {
+                let x = ox * gradient.stride_width + j - gradient.pad_left;
+                if y < gradient.input_height && x < gradient.input_width {
+                    sample += small_side[(small + oy) * gradient.output_width + ox]
+                        * large_side[(large + y) * gradient.input_width + x];
+                }
             }
         }
         sum += sample;
     }
-    step_one(update.bias_offset + id.y * update.replica_stride + id.x, sum, now);
+    gradients[id.z * gradient.gradient_stride + id.y * gradient.inputs * taps + id.x] = sum;
+}
+
+struct BiasGradient {
+    batch: u32,
+    channels: u32,
+    pixels: u32,
+    gradient_first: u32,
+    gradient_stride: u32,
+}
+var<immediate> bias_gradient: BiasGradient;
+
+@group(0) @binding(0) var<storage, read> bias_side: array<f32>;
+
+// One lane for each bias: the sum of its channel's gradient over samples and pixels.
+@compute @workgroup_size(8, 1, 1)
+fn conv_bias_gradient(@builtin(global_invocation_id) id: vec3<u32>) {
+    if id.x >= bias_gradient.channels { return; }
+    var sum = 0.0;
+    for (var b = 0u; b < bias_gradient.batch; b++) {
+        let plane = (id.y * bias_gradient.batch + b) * bias_gradient.channels + id.x;
+        var sample = 0.0;
+        for (var i = 0u; i < bias_gradient.pixels; i++) {
+            sample += bias_side[plane * bias_gradient.pixels + i];
+        }
+        sum += sample;
+    }
+    gradients[id.y * bias_gradient.gradient_stride + bias_gradient.gradient_first + id.x] = sum;
 }

@@ -47,7 +47,7 @@ impl<'g> Collaborators<'g> {
         shares: Vec<Vec<usize>>,
         (batch, optimizer, seed): (usize, Optimizer, u32),
     ) -> Result<Self> {
-        let widest = spec.network().iter().map(|l| l.inputs.max(l.outputs)).max().unwrap_or(1);
+        let widest = spec.widest();
         // A batch larger than everybody's share is that share.
         let largest = shares.iter().map(Vec::len).max().unwrap_or(1).max(1);
         let batch = batch.clamp(1, largest);

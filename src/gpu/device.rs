@@ -43,7 +43,8 @@ impl Gpu {
     /// Opens an adapter with all that it offers.
     pub fn open(options: &GpuOptions) -> Result<Self> {
         let (adapter, summary) = super::choose(&options.device)?;
-        let features = adapter.features() & (wgpu::Features::IMMEDIATES | wgpu::Features::TIMESTAMP_QUERY);
+        let features = adapter.features()
+            & (wgpu::Features::IMMEDIATES | wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SUBGROUP);
         if options.profile && !features.contains(wgpu::Features::TIMESTAMP_QUERY) {
             return Err(Error::setting(
                 "--profile",
@@ -107,6 +108,12 @@ impl Gpu {
     /// Most workgroups of one dispatch in one direction.
     pub fn max_workgroups(&self) -> u32 {
         self.device.limits().max_compute_workgroups_per_dimension
+    }
+
+    /// Whether the lanes of a workgroup of `lanes` can read each other's values: the adapter has subgroup
+    /// operations, and no subgroup is smaller.
+    pub fn shares_between_lanes(&self, lanes: u32) -> bool {
+        self.device.features().contains(wgpu::Features::SUBGROUP) && self.adapter.subgroup_min >= lanes
     }
 
     /// Bytes of buffers allocated so far.

@@ -10,10 +10,14 @@ use std::sync::{Arc, Mutex};
 
 /// The WGSL files, by name; each is valid WGSL as it stands.
 pub const SHADERS: &[(&str, &str)] = &[
+    ("conv", include_str!("../../shaders/conv.wgsl")),
+    ("conv3x3", include_str!("../../shaders/conv3x3.wgsl")),
     ("dense", include_str!("../../shaders/dense.wgsl")),
     ("elementwise", include_str!("../../shaders/elementwise.wgsl")),
     ("gather", include_str!("../../shaders/gather.wgsl")),
     ("loss", include_str!("../../shaders/loss.wgsl")),
+    ("optimizer", include_str!("../../shaders/optimizer.wgsl")),
+    ("pool", include_str!("../../shaders/pool.wgsl")),
     ("random", include_str!("../../shaders/random.wgsl")),
     ("reduce", include_str!("../../shaders/reduce.wgsl")),
     ("standardize", include_str!("../../shaders/standardize.wgsl")),
@@ -202,7 +206,7 @@ pub(super) fn reflect(kernel: &Kernel, source: &str) -> Result<Reflected> {
     let module = naga::front::wgsl::parse_str(source).map_err(|e| wrong(e.emit_to_string(source)))?;
     let info = naga::valid::Validator::new(
         naga::valid::ValidationFlags::all(),
-        naga::valid::Capabilities::IMMEDIATES,
+        naga::valid::Capabilities::IMMEDIATES | naga::valid::Capabilities::SUBGROUP,
     )
     .validate(&module)
     .map_err(|e| wrong(e.emit_to_string(source)))?;

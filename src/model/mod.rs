@@ -10,4 +10,7 @@ pub use crate::ops::Activation;
 pub use network::{Network, Workspace};
 pub use optimizer::{Optimizer, OptimizerKind, ScheduleWriter};
 pub use parameters::Parameters;
-pub use spec::{AutoencoderSpec, ClassifierSpec, Initializer, LayerSpec, ModelSpec, built_in_names};
+pub use spec::{
+    AutoencoderSpec, ClassifierLayer, ClassifierSpec, ConvSpec, Initializer, LayerSpec, ModelSpec,
+    NetworkLayer, Padding, Pair, built_in_names,
+};

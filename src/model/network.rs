@@ -1,16 +1,98 @@
 //! A network of R replicas: its layers, and the dispatches of a forward pass or a training step.
 
 use super::parameters::ParameterPlan;
-use super::{Activation, LayerSpec, Optimizer, OptimizerKind, Parameters};
+use super::{Activation, NetworkLayer, Optimizer, OptimizerKind, Parameters};
 use crate::Result;
 use crate::gpu::{Buffer, Dispatch, Gpu, RowRange, Tensor, split_rows};
 use crate::ops::Schedule;
-use crate::ops::dense::{Dense, RowsAre, TrainedArena};
+use crate::ops::conv::Conv;
+use crate::ops::dense::{Arena, Dense, RowsAre, TrainedArena};
+use crate::ops::pool::Pool;
+
+/// A layer with its place in the parameters.
+#[derive(Clone, Debug)]
+enum Layer {
+    Dense(Dense),
+    Conv(Conv),
+    Pool(Pool),
+}
+
+impl Layer {
+    fn inputs(&self) -> usize {
+        match self {
+            Self::Dense(layer) => layer.inputs,
+            Self::Conv(layer) => layer.inputs(),
+            Self::Pool(layer) => layer.inputs(),
+        }
+    }
+
+    fn outputs(&self) -> usize {
+        match self {
+            Self::Dense(layer) => layer.outputs,
+            Self::Conv(layer) => layer.outputs(),
+            Self::Pool(layer) => layer.outputs(),
+        }
+    }
+
+    fn activation(&self) -> Activation {
+        match self {
+            Self::Dense(layer) => layer.activation,
+            Self::Conv(layer) => layer.activation,
+            Self::Pool(_) => Activation::Linear,
+        }
+    }
+
+    /// The dense layer whose rows stand for this side, where there is one: what a cut tensor is cut by.
+    fn rows_are(&self, side: RowsAre) -> Option<&Dense> {
+        match self {
+            Self::Dense(layer) if layer.rows_are == side => Some(layer),
+            _ => None,
+        }
+    }
+
+    fn forward(&self, gpu: &Gpu, arenas: &[Arena], input: &Tensor, output: &Tensor) -> Result<Vec<Dispatch>> {
+        match self {
+            Self::Dense(layer) => layer.forward(gpu, arenas, input, output),
+            Self::Conv(layer) => layer.forward(gpu, arenas, input, output),
+            Self::Pool(layer) => Ok(vec![layer.forward(gpu, input, output)?]),
+        }
+    }
+
+    fn backward_input(
+        &self,
+        gpu: &Gpu,
+        arenas: &[Arena],
+        output_gradient: &Tensor,
+        input: (&Tensor, Activation),
+        into: &Tensor,
+    ) -> Result<Vec<Dispatch>> {
+        match self {
+            Self::Dense(layer) => layer.backward_input(gpu, arenas, output_gradient, input, into),
+            Self::Conv(layer) => layer.backward_input(gpu, arenas, output_gradient, input, into),
+            Self::Pool(layer) => Ok(vec![layer.backward_input(gpu, output_gradient, input, into)?]),
+        }
+    }
+
+    fn update(
+        &self,
+        gpu: &Gpu,
+        arenas: &[TrainedArena],
+        (optimizer, schedule): (&Optimizer, &Schedule),
+        input: &Tensor,
+        output_gradient: &Tensor,
+    ) -> Result<Vec<Dispatch>> {
+        match self {
+            Self::Dense(layer) => layer.update(gpu, arenas, optimizer, schedule, input, output_gradient),
+            Self::Conv(layer) => layer.update(gpu, arenas, optimizer, schedule, input, output_gradient),
+            Self::Pool(_) => Ok(Vec::new()),
+        }
+    }
+}
 
 /// Layers with their parameters.
 #[derive(Clone, Debug)]
 pub struct Network {
-    layers: Vec<Dense>,
+    layers: Vec<Layer>,
     /// The values.
     pub parameters: Parameters,
     /// Moments of the optimiser; empty for a network that is only evaluated.
@@ -47,25 +129,42 @@ impl Workspace {
 impl Network {
     /// Lays out `layers` for `replicas` replicas. `optimizer` says which moments training will need;
     /// `None` for a network that is only evaluated.
-    pub fn new(
+    pub fn new<L: Clone + Into<NetworkLayer>>(
         gpu: &Gpu,
-        layers: &[LayerSpec],
+        layers: &[L],
         replicas: usize,
         optimizer: Option<&Optimizer>,
     ) -> Result<Self> {
         let mut plan = ParameterPlan::new(gpu, replicas);
         let mut built = Vec::new();
-        for spec in layers {
-            let mut layer = Dense {
-                inputs: spec.inputs,
-                outputs: spec.outputs,
-                rows_are: if spec.rows_are_inputs { RowsAre::Inputs } else { RowsAre::Outputs },
-                activation: spec.activation,
-                rate_scale: spec.rate_scale,
-                shards: Vec::new(),
-            };
-            plan.add_dense(&spec.prefix, &mut layer, spec.bounds())?;
-            built.push(layer);
+        for layer in layers {
+            built.push(match layer.clone().into() {
+                NetworkLayer::Dense(spec) => {
+                    let mut layer = Dense {
+                        inputs: spec.inputs,
+                        outputs: spec.outputs,
+                        rows_are: if spec.rows_are_inputs { RowsAre::Inputs } else { RowsAre::Outputs },
+                        activation: spec.activation,
+                        rate_scale: spec.rate_scale,
+                        shards: Vec::new(),
+                    };
+                    plan.add_dense(&spec.prefix, &mut layer, spec.bounds())?;
+                    Layer::Dense(layer)
+                }
+                NetworkLayer::Conv(spec) => {
+                    let mut layer = Conv {
+                        shape: spec.shape,
+                        transposed: spec.transposed,
+                        activation: spec.activation,
+                        rate_scale: spec.rate_scale,
+                        arena: 0,
+                        weight_offset: 0,
+                    };
+                    plan.add_conv(&spec.prefix, &mut layer, spec.bounds())?;
+                    Layer::Conv(layer)
+                }
+                NetworkLayer::Pool(pool) => Layer::Pool(pool),
+            });
         }
         let moments = match optimizer {
             None => Vec::new(),
@@ -91,7 +190,7 @@ impl Network {
 
     /// The activation of the last layer.
     pub fn output_activation(&self) -> Activation {
-        self.layers.last().map_or(Activation::Linear, |layer| layer.activation)
+        self.layers.last().map_or(Activation::Linear, Layer::activation)
     }
 
     /// Where the input has to be cut for a batch: one shard where it fits.
@@ -104,13 +203,11 @@ impl Network {
     fn ranges(&self, gpu: &Gpu, batch: usize, place: usize) -> Vec<RowRange> {
         let before = place.checked_sub(1).map(|p| &self.layers[p]);
         let after = self.layers.get(place);
-        let width = after.map(|l| l.inputs).or(before.map(|l| l.outputs)).unwrap_or(0);
+        let width = after.map(Layer::inputs).or(before.map(Layer::outputs)).unwrap_or(0);
         let whole = split_rows(width, (4 * self.replicas() * batch) as u64, gpu.max_binding_bytes());
-        let owner = match (before, after) {
-            (Some(layer), _) if layer.rows_are == RowsAre::Outputs => Some(layer),
-            (_, Some(layer)) if layer.rows_are == RowsAre::Inputs => Some(layer),
-            _ => None,
-        };
+        let owner = before
+            .and_then(|layer| layer.rows_are(RowsAre::Outputs))
+            .or(after.and_then(|layer| layer.rows_are(RowsAre::Inputs)));
         match (whole, owner) {
             (Some(ranges), Some(layer)) if ranges.len() > 1 => layer.shards.iter().map(|s| s.range).collect(),
             (Some(ranges), _) => ranges,
@@ -139,7 +236,8 @@ impl Network {
         // whole: layers take any cut that is no finer than their own.
         let cut = input.ranges();
         let last = self.layers.len();
-        let compared = cut.len() > 1 && self.layers.last().is_some_and(|layer| layer.outputs == input.width);
+        let compared =
+            cut.len() > 1 && self.layers.last().is_some_and(|layer| layer.outputs() == input.width);
         let after = |place, label| match compared && place == last {
             true => Tensor::zeros_cut(gpu, label, self.replicas(), batch, &cut),
             false => tensor(place, label),
@@ -199,12 +297,12 @@ impl Network {
         for (place, layer) in self.layers.iter().enumerate().rev() {
             let (input, gradient) = (&workspace.activations[place], &workspace.gradients[place]);
             if place > 0 {
-                let before = self.layers[place - 1].activation;
+                let before = self.layers[place - 1].activation();
                 let into = &workspace.gradients[place - 1];
                 let arenas = &self.parameters.arenas;
                 dispatches.extend(layer.backward_input(gpu, arenas, gradient, (input, before), into)?);
             }
-            dispatches.extend(layer.update(gpu, &arenas, optimizer, schedule, input, gradient)?);
+            dispatches.extend(layer.update(gpu, &arenas, (optimizer, schedule), input, gradient)?);
         }
         Ok(dispatches)
     }

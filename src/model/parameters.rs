@@ -1,6 +1,7 @@
 //! A model's parameters on the device: arenas of `[R, stride]`, in `state_dict` order where they fit.
 
 use crate::gpu::{Gpu, RowRange, split_rows};
+use crate::ops::conv::Conv;
 use crate::ops::dense::{Arena, Dense, DenseShard, RowsAre};
 use crate::ops::random::{self, Draw, Target};
 use crate::{Error, Result};
@@ -145,6 +146,45 @@ impl ParameterPlan {
             layer.shards.push(DenseShard { range, arena, weight_offset: offset, bias_offset });
         }
         self.tensors.extend([weight, bias]);
+        Ok(())
+    }
+
+    /// Adds a convolution's weights and biases, side by side, and says where they are. `bounds` are those
+    /// of the uniform initial values of the two.
+    pub fn add_conv(&mut self, prefix: &str, layer: &mut Conv, bounds: (f32, f32)) -> Result<()> {
+        let shape = &layer.shape;
+        let (weights, biases) = (shape.weights(), layer.output_channels());
+        if self.bytes(weights + biases) > self.limit {
+            return Err(Error::device(
+                format!(
+                    "{prefix}weight for {} replicas is {} bytes, and one binding holds {}",
+                    self.replicas,
+                    self.bytes(weights + biases),
+                    self.limit
+                ),
+                "train fewer collaborators at a time, or use a larger --max-binding-bytes",
+            ));
+        }
+        let (arena, offset) = self.place(weights + biases);
+        (layer.arena, layer.weight_offset) = (arena, offset);
+        let columns = weights / shape.outputs;
+        let mut tensor = |name: &str, shape: Vec<usize>, [rows, columns]: [usize; 2], offset, bound| {
+            let range = RowRange { start: 0, len: rows };
+            let pieces = vec![Piece { arena, offset, range }];
+            let name = format!("{prefix}{name}");
+            self.tensors.push(ParameterTensor {
+                name,
+                shape,
+                rows,
+                columns,
+                transposed: false,
+                bound,
+                pieces,
+            });
+        };
+        let whole = vec![shape.outputs, shape.inputs, shape.kernel[0], shape.kernel[1]];
+        tensor("weight", whole, [shape.outputs, columns], offset, bounds.0);
+        tensor("bias", vec![biases], [biases, 1], offset + weights, bounds.1);
         Ok(())
     }
 

@@ -1,10 +1,14 @@
 //! Layers and losses as dispatches: shapes in, dispatches out. One file per shader file, same name.
 
 mod activation;
+pub mod conv;
+mod conv3x3;
 pub mod dense;
 pub mod elementwise;
 pub mod gather;
 pub mod loss;
+pub mod optimizer;
+pub mod pool;
 pub mod random;
 pub mod reduce;
 pub mod standardize;

@@ -27,7 +27,7 @@ impl<'g> Evaluator<'g> {
     /// Makes everything that an evaluation needs. `models` is how many there usually are at a time.
     pub fn new(gpu: &'g Gpu, spec: &ClassifierSpec, images: &ResidentImages, models: usize) -> Result<Self> {
         let layers = spec.network();
-        let widest = layers.iter().map(|l| l.inputs.max(l.outputs)).max().unwrap_or(1);
+        let widest = spec.widest();
         let room = gpu.max_binding_bytes() as usize / 4;
         let batch = BATCH.min(images.len).min(room / widest).max(1);
         let steps = images.len.div_ceil(batch);

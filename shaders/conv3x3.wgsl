@@ -1,0 +1,283 @@
+// The convolution that most networks are made of: 3x3, stride 1, one pixel of zeros around, for adapters
+// whose subgroups have eight lanes or more. The kernels are those of conv.wgsl.
+//
+// Faster: lanes run over pixels and each keeps 4x2 pixels of eight channels in registers. A weight is loaded
+// by one lane of eight and broadcast to the others, and a pixel's neighbours come from the lanes beside it,
+// so that nearly every instruction is arithmetic. (On lavapipe a load costs as much as thirty multiply-adds.)
+
+const EPILOGUE_FORWARD: u32 = 1u;
+const EPILOGUE_BACKWARD: u32 = 2u;
+
+fn activate(x: f32, activation: u32) -> f32 {
+    switch activation {
+        case 1u: { return max(x, 0.0); }
+        case 2u: { return tanh(clamp(x, -15.0, 15.0)); }
+        case 3u: { return 1.0 / (1.0 + exp(-x)); }
+        default: { return x; }
+    }
+}
+
+fn derivative(y: f32, activation: u32) -> f32 {
+    switch activation {
+        case 1u: { return select(0.0, 1.0, y > 0.0); }
+        case 2u: { return 1.0 - y * y; }
+        case 3u: { return y * (1.0 - y); }
+        default: { return 1.0; }
+    }
+}
+
+struct Conv3x3 {
+    batch: u32,
+    height: u32,
+    width: u32,
+    // Channels that are read and that are written.
+    from_channels: u32,
+    to_channels: u32,
+    // Weights from one channel to the next, on either side.
+    from_stride: u32,
+    to_stride: u32,
+    // 1: the kernel is turned around, for the way back.
+    turned: u32,
+    weight_offset: u32,
+    replica_stride: u32,
+    bias_offset: u32,
+    epilogue: u32,
+    activation: u32,
+}
+var<immediate> conv: Conv3x3;
+
+@group(0) @binding(0) var<storage, read> weights: array<f32>;
+@group(0) @binding(1) var<storage, read> source4: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> gate4: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> result4: array<vec4<f32>>;
+
+// Four pixels of eight channels.
+alias Tile = array<vec4<f32>, 8>;
+
+// Four pixels with their left and right neighbours: as seen by the three columns of the kernel.
+struct Row {
+    left: vec4<f32>,
+    middle: vec4<f32>,
+    right: vec4<f32>,
+}
+
+fn load_row(plane: u32, y: u32, x: u32) -> Row {
+    // Above the image wraps around to a number that is beyond it.
+    let inside = y < conv.height;
+    let at = ((plane + min(y, conv.height - 1u)) * conv.width + x) / 4u;
+    let middle = select(vec4<f32>(), source4[at], inside);
+    let before = select(0.0, subgroupShuffleUp(middle.w, 1u), x > 0u);
+    let after = select(0.0, subgroupShuffleDown(middle.x, 1u), x + 4u < conv.width);
+    return Row(vec4(before, middle.xyz), middle, vec4(middle.yzw, after));
+}
+
+// Adds one tap of the kernel: lane i holds the weight of channel i.
+fn add_tap(tile: ptr<function, Tile>, weight: f32, pixels: vec4<f32>) {
+    (*tile)[0] += subgroupBroadcast(weight, 0u) * pixels;
+    (*tile)[1] += subgroupBroadcast(weight, 1u) * pixels;
+    (*tile)[2] += subgroupBroadcast(weight, 2u) * pixels;
+    (*tile)[3] += subgroupBroadcast(weight, 3u) * pixels;
+    (*tile)[4] += subgroupBroadcast(weight, 4u) * pixels;
+    (*tile)[5] += subgroupBroadcast(weight, 5u) * pixels;
+    (*tile)[6] += subgroupBroadcast(weight, 6u) * pixels;
+    (*tile)[7] += subgroupBroadcast(weight, 7u) * pixels;
+}
+
+fn add_row(tile: ptr<function, Tile>, weights_: vec3<f32>, row: Row) {
+    add_tap(tile, weights_.x, row.left);
+    add_tap(tile, weights_.y, row.middle);
+    add_tap(tile, weights_.z, row.right);
+}
+
+fn finish(sum: vec4<f32>, at: u32, channel: u32, replica: u32) -> vec4<f32> {
+    let a = conv.activation;
+    if conv.epilogue == EPILOGUE_FORWARD {
+        let y = sum + weights[conv.bias_offset + replica * conv.replica_stride + channel];
+        return vec4(activate(y.x, a), activate(y.y, a), activate(y.z, a), activate(y.w, a));
+    }
+    if conv.epilogue == EPILOGUE_BACKWARD {
+        let y = gate4[at];
+        return sum * vec4(derivative(y.x, a), derivative(y.y, a), derivative(y.z, a), derivative(y.w, a));
+    }
+    return sum;
+}
+
+// Forward, and with the strides exchanged and the kernel turned, the input gradient. x: pairs of rows in
+// groups of four pixels, y: groups of eight channels, z: replica and sample.
+@compute @workgroup_size(8, 1, 1)
+fn conv3x3_product(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let replica = group.z / conv.batch;
+    let first_channel = group.y * 8u;
+    // Lanes beyond the image go along, since the others need the weights that they load.
+    let pixels = conv.height / 2u * conv.width;
+    let place = min(id.x * 4u, pixels - 4u);
+    let x = place % conv.width;
+    let y = place / conv.width * 2u;
+    let own = conv.weight_offset + replica * conv.replica_stride
+        + min(first_channel + lane, conv.to_channels - 1u) * conv.to_stride;
+    var upper: Tile;
+    var lower: Tile;
+    for (var c = 0u; c < conv.from_channels; c++) {
+        let w = own + c * conv.from_stride;
+        var top = vec3(weights[w], weights[w + 1u], weights[w + 2u]);
+        let middle_ = vec3(weights[w + 3u], weights[w + 4u], weights[w + 5u]);
+        var bottom = vec3(weights[w + 6u], weights[w + 7u], weights[w + 8u]);
+        var middle = middle_;
+        if conv.turned == 1u {
+            let swapped = top.zyx;
+            top = bottom.zyx;
+            middle = middle_.zyx;
+            bottom = swapped;
+        }
+        let plane = (group.z * conv.from_channels + c) * conv.height;
+        let row0 = load_row(plane, y - 1u, x);
+        add_row(&upper, top, row0);
+        let row1 = load_row(plane, y, x);
+        add_row(&upper, middle, row1);
+        add_row(&lower, top, row1);
+        let row2 = load_row(plane, y + 1u, x);
+        add_row(&upper, bottom, row2);
+        add_row(&lower, middle, row2);
+        let row3 = load_row(plane, y + 2u, x);
+        add_row(&lower, bottom, row3);
+    }
+    if id.x * 4u >= pixels { return; }
+    for (var i = 0u; i < 8u; i++) {
+        let channel = first_channel + i;
+        if channel < conv.to_channels {
+            let at = (((group.z * conv.to_channels + channel) * conv.height + y) * conv.width + x) / 4u;
+            result4[at] = finish(upper[i], at, channel, replica);
+            let below = at + conv.width / 4u;
+            result4[below] = finish(lower[i], below, channel, replica);
+        }
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------
+// Weight gradient
+
+struct Gradient3x3 {
+    batch: u32,
+    height: u32,
+    width: u32,
+    inputs: u32,
+    outputs: u32,
+    gradient_stride: u32,
+}
+var<immediate> gradient: Gradient3x3;
+
+@group(0) @binding(0) var<storage, read> inputs: array<f32>;
+@group(0) @binding(1) var<storage, read> inputs4: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> output_gradients4: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> gradients: array<f32>;
+
+// Eight pixels with their neighbours, as seen by the three columns of the kernel.
+struct Row8 {
+    left_a: vec4<f32>,
+    left_b: vec4<f32>,
+    middle_a: vec4<f32>,
+    middle_b: vec4<f32>,
+    right_a: vec4<f32>,
+    right_b: vec4<f32>,
+}
+
+fn load_row8(plane: u32, y: u32, x: u32) -> Row8 {
+    let inside = y < gradient.height;
+    let at = (plane + min(y, gradient.height - 1u)) * gradient.width + x;
+    let a = select(vec4<f32>(), inputs4[at / 4u], inside);
+    let b = select(vec4<f32>(), inputs4[at / 4u + 1u], inside);
+    let has_left = x > 0u;
+    let has_right = x + 8u < gradient.width;
+    let before = select(0.0, inputs[at - select(0u, 1u, has_left)], inside && has_left);
+    let after = select(0.0, inputs[at + select(7u, 8u, has_right)], inside && has_right);
+    return Row8(vec4(before, a.xyz), vec4(a.w, b.xyz), a, b, vec4(a.yzw, b.x), vec4(b.yzw, after));
+}
+
+// The nine weights between one pair of channels.
+alias Kernel = array<f32, 9>;
+
+fn add_gradient(sum: ptr<function, Kernel>, da: vec4<f32>, db: vec4<f32>, r0: Row8, r1: Row8, r2: Row8) {
+    (*sum)[0] += dot(da, r0.left_a) + dot(db, r0.left_b);
+    (*sum)[1] += dot(da, r0.middle_a) + dot(db, r0.middle_b);
+    (*sum)[2] += dot(da, r0.right_a) + dot(db, r0.right_b);
+    (*sum)[3] += dot(da, r1.left_a) + dot(db, r1.left_b);
+    (*sum)[4] += dot(da, r1.middle_a) + dot(db, r1.middle_b);
+    (*sum)[5] += dot(da, r1.right_a) + dot(db, r1.right_b);
+    (*sum)[6] += dot(da, r2.left_a) + dot(db, r2.left_b);
+    (*sum)[7] += dot(da, r2.middle_a) + dot(db, r2.middle_b);
+    (*sum)[8] += dot(da, r2.right_a) + dot(db, r2.right_b);
+}
+
+fn store_gradient(sum: Kernel, output: u32, input: u32, replica: u32) {
+    if output < gradient.outputs && input < gradient.inputs {
+        let at = replica * gradient.gradient_stride + (output * gradient.inputs + input) * 9u;
+        gradients[at] = sum[0];
+        gradients[at + 1u] = sum[1];
+        gradients[at + 2u] = sum[2];
+        gradients[at + 3u] = sum[3];
+        gradients[at + 4u] = sum[4];
+        gradients[at + 5u] = sum[5];
+        gradients[at + 6u] = sum[6];
+        gradients[at + 7u] = sum[7];
+        gradients[at + 8u] = sum[8];
+    }
+}
+
+// Lanes run over input channels; the gradients of eight output channels are loaded by a lane each and
+// broadcast. Rows slide down the image, so that each is loaded once. x: input channels, y: groups of eight
+// output channels, z: replica.
+@compute @workgroup_size(8, 1, 1)
+fn conv3x3_weight_gradient(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let input = min(id.x, gradient.inputs - 1u);
+    let first_output = group.y * 8u;
+    let own_output = min(first_output + lane, gradient.outputs - 1u);
+    var s0: Kernel;
+    var s1: Kernel;
+    var s2: Kernel;
+    var s3: Kernel;
+    var s4: Kernel;
+    var s5: Kernel;
+    var s6: Kernel;
+    var s7: Kernel;
+    for (var b = 0u; b < gradient.batch; b++) {
+        let line = group.z * gradient.batch + b;
+        let plane = (line * gradient.inputs + input) * gradient.height;
+        let own_plane = (line * gradient.outputs + own_output) * gradient.height;
+        for (var x = 0u; x < gradient.width; x += 8u) {
+            var above = load_row8(plane, gradient.height, x);
+            var here = load_row8(plane, 0u, x);
+            for (var y = 0u; y < gradient.height; y++) {
+                let below = load_row8(plane, y + 1u, x);
+                let at = ((own_plane + y) * gradient.width + x) / 4u;
+                let da = output_gradients4[at];
+                let db = output_gradients4[at + 1u];
+                add_gradient(&s0, subgroupBroadcast(da, 0u), subgroupBroadcast(db, 0u), above, here, below);
+                add_gradient(&s1, subgroupBroadcast(da, 1u), subgroupBroadcast(db, 1u), above, here, below);
+                add_gradient(&s2, subgroupBroadcast(da, 2u), subgroupBroadcast(db, 2u), above, here, below);
+                add_gradient(&s3, subgroupBroadcast(da, 3u), subgroupBroadcast(db, 3u), above, here, below);
+                add_gradient(&s4, subgroupBroadcast(da, 4u), subgroupBroadcast(db, 4u), above, here, below);
+                add_gradient(&s5, subgroupBroadcast(da, 5u), subgroupBroadcast(db, 5u), above, here, below);
+                add_gradient(&s6, subgroupBroadcast(da, 6u), subgroupBroadcast(db, 6u), above, here, below);
+                add_gradient(&s7, subgroupBroadcast(da, 7u), subgroupBroadcast(db, 7u), above, here, below);
+                above = here;
+                here = below;
+            }
+        }
+    }
+    store_gradient(s0, first_output, id.x, group.z);
+    store_gradient(s1, first_output + 1u, id.x, group.z);
+    store_gradient(s2, first_output + 2u, id.x, group.z);
+    store_gradient(s3, first_output + 3u, id.x, group.z);
+    store_gradient(s4, first_output + 4u, id.x, group.z);
+    store_gradient(s5, first_output + 5u, id.x, group.z);
+    store_gradient(s6, first_output + 6u, id.x, group.z);
+    store_gradient(s7, first_output + 7u, id.x, group.z);
+}

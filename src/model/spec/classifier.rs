@@ -1,0 +1,339 @@
+//! A classifier's spec: layers from images to classes.
+
+use super::{ConvSpec, Initializer, LayerSpec, NetworkLayer};
+use crate::data::{DataPair, ImageShape};
+use crate::ops::Activation;
+use crate::ops::conv::ConvShape;
+use crate::ops::pool::{Pool, PoolKind};
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// A classifier's spec.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClassifierSpec {
+    /// Its name.
+    pub name: String,
+    /// Channels, height, width.
+    pub input: [usize; 3],
+    /// From the input on.
+    pub layers: Vec<ClassifierLayer>,
+}
+
+/// One number for both directions, or one for the height and one for the width.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Pair {
+    /// For both.
+    Both(usize),
+    /// Height, width.
+    Each([usize; 2]),
+}
+
+impl Pair {
+    /// Height, width.
+    pub fn values(self) -> [usize; 2] {
+        match self {
+            Self::Both(value) => [value; 2],
+            Self::Each(values) => values,
+        }
+    }
+}
+
+/// Zeros around the images of a convolution.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Padding {
+    /// So many that a stride of 1 keeps the size; where they are odd, the one more is below and right.
+    #[default]
+    Same,
+    /// None.
+    Valid,
+    /// So many pixels on each side.
+    #[serde(untagged)]
+    Pixels(Pair),
+}
+
+/// A layer of a classifier.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum ClassifierLayer {
+    /// Every input to every output.
+    Dense {
+        /// O
+        outputs: usize,
+        /// What follows the sums.
+        #[serde(default)]
+        activation: Activation,
+        /// Initial values.
+        #[serde(default)]
+        initializer: Initializer,
+    },
+    /// A convolution.
+    Conv {
+        /// O
+        outputs: usize,
+        /// Its height and width.
+        kernel: Pair,
+        /// Pixels from one window to the next.
+        #[serde(default = "one")]
+        stride: Pair,
+        /// Zeros around the image.
+        #[serde(default)]
+        padding: Padding,
+        /// What follows the sums.
+        #[serde(default)]
+        activation: Activation,
+        /// Initial values.
+        #[serde(default)]
+        initializer: Initializer,
+    },
+    /// The largest value of each window.
+    MaxPool {
+        /// Rows and columns of a window.
+        window: usize,
+        /// Pixels from one window to the next; the window's size where it is left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stride: Option<usize>,
+    },
+    /// The mean of each window.
+    AveragePool {
+        /// Rows and columns of a window.
+        window: usize,
+        /// Pixels from one window to the next; the window's size where it is left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stride: Option<usize>,
+    },
+    /// From planes to one row of values: nothing to do, since they lie that way.
+    Flatten {},
+}
+
+fn one() -> Pair {
+    Pair::Both(1)
+}
+
+/// Walks through the layers, keeping the shape of what flows and the number of the PyTorch module.
+struct Walk {
+    channels: usize,
+    size: [usize; 2],
+    module: usize,
+}
+
+impl Walk {
+    fn width(&self) -> usize {
+        self.channels.saturating_mul(self.size[0]).saturating_mul(self.size[1])
+    }
+
+    /// The prefix of the next layer with this activation; activations are modules too.
+    fn prefix(&mut self, activation: Activation) -> String {
+        let prefix = format!("{}.", self.module);
+        self.module += 1 + usize::from(activation != Activation::Linear);
+        prefix
+    }
+
+    fn pool(&mut self, kind: PoolKind, window: usize, stride: Option<usize>) -> NetworkLayer {
+        let (window, stride) = (window.max(1), stride.unwrap_or(window).max(1));
+        let input_size = self.size.map(|size| size.max(window));
+        let pool = Pool { kind, channels: self.channels, input_size, window, stride };
+        self.size = pool.output_size();
+        self.module += 1;
+        NetworkLayer::Pool(pool)
+    }
+
+    /// Sizes and zeros above and left for each direction.
+    fn conv_shape(
+        &mut self,
+        outputs: usize,
+        [kernel, stride]: [[usize; 2]; 2],
+        padding: Padding,
+    ) -> ConvShape {
+        let mut output_size = [0; 2];
+        let mut before = [0; 2];
+        for side in 0..2 {
+            let (kernel, stride) = (kernel[side].max(1), stride[side].max(1));
+            let all = match padding {
+                Padding::Valid => 0,
+                Padding::Pixels(pixels) => pixels.values()[side].saturating_mul(2),
+                Padding::Same => {
+                    let outputs = self.size[side].div_ceil(stride);
+                    ((outputs.max(1) - 1).saturating_mul(stride) + kernel).saturating_sub(self.size[side])
+                }
+            };
+            before[side] = all / 2;
+            output_size[side] = self.size[side].saturating_add(all).saturating_sub(kernel) / stride + 1;
+        }
+        let shape = ConvShape {
+            inputs: self.channels,
+            outputs,
+            input_size: self.size,
+            output_size,
+            kernel: kernel.map(|k| k.max(1)),
+            stride: stride.map(|s| s.max(1)),
+            padding: before,
+        };
+        (self.channels, self.size) = (outputs, output_size);
+        shape
+    }
+}
+
+impl ClassifierSpec {
+    /// Refuses a data set that does not fit.
+    pub fn check_data(&self, data: &DataPair) -> Result<()> {
+        let shape = data.train.shape;
+        let [channels, height, width] = self.input;
+        let fits = ImageShape { channels, height, width } == shape && data.train.classes <= self.classes();
+        if fits && data.test.shape == shape && data.test.classes <= self.classes() {
+            return Ok(());
+        }
+        Err(Error::setting(
+            "--data",
+            format!(
+                "{} has {shape} images of {} classes, and {} takes {channels}x{height}x{width} images of {}",
+                data.train.name,
+                data.train.classes.max(data.test.classes),
+                self.name,
+                self.classes()
+            ),
+            "choose a data set and a model that fit each other",
+        ))
+    }
+
+    /// C
+    pub fn classes(&self) -> usize {
+        match self.layers.last() {
+            Some(ClassifierLayer::Dense { outputs, .. }) => *outputs,
+            _ => 0,
+        }
+    }
+
+    /// P
+    pub fn parameters(&self) -> usize {
+        self.network().iter().map(NetworkLayer::parameters).fold(0, usize::saturating_add)
+    }
+
+    /// The widest of what flows through it.
+    pub fn widest(&self) -> usize {
+        self.network().iter().map(|layer| layer.inputs().max(layer.outputs())).max().unwrap_or(1)
+    }
+
+    /// The layers, named as the modules of an `nn.Sequential` that has its activations as modules.
+    pub fn network(&self) -> Vec<NetworkLayer> {
+        let [channels, height, width] = self.input;
+        let mut walk = Walk { channels, size: [height, width], module: 0 };
+        let mut layers = Vec::new();
+        for layer in &self.layers {
+            match *layer {
+                ClassifierLayer::Dense { outputs, activation, initializer } => {
+                    layers.push(NetworkLayer::Dense(LayerSpec {
+                        inputs: walk.width(),
+                        prefix: walk.prefix(activation),
+                        outputs,
+                        activation,
+                        initializer,
+                        rows_are_inputs: false,
+                        rate_scale: 1.0,
+                    }));
+                    (walk.channels, walk.size) = (outputs, [1, 1]);
+                }
+                ClassifierLayer::Conv { outputs, kernel, stride, padding, activation, initializer } => {
+                    let prefix = walk.prefix(activation);
+                    let shape = walk.conv_shape(outputs, [kernel.values(), stride.values()], padding);
+                    let transposed = false;
+                    layers.push(NetworkLayer::Conv(ConvSpec {
+                        prefix,
+                        shape,
+                        transposed,
+                        activation,
+                        initializer,
+                        rate_scale: 1.0,
+                    }));
+                }
+                ClassifierLayer::MaxPool { window, stride } => {
+                    layers.push(walk.pool(PoolKind::Max, window, stride));
+                }
+                ClassifierLayer::AveragePool { window, stride } => {
+                    layers.push(walk.pool(PoolKind::Average, window, stride));
+                }
+                ClassifierLayer::Flatten {} => walk.module += 1,
+            }
+        }
+        layers
+    }
+
+    /// Refuses what cannot be built.
+    pub(super) fn check(&self) -> Result<()> {
+        if self.layers.is_empty() || self.input.contains(&0) {
+            return Err(Error::setting("layers", "nothing to build", "give an input and at least one layer"));
+        }
+        for (place, layer) in self.layers.iter().enumerate() {
+            let zero = match layer {
+                ClassifierLayer::Dense { outputs, .. } => (*outputs == 0).then_some("outputs"),
+                ClassifierLayer::Conv { outputs: 0, .. } => Some("outputs"),
+                ClassifierLayer::Conv { kernel, .. } if kernel.values().contains(&0) => Some("kernel"),
+                ClassifierLayer::Conv { stride, .. } => stride.values().contains(&0).then_some("stride"),
+                ClassifierLayer::MaxPool { window: 0, .. }
+                | ClassifierLayer::AveragePool { window: 0, .. } => Some("window"),
+                ClassifierLayer::MaxPool { stride, .. } | ClassifierLayer::AveragePool { stride, .. } => {
+                    (*stride == Some(0)).then_some("stride")
+                }
+                ClassifierLayer::Flatten {} => None,
+            };
+            if let Some(field) = zero {
+                let mend = "use 1 or more";
+                return Err(Error::setting(format!("layers[{place}].{field}"), "0 builds nothing", mend));
+            }
+        }
+        self.check_sizes()?;
+        match self.layers.last() {
+            Some(ClassifierLayer::Dense { activation, .. }) if *activation != Activation::Linear => {
+                Err(Error::setting(
+                    "layers.activation",
+                    "the last layer feeds the softmax and must be linear",
+                    "leave its activation out",
+                ))
+            }
+            Some(ClassifierLayer::Dense { outputs, .. }) if !(2..=256).contains(outputs) => {
+                Err(Error::setting("layers.outputs", format!("{outputs} classes"), "use 2 to 256"))
+            }
+            Some(ClassifierLayer::Dense { .. }) => Ok(()),
+            _ => Err(Error::setting("layers", "the last layer is not dense", "end with a dense layer")),
+        }
+    }
+
+    /// Refuses kernels and windows larger than what they slide over.
+    fn check_sizes(&self) -> Result<()> {
+        let too_large = |what: &str, size: [usize; 2], of: usize| {
+            Err(Error::setting(
+                "layers",
+                format!("a {what} of {of} does not fit an image of {} x {}", size[0], size[1]),
+                "use a smaller one, or fewer layers that shrink the image",
+            ))
+        };
+        let [_, height, width] = self.input;
+        let mut size = [height, width];
+        for layer in self.network() {
+            match layer {
+                NetworkLayer::Conv(conv) => {
+                    let s = &conv.shape;
+                    for side in 0..2 {
+                        let needed = (s.output_size[side] - 1).saturating_mul(s.stride[side]);
+                        let reach = needed.saturating_add(s.kernel[side]);
+                        let room = s.input_size[side].saturating_add(s.padding[side].saturating_mul(2) + 1);
+                        if reach > room || s.padding[side] >= s.kernel[side] {
+                            return too_large("kernel", size, s.kernel[side]);
+                        }
+                    }
+                    size = s.output_size;
+                }
+                NetworkLayer::Pool(pool) => {
+                    if size.iter().any(|side| *side < pool.window) {
+                        return too_large("window", size, pool.window);
+                    }
+                    size = pool.output_size();
+                }
+                NetworkLayer::Dense(_) => size = [1, 1],
+            }
+        }
+        Ok(())
+    }
+}

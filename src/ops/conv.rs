@@ -1,0 +1,317 @@
+//! Convolutions and transposed convolutions, in two dimensions; one dimension is height 1.
+
+use super::dense::{Arena, TrainedArena};
+use super::optimizer::{self, Gradients};
+use super::{Activation, Schedule, conv3x3};
+use crate::Result;
+use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
+use crate::model::Optimizer;
+
+immediates! {
+    struct ConvImmediates {
+        batch: u32,
+        inputs: u32,
+        input_height: u32,
+        input_width: u32,
+        outputs: u32,
+        output_height: u32,
+        output_width: u32,
+        kernel_height: u32,
+        kernel_width: u32,
+        stride_height: u32,
+        stride_width: u32,
+        pad_top: u32,
+        pad_left: u32,
+        weight_offset: u32,
+        replica_stride: u32,
+        bias_offset: u32,
+        epilogue: u32,
+        activation: u32,
+    }
+}
+
+immediates! {
+    struct ConvGradient {
+        batch: u32,
+        inputs: u32,
+        input_height: u32,
+        input_width: u32,
+        outputs: u32,
+        output_height: u32,
+        output_width: u32,
+        kernel_height: u32,
+        kernel_width: u32,
+        stride_height: u32,
+        stride_width: u32,
+        pad_top: u32,
+        pad_left: u32,
+        gradient_stride: u32,
+    }
+}
+
+immediates! {
+    struct BiasGradient {
+        batch: u32,
+        channels: u32,
+        pixels: u32,
+        gradient_first: u32,
+        gradient_stride: u32,
+    }
+}
+
+pub(super) const EPILOGUE_FORWARD: u32 = 1;
+pub(super) const EPILOGUE_BACKWARD: u32 = 2;
+
+/// The geometry of a convolution: its large side (C channels) goes in, its small side (O channels) comes
+/// out. A transposed convolution takes the small side in and gives the large one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConvShape {
+    /// C
+    pub inputs: usize,
+    /// O
+    pub outputs: usize,
+    /// H and W of the large side.
+    pub input_size: [usize; 2],
+    /// H and W of the small side.
+    pub output_size: [usize; 2],
+    /// KH and KW
+    pub kernel: [usize; 2],
+    /// Rows and columns from one window to the next.
+    pub stride: [usize; 2],
+    /// Rows of zeros above and columns of zeros on the left; those below and on the right follow from the
+    /// sizes.
+    pub padding: [usize; 2],
+}
+
+impl ConvShape {
+    /// Values of the large side.
+    pub fn input_width(&self) -> usize {
+        self.inputs * self.input_size[0] * self.input_size[1]
+    }
+
+    /// Values of the small side.
+    pub fn output_width(&self) -> usize {
+        self.outputs * self.output_size[0] * self.output_size[1]
+    }
+
+    /// Weights, without biases.
+    pub fn weights(&self) -> usize {
+        self.outputs * self.inputs * self.kernel[0] * self.kernel[1]
+    }
+}
+
+/// A layer of that geometry.
+#[derive(Clone, Debug)]
+pub struct Conv {
+    /// Its geometry.
+    pub shape: ConvShape,
+    /// Takes the small side in and gives the large one.
+    pub transposed: bool,
+    /// What follows the sums.
+    pub activation: Activation,
+    /// Factor on the optimiser's rate.
+    pub rate_scale: f32,
+    /// Which arena of the model's parameters.
+    pub arena: usize,
+    /// Element of replica 0's first weight; its biases follow its weights.
+    pub weight_offset: usize,
+}
+
+/// What is done to finished sums.
+#[derive(Clone, Copy)]
+pub(super) enum Epilogue<'a> {
+    /// Bias and activation.
+    Forward,
+    /// The derivative of the activation that these values came out of.
+    Backward(&'a Tensor, Activation),
+}
+
+impl Conv {
+    /// Values that go in.
+    pub fn inputs(&self) -> usize {
+        if self.transposed { self.shape.output_width() } else { self.shape.input_width() }
+    }
+
+    /// Values that come out.
+    pub fn outputs(&self) -> usize {
+        if self.transposed { self.shape.input_width() } else { self.shape.output_width() }
+    }
+
+    /// Channels that come out, each with a bias.
+    pub fn output_channels(&self) -> usize {
+        if self.transposed { self.shape.inputs } else { self.shape.outputs }
+    }
+
+    pub(super) fn bias_offset(&self) -> usize {
+        self.weight_offset + self.shape.weights()
+    }
+
+    /// `output = activation(input * weights + bias)`
+    pub fn forward(
+        &self,
+        gpu: &Gpu,
+        arenas: &[Arena],
+        input: &Tensor,
+        output: &Tensor,
+    ) -> Result<Vec<Dispatch>> {
+        self.product(gpu, arenas, self.transposed, input, output, Epilogue::Forward)
+    }
+
+    /// The gradient at `input`, before the activation that `input` came out of.
+    pub fn backward_input(
+        &self,
+        gpu: &Gpu,
+        arenas: &[Arena],
+        output_gradient: &Tensor,
+        (input, activation): (&Tensor, Activation),
+        input_gradient: &Tensor,
+    ) -> Result<Vec<Dispatch>> {
+        let epilogue = Epilogue::Backward(input, activation);
+        self.product(gpu, arenas, !self.transposed, output_gradient, input_gradient, epilogue)
+    }
+
+    /// From the large side to the small one, or `upwards` from the small to the large.
+    fn product(
+        &self,
+        gpu: &Gpu,
+        arenas: &[Arena],
+        upwards: bool,
+        from: &Tensor,
+        to: &Tensor,
+        epilogue: Epilogue<'_>,
+    ) -> Result<Vec<Dispatch>> {
+        let arena = &arenas[self.arena];
+        if conv3x3::fits(gpu, &self.shape) {
+            return Ok(vec![conv3x3::product(gpu, self, arena, upwards, from, to, epilogue)?]);
+        }
+        let (source, result) = (from.whole()?, to.whole()?);
+        let (code, activation, gate) = self.epilogue(epilogue, source)?;
+        let s = &self.shape;
+        let immediates = ConvImmediates {
+            batch: from.batch as u32,
+            inputs: s.inputs as u32,
+            input_height: s.input_size[0] as u32,
+            input_width: s.input_size[1] as u32,
+            outputs: s.outputs as u32,
+            output_height: s.output_size[0] as u32,
+            output_width: s.output_size[1] as u32,
+            kernel_height: s.kernel[0] as u32,
+            kernel_width: s.kernel[1] as u32,
+            stride_height: s.stride[0] as u32,
+            stride_width: s.stride[1] as u32,
+            pad_top: s.padding[0] as u32,
+            pad_left: s.padding[1] as u32,
+            weight_offset: self.weight_offset as u32,
+            replica_stride: arena.stride as u32,
+            bias_offset: self.bias_offset() as u32,
+            epilogue: code,
+            activation: activation.code(),
+        };
+        let (entry, [height, width], channels) = match upwards {
+            false => ("conv_forward_naive", s.output_size, s.outputs),
+            true => ("conv_backward_input_naive", s.input_size, s.inputs),
+        };
+        let dispatch = gpu.dispatch(
+            &Kernel::new("conv", entry),
+            &immediates,
+            &[("weights", &arena.buffer), ("source", source), ("gate", gate), ("result", result)],
+            Grid((height * width) as u32, channels as u32, (from.replicas * from.batch) as u32),
+        )?;
+        Ok(vec![dispatch])
+    }
+
+    /// The number of an epilogue, its activation, and the buffer that its derivative is taken from: any
+    /// that is not written where there is none to take.
+    pub(super) fn epilogue<'a>(
+        &self,
+        epilogue: Epilogue<'a>,
+        spare: &'a Buffer,
+    ) -> Result<(u32, Activation, &'a Buffer)> {
+        Ok(match epilogue {
+            Epilogue::Forward => (EPILOGUE_FORWARD, self.activation, spare),
+            Epilogue::Backward(outputs, activation) => (EPILOGUE_BACKWARD, activation, outputs.whole()?),
+        })
+    }
+
+    /// Forms the gradients of weights and biases and applies the optimiser.
+    pub fn update(
+        &self,
+        gpu: &Gpu,
+        arenas: &[TrainedArena],
+        optimizer: &Optimizer,
+        schedule: &Schedule,
+        input: &Tensor,
+        output_gradient: &Tensor,
+    ) -> Result<Vec<Dispatch>> {
+        let (large, small) =
+            if self.transposed { (output_gradient, input) } else { (input, output_gradient) };
+        let replicas = input.replicas;
+        let count = self.shape.weights() + self.output_channels();
+        let gradients = gpu.zeros("weight gradients", replicas * count)?;
+        let step = Gradients {
+            buffer: &gradients,
+            replicas,
+            count,
+            offset: self.weight_offset,
+            rate_scale: self.rate_scale,
+        };
+        Ok(vec![
+            self.weight_gradient(gpu, large, small, &gradients)?,
+            self.bias_gradient(gpu, output_gradient, &gradients)?,
+            optimizer::apply(gpu, &arenas[self.arena], optimizer, schedule, step)?,
+        ])
+    }
+
+    fn weight_gradient(
+        &self,
+        gpu: &Gpu,
+        large: &Tensor,
+        small: &Tensor,
+        gradients: &Buffer,
+    ) -> Result<Dispatch> {
+        let s = &self.shape;
+        let stride = s.weights() + self.output_channels();
+        if conv3x3::gradient_fits(gpu, s) {
+            return conv3x3::weight_gradient(gpu, s, large, small, (gradients, stride));
+        }
+        let immediates = ConvGradient {
+            batch: large.batch as u32,
+            inputs: s.inputs as u32,
+            input_height: s.input_size[0] as u32,
+            input_width: s.input_size[1] as u32,
+            outputs: s.outputs as u32,
+            output_height: s.output_size[0] as u32,
+            output_width: s.output_size[1] as u32,
+            kernel_height: s.kernel[0] as u32,
+            kernel_width: s.kernel[1] as u32,
+            stride_height: s.stride[0] as u32,
+            stride_width: s.stride[1] as u32,
+            pad_top: s.padding[0] as u32,
+            pad_left: s.padding[1] as u32,
+            gradient_stride: stride as u32,
+        };
+        gpu.dispatch(
+            &Kernel::new("conv", "conv_weight_gradient_naive"),
+            &immediates,
+            &[("large_side", large.whole()?), ("small_side", small.whole()?), ("gradients", gradients)],
+            Grid((s.weights() / s.outputs) as u32, s.outputs as u32, large.replicas as u32),
+        )
+    }
+
+    fn bias_gradient(&self, gpu: &Gpu, output_gradient: &Tensor, gradients: &Buffer) -> Result<Dispatch> {
+        let channels = self.output_channels();
+        let immediates = BiasGradient {
+            batch: output_gradient.batch as u32,
+            channels: channels as u32,
+            pixels: (self.outputs() / channels) as u32,
+            gradient_first: self.shape.weights() as u32,
+            gradient_stride: (self.shape.weights() + channels) as u32,
+        };
+        gpu.dispatch(
+            &Kernel::new("conv", "conv_bias_gradient"),
+            &immediates,
+            &[("bias_side", output_gradient.whole()?), ("gradients", gradients)],
+            Grid(channels as u32, output_gradient.replicas as u32, 1),
+        )
+    }
+}

@@ -1,0 +1,129 @@
+//! The fast variant of the convolution that most networks are made of; see shaders/conv3x3.wgsl.
+
+use super::conv::{Conv, ConvShape, Epilogue};
+use super::dense::Arena;
+use crate::Result;
+use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
+
+immediates! {
+    struct Conv3x3 {
+        batch: u32,
+        height: u32,
+        width: u32,
+        from_channels: u32,
+        to_channels: u32,
+        from_stride: u32,
+        to_stride: u32,
+        turned: u32,
+        weight_offset: u32,
+        replica_stride: u32,
+        bias_offset: u32,
+        epilogue: u32,
+        activation: u32,
+    }
+}
+
+immediates! {
+    struct Gradient3x3 {
+        batch: u32,
+        height: u32,
+        width: u32,
+        inputs: u32,
+        outputs: u32,
+        gradient_stride: u32,
+    }
+}
+
+/// Lanes that exchange values: a workgroup, which has to lie in one subgroup.
+const LANES: u32 = 8;
+
+/// Whether the products of this shape can be taken by the fast kernel. GPUs keep to the reference: with
+/// eight lanes a workgroup would leave most of their subgroups empty.
+pub(super) fn fits(gpu: &Gpu, shape: &ConvShape) -> bool {
+    let [height, width] = shape.input_size;
+    gpu.adapter.is_cpu()
+        && gpu.shares_between_lanes(LANES)
+        && shape.kernel == [3, 3]
+        && shape.stride == [1, 1]
+        && shape.padding == [1, 1]
+        && shape.output_size == shape.input_size
+        && width.is_multiple_of(4)
+        && height.is_multiple_of(2)
+}
+
+/// Whether the weight gradient of this shape can be.
+pub(super) fn gradient_fits(gpu: &Gpu, shape: &ConvShape) -> bool {
+    fits(gpu, shape) && shape.input_size[1].is_multiple_of(8)
+}
+
+/// From the large side to the small one, or `upwards` from the small to the large.
+pub(super) fn product(
+    gpu: &Gpu,
+    layer: &Conv,
+    arena: &Arena,
+    upwards: bool,
+    from: &Tensor,
+    to: &Tensor,
+    epilogue: Epilogue<'_>,
+) -> Result<Dispatch> {
+    let shape = &layer.shape;
+    let [height, width] = shape.input_size;
+    let (inputs, outputs) = (shape.inputs as u32, shape.outputs as u32);
+    let source = from.whole()?;
+    let (code, activation, gate) = layer.epilogue(epilogue, source)?;
+    let (from_channels, to_channels, from_stride, to_stride) = match upwards {
+        false => (inputs, outputs, 9, inputs * 9),
+        true => (outputs, inputs, inputs * 9, 9),
+    };
+    let immediates = Conv3x3 {
+        batch: from.batch as u32,
+        height: height as u32,
+        width: width as u32,
+        from_channels,
+        to_channels,
+        from_stride,
+        to_stride,
+        turned: upwards.into(),
+        weight_offset: layer.weight_offset as u32,
+        replica_stride: arena.stride as u32,
+        bias_offset: layer.bias_offset() as u32,
+        epilogue: code,
+        activation: activation.code(),
+    };
+    gpu.dispatch(
+        &Kernel::new("conv3x3", "conv3x3_product"),
+        &immediates,
+        &[("weights", &arena.buffer), ("source4", source), ("gate4", gate), ("result4", to.whole()?)],
+        Grid((height / 2 * width / 4) as u32, to_channels.div_ceil(8), (from.replicas * from.batch) as u32),
+    )
+}
+
+/// The gradient of the weights, `[R, stride]`.
+pub(super) fn weight_gradient(
+    gpu: &Gpu,
+    shape: &ConvShape,
+    large: &Tensor,
+    small: &Tensor,
+    (gradients, stride): (&Buffer, usize),
+) -> Result<Dispatch> {
+    let [height, width] = shape.input_size;
+    let immediates = Gradient3x3 {
+        batch: large.batch as u32,
+        height: height as u32,
+        width: width as u32,
+        inputs: shape.inputs as u32,
+        outputs: shape.outputs as u32,
+        gradient_stride: stride as u32,
+    };
+    gpu.dispatch(
+        &Kernel::new("conv3x3", "conv3x3_weight_gradient"),
+        &immediates,
+        &[
+            ("inputs", large.whole()?),
+            ("inputs4", large.whole()?),
+            ("output_gradients4", small.whole()?),
+            ("gradients", gradients),
+        ],
+        Grid(shape.inputs as u32, shape.outputs.div_ceil(8) as u32, large.replicas as u32),
+    )
+}

@@ -1,0 +1,81 @@
+//! The optimiser for layers whose gradients are in memory.
+
+use super::Schedule;
+use super::dense::TrainedArena;
+use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, immediates};
+use crate::model::{Optimizer, OptimizerKind};
+use crate::{Error, Result};
+
+immediates! {
+    struct Apply {
+        count: u32,
+        gradient_stride: u32,
+        offset: u32,
+        replica_stride: u32,
+        steps: u32,
+        step: u32,
+        rate_scale: f32,
+        beta1: f32,
+        beta2: f32,
+        epsilon: f32,
+        weight_decay: f32,
+        decoupled: u32,
+    }
+}
+
+/// Gradients `[R, count]` and the parameters that they are of.
+#[derive(Clone, Copy, Debug)]
+pub struct Gradients<'a> {
+    /// The gradients.
+    pub buffer: &'a Buffer,
+    /// R
+    pub replicas: usize,
+    /// How many of each replica.
+    pub count: usize,
+    /// Element of replica 0's first parameter in its arena.
+    pub offset: usize,
+    /// The layer's factor on the rate.
+    pub rate_scale: f32,
+}
+
+/// One step of the optimiser on the parameters that the gradients are of.
+pub fn apply(
+    gpu: &Gpu,
+    arena: &TrainedArena,
+    optimizer: &Optimizer,
+    schedule: &Schedule,
+    gradients: Gradients<'_>,
+) -> Result<Dispatch> {
+    let immediates = Apply {
+        count: gradients.count as u32,
+        gradient_stride: gradients.count as u32,
+        offset: gradients.offset as u32,
+        replica_stride: arena.parameters.stride as u32,
+        steps: schedule.steps as u32,
+        step: 0,
+        rate_scale: gradients.rate_scale,
+        beta1: optimizer.first_decay(),
+        beta2: optimizer.beta2,
+        epsilon: optimizer.epsilon,
+        weight_decay: optimizer.weight_decay,
+        decoupled: (optimizer.kind == OptimizerKind::AdamW).into(),
+    };
+    let mut buffers = vec![
+        ("gradients", gradients.buffer),
+        ("schedule", &schedule.buffer),
+        ("parameters", &arena.parameters.buffer),
+        ("first_moments", &arena.first_moments),
+    ];
+    let entry = match optimizer.kind {
+        OptimizerKind::Sgd => "optimizer_sgd",
+        OptimizerKind::Adam | OptimizerKind::AdamW => {
+            let second = arena.second_moments.as_ref().ok_or_else(|| {
+                Error::device("Adam without second moments", "this is a fault of fedfunnel; report it")
+            })?;
+            buffers.push(("second_moments", second));
+            "optimizer_adam"
+        }
+    };
+    let grid = Grid(gradients.count as u32, gradients.replicas as u32, 1);
+    gpu.dispatch(&Kernel::new("optimizer", entry), &immediates, &buffers, grid)
+}

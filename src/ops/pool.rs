@@ -1,0 +1,118 @@
+//! Max and average pooling.
+
+use super::Activation;
+use crate::Result;
+use crate::gpu::{Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
+
+immediates! {
+    struct PoolImmediates {
+        planes: u32,
+        height: u32,
+        width: u32,
+        output_height: u32,
+        output_width: u32,
+        window: u32,
+        stride: u32,
+        activation: u32,
+    }
+}
+
+/// What becomes of a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PoolKind {
+    /// Its largest value.
+    Max,
+    /// Its mean.
+    Average,
+}
+
+/// A pooling layer, without padding.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    /// What becomes of a window.
+    pub kind: PoolKind,
+    /// C
+    pub channels: usize,
+    /// H and W of what goes in.
+    pub input_size: [usize; 2],
+    /// Rows and columns of a window.
+    pub window: usize,
+    /// Rows and columns from one window to the next.
+    pub stride: usize,
+}
+
+impl Pool {
+    /// H and W of what comes out.
+    pub fn output_size(&self) -> [usize; 2] {
+        self.input_size.map(|size| (size - self.window) / self.stride + 1)
+    }
+
+    /// Values that go in.
+    pub fn inputs(&self) -> usize {
+        self.channels * self.input_size[0] * self.input_size[1]
+    }
+
+    /// Values that come out.
+    pub fn outputs(&self) -> usize {
+        self.channels * self.output_size().iter().product::<usize>()
+    }
+
+    fn immediates(&self, planes: usize, activation: Activation) -> PoolImmediates {
+        let [output_height, output_width] = self.output_size();
+        PoolImmediates {
+            planes: planes as u32,
+            height: self.input_size[0] as u32,
+            width: self.input_size[1] as u32,
+            output_height: output_height as u32,
+            output_width: output_width as u32,
+            window: self.window as u32,
+            stride: self.stride as u32,
+            activation: activation.code(),
+        }
+    }
+
+    /// Planes that one dispatch's lanes count off, each lane taking every so many.
+    fn grid(&self, gpu: &Gpu, pixels: usize, planes: usize) -> Grid {
+        Grid(pixels as u32, (planes as u32).min(gpu.max_workgroups()), 1)
+    }
+
+    /// `output [R, B, C, OH, OW]` of `input [R, B, C, H, W]`
+    pub fn forward(&self, gpu: &Gpu, input: &Tensor, output: &Tensor) -> Result<Dispatch> {
+        let planes = input.replicas * input.batch * self.channels;
+        let entry = match self.kind {
+            PoolKind::Max => "max_pool_forward",
+            PoolKind::Average => "average_pool_forward",
+        };
+        gpu.dispatch(
+            &Kernel::new("pool", entry),
+            &self.immediates(planes, Activation::Linear),
+            &[("inputs", input.whole()?), ("outputs", output.whole()?)],
+            self.grid(gpu, self.outputs() / self.channels, planes),
+        )
+    }
+
+    /// The gradient at `input`, before the activation that `input` came out of.
+    pub fn backward_input(
+        &self,
+        gpu: &Gpu,
+        output_gradient: &Tensor,
+        (input, activation): (&Tensor, Activation),
+        input_gradient: &Tensor,
+    ) -> Result<Dispatch> {
+        let planes = input.replicas * input.batch * self.channels;
+        let entry = match self.kind {
+            PoolKind::Max => "max_pool_backward",
+            PoolKind::Average => "average_pool_backward",
+        };
+        gpu.dispatch(
+            &Kernel::new("pool", entry),
+            &self.immediates(planes, activation),
+            &[
+                ("inputs", input.whole()?),
+                ("output_gradients", output_gradient.whole()?),
+                ("outputs", input_gradient.whole()?),
+            ],
+            self.grid(gpu, self.inputs() / self.channels, planes),
+        )
+    }
+}
