@@ -9,6 +9,7 @@
 
 pub mod activation;
 pub mod compare;
+pub mod conv;
 pub mod dense;
 pub mod elementwise;
 pub mod finite_difference;
