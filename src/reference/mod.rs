@@ -8,6 +8,7 @@
 #![allow(clippy::needless_range_loop)]
 
 pub mod activation;
+pub mod augment;
 pub mod compare;
 pub mod conv;
 pub mod dense;
@@ -16,6 +17,7 @@ pub mod finite_difference;
 pub mod gather;
 pub mod loss;
 pub mod optimizer;
+pub mod pool;
 pub mod random;
 pub mod reduce;
 pub mod standardize;
