@@ -68,8 +68,8 @@ impl ConvShape {
         self.replicas * self.outputs
     }
 
-    /// Visits each product that the convolution adds up, output by output: where its factors lie in x and in
-    /// w, and where its sum lies in y. The three passes are this one loop with two of the three read and the
+    /// Visits each product that the convolution adds up: where its factors lie in x and in w, and where its
+    /// sum lies in y. The three passes are this one loop with two of the three read and the
     /// third added to.
     fn each_product(&self, mut visit: impl FnMut(usize, usize, usize)) {
         let Self { replicas, batch, inputs, outputs, size, kernel, stride, padding } = *self;
@@ -77,20 +77,23 @@ impl ConvShape {
         for r in 0..replicas {
             for b in 0..batch {
                 for o in 0..outputs {
-                    for oy in 0..out[0] {
-                        for ox in 0..out[1] {
-                            let y = (((r * batch + b) * outputs + o) * out[0] + oy) * out[1] + ox;
-                            for c in 0..inputs {
-                                for ky in 0..kernel[0] {
-                                    for kx in 0..kernel[1] {
-                                        let (ih, iw) = (oy * stride[0] + ky, ox * stride[1] + kx);
-                                        let Some(h) = inside(ih, padding[0][0], size[0]) else { continue };
-                                        let Some(w) = inside(iw, padding[1][0], size[1]) else { continue };
-                                        let x = (((r * batch + b) * inputs + c) * size[0] + h) * size[1] + w;
-                                        let weight = (((r * outputs + o) * inputs + c) * kernel[0] + ky)
-                                            * kernel[1]
-                                            + kx;
-                                        visit(x, weight, y);
+                    for c in 0..inputs {
+                        let x_plane = (r * batch + b) * inputs + c;
+                        let w_plane = (r * outputs + o) * inputs + c;
+                        let y_plane = (r * batch + b) * outputs + o;
+                        for ky in 0..kernel[0] {
+                            for kx in 0..kernel[1] {
+                                for oy in 0..out[0] {
+                                    let h = inside(oy * stride[0] + ky, padding[0][0], size[0]);
+                                    let Some(h) = h else { continue };
+                                    for ox in 0..out[1] {
+                                        let w = inside(ox * stride[1] + kx, padding[1][0], size[1]);
+                                        let Some(w) = w else { continue };
+                                        visit(
+                                            (x_plane * size[0] + h) * size[1] + w,
+                                            (w_plane * kernel[0] + ky) * kernel[1] + kx,
+                                            (y_plane * out[0] + oy) * out[1] + ox,
+                                        );
                                     }
                                 }
                             }
