@@ -11,6 +11,9 @@ use super::loss::{mean_squared_error, softmax_cross_entropy};
 use super::optimizer::{Adam, Sgd, adam, adamw, sgd};
 use super::random::uniform_tensor;
 
+mod cifar10;
+mod conv_small;
+
 const NAMES: [&str; 4] = ["0.weight", "0.bias", "2.weight", "2.bias"];
 const STEPS: usize = 10;
 

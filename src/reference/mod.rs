@@ -8,13 +8,16 @@
 #![allow(clippy::needless_range_loop)]
 
 pub mod activation;
+pub mod augment;
 pub mod compare;
+pub mod conv;
 pub mod dense;
 pub mod elementwise;
 pub mod finite_difference;
 pub mod gather;
 pub mod loss;
 pub mod optimizer;
+pub mod pool;
 pub mod random;
 pub mod reduce;
 pub mod standardize;

@@ -160,6 +160,19 @@ def relative(actual, expected):
     return numpy.abs(actual - expected).max() / numpy.abs(expected).max()
 
 
+def write_or_check(files, check):
+    """Writes each file's bytes beside this script, or only says which ones would change."""
+    changed = []
+    for name, content in files.items():
+        path = HERE / f"{name}.safetensors"
+        if not path.exists() or path.read_bytes() != content:
+            changed.append(path.name)
+        if not check:
+            path.write_bytes(content)
+    if check and changed:
+        sys.exit(f"would change: {', '.join(changed)}")
+
+
 def main():
     arguments = argparse.ArgumentParser(description="Makes the goldens; see the top of this file.")
     arguments.add_argument("--check", action="store_true", help="write nothing, fail where a file would change")
@@ -199,15 +212,7 @@ def main():
     for name, latent in (("autoencoder_adam", torch.nn.Identity), ("autoencoder_tanh_adam", torch.nn.Tanh)):
         files[name] = golden(name, autoencoder(latent), torch.nn.MSELoss(), snapshot_batches, "adam", True)
 
-    changed = []
-    for name, content in files.items():
-        path = HERE / f"{name}.safetensors"
-        if not path.exists() or path.read_bytes() != content:
-            changed.append(path.name)
-        if not check:
-            path.write_bytes(content)
-    if check and changed:
-        sys.exit(f"would change: {', '.join(changed)}")
+    write_or_check(files, check)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,222 @@
+//! Holds ten training steps of the CIFAR-10 classifier, put together from the twins, against PyTorch.
+
+use super::{ADAM, Golden, Optimizer, STEPS};
+use crate::reference::activation::{self, Activation};
+use crate::reference::compare::{Tolerance, compare};
+use crate::reference::conv::{self, ConvShape};
+use crate::reference::dense::{self, DenseShape};
+use crate::reference::gather::{gather, gather_labels};
+use crate::reference::loss::softmax_cross_entropy;
+use crate::reference::optimizer::{Sgd, adam, adamw, sgd};
+use crate::reference::pool::{self, PoolShape};
+use crate::reference::random::uniform_tensor;
+use safetensors::Dtype;
+
+const BATCH: usize = 4;
+const SEED: u32 = 11;
+const SGD: Sgd = Sgd { learning_rate: 0.01, momentum: 0.9, weight_decay: 0.0 };
+/// The modules that hold tensors.
+const MODULES: [usize; 8] = [0, 2, 5, 7, 10, 12, 16, 18];
+
+#[derive(Clone, Copy)]
+enum Layer {
+    Conv(ConvShape),
+    Pool(PoolShape),
+    Dense(DenseShape, Activation),
+}
+
+/// Three blocks of two convolutions and a pool, then two dense layers.
+fn layers() -> Vec<Layer> {
+    let mut layers = Vec::new();
+    for (inputs, outputs, size) in [(3, 32, 32), (32, 64, 16), (64, 128, 8)] {
+        for inputs in [inputs, outputs] {
+            layers.push(Layer::Conv(ConvShape {
+                replicas: 1,
+                batch: BATCH,
+                inputs,
+                outputs,
+                size: [size; 2],
+                kernel: [3; 2],
+                stride: [1; 2],
+                padding: [[1; 2]; 2],
+            }));
+        }
+        let planes = BATCH * outputs;
+        layers.push(Layer::Pool(PoolShape { planes, size: [size; 2], window: [2; 2], stride: [2; 2] }));
+    }
+    for (inputs, outputs, activation) in [(2048, 128, Activation::Relu), (128, 10, Activation::Linear)] {
+        layers.push(Layer::Dense(DenseShape { replicas: 1, batch: BATCH, inputs, outputs }, activation));
+    }
+    layers
+}
+
+/// One tensor and what its optimiser keeps for it.
+struct Tensor {
+    value: Vec<f64>,
+    first: Vec<f64>,
+    second: Vec<f64>,
+}
+
+impl Tensor {
+    fn new(value: Vec<f64>) -> Self {
+        Self { first: vec![0.0; value.len()], second: vec![0.0; value.len()], value }
+    }
+
+    fn update(&mut self, gradient: &[f64], optimizer: Optimizer, step: u32) {
+        let Self { value, first, second } = self;
+        match optimizer {
+            Optimizer::Sgd(settings) => sgd(value, gradient, first, settings),
+            Optimizer::Adam(settings) => adam(value, gradient, first, second, step, settings),
+            Optimizer::AdamW(settings) => adamw(value, gradient, first, second, step, settings),
+        }
+    }
+}
+
+/// A weight and a bias for each layer that has them: He's weights (2015) by the counter generator, biases of
+/// zero.
+fn initial_tensors() -> Vec<[Tensor; 2]> {
+    let mut tensors = Vec::new();
+    for layer in layers() {
+        let (fan_in, outputs) = match layer {
+            Layer::Conv(shape) => (shape.inputs * shape.kernel[0] * shape.kernel[1], shape.outputs),
+            Layer::Dense(shape, _) => (shape.inputs, shape.outputs),
+            Layer::Pool(_) => continue,
+        };
+        let bound = (6.0 / fan_in as f64).sqrt() as f32;
+        let weight = uniform_tensor(outputs * fan_in, 0, 2 * tensors.len() as u32, SEED, bound);
+        let weight = weight.into_iter().map(f64::from).collect();
+        tensors.push([Tensor::new(weight), Tensor::new(vec![0.0; outputs])]);
+    }
+    tensors
+}
+
+/// One step; returns the mean loss before it.
+fn train(
+    tensors: &mut [[Tensor; 2]],
+    x: Vec<f64>,
+    labels: &[Option<usize>],
+    optimizer: Optimizer,
+    step: u32,
+) -> f64 {
+    let layers = layers();
+    // The input of each layer, and the last one's output.
+    let mut values = vec![x];
+    let mut argmaxes = Vec::new();
+    let mut place = 0;
+    for (i, layer) in layers.iter().enumerate() {
+        let output = match *layer {
+            Layer::Pool(shape) => {
+                let (output, argmax) = pool::max_forward(&values[i], shape);
+                argmaxes.push(argmax);
+                output
+            }
+            Layer::Conv(shape) => {
+                let [w, bias] = &tensors[place];
+                place += 1;
+                conv::forward(&values[i], &w.value, &bias.value, shape, Activation::Relu)
+            }
+            Layer::Dense(shape, activation) => {
+                let [w, bias] = &tensors[place];
+                place += 1;
+                dense::forward(&values[i], &w.value, &bias.value, shape, activation)
+            }
+        };
+        values.push(output);
+    }
+    let loss = softmax_cross_entropy(&values[layers.len()], labels, 1, BATCH, 10);
+    let mut gradient = loss.dlogits;
+    for (i, layer) in layers.iter().enumerate().rev() {
+        let (x, y) = (&values[i], &values[i + 1]);
+        let (dx, dw, dbias) = match *layer {
+            Layer::Pool(shape) => {
+                gradient = pool::max_backward(&gradient, &argmaxes.pop().unwrap(), shape);
+                continue;
+            }
+            Layer::Conv(shape) => {
+                let dy = activation::backward(&gradient, y, Activation::Relu);
+                let (dw, dbias) = conv::backward_weight(&dy, x, shape);
+                (conv::backward_input(&dy, &tensors[place - 1][0].value, shape), dw, dbias)
+            }
+            Layer::Dense(shape, activation) => {
+                let dy = activation::backward(&gradient, y, activation);
+                let (dw, dbias) = dense::backward_weight(&dy, x, shape);
+                (dense::backward_input(&dy, &tensors[place - 1][0].value, shape), dw, dbias)
+            }
+        };
+        place -= 1;
+        tensors[place][0].update(&dw, optimizer, step);
+        tensors[place][1].update(&dbias, optimizer, step);
+        gradient = dx;
+    }
+    loss.loss.iter().sum::<f64>() / BATCH as f64
+}
+
+/// The values of a tensor that the goldens keep, spread evenly over it.
+fn sample(tensor: &[f64]) -> Vec<f32> {
+    let count = tensor.len().min(4096);
+    (0..count).map(|i| tensor[i * tensor.len() / count] as f32).collect()
+}
+
+/// Where the tensors differ from a golden's final ones.
+fn disagreements(golden: &Golden, tensors: &[[Tensor; 2]], tolerance: Tolerance) -> Vec<String> {
+    let mut disagreements = Vec::new();
+    for (module, pair) in MODULES.iter().zip(tensors) {
+        for (part, tensor) in ["weight", "bias"].iter().zip(pair) {
+            let name = format!("{module}.{part}");
+            let expected: Vec<f64> = golden.f32(&name).into_iter().map(f64::from).collect();
+            disagreements.extend(compare(&name, &sample(&tensor.value), &expected, tolerance).err());
+            let sum: f64 = tensor.value.iter().sum();
+            let squares: f64 = tensor.value.iter().map(|x| x * x).sum();
+            let expected = golden.f64(&format!("sums.{name}"));
+            let agrees = (sum - expected[0]).abs() < 1e-8 && (squares - expected[1]).abs() < 1e-8;
+            if !agrees {
+                disagreements.push(format!("{name}: sums {sum} and {squares}, expected {expected:?}"));
+            }
+        }
+    }
+    disagreements
+}
+
+fn assert_trains_as(golden: &str, optimizer: Optimizer) -> Vec<[Tensor; 2]> {
+    let golden = Golden::open(golden);
+    let losses = golden.f64("losses");
+    assert_eq!(losses.len(), STEPS);
+    let inputs = Golden::open("cifar10_vgg3_inputs");
+    let images = inputs.bytes("images", Dtype::U8);
+    let labels = inputs.bytes("labels", Dtype::U8);
+    let mut tensors = initial_tensors();
+    assert_eq!(tensors.iter().flatten().map(|tensor| tensor.value.len()).sum::<usize>(), 550_570);
+    for (step, expected) in losses.into_iter().enumerate() {
+        let index: Vec<_> = (step * BATCH..(step + 1) * BATCH).map(Some).collect();
+        let x = gather(&images, 3072, &index, &[0.5; 3], &[0.25; 3]);
+        let labels = gather_labels(&labels, &index);
+        let loss = train(&mut tensors, x, &labels, optimizer, step as u32 + 1);
+        assert!((loss - expected).abs() < 1e-9, "loss of step {step}: {loss}, expected {expected}");
+    }
+    let disagreements = disagreements(&golden, &tensors, Tolerance::Strict);
+    assert!(disagreements.is_empty(), "{disagreements:?}");
+    tensors
+}
+
+#[test]
+#[cfg_attr(debug_assertions, ignore = "five billion products take minutes without optimisation")]
+fn sgd_trains_the_classifier_as_in_pytorch() {
+    let tensors = assert_trains_as("cifar10_vgg3_sgd", Optimizer::Sgd(SGD));
+    // Goldens that pass what another optimiser trained, or nothing trained, would be worth nothing.
+    let adam = Golden::open("cifar10_vgg3_adam");
+    assert_eq!(disagreements(&adam, &tensors, Tolerance::Permissive).len(), 32);
+}
+
+#[test]
+#[cfg_attr(debug_assertions, ignore = "five billion products take minutes without optimisation")]
+fn adam_trains_the_classifier_as_in_pytorch() {
+    assert_trains_as("cifar10_vgg3_adam", Optimizer::Adam(ADAM));
+}
+
+#[test]
+fn an_untrained_classifier_is_caught() {
+    for golden in ["cifar10_vgg3_sgd", "cifar10_vgg3_adam"] {
+        let disagreements = disagreements(&Golden::open(golden), &initial_tensors(), Tolerance::Permissive);
+        assert_eq!(disagreements.len(), 32, "{disagreements:?}");
+    }
+}

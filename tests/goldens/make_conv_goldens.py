@@ -1,0 +1,238 @@
+#!/usr/bin/env python3
+"""Makes the goldens of convolutions and pools: each alone, and ten training steps of the CIFAR-10 classifier.
+
+    pip install torch numpy safetensors
+    python tests/goldens/make_conv_goldens.py            # rewrites the files
+    python tests/goldens/make_conv_goldens.py --check    # writes nothing; fails where a file would change
+
+Made as make_goldens.py makes its own: float64 from float32 inputs, every input from the counter generator.
+
+conv_small            for each layer below x, y, the gradient dy at y, and dx; f64, but x, dy, weight and bias f32.
+                      conv2d, conv2d_lopsided, conv_transpose2d, conv1d: also weight, bias, dweight and dbias; two
+                      replicas, so that everything starts with an axis of 2. max_pool, average_pool and
+                      max_pool_overlapping: for the largest also argmax (i64). The settings of all are in the
+                      metadata entry "settings". conv2d_lopsided pads by zeros before a layer without padding.
+cifar10_vgg3_inputs   images u8 [40, 3, 32, 32], labels u8 [40]; step t trains on samples 4 t to 4 t + 3, as
+                      (images / 255 - 0.5) / 0.25, with cross-entropy
+cifar10_vgg3_sgd, cifar10_vgg3_adam
+                      losses f64 [10], each before its step; of each final tensor, under its name in the
+                      nn.Sequential below, its values at floor(i len / 4096) for i below 4096 as f32 (all of them
+                      where there are no more), and under "sums." and its name its sum and its sum of squares, f64.
+                      The initial tensors are not stored: weights are uniform in [-bound, bound) with bound =
+                      sqrt(6/fan_in) rounded to float32 (He), fan_in = inputs x kernel height x kernel width; biases
+                      are zero; counters (element, replica 0, position in state_dict, seed 11).
+"""
+
+import argparse
+import json
+
+import numpy
+import torch
+from safetensors.numpy import save
+
+from make_goldens import bits, relative, uniform, write_or_check
+
+STEPS = 10
+BATCH = 4
+SEED = 11
+SAMPLED = 4096
+IMAGE_SEED = 300
+SMALL_SEED = 400
+
+OPTIMIZERS = {
+    "sgd": (torch.optim.SGD, {"lr": 0.01, "momentum": 0.9, "weight_decay": 0.0}),
+    "adam": (torch.optim.Adam, {"lr": 1e-3, "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0.0}),
+}
+
+
+def stored(tensors, settings=None):
+    """A file's bytes. The library would write an array's memory as it lies, so it has to lie in order."""
+    tensors = {name: numpy.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+    return save(tensors, metadata=settings and {"settings": json.dumps(settings)})
+
+
+# ----- each layer alone -----
+
+REPLICAS = 2
+SMALL = 2
+
+# No two sizes alike, so that a swapped axis cannot pass.
+CONVOLUTIONS = {
+    "conv2d": (torch.nn.Conv2d, (3, 5, 5), {"stride": 2, "padding": [2, 1]}, [7, 9], None),
+    # Padding in the order of torch.nn.functional.pad: left, right, top, bottom.
+    "conv2d_lopsided": (torch.nn.Conv2d, (3, 4, [2, 5]), {"stride": [3, 2]}, [7, 9], [3, 2, 0, 1]),
+    "conv_transpose2d": (
+        torch.nn.ConvTranspose2d,
+        (3, 2, [3, 4]),
+        {"stride": [2, 3], "padding": [1, 2], "output_padding": [1, 2]},
+        [4, 5],
+        None,
+    ),
+    "conv1d": (torch.nn.Conv1d, (3, 4, 5), {"stride": 2, "padding": 2}, [19], None),
+}
+
+POOLS = {
+    "max_pool": (torch.nn.MaxPool2d, {"kernel_size": 2, "stride": 2}, [7, 9]),
+    "max_pool_overlapping": (torch.nn.MaxPool2d, {"kernel_size": [3, 2], "stride": [2, 3]}, [7, 10]),
+    "average_pool": (torch.nn.AvgPool2d, {"kernel_size": [3, 2], "stride": [2, 3]}, [7, 10]),
+}
+
+
+class Numbers:
+    """Fresh float32 values at each call, from one tensor of the generator after the other."""
+
+    def __init__(self):
+        self.tensor = 0
+
+    def __call__(self, shape, bound=1.0):
+        self.tensor += 1
+        return uniform(tuple(shape), self.tensor, bound, SMALL_SEED)
+
+
+def through(layer, x, dy, pads):
+    """Runs a layer forward and backward in float64; dy comes from a function of the output's shape."""
+    x64 = torch.from_numpy(x).double().requires_grad_()
+    y = layer(x64 if pads is None else torch.nn.functional.pad(x64, pads))
+    gradient = dy(y.shape)
+    y.backward(torch.from_numpy(gradient).double())
+    return {"x": x, "y": y.detach().numpy(), "dy": gradient, "dx": x64.grad.numpy()}
+
+
+def small_convolution(kind, arguments, settings, size, pads, numbers):
+    """Every tensor of one convolution, with an axis for the replicas in front."""
+    replicas = []
+    for _ in range(REPLICAS):
+        layer = kind(*arguments, **settings).double()
+        weight, bias = numbers(layer.weight.shape), numbers(layer.bias.shape)
+        with torch.no_grad():
+            layer.weight.copy_(torch.from_numpy(weight))
+            layer.bias.copy_(torch.from_numpy(bias))
+        tensors = through(layer, numbers([SMALL, arguments[0], *size]), numbers, pads)
+        tensors.update(weight=weight, bias=bias, dweight=layer.weight.grad.numpy(), dbias=layer.bias.grad.numpy())
+        replicas.append(tensors)
+    return {name: numpy.stack([tensors[name] for tensors in replicas]) for name in replicas[0]}
+
+
+def small_pool(kind, settings, size, numbers):
+    """Every tensor of one pool, with ties: values are whole numbers from -2 to 2."""
+    x = numpy.rint(2.4 * numbers([SMALL, 3, *size])).astype(numpy.float32)
+    tensors = through(kind(**settings), x, numbers, None)
+    if kind is torch.nn.MaxPool2d:
+        argmax = kind(**settings, return_indices=True)(torch.from_numpy(x).double())[1]
+        tensors["argmax"] = argmax.numpy()
+    return tensors
+
+
+def conv_small():
+    numbers = Numbers()
+    tensors, settings = {}, {"seed": SMALL_SEED}
+    for name, (kind, arguments, options, size, pads) in CONVOLUTIONS.items():
+        layer = small_convolution(kind, arguments, options, size, pads, numbers)
+        tensors.update({f"{name}.{tensor}": value for tensor, value in layer.items()})
+        settings[name] = {"kernel": arguments[2], **options, "pads": pads}
+    for name, (kind, options, size) in POOLS.items():
+        layer = small_pool(kind, options, size, numbers)
+        tensors.update({f"{name}.{tensor}": value for tensor, value in layer.items()})
+        settings[name] = options
+    return stored(tensors, settings)
+
+
+# ----- the CIFAR-10 classifier -----
+
+
+def classifier():
+    """The 550,570 parameters: three blocks of two convolutions and a pool, and two dense layers."""
+    layers = []
+    for inputs, outputs in ((3, 32), (32, 64), (64, 128)):
+        for channels in (inputs, outputs):
+            layers += [torch.nn.Conv2d(channels, outputs, 3, padding=1), torch.nn.ReLU()]
+        layers.append(torch.nn.MaxPool2d(2))
+    layers += [torch.nn.Flatten(), torch.nn.Linear(2048, 128), torch.nn.ReLU(), torch.nn.Linear(128, 10)]
+    return torch.nn.Sequential(*layers)
+
+
+def initialise(model):
+    with torch.no_grad():
+        for position, tensor in enumerate(model.state_dict().values()):
+            if tensor.dim() == 1:
+                tensor.zero_()
+                continue
+            bound = numpy.sqrt(6.0 / tensor[0].numel())
+            tensor.copy_(torch.from_numpy(uniform(tuple(tensor.shape), position, bound, SEED)))
+
+
+def make_images():
+    """Ten smooth colour prototypes, each sample a class's own plus something smooth and some noise."""
+
+    def smooth(count, tensor):
+        # A coarse grid of 6 by 6, stretched to 32 by 32 by linear interpolation along each axis.
+        coarse = uniform((count, 3, 6, 6), tensor, 1.0, IMAGE_SEED).astype(numpy.float64)
+        at = numpy.linspace(0.0, 5.0, 32)
+        left = numpy.minimum(at.astype(numpy.int64), 4)
+        share = at - left
+        rows = coarse[:, :, left] * (1.0 - share)[:, None] + coarse[:, :, left + 1] * share[:, None]
+        return rows[..., left] * (1.0 - share) + rows[..., left + 1] * share
+
+    count = STEPS * BATCH
+    labels = (bits(count, 0, 0, IMAGE_SEED) % numpy.uint32(10)).astype(numpy.uint8)
+    # Little contrast, so that ten steps at these rates neither jump far up nor silence units.
+    brightness = 0.5 + 0.14 * smooth(10, 1)[labels] + 0.06 * smooth(count, 2)
+    brightness += uniform((count, 3, 32, 32), 3, 0.02, IMAGE_SEED)
+    return numpy.rint(255.0 * numpy.clip(brightness, 0.0, 1.0)).astype(numpy.uint8), labels
+
+
+def train(images, labels, optimizer, dtype):
+    """Ten steps; returns the loss before each and the final tensors, flat."""
+    model = classifier().to(dtype)
+    initialise(model)
+    assert sum(tensor.numel() for tensor in model.parameters()) == 550_570
+    kind, settings = OPTIMIZERS[optimizer]
+    optimizer = kind(model.parameters(), **settings)
+    losses = []
+    for step in range(STEPS):
+        rows = slice(step * BATCH, (step + 1) * BATCH)
+        x = (torch.from_numpy(images[rows]).to(dtype) / 255 - 0.5) / 0.25
+        optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(model(x), torch.from_numpy(labels[rows]).long())
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return numpy.array(losses), {name: x.numpy().ravel() for name, x in model.state_dict().items()}
+
+
+def sample(tensor):
+    count = min(len(tensor), SAMPLED)
+    return tensor[numpy.arange(count) * len(tensor) // count].astype(numpy.float32)
+
+
+def golden(images, labels, optimizer):
+    losses, final = train(images, labels, optimizer, torch.float64)
+    losses32, final32 = train(images, labels, optimizer, torch.float32)
+    print(f"cifar10_vgg3_{optimizer}: losses {numpy.array2string(losses, precision=4)}; float32 deviates by")
+    print(f"    losses {relative(losses32, losses):.1e}", end="")
+    tensors = {"losses": losses}
+    for name, tensor in final.items():
+        tensors[name] = sample(tensor)
+        print(f", {name} {relative(sample(final32[name]), tensors[name]):.1e}", end="")
+        tensors[f"sums.{name}"] = numpy.array([tensor.sum(), (tensor * tensor).sum()])
+    print()
+    settings = {"optimizer": optimizer, "seed": SEED, **OPTIMIZERS[optimizer][1]}
+    return stored(tensors, settings)
+
+
+def main():
+    arguments = argparse.ArgumentParser(description="Makes the goldens; see the top of this file.")
+    arguments.add_argument("--check", action="store_true", help="write nothing, fail where a file would change")
+    check = arguments.parse_args().check
+
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    images, labels = make_images()
+    files = {"conv_small": conv_small(), "cifar10_vgg3_inputs": stored({"images": images, "labels": labels})}
+    for optimizer in OPTIMIZERS:
+        files[f"cifar10_vgg3_{optimizer}"] = golden(images, labels, optimizer)
+    write_or_check(files, check)
+
+
+if __name__ == "__main__":
+    main()
