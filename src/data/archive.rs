@@ -35,9 +35,27 @@ pub(super) fn each_file<E: From<io::Error>>(
         let path = entry.path()?.into_owned();
         let Some(name) = path.strip_prefix(folder).ok().and_then(|name| name.to_str()) else { continue };
         let name = name.to_string();
-        if !wants(&name, &mut entry)? {
+        let missing = entry.size();
+        if !wants(&name, &mut Whole { inner: &mut entry, missing })? {
             break;
         }
     }
     Ok(())
+}
+
+/// A file in an archive, for which it is an error to end before its announced size: the archive was cut.
+struct Whole<R> {
+    inner: R,
+    missing: u64,
+}
+
+impl<R: Read> Read for Whole<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.missing = self.missing.saturating_sub(read as u64);
+        if read == 0 && !buffer.is_empty() && self.missing > 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(read)
+    }
 }

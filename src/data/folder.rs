@@ -1,7 +1,8 @@
-//! Reads a data set out of a folder with four IDX files.
+//! Reads a data set out of a folder with four IDX files, or with CIFAR-10's six batches.
 
+use super::cifar10::{self, Place};
 use super::idx::{Images, Origin, read_images, read_labels};
-use super::source::{Format, Source};
+use super::source::{self, Format, Source};
 use super::text::counted;
 use super::{DataPair, Dataset, Split};
 use crate::{Error, Result};
@@ -15,33 +16,59 @@ pub(super) struct Half {
     pub labels_path: PathBuf,
 }
 
+/// What to do with a damaged file of the user's own.
+pub(super) const OWN_MEND: &str = "replace it with an undamaged copy";
+
 /// Reads a data set of the table from its folder.
 pub(super) fn load_source(source: &Source, folder: &Path) -> Result<DataPair> {
-    let missing: Vec<_> = source.files.iter().filter(|file| find(folder, file.name).is_none()).collect();
     let fetch = format!("fedfunnel data fetch {}", source.name);
+    let mend = format!("download it again with {fetch}");
+    let place = match source.format {
+        Format::Idx => None,
+        Format::Cifar10 => cifar10::locate(folder),
+    };
+    if let Some(archive @ Place::Archive(_)) = &place {
+        return cifar10::load(source.name, archive, Some(cifar10::BATCH), &mend);
+    }
+    let place = place.unwrap_or_else(|| Place::Loose(folder.into()));
+    let folder = place.path();
+    let missing: Vec<_> = source.files.iter().filter(|file| find(folder, file.name).is_none()).collect();
     if missing.len() == source.files.len() {
         return Err(Error::file(
             folder,
             format!("{} is not there yet", source.name),
-            format!("run `{fetch}`, or use `--data {}`", super::sample::NAME),
+            format!("run `{fetch}`, or use `--data {}`", source.sample),
         ));
     }
     if let Some(file) = missing.first() {
         return Err(Error::file(folder, format!("{} is missing", file.name), format!("run `{fetch}`")));
     }
     match source.format {
-        Format::Idx => read_idx_folder(
-            source.name,
-            folder,
-            Some(source.classes),
-            &format!("download it again with {fetch}"),
-        ),
+        Format::Idx => read_idx_folder(source.name, folder, Some(source.classes), &mend),
+        Format::Cifar10 => cifar10::load(source.name, &place, Some(cifar10::BATCH), &mend),
     }
 }
 
-/// Reads the user's own folder; the largest label tells the number of classes.
+/// Reads the user's own folder. Of IDX files, the largest label tells the number of classes; where
+/// batches of CIFAR-10 lie beside them, the IDX files are read.
 pub(super) fn load_folder(name: &str, folder: &Path) -> Result<DataPair> {
-    read_idx_folder(name, folder, None, "replace it with an undamaged copy")
+    let has_idx = [Split::Train, Split::Test]
+        .iter()
+        .any(|&split| ["images", "labels"].iter().any(|part| find_part(folder, split, part).is_ok()));
+    if has_idx {
+        return read_idx_folder(name, folder, None, OWN_MEND);
+    }
+    if let Some(place) = cifar10::locate(folder) {
+        return cifar10::load(name, &place, None, OWN_MEND);
+    }
+    if cifar10::is_python_version(folder) {
+        return Err(Error::file(
+            folder,
+            "it holds the Python version of CIFAR-10",
+            format!("use the binary version, as `fedfunnel data fetch {}` brings it", cifar10::NAME),
+        ));
+    }
+    Err(Error::file(folder, "it holds no images that can be read", format!("give {}", source::PATHS)))
 }
 
 fn read_idx_folder(name: &str, folder: &Path, classes: Option<usize>, mend: &str) -> Result<DataPair> {
@@ -190,10 +217,36 @@ mod tests {
         assert!(error.contains("t10k-labels-idx1-ubyte: 2 labels, but 1 image in "), "{error}");
         let error = error_with("test-images-idx3-ubyte", idx(&[1, 2, 1], &[5, 6]));
         assert!(error.contains("images of 1x2x1, but of 1x1x2 in "), "{error}");
+        let empty = tempfile::tempdir().unwrap();
+        let error = load_folder("own", empty.path()).unwrap_err().to_string();
+        assert!(
+            error.contains("no images that can be read; give a folder with the four IDX files"),
+            "{error}"
+        );
         let folder = folder();
         std::fs::remove_file(folder.path().join("train-labels.idx1-ubyte")).unwrap();
         let error = load_folder("own", folder.path()).unwrap_err().to_string();
         assert!(error.contains("the train labels are not there; put them there as train-labels-idx1-ubyte"));
+    }
+
+    #[test]
+    fn a_folder_of_colour_images() {
+        let folder = folder();
+        let write = |name: &str, bytes: Vec<u8>| std::fs::write(folder.path().join(name), bytes).unwrap();
+        for (split, count) in [("train", 2), ("test", 1)] {
+            std::fs::remove_file(folder.path().join(format!("{split}-images-idx3-ubyte"))).unwrap();
+            // Three channels of 2 x 4, channels last in the training files and first in the test files.
+            let axes = if split == "train" { [count, 2, 4, 3] } else { [count, 3, 2, 4] };
+            let pixels: Vec<u8> = (0..count as u8 * 24).collect();
+            write(&format!("{split}-images-idx4-ubyte"), idx(&axes, &pixels));
+        }
+        let data = load_folder("own", folder.path()).unwrap();
+        assert_eq!(data.train.shape, super::super::ImageShape { channels: 3, height: 2, width: 4 });
+        assert_eq!((data.train.shape, data.train.classes), (data.test.shape, 5));
+        // The red values of the second image, then the first of its green ones.
+        assert_eq!(data.train.image(1).unwrap()[..9], [24, 27, 30, 33, 36, 39, 42, 45, 25]);
+        assert_eq!(data.test.images, (0..24).collect::<Vec<u8>>());
+        assert_eq!((data.train.class_counts(), data.test.labels), (vec![1, 0, 0, 0, 1], vec![2]));
     }
 
     #[test]

@@ -32,8 +32,18 @@ pub struct Origin<'a> {
 }
 
 impl Origin<'_> {
-    fn error(&self, problem: impl Into<String>) -> Error {
+    pub(super) fn error(&self, problem: impl Into<String>) -> Error {
         Error::file(self.path, problem, self.mend)
+    }
+
+    /// A read that failed: a damaged gzip stream, or a disk that refused.
+    pub(super) fn damaged(&self, error: std::io::Error) -> Error {
+        use std::io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+        match error.kind() {
+            UnexpectedEof => self.error("its gzip stream ends early"),
+            InvalidData | InvalidInput => self.error(format!("its gzip stream is damaged ({error})")),
+            _ => Error::io("read", self.path)(error),
+        }
     }
 }
 
@@ -212,12 +222,12 @@ fn decode(mut input: impl Read, size: Size, kind: Kind, origin: Origin<'_>) -> R
         Size::Exactly(_) => Vec::with_capacity(announced as usize),
         Size::AtMost(_) => Vec::new(),
     };
-    input.by_ref().take(announced).read_to_end(&mut payload).map_err(|e| damaged(e, origin))?;
+    input.by_ref().take(announced).read_to_end(&mut payload).map_err(|e| origin.damaged(e))?;
     if payload.len() as u64 != announced {
         return Err(origin.error(mismatch(announced, grouped(payload.len() as u64), what)));
     }
     // Reading on to the end also makes the decoder compare the checksum of a gzip stream.
-    if input.read(&mut [0]).map_err(|e| damaged(e, origin))? > 0 {
+    if input.read(&mut [0]).map_err(|e| origin.damaged(e))? > 0 {
         return Err(origin.error(mismatch(announced, "more".into(), what)));
     }
     Ok(Idx { axes, payload })
@@ -230,18 +240,8 @@ fn mismatch(announced: u64, there: String, what: &str) -> String {
 fn read_header(input: &mut impl Read, header: &mut [u8], origin: Origin<'_>) -> Result<()> {
     input.read_exact(header).map_err(|e| match e.kind() {
         std::io::ErrorKind::UnexpectedEof => origin.error("it ends within its header"),
-        _ => damaged(e, origin),
+        _ => origin.damaged(e),
     })
-}
-
-/// A read that failed: a damaged gzip stream, or a disk that refused.
-fn damaged(error: std::io::Error, origin: Origin<'_>) -> Error {
-    use std::io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
-    match error.kind() {
-        UnexpectedEof => origin.error("its gzip stream ends early"),
-        InvalidData | InvalidInput => origin.error(format!("its gzip stream is damaged ({error})")),
-        _ => Error::io("read", origin.path)(error),
-    }
 }
 
 /// The number of axes, where the magic number is one for this kind of file.

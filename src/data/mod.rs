@@ -1,10 +1,12 @@
-//! Image data sets: readers, the embedded sample, downloads, partitioners.
+//! Image data sets: readers, embedded samples, downloads, partitioners.
 //!
 //! [`load`] gives the train and the test split of a data set as plain bytes, ready to be made resident
 //! on the device; [`partition()`] deals the samples out to collaborators, and [`epoch_order`] says in which
 //! order one of them sees its own. [`fetch()`] downloads, [`list()`] says what is there.
 
 mod archive;
+mod cifar10;
+mod cifar10_sample;
 pub mod fetch;
 mod folder;
 pub mod idx;
@@ -130,6 +132,44 @@ impl Dataset {
         counts
     }
 
+    /// Mean and standard deviation of each channel, of values from 0 to 1 (byte / 255): what per-channel
+    /// standardisation subtracts and divides by. The deviation of a channel that never changes is 0, and
+    /// so are both where there is not one sample.
+    pub fn channel_statistics(&self) -> Vec<(f32, f32)> {
+        let mut sums = vec![(0u64, 0u64); self.shape.channels];
+        let plane = self.shape.height * self.shape.width;
+        // Sums of whole numbers are exact, whatever their order.
+        for (place, values) in self.images.chunks_exact(plane.max(1)).enumerate() {
+            let (sum, squares) = &mut sums[place % self.shape.channels];
+            *sum += values.iter().map(|&value| u64::from(value)).sum::<u64>();
+            *squares += values.iter().map(|&value| u64::from(value).pow(2)).sum::<u64>();
+        }
+        let count = (self.len() * plane).max(1);
+        let statistics = sums.into_iter().map(|(sum, squares)| {
+            // Mean of the squares less square of the mean, over a common denominator: no cancellation.
+            let spread = count as u128 * u128::from(squares) - u128::from(sum).pow(2);
+            let scale = 255.0 * count as f64;
+            ((sum as f64 / scale) as f32, ((spread as f64).sqrt() / scale) as f32)
+        });
+        statistics.collect()
+    }
+
+    /// The first `count` samples; all of them where there are no more.
+    pub fn limit(mut self, count: usize) -> Result<Self> {
+        if count == 0 {
+            return Err(Error::setting(
+                format!("limit of {}", self.name),
+                "0 samples asked for",
+                "ask for one or more, or leave the limit out",
+            ));
+        }
+        self.labels.truncate(count);
+        self.images.truncate(self.labels.len() * self.shape.pixels());
+        self.labels.shrink_to_fit();
+        self.images.shrink_to_fit();
+        Ok(self)
+    }
+
     /// The samples at these indices, in this order; an index may come twice.
     pub fn subset(&self, indices: &[usize]) -> Result<Self> {
         let mut images = Vec::with_capacity(indices.len() * self.shape.pixels());
@@ -153,12 +193,13 @@ impl Dataset {
     }
 }
 
-/// Loads a data set by name (`mnist`, `mnist-sample`) or from a folder with the four IDX files.
+/// Loads a data set by name (`mnist`, `cifar10`, or one of the embedded samples), or from a folder with
+/// the four IDX files or the six binary batches of CIFAR-10, or from the archive of the latter.
 ///
 /// A known name wins over a folder of the same name; `./mnist` always means the folder.
 pub fn load(name: &str, data_dir: &DataDir) -> Result<DataPair> {
-    if name == sample::NAME {
-        return sample::load();
+    if let Some(sample) = sample::find(name) {
+        return sample.load();
     }
     if let Some(source) = source::find(name) {
         return folder::load_source(source, &data_dir.folder(name));
@@ -167,22 +208,20 @@ pub fn load(name: &str, data_dir: &DataDir) -> Result<DataPair> {
     if path.is_dir() {
         return folder::load_folder(name, path);
     }
+    if path.is_file() && [".tar.gz", ".tgz", ".tar"].iter().any(|end| name.ends_with(end)) {
+        let archive = cifar10::Place::Archive(path.into());
+        return cifar10::load(name, &archive, None, folder::OWN_MEND);
+    }
+    let give = format!("give {}", source::PATHS);
     if path.exists() {
-        return Err(Error::setting(
-            format!("data \"{name}\""),
-            "it is a file",
-            "give the folder that holds the four IDX files",
-        ));
+        return Err(Error::setting(format!("data \"{name}\""), "it is a file", give));
     }
     let looks_like_a_path = name.contains(['/', '\\']) || name.starts_with('.') || name.starts_with('~');
     if looks_like_a_path {
         return Err(Error::setting(
             format!("data \"{name}\""),
             "there is no such folder",
-            format!(
-                "give the folder that holds the four IDX files, or one of {}",
-                source::known_names().join(", ")
-            ),
+            format!("{give}, or one of {}", source::known_names().join(", ")),
         ));
     }
     Err(source::unknown_name(name))
@@ -222,6 +261,48 @@ mod tests {
     }
 
     #[test]
+    fn the_first_samples() {
+        let two = tiny().limit(2).unwrap();
+        assert_eq!((two.labels, two.images), (vec![2, 0], (0..12).collect()));
+        assert_eq!((two.shape, two.classes, two.name), (tiny().shape, 3, "tiny".into()));
+        assert_eq!(tiny().limit(3).unwrap(), tiny());
+        assert_eq!(tiny().limit(usize::MAX).unwrap(), tiny());
+        let error = tiny().limit(0).unwrap_err();
+        assert!(error.is_usage());
+        assert_eq!(
+            error.to_string(),
+            "limit of tiny: 0 samples asked for; ask for one or more, or leave the limit out"
+        );
+    }
+
+    #[test]
+    fn statistics_of_each_channel() {
+        let shape = ImageShape { channels: 3, height: 2, width: 5 };
+        let images: Vec<u8> = (0..7 * 30u32).map(|i| (i * i * 37 % 251 + i % 5) as u8).collect();
+        let dataset = Dataset { images, labels: vec![0; 7], shape, ..tiny() };
+        let statistics = dataset.channel_statistics();
+        assert_eq!(statistics.len(), 3);
+        for (channel, (mean, std)) in statistics.into_iter().enumerate() {
+            let values = || {
+                let of_channel = |place: usize| place / 10 % 3 == channel;
+                let values = dataset.images.iter().enumerate();
+                values.filter(move |(place, _)| of_channel(*place)).map(|(_, &v)| f64::from(v) / 255.0)
+            };
+            let direct = values().sum::<f64>() / 70.0;
+            let deviation = (values().map(|v| (v - direct).powi(2)).sum::<f64>() / 70.0).sqrt();
+            assert!((f64::from(mean) - direct).abs() < 1e-7, "{mean} {direct}");
+            assert!((f64::from(std) - deviation).abs() < 1e-7, "{std} {deviation}");
+            // What a mix-up of the channels would give.
+            let others = (f64::from(mean) - values().take(10).sum::<f64>() / 10.0).abs();
+            assert!(others > 1e-4);
+        }
+        let flat = Dataset { images: vec![255; 18], ..tiny() };
+        assert_eq!(flat.channel_statistics(), [(1.0, 0.0)]);
+        let empty = tiny().subset(&[]).unwrap();
+        assert_eq!(empty.channel_statistics(), [(0.0, 0.0)]);
+    }
+
+    #[test]
     fn an_unknown_name_gets_the_nearest_known_one() {
         let folder = tempfile::tempdir().unwrap();
         let data_dir = DataDir::new(folder.path());
@@ -230,14 +311,22 @@ mod tests {
         assert!(error.to_string().contains("did you mean \"mnist\"?"), "{error}");
         let error = load("./no/such/folder", &data_dir).unwrap_err().to_string();
         assert!(error.contains("there is no such folder"), "{error}");
+        assert!(error.contains("or one of mnist, cifar10, mnist-sample, cifar10-sample"), "{error}");
+        let file = folder.path().join("notes.txt");
+        std::fs::write(&file, "").unwrap();
+        let error = load(&file.to_string_lossy(), &data_dir).unwrap_err().to_string();
+        assert!(error.contains("it is a file; give a folder with the four IDX files"), "{error}");
     }
 
     #[test]
-    fn mnist_that_is_not_there_says_how_to_get_it() {
+    fn what_is_not_there_says_how_to_get_it() {
         let folder = tempfile::tempdir().unwrap();
-        let error = load("mnist", &DataDir::new(folder.path())).unwrap_err().to_string();
-        for part in [&*folder.path().to_string_lossy(), "fedfunnel data fetch mnist", "--data mnist-sample"] {
-            assert!(error.contains(part), "{error}");
+        for name in ["mnist", "cifar10"] {
+            let error = load(name, &DataDir::new(folder.path())).unwrap_err().to_string();
+            let (fetch, sample) = (format!("fedfunnel data fetch {name}"), format!("--data {name}-sample"));
+            for part in [&*folder.path().to_string_lossy(), &fetch, &sample] {
+                assert!(error.contains(part), "{error}");
+            }
         }
     }
 }

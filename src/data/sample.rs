@@ -1,17 +1,65 @@
-//! A real sample of MNIST inside the binary: something to train on without a download.
+//! Real samples of data sets inside the binary: something to train on without a download.
 
 use super::folder::{Half, pair};
 use super::idx::{Origin, parse_images, parse_labels};
-use super::{DataPair, Split};
+use super::{DataPair, Split, cifar10_sample};
 use crate::Result;
 use std::path::Path;
 
-/// The name it is loaded by.
-pub const NAME: &str = "mnist-sample";
-/// Training images, the same number of every class.
-pub const TRAIN: usize = 6_000;
-/// Test images, the same number of every class.
-pub const TEST: usize = 1_000;
+/// A sample of a data set that is part of the binary. Its classes are balanced and mixed.
+#[derive(Debug)]
+pub struct Sample {
+    /// The name it is loaded by.
+    pub name: &'static str,
+    /// What it is, in a line, with the terms.
+    pub about: &'static str,
+    /// Training images, the same number of every class.
+    pub train: usize,
+    /// Test images, the same number of every class.
+    pub test: usize,
+    /// Bytes it takes in the binary.
+    pub bytes: usize,
+    load: fn() -> Result<DataPair>,
+}
+
+/// Every sample.
+pub const SAMPLES: &[Sample] = &[
+    Sample {
+        name: NAME,
+        about: "a balanced sample of MNIST inside the program (CC BY-SA 3.0)",
+        train: TRAIN,
+        test: TEST,
+        bytes: BYTES,
+        load: load_mnist,
+    },
+    Sample {
+        name: cifar10_sample::NAME,
+        about: "a balanced sample of CIFAR-10 inside the program (no formal licence; cite the 2009 report)",
+        train: cifar10_sample::TRAIN,
+        test: cifar10_sample::TEST,
+        bytes: cifar10_sample::BYTES,
+        load: cifar10_sample::load,
+    },
+];
+
+/// What to do where a sample is damaged, and with it the program.
+pub(super) const MEND: &str = "install fedfunnel again";
+
+/// The sample of this name.
+pub fn find(name: &str) -> Option<&'static Sample> {
+    SAMPLES.iter().find(|sample| sample.name == name)
+}
+
+impl Sample {
+    /// Unpacks it.
+    pub fn load(&self) -> Result<DataPair> {
+        (self.load)()
+    }
+}
+
+const NAME: &str = "mnist-sample";
+const TRAIN: usize = 6_000;
+const TEST: usize = 1_000;
 const CLASSES: usize = 10;
 
 const TRAIN_IMAGES: &[u8] = include_bytes!("sample/train-images-idx3-ubyte.gz");
@@ -19,18 +67,17 @@ const TRAIN_LABELS: &[u8] = include_bytes!("sample/train-labels-idx1-ubyte.gz");
 const TEST_IMAGES: &[u8] = include_bytes!("sample/t10k-images-idx3-ubyte.gz");
 const TEST_LABELS: &[u8] = include_bytes!("sample/t10k-labels-idx1-ubyte.gz");
 
-/// Bytes it takes in the binary.
-pub const BYTES: usize = TRAIN_IMAGES.len() + TRAIN_LABELS.len() + TEST_IMAGES.len() + TEST_LABELS.len();
+const BYTES: usize = TRAIN_IMAGES.len() + TRAIN_LABELS.len() + TEST_IMAGES.len() + TEST_LABELS.len();
 
 /// Unpacks the sample: 6,000 training and 1,000 test images of 28 x 28, classes balanced and mixed.
-pub fn load() -> Result<DataPair> {
+fn load_mnist() -> Result<DataPair> {
     let half = |split, images: &[u8], labels: &[u8]| -> Result<Half> {
         let path = match split {
             Split::Train => "mnist-sample/train",
             Split::Test => "mnist-sample/test",
         };
         // Only a binary damaged on disk gets here with content that does not parse.
-        let origin = Origin { path: Path::new(path), mend: "install fedfunnel again" };
+        let origin = Origin { path: Path::new(path), mend: MEND };
         Ok(Half {
             images: parse_images(images, origin)?,
             labels: parse_labels(labels, origin)?,
@@ -43,7 +90,7 @@ pub fn load() -> Result<DataPair> {
         half(Split::Train, TRAIN_IMAGES, TRAIN_LABELS)?,
         half(Split::Test, TEST_IMAGES, TEST_LABELS)?,
         Some(CLASSES),
-        "install fedfunnel again",
+        MEND,
     )
 }
 
@@ -54,7 +101,7 @@ mod tests {
 
     #[test]
     fn it_is_balanced_mixed_and_small() {
-        let data = load().unwrap();
+        let data = load_mnist().unwrap();
         let shape = ImageShape { channels: 1, height: 28, width: 28 };
         assert_eq!((data.train.shape, data.test.shape), (shape, shape));
         assert_eq!((data.train.len(), data.test.len()), (TRAIN, TEST));
@@ -71,7 +118,7 @@ mod tests {
 
     #[test]
     fn its_images_are_digits() {
-        let data = load().unwrap();
+        let data = load_mnist().unwrap();
         // Known of MNIST: mean brightness 33.3 of 255 and about 81 % of the pixels black.
         let mean =
             data.train.images.iter().map(|&p| f64::from(p)).sum::<f64>() / data.train.images.len() as f64;

@@ -1,7 +1,9 @@
 //! Where data sets lie on this computer, and which are there.
 
-use super::source::{SOURCES, Source};
-use super::{folder, sample};
+use super::cifar10::{self, Place};
+use super::folder;
+use super::sample::{SAMPLES, Sample};
+use super::source::{Format, SOURCES, Source};
 use crate::{Error, Result};
 use serde::Serialize;
 use std::ffi::OsString;
@@ -97,37 +99,25 @@ impl DatasetStatus {
 /// Every known data set and whether it is there. Sizes are looked at, contents are not: reading and
 /// `fedfunnel data fetch` check those.
 pub fn list(data_dir: &DataDir) -> Vec<DatasetStatus> {
-    let embedded = DatasetStatus {
-        name: sample::NAME,
-        about: "a balanced sample of MNIST inside the program (CC BY-SA 3.0)",
+    SOURCES.iter().map(|source| status(source, data_dir)).chain(SAMPLES.iter().map(embedded)).collect()
+}
+
+fn embedded(sample: &Sample) -> DatasetStatus {
+    DatasetStatus {
+        name: sample.name,
+        about: sample.about,
         presence: Presence::Embedded,
         folder: None,
-        bytes: sample::BYTES as u64,
-        train: sample::TRAIN,
-        test: sample::TEST,
-        how: format!("--data {}", sample::NAME),
-    };
-    SOURCES.iter().map(|source| status(source, data_dir)).chain([embedded]).collect()
+        bytes: sample.bytes as u64,
+        train: sample.train,
+        test: sample.test,
+        how: format!("--data {}", sample.name),
+    }
 }
 
 fn status(source: &Source, data_dir: &DataDir) -> DatasetStatus {
     let folder = data_dir.folder(source.name);
-    let (mut bytes, mut found, mut sound) = (0, 0, 0);
-    for file in source.files {
-        let Some(path) = folder::find(&folder, file.name) else { continue };
-        let size = path.metadata().map_or(0, |metadata| metadata.len());
-        bytes += size;
-        found += 1;
-        // What a gzipped file holds shows only when it is read.
-        if path.extension().is_some_and(|extension| extension == "gz") || size == file.bytes {
-            sound += 1;
-        }
-    }
-    let presence = match (found, sound) {
-        (0, _) => Presence::Absent,
-        (_, sound) if sound == source.files.len() => Presence::Present,
-        _ => Presence::Incomplete,
-    };
+    let (presence, bytes) = presence(source, &folder);
     let how = match presence {
         Presence::Present => format!("--data {}", source.name),
         _ => format!("fedfunnel data fetch {}", source.name),
@@ -142,6 +132,36 @@ fn status(source: &Source, data_dir: &DataDir) -> DatasetStatus {
         test: source.test,
         how,
     }
+}
+
+/// What there is of a data set in its folder, and the bytes it takes.
+fn presence(source: &Source, folder: &Path) -> (Presence, u64) {
+    let size = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
+    let place = match source.format {
+        Format::Idx => None,
+        Format::Cifar10 => cifar10::locate(folder),
+    };
+    if let Some(Place::Archive(path)) = &place {
+        return (Presence::Present, size(path));
+    }
+    let folder = place.as_ref().map_or(folder, Place::path);
+    let (mut bytes, mut found, mut sound) = (0, 0, 0);
+    for file in source.files {
+        let Some(path) = folder::find(folder, file.name) else { continue };
+        let there = size(&path);
+        bytes += there;
+        found += 1;
+        // What a gzipped file holds shows only when it is read.
+        if path.extension().is_some_and(|extension| extension == "gz") || there == file.bytes {
+            sound += 1;
+        }
+    }
+    let presence = match (found, sound) {
+        (0, _) => Presence::Absent,
+        (_, sound) if sound == source.files.len() => Presence::Present,
+        _ => Presence::Incomplete,
+    };
+    (presence, bytes)
 }
 
 #[cfg(test)]
@@ -185,8 +205,13 @@ mod tests {
         let statuses = list(&DataDir::new("nowhere"));
         let json = serde_json::to_value(&statuses).unwrap();
         assert_eq!(json[0]["presence"], "absent");
-        assert_eq!(json[1]["presence"], "embedded");
-        assert_eq!(json[1]["train"], 6000);
-        assert!(statuses[1].is_usable());
+        assert_eq!((&json[1]["name"], &json[1]["train"]), (&"cifar10".into(), &50_000.into()));
+        for (place, train) in [(2, 6000), (3, 1200)] {
+            assert_eq!(json[place]["presence"], "embedded");
+            assert_eq!(json[place]["train"], train);
+            assert!(statuses[place].is_usable());
+        }
+        let names: Vec<_> = statuses.iter().map(|status| status.name).collect();
+        assert_eq!(names, super::super::source::known_names());
     }
 }

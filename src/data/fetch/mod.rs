@@ -106,7 +106,7 @@ impl std::fmt::Display for FetchReport {
 /// unless it is there already. Files that are there and sound are left alone; damaged ones are
 /// downloaded again.
 pub fn fetch(name: &str, dir: &Path, progress: &dyn Fn(FetchEvent<'_>)) -> Result<FetchReport> {
-    if name == sample::NAME {
+    if sample::find(name).is_some() {
         return Err(Error::setting(
             format!("data \"{name}\""),
             "it is part of fedfunnel and needs no download",
@@ -161,7 +161,7 @@ fn fetch_source(source: &Source, dir: &Path, progress: &dyn Fn(FetchEvent<'_>)) 
             format!(
                 "check the connection and try again, put the files (plain or .gz) into {} yourself, or use --data {}",
                 dir.display(),
-                sample::NAME
+                source.sample
             ),
         ));
     }

@@ -33,6 +33,7 @@ fn source(routes: Vec<Route>) -> Source {
         test: 1,
         classes: 1,
         format: Format::Idx,
+        sample: "mnist-sample",
         files: Box::leak(Box::new([file("one", ONE), file("two", TWO)])),
         routes: Box::leak(routes.into_boxed_slice()),
     }
@@ -213,8 +214,10 @@ fn a_folder_that_cannot_be_written_stops_at_once() {
 
 #[test]
 fn names_that_are_not_downloaded() {
-    let error = fetch("mnist-sample", Path::new("x"), &|_| {}).unwrap_err().to_string();
-    assert!(error.contains("needs no download"), "{error}");
+    for sample in ["mnist-sample", "cifar10-sample"] {
+        let error = fetch(sample, Path::new("x"), &|_| {}).unwrap_err().to_string();
+        assert!(error.contains("needs no download"), "{error}");
+    }
     assert!(fetch("mnits", Path::new("x"), &|_| {}).unwrap_err().to_string().contains("\"mnist\"?"));
 }
 

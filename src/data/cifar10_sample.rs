@@ -1,0 +1,100 @@
+//! The sample of CIFAR-10 inside the binary; `tools/make_cifar10_sample.py` made it.
+//!
+//! Each split is one PNG, 32 pixels wide, one image below the other, whose channels are red minus
+//! green, green, and blue minus green (modulo 256), which packs a sixth smaller than the colours
+//! themselves. The labels are one byte each.
+
+use super::cifar10::{CLASSES, SHAPE};
+use super::text::grouped;
+use super::{DataPair, Dataset};
+use crate::{Error, Result};
+use std::io::Cursor;
+
+pub(super) const NAME: &str = "cifar10-sample";
+pub(super) const TRAIN: usize = 1_200;
+pub(super) const TEST: usize = 300;
+
+const TRAIN_IMAGES: &[u8] = include_bytes!("sample/cifar10/train.png");
+const TRAIN_LABELS: &[u8] = include_bytes!("sample/cifar10/train-labels");
+const TEST_IMAGES: &[u8] = include_bytes!("sample/cifar10/test.png");
+const TEST_LABELS: &[u8] = include_bytes!("sample/cifar10/test-labels");
+
+pub(super) const BYTES: usize =
+    TRAIN_IMAGES.len() + TRAIN_LABELS.len() + TEST_IMAGES.len() + TEST_LABELS.len();
+
+/// Unpacks the sample: 1,200 training and 300 test images of 3 x 32 x 32, classes balanced and mixed.
+pub(super) fn load() -> Result<DataPair> {
+    let dataset = |split: &str, png: &[u8], labels: &[u8]| -> Result<Dataset> {
+        // Only a binary damaged on disk gets here with content that does not decode.
+        let damaged = |problem: String| Error::file(format!("{NAME}/{split}"), problem, super::sample::MEND);
+        let images = unpack(png, labels.len()).map_err(damaged)?;
+        Ok(Dataset { name: NAME.into(), images, labels: labels.to_vec(), shape: SHAPE, classes: CLASSES })
+    };
+    Ok(DataPair {
+        train: dataset("train", TRAIN_IMAGES, TRAIN_LABELS)?,
+        test: dataset("test", TEST_IMAGES, TEST_LABELS)?,
+    })
+}
+
+/// The images, `[n, 3, 32, 32]`.
+fn unpack(png: &[u8], count: usize) -> Result<Vec<u8>, String> {
+    let plane = SHAPE.height * SHAPE.width;
+    let mut reader = png::Decoder::new(Cursor::new(png)).read_info().map_err(|e| e.to_string())?;
+    let mut pixels = vec![0; count * SHAPE.pixels()];
+    if reader.output_buffer_size() != Some(pixels.len()) {
+        let expected = grouped(pixels.len() as u64);
+        return Err(format!("its pixels do not take {expected} bytes"));
+    }
+    reader.next_frame(&mut pixels).map_err(|e| e.to_string())?;
+    let mut images = Vec::with_capacity(pixels.len());
+    for image in pixels.chunks_exact(3 * plane) {
+        images.extend(image.chunks_exact(3).map(|pixel| pixel[0].wrapping_add(pixel[1])));
+        images.extend(image.chunks_exact(3).map(|pixel| pixel[1]));
+        images.extend(image.chunks_exact(3).map(|pixel| pixel[2].wrapping_add(pixel[1])));
+    }
+    Ok(images)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_balanced_mixed_and_small() {
+        let data = load().unwrap();
+        assert_eq!((data.train.shape, data.test.shape), (SHAPE, SHAPE));
+        assert_eq!((data.train.len(), data.test.len()), (TRAIN, TEST));
+        assert_eq!(data.train.images.len(), TRAIN * 3072);
+        assert_eq!(data.train.class_counts(), [120; 10]);
+        assert_eq!(data.test.class_counts(), [30; 10]);
+        for (dataset, split) in [(&data.train, "train"), (&data.test, "test")] {
+            // Random order has a change of class at nine places out of ten; sorted order at nine in all.
+            let changes = dataset.labels.windows(2).filter(|pair| pair[0] != pair[1]).count();
+            assert!(changes > dataset.len() * 8 / 10, "{split}: {changes} changes");
+        }
+        const { assert!(BYTES < 3 << 20) };
+    }
+
+    #[test]
+    fn its_images_are_natural_ones_in_the_right_colours() {
+        let data = load().unwrap();
+        // Known of CIFAR-10: means 0.491, 0.482, 0.447 and deviations 0.247, 0.243, 0.262.
+        let known = [(0.491, 0.247), (0.482, 0.243), (0.447, 0.262)];
+        for ((mean, std), (known_mean, known_std)) in data.train.channel_statistics().into_iter().zip(known) {
+            assert!((mean - known_mean).abs() < 0.02 && (std - known_std).abs() < 0.02, "{mean} {std}");
+        }
+        // Neighbours are alike in rows and in columns, as they are not where axes are mixed up.
+        let difference = |step: usize| {
+            let image = data.train.image(0).unwrap();
+            image.iter().zip(&image[step..]).map(|(&a, &b)| f64::from(a.abs_diff(b))).sum::<f64>() / 3072.0
+        };
+        assert!(difference(1) < 0.5 * difference(16), "{} {}", difference(1), difference(16));
+        assert!(difference(32) < 0.5 * difference(16), "{} {}", difference(32), difference(16));
+    }
+
+    #[test]
+    fn a_damaged_one_is_an_error() {
+        assert!(unpack(&TEST_IMAGES[..5_000], TEST).is_err());
+        assert!(unpack(TEST_IMAGES, TEST + 1).unwrap_err().contains("do not take 924,672 bytes"));
+    }
+}
