@@ -96,6 +96,30 @@ fn max_pool_backward(
     }
 }
 
+// Faster where windows lie side by side and cover the plane: lanes run over windows, each of which is looked
+// through once, not once for each of its pixels.
+@compute @workgroup_size(64, 1, 1)
+fn max_pool_backward_tiled(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let windows_ = pool.output_height * pool.output_width;
+    if id.x >= windows_ { return; }
+    let corner = id.x / pool.output_width * pool.window * pool.width + id.x % pool.output_width * pool.window;
+    for (var plane = id.y; plane < pool.planes; plane += groups.y) {
+        let first = plane * pool.height * pool.width + corner;
+        let place = largest_of(first);
+        let gradient = output_gradients[plane * windows_ + id.x];
+        let sum = gradient * derivative(inputs[place], pool.activation);
+        for (var i = 0u; i < pool.window; i++) {
+            for (var j = 0u; j < pool.window; j++) {
+                let at = first + i * pool.width + j;
+                outputs[at] = select(0.0, sum, at == place);
+            }
+        }
+    }
+}
+
 @compute @workgroup_size(64, 1, 1)
 fn average_pool_forward(
     @builtin(global_invocation_id) id: vec3<u32>,

@@ -5,6 +5,7 @@ use clap::Args;
 use fedfunnel::data;
 use fedfunnel::model::state::{self, StateFile};
 use fedfunnel::model::{ModelSpec, Optimizer, OptimizerKind};
+use fedfunnel::ops::augment::Augmentation;
 use fedfunnel::progress::Observer;
 use fedfunnel::report::{JsonLines, format};
 use fedfunnel::training::{Cohort, Evaluator, ResidentImages, SnapshotEvery, Snapshots, train_epoch};
@@ -57,6 +58,24 @@ pub struct TrainArgs {
     /// See the images in their own order
     #[arg(long)]
     no_shuffle: bool,
+    /// Train on the first N images only
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Test after every N epochs, and after the last
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    eval_every: u64,
+    /// Subtract each channel's mean and divide by its standard deviation (of the training images)
+    #[arg(long)]
+    standardize: bool,
+    /// Mirror every other training image
+    #[arg(long)]
+    flip: bool,
+    /// Cut training images out of themselves with N pixels of padding
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    crop: usize,
+    /// Replace colours by their luma
+    #[arg(long)]
+    grayscale: bool,
     /// Log the weights after each epoch, or after every N steps
     #[arg(long, value_name = "epoch|N")]
     snapshots: Option<SnapshotEvery>,
@@ -69,17 +88,22 @@ pub struct TrainArgs {
 struct EpochMetrics {
     epoch: u64,
     train_loss: f64,
-    test_loss: f64,
-    test_accuracy: f64,
+    test_loss: Option<f64>,
+    test_accuracy: Option<f64>,
     seconds: f64,
     images_per_second: f64,
 }
 
 /// Trains a classifier.
 pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
-    if args.epochs == 0 || args.batch == 0 {
-        let field = if args.epochs == 0 { "--epochs" } else { "--batch" };
-        return Err(Error::setting(field, "0 trains nothing", "use 1 or more").into());
+    let zeros = [
+        ("--epochs", args.epochs == 0),
+        ("--batch", args.batch == 0),
+        ("--limit", args.limit == Some(0)),
+        ("--eval-every", args.eval_every == 0),
+    ];
+    if let Some((field, _)) = zeros.iter().find(|(_, is_zero)| *is_zero) {
+        return Err(Error::setting(*field, "0 does nothing", "use 1 or more").into());
     }
     let spec = ModelSpec::load(&args.model)?.classifier()?;
     let optimizer = Optimizer {
@@ -91,12 +115,27 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     };
     optimizer.check("--")?;
     files::check_output_folder("--out", &args.out)?;
-    let data = data::load(&args.data, &common.data_dir()?)?;
+    let mut data = data::load(&args.data, &common.data_dir()?)?;
     spec.check_data(&data)?;
+    if let Some(limit) = args.limit {
+        data.train = data.train.limit(limit)?;
+    }
+    if args.crop > data.train.shape.height.min(data.train.shape.width) {
+        let problem = format!("{} pixels of padding around {} images", args.crop, data.train.shape);
+        return Err(Error::setting("--crop", problem, "use a few pixels, such as 4").into());
+    }
     check_snapshots(args, data.train.len())?;
     let gpu = common.gpu()?;
-    let train = ResidentImages::upload(&gpu, &data.train)?;
-    let test = ResidentImages::upload(&gpu, &data.test)?;
+    let statistics = match args.standardize {
+        true => data.train.channel_statistics(),
+        false => vec![(0.0, 1.0); data.train.shape.channels],
+    };
+    let seen = Augmentation { grayscale: args.grayscale, ..Augmentation::default() };
+    let changed = Augmentation { flip: args.flip, pad: args.crop, ..seen };
+    let train =
+        ResidentImages::upload_standardized(&gpu, &data.train, &statistics)?.changed(changed, args.seed)?;
+    let test =
+        ResidentImages::upload_standardized(&gpu, &data.test, &statistics)?.changed(seen, args.seed)?;
     let mut cohort = Cohort::new(&gpu, &spec, &train, 1, args.batch, optimizer)?;
     match &args.init {
         Some(path) => {
@@ -114,6 +153,7 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     for epoch in 0..args.epochs {
         let order = data::epoch_order(data.train.len(), u64::from(args.seed), epoch, !args.no_shuffle);
         let orders = [order];
+        cohort.begin_epoch(epoch);
         bars.begin(&format!("epoch {}/{}", epoch + 1, args.epochs), "images", data.train.len() as u64);
         let start = Instant::now();
         train_epoch(&mut cohort, &orders, args.snapshots, (steps, epoch), &mut snapshots, &mut |done| {
@@ -122,20 +162,22 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
         steps += cohort.steps(&orders) as u64;
         let trained = cohort.take_tallies()?[0];
         let seconds = start.elapsed().as_secs_f64();
-        let tested = evaluator.evaluate(&cohort.parameters()?)?[0];
+        let due = (epoch + 1).is_multiple_of(args.eval_every) || epoch + 1 == args.epochs;
+        let tested = if due { Some(evaluator.evaluate(&cohort.parameters()?)?[0]) } else { None };
         let line = EpochMetrics {
             epoch: epoch + 1,
             train_loss: trained.loss,
-            test_loss: tested.loss,
-            test_accuracy: tested.accuracy,
+            test_loss: tested.map(|t| t.loss),
+            test_accuracy: tested.map(|t| t.accuracy),
             seconds,
             images_per_second: trained.samples as f64 / seconds,
         };
         bars.note(&format!(
-            "train loss {:.4}  test loss {:.4}  test accuracy {}  {} images/s",
+            "train loss {:.4}{}  {} images/s",
             line.train_loss,
-            line.test_loss,
-            format::percent(line.test_accuracy),
+            tested.map_or(String::new(), |t| {
+                format!("  test loss {:.4}  test accuracy {}", t.loss, format::percent(t.accuracy))
+            }),
             format::count(line.images_per_second as u64)
         ));
         bars.end();

@@ -107,6 +107,7 @@ impl<'g> Collaborators<'g> {
                         self.shares.get(c).map_or(Vec::new(), |s| self.order(c, s, work.first_epoch + epoch))
                     })
                     .collect();
+                self.cohort.begin_epoch(work.first_epoch + epoch);
                 let done = (steps, epoch);
                 train_epoch(&mut self.cohort, &orders, work.snapshots, done, &mut snapshots, progress)?;
                 steps += self.cohort.steps(&orders) as u64;

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 
 /// The WGSL files, by name; each is valid WGSL as it stands.
 pub const SHADERS: &[(&str, &str)] = &[
+    ("augment", include_str!("../../shaders/augment.wgsl")),
     ("conv", include_str!("../../shaders/conv.wgsl")),
     ("conv3x3", include_str!("../../shaders/conv3x3.wgsl")),
     ("dense", include_str!("../../shaders/dense.wgsl")),

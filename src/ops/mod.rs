@@ -1,6 +1,7 @@
 //! Layers and losses as dispatches: shapes in, dispatches out. One file per shader file, same name.
 
 mod activation;
+pub mod augment;
 pub mod conv;
 mod conv3x3;
 pub mod dense;

@@ -100,9 +100,12 @@ impl Pool {
         input_gradient: &Tensor,
     ) -> Result<Dispatch> {
         let planes = input.replicas * input.batch * self.channels;
-        let entry = match self.kind {
-            PoolKind::Max => "max_pool_backward",
-            PoolKind::Average => "average_pool_backward",
+        let covered =
+            self.window == self.stride && self.input_size.iter().all(|s| s.is_multiple_of(self.window));
+        let (entry, lanes) = match self.kind {
+            PoolKind::Max if covered => ("max_pool_backward_tiled", self.outputs() / self.channels),
+            PoolKind::Max => ("max_pool_backward", self.inputs() / self.channels),
+            PoolKind::Average => ("average_pool_backward", self.inputs() / self.channels),
         };
         gpu.dispatch(
             &Kernel::new("pool", entry),
@@ -112,7 +115,7 @@ impl Pool {
                 ("output_gradients", output_gradient.whole()?),
                 ("outputs", input_gradient.whole()?),
             ],
-            self.grid(gpu, self.inputs() / self.channels, planes),
+            self.grid(gpu, lanes, planes),
         )
     }
 }

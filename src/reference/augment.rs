@@ -5,17 +5,7 @@
 //! whether it is flipped, and what is left after 8 and after 16 bits how far it is shifted down and right.
 
 use super::{expect_len, random};
-
-/// How images are changed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Augmentation {
-    /// Mirrors every other image, left to right.
-    pub flip: bool,
-    /// Pads the image with so many zeros on each side, and cuts an image of the old size out anywhere.
-    pub pad: usize,
-    /// Replaces three channels by their luma, three times.
-    pub grayscale: bool,
-}
+pub use crate::ops::augment::Augmentation;
 
 /// What happens to one image.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -3,7 +3,7 @@
 use super::{ResidentImages, Tally};
 use crate::gpu::{Buffer, Dispatch, Gpu};
 use crate::model::{ClassifierSpec, Network, Optimizer, ScheduleWriter};
-use crate::ops::gather::{self, NOTHING, SampleIndex};
+use crate::ops::gather::{NOTHING, SampleIndex};
 use crate::ops::loss;
 use crate::{Error, Result};
 use std::ops::Range;
@@ -23,6 +23,9 @@ pub struct Cohort<'g> {
     tallies: Buffer,
     tallied: Vec<usize>,
     step: Vec<Dispatch>,
+    epoch: u32,
+    /// Place in the epoch of the first sample of a window, and the number of the epoch.
+    epoch_state: Buffer,
 }
 
 impl<'g> Cohort<'g> {
@@ -55,15 +58,8 @@ impl<'g> Cohort<'g> {
         let labels = gpu.zeros("batch labels", replicas * batch)?;
         let tallies = gpu.zeros("tallies", replicas * batch * 2)?;
         let spare = gpu.zeros("spare", 4)?;
-        let mut step = gather::images(
-            gpu,
-            &images.shards,
-            &images.scales,
-            images.channel_width,
-            &index,
-            &labels,
-            workspace.input(),
-        )?;
+        let epoch_state = gpu.zeros("epoch", 2)?;
+        let mut step = images.gather(gpu, &index, &epoch_state, &labels, workspace.input())?;
         step.extend(network.forward(gpu, &workspace)?);
         step.push(loss::softmax_cross_entropy(
             gpu,
@@ -74,7 +70,8 @@ impl<'g> Cohort<'g> {
             (&tallies, &spare),
         )?);
         step.extend(network.backward(gpu, &workspace, &optimizer, &writer.schedule)?);
-        Ok(Self { gpu, network, batch, index, writer, tallies, tallied: vec![0; replicas], step })
+        let tallied = vec![0; replicas];
+        Ok(Self { gpu, network, batch, index, writer, tallies, tallied, step, epoch: 0, epoch_state })
     }
 
     /// R
@@ -90,6 +87,11 @@ impl<'g> Cohort<'g> {
     /// How many steps an epoch over the longest of these orders takes.
     pub fn steps(&self, orders: &[Vec<u32>]) -> usize {
         orders.iter().map(|order| order.len().div_ceil(self.batch)).max().unwrap_or(0)
+    }
+
+    /// Says which epoch the steps that follow belong to: images are changed differently in each.
+    pub fn begin_epoch(&mut self, number: u64) {
+        self.epoch = number as u32;
     }
 
     /// Trains for `steps` of the epoch in which replica `r` sees the samples `orders[r]` in that order. A
@@ -120,6 +122,7 @@ impl<'g> Cohort<'g> {
                 }
             }
             self.gpu.write(&self.index.buffer, 0, &numbers);
+            self.gpu.write(&self.epoch_state, 0, &[(first * batch) as u32, self.epoch]);
             self.writer.write(self.gpu, count, |replica, step| part(replica, step).len());
             self.gpu.run_steps(&self.step, 0..count as u32, progress)?;
             first += count;

@@ -4,7 +4,7 @@ use super::{ResidentImages, Tally};
 use crate::Result;
 use crate::gpu::{Buffer, Dispatch, Gpu};
 use crate::model::{ClassifierSpec, Network, Optimizer, ScheduleWriter};
-use crate::ops::gather::{self, NOTHING, SampleIndex};
+use crate::ops::gather::{NOTHING, SampleIndex};
 use crate::ops::loss;
 
 /// Samples that one dispatch takes, where they fit.
@@ -47,15 +47,7 @@ impl<'g> Evaluator<'g> {
         let spare = gpu.zeros("spare", 4)?;
         // The loss kernel asks for a schedule; without gradients it never looks into it.
         let schedule = ScheduleWriter::new(gpu, Optimizer::default(), 1, 1)?.schedule;
-        let mut step = gather::images(
-            gpu,
-            &images.shards,
-            &images.scales,
-            images.channel_width,
-            &index,
-            &labels,
-            workspace.input(),
-        )?;
+        let mut step = images.gather(gpu, &index, &spare, &labels, workspace.input())?;
         step.extend(network.forward(gpu, &workspace)?);
         let output = workspace.output();
         step.push(loss::softmax_cross_entropy(gpu, output, &labels, &schedule, None, (&tallies, &spare))?);

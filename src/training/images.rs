@@ -1,8 +1,9 @@
 //! A data set on the device, as the bytes it came as.
 
 use crate::data::Dataset;
-use crate::gpu::{Buffer, Gpu, split_rows};
-use crate::ops::gather::ImageShard;
+use crate::gpu::{Buffer, Dispatch, Gpu, Tensor, split_rows};
+use crate::ops::augment::{self, Augmentation, Chance};
+use crate::ops::gather::{self, ImageShard, SampleIndex};
 use crate::{Error, Result};
 
 /// Images and labels on the device, cut by samples where they do not fit one binding.
@@ -10,10 +11,12 @@ use crate::{Error, Result};
 pub struct ResidentImages {
     /// The pieces.
     pub shards: Vec<ImageShard>,
-    /// For each channel, factor and summand from byte to input: here 1/255 and 0.
-    pub scales: Buffer,
-    /// Values of one channel of one image.
-    pub channel_width: usize,
+    /// For each channel, factor and summand from byte to input.
+    scales: Buffer,
+    /// C, H and W
+    size: [usize; 3],
+    /// What happens to an image on its way into a batch, and the seed of it.
+    changes: Option<(Augmentation, u32)>,
     /// Values of one image.
     pub width: usize,
     /// How many images.
@@ -21,8 +24,14 @@ pub struct ResidentImages {
 }
 
 impl ResidentImages {
-    /// Uploads a data set.
+    /// Uploads a data set whose values become 0 to 1.
     pub fn upload(gpu: &Gpu, dataset: &Dataset) -> Result<Self> {
+        Self::upload_standardized(gpu, dataset, &vec![(0.0, 1.0); dataset.shape.channels])
+    }
+
+    /// Uploads a data set from whose values, 0 to 1, each channel's mean is subtracted and which are then
+    /// divided by its standard deviation.
+    pub fn upload_standardized(gpu: &Gpu, dataset: &Dataset, statistics: &[(f32, f32)]) -> Result<Self> {
         let width = dataset.shape.pixels();
         let ranges =
             split_rows(dataset.len(), width as u64, gpu.max_binding_bytes() - 16).ok_or_else(|| {
@@ -43,13 +52,47 @@ impl ResidentImages {
                 })
             })
             .collect::<Result<_>>()?;
-        let scales = vec![[1.0f32 / 255.0, 0.0]; dataset.shape.channels];
+        let scales: Vec<_> = statistics
+            .iter()
+            // A channel that never changes has no deviation; any will do.
+            .map(|&(mean, deviation)| (mean, if deviation > 0.0 { deviation } else { 1.0 }))
+            .map(|(mean, deviation)| [1.0 / (255.0 * deviation), -mean / deviation])
+            .collect();
         Ok(Self {
             shards,
             scales: gpu.upload("scales", &scales)?,
-            channel_width: width / dataset.shape.channels,
+            size: [dataset.shape.channels, dataset.shape.height, dataset.shape.width],
+            changes: None,
             width,
             len: dataset.len(),
         })
+    }
+
+    /// The same images, changed on their way into a batch.
+    pub fn changed(mut self, augmentation: Augmentation, seed: u32) -> Result<Self> {
+        if augmentation.grayscale && self.size[0] != 3 {
+            let problem = format!("images of {} channels have no colours to take out", self.size[0]);
+            return Err(Error::setting("--grayscale", problem, "leave it out, or choose colour images"));
+        }
+        self.changes = (augmentation != Augmentation::default()).then_some((augmentation, seed));
+        Ok(self)
+    }
+
+    /// The dispatches that make a batch. `epoch` holds the place of its first sample in the epoch, and the
+    /// number of the epoch: what chance depends on.
+    pub(super) fn gather(
+        &self,
+        gpu: &Gpu,
+        index: &SampleIndex,
+        epoch: &Buffer,
+        labels: &Buffer,
+        samples: &Tensor,
+    ) -> Result<Vec<Dispatch>> {
+        let Some((augmentation, seed)) = self.changes else {
+            let [_, height, width] = self.size;
+            return gather::images(gpu, &self.shards, &self.scales, height * width, index, labels, samples);
+        };
+        let changes = (augmentation, Chance { epoch, seed });
+        augment::images(gpu, (&self.shards, &self.scales), self.size, changes, index, labels, samples)
     }
 }

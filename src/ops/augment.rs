@@ -1,0 +1,89 @@
+//! Batch gather of images with seeded changes on the way.
+
+use super::gather::{ImageShard, SampleIndex};
+use crate::Result;
+use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
+
+immediates! {
+    struct Augment {
+        batch: u32,
+        steps: u32,
+        step: u32,
+        channels: u32,
+        height: u32,
+        width: u32,
+        first: u32,
+        count: u32,
+        seed: u32,
+        flip: u32,
+        pad: u32,
+        grayscale: u32,
+    }
+}
+
+/// How images are changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Augmentation {
+    /// Mirrors every other image, left to right.
+    pub flip: bool,
+    /// Pads the image with so many zeros on each side, and cuts an image of the old size out anywhere.
+    pub pad: usize,
+    /// Replaces three channels by their luma, three times.
+    pub grayscale: bool,
+}
+
+/// What the changes of a sample depend on, besides its place in the batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Chance<'a> {
+    /// Two numbers: the place in the epoch of the first sample of step 0, and the number of the epoch.
+    pub epoch: &'a Buffer,
+    /// The experiment's seed.
+    pub seed: u32,
+}
+
+/// As [`images`](super::gather::images), each image changed on the way. `size` is C, H and W.
+pub fn images(
+    gpu: &Gpu,
+    (shards, scales): (&[ImageShard], &Buffer),
+    size: [usize; 3],
+    (augmentation, chance): (Augmentation, Chance<'_>),
+    index: &SampleIndex,
+    batch_labels: &Buffer,
+    samples: &Tensor,
+) -> Result<Vec<Dispatch>> {
+    let [channels, height, width] = size;
+    let into = samples.whole()?;
+    shards
+        .iter()
+        .map(|shard| {
+            let immediates = Augment {
+                batch: samples.batch as u32,
+                steps: index.steps as u32,
+                step: 0,
+                channels: channels as u32,
+                height: height as u32,
+                width: width as u32,
+                first: shard.range.start as u32,
+                count: shard.range.len as u32,
+                seed: chance.seed,
+                flip: augmentation.flip.into(),
+                pad: augmentation.pad as u32,
+                grayscale: augmentation.grayscale.into(),
+            };
+            gpu.dispatch(
+                &Kernel::new("augment", "augment_images"),
+                &immediates,
+                &[
+                    ("index", &index.buffer),
+                    ("bytes", &shard.pixels),
+                    ("labels", &shard.labels),
+                    ("scales", scales),
+                    ("epoch", chance.epoch),
+                    ("batch_labels", batch_labels),
+                    ("samples", into),
+                ],
+                Grid((height * width) as u32, samples.batch as u32, samples.replicas as u32),
+            )
+        })
+        .collect()
+}
