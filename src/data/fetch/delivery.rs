@@ -25,7 +25,8 @@ impl From<std::io::Error> for Failure {
 
 /// The files that are still missing, and those that came.
 pub(super) struct Delivery<'a> {
-    dir: &'a Path,
+    /// The data set's folder.
+    pub dir: &'a Path,
     progress: &'a dyn Fn(FetchEvent<'_>),
     /// Files not there yet.
     pub missing: Vec<&'a SourceFile>,
@@ -73,11 +74,16 @@ pub(super) fn matches(file: &SourceFile, content: &[u8]) -> Result<(), String> {
         let there = if there > file.bytes { "more".into() } else { grouped(there) };
         return Err(format!("{}: {} bytes expected, {there} came", file.name, grouped(file.bytes)));
     }
-    let hash: String = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = hex(&Sha256::digest(content));
     if hash != file.sha256 {
         return Err(format!("{}: its SHA-256 is {hash} instead of {}", file.name, file.sha256));
     }
     Ok(())
+}
+
+/// Bytes as a hash is written.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A reader that reports how far it got.

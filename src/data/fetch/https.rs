@@ -1,8 +1,12 @@
 //! Downloads over HTTPS.
 
 use super::super::archive;
-use super::delivery::{Delivery, Failure};
-use std::io::BufReader;
+use super::super::text::grouped;
+use super::delivery::{Delivery, Failure, hex};
+use crate::Error;
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, Write};
 use std::time::Duration;
 
 /// To find a host and connect to it: a mirror out of reach should cost seconds.
@@ -27,10 +31,57 @@ pub(super) fn gzip_files(base: &str, delivery: &mut Delivery<'_>) -> Result<(), 
     Ok(())
 }
 
-/// All files out of one archive.
-pub(super) fn tar_gz(url: &str, folder: &str, delivery: &mut Delivery<'_>) -> Result<(), Failure> {
-    let body = get(&agent(), url)?;
-    unpack(BufReader::new(body.into_reader()), folder, delivery)
+/// An archive with all files: where it is, the folder inside it, and what it must be.
+pub(super) struct Archive {
+    pub url: &'static str,
+    pub folder: &'static str,
+    pub bytes: u64,
+    pub sha256: &'static str,
+}
+
+/// All files out of one archive, which is kept in a temporary file until it is verified. The user may
+/// have put it into the data set's folder, where it is left as it is.
+pub(super) fn tar_gz(archive: &Archive, delivery: &mut Delivery<'_>) -> Result<(), Failure> {
+    let name = archive.url.rsplit('/').next().unwrap_or(archive.url);
+    let own = delivery.dir.join(name);
+    if own.is_file() {
+        let file = File::open(&own)?;
+        let hash = hash_of(delivery.counting(name, Some(file.metadata()?.len()), file), &mut io::sink())?;
+        if hash == archive.sha256 {
+            delivery.route = name.into();
+            return unpack(BufReader::new(File::open(&own)?), archive.folder, delivery);
+        }
+    }
+    let temporary = || Error::io("write a file in", std::env::temp_dir());
+    let mut file = tempfile::tempfile().map_err(|e| Failure::Local(temporary()(e)))?;
+    let body = get(&agent(), archive.url)?;
+    let body = delivery.counting(name, body.content_length(), body.into_reader());
+    let hash = hash_of(body.take(archive.bytes + 1), &mut file)?;
+    let there = file.stream_position()?;
+    if there != archive.bytes {
+        let there = if there > archive.bytes { "more".into() } else { grouped(there) };
+        let expected = grouped(archive.bytes);
+        return Err(Failure::Route(format!("{name}: {expected} bytes expected, {there} came")));
+    }
+    if hash != archive.sha256 {
+        return Err(Failure::Route(format!("{name}: its SHA-256 is {hash} instead of {}", archive.sha256)));
+    }
+    file.rewind()?;
+    unpack(BufReader::new(file), archive.folder, delivery)
+}
+
+/// Copies to the end; returns the SHA-256 of what was copied, in hexadecimal.
+fn hash_of(mut from: impl Read, to: &mut impl Write) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let read = from.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(hex(&hasher.finalize()));
+        }
+        hasher.update(&buffer[..read]);
+        to.write_all(&buffer[..read])?;
+    }
 }
 
 /// Takes the missing files out of an archive.

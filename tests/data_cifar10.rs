@@ -1,0 +1,65 @@
+//! Colour images the way an experiment takes: load, cut, standardise, deal out.
+
+use fedfunnel::data::{DataDir, Dataset, ImageShape, Partitioner, load, partition};
+
+fn nowhere() -> DataDir {
+    DataDir::new("nowhere")
+}
+
+/// The samples as records of a batch: label, then pixels.
+fn records(dataset: &Dataset, range: std::ops::Range<usize>) -> Vec<u8> {
+    let record = |i: usize| [&[dataset.labels[i]][..], dataset.image(i).unwrap()].concat();
+    range.flat_map(record).collect()
+}
+
+#[test]
+fn the_sample_dealt_out_to_collaborators() {
+    let data = load("cifar10-sample", &nowhere()).unwrap();
+    assert_eq!(data.train.shape, ImageShape { channels: 3, height: 32, width: 32 });
+    assert_eq!((data.train.classes, data.test.len()), (10, 300));
+    let first = data.train.clone().limit(256).unwrap();
+    assert_eq!((first.len(), first.image(255)), (256, data.train.image(255)));
+    let whole = data.train.channel_statistics();
+    for (part, all) in first.channel_statistics().iter().zip(&whole) {
+        assert!((part.0 - all.0).abs() < 0.05 && (part.1 - all.1).abs() < 0.05, "{part:?} {all:?}");
+    }
+    let parts = partition(&data.train.labels, 4, &Partitioner::Iid, 7).unwrap();
+    assert_eq!(parts.iter().map(Vec::len).sum::<usize>(), 1200);
+}
+
+#[test]
+fn batches_written_to_a_folder_load_as_they_were() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = load("cifar10-sample", &nowhere()).unwrap();
+    let write = |name: &str, content: Vec<u8>| std::fs::write(folder.path().join(name), content).unwrap();
+    for batch in 0..5 {
+        write(&format!("data_batch_{}.bin", batch + 1), records(&data.train, batch * 240..(batch + 1) * 240));
+    }
+    write("test_batch.bin", records(&data.test, 0..300));
+    let name = folder.path().to_string_lossy();
+    let read = load(&name, &nowhere()).unwrap();
+    assert_eq!((read.train.images, read.train.labels), (data.train.images, data.train.labels));
+    assert_eq!((read.test.images, read.test.labels), (data.test.images, data.test.labels));
+    assert_eq!((&*read.train.name, read.train.classes), (&*name, 10));
+
+    std::fs::remove_file(folder.path().join("data_batch_5.bin")).unwrap();
+    let error = load(&name, &nowhere()).unwrap_err().to_string();
+    assert!(error.contains("data_batch_5.bin is missing; put all six batches there"), "{error}");
+}
+
+/// Needs the data set: `fedfunnel data fetch cifar10`, then `cargo test --release -- --ignored whole`.
+#[test]
+#[ignore = "reads 184 MB of the default data folder"]
+fn the_sample_is_part_of_the_whole() {
+    let data_dir = DataDir::resolve(None).unwrap();
+    let whole = load("cifar10", &data_dir).unwrap();
+    assert_eq!((whole.train.len(), whole.test.len()), (50_000, 10_000));
+    let sample = load("cifar10-sample", &nowhere()).unwrap();
+    for (sample, whole) in [(&sample.train, &whole.train), (&sample.test, &whole.test)] {
+        let known: std::collections::HashSet<_> =
+            (0..whole.len()).map(|i| (whole.labels[i], whole.image(i).unwrap())).collect();
+        for i in 0..sample.len() {
+            assert!(known.contains(&(sample.labels[i], sample.image(i).unwrap())), "sample {i}");
+        }
+    }
+}
