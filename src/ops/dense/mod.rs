@@ -1,5 +1,7 @@
 //! Dense layers, shard by shard: forward, input gradient, and the update that needs no gradient buffer.
 
+pub mod variants;
+
 use super::{Activation, Schedule};
 use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, RowRange, Tensor, immediates, split_rows};
 use crate::model::{Optimizer, OptimizerKind};
@@ -300,7 +302,7 @@ impl Dense {
                 immediates.epilogue = EPILOGUE_NONE;
             }
             let gate = self.gate_of_columns(epilogue, rows)?;
-            let variant = variants::rows_sum(gpu, self.by_four(shard, arena), batch as usize);
+            let variant = variants::rows_sum(gpu, self.by_four(shard, arena));
             let (weights, _) = variant.names();
             let tiles = batch.div_ceil(variant.tile_batch);
             let grid = match variant.by_four {
@@ -364,7 +366,7 @@ impl Dense {
             .iter()
             .flat_map(|shard| {
                 let by_four = self.by_four(shard, &arenas[shard.arena].parameters);
-                let variant = variants::update(gpu, by_four, adaptive, shard.range.len);
+                let variant = variants::update(gpu, by_four, adaptive);
                 let pieces = self.pieces(gpu, shard, variant.tile_rows);
                 pieces.into_iter().map(move |piece| (piece, variant))
             })
@@ -433,119 +435,5 @@ fn row_side_of(tensor: &Tensor, range: RowRange) -> Result<(&Buffer, u32, u32)> 
             ),
             "use a smaller batch, fewer collaborators at a time, or a larger --max-binding-bytes",
         )),
-    }
-}
-
-/// Which variant of a kernel is used: the one place that knows of adapter types and shapes.
-pub mod variants {
-    use super::{Gpu, Grid, Kernel};
-
-    /// A kernel with what the host must know of its tiles.
-    #[derive(Clone, Copy, Debug)]
-    pub struct Variant {
-        /// The kernel.
-        pub kernel: Kernel,
-        /// Whether it sees weights and column side as vec4.
-        pub by_four: bool,
-        /// Whether its lanes run over samples, not rows.
-        pub by_sample: bool,
-        /// Rows per lane.
-        pub tile_rows: u32,
-        /// Samples per lane.
-        pub tile_batch: u32,
-    }
-
-    impl Variant {
-        const fn naive(entry: &'static str) -> Self {
-            let kernel = Kernel::new("dense", entry);
-            Self { kernel, by_four: false, by_sample: false, tile_rows: 1, tile_batch: 1 }
-        }
-
-        /// What the WGSL calls the weights and the column side.
-        pub fn names(&self) -> (&'static str, &'static str) {
-            match self.by_four {
-                true => ("weights4", "column_side4"),
-                false => ("weights", "column_side"),
-            }
-        }
-
-        /// Invocations of rows_dot.
-        pub fn grid(&self, rows: u32, batch: u32, replicas: u32) -> Grid {
-            let (rows, batch) = (rows.div_ceil(self.tile_rows), batch.div_ceil(self.tile_batch));
-            match self.by_sample {
-                true => Grid(batch, rows, replicas),
-                false => Grid(rows, batch, replicas),
-            }
-        }
-    }
-
-    macro_rules! tiled {
-        ($entry:literal, $by_sample:literal, $lanes:literal, $rows:literal, $batch:literal) => {
-            Variant {
-                kernel: Kernel::new("dense", $entry).tiled(&[
-                    ("LANES", $lanes),
-                    ("TILE_ROWS", $rows),
-                    ("TILE_BATCH", $batch),
-                ]),
-                by_four: true,
-                by_sample: $by_sample,
-                tile_rows: $rows,
-                tile_batch: $batch,
-            }
-        };
-    }
-
-    /// Every variant there is, for the tests and benches.
-    pub const ALL: &[Variant] = &[
-        ROWS_DOT_NAIVE,
-        ROWS_DOT,
-        ROWS_DOT_BY_SAMPLE,
-        ROWS_SUM_NAIVE,
-        ROWS_SUM,
-        UPDATE_ADAM_NAIVE,
-        UPDATE_ADAM,
-        UPDATE_SGD_NAIVE,
-        UPDATE_SGD,
-    ];
-    const ROWS_DOT_NAIVE: Variant = Variant::naive("dense_rows_dot_naive");
-    const ROWS_DOT: Variant = tiled!("dense_rows_dot", false, 8, 2, 8);
-    const ROWS_DOT_BY_SAMPLE: Variant = tiled!("dense_rows_dot_by_sample", true, 8, 5, 4);
-    const ROWS_SUM_NAIVE: Variant = Variant::naive("dense_rows_sum_naive");
-    const ROWS_SUM: Variant = tiled!("dense_rows_sum", false, 8, 2, 8);
-    const UPDATE_ADAM_NAIVE: Variant = Variant::naive("dense_update_adam_naive");
-    const UPDATE_ADAM: Variant = tiled!("dense_update_adam", false, 8, 4, 1);
-    const UPDATE_SGD_NAIVE: Variant = Variant::naive("dense_update_sgd_naive");
-    const UPDATE_SGD: Variant = tiled!("dense_update_sgd", false, 8, 4, 1);
-
-    /// For `rows` rows and `batch` samples.
-    pub fn rows_dot(_gpu: &Gpu, by_four: bool, rows: usize, batch: usize) -> Variant {
-        match (by_four, rows < 2 * batch && batch >= 8) {
-            (false, _) => ROWS_DOT_NAIVE,
-            (true, true) => ROWS_DOT_BY_SAMPLE,
-            (true, false) => ROWS_DOT,
-        }
-    }
-
-    /// For `batch` samples.
-    pub fn rows_sum(_gpu: &Gpu, by_four: bool, _batch: usize) -> Variant {
-        if by_four { ROWS_SUM } else { ROWS_SUM_NAIVE }
-    }
-
-    /// For a shard of `rows` rows.
-    pub fn update(_gpu: &Gpu, by_four: bool, adaptive: bool, _rows: usize) -> Variant {
-        match (by_four, adaptive) {
-            (false, true) => UPDATE_ADAM_NAIVE,
-            (false, false) => UPDATE_SGD_NAIVE,
-            (true, true) => UPDATE_ADAM,
-            (true, false) => UPDATE_SGD,
-        }
-    }
-
-    /// How many rows one lane of rows_sum adds up: few enough to keep the device busy, and never so
-    /// few that adding up the chunks is the work. Never more than lavapipe's compiler allows a loop to
-    /// take: it leaves every loop, silently, after 65,535 rounds.
-    pub fn rows_per_chunk(gpu: &Gpu, rows: usize, replicas: usize) -> usize {
-        let lanes_wanted = if gpu.adapter.is_cpu() { 8 } else { 512 };
-        rows.div_ceil((lanes_wanted / replicas).max(1)).clamp(64, 32_768)
     }
 }

@@ -1,0 +1,420 @@
+// Dense layers for adapters whose subgroups have eight lanes or more; the products are those of dense.wgsl.
+//
+// Faster: a value that all lanes of a subgroup need is loaded by one of them and broadcast, so that one load
+// serves eight. (On lavapipe a load of one address costs as much as one of eight, and as much as thirty
+// multiply-adds.) A workgroup is eight lanes and lies in one subgroup. Lanes beyond the end of their axis go
+// along, since the others need what they load; they write nothing. K, offsets and strides are multiples of
+// four.
+
+// What is done to a finished sum.
+const EPILOGUE_NONE: u32 = 0u;
+const EPILOGUE_FORWARD: u32 = 1u;  // add the bias, apply the activation
+const EPILOGUE_BACKWARD: u32 = 2u; // multiply by the derivative of the activation that `gate` came out of
+
+// Where the bias runs.
+const BIAS_NONE: u32 = 0u;
+const BIAS_ROWS: u32 = 1u;
+const BIAS_COLUMNS: u32 = 2u;
+
+const ACTIVATION_RELU: u32 = 1u;
+const ACTIVATION_TANH: u32 = 2u;
+const ACTIVATION_SIGMOID: u32 = 3u;
+
+fn activate(x: f32, activation: u32) -> f32 {
+    switch activation {
+        case ACTIVATION_RELU: { return max(x, 0.0); }
+        // Some drivers' tanh overflows for large arguments; beyond 15 it is 1 in f32 anyway.
+        case ACTIVATION_TANH: { return tanh(clamp(x, -15.0, 15.0)); }
+        case ACTIVATION_SIGMOID: { return 1.0 / (1.0 + exp(-x)); }
+        default: { return x; }
+    }
+}
+
+// The activation's derivative, from its output.
+fn derivative(y: f32, activation: u32) -> f32 {
+    switch activation {
+        case ACTIVATION_RELU: { return select(0.0, 1.0, y > 0.0); }
+        case ACTIVATION_TANH: { return 1.0 - y * y; }
+        case ACTIVATION_SIGMOID: { return y * (1.0 - y); }
+        default: { return 1.0; }
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------
+// Products
+
+struct Product {
+    batch: u32,
+    // The rows of this shard, and where they lie in the row side: its width and the first row's place.
+    rows: u32,
+    row_side_width: u32,
+    row_side_first: u32,
+    columns: u32,
+    // Element where replica 0's matrix begins, and elements from one replica to the next.
+    weight_offset: u32,
+    replica_stride: u32,
+    // Element where replica 0's bias begins.
+    bias_offset: u32,
+    bias: u32,
+    epilogue: u32,
+    activation: u32,
+    // rows_sum only: rows per chunk, the number of this dispatch's first chunk, and replicas. With more
+    // than one chunk in all, chunk sums go to `sums` as [chunks, R, B, K], for dense_finish to add up.
+    chunk_rows: u32,
+    first_chunk: u32,
+    chunks: u32,
+    replicas: u32,
+}
+var<immediate> product: Product;
+
+@group(0) @binding(0) var<storage, read> weights4: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> row_side: array<f32>;
+@group(0) @binding(1) var<storage, read> column_side4: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> gate: array<f32>;
+@group(0) @binding(3) var<storage, read_write> sums: array<f32>;
+
+// `at` is the place of the sum in its own tensor, `unit` the row or column that its bias belongs to.
+fn finish4(sum: f32, at: u32, unit: u32, replica: u32) -> f32 {
+    if product.epilogue == EPILOGUE_FORWARD {
+        var y = sum;
+        if product.bias != BIAS_NONE {
+            let element = product.bias_offset + replica * product.replica_stride + unit;
+            y += weights4[element / 4u][element % 4u];
+        }
+        return activate(y, product.activation);
+    }
+    if product.epilogue == EPILOGUE_BACKWARD {
+        return sum * derivative(gate[at], product.activation);
+    }
+    return sum;
+}
+
+// Sums of one lane's row (or sample) with eight samples (or rows).
+alias Eight = array<f32, 8>;
+
+// Adds four columns: `own` is the lane's own row, `other` holds a sample in each lane.
+fn add_dot(sum: ptr<function, Eight>, own: vec4<f32>, other: vec4<f32>) {
+    (*sum)[0] += dot(own, subgroupBroadcast(other, 0u));
+    (*sum)[1] += dot(own, subgroupBroadcast(other, 1u));
+    (*sum)[2] += dot(own, subgroupBroadcast(other, 2u));
+    (*sum)[3] += dot(own, subgroupBroadcast(other, 3u));
+    (*sum)[4] += dot(own, subgroupBroadcast(other, 4u));
+    (*sum)[5] += dot(own, subgroupBroadcast(other, 5u));
+    (*sum)[6] += dot(own, subgroupBroadcast(other, 6u));
+    (*sum)[7] += dot(own, subgroupBroadcast(other, 7u));
+}
+
+fn store_dot(sum: f32, row: u32, sample: u32, replica: u32) {
+    if row < product.rows && sample < product.batch {
+        let line = replica * product.batch + sample;
+        let at = line * product.row_side_width + product.row_side_first + row;
+        sums[at] = finish4(sum, at, row, replica);
+    }
+}
+
+fn row_at(row: u32, replica: u32) -> u32 {
+    let first = product.weight_offset + replica * product.replica_stride;
+    return (first + min(row, product.rows - 1u) * product.columns) / 4u;
+}
+
+fn sample_at(sample: u32, replica: u32) -> u32 {
+    return (replica * product.batch + min(sample, product.batch - 1u)) * product.columns / 4u;
+}
+
+// Lanes run over pairs of rows; eight samples are broadcast.
+@compute @workgroup_size(8, 1, 1)
+fn dense_lanes_rows_dot(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let replica = group.z;
+    let row = id.x * 2u;
+    let first_sample = group.y * 8u;
+    let upper_at = row_at(row, replica);
+    let lower_at = row_at(row + 1u, replica);
+    let other_at = sample_at(first_sample + lane, replica);
+    var upper: Eight;
+    var lower: Eight;
+    for (var k = 0u; k < product.columns / 4u; k++) {
+        let other = column_side4[other_at + k];
+        add_dot(&upper, weights4[upper_at + k], other);
+        add_dot(&lower, weights4[lower_at + k], other);
+    }
+    for (var j = 0u; j < 8u; j++) {
+        store_dot(upper[j], row, first_sample + j, replica);
+        store_dot(lower[j], row + 1u, first_sample + j, replica);
+    }
+}
+
+// Lanes run over pairs of samples; eight rows are broadcast.
+@compute @workgroup_size(8, 1, 1)
+fn dense_lanes_rows_dot_by_sample(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let replica = group.z;
+    let sample = id.x * 2u;
+    let first_row = group.y * 8u;
+    let upper_at = sample_at(sample, replica);
+    let lower_at = sample_at(sample + 1u, replica);
+    let other_at = row_at(first_row + lane, replica);
+    var upper: Eight;
+    var lower: Eight;
+    for (var k = 0u; k < product.columns / 4u; k++) {
+        let other = weights4[other_at + k];
+        add_dot(&upper, column_side4[upper_at + k], other);
+        add_dot(&lower, column_side4[lower_at + k], other);
+    }
+    for (var j = 0u; j < 8u; j++) {
+        store_dot(upper[j], first_row + j, sample, replica);
+        store_dot(lower[j], first_row + j, sample + 1u, replica);
+    }
+}
+
+fn store_sum4(sum: vec4<f32>, chunk: u32, sample: u32, column: u32, replica: u32) {
+    let at = (replica * product.batch + sample) * product.columns + column;
+    if product.chunks == 1u {
+        for (var i = 0u; i < 4u; i++) {
+            sums[at + i] = finish4(sum[i], at + i, column + i, replica);
+        }
+    } else {
+        let block = (product.first_chunk + chunk) * product.replicas * product.batch * product.columns;
+        for (var i = 0u; i < 4u; i++) {
+            sums[block + at + i] = sum[i];
+        }
+    }
+}
+
+// Four columns for each of eight samples, or of eight rows.
+alias Tile = array<vec4<f32>, 8>;
+
+// Adds the lane's own four columns, times a value that each of eight lanes holds.
+fn add_outer(tile: ptr<function, Tile>, columns: vec4<f32>, other: f32) {
+    (*tile)[0] += subgroupBroadcast(other, 0u) * columns;
+    (*tile)[1] += subgroupBroadcast(other, 1u) * columns;
+    (*tile)[2] += subgroupBroadcast(other, 2u) * columns;
+    (*tile)[3] += subgroupBroadcast(other, 3u) * columns;
+    (*tile)[4] += subgroupBroadcast(other, 4u) * columns;
+    (*tile)[5] += subgroupBroadcast(other, 5u) * columns;
+    (*tile)[6] += subgroupBroadcast(other, 6u) * columns;
+    (*tile)[7] += subgroupBroadcast(other, 7u) * columns;
+}
+
+// Lanes run over groups of four columns; eight samples are broadcast.
+@compute @workgroup_size(8, 1, 1)
+fn dense_lanes_rows_sum(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let replica = group.z;
+    let columns4 = product.columns / 4u;
+    let tiles = (product.batch + 7u) / 8u;
+    let first_sample = group.y % tiles * 8u;
+    let chunk = group.y / tiles;
+    let w = (product.weight_offset + replica * product.replica_stride) / 4u + min(id.x, columns4 - 1u);
+    let sample = min(first_sample + lane, product.batch - 1u);
+    let a = (replica * product.batch + sample) * product.row_side_width + product.row_side_first;
+    let end = min((chunk + 1u) * product.chunk_rows, product.rows);
+    var tile: Tile;
+    for (var n = chunk * product.chunk_rows; n < end; n++) {
+        add_outer(&tile, weights4[w + n * columns4], row_side[a + n]);
+    }
+    if id.x >= columns4 { return; }
+    for (var j = 0u; j < 8u; j++) {
+        if first_sample + j < product.batch {
+            store_sum4(tile[j], chunk, first_sample + j, id.x * 4u, replica);
+        }
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------
+// Updates
+
+struct Update {
+    batch: u32,
+    rows: u32,
+    row_side_width: u32,
+    row_side_first: u32,
+    columns: u32,
+    weight_offset: u32,
+    replica_stride: u32,
+    bias_offset: u32,
+    bias: u32,
+    // The schedule holds [R, steps] of (1 / samples, rate / (1 - beta1^t), 1 / sqrt(1 - beta2^t), rate);
+    // a replica whose first number is 0 has no samples in this step and is left as it is.
+    steps: u32,
+    step: u32,
+    // The layer's own factor on the rate.
+    rate_scale: f32,
+    beta1: f32,
+    beta2: f32,
+    epsilon: f32,
+    weight_decay: f32,
+    // 1: decay the weights themselves (AdamW); 0: add the decay to the gradient.
+    decoupled: u32,
+}
+var<immediate> update: Update;
+
+@group(0) @binding(0) var<storage, read> update_rows: array<f32>;
+@group(0) @binding(1) var<storage, read> update_columns4: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> schedule: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> parameters4: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> first_moments4: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> second_moments4: array<vec4<f32>>;
+
+struct Stepped {
+    w: vec4<f32>,
+    m: vec4<f32>,
+    v: vec4<f32>,
+}
+
+// torch.optim.Adam and AdamW: epsilon is added after the bias correction of the root.
+fn adam(w: vec4<f32>, m: vec4<f32>, v: vec4<f32>, gradient: vec4<f32>, now: vec4<f32>) -> Stepped {
+    let rate = now.w * update.rate_scale;
+    let decay = select(1.0, 1.0 - rate * update.weight_decay, update.decoupled == 1u);
+    let g = gradient + select(update.weight_decay, 0.0, update.decoupled == 1u) * w;
+    let next_m = update.beta1 * m + (1.0 - update.beta1) * g;
+    let next_v = update.beta2 * v + (1.0 - update.beta2) * g * g;
+    let next_w = w * decay - now.y * update.rate_scale * next_m / (sqrt(next_v) * now.z + update.epsilon);
+    return Stepped(next_w, next_m, next_v);
+}
+
+// torch.optim.SGD with momentum beta1 and no dampening.
+fn sgd(w: vec4<f32>, m: vec4<f32>, gradient: vec4<f32>, now: vec4<f32>) -> Stepped {
+    let next_m = update.beta1 * m + gradient + update.weight_decay * w;
+    return Stepped(w - now.w * update.rate_scale * next_m, next_m, vec4<f32>());
+}
+
+fn adam_four(place: u32, gradient: vec4<f32>, now: vec4<f32>) {
+    let next = adam(parameters4[place], first_moments4[place], second_moments4[place], gradient, now);
+    parameters4[place] = next.w;
+    first_moments4[place] = next.m;
+    second_moments4[place] = next.v;
+}
+
+fn sgd_four(place: u32, gradient: vec4<f32>, now: vec4<f32>) {
+    let next = sgd(parameters4[place], first_moments4[place], gradient, now);
+    parameters4[place] = next.w;
+    first_moments4[place] = next.m;
+}
+
+// One element of buffers that are seen as vec4: a bias can begin anywhere.
+fn adam_element(element: u32, gradient: f32, now: vec4<f32>) {
+    let place = element / 4u;
+    let lane = element % 4u;
+    let next = adam(
+        vec4(parameters4[place][lane]), vec4(first_moments4[place][lane]),
+        vec4(second_moments4[place][lane]), vec4(gradient), now,
+    );
+    parameters4[place][lane] = next.w.x;
+    first_moments4[place][lane] = next.m.x;
+    second_moments4[place][lane] = next.v.x;
+}
+
+fn sgd_element(element: u32, gradient: f32, now: vec4<f32>) {
+    let place = element / 4u;
+    let lane = element % 4u;
+    let next = sgd(vec4(parameters4[place][lane]), vec4(first_moments4[place][lane]), vec4(gradient), now);
+    parameters4[place][lane] = next.w.x;
+    first_moments4[place][lane] = next.m.x;
+}
+
+// The gradient of eight rows by the lane's four columns.
+fn gradient_tile(first_row: u32, lane: u32, column4: u32, replica: u32) -> Tile {
+    var tile: Tile;
+    let row = update.row_side_first + min(first_row + lane, update.rows - 1u);
+    for (var b = 0u; b < update.batch; b++) {
+        let line = replica * update.batch + b;
+        add_outer(
+            &tile,
+            update_columns4[line * (update.columns / 4u) + column4],
+            update_rows[line * update.row_side_width + row],
+        );
+    }
+    return tile;
+}
+
+// The gradient of row biases: one row in each lane.
+fn bias_gradient_row(row: u32, replica: u32) -> f32 {
+    let column = update.row_side_first + min(row, update.rows - 1u);
+    var sum = 0.0;
+    for (var b = 0u; b < update.batch; b++) {
+        sum += update_rows[(replica * update.batch + b) * update.row_side_width + column];
+    }
+    return sum;
+}
+
+fn bias_gradient_columns4(column4: u32, replica: u32) -> vec4<f32> {
+    var sum = vec4<f32>();
+    for (var b = 0u; b < update.batch; b++) {
+        sum += update_columns4[(replica * update.batch + b) * (update.columns / 4u) + column4];
+    }
+    return sum;
+}
+
+// Lanes run over groups of four columns; eight rows are broadcast. The biases of rows are updated by the
+// first workgroup of each row tile, a row in each lane.
+@compute @workgroup_size(8, 1, 1)
+fn dense_lanes_update_adam(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let replica = group.z;
+    let now = schedule[replica * update.steps + update.step];
+    if now.x == 0.0 { return; }
+    let columns4 = update.columns / 4u;
+    let first_row = group.y * 8u;
+    let base = replica * update.replica_stride;
+    let tile = gradient_tile(first_row, lane, min(id.x, columns4 - 1u), replica);
+    if id.x < columns4 {
+        let first = (update.weight_offset + base) / 4u + first_row * columns4 + id.x;
+        for (var i = 0u; i < 8u; i++) {
+            if first_row + i < update.rows { adam_four(first + i * columns4, tile[i], now); }
+        }
+    }
+    if update.bias == BIAS_ROWS && group.x == 0u && first_row + lane < update.rows {
+        let row = first_row + lane;
+        adam_element(update.bias_offset + base + row, bias_gradient_row(row, replica), now);
+    }
+    if update.bias == BIAS_COLUMNS && group.y == 0u && id.x < columns4 {
+        let gradient = bias_gradient_columns4(id.x, replica);
+        for (var i = 0u; i < 4u; i++) {
+            adam_element(update.bias_offset + base + id.x * 4u + i, gradient[i], now);
+        }
+    }
+}
+
+@compute @workgroup_size(8, 1, 1)
+fn dense_lanes_update_sgd(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let replica = group.z;
+    let now = schedule[replica * update.steps + update.step];
+    if now.x == 0.0 { return; }
+    let columns4 = update.columns / 4u;
+    let first_row = group.y * 8u;
+    let base = replica * update.replica_stride;
+    let tile = gradient_tile(first_row, lane, min(id.x, columns4 - 1u), replica);
+    if id.x < columns4 {
+        let first = (update.weight_offset + base) / 4u + first_row * columns4 + id.x;
+        for (var i = 0u; i < 8u; i++) {
+            if first_row + i < update.rows { sgd_four(first + i * columns4, tile[i], now); }
+        }
+    }
+    if update.bias == BIAS_ROWS && group.x == 0u && first_row + lane < update.rows {
+        let row = first_row + lane;
+        sgd_element(update.bias_offset + base + row, bias_gradient_row(row, replica), now);
+    }
+    if update.bias == BIAS_COLUMNS && group.y == 0u && id.x < columns4 {
+        let gradient = bias_gradient_columns4(id.x, replica);
+        for (var i = 0u; i < 4u; i++) {
+            sgd_element(update.bias_offset + base + id.x * 4u + i, gradient[i], now);
+        }
+    }
+}

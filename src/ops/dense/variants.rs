@@ -1,0 +1,147 @@
+//! Which variant of a kernel is used: the one place that knows of adapter types and shapes.
+
+use crate::gpu::{Gpu, Grid, Kernel};
+
+/// A kernel with what the host must know of its tiles.
+#[derive(Clone, Copy, Debug)]
+pub struct Variant {
+    /// The kernel.
+    pub kernel: Kernel,
+    /// Whether it sees weights and column side as vec4.
+    pub by_four: bool,
+    /// Whether its lanes run over samples, not rows.
+    pub by_sample: bool,
+    /// Rows per lane.
+    pub tile_rows: u32,
+    /// Samples per lane.
+    pub tile_batch: u32,
+}
+
+impl Variant {
+    const fn naive(entry: &'static str) -> Self {
+        let kernel = Kernel::new("dense", entry);
+        Self { kernel, by_four: false, by_sample: false, tile_rows: 1, tile_batch: 1 }
+    }
+
+    /// What the WGSL calls the weights and the column side.
+    pub fn names(&self) -> (&'static str, &'static str) {
+        match self.by_four {
+            true => ("weights4", "column_side4"),
+            false => ("weights", "column_side"),
+        }
+    }
+
+    /// Invocations of rows_dot.
+    pub fn grid(&self, rows: u32, batch: u32, replicas: u32) -> Grid {
+        let (rows, batch) = (rows.div_ceil(self.tile_rows), batch.div_ceil(self.tile_batch));
+        match self.by_sample {
+            true => Grid(batch, rows, replicas),
+            false => Grid(rows, batch, replicas),
+        }
+    }
+}
+
+macro_rules! tiled {
+    ($entry:literal, $by_sample:literal, $lanes:literal, $rows:literal, $batch:literal) => {
+        Variant {
+            kernel: Kernel::new("dense", $entry).tiled(&[
+                ("LANES", $lanes),
+                ("TILE_ROWS", $rows),
+                ("TILE_BATCH", $batch),
+            ]),
+            by_four: true,
+            by_sample: $by_sample,
+            tile_rows: $rows,
+            tile_batch: $batch,
+        }
+    };
+}
+
+/// A variant whose lanes share what they load; rows and samples per lane or per broadcast.
+const fn lanes(entry: &'static str, by_sample: bool, tile_rows: u32, tile_batch: u32) -> Variant {
+    let kernel = Kernel::new("dense_lanes", entry);
+    Variant { kernel, by_four: true, by_sample, tile_rows, tile_batch }
+}
+
+/// Lanes that share what they load: a workgroup, which has to lie in one subgroup.
+const LANES: u32 = 8;
+
+/// Whether lanes can share what they load, and should: with eight lanes a workgroup would leave most of a
+/// GPU's subgroup empty.
+fn share(gpu: &Gpu) -> bool {
+    gpu.adapter.is_cpu() && gpu.shares_between_lanes(LANES)
+}
+
+/// Every variant there is, for the tests and benches.
+pub const ALL: &[Variant] = &[
+    LANES_ROWS_DOT,
+    LANES_ROWS_DOT_BY_SAMPLE,
+    LANES_ROWS_SUM,
+    LANES_UPDATE_ADAM,
+    LANES_UPDATE_SGD,
+    ROWS_DOT_NAIVE,
+    ROWS_DOT,
+    ROWS_DOT_BY_SAMPLE,
+    ROWS_SUM_NAIVE,
+    ROWS_SUM,
+    UPDATE_ADAM_NAIVE,
+    UPDATE_ADAM,
+    UPDATE_SGD_NAIVE,
+    UPDATE_SGD,
+];
+const ROWS_DOT_NAIVE: Variant = Variant::naive("dense_rows_dot_naive");
+const ROWS_DOT: Variant = tiled!("dense_rows_dot", false, 8, 2, 8);
+const ROWS_DOT_BY_SAMPLE: Variant = tiled!("dense_rows_dot_by_sample", true, 8, 5, 4);
+const ROWS_SUM_NAIVE: Variant = Variant::naive("dense_rows_sum_naive");
+const ROWS_SUM: Variant = tiled!("dense_rows_sum", false, 8, 2, 8);
+const UPDATE_ADAM_NAIVE: Variant = Variant::naive("dense_update_adam_naive");
+const UPDATE_ADAM: Variant = tiled!("dense_update_adam", false, 8, 4, 1);
+const UPDATE_SGD_NAIVE: Variant = Variant::naive("dense_update_sgd_naive");
+const UPDATE_SGD: Variant = tiled!("dense_update_sgd", false, 8, 4, 1);
+
+const LANES_ROWS_DOT: Variant = lanes("dense_lanes_rows_dot", false, 2, 8);
+const LANES_ROWS_DOT_BY_SAMPLE: Variant = lanes("dense_lanes_rows_dot_by_sample", true, 8, 2);
+const LANES_ROWS_SUM: Variant = lanes("dense_lanes_rows_sum", false, 1, 8);
+const LANES_UPDATE_ADAM: Variant = lanes("dense_lanes_update_adam", false, 8, 1);
+const LANES_UPDATE_SGD: Variant = lanes("dense_lanes_update_sgd", false, 8, 1);
+
+/// For `rows` rows and `batch` samples.
+pub fn rows_dot(gpu: &Gpu, by_four: bool, rows: usize, batch: usize) -> Variant {
+    let few_rows = rows < 2 * batch && batch >= 8;
+    match (by_four, share(gpu), few_rows) {
+        (false, ..) => ROWS_DOT_NAIVE,
+        (true, true, true) => LANES_ROWS_DOT_BY_SAMPLE,
+        (true, true, false) => LANES_ROWS_DOT,
+        (true, false, true) => ROWS_DOT_BY_SAMPLE,
+        (true, false, false) => ROWS_DOT,
+    }
+}
+
+/// For any shape.
+pub fn rows_sum(gpu: &Gpu, by_four: bool) -> Variant {
+    match (by_four, share(gpu)) {
+        (false, _) => ROWS_SUM_NAIVE,
+        (true, true) => LANES_ROWS_SUM,
+        (true, false) => ROWS_SUM,
+    }
+}
+
+/// For Adam and AdamW (`adaptive`) or SGD.
+pub fn update(gpu: &Gpu, by_four: bool, adaptive: bool) -> Variant {
+    match (by_four, share(gpu), adaptive) {
+        (false, _, true) => UPDATE_ADAM_NAIVE,
+        (false, _, false) => UPDATE_SGD_NAIVE,
+        (true, true, true) => LANES_UPDATE_ADAM,
+        (true, true, false) => LANES_UPDATE_SGD,
+        (true, false, true) => UPDATE_ADAM,
+        (true, false, false) => UPDATE_SGD,
+    }
+}
+
+/// How many rows one lane of rows_sum adds up: few enough to keep the device busy, and never so
+/// few that adding up the chunks is the work. Never more than lavapipe's compiler allows a loop to
+/// take: it leaves every loop, silently, after 65,535 rounds.
+pub fn rows_per_chunk(gpu: &Gpu, rows: usize, replicas: usize) -> usize {
+    let lanes_wanted = if gpu.adapter.is_cpu() { 8 } else { 512 };
+    rows.div_ceil((lanes_wanted / replicas).max(1)).clamp(64, 32_768)
+}
