@@ -51,6 +51,9 @@ var<immediate> conv: Conv3x3;
 @group(0) @binding(2) var<storage, read> gate4: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> result4: array<vec4<f32>>;
 
+// Four for each lane.
+const GROUP_PIXELS: u32 = 32u;
+
 // Four pixels of eight channels.
 alias Tile = array<vec4<f32>, 8>;
 
@@ -66,8 +69,17 @@ fn load_row(plane: u32, y: u32, x: u32) -> Row {
     let inside = y < conv.height;
     let at = ((plane + min(y, conv.height - 1u)) * conv.width + x) / 4u;
     let middle = select(vec4<f32>(), source4[at], inside);
-    let before = select(0.0, subgroupShuffleUp(middle.w, 1u), x > 0u);
-    let after = select(0.0, subgroupShuffleDown(middle.x, 1u), x + 4u < conv.width);
+    let has_left = x > 0u;
+    let has_right = x + 4u < conv.width;
+    var before = subgroupShuffleUp(middle.w, 1u);
+    var after = subgroupShuffleDown(middle.x, 1u);
+    // Where rows do not end with the pixels of a workgroup, its outer lanes have neighbours in other ones.
+    if GROUP_PIXELS % conv.width != 0u {
+        before = select(0.0, source4[at - select(0u, 1u, has_left)].w, inside);
+        after = select(0.0, source4[at + select(0u, 1u, has_right)].x, inside);
+    }
+    before = select(0.0, before, has_left);
+    after = select(0.0, after, has_right);
     return Row(vec4(before, middle.xyz), middle, vec4(middle.yzw, after));
 }
 

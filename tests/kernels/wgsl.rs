@@ -10,11 +10,22 @@ use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, Module, ResourceBinding, ShaderStage};
 use std::collections::BTreeSet;
 
+/// The only files whose lanes read each other's values; they run where the adapter can do that.
+const SUBGROUP_FILES: &[&str] = &["conv3x3"];
+
+/// What a file may ask of a device.
+fn capabilities(shader: &str) -> Capabilities {
+    match SUBGROUP_FILES.contains(&shader) {
+        true => Capabilities::IMMEDIATES | Capabilities::SUBGROUP,
+        false => Capabilities::IMMEDIATES,
+    }
+}
+
 /// Parses and validates, with the source's name in the error.
-fn validated(name: &str, source: &str) -> Result<(Module, ModuleInfo), String> {
+fn validated(name: &str, source: &str, capabilities: Capabilities) -> Result<(Module, ModuleInfo), String> {
     let module = naga::front::wgsl::parse_str(source)
         .map_err(|error| format!("{name}: {}", error.emit_to_string_with_path(source, name)))?;
-    let info = Validator::new(ValidationFlags::all(), Capabilities::IMMEDIATES)
+    let info = Validator::new(ValidationFlags::all(), capabilities)
         .validate(&module)
         .map_err(|error| format!("{name}: {}", error.emit_to_string_with_path(source, name)))?;
     Ok((module, info))
@@ -22,16 +33,18 @@ fn validated(name: &str, source: &str) -> Result<(Module, ModuleInfo), String> {
 
 /// Emits one entry point for every back end, with the options that wgpu gives them, checked and unchecked.
 /// Nothing is left to made-up bindings: each is mapped, as wgpu maps it.
-fn emit(module: &Module, info: &ModuleInfo, entry: &str) -> Result<(), String> {
+fn emit(module: &Module, info: &ModuleInfo, entry: &str, capabilities: Capabilities) -> Result<(), String> {
+    let subgroups = capabilities.contains(Capabilities::SUBGROUP);
     let (module, info) =
         process_overrides(module, info, Some((ShaderStage::Compute, entry)), &Default::default())
             .map_err(|error| error.to_string())?;
     for policy in [BoundsCheckPolicy::Restrict, BoundsCheckPolicy::Unchecked] {
         let checked = policy == BoundsCheckPolicy::Restrict;
         let policies = BoundsCheckPolicies { index: policy, buffer: policy, ..Default::default() };
-        emit_spirv(&module, &info, entry, policies, checked).map_err(|e| format!("SPIR-V: {e}"))?;
+        emit_spirv(&module, &info, entry, policies, [checked, subgroups])
+            .map_err(|e| format!("SPIR-V: {e}"))?;
         emit_metal(&module, &info, entry, policies, checked).map_err(|e| format!("Metal: {e}"))?;
-        emit_hlsl(&module, &info, entry, checked).map_err(|e| format!("HLSL: {e}"))?;
+        emit_hlsl(&module, &info, entry, [checked, subgroups]).map_err(|e| format!("HLSL: {e}"))?;
     }
     Ok(())
 }
@@ -49,10 +62,23 @@ fn emit_spirv(
     info: &ModuleInfo,
     entry: &str,
     bounds_check_policies: BoundsCheckPolicies,
-    checked: bool,
+    [checked, subgroups]: [bool; 2],
 ) -> Result<(), String> {
+    use spv::Capability as Needs;
+    let mut capabilities = vec![Needs::Shader];
+    if subgroups {
+        // Those of what wgpu grants that shuffles and broadcasts need.
+        capabilities.extend([
+            Needs::GroupNonUniform,
+            Needs::GroupNonUniformBallot,
+            Needs::GroupNonUniformShuffle,
+            Needs::GroupNonUniformShuffleRelative,
+        ]);
+    }
     let mut options = spv::Options {
+        // The first with subgroup operations.
         lang_version: (1, 3),
+        capabilities: Some(capabilities.into_iter().collect()),
         fake_missing_bindings: false,
         bounds_check_policies,
         force_loop_bounding: checked,
@@ -109,8 +135,15 @@ fn emit_metal(
     entry_named(&source, &translated.entry_point_names)
 }
 
-fn emit_hlsl(module: &Module, info: &ModuleInfo, entry: &str, checked: bool) -> Result<(), String> {
+fn emit_hlsl(
+    module: &Module,
+    info: &ModuleInfo,
+    entry: &str,
+    [checked, subgroups]: [bool; 2],
+) -> Result<(), String> {
     let mut options = hlsl::Options {
+        // The first with operations on waves; everything else runs with the one before.
+        shader_model: if subgroups { hlsl::ShaderModel::V6_0 } else { hlsl::ShaderModel::V5_1 },
         fake_missing_bindings: false,
         immediates_target: Some(hlsl::BindTarget { space: 1, ..Default::default() }),
         restrict_indexing: checked,
@@ -141,8 +174,8 @@ fn entry_named<E: ToString>(source: &str, names: &[Result<String, E>]) -> Result
 }
 
 /// Emits each entry point of a source; the errors, each with the source's name.
-fn faults(name: &str, source: &str) -> Vec<String> {
-    let (module, info) = match validated(name, source) {
+fn faults(name: &str, source: &str, capabilities: Capabilities) -> Vec<String> {
+    let (module, info) = match validated(name, source, capabilities) {
         Ok(valid) => valid,
         Err(error) => return vec![error],
     };
@@ -150,7 +183,8 @@ fn faults(name: &str, source: &str) -> Vec<String> {
         return vec![format!("{name}: no entry point")];
     }
     let emitted = module.entry_points.iter().map(|entry| {
-        emit(&module, &info, &entry.name).map_err(|error| format!("{name}, {}: {error}", entry.name))
+        emit(&module, &info, &entry.name, capabilities)
+            .map_err(|error| format!("{name}, {}: {error}", entry.name))
     });
     emitted.filter_map(Result::err).collect()
 }
@@ -175,8 +209,8 @@ fn the_folder_holds_what_the_binary_embeds() {
 
 #[test]
 fn every_file_is_valid_and_is_emitted_for_every_back_end() {
-    let all: Vec<_> =
-        SHADERS.iter().flat_map(|(name, source)| faults(&format!("shaders/{name}.wgsl"), source)).collect();
+    let file = |name: &str, source| faults(&format!("shaders/{name}.wgsl"), source, capabilities(name));
+    let all: Vec<_> = SHADERS.iter().flat_map(|(name, source)| file(name, source)).collect();
     assert!(all.is_empty(), "{}", all.join("\n"));
 }
 
@@ -189,15 +223,18 @@ fn every_variant_is_valid_and_is_emitted_for_every_back_end() {
         for (tile, value) in kernel.tiles {
             assert!(source.contains(&format!("const {tile}: u32 = {value}u;")), "{name}");
         }
-        let (module, info) = validated(&name, &source).unwrap_or_else(|error| panic!("{error}"));
-        emit(&module, &info, kernel.entry).unwrap_or_else(|e| panic!("{name}, {}: {e}", kernel.entry));
+        let capabilities = capabilities(kernel.shader);
+        let (module, info) =
+            validated(&name, &source, capabilities).unwrap_or_else(|error| panic!("{error}"));
+        emit(&module, &info, kernel.entry, capabilities)
+            .unwrap_or_else(|e| panic!("{name}, {}: {e}", kernel.entry));
     }
 }
 
 #[test]
 fn broken_sources_fail_under_their_name() {
     let good = shader_source("standardize", &[]).unwrap();
-    assert!(faults("good", &good).is_empty());
+    assert!(faults("good", &good, Capabilities::IMMEDIATES).is_empty());
     for (mistake, from, to) in [
         ("a syntax error", "struct Standardize {", "struct Standardize"),
         ("a type error", "let mean = means[", "let mean: u32 = means["),
@@ -206,8 +243,25 @@ fn broken_sources_fail_under_their_name() {
         ("no entry point", "@compute @workgroup_size(64, 1, 1)", ""),
     ] {
         assert!(good.contains(from), "{mistake}");
-        let all = faults("broken.wgsl", &good.replace(from, to));
+        let all = faults("broken.wgsl", &good.replace(from, to), Capabilities::IMMEDIATES);
         assert!(!all.is_empty() && all[0].contains("broken.wgsl"), "{mistake}: {all:?}");
+    }
+}
+
+/// A file that asks for subgroups without being listed fails, in the validator and in a back end.
+#[test]
+fn subgroups_are_asked_for_only_by_the_files_that_are_listed() {
+    for (shader, _) in SHADERS {
+        let source = shader_source(shader, &[]).unwrap();
+        let outcome = validated(shader, &source, Capabilities::IMMEDIATES);
+        assert_eq!(outcome.is_err(), SUBGROUP_FILES.contains(shader), "{shader}: {:?}", outcome.err());
+        if let Err(error) = outcome {
+            assert!(error.contains("SUBGROUP"), "{error}");
+            let (module, info) = validated(shader, &source, capabilities(shader)).unwrap();
+            let entry = &module.entry_points[0].name;
+            let error = emit(&module, &info, entry, Capabilities::IMMEDIATES).unwrap_err();
+            assert!(error.starts_with("SPIR-V") && error.contains("GroupNonUniform"), "{error}");
+        }
     }
 }
 
@@ -221,8 +275,9 @@ fn a_tile_size_that_is_not_there_is_an_error_that_names_the_file() {
 /// The back ends' own errors reach the test: an immediates struct without a place to bind it.
 #[test]
 fn a_back_end_s_error_is_an_error_here() {
-    let (module, info) = validated("loss", &shader_source("loss", &[]).unwrap()).unwrap();
-    assert!(emit(&module, &info, "no_such_entry").is_err());
+    let plain = Capabilities::IMMEDIATES;
+    let (module, info) = validated("loss", &shader_source("loss", &[]).unwrap(), plain).unwrap();
+    assert!(emit(&module, &info, "no_such_entry", plain).is_err());
     let options = msl::Options { fake_missing_bindings: false, ..Default::default() };
     let pipeline = msl::PipelineOptions::default();
     let (source, translated) = msl::write_string(&module, &info, &options, &pipeline).unwrap();
