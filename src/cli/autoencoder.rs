@@ -1,6 +1,7 @@
 //! `fedfunnel autoencoder train` and `fedfunnel autoencoder evaluate`
 
 use super::Common;
+use super::options::{DataDirOption, DeviceOptions, print_profile};
 use clap::{Args, Subcommand};
 use fedfunnel::codec::autoencoder::{
     AutoencoderFile, CurvePoint, Trainer, TrainerSettings, evaluate, train_with_curve,
@@ -77,6 +78,8 @@ pub struct TrainArgs {
     /// Print the metrics as JSON lines
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    device: DeviceOptions,
 }
 
 /// Arguments of `autoencoder evaluate`.
@@ -88,7 +91,8 @@ pub struct EvaluateArgs {
     /// The snapshots to send through it
     #[arg(long, value_name = "FILE")]
     snapshots: PathBuf,
-    /// mnist, mnist-sample (built in), or a folder of IDX files; its test images are used
+    /// mnist, mnist-sample, cifar10, cifar10-sample (the samples are built in), or a folder; its test
+    /// images are used
     #[arg(long, default_value = "mnist-sample")]
     data: String,
     /// The classifier's spec [default: the one that the snapshots name]
@@ -97,13 +101,17 @@ pub struct EvaluateArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    data_dir: DataDirOption,
+    #[command(flatten)]
+    device: DeviceOptions,
 }
 
 /// Runs the verb.
 pub fn run(common: &Common, verb: &AutoencoderVerb) -> anyhow::Result<()> {
     match verb {
         AutoencoderVerb::Train(args) => train(common, args),
-        AutoencoderVerb::Evaluate(args) => evaluate_verb(common, args),
+        AutoencoderVerb::Evaluate(args) => evaluate_verb(args),
     }
 }
 
@@ -133,7 +141,7 @@ fn train(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
         if is_held_out(place) { held_out.push(row) } else { train.push(row) }
     }
     check_training(args, &train, held_out.len())?;
-    let gpu = common.gpu()?;
+    let gpu = args.device.open()?;
     let settings = TrainerSettings { optimizer, batch: args.batch, seed: args.seed };
     let mut trainer = Trainer::new(&gpu, &spec, &[&train], &[&held_out], settings)?;
     let mut metrics = JsonLines::create(args.out.join("metrics.jsonl"))?;
@@ -179,7 +187,7 @@ fn train(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
             "warning: the autoencoder has learned little but the mean; train longer or with another rate",
         );
     }
-    common.print_profile(&gpu, args.json)
+    print_profile(&gpu, args.json)
 }
 
 /// Refuses snapshots that there is nothing to learn from: their mean would be all of them, and every
@@ -223,7 +231,7 @@ fn check_width(path: &Path, snapshots: &Snapshots, width: usize, name: &str) -> 
     ))
 }
 
-fn evaluate_verb(common: &Common, args: &EvaluateArgs) -> anyhow::Result<()> {
+fn evaluate_verb(args: &EvaluateArgs) -> anyhow::Result<()> {
     let autoencoder = AutoencoderFile::load(&args.autoencoder)?;
     let snapshots = Snapshots::load(&args.snapshots)?;
     check_width(&args.snapshots, &snapshots, autoencoder.spec.inputs(), &autoencoder.spec.name)?;
@@ -239,15 +247,15 @@ fn evaluate_verb(common: &Common, args: &EvaluateArgs) -> anyhow::Result<()> {
             Error::setting("--model", problem, "name the classifier that the snapshots are of").into()
         );
     }
-    let data = data::load(&args.data, &common.data_dir()?)?;
+    let data = data::load(&args.data, &args.data_dir.resolve()?)?;
     classifier.check_data(&data)?;
-    let gpu = common.gpu()?;
+    let gpu = args.device.open()?;
     let images = ResidentImages::upload(&gpu, &data.test)?;
     let evaluator = Evaluator::new(&gpu, &classifier, &images, snapshots.rows.len())?;
     let evaluation = evaluate(&gpu, &autoencoder, &snapshots, &evaluator)?;
     if args.json {
         super::print_json(&evaluation)?;
-        return common.print_profile(&gpu, true);
+        return print_profile(&gpu, true);
     }
     let columns = ["snapshot", "step", "relative L2", "argmax", "accuracy", "reconstructed", "mean"];
     let mut table = Table::new("evaluation", "Snapshots and what comes back of them", &columns);
@@ -270,7 +278,7 @@ fn evaluate_verb(common: &Common, args: &EvaluateArgs) -> anyhow::Result<()> {
         format::percent(evaluation.argmax_match),
         format::percent(evaluation.mean_argmax_match)
     ))?;
-    common.print_profile(&gpu, false)
+    print_profile(&gpu, false)
 }
 
 /// The classifier that was asked for, or else the built-in one that the snapshots name.

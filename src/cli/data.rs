@@ -1,6 +1,7 @@
 //! `fedfunnel data fetch` and `fedfunnel data list`
 
 use super::Common;
+use super::options::DataDirOption;
 use clap::Subcommand;
 use fedfunnel::data;
 use fedfunnel::data::fetch::{self, FetchEvent};
@@ -11,7 +12,8 @@ use std::path::PathBuf;
 
 pub const EXAMPLES: &str = "Examples:
   fedfunnel data list                   what there is, and what is downloaded
-  fedfunnel data fetch mnist            download MNIST and verify it";
+  fedfunnel data fetch mnist            download MNIST and verify it
+  fedfunnel data fetch cifar10          CIFAR-10 likewise";
 
 const FETCH_EXAMPLES: &str = "Examples:
   fedfunnel data fetch mnist
@@ -35,6 +37,8 @@ pub enum DataVerb {
         /// Print JSON
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        data_dir: DataDirOption,
     },
     /// Show which data sets there are
     #[command(after_help = LIST_EXAMPLES)]
@@ -42,15 +46,19 @@ pub enum DataVerb {
         /// Print JSON
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        data_dir: DataDirOption,
     },
 }
 
 /// Runs the verb.
 pub fn run(common: &Common, verb: &DataVerb) -> anyhow::Result<()> {
-    let data_dir = common.data_dir()?;
     match verb {
-        DataVerb::Fetch { name, dir, json } => {
-            let folder = dir.clone().unwrap_or_else(|| data_dir.folder(name));
+        DataVerb::Fetch { name, dir, json, data_dir } => {
+            let folder = match dir {
+                Some(dir) => dir.clone(),
+                None => data_dir.resolve()?.folder(name),
+            };
             let bars = RefCell::new(FetchBars { bars: common.bars(), file: None, done: 0 });
             let report = fetch::fetch(name, &folder, &|event| bars.borrow_mut().show(event, common.quiet))?;
             if *json {
@@ -58,7 +66,8 @@ pub fn run(common: &Common, verb: &DataVerb) -> anyhow::Result<()> {
             }
             super::say(&report.to_string())?;
         }
-        DataVerb::List { json } => {
+        DataVerb::List { json, data_dir } => {
+            let data_dir = data_dir.resolve()?;
             let list = data::list(&data_dir);
             if *json {
                 return super::print_json(&list);

@@ -1,6 +1,6 @@
 //! `fedfunnel devices`
 
-use super::Common;
+use super::options::AdapterOption;
 use clap::Args;
 use fedfunnel::gpu::adapters;
 use fedfunnel::report::{Table, format, text_table};
@@ -15,11 +15,13 @@ pub struct DevicesArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    adapter: AdapterOption,
 }
 
 /// Lists the adapters.
-pub fn run(common: &Common, args: &DevicesArgs) -> anyhow::Result<()> {
-    let list = adapters(&common.device)?;
+pub fn run(args: &DevicesArgs) -> anyhow::Result<()> {
+    let list = adapters(&args.adapter.choice)?;
     if args.json {
         return super::print_json(&list);
     }

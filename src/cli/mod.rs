@@ -4,15 +4,12 @@ mod autoencoder;
 mod bars;
 mod data;
 mod devices;
+mod options;
 mod simulate;
 mod train;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
-use fedfunnel::data::DataDir;
-use fedfunnel::gpu::{DeviceChoice, Gpu, GpuOptions};
-use fedfunnel::report::{Table, format, text_table};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Federated learning with learned update compression, on any GPU.
@@ -30,71 +27,22 @@ const EXAMPLES: &str = "Examples:
   fedfunnel devices                     the adapters of this machine
   fedfunnel data fetch mnist            the whole of MNIST
   fedfunnel train mnist-mlp --data mnist --epochs 10 --snapshots 100 --out run
+  fedfunnel train cifar10-vgg3 --data cifar10-sample --optimizer sgd --lr 0.01 \\
+      --standardize --out run
   fedfunnel autoencoder train --snapshots run/snapshots.safetensors --model ae-mnist --out ae
   fedfunnel simulate mnist --out sim    the paper's federation on the whole of MNIST";
 
 /// What every verb understands.
 #[derive(Args, Debug)]
-#[command(next_help_heading = "Options of all verbs")]
 struct Common {
-    /// Adapter: auto, its number or a part of its name in `fedfunnel devices`
-    #[arg(long, global = true, default_value = "auto", value_name = "auto|INDEX|NAME")]
-    device: DeviceChoice,
-    /// Cut tensors so that no binding is larger (65536 at least; the device's own limit by default)
-    #[arg(long, global = true, value_name = "BYTES", allow_negative_numbers = true)]
-    max_binding_bytes: Option<u64>,
-    /// Folder of data sets [default: FEDFUNNEL_DATA_DIR, or the user's data folder]
-    #[arg(long, global = true, value_name = "DIR")]
-    data_dir: Option<PathBuf>,
-    /// Time every kernel on the device and print a table at the end
-    #[arg(long, global = true)]
-    profile: bool,
-    /// Compile kernels with bounds checks (slower)
-    #[arg(long, global = true)]
-    checked: bool,
     /// Print results only, no progress
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, display_order = 100)]
     quiet: bool,
 }
 
 impl Common {
-    fn gpu(&self) -> fedfunnel::Result<Gpu> {
-        Gpu::open(&GpuOptions {
-            device: self.device.clone(),
-            // Buffers are padded to 16 bytes, so a limit in between cannot be used to the last byte.
-            max_binding_bytes: self.max_binding_bytes.map(|bytes| bytes - bytes % 16),
-            checked: self.checked,
-            profile: self.profile,
-        })
-    }
-
-    fn data_dir(&self) -> fedfunnel::Result<DataDir> {
-        DataDir::resolve(self.data_dir.clone())
-    }
-
     fn bars(&self) -> bars::Bars {
         bars::Bars::new(self.quiet)
-    }
-
-    /// Prints what the kernels cost, where that was asked for: on stderr where stdout is for `json`.
-    fn print_profile(&self, gpu: &Gpu, json: bool) -> anyhow::Result<()> {
-        let Some(profile) = gpu.profile() else { return Ok(()) };
-        let mut table =
-            Table::new("profile", "Kernels on the device", &["kernel", "calls", "total", "mean", "share"]);
-        for kernel in &profile.kernels {
-            table.push([
-                kernel.kernel.clone(),
-                format::count(kernel.calls),
-                format!("{:.3} s", kernel.total),
-                format!("{:.1} us", kernel.mean * 1e6),
-                format::percent(kernel.share),
-            ]);
-        }
-        if json {
-            whisper(&text_table(&table));
-            return Ok(());
-        }
-        say(&text_table(&table))
     }
 }
 
@@ -162,7 +110,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
     let common = &cli.common;
     match &cli.verb {
         Verb::Demo(args) => simulate::demo(common, args),
-        Verb::Devices(args) => devices::run(common, args),
+        Verb::Devices(args) => devices::run(args),
         Verb::Data(verb) => data::run(common, verb),
         Verb::Train(args) => train::run(common, args),
         Verb::Autoencoder(verb) => autoencoder::run(common, verb),

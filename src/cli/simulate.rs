@@ -1,6 +1,7 @@
 //! `fedfunnel simulate` and `fedfunnel demo`
 
 use super::Common;
+use super::options::{DataDirOption, DeviceOptions, print_profile};
 use clap::Args;
 use fedfunnel::federation::{Outcome, SimulationSpec, Summary, check, simulate, tell};
 use fedfunnel::files;
@@ -28,6 +29,8 @@ pub struct DemoArgs {
     /// Print summary.json
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    place: Place,
 }
 
 /// Arguments of `simulate`.
@@ -47,12 +50,23 @@ pub struct SimulateArgs {
     /// Print summary.json
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Where it runs, and where its data lie.
+#[derive(Args, Debug)]
+struct Place {
+    #[command(flatten)]
+    data_dir: DataDirOption,
+    #[command(flatten)]
+    device: DeviceOptions,
 }
 
 /// Runs the demo.
 pub fn demo(common: &Common, args: &DemoArgs) -> anyhow::Result<()> {
     let spec = SimulationSpec::load("demo", &args.set)?;
-    run_spec(common, &spec, &args.out, &command("demo", &args.set, &args.out), args.json)
+    run_spec((common, &args.place), &spec, &args.out, &command("demo", &args.set, &args.out), args.json)
 }
 
 /// Runs a simulation.
@@ -63,7 +77,7 @@ pub fn run(common: &Common, args: &SimulateArgs) -> anyhow::Result<()> {
     }
     let out = args.out.clone().unwrap_or_else(|| format!("fedfunnel-{}", slug(&spec.name)).into());
     let verb = format!("simulate {}", quoted(&args.name));
-    run_spec(common, &spec, &out, &command(&verb, &args.set, &out), args.json)
+    run_spec((common, &args.place), &spec, &out, &command(&verb, &args.set, &out), args.json)
 }
 
 /// The command line that repeats a run.
@@ -82,17 +96,17 @@ fn quoted(word: &str) -> String {
 }
 
 fn run_spec(
-    common: &Common,
+    (common, place): (&Common, &Place),
     spec: &SimulationSpec,
     out: &Path,
     command: &str,
     json: bool,
 ) -> anyhow::Result<()> {
-    let data_dir = common.data_dir()?;
+    let data_dir = place.data_dir.resolve()?;
     // What can be refused is refused before the device is opened, let alone a round is run.
     files::check_output_folder("--out", out)?;
     check(spec, &data_dir)?;
-    let gpu = common.gpu()?;
+    let gpu = place.device.open()?;
     if !common.quiet && !json {
         super::whisper(&format!("{} on {} ({})", spec.name, gpu.adapter.name, gpu.adapter.driver));
     }
@@ -106,7 +120,7 @@ fn run_spec(
         super::say(&text_table(&closing_table(&summary)))?;
         super::say(&out.join("report.html").display().to_string())?;
     }
-    common.print_profile(&gpu, json)
+    print_profile(&gpu, json)
 }
 
 fn write(out: &Path, outcome: &Outcome, summary: &Summary, report: &Report) -> anyhow::Result<()> {

@@ -1,8 +1,9 @@
 //! `fedfunnel train`
 
 use super::Common;
+use super::options::{DataDirOption, DeviceOptions, print_profile};
 use clap::Args;
-use fedfunnel::data;
+use fedfunnel::data::{self, ImageShape};
 use fedfunnel::model::state::{self, StateFile};
 use fedfunnel::model::{ModelSpec, Optimizer, OptimizerKind};
 use fedfunnel::ops::augment::Augmentation;
@@ -18,14 +19,16 @@ use std::time::Instant;
 pub const EXAMPLES: &str = "Examples:
   fedfunnel train mnist-mlp --epochs 2 --out run      the sample of MNIST inside the program
   fedfunnel train mnist-mlp --data mnist --snapshots 100 --out run
+  fedfunnel train cifar10-vgg3 --data cifar10-sample --optimizer sgd --lr 0.01 \\
+      --standardize --out run
   fedfunnel train mnist-mlp --init run/model.safetensors --lr 1e-4 --out more";
 
 /// Arguments of `train`.
 #[derive(Args, Debug)]
 pub struct TrainArgs {
-    /// A classifier: mnist-mlp, or the path of a spec
+    /// A classifier: mnist-mlp, cifar10-vgg3, or the path of a spec
     model: String,
-    /// mnist, mnist-sample (built in), or a folder of IDX files
+    /// mnist, mnist-sample, cifar10, cifar10-sample (the samples are built in), or a folder
     #[arg(long, default_value = "mnist-sample")]
     data: String,
     /// Times that every training image is seen
@@ -46,7 +49,7 @@ pub struct TrainArgs {
     /// L2 penalty (sgd, adam) or decay (adamw)
     #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
     weight_decay: f32,
-    /// Seed of initial weights and of the order of images
+    /// Seed of initial weights, of the order of images, and of --flip and --crop
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     seed: u32,
     /// Folder for model.safetensors, metrics.jsonl and snapshots.safetensors
@@ -59,21 +62,21 @@ pub struct TrainArgs {
     #[arg(long)]
     no_shuffle: bool,
     /// Train on the first N images only
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     limit: Option<usize>,
     /// Test after every N epochs, and after the last
-    #[arg(long, default_value_t = 1, value_name = "N")]
+    #[arg(long, default_value_t = 1, value_name = "N", allow_negative_numbers = true)]
     eval_every: u64,
     /// Subtract each channel's mean and divide by its standard deviation (of the training images)
     #[arg(long)]
     standardize: bool,
-    /// Mirror every other training image
+    /// Mirror training images, each with a chance of one in two in every epoch
     #[arg(long)]
     flip: bool,
-    /// Cut training images out of themselves with N pixels of padding
-    #[arg(long, default_value_t = 0, value_name = "N")]
+    /// Shift training images by up to N pixels, at random in every epoch
+    #[arg(long, default_value_t = 0, value_name = "N", allow_negative_numbers = true)]
     crop: usize,
-    /// Replace colours by their luma
+    /// Replace colours by their luma, in three channels as before
     #[arg(long)]
     grayscale: bool,
     /// Log the weights after each epoch, or after every N steps
@@ -82,6 +85,10 @@ pub struct TrainArgs {
     /// Print the metrics as JSON lines
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    data_dir: DataDirOption,
+    #[command(flatten)]
+    device: DeviceOptions,
 }
 
 #[derive(Serialize)]
@@ -115,23 +122,20 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     };
     optimizer.check("--")?;
     files::check_output_folder("--out", &args.out)?;
-    let mut data = data::load(&args.data, &common.data_dir()?)?;
+    let mut data = data::load(&args.data, &args.data_dir.resolve()?)?;
     spec.check_data(&data)?;
     if let Some(limit) = args.limit {
         data.train = data.train.limit(limit)?;
     }
-    if args.crop > data.train.shape.height.min(data.train.shape.width) {
-        let problem = format!("{} pixels of padding around {} images", args.crop, data.train.shape);
-        return Err(Error::setting("--crop", problem, "use a few pixels, such as 4").into());
-    }
+    let seen = Augmentation { grayscale: args.grayscale, ..Augmentation::default() };
+    let changed = Augmentation { flip: args.flip, pad: args.crop, ..seen };
+    check_changes(changed, data.train.shape)?;
     check_snapshots(args, data.train.len())?;
-    let gpu = common.gpu()?;
+    let gpu = args.device.open()?;
     let statistics = match args.standardize {
         true => data.train.channel_statistics(),
         false => vec![(0.0, 1.0); data.train.shape.channels],
     };
-    let seen = Augmentation { grayscale: args.grayscale, ..Augmentation::default() };
-    let changed = Augmentation { flip: args.flip, pad: args.crop, ..seen };
     let train =
         ResidentImages::upload_standardized(&gpu, &data.train, &statistics)?.changed(changed, args.seed)?;
     let test =
@@ -210,7 +214,20 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     if !args.json {
         super::say(&args.out.join("model.safetensors").display().to_string())?;
     }
-    common.print_profile(&gpu, args.json)
+    print_profile(&gpu, args.json)
+}
+
+/// Refuses changes that cannot be made to images of this size.
+fn check_changes(changes: Augmentation, shape: ImageShape) -> fedfunnel::Result<()> {
+    if changes.grayscale && shape.channels != 3 {
+        let problem = format!("{shape} images have no colours to take out");
+        return Err(Error::setting("--grayscale", problem, "leave it out, or choose data with 3 channels"));
+    }
+    if changes.pad > shape.height.min(shape.width) {
+        let problem = format!("{} pixels of padding around {shape} images", changes.pad);
+        return Err(Error::setting("--crop", problem, "use a few pixels, such as 4"));
+    }
+    Ok(())
 }
 
 /// Refuses a run that would end before its first snapshot.

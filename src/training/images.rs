@@ -71,8 +71,9 @@ impl ResidentImages {
     /// The same images, changed on their way into a batch.
     pub fn changed(mut self, augmentation: Augmentation, seed: u32) -> Result<Self> {
         if augmentation.grayscale && self.size[0] != 3 {
-            let problem = format!("images of {} channels have no colours to take out", self.size[0]);
-            return Err(Error::setting("--grayscale", problem, "leave it out, or choose colour images"));
+            let [channels, height, width] = self.size;
+            let problem = format!("{channels}x{height}x{width} images have no colours to take out");
+            return Err(Error::setting("grayscale", problem, "leave it out, or choose data with 3 channels"));
         }
         self.changes = (augmentation != Augmentation::default()).then_some((augmentation, seed));
         Ok(self)

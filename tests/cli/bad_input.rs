@@ -176,6 +176,23 @@ fn numbers_that_cannot_work() {
             &["--snapshots", "94", "--epochs"],
         ),
         case("train mnist-mlp --out out --snapshots often", USAGE, &["--snapshots", "often", "epoch"]),
+        case("train mnist-mlp --out out --limit 0", USAGE, &["--limit", "1 or more"]),
+        case("train mnist-mlp --out out --limit -1", USAGE, &["--limit", "-1"]),
+        case("train mnist-mlp --out out --eval-every 0", USAGE, &["--eval-every", "1 or more"]),
+        case("train mnist-mlp --out out --eval-every -1", USAGE, &["--eval-every", "-1"]),
+        case("train mnist-mlp --out out --crop -1", USAGE, &["--crop", "-1"]),
+        case("train mnist-mlp --out out --crop 29", USAGE, &["--crop", "29 pixels", "1x28x28", "such as 4"]),
+        case("train mnist-mlp --out out --crop 4294967296", USAGE, &["--crop", "4294967296 pixels"]),
+        case(
+            "train mnist-mlp --out out --grayscale",
+            USAGE,
+            &["--grayscale: 1x28x28 images have no colours", "leave it out"],
+        ),
+        case(
+            "train mnist-mlp --out out --limit 100 --epochs 1 --snapshots 3",
+            USAGE,
+            &["--snapshots", "2 steps"],
+        ),
         case("train mnist-mlp --out out --max-binding-bytes 1000", USAGE, &["--max-binding-bytes", "65536"]),
         case("train mnist-mlp --out out --max-binding-bytes 65536", FAILURE, &["64", "smaller batch"]),
         case("train mnist-mlp --out out --batch 6000 --max-binding-bytes 65536", FAILURE, &["smaller batch"]),
@@ -209,6 +226,12 @@ fn specs_that_cannot_be_read_or_built() {
         ),
         case("train huge.toml --out out", USAGE, &["huge.toml", "widths", "smaller"]),
         case("train colour.toml --out out", USAGE, &["--data", "mnist-sample", "3x32x32", "1x28x28"]),
+        case(
+            "train cifar10-vgg3 --out out --data mnist-sample",
+            USAGE,
+            &["--data", "mnist-sample has 1x28x28 images", "cifar10-vgg3 takes 3x32x32 images"],
+        ),
+        case("train mnist-mlp --out out --data cifar10-sample", USAGE, &["--data", "3x32x32", "1x28x28"]),
         case("train few.toml --out out", USAGE, &["--data", "10 classes", "of 4"]),
     ]);
 }
@@ -222,7 +245,7 @@ fn data_that_are_damaged_or_not_there() {
         case(
             "train mnist-mlp --out out --data data-none",
             FAILURE,
-            &["data-none", "train-images-idx3-ubyte"],
+            &["data-none", "holds no images", "IDX", "CIFAR-10"],
         ),
         case(
             "train mnist-mlp --out out --data mnist --data-dir data-none",

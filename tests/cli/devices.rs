@@ -59,7 +59,7 @@ fn an_adapter_is_chosen_by_number_and_by_a_part_of_its_name() {
     let list = list();
     let last = list.last().expect("an adapter");
     let (index, name) = (last["index"].to_string(), last["name"].as_str().expect("a name").to_uppercase());
-    let ran = succeed_in(Path::new("."), &["--device", &index, "devices", "--json"]);
+    let ran = succeed_in(Path::new("."), &["devices", "--device", &index, "--json"]);
     let chosen: Vec<Value> = serde_json::from_str(&ran.stdout).expect("a JSON list");
     assert_eq!(chosen[list.len() - 1]["chosen"], true);
     let ran = succeed_in(Path::new("."), &["devices", "--device", &name[..4], "--json"]);

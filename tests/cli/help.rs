@@ -65,6 +65,47 @@ fn arguments_that_cannot_be_read_are_answered_in_one_line() {
     }
 }
 
+/// An option is offered by the verbs that do something with it, and refused by the others.
+#[test]
+fn options_are_those_of_the_verb() {
+    let kernels = ["--max-binding-bytes", "--profile", "--checked"];
+    for verb in VERBS {
+        let text = help(verb);
+        let has = |option: &str| text.contains(&format!("\n      {option} "));
+        let group = ["data", "autoencoder"].contains(&verb);
+        let runs_kernels = !group && !verb.starts_with("data") && verb != "devices";
+        for option in kernels {
+            assert_eq!(has(option), runs_kernels, "{verb} {option}: {text}");
+        }
+        assert_eq!(has("--device"), runs_kernels || verb == "devices", "{verb}: {text}");
+        let reads_data = !group && !["devices", "autoencoder train"].contains(&verb);
+        assert_eq!(has("--data-dir"), reads_data, "{verb}: {text}");
+        assert!(text.contains("-q, --quiet"), "{verb}: {text}");
+    }
+    for arguments in [
+        &["data", "list", "--profile"][..],
+        &["data", "list", "--device", "0"],
+        &["data", "fetch", "mnist", "--checked"],
+        &["devices", "--max-binding-bytes", "65536"],
+        &["devices", "--data-dir", "."],
+        &["autoencoder", "train", "--data-dir", "."],
+    ] {
+        let ran = run_in(Path::new("."), arguments);
+        assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.lines().count()), (2, "", 1), "{}", ran.stderr);
+        assert!(ran.stderr.contains("unexpected argument '--"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn data_sets_are_named_where_they_can_be_given() {
+    for verb in ["train", "autoencoder evaluate"] {
+        let text = help(verb);
+        for name in fedfunnel::data::source::known_names() {
+            assert!(text.contains(name), "{verb}: {name}: {text}");
+        }
+    }
+}
+
 #[test]
 fn the_version_is_that_of_the_package() {
     let ran = succeed_in(Path::new("."), &["--version"]);

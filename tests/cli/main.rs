@@ -8,6 +8,8 @@ mod bad_input;
 mod devices;
 mod help;
 mod hostile_files;
+mod images;
 mod simulate;
 mod support;
 mod train;
+mod vgg3;

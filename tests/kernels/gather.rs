@@ -9,10 +9,10 @@ use std::collections::BTreeSet;
 
 /// Steps in the index, and the one that is run: not the first, so that its place matters.
 const STEPS: usize = 3;
-const STEP: usize = 1;
+pub const STEP: usize = 1;
 
 /// `[R, STEPS, B]` sample numbers below `samples`, about one place in five empty.
-fn index(replicas: usize, batch: usize, samples: usize) -> Vec<u32> {
+pub fn index(replicas: usize, batch: usize, samples: usize) -> Vec<u32> {
     let place = |i: u32| match random::bits(i, 0, 0, 3) % 5 {
         0 => NOTHING,
         _ => random::bits(i, 1, 0, 3) % samples as u32,
@@ -24,7 +24,7 @@ fn index(replicas: usize, batch: usize, samples: usize) -> Vec<u32> {
 }
 
 /// What the twin takes: the places of one step, `[R, B]`.
-fn places(index: &[u32], replicas: usize, batch: usize) -> Vec<Option<usize>> {
+pub fn places(index: &[u32], replicas: usize, batch: usize) -> Vec<Option<usize>> {
     let line = |r: usize| &index[(r * STEPS + STEP) * batch..][..batch];
     (0..replicas)
         .flat_map(line)
@@ -32,7 +32,7 @@ fn places(index: &[u32], replicas: usize, batch: usize) -> Vec<Option<usize>> {
         .collect()
 }
 
-fn upload(gpu: &Gpu, index: &[u32]) -> SampleIndex {
+pub fn upload(gpu: &Gpu, index: &[u32]) -> SampleIndex {
     SampleIndex { buffer: gpu.upload("index", index).unwrap(), steps: STEPS }
 }
 
@@ -113,7 +113,7 @@ fn images(gpu: &Gpu, case: Images) -> Gathered {
     }
 }
 
-fn labels_of(labels: &[Option<usize>]) -> Vec<u32> {
+pub fn labels_of(labels: &[Option<usize>]) -> Vec<u32> {
     labels.iter().map(|label| label.map_or(NOTHING, |label| label as u32)).collect()
 }
 

@@ -3,6 +3,7 @@
 //! One binary, so that all tests share two devices and the pipelines compiled on them. There are no
 //! skips: without an adapter the tests fail, and say which package provides one.
 
+mod augment;
 mod dense;
 mod elementwise;
 mod gather;

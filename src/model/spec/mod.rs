@@ -171,7 +171,11 @@ mod tests {
     fn the_paper_s_models_have_the_paper_s_numbers_of_parameters() {
         let classifier = ModelSpec::load("mnist-mlp").unwrap().classifier().unwrap();
         assert_eq!(classifier.parameters(), 15_910);
-        let names: Vec<_> = classifier.network().into_iter().map(|l| l.prefix).collect();
+        let prefix = |layer| match layer {
+            NetworkLayer::Dense(layer) => layer.prefix,
+            other => panic!("{other:?}"),
+        };
+        let names: Vec<_> = classifier.network().into_iter().map(prefix).collect();
         assert_eq!(names, ["0.", "2."]);
         let autoencoder = ModelSpec::load("ae-mnist").unwrap().autoencoder().unwrap();
         assert_eq!(autoencoder.parameters(), 1_034_182);

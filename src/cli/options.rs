@@ -1,0 +1,83 @@
+//! Options that several verbs share; a verb has those that do something there.
+
+use super::{say, whisper};
+use clap::Args;
+use fedfunnel::data::DataDir;
+use fedfunnel::gpu::{DeviceChoice, Gpu, GpuOptions};
+use fedfunnel::report::{Table, format, text_table};
+use std::path::PathBuf;
+
+/// Which adapter.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Device")]
+pub struct AdapterOption {
+    /// Adapter: auto, its number or a part of its name in `fedfunnel devices`
+    #[arg(long = "device", default_value = "auto", value_name = "auto|INDEX|NAME")]
+    pub choice: DeviceChoice,
+}
+
+/// Options of verbs that run kernels.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Device")]
+pub struct DeviceOptions {
+    #[command(flatten)]
+    adapter: AdapterOption,
+    /// Cut tensors so that no binding is larger (65536 at least; the device's own limit by default)
+    #[arg(long, value_name = "BYTES", allow_negative_numbers = true)]
+    max_binding_bytes: Option<u64>,
+    /// Time every kernel on the device and print a table at the end
+    #[arg(long)]
+    profile: bool,
+    /// Compile kernels with bounds checks (slower)
+    #[arg(long)]
+    checked: bool,
+}
+
+impl DeviceOptions {
+    /// Opens the device.
+    pub fn open(&self) -> fedfunnel::Result<Gpu> {
+        Gpu::open(&GpuOptions {
+            device: self.adapter.choice.clone(),
+            // Buffers are padded to 16 bytes, so a limit in between cannot be used to the last byte.
+            max_binding_bytes: self.max_binding_bytes.map(|bytes| bytes - bytes % 16),
+            checked: self.checked,
+            profile: self.profile,
+        })
+    }
+}
+
+/// Where data sets lie, for verbs that read them.
+#[derive(Args, Debug)]
+pub struct DataDirOption {
+    /// Folder of data sets [default: FEDFUNNEL_DATA_DIR, or the user's data folder]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+impl DataDirOption {
+    /// The folder asked for, or the one that there is otherwise.
+    pub fn resolve(&self) -> fedfunnel::Result<DataDir> {
+        DataDir::resolve(self.data_dir.clone())
+    }
+}
+
+/// Prints what the kernels cost, where that was asked for: on stderr where stdout is for `json`.
+pub fn print_profile(gpu: &Gpu, json: bool) -> anyhow::Result<()> {
+    let Some(profile) = gpu.profile() else { return Ok(()) };
+    let mut table =
+        Table::new("profile", "Kernels on the device", &["kernel", "calls", "total", "mean", "share"]);
+    for kernel in &profile.kernels {
+        table.push([
+            kernel.kernel.clone(),
+            format::count(kernel.calls),
+            format!("{:.3} s", kernel.total),
+            format!("{:.1} us", kernel.mean * 1e6),
+            format::percent(kernel.share),
+        ]);
+    }
+    if json {
+        whisper(&text_table(&table));
+        return Ok(());
+    }
+    say(&text_table(&table))
+}
