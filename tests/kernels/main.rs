@@ -4,11 +4,13 @@
 //! skips: without an adapter the tests fail, and say which package provides one.
 
 mod augment;
+mod conv;
 mod dense;
 mod elementwise;
 mod gather;
 mod goldens;
 mod loss;
+mod optimizer;
 mod parameters;
 mod random;
 mod reduce;

@@ -1,13 +1,13 @@
 //! Three steps of each optimiser, the gradient formed in the same pass, against the twins' gradient and step.
 
 use super::rig::{Case, Rig, assert_all_reached};
+use crate::optimizer::{Moved, joined, optimizers, samples, wrong_settings};
 use crate::support::{gpu, small_gpu, values, wide};
 use fedfunnel::gpu::{Dispatch, Gpu};
 use fedfunnel::model::{Optimizer, OptimizerKind, ScheduleWriter};
 use fedfunnel::ops::dense::RowsAre::{Inputs, Outputs};
 use fedfunnel::reference::compare::{Tolerance, assert_close, compare};
 use fedfunnel::reference::dense;
-use fedfunnel::reference::optimizer::{Adam, Sgd, adam, adamw, sgd};
 use std::collections::BTreeSet;
 
 const STEPS: usize = 3;
@@ -29,71 +29,6 @@ const SHARDED: &[Case] = &[
     Case::new([3, 11, 1501, 12], Inputs),
     Case::new([1, 3, 2503, 7], Inputs),
 ];
-
-fn optimizers() -> [Optimizer; 6] {
-    use OptimizerKind::{Adam, AdamW, Sgd};
-    let optimizer = |kind, momentum, weight_decay| Optimizer {
-        kind,
-        lr: 0.02,
-        momentum,
-        weight_decay,
-        // A short memory, so that three steps show a wrong decay.
-        beta1: 0.7,
-        beta2: 0.9,
-        // A large one: Adam divides a gradient by its own size, and one that cancels to almost nothing
-        // would come out as large as the others, its rounding with it.
-        epsilon: 1e-3,
-    };
-    [
-        optimizer(Sgd, 0.0, 0.0),
-        optimizer(Sgd, 0.9, 0.1),
-        optimizer(Adam, 0.0, 0.0),
-        optimizer(Adam, 0.0, 0.1),
-        optimizer(AdamW, 0.0, 0.0),
-        optimizer(AdamW, 0.0, 0.5),
-    ]
-}
-
-/// One tensor of one replica with its moments, moved by a twin.
-#[derive(Clone)]
-struct Moved {
-    p: Vec<f64>,
-    m: Vec<f64>,
-    v: Vec<f64>,
-    taken: u32,
-}
-
-impl Moved {
-    fn new(p: &[f64]) -> Self {
-        Self { p: p.to_vec(), m: vec![0.0; p.len()], v: vec![0.0; p.len()], taken: 0 }
-    }
-
-    fn step(&mut self, g: &[f64], optimizer: &Optimizer, rate_scale: f32) {
-        self.taken += 1;
-        let learning_rate = f64::from(optimizer.lr) * f64::from(rate_scale);
-        let weight_decay = f64::from(optimizer.weight_decay);
-        let settings = Adam {
-            learning_rate,
-            beta1: optimizer.beta1.into(),
-            beta2: optimizer.beta2.into(),
-            epsilon: optimizer.epsilon.into(),
-            weight_decay,
-        };
-        match optimizer.kind {
-            OptimizerKind::Sgd => {
-                let settings = Sgd { learning_rate, momentum: optimizer.momentum.into(), weight_decay };
-                sgd(&mut self.p, g, &mut self.m, settings);
-            }
-            OptimizerKind::Adam => adam(&mut self.p, g, &mut self.m, &mut self.v, self.taken, settings),
-            OptimizerKind::AdamW => adamw(&mut self.p, g, &mut self.m, &mut self.v, self.taken, settings),
-        }
-    }
-}
-
-/// How many samples replica `r` has in a step: the second replica rests in the second step.
-fn samples(replica: usize, step: usize, batch: usize) -> usize {
-    if replica == 1 && step == 1 { 0 } else { batch }
-}
 
 /// Runs the steps on the device and in the twin; returns both, for `[weights, biases]`.
 fn run(gpu: &'static Gpu, case: Case, optimizer: &Optimizer) -> (Rig, [Vec<Moved>; 2]) {
@@ -133,10 +68,6 @@ fn run(gpu: &'static Gpu, case: Case, optimizer: &Optimizer) -> (Rig, [Vec<Moved
         }
     }
     (rig, twins)
-}
-
-fn joined(twins: &[Moved], part: impl Fn(&Moved) -> &Vec<f64>) -> Vec<f64> {
-    twins.iter().flat_map(|twin| part(twin).iter().copied()).collect()
 }
 
 /// Checks every optimiser; returns the number of shards and the entry points that were reached.
@@ -187,18 +118,7 @@ fn matrices_beyond_one_binding_agree_with_their_twin() {
 /// Twins with one setting off have to fail, or the tests above would not notice it in a kernel.
 #[test]
 fn a_wrong_setting_fails() {
-    let [_, sgd, _, adam, _, adamw] = optimizers();
-    for (what, right, wrong) in [
-        ("momentum", sgd, Optimizer { momentum: 0.89, ..sgd }),
-        ("penalty of SGD", sgd, Optimizer { weight_decay: 0.09, ..sgd }),
-        ("rate", sgd, Optimizer { lr: 0.0201, ..sgd }),
-        ("beta1", adam, Optimizer { beta1: 0.71, ..adam }),
-        ("beta2", adam, Optimizer { beta2: 0.91, ..adam }),
-        ("epsilon", adam, Optimizer { epsilon: 2e-3, ..adam }),
-        ("penalty of Adam", adam, Optimizer { weight_decay: 0.09, ..adam }),
-        ("decoupling", adam, Optimizer { kind: OptimizerKind::AdamW, ..adam }),
-        ("decay of AdamW", adamw, Optimizer { weight_decay: 0.49, ..adamw }),
-    ] {
+    for (what, right, wrong) in wrong_settings() {
         let case = CASES[4];
         let (rig, _) = run(gpu(), case, &right);
         let (_, twins) = run(gpu(), case, &wrong);

@@ -1,0 +1,83 @@
+//! The shapes, and which kernels they are for.
+
+use super::rig::Case;
+use fedfunnel::gpu::Gpu;
+
+const fn both(direction: [usize; 4]) -> [[usize; 4]; 2] {
+    [direction; 2]
+}
+
+/// Shapes that only the kernels for any shape take: `[R, B, C, O]`, the size, and for each direction
+/// `[kernel, stride, zeros before, zeros after]`. No two sizes alike, so that a swapped axis cannot pass.
+pub const GENERAL: &[Case] = &[
+    Case::new([1, 2, 3, 5], [7, 9], both([5, 2, 2, 2])),
+    Case::new([3, 2, 3, 5], [7, 9], both([5, 2, 2, 2])).lead(3),
+    // More zeros on one side than on the other.
+    Case::new([3, 2, 3, 4], [7, 9], [[3, 1, 1, 0], [3, 1, 0, 1]]).lead(1),
+    Case::new([1, 3, 5, 3], [7, 9], [[2, 3, 0, 1], [5, 2, 3, 2]]),
+    // Rows and columns that are left over.
+    Case::new([3, 1, 3, 5], [8, 10], [[3, 2, 0, 0], [4, 3, 1, 0]]),
+    // A line, and a column.
+    Case::new([3, 2, 3, 4], [1, 19], [[1, 1, 0, 0], [5, 2, 2, 2]]),
+    Case::new([1, 2, 4, 3], [17, 1], [[4, 1, 2, 1], [1, 1, 0, 0]]),
+    // One pixel to one pixel: a dense layer.
+    Case::new([3, 2, 7, 5], [1, 1], both([1, 1, 0, 0])),
+    Case::new([1, 1, 1, 1], [3, 2], [[3, 1, 0, 0], [2, 1, 0, 0]]),
+    // A kernel larger than the image, over zeros mostly.
+    Case::new([1, 2, 2, 3], [2, 3], both([7, 1, 3, 3])),
+    // A stride larger than the kernel: pixels that no window sees.
+    Case::new([3, 1, 2, 3], [9, 11], [[2, 4, 0, 0], [1, 3, 0, 0]]),
+    // Upsampling, with and without rows that only the bias reaches.
+    Case::new([1, 2, 2, 3], [8, 10], [[4, 2, 1, 1], [4, 2, 1, 1]]).transposed(),
+    Case::new([3, 2, 5, 3], [8, 14], [[3, 2, 1, 0], [4, 3, 2, 0]]).transposed().lead(2),
+    Case::new([3, 2, 4, 3], [1, 19], [[1, 1, 0, 0], [5, 2, 2, 2]]).transposed(),
+];
+
+/// Shapes whose products conv3x3.wgsl takes, each with whether it takes the gradient too.
+pub const FAST: &[(Case, bool)] = &[
+    (Case::same([1, 2, 3, 5], [4, 4]), false),
+    (Case::same([3, 2, 8, 8], [4, 4]).lead(1), false),
+    (Case::same([1, 2, 3, 5], [6, 8]), true),
+    (Case::same([3, 2, 9, 17], [6, 8]).lead(3), true),
+    (Case::same([3, 2, 8, 8], [2, 12]), false),
+    (Case::same([1, 1, 9, 17], [2, 12]), false),
+    (Case::same([3, 3, 8, 8], [16, 8]).lead(4), true),
+    (Case::same([1, 2, 9, 17], [16, 8]), true),
+    (Case::same([3, 1, 1, 1], [2, 4]), false),
+    (Case::same([1, 1, 1, 1], [2, 8]), true),
+    (Case::same([1, 1, 3, 9], [4, 32]), true),
+    // Rows that do not end where a workgroup's 32 pixels end.
+    (Case::same([1, 2, 3, 5], [6, 12]), false),
+    (Case::same([3, 1, 3, 5], [8, 20]), false),
+    (Case::same([1, 2, 3, 5], [4, 24]).lead(2), true),
+    (Case::same([1, 1, 3, 5], [28, 28]), false),
+    (Case::same([3, 1, 2, 9], [4, 40]), true),
+    (Case::same([1, 1, 3, 5], [2, 64]), true),
+    (Case::same([1, 1, 2, 3], [4, 100]), false),
+    (Case::same([3, 2, 3, 5], [6, 8]).transposed().lead(1), true),
+    (Case::same([1, 2, 17, 9], [6, 12]).transposed(), false),
+];
+
+/// Shapes that miss one of the conditions for conv3x3.wgsl.
+pub const NEAR_MISSES: &[Case] = &[
+    Case::same([3, 2, 3, 5], [6, 6]),
+    Case::same([1, 2, 8, 8], [5, 8]),
+    Case::new([1, 2, 3, 5], [6, 8], both([3, 1, 0, 0])),
+    Case::new([1, 2, 3, 5], [6, 8], [[3, 1, 1, 0], [3, 1, 1, 1]]),
+    Case::new([1, 2, 3, 5], [6, 8], [[3, 1, 0, 2], [3, 1, 1, 1]]),
+    Case::new([1, 2, 3, 5], [6, 8], [[3, 1, 1, 1], [3, 1, 2, 0]]),
+    Case::new([1, 2, 3, 5], [6, 8], both([3, 2, 1, 1])),
+    Case::new([1, 2, 3, 5], [6, 8], [[3, 1, 1, 1], [5, 1, 2, 2]]),
+    Case::new([1, 2, 3, 5], [6, 8], both([1, 1, 0, 0])),
+];
+
+/// Every shape, with whether conv3x3.wgsl is to take its products and its gradient.
+pub fn all() -> impl Iterator<Item = (Case, [bool; 2])> {
+    let general = GENERAL.iter().chain(NEAR_MISSES).map(|case| (*case, [false, false]));
+    general.chain(FAST.iter().map(|(case, gradient)| (*case, [true, *gradient])))
+}
+
+/// Whether this device runs conv3x3.wgsl at all: CPUs whose subgroups have eight lanes or more.
+pub fn has_fast_kernels(gpu: &Gpu) -> bool {
+    gpu.adapter.is_cpu() && gpu.shares_between_lanes(8)
+}

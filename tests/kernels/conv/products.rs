@@ -1,0 +1,145 @@
+//! Forward passes and input gradients.
+
+use super::cases::{FAST, GENERAL, all, has_fast_kernels};
+use super::rig::{Case, Rig};
+use crate::support::{assert_tensor, gpu, values, wide};
+use fedfunnel::gpu::Tensor;
+use fedfunnel::ops::Activation;
+use fedfunnel::reference::activation;
+use fedfunnel::reference::compare::{Tolerance, compare};
+
+/// The forward kernel runs from the large side to the small one; transposed layers go the other way.
+fn entry(case: Case, fast: bool, forward: bool) -> &'static str {
+    match (fast && has_fast_kernels(gpu()), forward != case.transposed) {
+        (true, _) => "conv3x3_product",
+        (false, true) => "conv_forward_naive",
+        (false, false) => "conv_backward_input_naive",
+    }
+}
+
+/// The layer's output on the device and in the twin.
+fn forward(case: Case) -> (Rig, Tensor, Vec<f64>) {
+    let mut rig = Rig::new(gpu(), case);
+    let x = values(case.lines() * rig.layer.inputs(), 3);
+    let input = rig.tensor(rig.layer.inputs(), &x);
+    let output = rig.tensor(rig.layer.outputs(), &vec![9.0; case.lines() * rig.layer.outputs()]);
+    rig.run(&rig.layer.forward(gpu(), &rig.parameter_arenas(), &input, &output).unwrap());
+    let (weights, biases) = rig.twin_weights();
+    (rig, output, case.forward(&wide(&x), &weights, &biases))
+}
+
+#[test]
+fn forward_passes_agree_with_their_twin_for_every_activation() {
+    for (case, [fast, _]) in all() {
+        for activation in Activation::ALL {
+            let case = case.activation(activation);
+            let (rig, output, expected) = forward(case);
+            assert_tensor(&format!("{case:?}"), gpu(), &output, &expected, Tolerance::Balanced);
+            assert!(rig.reached.iter().eq([&entry(case, fast, true)]), "{case:?}: {:?}", rig.reached);
+            let (weights, biases) = rig.read_parameters();
+            assert!(weights == rig.weights && biases == rig.biases, "{case:?}: the layer was changed");
+        }
+    }
+}
+
+/// The gradient at what came out of `before`, on the device and in the twin: with the derivative, and
+/// without it.
+fn backward(case: Case, before: Activation) -> (Rig, Tensor, [Vec<f64>; 2]) {
+    let mut rig = Rig::new(gpu(), case);
+    let dy = values(case.lines() * rig.layer.outputs(), 4);
+    let outputs_before: Vec<f32> = values(case.lines() * rig.layer.inputs(), 5)
+        .into_iter()
+        .map(|x| before.apply(f64::from(x)) as f32)
+        .collect();
+    let gradient = rig.tensor(rig.layer.outputs(), &dy);
+    let input = rig.tensor(rig.layer.inputs(), &outputs_before);
+    let into = rig.tensor(rig.layer.inputs(), &vec![9.0; outputs_before.len()]);
+    let arenas = rig.parameter_arenas();
+    rig.run(&rig.layer.backward_input(gpu(), &arenas, &gradient, (&input, before), &into).unwrap());
+    let dx = case.backward_input(&wide(&dy), &rig.twin_weights().0);
+    let expected = activation::backward(&dx, &wide(&outputs_before), before);
+    (rig, into, [expected, dx])
+}
+
+#[test]
+fn input_gradients_agree_with_their_twin_for_every_activation() {
+    for (case, [fast, _]) in all() {
+        for before in Activation::ALL {
+            // The layer's own activation is behind dy and must not be looked at.
+            let case = case.activation(Activation::Sigmoid);
+            let (rig, into, [expected, bare]) = backward(case, before);
+            let what = format!("{case:?}, {before:?}");
+            assert_tensor(&what, gpu(), &into, &expected, Tolerance::Balanced);
+            assert!(rig.reached.iter().eq([&entry(case, fast, false)]), "{what}: {:?}", rig.reached);
+            let (weights, biases) = rig.read_parameters();
+            assert!(weights == rig.weights && biases == rig.biases, "{what}: the layer was changed");
+            if before != Activation::Linear {
+                let outcome = compare("dx", &into.read(gpu()).unwrap(), &bare, Tolerance::Permissive);
+                assert!(outcome.is_err(), "{what}: no derivative was taken");
+            }
+        }
+    }
+}
+
+#[test]
+fn saturated_activations_stay_finite() {
+    for case in [GENERAL[0], FAST[0].0] {
+        for activation in Activation::ALL {
+            let case = case.activation(activation);
+            let mut rig = Rig::new(gpu(), case);
+            let x: Vec<f32> =
+                values(case.lines() * rig.layer.inputs(), 3).into_iter().map(|x| 1e4 * x).collect();
+            let input = rig.tensor(rig.layer.inputs(), &x);
+            let output = rig.tensor(rig.layer.outputs(), &vec![9.0; case.lines() * rig.layer.outputs()]);
+            rig.run(&rig.layer.forward(gpu(), &rig.parameter_arenas(), &input, &output).unwrap());
+            let (weights, biases) = rig.twin_weights();
+            let expected = case.forward(&wide(&x), &weights, &biases);
+            assert_tensor(&format!("{case:?}"), gpu(), &output, &expected, Tolerance::Balanced);
+        }
+    }
+}
+
+/// Each kernel's weights, of every channel of the small side.
+fn each_kernel(case: Case, weights: &[f64], change: impl Fn(&mut [f64])) -> Vec<f64> {
+    let mut weights = weights.to_vec();
+    weights.chunks_mut(case.shape.kernel[0] * case.shape.kernel[1]).for_each(change);
+    weights
+}
+
+/// Twins that are wrong in one thing have to fail, by both kernels and in both directions.
+#[test]
+fn a_wrong_layer_fails() {
+    for case in [GENERAL[1], GENERAL[12], FAST[1].0, FAST[3].0, FAST[18].0] {
+        let (rig, output, _) = forward(case);
+        let x = wide(&values(case.lines() * rig.layer.inputs(), 3));
+        let y = output.read(gpu()).unwrap();
+        let (_, into, _) = backward(case, Activation::Linear);
+        let dy = wide(&values(case.lines() * rig.layer.outputs(), 4));
+        let dx = into.read(gpu()).unwrap();
+        let (weights, biases) = rig.twin_weights();
+        let fails = |what: &str, case: Case, weights: &[f64], biases: &[f64]| {
+            let expected = case.forward(&x, weights, biases);
+            assert!(compare(what, &y, &expected, Tolerance::Permissive).is_err(), "{case:?}: {what}, y");
+            if weights != rig.twin_weights().0 {
+                let expected = case.backward_input(&dy, weights);
+                let outcome = compare(what, &dx, &expected, Tolerance::Permissive);
+                assert!(outcome.is_err(), "{case:?}: {what}, dx");
+            }
+        };
+        let mut wrong = weights.clone();
+        *wrong.last_mut().unwrap() += 0.05;
+        fails("a weight", case, &wrong, &biases);
+        let mut wrong = biases.clone();
+        *wrong.last_mut().unwrap() += 0.05;
+        fails("a bias", case, &weights, &wrong);
+        fails("turned kernels", case, &each_kernel(case, &weights, |kernel| kernel.reverse()), &biases);
+        fails("shifted kernels", case, &each_kernel(case, &weights, |kernel| kernel.rotate_left(1)), &biases);
+        let mut wrong = weights.clone();
+        wrong.rotate_left(case.shape.weights());
+        fails("another replica's weights", case, &wrong, &biases);
+        let mut wrong = biases.clone();
+        wrong.rotate_left(rig.layer.output_channels());
+        fails("another replica's biases", case, &weights, &wrong);
+        fails("another activation", case.activation(Activation::Relu), &weights, &biases);
+    }
+}
