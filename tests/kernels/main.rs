@@ -12,6 +12,7 @@ mod goldens;
 mod loss;
 mod optimizer;
 mod parameters;
+mod pool;
 mod random;
 mod reduce;
 mod registry;
