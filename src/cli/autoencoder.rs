@@ -8,7 +8,7 @@ use fedfunnel::codec::autoencoder::{
 };
 use fedfunnel::model::{ClassifierSpec, ModelSpec, Optimizer, OptimizerKind, built_in_names};
 use fedfunnel::report::{JsonLines, Table, format, text_table};
-use fedfunnel::training::{Evaluator, ResidentImages, Snapshots};
+use fedfunnel::training::{Evaluator, Snapshots};
 use fedfunnel::{Error, data, files};
 use std::path::{Path, PathBuf};
 
@@ -250,7 +250,7 @@ fn evaluate_verb(args: &EvaluateArgs) -> anyhow::Result<()> {
     let data = data::load(&args.data, &args.data_dir.resolve()?)?;
     classifier.check_data(&data)?;
     let gpu = args.device.open()?;
-    let images = ResidentImages::upload(&gpu, &data.test)?;
+    let images = snapshots.inputs.upload(&gpu, &data.test)?;
     let evaluator = Evaluator::new(&gpu, &classifier, &images, snapshots.rows.len())?;
     let evaluation = evaluate(&gpu, &autoencoder, &snapshots, &evaluator)?;
     if args.json {

@@ -9,7 +9,7 @@ use fedfunnel::model::{ModelSpec, Optimizer, OptimizerKind};
 use fedfunnel::ops::augment::Augmentation;
 use fedfunnel::progress::Observer;
 use fedfunnel::report::{JsonLines, format};
-use fedfunnel::training::{Cohort, Evaluator, ResidentImages, SnapshotEvery, Snapshots, train_epoch};
+use fedfunnel::training::{Cohort, Evaluator, Inputs, SnapshotEvery, Snapshots, train_epoch};
 use fedfunnel::{Error, files};
 use serde::Serialize;
 use std::collections::HashMap;
@@ -127,19 +127,14 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     if let Some(limit) = args.limit {
         data.train = data.train.limit(limit)?;
     }
-    let seen = Augmentation { grayscale: args.grayscale, ..Augmentation::default() };
-    let changed = Augmentation { flip: args.flip, pad: args.crop, ..seen };
-    check_changes(changed, data.train.shape)?;
+    let changes = Augmentation { flip: args.flip, pad: args.crop, grayscale: args.grayscale };
+    check_changes(changes, data.train.shape)?;
     check_snapshots(args, data.train.len())?;
     let gpu = args.device.open()?;
-    let statistics = match args.standardize {
-        true => data.train.channel_statistics(),
-        false => vec![(0.0, 1.0); data.train.shape.channels],
-    };
-    let train =
-        ResidentImages::upload_standardized(&gpu, &data.train, &statistics)?.changed(changed, args.seed)?;
-    let test =
-        ResidentImages::upload_standardized(&gpu, &data.test, &statistics)?.changed(seen, args.seed)?;
+    let statistics = args.standardize.then(|| data.train.channel_statistics());
+    let inputs = Inputs { statistics, grayscale: args.grayscale };
+    let train = inputs.upload_changed(&gpu, &data.train, changes, args.seed)?;
+    let test = inputs.upload(&gpu, &data.test)?;
     let mut cohort = Cohort::new(&gpu, &spec, &train, 1, args.batch, optimizer)?;
     match &args.init {
         Some(path) => {
@@ -150,7 +145,7 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     }
     let evaluator = Evaluator::new(&gpu, &spec, &test, 1)?;
     let mut metrics = JsonLines::create(args.out.join("metrics.jsonl"))?;
-    let mut snapshots = [Snapshots::new(&spec.name)];
+    let mut snapshots = [Snapshots { inputs, ..Snapshots::new(&spec.name) }];
     let mut bars = common.bars();
     let batch = cohort.batch() as u64;
     let mut steps = 0;

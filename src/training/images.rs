@@ -52,6 +52,10 @@ impl ResidentImages {
                 })
             })
             .collect::<Result<_>>()?;
+        if statistics.len() != dataset.shape.channels {
+            let problem = format!("{} statistics for {} images", statistics.len(), dataset.shape);
+            return Err(Error::setting("--data", problem, "choose data like those of the training"));
+        }
         let scales: Vec<_> = statistics
             .iter()
             // A channel that never changes has no deviation; any will do.

@@ -3,11 +3,13 @@
 mod cohort;
 mod evaluator;
 mod images;
+mod inputs;
 mod snapshots;
 
 pub use cohort::Cohort;
 pub use evaluator::Evaluator;
 pub use images::ResidentImages;
+pub use inputs::Inputs;
 pub use snapshots::{SnapshotEvery, Snapshots, train_epoch};
 
 /// What an epoch or an evaluation came to, for one replica.

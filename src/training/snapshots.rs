@@ -1,6 +1,6 @@
 //! Snapshots of a model's weights while it trains: what an autoencoder learns from.
 
-use super::Cohort;
+use super::{Cohort, Inputs};
 use crate::model::state::{self, StateFile};
 use crate::{Error, Result};
 use std::collections::HashMap;
@@ -40,6 +40,8 @@ pub struct Snapshots {
     pub steps: Vec<u64>,
     /// Epochs finished before each row.
     pub epochs: Vec<u64>,
+    /// What the model takes.
+    pub inputs: Inputs,
 }
 
 impl Snapshots {
@@ -57,11 +59,12 @@ impl Snapshots {
     pub fn save(&self, path: &Path) -> Result<()> {
         let flat: Vec<f32> = self.rows.concat();
         let numbers = |values: &[u64]| values.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
-        let metadata = HashMap::from([
+        let mut metadata = HashMap::from([
             ("model".into(), self.model.clone()),
             ("steps".into(), numbers(&self.steps)),
             ("epochs".into(), numbers(&self.epochs)),
         ]);
+        self.inputs.note(&mut metadata);
         let view = state::view(&[self.rows.len(), self.width()], &flat)?;
         crate::files::write_atomic(path, &state::serialize(vec![("snapshots", view)], metadata)?)
     }
@@ -90,7 +93,8 @@ impl Snapshots {
             text.split(',').filter_map(|number| number.parse().ok()).collect()
         };
         let rows = flat.chunks_exact(width).map(<[f32]>::to_vec).collect();
-        Ok(Self { model, rows, steps: numbers("steps"), epochs: numbers("epochs") })
+        let inputs = Inputs::read(&metadata, path)?;
+        Ok(Self { model, rows, steps: numbers("steps"), epochs: numbers("epochs"), inputs })
     }
 }
 

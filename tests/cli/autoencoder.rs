@@ -147,6 +147,38 @@ fn the_original_accuracy_is_that_of_the_model_which_was_saved() {
     assert_eq!(number(last, "original_accuracy"), tested);
 }
 
+/// A model that saw standardised images is tested on standardised images, without being told.
+#[test]
+fn snapshots_say_which_inputs_their_model_takes() {
+    let folder = temporary();
+    let data = fixtures().data();
+    let data = data.to_str().expect("UTF-8");
+    let line =
+        "train mnist-mlp --epochs 2 --batch 32 --standardize --limit 100 --snapshots epoch --out run -q";
+    succeed_in(folder.path(), &line.split_whitespace().chain(["--data", data]).collect::<Vec<_>>());
+    let autoencoder = fixtures().autoencoder();
+    let ran = succeed_in(
+        folder.path(),
+        &[
+            "autoencoder",
+            "evaluate",
+            "--autoencoder",
+            autoencoder.to_str().expect("UTF-8"),
+            "--snapshots",
+            "run/snapshots.safetensors",
+            "--data",
+            data,
+            "--json",
+        ],
+    );
+    let evaluation: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    let trained = read_json_lines(&folder.path().join("run/metrics.jsonl"));
+    for (row, line) in evaluation["snapshots"].as_array().expect("rows").iter().zip(&trained) {
+        assert_eq!(number(row, "original_accuracy"), number(line, "test_accuracy"));
+        assert_eq!(number(row, "original_loss"), number(line, "test_loss"));
+    }
+}
+
 #[test]
 fn people_get_a_table_with_the_mean_beside_it() {
     let folder = temporary();

@@ -109,7 +109,8 @@ impl ModelSpec {
     fn check(&self, origin: &Path) -> Result<()> {
         self.check_form(origin)?;
         let (field, total) = match self {
-            Self::Classifier(spec) => ("layers", fits_in_memory(&spec.input).then(|| spec.parameters())),
+            Self::Classifier(spec) if !fits_in_memory(&spec.input) => ("input", None),
+            Self::Classifier(spec) => ("layers", Some(spec.parameters())),
             Self::Autoencoder(spec) => ("widths", Some(spec.parameters())),
         };
         match total {
