@@ -130,6 +130,9 @@ fn conv_backward_input_naive(@builtin(global_invocation_id) id: vec3<u32>) {
 
 // ---------------------------------------------------------------------------------------------------
 // Gradients of weights and biases, [R, gradient_stride]: the weights of a replica, then its biases.
+//
+// A dispatch adds up some of the rows, counted through the samples of a replica: the first one writes, the
+// others add to what is there.
 
 struct ConvGradient {
     batch: u32,
@@ -146,6 +149,9 @@ struct ConvGradient {
     pad_top: u32,
     pad_left: u32,
     gradient_stride: u32,
+    // Rows of the small side.
+    first_row: u32,
+    end_row: u32,
 }
 var<immediate> gradient: ConvGradient;
 
@@ -161,34 +167,38 @@ fn conv_weight_gradient_naive(@builtin(global_invocation_id) id: vec3<u32>) {
     let c = id.x / taps;
     let i = id.x % taps / gradient.kernel_width;
     let j = id.x % gradient.kernel_width;
+    let at = id.z * gradient.gradient_stride + id.y * gradient.inputs * taps + id.x;
     var sum = 0.0;
-    for (var b = 0u; b < gradient.batch; b++) {
-        let line = id.z * gradient.batch + b;
+    if gradient.first_row > 0u { sum = gradients[at]; }
+    for (var row = gradient.first_row; row < gradient.end_row; row++) {
+        let line = id.z * gradient.batch + row / gradient.output_height;
+        let oy = row % gradient.output_height;
+        let y = oy * gradient.stride_height + i - gradient.pad_top;
         let large = (line * gradient.inputs + c) * gradient.input_height;
         let small = (line * gradient.outputs + id.y) * gradient.output_height;
-        // The pixels of a sample are added up first, so that rounding stays small.
-        var sample = 0.0;
-        for (var oy = 0u; oy < gradient.output_height; oy++) {
-            let y = oy * gradient.stride_height + i - gradient.pad_top;
-            for (var ox = 0u; ox < gradient.output_width; ox++) {
-                let x = ox * gradient.stride_width + j - gradient.pad_left;
-                if y < gradient.input_height && x < gradient.input_width {
-                    sample += small_side[(small + oy) * gradient.output_width + ox]
-                        * large_side[(large + y) * gradient.input_width + x];
-                }
+        // The pixels of a row are added up first, so that rounding stays small.
+        var part = 0.0;
+        for (var ox = 0u; ox < gradient.output_width; ox++) {
+            let x = ox * gradient.stride_width + j - gradient.pad_left;
+            if y < gradient.input_height && x < gradient.input_width {
+                part += small_side[(small + oy) * gradient.output_width + ox]
+                    * large_side[(large + y) * gradient.input_width + x];
             }
         }
-        sum += sample;
+        sum += part;
     }
-    gradients[id.z * gradient.gradient_stride + id.y * gradient.inputs * taps + id.x] = sum;
+    gradients[at] = sum;
 }
 
 struct BiasGradient {
     batch: u32,
     channels: u32,
-    pixels: u32,
+    height: u32,
+    width: u32,
     gradient_first: u32,
     gradient_stride: u32,
+    first_row: u32,
+    end_row: u32,
 }
 var<immediate> bias_gradient: BiasGradient;
 
@@ -198,14 +208,18 @@ var<immediate> bias_gradient: BiasGradient;
 @compute @workgroup_size(8, 1, 1)
 fn conv_bias_gradient(@builtin(global_invocation_id) id: vec3<u32>) {
     if id.x >= bias_gradient.channels { return; }
+    let at = id.y * bias_gradient.gradient_stride + bias_gradient.gradient_first + id.x;
     var sum = 0.0;
-    for (var b = 0u; b < bias_gradient.batch; b++) {
-        let plane = (id.y * bias_gradient.batch + b) * bias_gradient.channels + id.x;
-        var sample = 0.0;
-        for (var i = 0u; i < bias_gradient.pixels; i++) {
-            sample += bias_side[plane * bias_gradient.pixels + i];
+    if bias_gradient.first_row > 0u { sum = gradients[at]; }
+    for (var row = bias_gradient.first_row; row < bias_gradient.end_row; row++) {
+        let line = id.y * bias_gradient.batch + row / bias_gradient.height;
+        let plane = (line * bias_gradient.channels + id.x) * bias_gradient.height;
+        let first = (plane + row % bias_gradient.height) * bias_gradient.width;
+        var part = 0.0;
+        for (var i = 0u; i < bias_gradient.width; i++) {
+            part += bias_side[first + i];
         }
-        sum += sample;
+        sum += part;
     }
-    gradients[id.y * bias_gradient.gradient_stride + bias_gradient.gradient_first + id.x] = sum;
+    gradients[at] = sum;
 }

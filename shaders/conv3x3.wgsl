@@ -179,6 +179,9 @@ struct Gradient3x3 {
     inputs: u32,
     outputs: u32,
     gradient_stride: u32,
+    // The samples of each replica that this dispatch adds up; all but the first add to what is there.
+    first_sample: u32,
+    end_sample: u32,
 }
 var<immediate> gradient: Gradient3x3;
 
@@ -224,18 +227,24 @@ fn add_gradient(sum: ptr<function, Kernel>, da: vec4<f32>, db: vec4<f32>, r0: Ro
     (*sum)[8] += dot(da, r2.right_a) + dot(db, r2.right_b);
 }
 
+fn add_up(at: u32, sum: f32) {
+    var before = 0.0;
+    if gradient.first_sample > 0u { before = gradients[at]; }
+    gradients[at] = before + sum;
+}
+
 fn store_gradient(sum: Kernel, output: u32, input: u32, replica: u32) {
     if output < gradient.outputs && input < gradient.inputs {
         let at = replica * gradient.gradient_stride + (output * gradient.inputs + input) * 9u;
-        gradients[at] = sum[0];
-        gradients[at + 1u] = sum[1];
-        gradients[at + 2u] = sum[2];
-        gradients[at + 3u] = sum[3];
-        gradients[at + 4u] = sum[4];
-        gradients[at + 5u] = sum[5];
-        gradients[at + 6u] = sum[6];
-        gradients[at + 7u] = sum[7];
-        gradients[at + 8u] = sum[8];
+        add_up(at, sum[0]);
+        add_up(at + 1u, sum[1]);
+        add_up(at + 2u, sum[2]);
+        add_up(at + 3u, sum[3]);
+        add_up(at + 4u, sum[4]);
+        add_up(at + 5u, sum[5]);
+        add_up(at + 6u, sum[6]);
+        add_up(at + 7u, sum[7]);
+        add_up(at + 8u, sum[8]);
     }
 }
 
@@ -259,7 +268,7 @@ fn conv3x3_weight_gradient(
     var s5: Kernel;
     var s6: Kernel;
     var s7: Kernel;
-    for (var b = 0u; b < gradient.batch; b++) {
+    for (var b = gradient.first_sample; b < gradient.end_sample; b++) {
         let line = group.z * gradient.batch + b;
         let plane = (line * gradient.inputs + input) * gradient.height;
         let own_plane = (line * gradient.outputs + own_output) * gradient.height;

@@ -6,6 +6,7 @@ use super::{Activation, Schedule, conv3x3};
 use crate::Result;
 use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
 use crate::model::Optimizer;
+use std::ops::Range;
 
 immediates! {
     struct ConvImmediates {
@@ -46,6 +47,8 @@ immediates! {
         pad_top: u32,
         pad_left: u32,
         gradient_stride: u32,
+        first_row: u32,
+        end_row: u32,
     }
 }
 
@@ -53,14 +56,27 @@ immediates! {
     struct BiasGradient {
         batch: u32,
         channels: u32,
-        pixels: u32,
+        height: u32,
+        width: u32,
         gradient_first: u32,
         gradient_stride: u32,
+        first_row: u32,
+        end_row: u32,
     }
 }
 
 pub(super) const EPILOGUE_FORWARD: u32 = 1;
 pub(super) const EPILOGUE_BACKWARD: u32 = 2;
+
+/// Rounds of all of a lane's loops together, for which a dispatch is made: lavapipe's compiler leaves every
+/// loop, silently, after 65,535.
+pub(super) const ROUNDS: usize = 60_000;
+
+/// Cuts what a lane adds up, `count` parts of so many rounds each, into the ranges of several dispatches.
+pub(super) fn dispatches(count: usize, rounds: usize) -> impl Iterator<Item = Range<u32>> {
+    let most = (ROUNDS / rounds).max(1);
+    (0..count).step_by(most).map(move |first| first as u32..count.min(first + most) as u32)
+}
 
 /// The geometry of a convolution: its large side (C channels) goes in, its small side (O channels) comes
 /// out. A transposed convolution takes the small side in and gives the large one.
@@ -255,11 +271,10 @@ impl Conv {
             offset: self.weight_offset,
             rate_scale: self.rate_scale,
         };
-        Ok(vec![
-            self.weight_gradient(gpu, large, small, &gradients)?,
-            self.bias_gradient(gpu, output_gradient, &gradients)?,
-            optimizer::apply(gpu, &arenas[self.arena], optimizer, schedule, step)?,
-        ])
+        let mut dispatches = self.weight_gradient(gpu, large, small, &gradients)?;
+        dispatches.extend(self.bias_gradient(gpu, output_gradient, &gradients)?);
+        dispatches.push(optimizer::apply(gpu, &arenas[self.arena], optimizer, schedule, step)?);
+        Ok(dispatches)
     }
 
     fn weight_gradient(
@@ -268,13 +283,13 @@ impl Conv {
         large: &Tensor,
         small: &Tensor,
         gradients: &Buffer,
-    ) -> Result<Dispatch> {
+    ) -> Result<Vec<Dispatch>> {
         let s = &self.shape;
         let stride = s.weights() + self.output_channels();
         if conv3x3::gradient_fits(gpu, s) {
             return conv3x3::weight_gradient(gpu, s, large, small, (gradients, stride));
         }
-        let immediates = ConvGradient {
+        let immediates = |rows: Range<u32>| ConvGradient {
             batch: large.batch as u32,
             inputs: s.inputs as u32,
             input_height: s.input_size[0] as u32,
@@ -289,29 +304,42 @@ impl Conv {
             pad_top: s.padding[0] as u32,
             pad_left: s.padding[1] as u32,
             gradient_stride: stride as u32,
+            first_row: rows.start,
+            end_row: rows.end,
         };
-        gpu.dispatch(
-            &Kernel::new("conv", "conv_weight_gradient_naive"),
-            &immediates,
-            &[("large_side", large.whole()?), ("small_side", small.whole()?), ("gradients", gradients)],
-            Grid((s.weights() / s.outputs) as u32, s.outputs as u32, large.replicas as u32),
-        )
+        let buffers =
+            [("large_side", large.whole()?), ("small_side", small.whole()?), ("gradients", gradients)];
+        let grid = Grid((s.weights() / s.outputs) as u32, s.outputs as u32, large.replicas as u32);
+        let kernel = Kernel::new("conv", "conv_weight_gradient_naive");
+        let [height, width] = s.output_size;
+        dispatches(large.batch * height, width + 1)
+            .map(|rows| gpu.dispatch(&kernel, &immediates(rows), &buffers, grid))
+            .collect()
     }
 
-    fn bias_gradient(&self, gpu: &Gpu, output_gradient: &Tensor, gradients: &Buffer) -> Result<Dispatch> {
+    fn bias_gradient(
+        &self,
+        gpu: &Gpu,
+        output_gradient: &Tensor,
+        gradients: &Buffer,
+    ) -> Result<Vec<Dispatch>> {
         let channels = self.output_channels();
-        let immediates = BiasGradient {
+        let [height, width] = if self.transposed { self.shape.input_size } else { self.shape.output_size };
+        let immediates = |rows: Range<u32>| BiasGradient {
             batch: output_gradient.batch as u32,
             channels: channels as u32,
-            pixels: (self.outputs() / channels) as u32,
+            height: height as u32,
+            width: width as u32,
             gradient_first: self.shape.weights() as u32,
             gradient_stride: (self.shape.weights() + channels) as u32,
+            first_row: rows.start,
+            end_row: rows.end,
         };
-        gpu.dispatch(
-            &Kernel::new("conv", "conv_bias_gradient"),
-            &immediates,
-            &[("bias_side", output_gradient.whole()?), ("gradients", gradients)],
-            Grid(channels as u32, output_gradient.replicas as u32, 1),
-        )
+        let buffers = [("bias_side", output_gradient.whole()?), ("gradients", gradients)];
+        let grid = Grid(channels as u32, output_gradient.replicas as u32, 1);
+        let kernel = Kernel::new("conv", "conv_bias_gradient");
+        dispatches(output_gradient.batch * height, width + 1)
+            .map(|rows| gpu.dispatch(&kernel, &immediates(rows), &buffers, grid))
+            .collect()
     }
 }

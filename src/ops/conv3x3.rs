@@ -1,9 +1,10 @@
 //! The fast variant of the convolution that most networks are made of; see shaders/conv3x3.wgsl.
 
-use super::conv::{Conv, ConvShape, Epilogue};
+use super::conv::{Conv, ConvShape, Epilogue, ROUNDS, dispatches};
 use super::dense::Arena;
 use crate::Result;
 use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
+use std::ops::Range;
 
 immediates! {
     struct Conv3x3 {
@@ -31,6 +32,8 @@ immediates! {
         inputs: u32,
         outputs: u32,
         gradient_stride: u32,
+        first_sample: u32,
+        end_sample: u32,
     }
 }
 
@@ -53,7 +56,13 @@ pub(super) fn fits(gpu: &Gpu, shape: &ConvShape) -> bool {
 
 /// Whether the weight gradient of this shape can be.
 pub(super) fn gradient_fits(gpu: &Gpu, shape: &ConvShape) -> bool {
-    fits(gpu, shape) && shape.input_size[1].is_multiple_of(8)
+    fits(gpu, shape) && shape.input_size[1].is_multiple_of(8) && gradient_rounds(shape) <= ROUNDS
+}
+
+/// Rounds of a lane's loops for one sample.
+fn gradient_rounds(shape: &ConvShape) -> usize {
+    let [height, width] = shape.input_size;
+    width / 8 * (height + 1) + 1
 }
 
 /// From the large side to the small one, or `upwards` from the small to the large.
@@ -105,25 +114,27 @@ pub(super) fn weight_gradient(
     large: &Tensor,
     small: &Tensor,
     (gradients, stride): (&Buffer, usize),
-) -> Result<Dispatch> {
+) -> Result<Vec<Dispatch>> {
     let [height, width] = shape.input_size;
-    let immediates = Gradient3x3 {
+    let immediates = |samples: Range<u32>| Gradient3x3 {
         batch: large.batch as u32,
         height: height as u32,
         width: width as u32,
         inputs: shape.inputs as u32,
         outputs: shape.outputs as u32,
         gradient_stride: stride as u32,
+        first_sample: samples.start,
+        end_sample: samples.end,
     };
-    gpu.dispatch(
-        &Kernel::new("conv3x3", "conv3x3_weight_gradient"),
-        &immediates,
-        &[
-            ("inputs", large.whole()?),
-            ("inputs4", large.whole()?),
-            ("output_gradients4", small.whole()?),
-            ("gradients", gradients),
-        ],
-        Grid(shape.inputs as u32, shape.outputs.div_ceil(8) as u32, large.replicas as u32),
-    )
+    let buffers = [
+        ("inputs", large.whole()?),
+        ("inputs4", large.whole()?),
+        ("output_gradients4", small.whole()?),
+        ("gradients", gradients),
+    ];
+    let grid = Grid(shape.inputs as u32, shape.outputs.div_ceil(8) as u32, large.replicas as u32);
+    let kernel = Kernel::new("conv3x3", "conv3x3_weight_gradient");
+    dispatches(large.batch, gradient_rounds(shape))
+        .map(|samples| gpu.dispatch(&kernel, &immediates(samples), &buffers, grid))
+        .collect()
 }
