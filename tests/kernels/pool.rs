@@ -111,7 +111,10 @@ fn run(case: &Case, kind: PoolKind, before: Activation, dy: &[f32]) -> [Tensor; 
         pool.forward(gpu(), &input, &output).unwrap(),
         pool.backward_input(gpu(), &gradient, (&input, before), &into).unwrap(),
     ];
+    // Whether windows lie side by side and cover the plane.
+    let covered = case.window == case.stride && case.size.iter().all(|size| size % case.window == 0);
     let entries = match kind {
+        PoolKind::Max if covered => ["max_pool_forward", "max_pool_backward_tiled"],
         PoolKind::Max => ["max_pool_forward", "max_pool_backward"],
         PoolKind::Average => ["average_pool_forward", "average_pool_backward"],
     };
@@ -188,8 +191,10 @@ fn more_planes_than_workgroups() {
     // Small images, or a device with larger grids would need more memory than it is worth.
     let case = case([3, 1, most / 3 + 7], [2, 3], 2, 1);
     assert!(case.twin().planes > most && most < 1 << 20);
-    for kind in [PoolKind::Max, PoolKind::Average] {
-        check(&case, kind, Activation::Relu);
+    for case in [case, Case { window: 1, stride: 1, ..case }] {
+        for kind in [PoolKind::Max, PoolKind::Average] {
+            check(&case, kind, Activation::Relu);
+        }
     }
 }
 

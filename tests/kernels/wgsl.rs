@@ -11,7 +11,7 @@ use naga::{AddressSpace, Module, ResourceBinding, ShaderStage};
 use std::collections::BTreeSet;
 
 /// The only files whose lanes read each other's values; they run where the adapter can do that.
-const SUBGROUP_FILES: &[&str] = &["conv3x3"];
+const SUBGROUP_FILES: &[&str] = &["conv3x3", "dense_lanes"];
 
 /// What a file may ask of a device.
 fn capabilities(shader: &str) -> Capabilities {

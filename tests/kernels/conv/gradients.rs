@@ -1,7 +1,7 @@
 //! Gradients of weights and biases, as the update of a layer forms them, and the steps taken with them.
 
 use super::cases::{FAST, GENERAL, NEAR_MISSES, all, has_fast_kernels};
-use super::rig::{Case, RATE_SCALE, Rig};
+use super::rig::{Case, Parameters, RATE_SCALE, Rig};
 use crate::optimizer::{Moved, joined, optimizers, samples, wrong_settings};
 use crate::support::{gpu, values, wide};
 use fedfunnel::gpu::Dispatch;
@@ -14,7 +14,7 @@ use fedfunnel::reference::finite_difference::central_gradient;
 const STEPS: usize = 3;
 
 /// One step of SGD at a rate of 1 from parameters of zero; what the layer became, and its first moments.
-fn gradient(case: Case, x: &[f32], dy: &[f32]) -> (Rig, [(Vec<f32>, Vec<f32>); 2]) {
+fn gradient(case: Case, x: &[f32], dy: &[f32]) -> (Rig, [Parameters; 2]) {
     let layer = case.layer();
     let zeros = |count: usize| vec![0.0; case.replicas * count];
     let mut rig = Rig::with(gpu(), case, zeros(case.shape.weights()), zeros(layer.output_channels()));
@@ -56,6 +56,23 @@ fn gradients_agree_with_their_twin() {
         let mut reached: Vec<_> = rig.reached.iter().copied().collect();
         reached.sort_unstable_by_key(|name| wanted.iter().position(|wanted| wanted == name));
         assert_eq!(reached, wanted, "{case:?}");
+    }
+}
+
+/// Batches whose pixels are more than one dispatch adds up: lavapipe's compiler leaves every loop after
+/// 65,535 rounds. The gradients are sums of ones, so that a part that is left out shows.
+#[test]
+fn gradients_of_large_batches_are_added_up_whole() {
+    let wide_kernel = Case::new([2, 70, 1, 1], [32, 31], [[1, 1, 0, 0]; 2]);
+    let fast = Case::same([1, 600, 1, 1], [32, 32]);
+    for case in [wide_kernel, wide_kernel.transposed(), fast] {
+        let layer = case.layer();
+        let [x, dy] = [layer.inputs(), layer.outputs()].map(|width| vec![1.0; case.lines() * width]);
+        let (rig, [_, (dw, db)]) = gradient(case, &x, &dy);
+        let (expected_dw, expected_db) = case.backward_weight(&wide(&dy), &wide(&x));
+        assert_close("dw", &dw, &expected_dw, Tolerance::Exact);
+        assert_close("db", &db, &expected_db, Tolerance::Exact);
+        assert_eq!(rig.reached.len(), 3, "{:?}", rig.reached);
     }
 }
 

@@ -13,6 +13,9 @@ const GUARD: f32 = 77.0;
 /// Not a power of two, so that a product with it rounds.
 pub const RATE_SCALE: f32 = 0.75;
 
+/// Of all replicas, weights and biases.
+pub type Parameters = (Vec<f32>, Vec<f32>);
+
 /// A layer, its batch, and where it lies in its arena.
 #[derive(Clone, Copy, Debug)]
 pub struct Case {
@@ -189,7 +192,7 @@ impl Rig {
     }
 
     /// Weights and biases of all replicas from an arena; whatever lies around them has to be `around`.
-    fn collect(&self, arena: &[f32], around: f32) -> (Vec<f32>, Vec<f32>) {
+    fn collect(&self, arena: &[f32], around: f32) -> Parameters {
         let (mut weights, mut biases) = (Vec::new(), Vec::new());
         for replica in arena.chunks(self.arenas[0].parameters.stride) {
             let (before, rest) = replica.split_at(self.case.lead);
@@ -203,15 +206,15 @@ impl Rig {
         (weights, biases)
     }
 
-    pub fn read_parameters(&self) -> (Vec<f32>, Vec<f32>) {
+    pub fn read_parameters(&self) -> Parameters {
         self.collect(&self.gpu.read::<f32>(&self.arenas[0].parameters.buffer).unwrap(), GUARD)
     }
 
-    pub fn read_first_moments(&self) -> (Vec<f32>, Vec<f32>) {
+    pub fn read_first_moments(&self) -> Parameters {
         self.collect(&self.gpu.read::<f32>(&self.arenas[0].first_moments).unwrap(), 0.0)
     }
 
-    pub fn read_second_moments(&self) -> (Vec<f32>, Vec<f32>) {
+    pub fn read_second_moments(&self) -> Parameters {
         let second = self.arenas[0].second_moments.as_ref().unwrap();
         self.collect(&self.gpu.read::<f32>(second).unwrap(), 0.0)
     }
