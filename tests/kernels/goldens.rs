@@ -10,6 +10,9 @@ use fedfunnel::ops::{gather, loss};
 use fedfunnel::reference::compare::{Tolerance, assert_close, compare};
 use safetensors::{Dtype, SafeTensors};
 
+mod cifar10;
+mod conv_small;
+
 const STEPS: usize = 10;
 const SEED: u32 = 7;
 /// Samples that the classifier's golden takes in a step.
@@ -34,8 +37,12 @@ impl Golden {
         bytemuck::pod_collect_to_vec(&self.bytes(tensor, Dtype::F32))
     }
 
+    fn f64(&self, tensor: &str) -> Vec<f64> {
+        bytemuck::pod_collect_to_vec(&self.bytes(tensor, Dtype::F64))
+    }
+
     fn losses(&self) -> Vec<f64> {
-        bytemuck::pod_collect_to_vec(&self.bytes("losses", Dtype::F64))
+        self.f64("losses")
     }
 }
 
@@ -117,23 +124,49 @@ fn run(
     Trained { initial, parameters, tensors, losses, arenas: network.parameters.arenas.len(), cut_activations }
 }
 
+/// A classifier of the goldens and how its images are given to it.
+struct Classifier {
+    model: &'static str,
+    inputs: &'static str,
+    seed: u32,
+    channels: usize,
+    /// Values of an image.
+    width: usize,
+    /// Factor and summand from a byte to an input.
+    scale: [f32; 2],
+}
+
+const MNIST: Classifier = Classifier {
+    model: "mnist-mlp",
+    inputs: "mnist_mlp_inputs",
+    seed: SEED,
+    channels: 1,
+    width: 784,
+    scale: [1.0 / 255.0, 0.0],
+};
+
 /// Trains the MNIST classifier. `batches[r][step]` are the samples of replica `r`: as few as it likes.
 fn train_classifier(gpu: &Gpu, optimizer: Optimizer, batches: &[Vec<Vec<u32>>]) -> Trained {
-    let layers = ModelSpec::load("mnist-mlp").unwrap().classifier().unwrap().network();
-    let inputs = Golden::open("mnist_mlp_inputs");
+    train(gpu, &MNIST, optimizer, batches)
+}
+
+fn train(gpu: &Gpu, classifier: &Classifier, optimizer: Optimizer, batches: &[Vec<Vec<u32>>]) -> Trained {
+    let &Classifier { seed, channels, width, scale, .. } = classifier;
+    let layers = ModelSpec::load(classifier.model).unwrap().classifier().unwrap().network();
+    let inputs = Golden::open(classifier.inputs);
     let replicas = batches.len();
     let batch = batches.iter().flatten().map(Vec::len).max().unwrap();
     let network = Network::new(gpu, &layers, replicas, Some(&optimizer)).unwrap();
-    network.parameters.initialize(gpu, SEED, true).unwrap();
+    network.parameters.initialize(gpu, seed, true).unwrap();
     let workspace = network.workspace(gpu, batch, true, None).unwrap();
 
     let pixels = inputs.bytes("images", Dtype::U8);
     let labels = inputs.bytes("labels", Dtype::U8);
-    let images: Vec<_> = split_rows(labels.len(), 784, gpu.max_binding_bytes())
+    let images: Vec<_> = split_rows(labels.len(), width as u64, gpu.max_binding_bytes())
         .unwrap()
         .into_iter()
         .map(|range| ImageShard {
-            pixels: gpu.upload("pixels", &pixels[range.start * 784..][..range.len * 784]).unwrap(),
+            pixels: gpu.upload("pixels", &pixels[range.start * width..][..range.len * width]).unwrap(),
             labels: gpu.upload("labels", &labels[range.start..][..range.len]).unwrap(),
             range,
         })
@@ -143,7 +176,7 @@ fn train_classifier(gpu: &Gpu, optimizer: Optimizer, batches: &[Vec<Vec<u32>>]) 
         index[line * batch..][..samples.len()].copy_from_slice(samples);
     }
     let index = SampleIndex { buffer: gpu.upload("index", &index).unwrap(), steps: STEPS };
-    let scales = gpu.upload("scales", &[1.0f32 / 255.0, 0.0]).unwrap();
+    let scales = gpu.upload("scales", &scale.repeat(channels)).unwrap();
     let batch_labels = gpu.zeros("batch labels", replicas * batch).unwrap();
     let tallies = gpu.zeros("tallies", replicas * batch * 2).unwrap();
     let spare = gpu.zeros("spare", 4).unwrap();
@@ -151,7 +184,8 @@ fn train_classifier(gpu: &Gpu, optimizer: Optimizer, batches: &[Vec<Vec<u32>>]) 
     writer.write(gpu, STEPS, |replica, step| batches[replica][step].len());
 
     let mut plan =
-        gather::images(gpu, &images, &scales, 784, &index, &batch_labels, workspace.input()).unwrap();
+        gather::images(gpu, &images, &scales, width / channels, &index, &batch_labels, workspace.input())
+            .unwrap();
     plan.extend(network.forward(gpu, &workspace).unwrap());
     let (gradient, places) = (workspace.output_gradient(), (&tallies, &spare));
     plan.push(

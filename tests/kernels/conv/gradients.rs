@@ -14,7 +14,7 @@ use fedfunnel::reference::finite_difference::central_gradient;
 const STEPS: usize = 3;
 
 /// One step of SGD at a rate of 1 from parameters of zero; what the layer became, and its first moments.
-fn gradient(case: Case, x: &[f32], dy: &[f32]) -> (Rig, [Parameters; 2]) {
+pub fn gradient(case: Case, x: &[f32], dy: &[f32]) -> (Rig, [Parameters; 2]) {
     let layer = case.layer();
     let zeros = |count: usize| vec![0.0; case.replicas * count];
     let mut rig = Rig::with(gpu(), case, zeros(case.shape.weights()), zeros(layer.output_channels()));

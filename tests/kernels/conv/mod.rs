@@ -1,6 +1,6 @@
 //! `shaders/conv.wgsl` and `shaders/conv3x3.wgsl`: one layer, by whichever of the two takes its shape.
 
 mod cases;
-mod gradients;
+pub mod gradients;
 mod products;
-mod rig;
+pub mod rig;
