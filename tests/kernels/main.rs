@@ -1,6 +1,6 @@
 //! Every kernel against its f64 twin, on the adapter of this machine, with bounds checks on.
 //!
-//! One binary, so that all tests share two devices and the pipelines compiled on them. There are no
+//! One binary, so that all tests share three devices and the pipelines compiled on them. There are no
 //! skips: without an adapter the tests fail, and say which package provides one.
 
 mod augment;

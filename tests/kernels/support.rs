@@ -29,6 +29,21 @@ pub fn small_gpu() -> &'static Gpu {
     GPU.get_or_init(|| open(Some(SMALL_BINDING)))
 }
 
+/// The same adapter, as if its lanes could not read each other's values: the kernels of such adapters.
+pub fn plain_gpu() -> &'static Gpu {
+    static GPU: OnceLock<Gpu> = OnceLock::new();
+    GPU.get_or_init(|| {
+        let mut gpu = open(None);
+        gpu.adapter.subgroup_min = 0;
+        gpu
+    })
+}
+
+/// Whether this device runs kernels whose lanes share what they load: CPUs with eight lanes or more do.
+pub fn has_sharing_lanes(gpu: &Gpu) -> bool {
+    gpu.adapter.is_cpu() && gpu.shares_between_lanes(8)
+}
+
 /// Values in [-1, 1), different ones for each `tensor`.
 pub fn values(length: usize, tensor: u32) -> Vec<f32> {
     uniform_tensor(length, 0, tensor, 31, 1.0)

@@ -1,7 +1,6 @@
 //! The shapes, and which kernels they are for.
 
 use super::rig::Case;
-use fedfunnel::gpu::Gpu;
 
 const fn both(direction: [usize; 4]) -> [[usize; 4]; 2] {
     [direction; 2]
@@ -75,9 +74,4 @@ pub const NEAR_MISSES: &[Case] = &[
 pub fn all() -> impl Iterator<Item = (Case, [bool; 2])> {
     let general = GENERAL.iter().chain(NEAR_MISSES).map(|case| (*case, [false, false]));
     general.chain(FAST.iter().map(|(case, gradient)| (*case, [true, *gradient])))
-}
-
-/// Whether this device runs conv3x3.wgsl at all: CPUs whose subgroups have eight lanes or more.
-pub fn has_fast_kernels(gpu: &Gpu) -> bool {
-    gpu.adapter.is_cpu() && gpu.shares_between_lanes(8)
 }

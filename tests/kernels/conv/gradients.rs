@@ -1,9 +1,9 @@
 //! Gradients of weights and biases, as the update of a layer forms them, and the steps taken with them.
 
-use super::cases::{FAST, GENERAL, NEAR_MISSES, all, has_fast_kernels};
+use super::cases::{FAST, GENERAL, NEAR_MISSES, all};
 use super::rig::{Case, Parameters, RATE_SCALE, Rig};
 use crate::optimizer::{Moved, joined, optimizers, samples, wrong_settings};
-use crate::support::{gpu, values, wide};
+use crate::support::{gpu, has_sharing_lanes, values, wide};
 use fedfunnel::gpu::Dispatch;
 use fedfunnel::model::{Optimizer, OptimizerKind, ScheduleWriter};
 use fedfunnel::ops::Activation;
@@ -50,7 +50,7 @@ fn gradients_agree_with_their_twin() {
         ] {
             assert_close(&format!("{what} of {case:?}"), actual, expected, Tolerance::Balanced);
         }
-        let fast = fast && has_fast_kernels(gpu());
+        let fast = fast && has_sharing_lanes(gpu());
         let entry = if fast { "conv3x3_weight_gradient" } else { "conv_weight_gradient_naive" };
         let wanted = ["conv_bias_gradient", entry, "optimizer_sgd"];
         let mut reached: Vec<_> = rig.reached.iter().copied().collect();

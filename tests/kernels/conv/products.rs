@@ -1,16 +1,16 @@
 //! Forward passes and input gradients.
 
-use super::cases::{FAST, GENERAL, all, has_fast_kernels};
+use super::cases::{FAST, GENERAL, all};
 use super::rig::{Case, Rig};
-use crate::support::{assert_tensor, gpu, values, wide};
-use fedfunnel::gpu::Tensor;
+use crate::support::{assert_tensor, gpu, has_sharing_lanes, plain_gpu, values, wide};
+use fedfunnel::gpu::{Gpu, Tensor};
 use fedfunnel::ops::Activation;
 use fedfunnel::reference::activation;
 use fedfunnel::reference::compare::{Tolerance, compare};
 
 /// The forward kernel runs from the large side to the small one; transposed layers go the other way.
 fn entry(case: Case, fast: bool, forward: bool) -> &'static str {
-    match (fast && has_fast_kernels(gpu()), forward != case.transposed) {
+    match (fast && has_sharing_lanes(gpu()), forward != case.transposed) {
         (true, _) => "conv3x3_product",
         (false, true) => "conv_forward_naive",
         (false, false) => "conv_backward_input_naive",
@@ -18,12 +18,12 @@ fn entry(case: Case, fast: bool, forward: bool) -> &'static str {
 }
 
 /// The layer's output on the device and in the twin.
-fn forward(case: Case) -> (Rig, Tensor, Vec<f64>) {
-    let mut rig = Rig::new(gpu(), case);
+fn forward(gpu: &'static Gpu, case: Case) -> (Rig, Tensor, Vec<f64>) {
+    let mut rig = Rig::new(gpu, case);
     let x = values(case.lines() * rig.layer.inputs(), 3);
     let input = rig.tensor(rig.layer.inputs(), &x);
     let output = rig.tensor(rig.layer.outputs(), &vec![9.0; case.lines() * rig.layer.outputs()]);
-    rig.run(&rig.layer.forward(gpu(), &rig.parameter_arenas(), &input, &output).unwrap());
+    rig.run(&rig.layer.forward(gpu, &rig.parameter_arenas(), &input, &output).unwrap());
     let (weights, biases) = rig.twin_weights();
     (rig, output, case.forward(&wide(&x), &weights, &biases))
 }
@@ -33,12 +33,22 @@ fn forward_passes_agree_with_their_twin_for_every_activation() {
     for (case, [fast, _]) in all() {
         for activation in Activation::ALL {
             let case = case.activation(activation);
-            let (rig, output, expected) = forward(case);
+            let (rig, output, expected) = forward(gpu(), case);
             assert_tensor(&format!("{case:?}"), gpu(), &output, &expected, Tolerance::Balanced);
             assert!(rig.reached.iter().eq([&entry(case, fast, true)]), "{case:?}: {:?}", rig.reached);
             let (weights, biases) = rig.read_parameters();
             assert!(weights == rig.weights && biases == rig.biases, "{case:?}: the layer was changed");
         }
+    }
+}
+
+/// Adapters whose lanes cannot read each other's values take the kernels for any shape.
+#[test]
+fn an_adapter_without_subgroups_keeps_to_the_reference() {
+    for (case, _) in FAST {
+        let (rig, output, expected) = forward(plain_gpu(), *case);
+        assert_tensor(&format!("{case:?}"), plain_gpu(), &output, &expected, Tolerance::Balanced);
+        assert!(rig.reached.iter().eq([&entry(*case, false, true)]), "{case:?}: {:?}", rig.reached);
     }
 }
 
@@ -110,7 +120,7 @@ fn each_kernel(case: Case, weights: &[f64], change: impl Fn(&mut [f64])) -> Vec<
 #[test]
 fn a_wrong_layer_fails() {
     for case in [GENERAL[1], GENERAL[12], FAST[1].0, FAST[3].0, FAST[18].0] {
-        let (rig, output, _) = forward(case);
+        let (rig, output, _) = forward(gpu(), case);
         let x = wide(&values(case.lines() * rig.layer.inputs(), 3));
         let y = output.read(gpu()).unwrap();
         let (_, into, _) = backward(case, Activation::Linear);

@@ -1,7 +1,7 @@
 //! `dense_rows_dot` and `dense_rows_sum` as forward passes.
 
 use super::rig::{Case, Rig, assert_all_reached};
-use crate::support::{assert_tensor, gpu, small_gpu, values, wide};
+use crate::support::{assert_tensor, gpu, plain_gpu, small_gpu, values, wide};
 use fedfunnel::gpu::{Gpu, Tensor};
 use fedfunnel::ops::Activation;
 use fedfunnel::ops::dense::RowsAre::{Inputs, Outputs};
@@ -71,10 +71,12 @@ fn every_variant_agrees_with_its_twin_for_every_activation() {
     let mut reached = BTreeSet::new();
     for case in CASES {
         for activation in Activation::ALL {
-            reached.extend(check(gpu(), case.activation(activation)).reached);
+            for gpu in [gpu(), plain_gpu()] {
+                reached.extend(check(gpu, case.activation(activation)).reached);
+            }
         }
     }
-    assert_all_reached(&reached, "dense_rows_");
+    assert_all_reached(&reached, "_rows_");
     assert!(reached.contains("dense_finish"));
 }
 
