@@ -162,7 +162,8 @@ fn json_on_stdout_is_what_the_file_has_and_the_profile_names_the_kernels() {
     assert_eq!(json_lines(&ran.stdout), read_json_lines(&folder.path().join("run/metrics.jsonl")));
     assert!(ran.stderr.contains("dense_"), "{}", ran.stderr);
     let ran = succeed_in(folder.path(), &base);
-    for word in ["kernel", "share", "dense_", "dense_update_adam", "softmax_cross_entropy"] {
+    // Which variant of a kernel runs depends on the adapter; its verb does not.
+    for word in ["kernel", "share", "dense_", "_update_adam", "softmax_cross_entropy"] {
         assert!(ran.stdout.contains(word), "{word}: {}", ran.stdout);
     }
     assert!(ran.stdout.contains("model.safetensors"));
