@@ -3,7 +3,7 @@
 //
 // Faster: lanes run over pixels and each keeps 4x2 pixels of eight channels in registers. A weight is loaded
 // by one lane of eight and broadcast to the others, and a pixel's neighbours come from the lanes beside it,
-// so that nearly every instruction is arithmetic. (On lavapipe a load costs as much as thirty multiply-adds.)
+// so that nearly every instruction is arithmetic. (On lavapipe it is loads that cost.)
 
 const EPILOGUE_FORWARD: u32 = 1u;
 const EPILOGUE_BACKWARD: u32 = 2u;

@@ -1,10 +1,9 @@
 // Dense layers for adapters whose subgroups have eight lanes or more; the products are those of dense.wgsl.
 //
 // Faster: a value that all lanes of a subgroup need is loaded by one of them and broadcast, so that one load
-// serves eight. (On lavapipe a load of one address costs as much as one of eight, and as much as thirty
-// multiply-adds.) A workgroup is eight lanes and lies in one subgroup. Lanes beyond the end of their axis go
-// along, since the others need what they load; they write nothing. K, offsets and strides are multiples of
-// four.
+// serves eight. (On lavapipe a load of one address costs as much as one of eight.) A workgroup is eight lanes
+// and lies in one subgroup. Lanes beyond the end of their axis go along, since the others need what they load;
+// they write nothing. K, offsets and strides are multiples of four.
 
 // What is done to a finished sum.
 const EPILOGUE_NONE: u32 = 0u;

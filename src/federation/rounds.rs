@@ -80,8 +80,10 @@ pub fn run_rounds(
             payloads.push(ledger.send(run, Direction::Up, &message)?.payload);
         }
         global = decoder.average(&payloads, &samples)?;
-        let local = evaluator.evaluate(&weights)?;
-        let tested = evaluator.evaluate(&[&global])?[0];
+        // Local models and the new global one are looked at in the same dispatches.
+        let models: Vec<_> = weights.iter().chain([&global]).collect();
+        let mut local = evaluator.evaluate(&models)?;
+        let tested = local.pop().unwrap_or_default();
         let in_round =
             |direction| ledger.bytes(|t| t.run == run && t.round == round && t.direction == direction);
         if !tested.loss.is_finite() {

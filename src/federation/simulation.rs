@@ -90,7 +90,7 @@ pub fn simulate(
     let test = ResidentImages::upload(gpu, &data.test)?;
     let local = (spec.batch, spec.optimizer, spec.seed);
     let mut collaborators = Collaborators::new(gpu, &classifier, &train, shares, local)?;
-    let evaluator = Evaluator::new(gpu, &classifier, &test, spec.collaborators)?;
+    let evaluator = Evaluator::new(gpu, &classifier, &test, spec.collaborators + 1)?;
     let initial = collaborators.initial_weights(gpu, spec.seed)?;
     let mut ledger = Ledger::default();
 

@@ -36,7 +36,6 @@ pub struct Gpu {
     fault: Arc<Mutex<Option<String>>>,
     staging: Mutex<Option<wgpu::Buffer>>,
     pub(super) timestamps: Option<Timestamps>,
-    allocated: std::sync::atomic::AtomicU64,
 }
 
 impl Gpu {
@@ -96,7 +95,6 @@ impl Gpu {
             fault,
             staging: Mutex::new(None),
             timestamps,
-            allocated: Default::default(),
         })
     }
 
@@ -114,11 +112,6 @@ impl Gpu {
     /// operations, and no subgroup is smaller.
     pub fn shares_between_lanes(&self, lanes: u32) -> bool {
         self.device.features().contains(wgpu::Features::SUBGROUP) && self.adapter.subgroup_min >= lanes
-    }
-
-    /// Bytes of buffers allocated so far.
-    pub fn allocated_bytes(&self) -> u64 {
-        self.allocated.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     /// A zeroed buffer of 32-bit elements.
@@ -141,7 +134,6 @@ impl Gpu {
             mapped_at_creation: false,
         });
         self.check()?;
-        self.allocated.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed);
         Ok(Buffer::new(raw, elements))
     }
 

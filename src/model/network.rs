@@ -255,20 +255,10 @@ impl Network {
 
     /// Input to output.
     pub fn forward(&self, gpu: &Gpu, workspace: &Workspace) -> Result<Vec<Dispatch>> {
-        self.forward_layers(gpu, workspace, 0..self.layers.len())
-    }
-
-    /// A part of the forward pass, by number of layer.
-    pub fn forward_layers(
-        &self,
-        gpu: &Gpu,
-        workspace: &Workspace,
-        layers: std::ops::Range<usize>,
-    ) -> Result<Vec<Dispatch>> {
         let mut dispatches = Vec::new();
-        for place in layers {
+        for (place, layer) in self.layers.iter().enumerate() {
             let (input, output) = (&workspace.activations[place], &workspace.activations[place + 1]);
-            dispatches.extend(self.layers[place].forward(gpu, &self.parameters.arenas, input, output)?);
+            dispatches.extend(layer.forward(gpu, &self.parameters.arenas, input, output)?);
         }
         Ok(dispatches)
     }
