@@ -7,11 +7,10 @@
 //
 //   rows_dot     a[b, n] = sum over k of c[b, k] w[n, k]    forward  if rows are outputs, else input gradient
 //   rows_sum     c[b, k] = sum over n of a[b, n] w[n, k]    input gradient if rows are outputs, else forward
-//   update       w[n, k] -= optimiser(sum over b of a[b, n] c[b, k])
+//   update       w[n, k] -= optimiser(sum over b of a[b, n] c[b, k])    dense_update.wgsl
 //
 // `a` is the row side [R, B, N] and `c` the column side [R, B, K]. A matrix too large for one binding is
-// cut by rows; each dispatch sees one shard of w and the matching shard of a. The weight gradient is
-// never stored: it is formed in registers and the optimiser is applied at once.
+// cut by rows; each dispatch sees one shard of w and the matching shard of a.
 //
 // Kernels named `..._naive` are the readable reference and take any shape. The others need K, the
 // offsets and the strides to be multiples of four, and keep a tile of results in registers.
@@ -55,9 +54,6 @@ fn derivative(y: f32, activation: u32) -> f32 {
     }
 }
 
-// ---------------------------------------------------------------------------------------------------
-// Products
-
 struct Product {
     batch: u32,
     // The rows of this shard, and where they lie in the row side: its width and the first row's place.
@@ -79,6 +75,10 @@ struct Product {
     first_chunk: u32,
     chunks: u32,
     replicas: u32,
+    // residual only: steps that the schedule holds, this one's number, and the width of the whole output.
+    steps: u32,
+    step: u32,
+    whole_width: u32,
 }
 var<immediate> product: Product;
 
@@ -319,261 +319,4 @@ fn dense_finish(@builtin(global_invocation_id) id: vec3<u32>) {
         sum += chunk_sums[chunk * block + at];
     }
     sums[at] = finish(sum, at, column, id.z);
-}
-
-// ---------------------------------------------------------------------------------------------------
-// Updates
-
-struct Update {
-    batch: u32,
-    rows: u32,
-    row_side_width: u32,
-    row_side_first: u32,
-    columns: u32,
-    weight_offset: u32,
-    replica_stride: u32,
-    bias_offset: u32,
-    bias: u32,
-    // The schedule holds [R, steps] of (1 / samples, rate / (1 - beta1^t), 1 / sqrt(1 - beta2^t), rate);
-    // a replica whose first number is 0 has no samples in this step and is left as it is.
-    steps: u32,
-    step: u32,
-    // The layer's own factor on the rate.
-    rate_scale: f32,
-    beta1: f32,
-    beta2: f32,
-    epsilon: f32,
-    weight_decay: f32,
-    // 1: decay the weights themselves (AdamW); 0: add the decay to the gradient.
-    decoupled: u32,
-}
-var<immediate> update: Update;
-
-@group(0) @binding(0) var<storage, read> update_rows: array<f32>;
-@group(0) @binding(1) var<storage, read> update_columns: array<f32>;
-@group(0) @binding(1) var<storage, read> update_columns4: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> schedule: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> parameters: array<f32>;
-@group(0) @binding(3) var<storage, read_write> parameters4: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read_write> first_moments: array<f32>;
-@group(0) @binding(4) var<storage, read_write> first_moments4: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read_write> second_moments: array<f32>;
-@group(0) @binding(5) var<storage, read_write> second_moments4: array<vec4<f32>>;
-
-struct Stepped {
-    w: vec4<f32>,
-    m: vec4<f32>,
-    v: vec4<f32>,
-}
-
-// torch.optim.Adam and AdamW: epsilon is added after the bias correction of the root.
-fn adam(w: vec4<f32>, m: vec4<f32>, v: vec4<f32>, gradient: vec4<f32>, now: vec4<f32>) -> Stepped {
-    let rate = now.w * update.rate_scale;
-    let decay = select(1.0, 1.0 - rate * update.weight_decay, update.decoupled == 1u);
-    let g = gradient + select(update.weight_decay, 0.0, update.decoupled == 1u) * w;
-    let next_m = update.beta1 * m + (1.0 - update.beta1) * g;
-    let next_v = update.beta2 * v + (1.0 - update.beta2) * g * g;
-    let next_w = w * decay - now.y * update.rate_scale * next_m / (sqrt(next_v) * now.z + update.epsilon);
-    return Stepped(next_w, next_m, next_v);
-}
-
-// torch.optim.SGD with momentum beta1 and no dampening.
-fn sgd(w: vec4<f32>, m: vec4<f32>, gradient: vec4<f32>, now: vec4<f32>) -> Stepped {
-    let next_m = update.beta1 * m + gradient + update.weight_decay * w;
-    return Stepped(w - now.w * update.rate_scale * next_m, next_m, vec4<f32>());
-}
-
-fn gradient_at(row: u32, column: u32, replica: u32) -> f32 {
-    var sum = 0.0;
-    for (var b = 0u; b < update.batch; b++) {
-        let line = replica * update.batch + b;
-        sum += update_rows[line * update.row_side_width + update.row_side_first + row] * update_columns[line * update.columns + column];
-    }
-    return sum;
-}
-
-// The bias gradient is the sum over the batch of the output side.
-fn bias_gradient_rows(row: u32, replica: u32) -> f32 {
-    var sum = 0.0;
-    for (var b = 0u; b < update.batch; b++) {
-        sum += update_rows[(replica * update.batch + b) * update.row_side_width + update.row_side_first + row];
-    }
-    return sum;
-}
-
-fn bias_gradient_columns(column: u32, replica: u32) -> f32 {
-    var sum = 0.0;
-    for (var b = 0u; b < update.batch; b++) {
-        sum += update_columns[(replica * update.batch + b) * update.columns + column];
-    }
-    return sum;
-}
-
-fn adam_one(element: u32, gradient: f32, now: vec4<f32>) {
-    let next = adam(
-        vec4(parameters[element]), vec4(first_moments[element]), vec4(second_moments[element]),
-        vec4(gradient), now,
-    );
-    parameters[element] = next.w.x;
-    first_moments[element] = next.m.x;
-    second_moments[element] = next.v.x;
-}
-
-fn sgd_one(element: u32, gradient: f32, now: vec4<f32>) {
-    let next = sgd(vec4(parameters[element]), vec4(first_moments[element]), vec4(gradient), now);
-    parameters[element] = next.w.x;
-    first_moments[element] = next.m.x;
-}
-
-@compute @workgroup_size(8, 1, 1)
-fn dense_update_adam_naive(@builtin(global_invocation_id) id: vec3<u32>) {
-    let now = schedule[id.z * update.steps + update.step];
-    if id.x >= update.columns || now.x == 0.0 { return; }
-    let base = id.z * update.replica_stride;
-    let gradient = gradient_at(id.y, id.x, id.z);
-    adam_one(update.weight_offset + base + id.y * update.columns + id.x, gradient, now);
-    if update.bias == BIAS_ROWS && id.x == 0u {
-        adam_one(update.bias_offset + base + id.y, bias_gradient_rows(id.y, id.z), now);
-    }
-    if update.bias == BIAS_COLUMNS && id.y == 0u {
-        adam_one(update.bias_offset + base + id.x, bias_gradient_columns(id.x, id.z), now);
-    }
-}
-
-@compute @workgroup_size(8, 1, 1)
-fn dense_update_sgd_naive(@builtin(global_invocation_id) id: vec3<u32>) {
-    let now = schedule[id.z * update.steps + update.step];
-    if id.x >= update.columns || now.x == 0.0 { return; }
-    let base = id.z * update.replica_stride;
-    let gradient = gradient_at(id.y, id.x, id.z);
-    sgd_one(update.weight_offset + base + id.y * update.columns + id.x, gradient, now);
-    if update.bias == BIAS_ROWS && id.x == 0u {
-        sgd_one(update.bias_offset + base + id.y, bias_gradient_rows(id.y, id.z), now);
-    }
-    if update.bias == BIAS_COLUMNS && id.y == 0u {
-        sgd_one(update.bias_offset + base + id.x, bias_gradient_columns(id.x, id.z), now);
-    }
-}
-
-fn adam_four(place: u32, gradient: vec4<f32>, now: vec4<f32>) {
-    let next = adam(parameters4[place], first_moments4[place], second_moments4[place], gradient, now);
-    parameters4[place] = next.w;
-    first_moments4[place] = next.m;
-    second_moments4[place] = next.v;
-}
-
-fn sgd_four(place: u32, gradient: vec4<f32>, now: vec4<f32>) {
-    let next = sgd(parameters4[place], first_moments4[place], gradient, now);
-    parameters4[place] = next.w;
-    first_moments4[place] = next.m;
-}
-
-// One element of buffers that are seen as vec4: a bias can begin anywhere.
-fn adam_element(element: u32, gradient: f32, now: vec4<f32>) {
-    let place = element / 4u;
-    let lane = element % 4u;
-    let next = adam(
-        vec4(parameters4[place][lane]), vec4(first_moments4[place][lane]),
-        vec4(second_moments4[place][lane]), vec4(gradient), now,
-    );
-    parameters4[place][lane] = next.w.x;
-    first_moments4[place][lane] = next.m.x;
-    second_moments4[place][lane] = next.v.x;
-}
-
-fn sgd_element(element: u32, gradient: f32, now: vec4<f32>) {
-    let place = element / 4u;
-    let lane = element % 4u;
-    let next = sgd(vec4(parameters4[place][lane]), vec4(first_moments4[place][lane]), vec4(gradient), now);
-    parameters4[place][lane] = next.w.x;
-    first_moments4[place][lane] = next.m.x;
-}
-
-struct RowTile {
-    g: array<vec4<f32>, TILE_ROWS>,
-}
-
-// The gradient of TILE_ROWS rows by four columns.
-fn gradient_tile(first_row: u32, column4: u32, replica: u32) -> RowTile {
-    var tile: RowTile;
-    let columns4 = update.columns / 4u;
-    var row: array<u32, TILE_ROWS>;
-    for (var i = 0u; i < TILE_ROWS; i++) {
-        row[i] = update.row_side_first + min(first_row + i, update.rows - 1u);
-    }
-    for (var b = 0u; b < update.batch; b++) {
-        let line = replica * update.batch + b;
-        let c4 = update_columns4[line * columns4 + column4];
-        for (var i = 0u; i < TILE_ROWS; i++) {
-            tile.g[i] += update_rows[line * update.row_side_width + row[i]] * c4;
-        }
-    }
-    return tile;
-}
-
-fn bias_gradient_columns4(column4: u32, replica: u32) -> vec4<f32> {
-    var sum = vec4<f32>();
-    for (var b = 0u; b < update.batch; b++) {
-        sum += update_columns4[(replica * update.batch + b) * (update.columns / 4u) + column4];
-    }
-    return sum;
-}
-
-// Faster: four columns by a tile of rows in registers; rows are the same for all lanes of a workgroup.
-@compute @workgroup_size(LANES, 1, 1)
-fn dense_update_adam(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(workgroup_id) group: vec3<u32>,
-) {
-    let replica = group.z;
-    let now = schedule[replica * update.steps + update.step];
-    let columns4 = update.columns / 4u;
-    if id.x >= columns4 || now.x == 0.0 { return; }
-    let first_row = group.y * TILE_ROWS;
-    let base = replica * update.replica_stride;
-    let tile = gradient_tile(first_row, id.x, replica);
-    for (var i = 0u; i < TILE_ROWS; i++) {
-        let row = first_row + i;
-        if row < update.rows {
-            adam_four((update.weight_offset + base) / 4u + row * columns4 + id.x, tile.g[i], now);
-            if update.bias == BIAS_ROWS && id.x == 0u {
-                adam_element(update.bias_offset + base + row, bias_gradient_rows(row, replica), now);
-            }
-        }
-    }
-    if update.bias == BIAS_COLUMNS && group.y == 0u {
-        let gradient = bias_gradient_columns4(id.x, replica);
-        for (var i = 0u; i < 4u; i++) {
-            adam_element(update.bias_offset + base + id.x * 4u + i, gradient[i], now);
-        }
-    }
-}
-
-@compute @workgroup_size(LANES, 1, 1)
-fn dense_update_sgd(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(workgroup_id) group: vec3<u32>,
-) {
-    let replica = group.z;
-    let now = schedule[replica * update.steps + update.step];
-    let columns4 = update.columns / 4u;
-    if id.x >= columns4 || now.x == 0.0 { return; }
-    let first_row = group.y * TILE_ROWS;
-    let base = replica * update.replica_stride;
-    let tile = gradient_tile(first_row, id.x, replica);
-    for (var i = 0u; i < TILE_ROWS; i++) {
-        let row = first_row + i;
-        if row < update.rows {
-            sgd_four((update.weight_offset + base) / 4u + row * columns4 + id.x, tile.g[i], now);
-            if update.bias == BIAS_ROWS && id.x == 0u {
-                sgd_element(update.bias_offset + base + row, bias_gradient_rows(row, replica), now);
-            }
-        }
-    }
-    if update.bias == BIAS_COLUMNS && group.y == 0u {
-        let gradient = bias_gradient_columns4(id.x, replica);
-        for (var i = 0u; i < 4u; i++) {
-            sgd_element(update.bias_offset + base + id.x * 4u + i, gradient[i], now);
-        }
-    }
 }

@@ -39,9 +39,6 @@ fn derivative(y: f32, activation: u32) -> f32 {
     }
 }
 
-// ---------------------------------------------------------------------------------------------------
-// Products
-
 struct Product {
     batch: u32,
     // The rows of this shard, and where they lie in the row side: its width and the first row's place.
@@ -63,6 +60,10 @@ struct Product {
     first_chunk: u32,
     chunks: u32,
     replicas: u32,
+    // residual only: steps that the schedule holds, this one's number, and the width of the whole output.
+    steps: u32,
+    step: u32,
+    whole_width: u32,
 }
 var<immediate> product: Product;
 
@@ -72,15 +73,20 @@ var<immediate> product: Product;
 @group(0) @binding(2) var<storage, read> gate: array<f32>;
 @group(0) @binding(3) var<storage, read_write> sums: array<f32>;
 
-// `at` is the place of the sum in its own tensor, `unit` the row or column that its bias belongs to.
+// The output from a finished sum; `unit` is the row or column that its bias belongs to.
+fn output4(sum: f32, unit: u32, replica: u32) -> f32 {
+    var y = sum;
+    if product.bias != BIAS_NONE {
+        let element = product.bias_offset + replica * product.replica_stride + unit;
+        y += weights4[element / 4u][element % 4u];
+    }
+    return activate(y, product.activation);
+}
+
+// `at` is the place of the sum in its own tensor.
 fn finish4(sum: f32, at: u32, unit: u32, replica: u32) -> f32 {
     if product.epilogue == EPILOGUE_FORWARD {
-        var y = sum;
-        if product.bias != BIAS_NONE {
-            let element = product.bias_offset + replica * product.replica_stride + unit;
-            y += weights4[element / 4u][element % 4u];
-        }
-        return activate(y, product.activation);
+        return output4(sum, unit, replica);
     }
     if product.epilogue == EPILOGUE_BACKWARD {
         return sum * derivative(gate[at], product.activation);
@@ -230,190 +236,72 @@ fn dense_lanes_rows_sum(
 }
 
 // ---------------------------------------------------------------------------------------------------
-// Updates
+// The last layer and its loss in one pass: the mean squared error of its outputs, which are never stored.
 
-struct Update {
-    batch: u32,
-    rows: u32,
-    row_side_width: u32,
-    row_side_first: u32,
-    columns: u32,
-    weight_offset: u32,
-    replica_stride: u32,
-    bias_offset: u32,
-    bias: u32,
-    // The schedule holds [R, steps] of (1 / samples, rate / (1 - beta1^t), 1 / sqrt(1 - beta2^t), rate);
-    // a replica whose first number is 0 has no samples in this step and is left as it is.
-    steps: u32,
-    step: u32,
-    // The layer's own factor on the rate.
-    rate_scale: f32,
-    beta1: f32,
-    beta2: f32,
-    epsilon: f32,
-    weight_decay: f32,
-    // 1: decay the weights themselves (AdamW); 0: add the decay to the gradient.
-    decoupled: u32,
-}
-var<immediate> update: Update;
+const NOTHING: u32 = 0xffffffffu;
+// Rows of the output whose squared errors are tallied together.
+const TALLY_ROWS: u32 = 256u;
 
-@group(0) @binding(0) var<storage, read> update_rows: array<f32>;
-@group(0) @binding(1) var<storage, read> update_columns4: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> schedule: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> parameters4: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read_write> first_moments4: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read_write> second_moments4: array<vec4<f32>>;
+// [R, B, N]: what the outputs should be.
+@group(0) @binding(2) var<storage, read> targets: array<f32>;
+// [R, steps] of (1 / samples, ...); see dense_update.wgsl.
+@group(0) @binding(4) var<storage, read> schedule: array<vec4<f32>>;
+// [R, B]; NOTHING marks an empty place.
+@group(0) @binding(5) var<storage, read> batch_labels: array<u32>;
+// [R, B, chunks of TALLY_ROWS]: sums over steps of the squared errors.
+@group(0) @binding(6) var<storage, read_write> error_tallies: array<f32>;
 
-struct Stepped {
-    w: vec4<f32>,
-    m: vec4<f32>,
-    v: vec4<f32>,
-}
-
-// torch.optim.Adam and AdamW: epsilon is added after the bias correction of the root.
-fn adam(w: vec4<f32>, m: vec4<f32>, v: vec4<f32>, gradient: vec4<f32>, now: vec4<f32>) -> Stepped {
-    let rate = now.w * update.rate_scale;
-    let decay = select(1.0, 1.0 - rate * update.weight_decay, update.decoupled == 1u);
-    let g = gradient + select(update.weight_decay, 0.0, update.decoupled == 1u) * w;
-    let next_m = update.beta1 * m + (1.0 - update.beta1) * g;
-    let next_v = update.beta2 * v + (1.0 - update.beta2) * g * g;
-    let next_w = w * decay - now.y * update.rate_scale * next_m / (sqrt(next_v) * now.z + update.epsilon);
-    return Stepped(next_w, next_m, next_v);
-}
-
-// torch.optim.SGD with momentum beta1 and no dampening.
-fn sgd(w: vec4<f32>, m: vec4<f32>, gradient: vec4<f32>, now: vec4<f32>) -> Stepped {
-    let next_m = update.beta1 * m + gradient + update.weight_decay * w;
-    return Stepped(w - now.w * update.rate_scale * next_m, next_m, vec4<f32>());
-}
-
-fn adam_four(place: u32, gradient: vec4<f32>, now: vec4<f32>) {
-    let next = adam(parameters4[place], first_moments4[place], second_moments4[place], gradient, now);
-    parameters4[place] = next.w;
-    first_moments4[place] = next.m;
-    second_moments4[place] = next.v;
-}
-
-fn sgd_four(place: u32, gradient: vec4<f32>, now: vec4<f32>) {
-    let next = sgd(parameters4[place], first_moments4[place], gradient, now);
-    parameters4[place] = next.w;
-    first_moments4[place] = next.m;
-}
-
-// One element of buffers that are seen as vec4: a bias can begin anywhere.
-fn adam_element(element: u32, gradient: f32, now: vec4<f32>) {
-    let place = element / 4u;
-    let lane = element % 4u;
-    let next = adam(
-        vec4(parameters4[place][lane]), vec4(first_moments4[place][lane]),
-        vec4(second_moments4[place][lane]), vec4(gradient), now,
-    );
-    parameters4[place][lane] = next.w.x;
-    first_moments4[place][lane] = next.m.x;
-    second_moments4[place][lane] = next.v.x;
-}
-
-fn sgd_element(element: u32, gradient: f32, now: vec4<f32>) {
-    let place = element / 4u;
-    let lane = element % 4u;
-    let next = sgd(vec4(parameters4[place][lane]), vec4(first_moments4[place][lane]), vec4(gradient), now);
-    parameters4[place][lane] = next.w.x;
-    first_moments4[place][lane] = next.m.x;
-}
-
-// The gradient of eight rows by the lane's four columns.
-fn gradient_tile(first_row: u32, lane: u32, column4: u32, replica: u32) -> Tile {
-    var tile: Tile;
-    let row = update.row_side_first + min(first_row + lane, update.rows - 1u);
-    for (var b = 0u; b < update.batch; b++) {
-        let line = replica * update.batch + b;
-        add_outer(
-            &tile,
-            update_columns4[line * (update.columns / 4u) + column4],
-            update_rows[line * update.row_side_width + row],
-        );
+// From a finished sum to the gradient before the activation, which goes to `sums`; gives the squared error.
+fn store_residual(sum: f32, row: u32, end: u32, sample: u32, replica: u32) -> f32 {
+    if row >= end || sample >= product.batch { return 0.0; }
+    let line = replica * product.batch + sample;
+    let at = line * product.row_side_width + row;
+    if batch_labels[line] == NOTHING {
+        sums[at] = 0.0;
+        return 0.0;
     }
-    return tile;
+    let y = output4(sum, row - product.row_side_first, replica);
+    let error = y - targets[at];
+    let weight = 2.0 * schedule[replica * product.steps + product.step].x / f32(product.whole_width);
+    sums[at] = weight * error * derivative(y, product.activation);
+    return error * error;
 }
 
-// The gradient of row biases: one row in each lane.
-fn bias_gradient_row(row: u32, replica: u32) -> f32 {
-    let column = update.row_side_first + min(row, update.rows - 1u);
-    var sum = 0.0;
-    for (var b = 0u; b < update.batch; b++) {
-        sum += update_rows[(replica * update.batch + b) * update.row_side_width + column];
-    }
-    return sum;
-}
-
-fn bias_gradient_columns4(column4: u32, replica: u32) -> vec4<f32> {
-    var sum = vec4<f32>();
-    for (var b = 0u; b < update.batch; b++) {
-        sum += update_columns4[(replica * update.batch + b) * (update.columns / 4u) + column4];
-    }
-    return sum;
-}
-
-// Lanes run over groups of four columns; eight rows are broadcast. The biases of rows are updated by the
-// first workgroup of each row tile, a row in each lane.
+// Lanes run over pairs of rows, eight samples are broadcast; a workgroup goes over the rows of one tally.
 @compute @workgroup_size(8, 1, 1)
-fn dense_lanes_update_adam(
-    @builtin(global_invocation_id) id: vec3<u32>,
+fn dense_lanes_residual(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
     let replica = group.z;
-    let now = schedule[replica * update.steps + update.step];
-    if now.x == 0.0 { return; }
-    let columns4 = update.columns / 4u;
-    let first_row = group.y * 8u;
-    let base = replica * update.replica_stride;
-    let tile = gradient_tile(first_row, lane, min(id.x, columns4 - 1u), replica);
-    if id.x < columns4 {
-        let first = (update.weight_offset + base) / 4u + first_row * columns4 + id.x;
-        for (var i = 0u; i < 8u; i++) {
-            if first_row + i < update.rows { adam_four(first + i * columns4, tile[i], now); }
+    let chunk = product.first_chunk + group.x;
+    let first_sample = group.y * 8u;
+    let first_row = max(chunk * TALLY_ROWS, product.row_side_first);
+    let end = min((chunk + 1u) * TALLY_ROWS, product.row_side_first + product.rows);
+    let other_at = sample_at(first_sample + lane, replica);
+    var squares: Eight;
+    for (var tile = first_row; tile < end; tile += 16u) {
+        let row = tile + lane;
+        let upper_at = row_at(row - product.row_side_first, replica);
+        let lower_at = row_at(row + 8u - product.row_side_first, replica);
+        var upper: Eight;
+        var lower: Eight;
+        for (var k = 0u; k < product.columns / 4u; k++) {
+            let other = column_side4[other_at + k];
+            add_dot(&upper, weights4[upper_at + k], other);
+            add_dot(&lower, weights4[lower_at + k], other);
+        }
+        for (var j = 0u; j < 8u; j++) {
+            squares[j] += store_residual(upper[j], row, end, first_sample + j, replica)
+                + store_residual(lower[j], row + 8u, end, first_sample + j, replica);
         }
     }
-    if update.bias == BIAS_ROWS && group.x == 0u && first_row + lane < update.rows {
-        let row = first_row + lane;
-        adam_element(update.bias_offset + base + row, bias_gradient_row(row, replica), now);
+    var mine = 0.0;
+    for (var j = 0u; j < 8u; j++) {
+        let total = subgroupAdd(squares[j]);
+        mine = select(mine, total, lane == j);
     }
-    if update.bias == BIAS_COLUMNS && group.y == 0u && id.x < columns4 {
-        let gradient = bias_gradient_columns4(id.x, replica);
-        for (var i = 0u; i < 4u; i++) {
-            adam_element(update.bias_offset + base + id.x * 4u + i, gradient[i], now);
-        }
-    }
-}
-
-@compute @workgroup_size(8, 1, 1)
-fn dense_lanes_update_sgd(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let replica = group.z;
-    let now = schedule[replica * update.steps + update.step];
-    if now.x == 0.0 { return; }
-    let columns4 = update.columns / 4u;
-    let first_row = group.y * 8u;
-    let base = replica * update.replica_stride;
-    let tile = gradient_tile(first_row, lane, min(id.x, columns4 - 1u), replica);
-    if id.x < columns4 {
-        let first = (update.weight_offset + base) / 4u + first_row * columns4 + id.x;
-        for (var i = 0u; i < 8u; i++) {
-            if first_row + i < update.rows { sgd_four(first + i * columns4, tile[i], now); }
-        }
-    }
-    if update.bias == BIAS_ROWS && group.x == 0u && first_row + lane < update.rows {
-        let row = first_row + lane;
-        sgd_element(update.bias_offset + base + row, bias_gradient_row(row, replica), now);
-    }
-    if update.bias == BIAS_COLUMNS && group.y == 0u && id.x < columns4 {
-        let gradient = bias_gradient_columns4(id.x, replica);
-        for (var i = 0u; i < 4u; i++) {
-            sgd_element(update.bias_offset + base + id.x * 4u + i, gradient[i], now);
-        }
+    if first_sample + lane < product.batch {
+        error_tallies[(replica * product.batch + first_sample + lane) * product.chunks + chunk] += mine;
     }
 }

@@ -61,11 +61,19 @@ impl DataDirOption {
     }
 }
 
+/// Billions of what a kernel's shapes say it does, in so many seconds; a dash where that is not counted.
+fn counted(number: u64, write: &dyn Fn(f64) -> String, seconds: f64) -> String {
+    if number == 0 { "-".into() } else { write(number as f64 * 1e-9 / seconds) }
+}
+
 /// Prints what the kernels cost, where that was asked for: on stderr where stdout is for `json`.
 pub fn print_profile(gpu: &Gpu, json: bool) -> anyhow::Result<()> {
     let Some(profile) = gpu.profile() else { return Ok(()) };
-    let mut table =
-        Table::new("profile", "Kernels on the device", &["kernel", "calls", "total", "mean", "share"]);
+    let mut table = Table::new(
+        "profile",
+        "Kernels on the device",
+        &["kernel", "calls", "total", "mean", "share", "moved", "GB/s", "GFLOP/s"],
+    );
     for kernel in &profile.kernels {
         table.push([
             kernel.kernel.clone(),
@@ -73,6 +81,9 @@ pub fn print_profile(gpu: &Gpu, json: bool) -> anyhow::Result<()> {
             format!("{:.3} s", kernel.total),
             format!("{:.1} us", kernel.mean * 1e6),
             format::percent(kernel.share),
+            counted(kernel.bytes, &|bytes| format!("{bytes:.2} GB"), 1.0),
+            counted(kernel.bytes, &|rate| format!("{rate:.1}"), kernel.total),
+            counted(kernel.operations, &|rate| format!("{rate:.1}"), kernel.total),
         ]);
     }
     if json {

@@ -15,6 +15,8 @@ pub const SHADERS: &[(&str, &str)] = &[
     ("conv3x3", include_str!("../../shaders/conv3x3.wgsl")),
     ("dense", include_str!("../../shaders/dense.wgsl")),
     ("dense_lanes", include_str!("../../shaders/dense_lanes.wgsl")),
+    ("dense_update", include_str!("../../shaders/dense_update.wgsl")),
+    ("dense_update_lanes", include_str!("../../shaders/dense_update_lanes.wgsl")),
     ("elementwise", include_str!("../../shaders/elementwise.wgsl")),
     ("gather", include_str!("../../shaders/gather.wgsl")),
     ("loss", include_str!("../../shaders/loss.wgsl")),

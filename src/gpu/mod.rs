@@ -19,7 +19,7 @@ pub use kernel::{
     Field, FieldKind, Grid, Immediates, Kernel, NO_IMMEDIATES, NoImmediates, SHADERS, shader_source,
 };
 pub use profile::{KernelTime, Profile};
-pub use recorder::{Dispatch, Recorder};
+pub use recorder::{Cost, Dispatch, Recorder};
 pub use shard::{RowRange, split_rows};
 
 pub(crate) use kernel::{ImmediateField, immediates};

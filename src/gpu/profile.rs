@@ -1,6 +1,6 @@
 //! Timing kernels on the device.
 
-use super::Gpu;
+use super::{Cost, Gpu};
 use crate::{Error, Result};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -22,6 +22,10 @@ pub struct KernelTime {
     pub mean: f64,
     /// Part of the time of all kernels, 0 to 1.
     pub share: f64,
+    /// Bytes that all calls moved, counted from shapes; 0 where that is not counted.
+    pub bytes: u64,
+    /// Operations of the products in all calls, counted from shapes; 0 where that is not counted.
+    pub operations: u64,
 }
 
 /// What all kernels cost, the dearest first.
@@ -31,6 +35,14 @@ pub struct Profile {
     pub kernels: Vec<KernelTime>,
 }
 
+/// What the calls of one kernel came to.
+#[derive(Clone, Copy, Debug, Default)]
+struct Spent {
+    calls: u64,
+    seconds: f64,
+    cost: Cost,
+}
+
 /// Timestamps of the dispatches recorded since the last submit.
 #[derive(Debug)]
 pub(super) struct Timestamps {
@@ -38,8 +50,8 @@ pub(super) struct Timestamps {
     resolved: wgpu::Buffer,
     readback: wgpu::Buffer,
     nanoseconds: f64,
-    pending: Mutex<Vec<&'static str>>,
-    spent: Mutex<BTreeMap<&'static str, (u64, f64)>>,
+    pending: Mutex<Vec<(&'static str, Cost)>>,
+    spent: Mutex<BTreeMap<&'static str, Spent>>,
 }
 
 impl Timestamps {
@@ -66,7 +78,7 @@ impl Timestamps {
         }
     }
 
-    fn pending(&self) -> std::sync::MutexGuard<'_, Vec<&'static str>> {
+    fn pending(&self) -> std::sync::MutexGuard<'_, Vec<(&'static str, Cost)>> {
         self.pending.lock().unwrap_or_else(|e| e.into_inner())
     }
 
@@ -74,10 +86,10 @@ impl Timestamps {
         self.pending().len() as u32 == CAPACITY
     }
 
-    pub fn next(&self, kernel: &'static str) -> wgpu::ComputePassTimestampWrites<'_> {
+    pub fn next(&self, kernel: &'static str, cost: Cost) -> wgpu::ComputePassTimestampWrites<'_> {
         let mut pending = self.pending();
         let first = pending.len() as u32 * 2;
-        pending.push(kernel);
+        pending.push((kernel, cost));
         wgpu::ComputePassTimestampWrites {
             query_set: &self.queries,
             beginning_of_pass_write_index: Some(first),
@@ -108,25 +120,29 @@ impl Timestamps {
         drop(view);
         self.readback.unmap();
         let mut spent = self.spent.lock().unwrap_or_else(|e| e.into_inner());
-        for (kernel, stamp) in kernels.into_iter().zip(stamps.chunks_exact(2)) {
+        for ((kernel, cost), stamp) in kernels.into_iter().zip(stamps.chunks_exact(2)) {
             let entry = spent.entry(kernel).or_default();
-            entry.0 += 1;
-            entry.1 += stamp[1].saturating_sub(stamp[0]) as f64 * self.nanoseconds * 1e-9;
+            entry.calls += 1;
+            entry.cost.bytes += cost.bytes;
+            entry.cost.operations += cost.operations;
+            entry.seconds += stamp[1].saturating_sub(stamp[0]) as f64 * self.nanoseconds * 1e-9;
         }
         Ok(())
     }
 
     pub fn profile(&self) -> Profile {
         let spent = self.spent.lock().unwrap_or_else(|e| e.into_inner());
-        let all: f64 = spent.values().map(|(_, seconds)| seconds).sum();
+        let all: f64 = spent.values().map(|spent| spent.seconds).sum();
         let mut kernels: Vec<_> = spent
             .iter()
-            .map(|(kernel, &(calls, total))| KernelTime {
+            .map(|(kernel, spent)| KernelTime {
                 kernel: kernel.to_string(),
-                calls,
-                total,
-                mean: total / calls.max(1) as f64,
-                share: if all > 0.0 { total / all } else { 0.0 },
+                calls: spent.calls,
+                total: spent.seconds,
+                mean: spent.seconds / spent.calls.max(1) as f64,
+                share: if all > 0.0 { spent.seconds / all } else { 0.0 },
+                bytes: spent.cost.bytes,
+                operations: spent.cost.operations,
             })
             .collect();
         kernels.sort_by(|a, b| b.total.total_cmp(&a.total));

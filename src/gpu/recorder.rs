@@ -15,6 +15,17 @@ pub struct Dispatch {
     groups: [u32; 3],
     /// Where the immediates hold the number of the step, if they do.
     step_offset: Option<usize>,
+    /// What it costs, where whoever made it has counted.
+    pub(super) cost: Cost,
+}
+
+/// What a dispatch costs, counted from shapes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Bytes that have to be read from memory and written to it, each value once.
+    pub bytes: u64,
+    /// Multiplications and additions of the products; what each value costs besides is left out.
+    pub operations: u64,
 }
 
 impl Dispatch {
@@ -30,7 +41,24 @@ impl Dispatch {
             .iter()
             .find(|(name, ..)| name == "step")
             .map(|(_, offset, _)| *offset as usize);
-        Self { compiled, bind_group, immediates: immediates.to_vec(), groups, step_offset }
+        Self {
+            compiled,
+            bind_group,
+            immediates: immediates.to_vec(),
+            groups,
+            step_offset,
+            cost: Cost::default(),
+        }
+    }
+
+    /// Notes what it costs: `values` of four bytes read or written, and operations of the products.
+    pub(crate) fn moving(self, values: usize, operations: usize) -> Self {
+        Self { cost: Cost { bytes: 4 * values as u64, operations: operations as u64 }, ..self }
+    }
+
+    /// What it costs, counted from shapes; zeros where nobody has counted.
+    pub fn cost(&self) -> Cost {
+        self.cost
     }
 
     /// The kernel's entry point.
@@ -62,7 +90,7 @@ impl<'g> Recorder<'g> {
                 self.flush()?;
             }
             self.pass = None;
-            let writes = timestamps.next(dispatch.name());
+            let writes = timestamps.next(dispatch.name(), dispatch.cost);
             let mut pass = self.encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
                 label: Some(dispatch.name()),
                 timestamp_writes: Some(writes),

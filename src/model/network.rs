@@ -6,7 +6,8 @@ use crate::Result;
 use crate::gpu::{Buffer, Dispatch, Gpu, RowRange, Tensor, split_rows};
 use crate::ops::Schedule;
 use crate::ops::conv::Conv;
-use crate::ops::dense::{Arena, Dense, RowsAre, TrainedArena};
+use crate::ops::dense::{Arena, Carry, Dense, RowsAre, Targets, TrainedArena};
+use crate::ops::loss::{self, ErrorTallies};
 use crate::ops::pool::Pool;
 
 /// A layer with its place in the parameters.
@@ -106,6 +107,26 @@ pub struct Workspace {
     pub activations: Vec<Tensor>,
     /// The gradients before each layer's activation; empty where only the forward pass is wanted.
     pub gradients: Vec<Tensor>,
+}
+
+/// The dispatches of a training step that is taken many times.
+#[derive(Clone, Debug, Default)]
+pub struct StepPlan {
+    /// What has to run before the first step of a row of steps.
+    pub prologue: Vec<Dispatch>,
+    /// The step.
+    pub step: Vec<Dispatch>,
+}
+
+/// The loss of a step towards outputs that are the inputs again: their mean squared error.
+#[derive(Clone, Copy, Debug)]
+pub struct Reconstruction<'a> {
+    /// `[R, B]`: `NOTHING` marks an empty place of the batch.
+    pub labels: &'a Buffer,
+    /// Where squared errors are added.
+    pub tallies: &'a ErrorTallies,
+    /// Whether every step sees the same batch.
+    pub same_batch: bool,
 }
 
 impl Workspace {
@@ -225,6 +246,27 @@ impl Network {
         train: bool,
         input: Option<Tensor>,
     ) -> Result<Workspace> {
+        self.build_workspace(gpu, batch, (train, true), input)
+    }
+
+    /// Memory for training on batches of `batch` samples with [`reconstruction_step`](Self::reconstruction_step),
+    /// which does without the outputs where there is a kernel for that.
+    pub fn reconstruction_workspace(
+        &self,
+        gpu: &Gpu,
+        batch: usize,
+        input: Option<Tensor>,
+    ) -> Result<Workspace> {
+        self.build_workspace(gpu, batch, (true, !self.has_residual(gpu)), input)
+    }
+
+    fn build_workspace(
+        &self,
+        gpu: &Gpu,
+        batch: usize,
+        (train, outputs): (bool, bool),
+        input: Option<Tensor>,
+    ) -> Result<Workspace> {
         let tensor = |place, label| {
             Tensor::zeros_cut(gpu, label, self.replicas(), batch, &self.ranges(gpu, batch, place))
         };
@@ -242,14 +284,18 @@ impl Network {
             true => Tensor::zeros_cut(gpu, label, self.replicas(), batch, &cut),
             false => tensor(place, label),
         };
-        let mut activations = vec![input];
-        for place in 1..=last {
-            activations.push(after(place, "activations")?);
-        }
-        let gradients = match train {
+        let gradients: Vec<_> = match train {
             true => (1..=last).map(|place| after(place, "gradients")).collect::<Result<_>>()?,
             false => Vec::new(),
         };
+        let mut activations = vec![input];
+        for place in 1..=last {
+            activations.push(match gradients.last() {
+                // Outputs that nobody stores: their gradient stands in their place.
+                Some(gradient) if place == last && !outputs => gradient.clone(),
+                _ => after(place, "activations")?,
+            });
+        }
         Ok(Workspace { activations, gradients })
     }
 
@@ -263,6 +309,17 @@ impl Network {
         Ok(dispatches)
     }
 
+    fn trained_arenas(&self) -> Vec<TrainedArena> {
+        let arenas = self.parameters.arenas.iter().zip(&self.moments);
+        arenas
+            .map(|(parameters, (first, second))| TrainedArena {
+                parameters: parameters.clone(),
+                first_moments: first.clone(),
+                second_moments: second.clone(),
+            })
+            .collect()
+    }
+
     /// From the gradient at the output back to the first layer, updating each layer once its input
     /// gradient has been taken.
     pub fn backward(
@@ -272,29 +329,109 @@ impl Network {
         optimizer: &Optimizer,
         schedule: &Schedule,
     ) -> Result<Vec<Dispatch>> {
-        let arenas: Vec<_> = self
-            .parameters
-            .arenas
-            .iter()
-            .zip(&self.moments)
-            .map(|(parameters, (first, second))| TrainedArena {
-                parameters: parameters.clone(),
-                first_moments: first.clone(),
-                second_moments: second.clone(),
-            })
-            .collect();
+        self.backward_to(gpu, workspace, (optimizer, schedule), 0)
+    }
+
+    /// As [`backward`](Self::backward), down to layer `first`.
+    fn backward_to(
+        &self,
+        gpu: &Gpu,
+        workspace: &Workspace,
+        rule: (&Optimizer, &Schedule),
+        first: usize,
+    ) -> Result<Vec<Dispatch>> {
+        let arenas = self.trained_arenas();
         let mut dispatches = Vec::new();
-        for (place, layer) in self.layers.iter().enumerate().rev() {
+        for (place, layer) in self.layers.iter().enumerate().skip(first).rev() {
             let (input, gradient) = (&workspace.activations[place], &workspace.gradients[place]);
             if place > 0 {
                 let before = self.layers[place - 1].activation();
                 let into = &workspace.gradients[place - 1];
+                if let Layer::Dense(dense) = layer {
+                    let carry = Carry::InputGradient { before, into };
+                    if let Some(both) = dense.update_and_carry(gpu, &arenas, rule, input, gradient, carry)? {
+                        dispatches.extend(both);
+                        continue;
+                    }
+                }
                 let arenas = &self.parameters.arenas;
                 dispatches.extend(layer.backward_input(gpu, arenas, gradient, (input, before), into)?);
             }
-            dispatches.extend(layer.update(gpu, &arenas, (optimizer, schedule), input, gradient)?);
+            dispatches.extend(layer.update(gpu, &arenas, rule, input, gradient)?);
         }
         Ok(dispatches)
+    }
+
+    /// The last layer, where it can do without storing its outputs.
+    fn residual_layer(&self, gpu: &Gpu) -> Option<&Dense> {
+        match self.layers.last() {
+            Some(Layer::Dense(layer)) if layer.has_residual(gpu, &self.parameters.arenas) => Some(layer),
+            _ => None,
+        }
+    }
+
+    fn has_residual(&self, gpu: &Gpu) -> bool {
+        self.residual_layer(gpu).is_some()
+    }
+
+    /// A training step towards outputs that are the inputs again, with as few passes over wide matrices as can
+    /// be: the last layer's outputs become their gradient at once; its update carries its input gradient on; and
+    /// where every step sees the same batch, the first layer's update carries on its outputs for the next step.
+    pub fn reconstruction_step(
+        &self,
+        gpu: &Gpu,
+        workspace: &Workspace,
+        (optimizer, schedule): (&Optimizer, &Schedule),
+        loss: &Reconstruction<'_>,
+    ) -> Result<StepPlan> {
+        let arenas = &self.parameters.arenas;
+        let (last, mut plan) = (self.layers.len() - 1, StepPlan::default());
+        let carried = self.next_outputs(gpu, workspace, (optimizer, schedule), loss.same_batch)?;
+        for (place, layer) in self.layers.iter().enumerate() {
+            let (input, output) = (&workspace.activations[place], &workspace.activations[place + 1]);
+            let into = if place == 0 && carried.is_some() { &mut plan.prologue } else { &mut plan.step };
+            match self.residual_layer(gpu).filter(|_| place == last) {
+                None => into.extend(layer.forward(gpu, arenas, input, output)?),
+                Some(dense) => {
+                    let targets = Targets { values: workspace.input(), labels: loss.labels, schedule };
+                    let residual = dense.residual(gpu, arenas, input, targets, output, loss.tallies)?;
+                    into.extend(residual.unwrap_or_default());
+                }
+            }
+        }
+        if !self.has_residual(gpu) {
+            plan.step.extend(loss::mean_squared_error(
+                gpu,
+                (workspace.output(), self.output_activation()),
+                workspace.input(),
+                loss.labels,
+                schedule,
+                workspace.output_gradient(),
+                (loss.tallies, &gpu.zeros("spare", 4)?),
+            )?);
+        }
+        let first = usize::from(carried.is_some());
+        plan.step.extend(self.backward_to(gpu, workspace, (optimizer, schedule), first)?);
+        plan.step.extend(carried.unwrap_or_default());
+        Ok(plan)
+    }
+
+    /// The first layer's update with its outputs for the next step, where that can be.
+    fn next_outputs(
+        &self,
+        gpu: &Gpu,
+        workspace: &Workspace,
+        rule: (&Optimizer, &Schedule),
+        same_batch: bool,
+    ) -> Result<Option<Vec<Dispatch>>> {
+        match self.layers.first() {
+            Some(Layer::Dense(dense)) if same_batch && self.layers.len() > 1 => {
+                let (input, gradient) = (workspace.input(), &workspace.gradients[0]);
+                let carry = Carry::NextOutputs { into: &workspace.activations[1] };
+                dense.update_and_carry(gpu, &self.trained_arenas(), rule, input, gradient, carry)
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Forgets the optimiser's moments, as a new optimiser does.

@@ -1,8 +1,8 @@
 //! Losses with their gradients and their tallies.
 
 use super::{Activation, Schedule};
-use crate::Result;
-use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
+use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, RowRange, Tensor, immediates};
+use crate::{Error, Result};
 
 immediates! {
     struct Loss {
@@ -18,7 +18,7 @@ immediates! {
 }
 
 /// Outputs that one lane of the mean squared error adds up.
-const CHUNK: usize = 256;
+pub(super) const ERROR_CHUNK: usize = 256;
 
 /// Cross-entropy of the softmax of `outputs` `[R, B, C]` against the labels `[R, B]` of the batch, with
 /// the gradient of its mean. Adds to `tallies` `[R, B, 2]`: the loss, and 1 for a right answer.
@@ -55,7 +55,7 @@ pub fn softmax_cross_entropy(
 /// Sums of squared errors, `[R, B, chunks]` for each shard of the output.
 #[derive(Clone, Debug)]
 pub struct ErrorTallies {
-    shards: Vec<(Buffer, usize)>,
+    shards: Vec<(RowRange, Buffer, usize)>,
     replicas: usize,
     batch: usize,
 }
@@ -67,17 +67,27 @@ impl ErrorTallies {
             .shards
             .iter()
             .map(|shard| {
-                let chunks = shard.range.len.div_ceil(CHUNK);
-                Ok((gpu.zeros("error tallies", outputs.replicas * outputs.batch * chunks)?, chunks))
+                let chunks = shard.range.len.div_ceil(ERROR_CHUNK);
+                let tallies = outputs.replicas * outputs.batch * chunks;
+                Ok((shard.range, gpu.zeros("error tallies", tallies)?, chunks))
             })
             .collect::<Result<_>>()?;
         Ok(Self { shards, replicas: outputs.replicas, batch: outputs.batch })
     }
 
+    /// The tallies of the shard that holds these columns, and how many chunks a line of it has.
+    pub(super) fn of(&self, range: RowRange) -> Result<(&Buffer, usize)> {
+        let holds = |s: &RowRange| s.start <= range.start && range.start + range.len <= s.start + s.len;
+        let found = self.shards.iter().find(|(columns, ..)| holds(columns));
+        found.map(|(_, buffer, chunks)| (buffer, *chunks)).ok_or_else(|| {
+            Error::device("tallies are cut otherwise than a layer", "this is a fault of fedfunnel; report it")
+        })
+    }
+
     /// Sum of squared errors of each place of the batch, `[R, B]`, since the last call; starts over.
     pub fn take(&self, gpu: &Gpu) -> Result<Vec<f64>> {
         let mut sums = vec![0.0; self.replicas * self.batch];
-        for (buffer, chunks) in &self.shards {
+        for (_, buffer, chunks) in &self.shards {
             let values: Vec<f32> = gpu.read(buffer)?;
             for (line, part) in values.chunks_exact(*chunks).enumerate() {
                 sums[line] += part.iter().map(|&v| f64::from(v)).sum::<f64>();
@@ -111,10 +121,10 @@ pub fn mean_squared_error(
                 step: 0,
                 gradient: gradients.is_some().into(),
                 whole_width: outputs.width as u32,
-                chunk: CHUNK as u32,
+                chunk: ERROR_CHUNK as u32,
                 activation: activation.code(),
             };
-            let (tally, chunks) = &tallies.shards[place];
+            let (_, tally, chunks) = &tallies.shards[place];
             gpu.dispatch(
                 &Kernel::new("loss", "mean_squared_error"),
                 &immediates,

@@ -11,7 +11,7 @@ use naga::{AddressSpace, Module, ResourceBinding, ShaderStage};
 use std::collections::BTreeSet;
 
 /// The only files whose lanes read each other's values; they run where the adapter can do that.
-const SUBGROUP_FILES: &[&str] = &["conv3x3", "dense_lanes"];
+const SUBGROUP_FILES: &[&str] = &["conv3x3", "dense_lanes", "dense_update_lanes"];
 
 /// What a file may ask of a device.
 fn capabilities(shader: &str) -> Capabilities {
@@ -67,9 +67,10 @@ fn emit_spirv(
     use spv::Capability as Needs;
     let mut capabilities = vec![Needs::Shader];
     if subgroups {
-        // Those of what wgpu grants that shuffles and broadcasts need.
+        // Those of what wgpu grants that sums, shuffles and broadcasts need.
         capabilities.extend([
             Needs::GroupNonUniform,
+            Needs::GroupNonUniformArithmetic,
             Needs::GroupNonUniformBallot,
             Needs::GroupNonUniformShuffle,
             Needs::GroupNonUniformShuffleRelative,
@@ -216,8 +217,8 @@ fn every_file_is_valid_and_is_emitted_for_every_back_end() {
 
 #[test]
 fn every_variant_is_valid_and_is_emitted_for_every_back_end() {
-    for variant in variants::ALL {
-        let kernel = variant.kernel;
+    let carry = variants::all_carry().map(|variant| variant.kernel);
+    for kernel in variants::ALL.iter().map(|variant| variant.kernel).chain(carry) {
         let name = format!("shaders/{}.wgsl {:?}", kernel.shader, kernel.tiles);
         let source = kernel.source().unwrap();
         for (tile, value) in kernel.tiles {

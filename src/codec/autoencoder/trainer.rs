@@ -3,7 +3,7 @@
 use super::{SnapshotBatch, Standard};
 use crate::data::epoch_order;
 use crate::gpu::{Buffer, Dispatch, Gpu, RowRange, Tensor};
-use crate::model::{AutoencoderSpec, Network, Optimizer, ScheduleWriter, Workspace};
+use crate::model::{self, AutoencoderSpec, Network, Optimizer, ScheduleWriter, StepPlan, Workspace};
 use crate::ops::gather::{self, NOTHING, SampleIndex};
 use crate::ops::loss::{self, ErrorTallies};
 use crate::ops::standardize::Standards;
@@ -45,7 +45,7 @@ pub struct Trainer<'g> {
     settings: TrainerSettings,
     train: Pass,
     held_out: Option<Pass>,
-    step: Vec<Dispatch>,
+    plan: StepPlan,
     batch: usize,
     steps_per_epoch: usize,
     index: SampleIndex,
@@ -91,29 +91,22 @@ impl<'g> Trainer<'g> {
         let index = SampleIndex { buffer: gpu.zeros("snapshot index", replicas * steps * batch)?, steps };
         // A full batch is the data as it lies; a smaller one is gathered.
         let full = batch == most;
-        let mut step = Vec::new();
+        let mut gather = Vec::new();
         let (input, labels) = match full {
             true => (data.values.clone(), data.labels.clone()),
             false => {
                 let input = Tensor::zeros_cut(gpu, "batch", replicas, batch, &ranges)?;
                 let labels = gpu.zeros("batch labels", replicas * batch)?;
-                step.extend(gather::rows(gpu, &data.values, &index, &labels, &input)?);
+                gather.extend(gather::rows(gpu, &data.values, &index, &labels, &input)?);
                 (input, labels)
             }
         };
-        let workspace = network.workspace(gpu, batch, true, Some(input))?;
+        let workspace = network.reconstruction_workspace(gpu, batch, Some(input))?;
         let tallies = ErrorTallies::new(gpu, workspace.output())?;
-        step.extend(network.forward(gpu, &workspace)?);
-        step.extend(loss::mean_squared_error(
-            gpu,
-            (workspace.output(), network.output_activation()),
-            workspace.input(),
-            &labels,
-            &writer.schedule,
-            workspace.output_gradient(),
-            (&tallies, &gpu.zeros("spare", 4)?),
-        )?);
-        step.extend(network.backward(gpu, &workspace, &settings.optimizer, &writer.schedule)?);
+        let loss = model::Reconstruction { labels: &labels, tallies: &tallies, same_batch: full };
+        let rule = (&settings.optimizer, &writer.schedule);
+        let mut plan = network.reconstruction_step(gpu, &workspace, rule, &loss)?;
+        plan.step.splice(0..0, gather);
         let train_pass = Pass::new(gpu, &network, data, train, (&writer, &standards))?;
         let held_out_pass = match held_out.iter().any(|rows| !rows.is_empty()) {
             true => {
@@ -133,7 +126,7 @@ impl<'g> Trainer<'g> {
             settings,
             train: train_pass,
             held_out: held_out_pass,
-            step,
+            plan,
             batch,
             steps_per_epoch,
             index,
@@ -179,6 +172,7 @@ impl<'g> Trainer<'g> {
         let steps = self.steps_per_epoch;
         let counts = &self.train.data.counts;
         let mut left = epochs;
+        self.gpu.run(&self.plan.prologue)?;
         while left > 0 {
             let now = left.min(window / steps);
             let mut numbers = vec![NOTHING; counts.len() * window * batch];
@@ -196,7 +190,7 @@ impl<'g> Trainer<'g> {
                 counts[replica].saturating_sub(step % steps * batch).min(batch)
             });
             let mut done = 0;
-            self.gpu.run_steps(&self.step, 0..(now * steps) as u32, &mut |count| {
+            self.gpu.run_steps(&self.plan.step, 0..(now * steps) as u32, &mut |count| {
                 let before = done / steps as u32;
                 done += count;
                 progress(done / steps as u32 - before);

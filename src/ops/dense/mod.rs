@@ -1,6 +1,11 @@
 //! Dense layers, shard by shard: forward, input gradient, and the update that needs no gradient buffer.
 
+mod carry;
+mod residual;
 pub mod variants;
+
+pub use carry::Carry;
+pub use residual::Targets;
 
 use super::{Activation, Schedule};
 use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, RowRange, Tensor, immediates, split_rows};
@@ -24,6 +29,9 @@ immediates! {
         first_chunk: u32,
         chunks: u32,
         replicas: u32,
+        steps: u32,
+        step: u32,
+        whole_width: u32,
     }
 }
 
@@ -46,6 +54,10 @@ immediates! {
         epsilon: f32,
         weight_decay: f32,
         decoupled: u32,
+        chunk_rows: u32,
+        first_chunk: u32,
+        replicas: u32,
+        carry: u32,
     }
 }
 
@@ -107,6 +119,14 @@ pub struct TrainedArena {
     pub first_moments: Buffer,
     /// Adam's second moments.
     pub second_moments: Option<Buffer>,
+}
+
+impl TrainedArena {
+    fn second_moments(&self) -> Result<&Buffer> {
+        let fault =
+            || Error::device("Adam without second moments", "this is a fault of fedfunnel; report it");
+        self.second_moments.as_ref().ok_or_else(fault)
+    }
 }
 
 const EPILOGUE_NONE: u32 = 0;
@@ -209,6 +229,7 @@ impl Dense {
             first_chunk: 0,
             chunks: 1,
             replicas: row_side.replicas as u32,
+            ..Default::default()
         })
     }
 
@@ -226,6 +247,15 @@ impl Dense {
             },
         };
         ranges.into_iter().map(piece).collect()
+    }
+
+    /// Notes what a pass over a shard's matrix costs that reads or writes its values, and the moments along
+    /// with them, `times` times: every value of matrix and row side once, a multiplication and an addition of
+    /// each weight for each sample.
+    fn count(&self, dispatch: Dispatch, shard: &DenseShard, row_side: &Tensor, times: usize) -> Dispatch {
+        let weights = row_side.replicas * shard.range.len * self.columns();
+        let rows = row_side.replicas * row_side.batch * shard.range.len;
+        dispatch.moving(times * weights + rows, 2 * weights * row_side.batch)
     }
 
     fn by_four(&self, shard: &DenseShard, arena: &Arena) -> bool {
@@ -262,12 +292,13 @@ impl Dense {
                     Epilogue::Backward(outputs, _) => row_side_of(outputs, shard.range)?.0,
                 };
                 let (weights, column_side) = variant.names();
-                gpu.dispatch(
+                let dispatch = gpu.dispatch(
                     &variant.kernel,
                     &immediates,
                     &[(weights, &arena.buffer), (column_side, columns), ("gate", gate), ("sums", sums)],
                     variant.grid(shard.range.len as u32, batch, replicas),
-                )
+                )?;
+                Ok(self.count(dispatch, &shard, row_side, 1))
             })
             .collect()
     }
@@ -309,7 +340,7 @@ impl Dense {
                 true => Grid(columns / 4, tiles * chunks_of(shard), replicas),
                 false => Grid(columns, batch * chunks_of(shard), replicas),
             };
-            dispatches.push(gpu.dispatch(
+            let dispatch = gpu.dispatch(
                 &variant.kernel,
                 &immediates,
                 &[
@@ -319,23 +350,37 @@ impl Dense {
                     ("sums", partial.as_ref().unwrap_or(result)),
                 ],
                 grid,
-            )?);
+            )?;
+            dispatches.push(self.count(dispatch, shard, row_side, 1));
             first_chunk += chunks_of(shard);
         }
         if let Some(partial) = partial {
-            // The bias, where there is one, is with the first shard.
-            let (shard, arena) = (&self.shards[0], &arenas[self.shards[0].arena]);
-            let mut immediates = self.product(shard, arena, row_side, epilogue)?;
-            immediates.chunks = chunks;
-            let gate = self.gate_of_columns(epilogue, &partial)?;
-            dispatches.push(gpu.dispatch(
-                &Kernel::new("dense", "dense_finish"),
-                &immediates,
-                &[("weights", &arena.buffer), ("chunk_sums", &partial), ("gate", gate), ("sums", result)],
-                Grid(columns, batch, replicas),
-            )?);
+            let arena = &arenas[self.shards[0].arena];
+            dispatches.push(self.finish(gpu, arena, row_side, (&partial, chunks), result, epilogue)?);
         }
         Ok(dispatches)
+    }
+
+    /// Adds chunk sums `[chunks, R, B, K]` up and finishes them. `arena` is that of the first shard, where
+    /// the bias of columns is.
+    fn finish(
+        &self,
+        gpu: &Gpu,
+        arena: &Arena,
+        row_side: &Tensor,
+        (partial, chunks): (&Buffer, u32),
+        result: &Buffer,
+        epilogue: &Epilogue<'_>,
+    ) -> Result<Dispatch> {
+        let mut immediates = self.product(&self.shards[0], arena, row_side, epilogue)?;
+        immediates.chunks = chunks;
+        let gate = self.gate_of_columns(epilogue, partial)?;
+        gpu.dispatch(
+            &Kernel::new("dense", "dense_finish"),
+            &immediates,
+            &[("weights", &arena.buffer), ("chunk_sums", partial), ("gate", gate), ("sums", result)],
+            Grid(self.columns() as u32, row_side.batch as u32, row_side.replicas as u32),
+        )
     }
 
     fn gate_of_columns<'a>(&self, epilogue: &Epilogue<'a>, spare: &'a Buffer) -> Result<&'a Buffer> {
@@ -343,6 +388,38 @@ impl Dense {
             Epilogue::Forward => Ok(spare),
             Epilogue::Backward(outputs, _) => outputs.whole(),
         }
+    }
+
+    fn update_of(
+        &self,
+        shard: &DenseShard,
+        arena: &TrainedArena,
+        optimizer: &Optimizer,
+        schedule: &Schedule,
+        row_side: &Tensor,
+    ) -> Result<Update> {
+        let (bias, bias_offset) = self.bias(shard);
+        let (_, row_side_width, row_side_first) = row_side_of(row_side, shard.range)?;
+        Ok(Update {
+            batch: row_side.batch as u32,
+            rows: shard.range.len as u32,
+            row_side_width,
+            row_side_first,
+            columns: self.columns() as u32,
+            weight_offset: shard.weight_offset as u32,
+            replica_stride: arena.parameters.stride as u32,
+            bias_offset,
+            bias,
+            steps: schedule.steps as u32,
+            step: 0,
+            rate_scale: self.rate_scale,
+            beta1: optimizer.first_decay(),
+            beta2: optimizer.beta2,
+            epsilon: optimizer.epsilon,
+            weight_decay: optimizer.weight_decay,
+            decoupled: (optimizer.kind == OptimizerKind::AdamW).into(),
+            ..Default::default()
+        })
     }
 
     /// Forms the weight gradient of the batch in registers and applies the optimiser to weights, biases
@@ -372,27 +449,8 @@ impl Dense {
             })
             .map(|(shard, variant)| {
                 let arena = &arenas[shard.arena];
-                let (bias, bias_offset) = self.bias(&shard);
-                let (rows, row_side_width, row_side_first) = row_side_of(row_side, shard.range)?;
-                let immediates = Update {
-                    batch: row_side.batch as u32,
-                    rows: shard.range.len as u32,
-                    row_side_width,
-                    row_side_first,
-                    columns: self.columns() as u32,
-                    weight_offset: shard.weight_offset as u32,
-                    replica_stride: arena.parameters.stride as u32,
-                    bias_offset,
-                    bias,
-                    steps: schedule.steps as u32,
-                    step: 0,
-                    rate_scale: self.rate_scale,
-                    beta1: optimizer.first_decay(),
-                    beta2: optimizer.beta2,
-                    epsilon: optimizer.epsilon,
-                    weight_decay: optimizer.weight_decay,
-                    decoupled: (optimizer.kind == OptimizerKind::AdamW).into(),
-                };
+                let (rows, ..) = row_side_of(row_side, shard.range)?;
+                let immediates = self.update_of(&shard, arena, optimizer, schedule, row_side)?;
                 let four = variant.by_four;
                 let pick = |one, vec4| if four { vec4 } else { one };
                 let mut buffers = vec![
@@ -403,13 +461,7 @@ impl Dense {
                     (pick("first_moments", "first_moments4"), &arena.first_moments),
                 ];
                 if adaptive {
-                    let moments = arena.second_moments.as_ref().ok_or_else(|| {
-                        Error::device(
-                            "Adam without second moments",
-                            "this is a fault of fedfunnel; report it",
-                        )
-                    })?;
-                    buffers.push((pick("second_moments", "second_moments4"), moments));
+                    buffers.push((pick("second_moments", "second_moments4"), arena.second_moments()?));
                 }
                 let columns = self.columns() as u32;
                 let rows = shard.range.len as u32;
@@ -417,7 +469,8 @@ impl Dense {
                     true => Grid(columns / 4, rows.div_ceil(variant.tile_rows), row_side.replicas as u32),
                     false => Grid(columns, rows, row_side.replicas as u32),
                 };
-                gpu.dispatch(&variant.kernel, &immediates, &buffers, grid)
+                let dispatch = gpu.dispatch(&variant.kernel, &immediates, &buffers, grid)?;
+                Ok(self.count(dispatch, &shard, row_side, if adaptive { 6 } else { 4 }))
             })
             .collect()
     }

@@ -18,8 +18,8 @@ pub struct Variant {
 }
 
 impl Variant {
-    const fn naive(entry: &'static str) -> Self {
-        let kernel = Kernel::new("dense", entry);
+    const fn naive(shader: &'static str, entry: &'static str) -> Self {
+        let kernel = Kernel::new(shader, entry);
         Self { kernel, by_four: false, by_sample: false, tile_rows: 1, tile_batch: 1 }
     }
 
@@ -42,9 +42,9 @@ impl Variant {
 }
 
 macro_rules! tiled {
-    ($entry:literal, $by_sample:literal, $lanes:literal, $rows:literal, $batch:literal) => {
+    ($shader:literal, $entry:literal, $by_sample:literal, $lanes:literal, $rows:literal, $batch:literal) => {
         Variant {
-            kernel: Kernel::new("dense", $entry).tiled(&[
+            kernel: Kernel::new($shader, $entry).tiled(&[
                 ("LANES", $lanes),
                 ("TILE_ROWS", $rows),
                 ("TILE_BATCH", $batch),
@@ -58,13 +58,19 @@ macro_rules! tiled {
 }
 
 /// A variant whose lanes share what they load; rows and samples per lane or per broadcast.
-const fn lanes(entry: &'static str, by_sample: bool, tile_rows: u32, tile_batch: u32) -> Variant {
-    let kernel = Kernel::new("dense_lanes", entry);
+const fn lanes(
+    shader: &'static str,
+    entry: &'static str,
+    by_sample: bool,
+    tile_rows: u32,
+    tile_batch: u32,
+) -> Variant {
+    let kernel = Kernel::new(shader, entry);
     Variant { kernel, by_four: true, by_sample, tile_rows, tile_batch }
 }
 
 /// Lanes that share what they load: a workgroup, which has to lie in one subgroup.
-const LANES: u32 = 8;
+pub(super) const LANES: u32 = 8;
 
 /// Whether lanes can share what they load, and should: with eight lanes a workgroup would leave most of a
 /// GPU's subgroup empty.
@@ -89,21 +95,21 @@ pub const ALL: &[Variant] = &[
     UPDATE_SGD_NAIVE,
     UPDATE_SGD,
 ];
-const ROWS_DOT_NAIVE: Variant = Variant::naive("dense_rows_dot_naive");
-const ROWS_DOT: Variant = tiled!("dense_rows_dot", false, 8, 2, 8);
-const ROWS_DOT_BY_SAMPLE: Variant = tiled!("dense_rows_dot_by_sample", true, 8, 5, 4);
-const ROWS_SUM_NAIVE: Variant = Variant::naive("dense_rows_sum_naive");
-const ROWS_SUM: Variant = tiled!("dense_rows_sum", false, 8, 2, 8);
-const UPDATE_ADAM_NAIVE: Variant = Variant::naive("dense_update_adam_naive");
-const UPDATE_ADAM: Variant = tiled!("dense_update_adam", false, 8, 4, 1);
-const UPDATE_SGD_NAIVE: Variant = Variant::naive("dense_update_sgd_naive");
-const UPDATE_SGD: Variant = tiled!("dense_update_sgd", false, 8, 4, 1);
+const ROWS_DOT_NAIVE: Variant = Variant::naive("dense", "dense_rows_dot_naive");
+const ROWS_DOT: Variant = tiled!("dense", "dense_rows_dot", false, 8, 2, 8);
+const ROWS_DOT_BY_SAMPLE: Variant = tiled!("dense", "dense_rows_dot_by_sample", true, 8, 5, 4);
+const ROWS_SUM_NAIVE: Variant = Variant::naive("dense", "dense_rows_sum_naive");
+const ROWS_SUM: Variant = tiled!("dense", "dense_rows_sum", false, 8, 2, 8);
+const UPDATE_ADAM_NAIVE: Variant = Variant::naive("dense_update", "dense_update_adam_naive");
+const UPDATE_ADAM: Variant = tiled!("dense_update", "dense_update_adam", false, 8, 4, 1);
+const UPDATE_SGD_NAIVE: Variant = Variant::naive("dense_update", "dense_update_sgd_naive");
+const UPDATE_SGD: Variant = tiled!("dense_update", "dense_update_sgd", false, 8, 4, 1);
 
-const LANES_ROWS_DOT: Variant = lanes("dense_lanes_rows_dot", false, 2, 8);
-const LANES_ROWS_DOT_BY_SAMPLE: Variant = lanes("dense_lanes_rows_dot_by_sample", true, 8, 2);
-const LANES_ROWS_SUM: Variant = lanes("dense_lanes_rows_sum", false, 1, 8);
-const LANES_UPDATE_ADAM: Variant = lanes("dense_lanes_update_adam", false, 8, 1);
-const LANES_UPDATE_SGD: Variant = lanes("dense_lanes_update_sgd", false, 8, 1);
+const LANES_ROWS_DOT: Variant = lanes("dense_lanes", "dense_lanes_rows_dot", false, 2, 8);
+const LANES_ROWS_DOT_BY_SAMPLE: Variant = lanes("dense_lanes", "dense_lanes_rows_dot_by_sample", true, 8, 2);
+const LANES_ROWS_SUM: Variant = lanes("dense_lanes", "dense_lanes_rows_sum", false, 1, 8);
+const LANES_UPDATE_ADAM: Variant = lanes("dense_update_lanes", "dense_lanes_update_adam", false, 8, 1);
+const LANES_UPDATE_SGD: Variant = lanes("dense_update_lanes", "dense_lanes_update_sgd", false, 8, 1);
 
 /// For `rows` rows and `batch` samples.
 pub fn rows_dot(gpu: &Gpu, by_four: bool, rows: usize, batch: usize) -> Variant {
@@ -144,4 +150,81 @@ pub fn update(gpu: &Gpu, by_four: bool, adaptive: bool) -> Variant {
 pub fn rows_per_chunk(gpu: &Gpu, rows: usize, replicas: usize) -> usize {
     let lanes_wanted = if gpu.adapter.is_cpu() { 8 } else { 512 };
     rows.div_ceil((lanes_wanted / replicas).max(1)).clamp(64, 32_768)
+}
+
+/// A kernel that updates and carries on.
+#[derive(Clone, Copy, Debug)]
+pub struct CarryVariant {
+    /// The kernel.
+    pub kernel: Kernel,
+    /// Whether a workgroup goes over whole rows; otherwise lanes run over groups of four columns.
+    pub row_in_workgroup: bool,
+}
+
+macro_rules! carry_lanes {
+    ($groups:literal, $adaptive:literal) => {
+        CarryVariant {
+            kernel: Kernel::new("dense_update_lanes", "dense_lanes_update_carry")
+                .tiled(&[("TILE_GROUPS", $groups), ("ADAPTIVE", $adaptive)]),
+            row_in_workgroup: true,
+        }
+    };
+}
+
+macro_rules! carry_tiled {
+    ($batch:literal, $adaptive:literal) => {
+        CarryVariant {
+            kernel: Kernel::new("dense_update", "dense_update_carry")
+                .tiled(&[("TILE_BATCH", $batch), ("ADAPTIVE", $adaptive)]),
+            row_in_workgroup: false,
+        }
+    };
+}
+
+/// For batches of up to 8, 16, ... samples; SGD's and Adam's.
+const LANES_CARRY: [[CarryVariant; 2]; 6] = [
+    [carry_lanes!(1, 0), carry_lanes!(1, 1)],
+    [carry_lanes!(2, 0), carry_lanes!(2, 1)],
+    [carry_lanes!(3, 0), carry_lanes!(3, 1)],
+    [carry_lanes!(4, 0), carry_lanes!(4, 1)],
+    [carry_lanes!(5, 0), carry_lanes!(5, 1)],
+    [carry_lanes!(6, 0), carry_lanes!(6, 1)],
+];
+/// The same; a GPU's lane has registers for no more.
+const CARRY: [[CarryVariant; 2]; 2] =
+    [[carry_tiled!(8, 0), carry_tiled!(8, 1)], [carry_tiled!(16, 0), carry_tiled!(16, 1)]];
+
+/// Fewer rows than this are not worth the chunks.
+const FEWEST_CARRY_ROWS: usize = 256;
+
+/// For a matrix of `rows` rows and `batch` samples, where there is one.
+pub fn carry(gpu: &Gpu, by_four: bool, rows: usize, batch: usize, adaptive: bool) -> Option<CarryVariant> {
+    if !by_four || rows < FEWEST_CARRY_ROWS {
+        return None;
+    }
+    let variants: &[[CarryVariant; 2]] = if share(gpu) { &LANES_CARRY } else { &CARRY };
+    variants.get(batch.div_ceil(8) - 1).map(|pair| pair[usize::from(adaptive)])
+}
+
+/// Every kernel that updates and carries on, for the tests and benches.
+pub fn all_carry() -> impl Iterator<Item = CarryVariant> {
+    LANES_CARRY.into_iter().chain(CARRY).flatten()
+}
+
+impl CarryVariant {
+    /// How many rows a workgroup goes over: whole tiles, enough workgroups to keep the device busy, and never
+    /// so many that lavapipe's compiler leaves the loops (after 65,535 rounds).
+    pub fn rows_per_chunk(&self, gpu: &Gpu, rows: usize, columns: usize) -> usize {
+        let chunks = if gpu.adapter.is_cpu() { 384 } else { 8_192 };
+        let tile = if self.row_in_workgroup { 64 } else { 16 };
+        // Rounds for each row: one for each 32 columns, and about a third of that to touch them.
+        let rounds = columns.div_ceil(32) * 2 + 2;
+        let most = (50_000 / rounds).max(tile);
+        rows.div_ceil(chunks).next_multiple_of(tile).min(most - most % tile)
+    }
+}
+
+/// The last layer with its loss, where there is a kernel for that.
+pub fn residual(gpu: &Gpu, by_four: bool) -> Option<Kernel> {
+    (by_four && share(gpu)).then_some(Kernel::new("dense_lanes", "dense_lanes_residual"))
 }

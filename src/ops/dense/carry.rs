@@ -1,0 +1,130 @@
+//! One pass over a matrix that updates it and, the rows being at hand, carries sums on to the layer beside it.
+
+use super::{Dense, Epilogue, RowsAre, TrainedArena, row_side_of, variants};
+use crate::Result;
+use crate::gpu::{Dispatch, Gpu, Grid, Tensor};
+use crate::model::{Optimizer, OptimizerKind};
+use crate::ops::{Activation, Schedule};
+
+const CARRY_BEFORE: u32 = 1;
+const CARRY_AFTER: u32 = 2;
+
+/// What the pass carries on.
+#[derive(Clone, Copy, Debug)]
+pub enum Carry<'a> {
+    /// The gradient before the activation that the layer's input `[R, B, I]` came out of, taken with the weights
+    /// before the update. For layers whose rows are their outputs: a decoder's last.
+    InputGradient {
+        /// The activation.
+        before: Activation,
+        /// `[R, B, I]`
+        into: &'a Tensor,
+    },
+    /// The layer's outputs `[R, B, O]` with the weights after the update, on the batch that was just trained on.
+    /// For layers whose rows are their inputs: an encoder's first, where the same batch comes again.
+    NextOutputs {
+        /// `[R, B, O]`
+        into: &'a Tensor,
+    },
+}
+
+impl Dense {
+    /// Whether this layer's update can carry sums on: the input gradient where its rows are its outputs, its
+    /// next outputs where they are its inputs.
+    pub fn can_carry(&self, gpu: &Gpu, arenas: &[TrainedArena], batch: usize, optimizer: &Optimizer) -> bool {
+        self.carry_kernel(gpu, arenas, batch, optimizer).is_some()
+    }
+
+    fn carry_kernel(
+        &self,
+        gpu: &Gpu,
+        arenas: &[TrainedArena],
+        batch: usize,
+        optimizer: &Optimizer,
+    ) -> Option<variants::CarryVariant> {
+        let by_four = self.shards.iter().all(|shard| self.by_four(shard, &arenas[shard.arena].parameters));
+        let adaptive = optimizer.kind != OptimizerKind::Sgd;
+        variants::carry(gpu, by_four, self.rows(), batch, adaptive)
+    }
+
+    /// [`update`](Self::update), and what `carry` asks for, in one pass over weights and moments. `None` where
+    /// there is no kernel for this shape, or the rows are the wrong side for this carry.
+    pub fn update_and_carry(
+        &self,
+        gpu: &Gpu,
+        arenas: &[TrainedArena],
+        (optimizer, schedule): (&Optimizer, &Schedule),
+        input: &Tensor,
+        output_gradient: &Tensor,
+        carry: Carry<'_>,
+    ) -> Result<Option<Vec<Dispatch>>> {
+        let (row_side, column_side, epilogue, into) = match (self.rows_are, carry) {
+            (RowsAre::Outputs, Carry::InputGradient { before, into }) => {
+                (output_gradient, input, Epilogue::Backward(input, before), into)
+            }
+            (RowsAre::Inputs, Carry::NextOutputs { into }) => {
+                (input, output_gradient, Epilogue::Forward, into)
+            }
+            _ => return Ok(None),
+        };
+        let Some(variant) = self.carry_kernel(gpu, arenas, row_side.batch, optimizer) else {
+            return Ok(None);
+        };
+        let (batch, replicas, columns) = (row_side.batch, row_side.replicas, self.columns());
+        let chunk_rows = variant.rows_per_chunk(gpu, self.rows(), columns);
+        let chunks_of = |rows: usize| rows.div_ceil(chunk_rows) as u32;
+        let chunks: u32 = self.shards.iter().map(|shard| chunks_of(shard.range.len)).sum();
+        let sums = chunks as usize * replicas * batch * columns;
+        // Behind the sums, a value for each chunk that nobody reads.
+        let spare = (chunks as usize * replicas).next_multiple_of(4);
+        let carried = gpu.zeros("carried sums", sums + spare)?;
+        let no_moments = gpu.zeros("no second moments", 4)?;
+        let mut dispatches = Vec::new();
+        let mut first_chunk = 0;
+        for shard in &self.shards {
+            let arena = &arenas[shard.arena];
+            let (rows, ..) = row_side_of(row_side, shard.range)?;
+            let mut immediates = self.update_of(shard, arena, optimizer, schedule, row_side)?;
+            immediates.chunk_rows = chunk_rows as u32;
+            immediates.first_chunk = first_chunk;
+            immediates.replicas = replicas as u32;
+            immediates.carry = match carry {
+                Carry::InputGradient { .. } => CARRY_BEFORE,
+                Carry::NextOutputs { .. } => CARRY_AFTER,
+            };
+            let second_moments = match optimizer.kind {
+                OptimizerKind::Sgd => &no_moments,
+                OptimizerKind::Adam | OptimizerKind::AdamW => arena.second_moments()?,
+            };
+            let chunks = chunks_of(shard.range.len);
+            let weights = replicas * shard.range.len * columns;
+            let matrices = if optimizer.kind == OptimizerKind::Sgd { 2 } else { 3 };
+            let moved = 2 * matrices * weights + replicas * batch * shard.range.len;
+            dispatches.push(
+                gpu.dispatch(
+                    &variant.kernel,
+                    &immediates,
+                    &[
+                        ("update_rows", rows),
+                        ("update_columns4", column_side.whole()?),
+                        ("schedule", &schedule.buffer),
+                        ("parameters4", &arena.parameters.buffer),
+                        ("first_moments4", &arena.first_moments),
+                        ("second_moments4", second_moments),
+                        ("carried", &carried),
+                    ],
+                    match variant.row_in_workgroup {
+                        true => Grid(1, chunks, replicas as u32),
+                        false => Grid(columns as u32 / 4, chunks, replicas as u32),
+                    },
+                )?
+                .moving(moved, 4 * weights * batch),
+            );
+            first_chunk += chunks;
+        }
+        let arena = &arenas[self.shards[0].arena].parameters;
+        let finished = (&carried, chunks);
+        dispatches.push(self.finish(gpu, arena, row_side, finished, into.whole()?, &epilogue)?);
+        Ok(Some(dispatches))
+    }
+}

@@ -1,0 +1,77 @@
+//! The last layer and its loss in one pass over the matrix; the outputs are never stored.
+
+use super::{Arena, Dense, Epilogue, RowsAre, row_side_of, variants};
+use crate::Result;
+use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Tensor};
+use crate::ops::Schedule;
+use crate::ops::loss::{ERROR_CHUNK, ErrorTallies};
+
+/// What the outputs are compared with, and how much each sample weighs.
+#[derive(Clone, Copy, Debug)]
+pub struct Targets<'a> {
+    /// `[R, B, O]`
+    pub values: &'a Tensor,
+    /// `[R, B]`: `NOTHING` marks an empty place of the batch.
+    pub labels: &'a Buffer,
+    /// The weights.
+    pub schedule: &'a Schedule,
+}
+
+impl Dense {
+    /// Whether there is a kernel for [`residual`](Self::residual).
+    pub fn has_residual(&self, gpu: &Gpu, arenas: &[Arena]) -> bool {
+        let by_four = self.shards.iter().all(|shard| self.by_four(shard, &arenas[shard.arena]));
+        self.rows_are == RowsAre::Outputs && variants::residual(gpu, by_four).is_some()
+    }
+
+    /// Mean squared error of this layer's outputs against `targets`: its gradient before the activation goes
+    /// to `gradient` `[R, B, O]`, the squared errors are added to `tallies`. `None` where there is no kernel.
+    pub fn residual(
+        &self,
+        gpu: &Gpu,
+        arenas: &[Arena],
+        input: &Tensor,
+        targets: Targets<'_>,
+        gradient: &Tensor,
+        tallies: &ErrorTallies,
+    ) -> Result<Option<Vec<Dispatch>>> {
+        let by_four = self.shards.iter().all(|shard| self.by_four(shard, &arenas[shard.arena]));
+        let Some(kernel) = variants::residual(gpu, by_four).filter(|_| self.rows_are == RowsAre::Outputs)
+        else {
+            return Ok(None);
+        };
+        gradient.expect_cut_as(targets.values)?;
+        let (batch, replicas) = (gradient.batch, gradient.replicas);
+        let dispatch = |shard: &super::DenseShard| {
+            let arena = &arenas[shard.arena];
+            let (sums, _, first) = row_side_of(gradient, shard.range)?;
+            let (values, ..) = row_side_of(targets.values, shard.range)?;
+            let (tally, chunks) = tallies.of(shard.range)?;
+            let mut immediates = self.product(shard, arena, gradient, &Epilogue::Forward)?;
+            let (first, rows) = (first as usize, shard.range.len);
+            let first_chunk = first / ERROR_CHUNK;
+            immediates.first_chunk = first_chunk as u32;
+            immediates.chunks = chunks as u32;
+            immediates.steps = targets.schedule.steps as u32;
+            immediates.whole_width = self.outputs as u32;
+            let groups = (first + rows).div_ceil(ERROR_CHUNK) - first_chunk;
+            let weights = replicas * rows * self.columns();
+            let dispatch = gpu.dispatch(
+                &kernel,
+                &immediates,
+                &[
+                    ("weights4", &arena.buffer),
+                    ("column_side4", input.whole()?),
+                    ("targets", values),
+                    ("sums", sums),
+                    ("schedule", &targets.schedule.buffer),
+                    ("batch_labels", targets.labels),
+                    ("error_tallies", tally),
+                ],
+                Grid(groups as u32 * variants::LANES, batch.div_ceil(8) as u32, replicas as u32),
+            )?;
+            Ok(dispatch.moving(weights + 2 * replicas * batch * rows, 2 * weights * batch))
+        };
+        self.shards.iter().map(dispatch).collect::<Result<_>>().map(Some)
+    }
+}
