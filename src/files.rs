@@ -1,40 +1,67 @@
 //! Files are written whole or not at all.
 
 use crate::{Error, Result};
+use std::fs::File;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Writes `bytes` to `path` through a temporary file in the same folder and a rename, so that a
 /// reader sees the old content or the new one and never a part. Creates the folder.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
-    write_atomic_with(path, |file| file.write_all(bytes))
+    let mut unfinished = Unfinished::create(path)?;
+    unfinished.file().write_all(bytes).map_err(Error::io("write", path))?;
+    unfinished.finish()
 }
 
-/// As [`write_atomic`], for content that is produced piece by piece.
-pub fn write_atomic_with(
-    path: &Path,
-    write: impl FnOnce(&mut std::io::BufWriter<&mut std::fs::File>) -> std::io::Result<()>,
-) -> Result<()> {
-    let folder = match path.parent() {
+/// A file in the making: it lies beside its place under another name, is put there once it is whole, and
+/// is gone where that never happens.
+#[derive(Debug)]
+pub struct Unfinished {
+    temporary: tempfile::NamedTempFile,
+    path: PathBuf,
+}
+
+impl Unfinished {
+    /// Begins the file that will be `path`. Creates the folder.
+    pub fn create(path: &Path) -> Result<Self> {
+        let folder = folder_of(path);
+        std::fs::create_dir_all(folder).map_err(Error::io("create the folder", folder))?;
+        let temporary = tempfile::Builder::new()
+            .prefix(".fedfunnel-")
+            .tempfile_in(folder)
+            .map_err(Error::io("write in the folder", folder))?;
+        Ok(Self { temporary, path: path.into() })
+    }
+
+    /// Where its content goes.
+    pub fn file(&mut self) -> &mut File {
+        self.temporary.as_file_mut()
+    }
+
+    /// What it will be.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Puts it in its place, over whatever was there.
+    pub fn finish(self) -> Result<()> {
+        // A temporary file is private to its owner; the finished one gets the mode any new file would.
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let _ = self.temporary.as_file().set_permissions(std::fs::Permissions::from_mode(0o644));
+        }
+        let written = self.temporary.persist(&self.path);
+        written.map(drop).map_err(|refused| Error::io("write", &self.path)(refused.error))
+    }
+}
+
+/// The folder that a file lies in; a bare name lies in the current one.
+pub fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
-    };
-    std::fs::create_dir_all(folder).map_err(Error::io("create the folder", folder))?;
-    let mut temporary = tempfile::Builder::new()
-        .prefix(".fedfunnel-")
-        .tempfile_in(folder)
-        .map_err(Error::io("write in the folder", folder))?;
-    let mut writer = std::io::BufWriter::new(temporary.as_file_mut());
-    write(&mut writer).and_then(|()| writer.flush()).map_err(Error::io("write", path))?;
-    drop(writer);
-    // A temporary file is private to its owner; the finished one gets the mode any new file would.
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let _ = temporary.as_file().set_permissions(std::fs::Permissions::from_mode(0o644));
     }
-    temporary.persist(path).map_err(|e| Error::Io { action: "write", path: path.into(), source: e.error })?;
-    Ok(())
 }
 
 /// The candidate that is most like `word`, if any is alike at all.

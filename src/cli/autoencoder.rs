@@ -4,7 +4,7 @@ use super::Common;
 use super::options::{DataDirOption, DeviceOptions, print_profile};
 use clap::{Args, Subcommand};
 use fedfunnel::codec::autoencoder::{
-    AutoencoderFile, CurvePoint, Trainer, TrainerSettings, evaluate, train_with_curve,
+    AutoencoderFile, CurvePoint, Pace, Trainer, TrainerSettings, evaluate, save_autoencoder, train_with_curve,
 };
 use fedfunnel::model::{ClassifierSpec, ModelSpec, Optimizer, OptimizerKind, built_in_names};
 use fedfunnel::report::{JsonLines, Table, format, text_table};
@@ -51,7 +51,7 @@ pub struct TrainArgs {
     /// Times that every snapshot is seen
     #[arg(long, default_value_t = 400, allow_negative_numbers = true)]
     epochs: usize,
-    /// Folder for autoencoder.safetensors and metrics.jsonl
+    /// Folder for autoencoder.safetensors (or its several files and their index) and metrics.jsonl
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Snapshots per step [default: all]
@@ -72,6 +72,14 @@ pub struct TrainArgs {
     /// Look at losses and errors every N epochs
     #[arg(long, default_value_t = 10, value_name = "N", allow_negative_numbers = true)]
     eval_every: usize,
+    /// Save the autoencoder every N epochs too, so that a run that is cut short leaves the last one; 0
+    /// saves at the end only
+    #[arg(long, default_value_t = 0, value_name = "N", allow_negative_numbers = true)]
+    checkpoint_every: usize,
+    /// Save an autoencoder with more bytes of parameters as several files and an index, the encoder's apart
+    /// from the decoder's
+    #[arg(long, default_value_t = 1_000_000_000, value_name = "BYTES", allow_negative_numbers = true)]
+    max_file_bytes: u64,
     /// Seed of initial weights and of the order of snapshots
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     seed: u32,
@@ -85,8 +93,9 @@ pub struct TrainArgs {
 /// Arguments of `autoencoder evaluate`.
 #[derive(Args, Debug)]
 pub struct EvaluateArgs {
-    /// The autoencoder, as `fedfunnel autoencoder train` wrote it
-    #[arg(long, value_name = "FILE")]
+    /// The autoencoder, as `fedfunnel autoencoder train` wrote it: the file, the index of several, or their
+    /// folder
+    #[arg(long, value_name = "FILE|DIR")]
     autoencoder: PathBuf,
     /// The snapshots to send through it
     #[arg(long, value_name = "FILE")]
@@ -120,6 +129,7 @@ fn train(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
         ("--epochs", args.epochs == 0),
         ("--batch", args.batch == Some(0)),
         ("--eval-every", args.eval_every == 0),
+        ("--max-file-bytes", args.max_file_bytes == 0),
     ];
     for (field, zero) in zeros {
         if zero {
@@ -137,17 +147,19 @@ fn train(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     check_width(&args.snapshots, &snapshots, spec.inputs(), &spec.name)?;
     let is_held_out = |place: usize| args.hold_out > 0 && (place + 1).is_multiple_of(args.hold_out);
     let (mut train, mut held_out) = (Vec::new(), Vec::new());
-    for (place, row) in snapshots.rows.into_iter().enumerate() {
+    for (place, row) in snapshots.rows().into_iter().enumerate() {
         if is_held_out(place) { held_out.push(row) } else { train.push(row) }
     }
     check_training(args, &train, held_out.len())?;
     let gpu = args.device.open()?;
     let settings = TrainerSettings { optimizer, batch: args.batch, seed: args.seed };
-    let mut trainer = Trainer::new(&gpu, &spec, &[&train], &[&held_out], settings)?;
+    let mut trainer = Trainer::new(&gpu, &spec, &[train], &[held_out], settings)?;
     let mut metrics = JsonLines::create(args.out.join("metrics.jsonl"))?;
     let mut last = None;
     let mut bars = common.bars();
-    train_with_curve(&mut trainer, args.epochs, args.eval_every, &spec.name, &mut bars, |_, point| {
+    let pace =
+        Pace { epochs: args.epochs, look_every: args.eval_every, checkpoint_every: args.checkpoint_every };
+    let point = |_, point: &CurvePoint| {
         metrics.push(point)?;
         if args.json {
             // Lines that nobody reads any more do not stop the training; the file has them too.
@@ -155,18 +167,20 @@ fn train(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
         }
         last = Some(*point);
         diverged(point)
-    })?;
-    metrics.finish()?;
-    let mut parameters = trainer.network().parameters.read(&gpu)?;
-    let mut standards = trainer.read_standards()?;
-    let file = AutoencoderFile {
-        spec: spec.clone(),
-        model: snapshots.model,
-        parameters: parameters.swap_remove(0),
-        standard: standards.swap_remove(0),
     };
-    let path = args.out.join("autoencoder.safetensors");
-    file.save(&path, trainer.network())?;
+    let save = |trainer: &Trainer<'_>| {
+        save_autoencoder(
+            &gpu,
+            &args.out,
+            (&spec, &snapshots.model),
+            (&trainer.network().parameters, 0),
+            &trainer.read_standards()?[0],
+            args.max_file_bytes,
+        )
+    };
+    train_with_curve(&mut trainer, pace, &spec.name, &mut bars, point, |trainer| save(trainer).map(drop))?;
+    metrics.finish()?;
+    let path = save(&trainer)?;
     if let (Some(point), false) = (last, args.json) {
         super::say(&format!(
             "{} ({} parameters, {} floats to {})",
@@ -192,7 +206,7 @@ fn train(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
 
 /// Refuses snapshots that there is nothing to learn from: their mean would be all of them, and every
 /// error 0.
-fn check_training(args: &TrainArgs, train: &[Vec<f32>], held_out: usize) -> fedfunnel::Result<()> {
+fn check_training(args: &TrainArgs, train: &[&[f32]], held_out: usize) -> fedfunnel::Result<()> {
     if train.len() < 2 && held_out > 0 {
         let problem = format!("holding {held_out} of the snapshots out leaves {} to train on", train.len());
         return Err(Error::setting("--hold-out", problem, "use a larger number, or 0"));
@@ -232,7 +246,7 @@ fn check_width(path: &Path, snapshots: &Snapshots, width: usize, name: &str) -> 
 }
 
 fn evaluate_verb(args: &EvaluateArgs) -> anyhow::Result<()> {
-    let autoencoder = AutoencoderFile::load(&args.autoencoder)?;
+    let autoencoder = AutoencoderFile::open(&args.autoencoder)?;
     let snapshots = Snapshots::load(&args.snapshots)?;
     check_width(&args.snapshots, &snapshots, autoencoder.spec.inputs(), &autoencoder.spec.name)?;
     let classifier = load_classifier(args, &snapshots)?;
@@ -251,7 +265,7 @@ fn evaluate_verb(args: &EvaluateArgs) -> anyhow::Result<()> {
     classifier.check_data(&data)?;
     let gpu = args.device.open()?;
     let images = snapshots.inputs.upload(&gpu, &data.test)?;
-    let evaluator = Evaluator::new(&gpu, &classifier, &images, snapshots.rows.len())?;
+    let evaluator = Evaluator::new(&gpu, &classifier, &images, snapshots.len())?;
     let evaluation = evaluate(&gpu, &autoencoder, &snapshots, &evaluator)?;
     if args.json {
         super::print_json(&evaluation)?;

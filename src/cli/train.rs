@@ -4,7 +4,7 @@ use super::Common;
 use super::options::{DataDirOption, DeviceOptions, print_profile};
 use clap::Args;
 use fedfunnel::data::{self, ImageShape};
-use fedfunnel::model::state::{self, StateFile};
+use fedfunnel::model::state::{StateFile, StateWriter, TensorShape};
 use fedfunnel::model::{ModelSpec, Optimizer, OptimizerKind};
 use fedfunnel::ops::augment::Augmentation;
 use fedfunnel::progress::Observer;
@@ -138,14 +138,14 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     let mut cohort = Cohort::new(&gpu, &spec, &train, 1, args.batch, optimizer)?;
     match &args.init {
         Some(path) => {
-            let flat = StateFile::open(path)?.parameters(&cohort.network.parameters, &spec.name)?;
-            cohort.network.parameters.write_all(&gpu, &flat);
+            StateFile::open(path)?.upload(&gpu, &cohort.network.parameters, 0, &spec.name)?;
         }
         None => cohort.network.parameters.initialize(&gpu, args.seed, true)?,
     }
     let evaluator = Evaluator::new(&gpu, &spec, &test, 1)?;
     let mut metrics = JsonLines::create(args.out.join("metrics.jsonl"))?;
-    let mut snapshots = [Snapshots { inputs, ..Snapshots::new(&spec.name) }];
+    let mut snapshots = [Snapshots::new(&spec.name)];
+    snapshots[0].inputs = inputs;
     let mut bars = common.bars();
     let batch = cohort.batch() as u64;
     let mut steps = 0;
@@ -200,14 +200,16 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
         ("epochs".to_string(), args.epochs.to_string()),
         ("seed".to_string(), args.seed.to_string()),
     ]);
-    let flat = &cohort.parameters()?[0];
-    let bytes = state::to_bytes(&cohort.network.parameters, flat, metadata)?;
-    files::write_atomic(&args.out.join("model.safetensors"), &bytes)?;
+    let parameters = &cohort.network.parameters;
+    let path = args.out.join("model.safetensors");
+    let mut file = StateWriter::create(&path, &TensorShape::of(parameters), &metadata)?;
+    file.put_parameters(&gpu, parameters, 0)?;
+    file.finish()?;
     if args.snapshots.is_some() {
         snapshots[0].save(&args.out.join("snapshots.safetensors"))?;
     }
     if !args.json {
-        super::say(&args.out.join("model.safetensors").display().to_string())?;
+        super::say(&path.display().to_string())?;
     }
     print_profile(&gpu, args.json)
 }

@@ -2,7 +2,7 @@
 
 use super::collaborators::{Collaborators, LocalWork};
 use super::spec::SimulationSpec;
-use crate::codec::autoencoder::{CurvePoint, Trainer, TrainerSettings, train_with_curve};
+use crate::codec::autoencoder::{CurvePoint, Pace, Trainer, TrainerSettings, train_with_curve};
 use crate::gpu::Gpu;
 use crate::model::AutoencoderSpec;
 use crate::progress::Observer;
@@ -27,7 +27,7 @@ pub fn log_weights(
     let work = LocalWork { epochs, first_epoch: FIRST_EPOCH, snapshots: Some(spec.prepass.snapshot_every) };
     let trained = collaborators.train(global, work, &mut |steps| observer.advance(u64::from(steps)))?;
     let snapshots: Vec<_> = trained.into_iter().map(|t| t.snapshots).collect();
-    let fewest = snapshots.iter().map(|s| s.rows.len()).min().unwrap_or(0);
+    let fewest = snapshots.iter().map(|s| s.len()).min().unwrap_or(0);
     if fewest < 2 {
         return Err(Error::setting(
             "prepass.snapshot_every",
@@ -48,8 +48,8 @@ pub fn train_autoencoders<'g>(
     snapshots: &[Snapshots],
     observer: &mut dyn Observer,
 ) -> Result<(Trainer<'g>, Vec<Vec<CurvePoint>>)> {
-    let rows: Vec<&[Vec<f32>]> = snapshots.iter().map(|s| s.rows.as_slice()).collect();
-    let none: Vec<&[Vec<f32>]> = snapshots.iter().map(|_| &[][..]).collect();
+    let rows: Vec<_> = snapshots.iter().map(Snapshots::rows).collect();
+    let none = vec![Vec::new(); snapshots.len()];
     let settings = TrainerSettings {
         optimizer: spec.autoencoder.optimizer,
         batch: spec.autoencoder.batch,
@@ -58,14 +58,15 @@ pub fn train_autoencoders<'g>(
     let mut trainer = Trainer::new(gpu, autoencoder, &rows, &none, settings)?;
     let mut curves = vec![Vec::new(); snapshots.len()];
     let epochs = spec.autoencoder.epochs;
-    let every = epochs.div_ceil(CURVE_POINTS);
-    train_with_curve(&mut trainer, epochs, every, "autoencoders", observer, |replica, point| {
+    let pace = Pace { epochs, look_every: epochs.div_ceil(CURVE_POINTS), checkpoint_every: 0 };
+    let point = |replica: usize, point: &CurvePoint| {
         curves[replica].push(*point);
         if point.loss.is_finite() {
             return Ok(());
         }
         let problem = format!("an autoencoder diverged by epoch {}", point.epoch);
         Err(Error::setting("autoencoder.optimizer.lr", problem, "use a smaller rate"))
-    })?;
+    };
+    train_with_curve(&mut trainer, pace, "autoencoders", observer, point, |_| Ok(()))?;
     Ok((trainer, curves))
 }

@@ -7,7 +7,7 @@ use super::rounds::{RoundResult, Wire, run_rounds};
 use super::spec::SimulationSpec;
 use crate::Error;
 use crate::Result;
-use crate::codec::autoencoder::{CurvePoint, DecoderBank, DecoderState, Encoder};
+use crate::codec::autoencoder::{CurvePoint, DecoderBank, DecoderState, Encoder, HalfParameters};
 use crate::codec::{Message, MessageKind, Raw, floats_to_bytes, push_number};
 use crate::data::{DataDir, load, partition};
 use crate::gpu::Gpu;
@@ -121,9 +121,12 @@ pub fn simulate(
         let arrived = ledger.send("compressed", Direction::Up, &message)?;
         decoders.push(DecoderState::from_bytes(&autoencoder, &arrived.payload)?);
     }
-    let own: Vec<_> = parameters.iter().map(Vec::as_slice).zip(&standards).collect();
+    let encoder_parameters = autoencoder.parameters() - autoencoder.decoder_parameters();
+    let own = parameters.iter().map(|values| HalfParameters::Values(&values[..encoder_parameters]));
+    let own: Vec<_> = own.zip(&standards).collect();
+    let shipped: Vec<_> = decoders.iter().map(DecoderState::half).collect();
     let mut encoder = Encoder::new(gpu, &autoencoder, &own, 1)?;
-    let mut decoder = DecoderBank::new(gpu, &autoencoder, &decoders, 1)?;
+    let mut decoder = DecoderBank::new(gpu, &autoencoder, &shipped, 1)?;
     let wire = Wire {
         run: "compressed",
         kind: MessageKind::CodedUpdate,
@@ -144,7 +147,7 @@ pub fn simulate(
         compressed,
         curves,
         mean_of_snapshots,
-        snapshots: snapshots.iter().map(|s| s.rows.len()).collect(),
+        snapshots: snapshots.iter().map(|s| s.len()).collect(),
         samples,
         ledger,
         wall: start.elapsed(),

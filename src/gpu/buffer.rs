@@ -89,6 +89,15 @@ impl Tensor {
         }
     }
 
+    /// Writes line `line` of the R x B, `N` values.
+    pub fn write_line(&self, gpu: &Gpu, line: usize, values: &[f32]) {
+        assert_eq!(values.len(), self.width, "a line is written whole");
+        for shard in &self.shards {
+            let RowRange { start, len } = shard.range;
+            gpu.write(&shard.buffer, line * len, &values[start..start + len]);
+        }
+    }
+
     /// Reads it back as `[R, B, N]` row-major.
     pub fn read(&self, gpu: &Gpu) -> Result<Vec<f32>> {
         let lines = self.replicas * self.batch;

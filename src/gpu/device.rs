@@ -4,6 +4,7 @@ use super::kernel::{Compiled, Registry};
 use super::profile::Timestamps;
 use super::{AdapterSummary, Buffer, DeviceChoice, Dispatch, Grid, Immediates, Kernel, Profile, Recorder};
 use crate::{Error, Result};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// How to open a device.
@@ -22,6 +23,9 @@ pub struct GpuOptions {
 /// The smallest `--max-binding-bytes`.
 const SMALLEST_BINDING: u64 = 64 << 10;
 
+/// Written bytes that wgpu may hold a copy of in host memory. It keeps one until something is submitted.
+const MOST_WRITTEN: u64 = 32 << 20;
+
 /// An open device.
 #[derive(Debug)]
 pub struct Gpu {
@@ -35,6 +39,8 @@ pub struct Gpu {
     /// The first thing that went wrong outside a call that could return it.
     fault: Arc<Mutex<Option<String>>>,
     staging: Mutex<Option<wgpu::Buffer>>,
+    /// Bytes that were written since the device last took them over.
+    written: AtomicU64,
     pub(super) timestamps: Option<Timestamps>,
 }
 
@@ -94,6 +100,7 @@ impl Gpu {
             registry: Registry::default(),
             fault,
             staging: Mutex::new(None),
+            written: AtomicU64::new(0),
             timestamps,
         })
     }
@@ -147,12 +154,24 @@ impl Gpu {
     /// Writes `values` from element `start` on. Takes effect before whatever is submitted next.
     pub fn write<T: bytemuck::Pod>(&self, buffer: &Buffer, start: usize, values: &[T]) {
         let bytes: &[u8] = bytemuck::cast_slice(values);
-        if bytes.len().is_multiple_of(4) {
-            self.queue.write_buffer(&buffer.raw, start as u64 * 4, bytes);
-        } else {
-            let mut padded = bytes.to_vec();
-            padded.resize(bytes.len().next_multiple_of(4), 0);
-            self.queue.write_buffer(&buffer.raw, start as u64 * 4, &padded);
+        let mut at = start as u64 * 4;
+        for part in bytes.chunks(MOST_WRITTEN as usize) {
+            if part.len().is_multiple_of(4) {
+                self.queue.write_buffer(&buffer.raw, at, part);
+            } else {
+                let mut padded = part.to_vec();
+                padded.resize(part.len().next_multiple_of(4), 0);
+                self.queue.write_buffer(&buffer.raw, at, &padded);
+            }
+            at += part.len() as u64;
+            if self.written.fetch_add(part.len() as u64, Ordering::Relaxed) >= MOST_WRITTEN {
+                self.written.store(0, Ordering::Relaxed);
+                let submission = self.queue.submit(None);
+                // A device that is lost says so to whatever waits for its results.
+                let _ = self
+                    .device
+                    .poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: None });
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! A model's parameters on the device: arenas of `[R, stride]`, in `state_dict` order where they fit.
 
+mod transfer;
+
 use crate::gpu::{Gpu, RowRange, split_rows};
 use crate::ops::conv::Conv;
 use crate::ops::dense::{Arena, Dense, DenseShard, RowsAre};
@@ -237,72 +239,4 @@ impl Parameters {
         }
         gpu.run(&dispatches)
     }
-
-    /// Reads all replicas, `[R][P]` in `state_dict` order.
-    pub fn read(&self, gpu: &Gpu) -> Result<Vec<Vec<f32>>> {
-        let arenas =
-            self.arenas.iter().map(|arena| gpu.read(&arena.buffer)).collect::<Result<Vec<Vec<f32>>>>()?;
-        let mut replicas = vec![vec![0.0; self.count()]; self.replicas];
-        for (replica, flat) in replicas.iter_mut().enumerate() {
-            self.each_run(|run| {
-                let source = &arenas[run.arena][replica * self.arenas[run.arena].stride + run.offset..];
-                for (j, value) in source[..run.len].iter().enumerate() {
-                    flat[run.start + j * run.step] = *value;
-                }
-            });
-        }
-        Ok(replicas)
-    }
-
-    /// Writes one replica from its `P` values in `state_dict` order.
-    pub fn write(&self, gpu: &Gpu, replica: usize, flat: &[f32]) {
-        assert_eq!(flat.len(), self.count(), "a replica is written whole");
-        let mut arenas: Vec<_> = self.arenas.iter().map(|arena| vec![0f32; arena.stride]).collect();
-        self.each_run(|run| {
-            for (j, value) in arenas[run.arena][run.offset..run.offset + run.len].iter_mut().enumerate() {
-                *value = flat[run.start + j * run.step];
-            }
-        });
-        for (arena, values) in self.arenas.iter().zip(&arenas) {
-            gpu.write(&arena.buffer, replica * arena.stride, values);
-        }
-    }
-
-    /// Writes the same values to every replica.
-    pub fn write_all(&self, gpu: &Gpu, flat: &[f32]) {
-        (0..self.replicas).for_each(|replica| self.write(gpu, replica, flat));
-    }
-
-    /// Visits the device's rows with their places in `state_dict` order.
-    fn each_run(&self, mut visit: impl FnMut(Run)) {
-        let mut tensor_start = 0;
-        for tensor in &self.tensors {
-            for piece in &tensor.pieces {
-                for row in 0..piece.range.len {
-                    let whole_row = piece.range.start + row;
-                    let (start, step) = match tensor.transposed {
-                        true => (whole_row, tensor.rows),
-                        false => (whole_row * tensor.columns, 1),
-                    };
-                    visit(Run {
-                        arena: piece.arena,
-                        offset: piece.offset + row * tensor.columns,
-                        len: tensor.columns,
-                        start: tensor_start + start,
-                        step,
-                    });
-                }
-            }
-            tensor_start += tensor.len();
-        }
-    }
-}
-
-/// A row on the device and the places of its values in `state_dict` order.
-struct Run {
-    arena: usize,
-    offset: usize,
-    len: usize,
-    start: usize,
-    step: usize,
 }

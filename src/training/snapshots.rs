@@ -1,10 +1,11 @@
 //! Snapshots of a model's weights while it trains: what an autoencoder learns from.
 
 use super::{Cohort, Inputs};
-use crate::model::state::{self, StateFile};
+use crate::model::state::{StateFile, StateWriter, TensorShape};
 use crate::{Error, Result};
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 /// When a snapshot is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,13 +30,15 @@ impl std::str::FromStr for SnapshotEvery {
     }
 }
 
+/// The tensor of a snapshot file.
+const TENSOR: &str = "snapshots";
+
 /// Weights over time: rows of P values in `state_dict` order.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Snapshots {
     /// The model they are of.
     pub model: String,
-    /// The rows, in time order.
-    pub rows: Vec<Vec<f32>>,
+    rows: Rows,
     /// Steps taken before each row.
     pub steps: Vec<u64>,
     /// Epochs finished before each row.
@@ -44,20 +47,74 @@ pub struct Snapshots {
     pub inputs: Inputs,
 }
 
+/// The values, in time order.
+#[derive(Clone, Debug)]
+enum Rows {
+    /// In memory: rows as they were taken.
+    Taken(Vec<Vec<f32>>),
+    /// In a mapped file: `count` rows of `width` values.
+    Mapped { file: Arc<StateFile>, count: usize, width: usize },
+}
+
+impl Default for Rows {
+    fn default() -> Self {
+        Self::Taken(Vec::new())
+    }
+}
+
 impl Snapshots {
     /// None yet.
     pub fn new(model: impl Into<String>) -> Self {
         Self { model: model.into(), ..Self::default() }
     }
 
+    /// S
+    pub fn len(&self) -> usize {
+        match &self.rows {
+            Rows::Taken(rows) => rows.len(),
+            Rows::Mapped { count, .. } => *count,
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// P
     pub fn width(&self) -> usize {
-        self.rows.first().map_or(0, Vec::len)
+        match &self.rows {
+            Rows::Taken(rows) => rows.first().map_or(0, Vec::len),
+            Rows::Mapped { width, .. } => *width,
+        }
+    }
+
+    /// The rows, in time order, where they lie: in memory or in the file.
+    pub fn rows(&self) -> Vec<&[f32]> {
+        match &self.rows {
+            Rows::Taken(rows) => rows.iter().map(Vec::as_slice).collect(),
+            Rows::Mapped { file, width, .. } => file
+                .tensor(TENSOR)
+                .ok()
+                .and_then(|tensor| tensor.in_place())
+                .map_or(Vec::new(), |values| values.chunks_exact(*width).collect()),
+        }
+    }
+
+    /// Adds a row that was taken after so many steps and whole epochs.
+    pub fn push(&mut self, row: Vec<f32>, steps: u64, epochs: u64) {
+        if let Rows::Mapped { .. } = self.rows {
+            self.rows = Rows::Taken(self.rows().into_iter().map(<[f32]>::to_vec).collect());
+        }
+        if let Rows::Taken(rows) = &mut self.rows {
+            rows.push(row);
+        }
+        self.steps.push(steps);
+        self.epochs.push(epochs);
     }
 
     /// Writes them as `snapshots` of shape `[S, P]`.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let flat: Vec<f32> = self.rows.concat();
         let numbers = |values: &[u64]| values.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
         let mut metadata = HashMap::from([
             ("model".into(), self.model.clone()),
@@ -65,18 +122,31 @@ impl Snapshots {
             ("epochs".into(), numbers(&self.epochs)),
         ]);
         self.inputs.note(&mut metadata);
-        let view = state::view(&[self.rows.len(), self.width()], &flat)?;
-        crate::files::write_atomic(path, &state::serialize(vec![("snapshots", view)], metadata)?)
+        let shape = TensorShape::new(TENSOR, &[self.len(), self.width()]);
+        let mut file = StateWriter::create(path, &[shape], &metadata)?;
+        for (place, row) in self.rows().into_iter().enumerate() {
+            file.put(TENSOR, place * self.width(), row)?;
+        }
+        file.finish()
     }
 
-    /// Reads them back.
+    /// Maps a file of them. The values stay there.
     pub fn load(path: &Path) -> Result<Self> {
-        let file = StateFile::open(path)?;
-        let (shape, flat) = file.tensor("snapshots")?;
-        let (&[count, width], Some(model)) = (shape.as_slice(), file.metadata()?.remove("model")) else {
+        let file = Arc::new(StateFile::open(path)?);
+        let mut metadata = file.metadata()?;
+        let tensor = file.tensor(TENSOR)?;
+        // Where a file of others has the values askew, they are copied.
+        let askew = match tensor.check_in_place()? {
+            true => None,
+            false => Some(tensor.values()?),
+        };
+        let (&[count, width], Some(model)) = (tensor.shape.as_slice(), metadata.remove("model")) else {
             return Err(Error::file(
                 path,
-                format!("it is no snapshot file (`snapshots` has shape {shape:?}, or no model is named)"),
+                format!(
+                    "it is no snapshot file (`snapshots` has shape {:?}, or no model is named)",
+                    tensor.shape
+                ),
                 "write one with fedfunnel train --snapshots",
             ));
         };
@@ -87,14 +157,17 @@ impl Snapshots {
                 "write one with fedfunnel train --snapshots",
             ));
         }
-        let metadata = file.metadata()?;
         let numbers = |key: &str| -> Vec<u64> {
             let text = metadata.get(key).map(String::as_str).unwrap_or_default();
             text.split(',').filter_map(|number| number.parse().ok()).collect()
         };
-        let rows = flat.chunks_exact(width).map(<[f32]>::to_vec).collect();
+        let (steps, epochs) = (numbers("steps"), numbers("epochs"));
         let inputs = Inputs::read(&metadata, path)?;
-        Ok(Self { model, rows, steps: numbers("steps"), epochs: numbers("epochs"), inputs })
+        let rows = match askew {
+            None => Rows::Mapped { file, count, width },
+            Some(values) => Rows::Taken(values.chunks_exact(width).map(<[f32]>::to_vec).collect()),
+        };
+        Ok(Self { model, rows, steps, epochs, inputs })
     }
 }
 
@@ -127,9 +200,7 @@ pub fn train_epoch(
         };
         if due {
             for (snapshots, row) in into.iter_mut().zip(cohort.parameters()?) {
-                snapshots.rows.push(row);
-                snapshots.steps.push(done_steps + step as u64);
-                snapshots.epochs.push(done_epochs + u64::from(epoch_is_over));
+                snapshots.push(row, done_steps + step as u64, done_epochs + u64::from(epoch_is_over));
             }
         }
     }

@@ -236,3 +236,87 @@ fn an_autoencoder_that_learned_nothing_is_warned_of() {
     assert!(ran.stderr.starts_with("warning: ") && ran.stderr.lines().count() == 1, "{}", ran.stderr);
     assert!(ran.stdout.contains("centred relative L2 error"), "{}", ran.stdout);
 }
+
+const INDEX: &str = "autoencoder.safetensors.index.json";
+const ENCODER: &str = "autoencoder-00001-of-00002.safetensors";
+const DECODER: &str = "autoencoder-00002-of-00002.safetensors";
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).expect("a folder");
+    let mut names: Vec<_> =
+        entries.map(|e| e.expect("an entry").file_name().into_string().expect("UTF-8")).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn several_files_hold_what_one_holds() {
+    let folder = temporary();
+    train(folder.path(), "one", "--epochs 3");
+    let ran = train(folder.path(), "two", "--epochs 3 --max-file-bytes 400000");
+    assert!(ran.stdout.contains(INDEX), "{}", ran.stdout);
+    let two = folder.path().join("two");
+    assert_eq!(names(&two), [ENCODER, DECODER, INDEX, "metrics.jsonl"]);
+    let one = read_tensors(&folder.path().join("one/autoencoder.safetensors"));
+    let mut found = std::collections::HashMap::new();
+    for name in [ENCODER, DECODER] {
+        let file = read_tensors(&two.join(name));
+        assert_eq!(file.metadata, one.metadata);
+        found.extend(file.tensors);
+    }
+    assert!(found == one.tensors);
+    // By file, index or folder.
+    let paths = ["one/autoencoder.safetensors", "one", "two", &format!("two/{INDEX}")];
+    let printed = paths.map(|path| evaluate(folder.path(), &folder.path().join(path), &["--json"]).stdout);
+    assert!(printed.iter().all(|one| *one == printed[0]), "{printed:?}");
+    // A run that saves one file leaves no others, and the other way round.
+    train(folder.path(), "two", "--epochs 3");
+    assert_eq!(names(&two), ["autoencoder.safetensors", "metrics.jsonl"]);
+    train(folder.path(), "two", "--epochs 3 --max-file-bytes 1");
+    assert_eq!(names(&two).len(), 4 + 2);
+}
+
+#[test]
+fn checkpoints_do_not_change_what_is_learned() {
+    let folder = temporary();
+    let last = |out: &str, more: &str| {
+        train(folder.path(), out, &format!("--epochs 12 --eval-every 5 --batch 3 {more}"));
+        let line = read_json_lines(&folder.path().join(out).join("metrics.jsonl")).pop().expect("a line");
+        let bytes = std::fs::read(folder.path().join(out).join("autoencoder.safetensors")).expect("a file");
+        (number(&line, "loss"), bytes)
+    };
+    assert!(last("without", "") == last("with", "--checkpoint-every 4"));
+}
+
+/// The run saves as often as it can and is killed in the midst of it, again and again.
+#[test]
+fn a_killed_run_leaves_a_whole_checkpoint() {
+    let folder = temporary();
+    let out = folder.path().join("ae");
+    let snapshots = fixtures().snapshots();
+    for (round, most) in ["1000000000", "400000", "400000", "1", "1000000000"].into_iter().enumerate() {
+        let mut run = std::process::Command::new(assert_cmd::cargo::cargo_bin!("fedfunnel"))
+            .current_dir(folder.path())
+            .args(["autoencoder", "train", "--model", "ae-mnist", "--latent", "4", "--out", "ae", "-q"])
+            .args(["--snapshots", snapshots.to_str().expect("UTF-8"), "--epochs", "100000000"])
+            .args(["--checkpoint-every", "1", "--eval-every", "1000000", "--max-file-bytes", most])
+            .args(["--seed", &round.to_string()])
+            .spawn()
+            .expect("the program starts");
+        // Wait for a checkpoint of this run, and a little more, so that the end comes at any moment of the next.
+        let begun = std::time::SystemTime::now();
+        let is_new = |path: &Path| path.metadata().and_then(|m| m.modified()).is_ok_and(|time| time >= begun);
+        let main = if most == "1000000000" { "autoencoder.safetensors" } else { INDEX };
+        while !is_new(&out.join(main)) {
+            assert!(run.try_wait().expect("a state").is_none(), "the run ended by itself");
+            assert!(begun.elapsed().expect("a time").as_secs() < 60, "no checkpoint came");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        std::thread::sleep(std::time::Duration::from_millis(37 * (round as u64 + 1)));
+        run.kill().expect("killed");
+        run.wait().expect("ended");
+        let ran = evaluate(folder.path(), &out, &["--json"]);
+        let evaluation: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+        assert!(number(&evaluation, "relative_l2").is_finite());
+    }
+}

@@ -134,6 +134,56 @@ fn write_bad_files(folder: &Path) {
     lying[at..at + widths.len()].copy_from_slice(b"[15910, 4, 15911]");
     write("ae-spec.safetensors", &lying);
 
+    // Autoencoders in several files.
+    let index = |name: &str, weight_map: &str| {
+        write(&format!("{name}.index.json"), format!("{{\"weight_map\": {weight_map}}}").as_bytes());
+    };
+    index("ae-outside", "{\"encoder.0.weight\": \"../x.safetensors\"}");
+    index("ae-absolute", "{\"encoder.0.weight\": \"/etc/passwd\"}");
+    index("ae-backslash", "{\"encoder.0.weight\": \"..\\\\x\"}");
+    index("ae-parent", "{\"encoder.0.weight\": \"..\"}");
+    index("ae-nameless", "{\"encoder.0.weight\": \"\"}");
+    index("ae-missing", "{\"encoder.0.weight\": \"gone.safetensors\"}");
+    index("ae-none", "{}");
+    index("ae-list", "[1]");
+    write("ae-text.index.json", b"weight_map");
+    // The right notes, and tensors that are not where the index says, or have no place in it.
+    write("ae-whole.safetensors", &autoencoder);
+    std::fs::copy(fixtures().model(), folder.join("mlp.safetensors")).expect("copied");
+    let tensors = ["encoder.0.weight", "encoder.0.bias", "decoder.0.weight", "decoder.0.bias"];
+    let map = |file: &dyn Fn(&str) -> Option<&'static str>| {
+        let places = tensors.iter().filter_map(|name| Some(format!("\"{name}\": \"{}\"", file(name)?)));
+        format!("{{{}}}", places.collect::<Vec<_>>().join(","))
+    };
+    index("ae-lacking", &map(&|name| (name != "decoder.0.weight").then_some("ae-whole.safetensors")));
+    write_tensors(
+        &folder.join("ae-part.safetensors"),
+        &[("decoder.0.bias", &[1], &[0.5])],
+        &read_tensors(&fixtures().autoencoder())
+            .metadata
+            .iter()
+            .map(|(k, v)| (&**k, &**v))
+            .collect::<Vec<_>>(),
+    );
+    let parts = |name: &str| {
+        Some(if name == "decoder.0.weight" { "ae-part.safetensors" } else { "ae-whole.safetensors" })
+    };
+    index("ae-wrong", &map(&parts));
+    let parts = |name: &str| {
+        Some(if name == "decoder.0.bias" { "ae-part.safetensors" } else { "ae-whole.safetensors" })
+    };
+    index("ae-shape", &map(&parts));
+    let parts =
+        |name: &str| Some(if name == "decoder.0.bias" { "gone.safetensors" } else { "ae-whole.safetensors" });
+    index("ae-gone", &map(&parts));
+    let parts =
+        |name: &str| Some(if name == "decoder.0.bias" { "mlp.safetensors" } else { "ae-whole.safetensors" });
+    index("ae-mixed", &map(&parts));
+    let mut unusable = autoencoder.clone();
+    let last = unusable.len() - 4;
+    unusable[last..].copy_from_slice(&f32::NAN.to_le_bytes());
+    write("ae-nan.safetensors", &unusable);
+
     // Data sets.
     let data = |name: &str| {
         let path = folder.join(name);
@@ -377,6 +427,8 @@ fn autoencoder_arguments_that_cannot_work() {
         case(train("--model ae-mnist --epochs 0"), USAGE, &["--epochs", "1 or more"]),
         case(train("--model ae-mnist --batch 0"), USAGE, &["--batch", "1 or more"]),
         case(train("--model ae-mnist --eval-every 0"), USAGE, &["--eval-every", "1 or more"]),
+        case(train("--model ae-mnist --max-file-bytes 0"), USAGE, &["--max-file-bytes", "1 or more"]),
+        case(train("--model ae-mnist --checkpoint-every -1"), USAGE, &["--checkpoint-every", "-1"]),
         case(train("--model ae-mnist --hold-out 1"), USAGE, &["--hold-out", "larger"]),
         case(train("--model ae-mnist --lr nan"), USAGE, &["--lr", "above 0"]),
         case(train("--model mnist-mlp"), USAGE, &["mnist-mlp is a classifier", "ae-mnist"]),
@@ -409,6 +461,16 @@ fn evaluations_of_what_does_not_belong_together() {
             FAILURE,
             &["ae-spec.safetensors", "spec"],
         ),
+        case(
+            evaluate(&format!("data-none {SNAPSHOTS}")),
+            FAILURE,
+            &["data-none", "neither", "another folder"],
+        ),
+        case(
+            evaluate(&format!("ae-nan.safetensors {SNAPSHOTS}")),
+            FAILURE,
+            &["ae-nan", "standard.scale", "NaN"],
+        ),
         case(evaluate(&format!("{GOOD} --snapshots narrow.safetensors")), FAILURE, &["narrow", "15910"]),
         case(evaluate(&format!("{GOOD} --snapshots mine.safetensors")), USAGE, &["--model", "mine", "spec"]),
         case(
@@ -417,6 +479,32 @@ fn evaluations_of_what_does_not_belong_together() {
             &["--model", "other", "15910"],
         ),
         case(evaluate(&format!("{GOOD} {SNAPSHOTS} --model ae-mnist")), USAGE, &["is an autoencoder"]),
+    ]);
+}
+
+#[test]
+fn indices_that_do_not_lead_to_an_autoencoder() {
+    const SNAPSHOTS: &str = "--snapshots {f}/steps/snapshots.safetensors --data {f}/data";
+    let refused = |index: &str, words| {
+        let line = format!("autoencoder evaluate {SNAPSHOTS} --autoencoder {index}.index.json");
+        case(line.leak(), FAILURE, words)
+    };
+    refuse(&[
+        refused("nosuch", &["nosuch.index.json", "no such file"]),
+        refused("ae-text", &["ae-text.index.json", "no index"]),
+        refused("ae-list", &["ae-list.index.json", "no index"]),
+        refused("ae-none", &["ae-none.index.json", "no tensors"]),
+        refused("ae-outside", &["ae-outside.index.json", "../x.safetensors", "encoder.0.weight"]),
+        refused("ae-absolute", &["/etc/passwd", "beside"]),
+        refused("ae-backslash", &["ae-backslash", "beside"]),
+        refused("ae-parent", &["\"..\"", "beside"]),
+        refused("ae-nameless", &["\"\"", "beside"]),
+        refused("ae-missing", &["gone.safetensors", "no such file"]),
+        refused("ae-lacking", &["ae-lacking.index.json", "decoder.0.weight"]),
+        refused("ae-wrong", &["ae-part.safetensors", "no tensor \"decoder.0.weight\""]),
+        refused("ae-shape", &["ae-part.safetensors", "decoder.0.bias", "[1]", "[15910]"]),
+        refused("ae-gone", &["gone.safetensors", "no such file"]),
+        refused("ae-mixed", &["mlp.safetensors", "saved together"]),
     ]);
 }
 

@@ -1,7 +1,7 @@
 //! Arbitrary bytes as models, snapshots, autoencoders and specs: an error each, never a panic.
 
 use crate::support::{fixtures, temporary};
-use fedfunnel::codec::autoencoder::AutoencoderFile;
+use fedfunnel::codec::autoencoder::{AutoencoderFile, Half};
 use fedfunnel::federation::SimulationSpec;
 use fedfunnel::model::ModelSpec;
 use fedfunnel::model::state::StateFile;
@@ -51,19 +51,26 @@ fn load_all(path: &Path) {
     if let Ok(file) = StateFile::open(path) {
         let _ = file.metadata();
         for name in ["0.weight", "2.bias", "snapshots", "encoder.0.weight", "standard.scale"] {
-            if let Ok((shape, values)) = file.tensor(name) {
-                assert_eq!(shape.iter().product::<usize>(), values.len());
+            let Ok(tensor) = file.tensor(name) else { continue };
+            assert_eq!(tensor.shape.iter().product::<usize>(), tensor.len());
+            if let Ok(values) = tensor.values() {
                 assert!(values.iter().all(|value| value.is_finite()));
             }
         }
     }
     if let Ok(snapshots) = Snapshots::load(path) {
-        assert!(snapshots.rows.iter().flatten().all(|value| value.is_finite()));
-        assert!(snapshots.rows.iter().all(|row| row.len() == snapshots.width()));
+        let rows = snapshots.rows();
+        assert_eq!(rows.len(), snapshots.len());
+        assert!(rows.iter().all(|row| row.len() == snapshots.width()));
+        assert!(rows.iter().all(|row| row.iter().all(|value| value.is_finite())));
     }
-    if let Ok(autoencoder) = AutoencoderFile::load(path) {
-        assert_eq!(autoencoder.parameters.len(), autoencoder.spec.parameters());
-        assert_eq!(autoencoder.standard.means.len(), autoencoder.spec.inputs());
+    if let Ok(autoencoder) = AutoencoderFile::open(path) {
+        for half in [Half::Encoder, Half::Decoder] {
+            if let Ok(standard) = autoencoder.standard(half) {
+                assert_eq!(standard.means.len(), autoencoder.spec.inputs());
+                assert!(standard.means.iter().all(|mean| mean.is_finite()) && standard.scale > 0.0);
+            }
+        }
     }
 }
 
@@ -86,7 +93,7 @@ fn damaged_tensor_files_never_panic() {
     // The control: what is not damaged loads.
     std::fs::write(&path, &whole[0]).expect("written");
     let file = StateFile::open(&path).expect("a whole file");
-    assert_eq!(file.tensor("0.weight").expect("of this model").0, [20, 784]);
+    assert_eq!(file.tensor("0.weight").expect("of this model").shape, [20, 784]);
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod random;
 mod reduce;
 mod registry;
 mod standardize;
+mod state;
 mod support;
 mod wgsl;
 mod wide;

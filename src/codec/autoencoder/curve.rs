@@ -30,50 +30,86 @@ pub struct CurvePoint {
     pub seconds: f64,
 }
 
-/// Trains for `epochs` epochs and looks every `every` epochs and at the end. `point(r, p)` hears what
-/// collaborator `r` came to.
+/// How long to train, and when to stop on the way, in epochs.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// How many there are.
+    pub epochs: usize,
+    /// A look at how far it is after every so many, and at the end.
+    pub look_every: usize,
+    /// A checkpoint after every so many, before the end; 0 for none.
+    pub checkpoint_every: usize,
+}
+
+impl Pace {
+    /// Epochs from `done` to the next stop.
+    fn to_next_stop(self, done: usize) -> usize {
+        let to_multiple = |every: usize| every - done % every;
+        let left = self.epochs - done;
+        let look = left.min(to_multiple(self.look_every.max(1)));
+        if self.checkpoint_every > 0 { look.min(to_multiple(self.checkpoint_every)) } else { look }
+    }
+
+    fn is_look(self, done: usize) -> bool {
+        done == self.epochs || done.is_multiple_of(self.look_every.max(1))
+    }
+
+    fn is_checkpoint(self, done: usize) -> bool {
+        self.checkpoint_every > 0 && done < self.epochs && done.is_multiple_of(self.checkpoint_every)
+    }
+}
+
+/// Trains and looks and saves in between. `point(r, p)` hears what collaborator `r` came to; `checkpoint`
+/// saves what there is.
 pub fn train_with_curve(
     trainer: &mut Trainer<'_>,
-    epochs: usize,
-    every: usize,
+    pace: Pace,
     what: &str,
     observer: &mut dyn Observer,
     mut point: impl FnMut(usize, &CurvePoint) -> Result<()>,
+    mut checkpoint: impl FnMut(&Trainer<'_>) -> Result<()>,
 ) -> Result<()> {
-    observer.begin(what, "epochs", epochs as u64);
-    let mut done = 0;
+    observer.begin(what, "epochs", pace.epochs as u64);
+    let (mut done, mut looked) = (0, 0);
     let mut seconds = 0.0;
-    while done < epochs {
-        let now = every.max(1).min(epochs - done);
+    while done < pace.epochs {
+        let now = pace.to_next_stop(done);
         let start = Instant::now();
         trainer.train(now, &mut |finished| observer.advance(u64::from(finished)))?;
         seconds += start.elapsed().as_secs_f64();
         done += now;
-        let losses = trainer.take_losses(now)?;
-        let (train, held_out) = (trainer.measure_train()?, trainer.measure_held_out()?);
-        for (replica, (loss, measured)) in losses.iter().zip(&train).enumerate() {
-            let held_out = held_out.as_ref().map(|all| all[replica]);
-            point(
-                replica,
-                &CurvePoint {
-                    epoch: trainer.epochs(),
-                    loss: *loss,
-                    validation_loss: held_out.map(|m| m.loss),
-                    relative_l2: measured.relative_l2,
-                    validation_relative_l2: held_out.map(|m| m.relative_l2),
-                    argmax_match: measured.argmax_match,
-                    validation_argmax_match: held_out.map(|m| m.argmax_match),
-                    steps: trainer.steps(),
-                    seconds,
-                },
-            )?;
+        if pace.is_look(done) {
+            let losses = trainer.take_losses(done - looked)?;
+            looked = done;
+            let (train, held_out) = (trainer.measure_train()?, trainer.measure_held_out()?);
+            for (replica, (loss, measured)) in losses.iter().zip(&train).enumerate() {
+                let held_out = held_out.as_ref().map(|all| all[replica]);
+                point(
+                    replica,
+                    &CurvePoint {
+                        epoch: trainer.epochs(),
+                        loss: *loss,
+                        validation_loss: held_out.map(|m| m.loss),
+                        relative_l2: measured.relative_l2,
+                        validation_relative_l2: held_out.map(|m| m.relative_l2),
+                        argmax_match: measured.argmax_match,
+                        validation_argmax_match: held_out.map(|m| m.argmax_match),
+                        steps: trainer.steps(),
+                        seconds,
+                    },
+                )?;
+            }
+            let mean = |values: &mut dyn Iterator<Item = f64>| values.sum::<f64>() / train.len() as f64;
+            observer.note(&format!(
+                "loss {:.4}  relative L2 {:.3}",
+                mean(&mut train.iter().map(|m| m.loss)),
+                mean(&mut train.iter().map(|m| m.relative_l2)),
+            ));
         }
-        let mean = |values: &mut dyn Iterator<Item = f64>| values.sum::<f64>() / train.len() as f64;
-        observer.note(&format!(
-            "loss {:.4}  relative L2 {:.3}",
-            mean(&mut train.iter().map(|m| m.loss)),
-            mean(&mut train.iter().map(|m| m.relative_l2)),
-        ));
+        // After the look, which ends a training that has diverged.
+        if pace.is_checkpoint(done) {
+            checkpoint(trainer)?;
+        }
     }
     observer.end();
     Ok(())

@@ -1,6 +1,6 @@
 //! The aggregator's side: codes to weights.
 
-use super::Standard;
+use super::{Half, HalfParameters, Standard};
 use crate::codec::raw::Average;
 use crate::codec::{UpdateDecoder, bytes_to_floats, floats_to_bytes};
 use crate::gpu::{Dispatch, Gpu, Tensor};
@@ -22,6 +22,11 @@ impl DecoderState {
     pub fn of(spec: &AutoencoderSpec, autoencoder: &[f32], standard: &Standard) -> Self {
         let parameters = autoencoder[autoencoder.len() - spec.decoder_parameters()..].to_vec();
         Self { parameters, standard: standard.clone() }
+    }
+
+    /// What a [`DecoderBank`] is made of.
+    pub fn half(&self) -> (HalfParameters<'_>, &Standard) {
+        (HalfParameters::Values(&self.parameters), &self.standard)
     }
 
     /// The payload of its message.
@@ -53,22 +58,21 @@ pub struct DecoderBank<'g> {
 }
 
 impl<'g> DecoderBank<'g> {
-    /// One decoder for each collaborator. Decodes `batch` codes of each at a time.
+    /// One decoder for each collaborator, with its standard. Decodes `batch` codes of each at a time.
     pub fn new(
         gpu: &'g Gpu,
         spec: &AutoencoderSpec,
-        decoders: &[DecoderState],
+        decoders: &[(HalfParameters<'_>, &Standard)],
         batch: usize,
     ) -> Result<Self> {
-        let layers = &spec.network()[spec.encoder_layers()..];
-        let network = Network::new(gpu, layers, decoders.len(), None)?;
-        for (replica, decoder) in decoders.iter().enumerate() {
-            network.parameters.write(gpu, replica, &decoder.parameters);
+        let network = Network::new(gpu, &Half::Decoder.layers(spec), decoders.len(), None)?;
+        for (replica, (parameters, _)) in decoders.iter().enumerate() {
+            parameters.upload(gpu, &network.parameters, replica)?;
         }
         let workspace = network.workspace(gpu, batch, false, None)?;
         let ranges = workspace.output().ranges();
         let weights = Tensor::zeros_cut(gpu, "decoded weights", decoders.len(), batch, &ranges)?;
-        let standards: Vec<_> = decoders.iter().map(|decoder| &decoder.standard).collect();
+        let standards: Vec<_> = decoders.iter().map(|(_, standard)| *standard).collect();
         let standards = Standard::upload(gpu, &standards, &ranges)?;
         let mut dispatches = network.forward(gpu, &workspace)?;
         dispatches.extend(standardize::inverse(gpu, workspace.output(), &standards, &weights)?);

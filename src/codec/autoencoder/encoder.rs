@@ -1,6 +1,6 @@
 //! The collaborators' side: weights to codes.
 
-use super::Standard;
+use super::{Half, HalfParameters, Standard};
 use crate::codec::{UpdateEncoder, floats_to_bytes};
 use crate::gpu::{Dispatch, Gpu, Tensor};
 use crate::model::{AutoencoderSpec, Network};
@@ -17,51 +17,51 @@ pub struct Encoder<'g> {
 }
 
 impl<'g> Encoder<'g> {
-    /// From each collaborator's autoencoder: its parameters, of which the encoder's are used, and its
-    /// standards. Encodes `batch` sets of weights of each collaborator at a time.
+    /// One encoder for each collaborator, with its standard. Encodes `batch` sets of weights of each
+    /// collaborator at a time.
     pub fn new(
         gpu: &'g Gpu,
         spec: &AutoencoderSpec,
-        autoencoders: &[(&[f32], &Standard)],
+        encoders: &[(HalfParameters<'_>, &Standard)],
         batch: usize,
     ) -> Result<Self> {
-        let layers = &spec.network()[..spec.encoder_layers()];
-        let network = Network::new(gpu, layers, autoencoders.len(), None)?;
-        for (replica, (parameters, _)) in autoencoders.iter().enumerate() {
-            network.parameters.write(gpu, replica, &parameters[..network.parameters.count()]);
+        let network = Network::new(gpu, &Half::Encoder.layers(spec), encoders.len(), None)?;
+        for (replica, (parameters, _)) in encoders.iter().enumerate() {
+            parameters.upload(gpu, &network.parameters, replica)?;
         }
         let workspace = network.workspace(gpu, batch, false, None)?;
         let ranges = workspace.input().ranges();
-        let weights = Tensor::zeros_cut(gpu, "weights to encode", autoencoders.len(), batch, &ranges)?;
-        let standards: Vec<_> = autoencoders.iter().map(|(_, standard)| *standard).collect();
+        let weights = Tensor::zeros_cut(gpu, "weights to encode", encoders.len(), batch, &ranges)?;
+        let standards: Vec<_> = encoders.iter().map(|(_, standard)| *standard).collect();
         let standards = Standard::upload(gpu, &standards, &ranges)?;
         let mut dispatches = standardize::forward(gpu, &weights, &standards, workspace.input())?;
         dispatches.extend(network.forward(gpu, &workspace)?);
         Ok(Self { gpu, weights, codes: workspace.output().clone(), dispatches })
     }
 
-    /// `weights` are `[R, B, P]`; the codes are `[R, B, Z]`.
-    pub fn codes(&self, weights: &[f32]) -> Result<Vec<f32>> {
-        if weights.len() != self.weights.replicas * self.weights.batch * self.weights.width {
+    /// `weights` are up to R x B sets of P values, collaborator by collaborator; each has its code of Z floats.
+    pub fn codes<W: AsRef<[f32]>>(&self, weights: &[W]) -> Result<Vec<f32>> {
+        let width = self.weights.width;
+        if let Some(other) = weights.iter().map(|row| row.as_ref().len()).find(|len| *len != width) {
             return Err(Error::setting(
                 "model",
-                format!(
-                    "{} values to encode where the autoencoder takes {}",
-                    weights.len(),
-                    self.weights.width
-                ),
+                format!("{other} values to encode where the autoencoder takes {width}"),
                 "use an autoencoder that was trained for this model",
             ));
         }
-        self.weights.write(self.gpu, weights);
+        for (line, row) in weights.iter().enumerate() {
+            self.weights.write_line(self.gpu, line, row.as_ref());
+        }
         self.gpu.run(&self.dispatches)?;
-        self.codes.read(self.gpu)
+        let mut codes = self.codes.read(self.gpu)?;
+        codes.truncate(weights.len() * self.codes.width);
+        Ok(codes)
     }
 }
 
 impl UpdateEncoder for Encoder<'_> {
     fn encode(&mut self, weights: &[Vec<f32>]) -> Result<Vec<Vec<u8>>> {
-        let codes = self.codes(&weights.concat())?;
+        let codes = self.codes(weights)?;
         Ok(codes.chunks_exact(self.codes.width).map(floats_to_bytes).collect())
     }
 }

@@ -1,9 +1,10 @@
 //! What comes back of each snapshot, and what the classifier makes of it.
 
 use super::trainer::argmax;
-use super::{AutoencoderFile, DecoderBank, DecoderState, Encoder};
+use super::{AutoencoderFile, DecoderBank, Encoder, Half, HalfParameters};
 use crate::Result;
 use crate::gpu::Gpu;
+use crate::model::AutoencoderSpec;
 use crate::training::{Evaluator, Snapshots};
 use serde::Serialize;
 
@@ -45,73 +46,85 @@ pub struct Evaluation {
     pub mean_loss: f64,
 }
 
-/// Sends every snapshot through encoder and decoder and evaluates the classifier with what comes back.
+/// Most bytes of reconstructed weights that lie in host memory at a time.
+const MOST_RESTORED: usize = 128 << 20;
+
+/// Sends every snapshot through encoder and decoder and evaluates the classifier with what comes back. One
+/// half lies on the device at a time, as it would where one is the collaborator's and one the aggregator's.
 pub fn evaluate(
     gpu: &Gpu,
     autoencoder: &AutoencoderFile,
     snapshots: &Snapshots,
     evaluator: &Evaluator<'_>,
 ) -> Result<Evaluation> {
-    let (spec, standard) = (&autoencoder.spec, &autoencoder.standard);
-    let count = snapshots.rows.len();
-    let flat = reconstruct(gpu, autoencoder, &snapshots.rows)?;
-    let restored: Vec<&[f32]> = flat.chunks_exact(spec.inputs()).take(count).collect();
-    let original = evaluator.evaluate(&snapshots.rows)?;
-    let reconstructed = evaluator.evaluate(&restored)?;
+    let spec = &autoencoder.spec;
+    let rows = snapshots.rows();
+    let batch = batch(gpu, spec, rows.len());
+    let codes = encode(gpu, autoencoder, &rows, batch)?;
+    let standard = autoencoder.standard(Half::Decoder)?;
+    let half = (HalfParameters::File(autoencoder), &standard);
+    let bank = DecoderBank::new(gpu, spec, &[half], batch)?;
     let mean = evaluator.evaluate(&[&standard.means])?[0];
     let mean_place = argmax(standard.means.iter().copied());
     let (mut errors, mut spreads, mut hits, mut mean_hits) = (0.0, 0.0, 0, 0);
-    let mut rows = Vec::with_capacity(count);
-    for (place, (row, back)) in snapshots.rows.iter().zip(&restored).enumerate() {
-        let (mut error, mut spread) = (0.0, 0.0);
-        for ((&weight, &got), &mean) in row.iter().zip(*back).zip(&standard.means) {
-            error += (f64::from(got) - f64::from(weight)).powi(2);
-            spread += (f64::from(weight) - f64::from(mean)).powi(2);
+    let mut evaluated = Vec::with_capacity(rows.len());
+    for (rows, codes) in rows.chunks(batch).zip(codes.chunks(batch * spec.latent())) {
+        let mut lines = codes.to_vec();
+        lines.resize(batch * spec.latent(), 0.0);
+        let restored = bank.weights(&lines)?;
+        let restored: Vec<_> = restored.chunks_exact(spec.inputs()).take(rows.len()).collect();
+        let (original, reconstructed) = (evaluator.evaluate(rows)?, evaluator.evaluate(&restored)?);
+        for (place, (row, back)) in rows.iter().zip(&restored).enumerate() {
+            let (mut error, mut spread) = (0.0, 0.0);
+            for ((&weight, &got), &mean) in row.iter().zip(*back).zip(&standard.means) {
+                error += (f64::from(got) - f64::from(weight)).powi(2);
+                spread += (f64::from(weight) - f64::from(mean)).powi(2);
+            }
+            let largest = argmax(row.iter().copied());
+            let matches = largest == argmax(back.iter().copied());
+            (errors, spreads) = (errors + error, spreads + spread);
+            hits += usize::from(matches);
+            mean_hits += usize::from(largest == mean_place);
+            let snapshot = evaluated.len();
+            evaluated.push(SnapshotEvaluation {
+                snapshot,
+                step: snapshots.steps.get(snapshot).copied(),
+                relative_l2: relative(error, spread),
+                argmax_match: matches,
+                original_accuracy: original[place].accuracy,
+                reconstructed_accuracy: reconstructed[place].accuracy,
+                original_loss: original[place].loss,
+                reconstructed_loss: reconstructed[place].loss,
+            });
         }
-        let largest = argmax(row.iter().copied());
-        let matches = largest == argmax(back.iter().copied());
-        (errors, spreads) = (errors + error, spreads + spread);
-        hits += usize::from(matches);
-        mean_hits += usize::from(largest == mean_place);
-        rows.push(SnapshotEvaluation {
-            snapshot: place,
-            step: snapshots.steps.get(place).copied(),
-            relative_l2: relative(error, spread),
-            argmax_match: matches,
-            original_accuracy: original[place].accuracy,
-            reconstructed_accuracy: reconstructed[place].accuracy,
-            original_loss: original[place].loss,
-            reconstructed_loss: reconstructed[place].loss,
-        });
     }
     Ok(Evaluation {
-        snapshots: rows,
+        snapshots: evaluated,
         relative_l2: relative(errors, spreads),
-        argmax_match: hits as f64 / count as f64,
-        mean_argmax_match: mean_hits as f64 / count as f64,
+        argmax_match: hits as f64 / rows.len() as f64,
+        mean_argmax_match: mean_hits as f64 / rows.len() as f64,
         mean_accuracy: mean.accuracy,
         mean_loss: mean.loss,
     })
 }
 
-/// Sends rows through encoder and decoder, as many at a time as the device holds.
-fn reconstruct(gpu: &Gpu, autoencoder: &AutoencoderFile, rows: &[Vec<f32>]) -> Result<Vec<f32>> {
-    let (spec, standard) = (&autoencoder.spec, &autoencoder.standard);
+/// How many rows go through a half at a time: as many as the device holds, and host memory comfortably.
+fn batch(gpu: &Gpu, spec: &AutoencoderSpec, rows: usize) -> usize {
     // A batch either fits one binding, or is cut where the matrix is cut: then it fits as long as it has
     // no more lines than the matrix has columns.
     let fitting = gpu.max_binding_bytes() as usize / (4 * spec.inputs());
     let narrowest = spec.widths[1].min(spec.widths[spec.widths.len() - 2]);
-    let batch = rows.len().min(fitting.max(narrowest));
-    let encoder = Encoder::new(gpu, spec, &[(&autoencoder.parameters, standard)], batch)?;
-    let decoder = DecoderState::of(spec, &autoencoder.parameters, standard);
-    let bank = DecoderBank::new(gpu, spec, &[decoder], batch)?;
-    let mut restored = Vec::with_capacity(rows.len().next_multiple_of(batch) * spec.inputs());
-    for part in rows.chunks(batch) {
-        let mut lines = part.concat();
-        lines.resize(batch * spec.inputs(), 0.0);
-        restored.extend(bank.weights(&encoder.codes(&lines)?)?);
-    }
-    Ok(restored)
+    let comfortable = (MOST_RESTORED / (4 * spec.inputs())).max(1);
+    rows.min(fitting.max(narrowest)).min(comfortable)
+}
+
+/// The codes of all rows. The encoder is gone when they are there.
+fn encode(gpu: &Gpu, autoencoder: &AutoencoderFile, rows: &[&[f32]], batch: usize) -> Result<Vec<f32>> {
+    let standard = autoencoder.standard(Half::Encoder)?;
+    let half = (HalfParameters::File(autoencoder), &standard);
+    let encoder = Encoder::new(gpu, &autoencoder.spec, &[half], batch)?;
+    let codes = rows.chunks(batch).map(|rows| encoder.codes(rows)).collect::<Result<Vec<_>>>()?;
+    Ok(codes.concat())
 }
 
 fn relative(error: f64, spread: f64) -> f64 {

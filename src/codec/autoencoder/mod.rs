@@ -12,10 +12,10 @@ mod snapshots;
 mod state;
 mod trainer;
 
-pub use curve::{CurvePoint, train_with_curve};
+pub use curve::{CurvePoint, Pace, train_with_curve};
 pub use decoder::{DecoderBank, DecoderState};
 pub use encoder::Encoder;
 pub use evaluation::{Evaluation, SnapshotEvaluation, evaluate};
 pub use snapshots::SnapshotBatch;
-pub use state::{AutoencoderFile, Standard};
+pub use state::{AutoencoderFile, Half, HalfParameters, Standard, save_autoencoder};
 pub use trainer::{Reconstruction, Trainer, TrainerSettings};

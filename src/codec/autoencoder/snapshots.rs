@@ -23,7 +23,7 @@ pub struct SnapshotBatch {
 
 impl SnapshotBatch {
     /// Uploads snapshots and finds the means and one global scale for each collaborator.
-    pub fn fit(gpu: &Gpu, rows: &[&[Vec<f32>]], ranges: &[RowRange]) -> Result<(Self, Standards)> {
+    pub fn fit(gpu: &Gpu, rows: &[Vec<&[f32]>], ranges: &[RowRange]) -> Result<(Self, Standards)> {
         let raw = upload(gpu, rows, ranges)?;
         let replicas = raw.replicas;
         let means = Tensor::zeros_cut(gpu, "means", replicas, 1, ranges)?;
@@ -60,14 +60,14 @@ impl SnapshotBatch {
     /// Uploads snapshots and standardises them as those were that the standards came from.
     pub fn standardized(
         gpu: &Gpu,
-        rows: &[&[Vec<f32>]],
+        rows: &[Vec<&[f32]>],
         ranges: &[RowRange],
         standards: &Standards,
     ) -> Result<Self> {
         Self::with(gpu, &upload(gpu, rows, ranges)?, rows, standards)
     }
 
-    fn with(gpu: &Gpu, raw: &Tensor, rows: &[&[Vec<f32>]], standards: &Standards) -> Result<Self> {
+    fn with(gpu: &Gpu, raw: &Tensor, rows: &[Vec<&[f32]>], standards: &Standards) -> Result<Self> {
         let values = Tensor::zeros_cut(gpu, "snapshots", raw.replicas, raw.batch, &raw.ranges())?;
         gpu.run(&standardize::forward(gpu, raw, standards, &values)?)?;
         let counts: Vec<_> = rows.iter().map(|rows| rows.len()).collect();
@@ -91,7 +91,7 @@ impl SnapshotBatch {
     }
 }
 
-fn upload(gpu: &Gpu, rows: &[&[Vec<f32>]], ranges: &[RowRange]) -> Result<Tensor> {
+fn upload(gpu: &Gpu, rows: &[Vec<&[f32]>], ranges: &[RowRange]) -> Result<Tensor> {
     let most = rows.iter().map(|rows| rows.len()).max().unwrap_or(0);
     let width: usize = ranges.iter().map(|range| range.len).sum();
     if rows.iter().any(|rows| rows.is_empty() || rows.iter().any(|row| row.len() != width)) {
@@ -102,12 +102,9 @@ fn upload(gpu: &Gpu, rows: &[&[Vec<f32>]], ranges: &[RowRange]) -> Result<Tensor
         ));
     }
     let tensor = Tensor::zeros_cut(gpu, "raw snapshots", rows.len(), most, ranges)?;
-    for shard in &tensor.shards {
-        let columns = shard.range.start..shard.range.start + shard.range.len;
-        for (replica, rows) in rows.iter().enumerate() {
-            for (place, row) in rows.iter().enumerate() {
-                gpu.write(&shard.buffer, (replica * most + place) * shard.range.len, &row[columns.clone()]);
-            }
+    for (replica, rows) in rows.iter().enumerate() {
+        for (place, row) in rows.iter().enumerate() {
+            tensor.write_line(gpu, replica * most + place, row);
         }
     }
     Ok(tensor)

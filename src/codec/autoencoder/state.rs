@@ -1,11 +1,15 @@
-//! A trained autoencoder as a file.
+//! A trained autoencoder as one file or several.
 
-use crate::model::state::{self, StateFile};
-use crate::model::{AutoencoderSpec, ModelSpec, Network};
+use crate::gpu::Gpu;
+use crate::model::state::{StateSet, StateSetWriter, TensorGroups, TensorShape};
+use crate::model::{AutoencoderSpec, LayerSpec, ModelSpec, Parameters};
 use crate::{Error, Result};
-use safetensors::tensor::TensorView;
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+const STEM: &str = "autoencoder";
+const MEANS: &str = "standard.means";
+const SCALE: &str = "standard.scale";
 
 /// What was taken out of the snapshots before training: their mean, and one scale for all values.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,46 +27,70 @@ impl Standard {
     }
 }
 
-/// An autoencoder that was trained and can be used.
-#[derive(Clone, Debug, PartialEq)]
+/// Writes one replica of `parameters` as it comes from the device: PyTorch's names under `encoder.` and
+/// `decoder.`, and `standard.means`, `standard.scale`. More than `max_file_bytes` of it are cut into files of
+/// the encoder and files of the decoder. Gives the file or the index to read it from.
+pub fn save_autoencoder(
+    gpu: &Gpu,
+    folder: &Path,
+    (spec, model): (&AutoencoderSpec, &str),
+    (parameters, replica): (&Parameters, usize),
+    standard: &Standard,
+    max_file_bytes: u64,
+) -> Result<PathBuf> {
+    let (encoder, decoder) =
+        TensorShape::of(parameters).into_iter().partition(|tensor| tensor.name.starts_with("encoder."));
+    let shared = vec![TensorShape::new(MEANS, &[standard.means.len()]), TensorShape::new(SCALE, &[1])];
+    let groups = TensorGroups { parts: vec![encoder, decoder], shared };
+    let text = toml::to_string(&ModelSpec::Autoencoder(spec.clone())).map_err(|e| {
+        Error::device(format!("a spec could not be written: {e}"), "this is a fault of fedfunnel; report it")
+    })?;
+    let metadata = HashMap::from([("spec".into(), text), ("model".into(), model.into())]);
+    let mut files = StateSetWriter::create(folder, STEM, &groups, &metadata, max_file_bytes)?;
+    files.put_parameters(gpu, parameters, replica)?;
+    files.put(MEANS, 0, &standard.means)?;
+    files.put(SCALE, 0, &[standard.scale])?;
+    files.finish()
+}
+
+/// The halves of an autoencoder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Half {
+    /// Weights to codes.
+    Encoder,
+    /// Codes to weights.
+    Decoder,
+}
+
+impl Half {
+    /// Its layers.
+    pub fn layers(self, spec: &AutoencoderSpec) -> Vec<LayerSpec> {
+        let mut encoder = spec.network();
+        let decoder = encoder.split_off(spec.encoder_layers());
+        match self {
+            Self::Encoder => encoder,
+            Self::Decoder => decoder,
+        }
+    }
+}
+
+/// An autoencoder in files, of which nothing but the headers has been read. Each half can be used where the
+/// other's file is missing.
+#[derive(Debug)]
 pub struct AutoencoderFile {
     /// Its shape.
     pub spec: AutoencoderSpec,
     /// The model whose weights it takes.
     pub model: String,
-    /// Its parameters in `state_dict` order, the encoder's first.
-    pub parameters: Vec<f32>,
-    /// What standardises weights for it.
-    pub standard: Standard,
+    files: StateSet,
 }
 
 impl AutoencoderFile {
-    /// Writes it: PyTorch's names under `encoder.` and `decoder.`, and `standard.means`, `standard.scale`.
-    pub fn save(&self, path: &Path, network: &Network) -> Result<()> {
-        let mut views: Vec<(&str, TensorView<'_>)> = Vec::new();
-        let mut start = 0;
-        for tensor in &network.parameters.tensors {
-            let values = &self.parameters[start..start + tensor.len()];
-            start += tensor.len();
-            views.push((&tensor.name, state::view(&tensor.shape, values)?));
-        }
-        let scale = [self.standard.scale];
-        views.push(("standard.means", state::view(&[self.standard.means.len()], &self.standard.means)?));
-        views.push(("standard.scale", state::view(&[1], &scale)?));
-        let spec = toml::to_string(&ModelSpec::Autoencoder(self.spec.clone())).map_err(|e| {
-            Error::device(
-                format!("a spec could not be written: {e}"),
-                "this is a fault of fedfunnel; report it",
-            )
-        })?;
-        let metadata = HashMap::from([("spec".into(), spec), ("model".into(), self.model.clone())]);
-        crate::files::write_atomic(path, &state::serialize(views, metadata)?)
-    }
-
-    /// Reads it back.
-    pub fn load(path: &Path) -> Result<Self> {
-        let file = StateFile::open(path)?;
-        let mut metadata = file.metadata()?;
+    /// Opens a file, an index, or the folder of either.
+    pub fn open(path: &Path) -> Result<Self> {
+        let files = StateSet::open(path, STEM)?;
+        let path = files.path().to_path_buf();
+        let mut metadata = files.metadata()?;
         let (Some(spec), Some(model)) = (metadata.remove("spec"), metadata.remove("model")) else {
             return Err(Error::file(
                 path,
@@ -75,34 +103,75 @@ impl AutoencoderFile {
             ModelSpec::parse(&spec, Path::new("its spec")).and_then(ModelSpec::autoencoder).map_err(|e| {
                 Error::file(path, e.to_string(), "write it again with fedfunnel autoencoder train")
             })?;
-        let mut parameters = Vec::new();
-        for layer in spec.network() {
-            for (name, wanted) in
-                [("weight", vec![layer.outputs, layer.inputs]), ("bias", vec![layer.outputs])]
+        let file = Self { spec, model, files };
+        file.check_shapes()?;
+        Ok(file)
+    }
+
+    /// Checks the tensors whose files are there.
+    fn check_shapes(&self) -> Result<()> {
+        for layer in self.spec.network() {
+            for (name, wanted) in [("weight", &[layer.outputs, layer.inputs][..]), ("bias", &[layer.outputs])]
             {
                 let name = format!("{}{name}", layer.prefix);
-                let (shape, values) = file.tensor(&name)?;
-                if shape != wanted {
-                    return Err(Error::file(
-                        path,
-                        format!("tensor {name:?} has shape {shape:?}, its spec says {wanted:?}"),
-                        "write it again with fedfunnel autoencoder train",
-                    ));
+                if self.files.is_present(&name)? {
+                    self.files.file_of(&name)?.tensor(&name)?.expect_shape(wanted, "its spec")?;
                 }
-                parameters.extend(values);
             }
         }
-        let (_, means) = file.tensor("standard.means")?;
-        let (_, scale) = file.tensor("standard.scale")?;
+        Ok(())
+    }
+
+    /// What standardises weights for it, from the file of one half.
+    pub fn standard(&self, half: Half) -> Result<Standard> {
+        let layers = half.layers(&self.spec);
+        let first = layers.first().map_or(String::new(), |layer| format!("{}weight", layer.prefix));
+        let mut file = self.files.file_of(&first)?;
+        if !file.has(MEANS)? {
+            // In files that others have cut, the standards are where the index says.
+            file = self.files.file_of(MEANS)?;
+        }
+        let means = file.tensor(MEANS)?.values()?;
+        let scale = file.tensor(SCALE)?.values()?;
         match scale.first() {
-            Some(&scale) if means.len() == spec.inputs() && scale > 0.0 => {
-                Ok(Self { spec, model, parameters, standard: Standard { means, scale } })
-            }
+            Some(&scale) if means.len() == self.spec.inputs() && scale > 0.0 => Ok(Standard { means, scale }),
             _ => Err(Error::file(
-                path,
+                file.path(),
                 "its standards do not fit its spec",
                 "write it again with fedfunnel autoencoder train",
             )),
+        }
+    }
+
+    /// Uploads those of its tensors that `parameters` has to one replica, piece by piece.
+    pub fn upload(&self, gpu: &Gpu, parameters: &Parameters, replica: usize) -> Result<()> {
+        for tensor in &parameters.tensors {
+            let file = self.files.file_of(&tensor.name)?;
+            let stored = file.tensor(&tensor.name)?;
+            stored.expect_shape(&tensor.shape, "its spec")?;
+            stored.upload(gpu, parameters, replica, tensor)?;
+        }
+        Ok(())
+    }
+}
+
+/// Where the parameters of a half come from.
+#[derive(Clone, Copy, Debug)]
+pub enum HalfParameters<'a> {
+    /// From memory, in `state_dict` order.
+    Values(&'a [f32]),
+    /// From files.
+    File(&'a AutoencoderFile),
+}
+
+impl HalfParameters<'_> {
+    pub(super) fn upload(&self, gpu: &Gpu, parameters: &Parameters, replica: usize) -> Result<()> {
+        match self {
+            Self::Values(values) => {
+                parameters.write(gpu, replica, values);
+                Ok(())
+            }
+            Self::File(file) => file.upload(gpu, parameters, replica),
         }
     }
 }

@@ -72,8 +72,8 @@ impl<'g> Trainer<'g> {
     pub fn new(
         gpu: &'g Gpu,
         spec: &AutoencoderSpec,
-        train: &[&[Vec<f32>]],
-        held_out: &[&[Vec<f32>]],
+        train: &[Vec<&[f32]>],
+        held_out: &[Vec<&[f32]>],
         settings: TrainerSettings,
     ) -> Result<Self> {
         let replicas = train.len();
@@ -230,7 +230,7 @@ impl Pass {
         gpu: &Gpu,
         network: &Network,
         data: SnapshotBatch,
-        rows: &[&[Vec<f32>]],
+        rows: &[Vec<&[f32]>],
         (writer, standards): (&ScheduleWriter, &Standards),
     ) -> Result<Self> {
         let batch = data.values.batch;

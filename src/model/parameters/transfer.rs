@@ -1,0 +1,184 @@
+//! Parameters to and from the device, in `state_dict` order: whole, or a tensor piece by piece.
+
+use super::{ParameterTensor, Parameters, Piece};
+use crate::Result;
+use crate::gpu::Gpu;
+
+/// Most bytes of a tensor that lie in host memory at a time.
+const BLOCK_BYTES: u64 = 32 << 20;
+
+/// Columns of a transposed tensor that are gathered together: a cache line of them.
+const TOGETHER: usize = 16;
+
+/// Some rows of a tensor as they lie on the device.
+#[derive(Clone, Copy, Debug)]
+struct Block {
+    /// The first of them.
+    first: usize,
+    columns: usize,
+    /// Rows of the whole tensor.
+    whole_rows: usize,
+    /// Whether PyTorch's order is the transpose.
+    transposed: bool,
+}
+
+impl Block {
+    fn of(tensor: &ParameterTensor, first: usize) -> Self {
+        let &ParameterTensor { rows, columns, transposed, .. } = tensor;
+        Self { first, columns, whole_rows: rows, transposed }
+    }
+
+    /// Hands the values of these rows out in PyTorch's order: runs of neighbours, each with the place of its
+    /// first value in the tensor.
+    fn scatter(&self, values: &[f32], take: &mut dyn FnMut(usize, &[f32]) -> Result<()>) -> Result<()> {
+        if !self.transposed {
+            return take(self.first * self.columns, values);
+        }
+        let rows = values.len() / self.columns;
+        let mut runs = vec![0.0; rows * TOGETHER.min(self.columns)];
+        for from in (0..self.columns).step_by(TOGETHER) {
+            let to = self.columns.min(from + TOGETHER);
+            for (row, line) in values.chunks_exact(self.columns).enumerate() {
+                for (run, value) in line[from..to].iter().enumerate() {
+                    runs[run * rows + row] = *value;
+                }
+            }
+            for (column, run) in (from..to).zip(runs.chunks_exact(rows)) {
+                take(column * self.whole_rows + self.first, run)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The way back: `give` fills runs of neighbours in PyTorch's order.
+    fn gather(
+        &self,
+        values: &mut [f32],
+        give: &mut dyn FnMut(usize, &mut [f32]) -> Result<()>,
+    ) -> Result<()> {
+        if !self.transposed {
+            return give(self.first * self.columns, values);
+        }
+        let rows = values.len() / self.columns;
+        let mut runs = vec![0.0; rows * TOGETHER.min(self.columns)];
+        for from in (0..self.columns).step_by(TOGETHER) {
+            let to = self.columns.min(from + TOGETHER);
+            for (column, run) in (from..to).zip(runs.chunks_exact_mut(rows)) {
+                give(column * self.whole_rows + self.first, run)?;
+            }
+            for (row, line) in values.chunks_exact_mut(self.columns).enumerate() {
+                for (run, value) in line[from..to].iter_mut().enumerate() {
+                    *value = runs[run * rows + row];
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Parameters {
+    /// Reads all replicas, `[R][P]` in `state_dict` order.
+    pub fn read(&self, gpu: &Gpu) -> Result<Vec<Vec<f32>>> {
+        let arenas =
+            self.arenas.iter().map(|arena| gpu.read(&arena.buffer)).collect::<Result<Vec<Vec<f32>>>>()?;
+        let mut replicas = vec![vec![0.0; self.count()]; self.replicas];
+        for (replica, flat) in replicas.iter_mut().enumerate() {
+            self.each_piece(|start, tensor, piece| {
+                let offset = replica * self.arenas[piece.arena].stride + piece.offset;
+                let values = &arenas[piece.arena][offset..offset + piece.range.len * tensor.columns];
+                Block::of(tensor, piece.range.start).scatter(values, &mut |place, run| {
+                    flat[start + place..][..run.len()].copy_from_slice(run);
+                    Ok(())
+                })
+            })?;
+        }
+        Ok(replicas)
+    }
+
+    /// Writes one replica from its `P` values in `state_dict` order.
+    pub fn write(&self, gpu: &Gpu, replica: usize, flat: &[f32]) {
+        assert_eq!(flat.len(), self.count(), "a replica is written whole");
+        let mut arenas: Vec<_> = self.arenas.iter().map(|arena| vec![0f32; arena.stride]).collect();
+        let filled = self.each_piece(|start, tensor, piece| {
+            let values = &mut arenas[piece.arena][piece.offset..][..piece.range.len * tensor.columns];
+            Block::of(tensor, piece.range.start).gather(values, &mut |place, run| {
+                run.copy_from_slice(&flat[start + place..][..run.len()]);
+                Ok(())
+            })
+        });
+        debug_assert!(filled.is_ok(), "copying does not fail");
+        for (arena, values) in self.arenas.iter().zip(&arenas) {
+            gpu.write(&arena.buffer, replica * arena.stride, values);
+        }
+    }
+
+    /// Writes the same values to every replica.
+    pub fn write_all(&self, gpu: &Gpu, flat: &[f32]) {
+        (0..self.replicas).for_each(|replica| self.write(gpu, replica, flat));
+    }
+
+    /// Reads a tensor of one replica piece by piece, however large it is: `take` gets runs of neighbours in
+    /// PyTorch's order, each with the place of its first value in the tensor.
+    pub fn read_tensor(
+        &self,
+        gpu: &Gpu,
+        replica: usize,
+        tensor: &ParameterTensor,
+        take: &mut dyn FnMut(usize, &[f32]) -> Result<()>,
+    ) -> Result<()> {
+        self.each_block(gpu, replica, tensor, |arena, start, count, block| {
+            let values: Vec<f32> = gpu.read_part(&self.arenas[arena].buffer, start, count)?;
+            block.scatter(&values, take)
+        })
+    }
+
+    /// Writes a tensor of one replica piece by piece: `give` fills runs of neighbours in PyTorch's order,
+    /// each with the place of its first value in the tensor.
+    pub fn write_tensor(
+        &self,
+        gpu: &Gpu,
+        replica: usize,
+        tensor: &ParameterTensor,
+        give: &mut dyn FnMut(usize, &mut [f32]) -> Result<()>,
+    ) -> Result<()> {
+        let mut values = Vec::new();
+        self.each_block(gpu, replica, tensor, |arena, start, count, block| {
+            values.resize(count, 0.0);
+            block.gather(&mut values, give)?;
+            gpu.write(&self.arenas[arena].buffer, start, &values);
+            Ok(())
+        })
+    }
+
+    /// Visits the pieces of all tensors, with the place of each tensor's first value in `state_dict` order.
+    fn each_piece(&self, mut visit: impl FnMut(usize, &ParameterTensor, &Piece) -> Result<()>) -> Result<()> {
+        let mut start = 0;
+        for tensor in &self.tensors {
+            tensor.pieces.iter().try_for_each(|piece| visit(start, tensor, piece))?;
+            start += tensor.len();
+        }
+        Ok(())
+    }
+
+    /// Visits the rows of a tensor a block at a time: the arena, the place and the number of its values there.
+    fn each_block(
+        &self,
+        gpu: &Gpu,
+        replica: usize,
+        tensor: &ParameterTensor,
+        mut visit: impl FnMut(usize, usize, usize, Block) -> Result<()>,
+    ) -> Result<()> {
+        // A part of a binding, so that tests with small ones reach pieces of several blocks.
+        let bytes = BLOCK_BYTES.min(gpu.max_binding_bytes() / 4);
+        let most = (bytes / (4 * tensor.columns as u64)).max(1) as usize;
+        for piece in &tensor.pieces {
+            let first = replica * self.arenas[piece.arena].stride + piece.offset;
+            for row in (0..piece.range.len).step_by(most) {
+                let count = most.min(piece.range.len - row) * tensor.columns;
+                let block = Block::of(tensor, piece.range.start + row);
+                visit(piece.arena, first + row * tensor.columns, count, block)?;
+            }
+        }
+        Ok(())
+    }
+}

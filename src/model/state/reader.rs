@@ -1,0 +1,205 @@
+//! Reading a safetensors file where it lies.
+
+use super::first_unusable;
+use crate::gpu::Gpu;
+use crate::model::{ParameterTensor, Parameters};
+use crate::{Error, Result};
+use safetensors::tensor::{Dtype, SafeTensors};
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// A safetensors file that is mapped into memory: a value is read from the disk when it is looked at.
+pub struct StateFile {
+    path: PathBuf,
+    bytes: Box<dyn AsRef<[u8]> + Send + Sync>,
+}
+
+impl std::fmt::Debug for StateFile {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("StateFile").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl StateFile {
+    /// Opens a file and checks that its header is right and that it is as long as that says.
+    pub fn open(path: &Path) -> Result<Self> {
+        let bytes = map(path).map_err(Error::io("read", path))?;
+        let file = Self { path: path.into(), bytes };
+        file.parse()?;
+        Ok(file)
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn parse(&self) -> Result<SafeTensors<'_>> {
+        SafeTensors::deserialize((*self.bytes).as_ref()).map_err(|e| {
+            Error::file(
+                &self.path,
+                format!("it is no whole safetensors file ({e})"),
+                "write it again, with fedfunnel or with PyTorch's safetensors.torch.save_file",
+            )
+        })
+    }
+
+    /// The file's own notes.
+    pub fn metadata(&self) -> Result<HashMap<String, String>> {
+        let (_, header) = SafeTensors::read_metadata((*self.bytes).as_ref())
+            .map_err(|e| Error::file(&self.path, format!("its header is broken ({e})"), "write it again"))?;
+        Ok(header.metadata().clone().unwrap_or_default())
+    }
+
+    /// Whether it has a tensor of this name.
+    pub fn has(&self, name: &str) -> Result<bool> {
+        Ok(self.parse()?.names().contains(&name))
+    }
+
+    /// An f32 tensor, none of whose values has been looked at.
+    pub fn tensor<'a>(&'a self, name: &'a str) -> Result<StoredTensor<'a>> {
+        let file = self.parse()?;
+        let tensor = file.tensor(name).map_err(|_| {
+            let mut there = file.names();
+            there.sort_unstable();
+            let more = if there.len() > 12 { ", ..." } else { "" };
+            there.truncate(12);
+            Error::file(
+                &self.path,
+                format!("there is no tensor {name:?}, only {}{more}", there.join(", ")),
+                "use a file of the right kind and model",
+            )
+        })?;
+        if tensor.dtype() != Dtype::F32 {
+            return Err(Error::file(
+                &self.path,
+                format!("tensor {name:?} is {:?}", tensor.dtype()),
+                "store it as float32",
+            ));
+        }
+        Ok(StoredTensor { path: &self.path, name, shape: tensor.shape().to_vec(), bytes: tensor.data() })
+    }
+
+    /// Uploads a model's parameters to one replica. Names and shapes have to match.
+    pub fn upload(&self, gpu: &Gpu, parameters: &Parameters, replica: usize, model: &str) -> Result<()> {
+        for tensor in &parameters.tensors {
+            self.tensor(&tensor.name)?.expect_shape(&tensor.shape, model)?;
+        }
+        let known = |name: &&str| parameters.tensors.iter().any(|tensor| tensor.name == **name);
+        if let Some(name) = self.parse()?.names().into_iter().filter(|name| !known(name)).min() {
+            return Err(Error::file(
+                &self.path,
+                format!("it has a tensor {name:?}, and {model} has none of that name"),
+                "use a file that was saved from the same model",
+            ));
+        }
+        parameters
+            .tensors
+            .iter()
+            .try_for_each(|tensor| self.tensor(&tensor.name)?.upload(gpu, parameters, replica, tensor))
+    }
+}
+
+/// A file's bytes: mapped, or read where it is something that cannot be mapped, as a pipe is.
+fn map(path: &Path) -> std::io::Result<Box<dyn AsRef<[u8]> + Send + Sync>> {
+    let mut file = File::open(path)?;
+    let about = file.metadata()?;
+    if about.is_dir() {
+        return Err(std::io::ErrorKind::IsADirectory.into());
+    }
+    if !about.is_file() || about.len() == 0 {
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        return Ok(Box::new(bytes));
+    }
+    // SAFETY: the bytes may change only where somebody writes into this very file. fedfunnel never does: it
+    // puts a new file in the place of an old one, whose mapping stays as it is.
+    let mapping = unsafe { memmap2::Mmap::map(&file)? };
+    Ok(Box::new(mapping))
+}
+
+/// A tensor in a mapped file.
+#[derive(Clone, Debug)]
+pub struct StoredTensor<'a> {
+    path: &'a Path,
+    name: &'a str,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    bytes: &'a [u8],
+}
+
+impl<'a> StoredTensor<'a> {
+    /// How many values it has.
+    pub fn len(&self) -> usize {
+        self.bytes.len() / 4
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// An error where it has another shape than what `model` is made of.
+    pub fn expect_shape(&self, wanted: &[usize], model: &str) -> Result<()> {
+        if self.shape == wanted {
+            return Ok(());
+        }
+        Err(Error::file(
+            self.path,
+            format!("tensor {:?} has shape {:?}, and {model} needs {wanted:?}", self.name, self.shape),
+            "use a file that was saved from the same model",
+        ))
+    }
+
+    /// Copies values from number `start` on, all of them finite.
+    pub fn read(&self, start: usize, into: &mut [f32]) -> Result<()> {
+        let bytes = &self.bytes[4 * start..][..4 * into.len()];
+        // Files of others may lay tensors out at any byte.
+        bytemuck::cast_slice_mut::<f32, u8>(into).copy_from_slice(bytes);
+        self.check(start, into)
+    }
+
+    /// All values, all of them finite.
+    pub fn values(&self) -> Result<Vec<f32>> {
+        let mut values = vec![0.0; self.len()];
+        self.read(0, &mut values)?;
+        Ok(values)
+    }
+
+    /// All values as they lie in the file, unless its layout puts them askew. Nobody has looked at them.
+    pub fn in_place(&self) -> Option<&'a [f32]> {
+        bytemuck::try_cast_slice(self.bytes).ok()
+    }
+
+    /// Looks at all values where they lie; all of them have to be finite. False where they lie askew.
+    pub fn check_in_place(&self) -> Result<bool> {
+        match self.in_place() {
+            Some(values) => self.check(0, values).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Uploads it as the tensor of a model that has its shape, piece by piece.
+    pub fn upload(
+        &self,
+        gpu: &Gpu,
+        parameters: &Parameters,
+        replica: usize,
+        tensor: &ParameterTensor,
+    ) -> Result<()> {
+        parameters.write_tensor(gpu, replica, tensor, &mut |start, into| self.read(start, into))
+    }
+
+    fn check(&self, start: usize, values: &[f32]) -> Result<()> {
+        match first_unusable(values) {
+            None => Ok(()),
+            Some((place, value)) => Err(Error::file(
+                self.path,
+                format!("value {} of tensor {:?} is {value}, no finite number", start + place, self.name),
+                "write it again from a training that did not diverge (use a smaller rate)",
+            )),
+        }
+    }
+}
