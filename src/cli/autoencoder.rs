@@ -20,9 +20,11 @@ pub const EXAMPLES: &str = "Examples:
 const TRAIN_EXAMPLES: &str = "Examples:
   fedfunnel train mnist-mlp --snapshots 20 --out run
   fedfunnel autoencoder train --snapshots run/snapshots.safetensors --model ae-mnist --out ae
-  fedfunnel autoencoder train --snapshots run/snapshots.safetensors --model ae-mnist --latent 8 --out ae8";
+  fedfunnel autoencoder train --snapshots run/snapshots.safetensors --model ae-mnist --latent 8 --out ae8
+  fedfunnel autoencoder train --snapshots run/snapshots.safetensors --model ae-mnist --checkpoint-every 100 --out ae";
 
 const EVALUATE_EXAMPLES: &str = "Examples:
+  fedfunnel autoencoder evaluate --autoencoder ae --snapshots run/snapshots.safetensors
   fedfunnel autoencoder evaluate --autoencoder ae/autoencoder.safetensors \\
       --snapshots run/snapshots.safetensors
   fedfunnel autoencoder evaluate --autoencoder ae/autoencoder.safetensors \\
