@@ -11,7 +11,7 @@
 const TILE_GROUPS: u32 = 1u;
 const ADAPTIVE: u32 = 1u;
 // Rows that it goes over at a time: their weights and moments have to stay in a processor's second cache.
-const TILE_ROWS: u32 = 64u;
+const TILE_ROWS: u32 = 128u;
 
 // Where the bias runs.
 const BIAS_ROWS: u32 = 1u;
@@ -248,7 +248,7 @@ fn dense_lanes_update_sgd(
 // Faster: lanes lie side by side along a row, so that what is read and written is contiguous, and they keep
 // their columns of all samples in registers over a tile of rows. Before a tile is worked on, one value of each
 // of its cache lines is read in the order of memory, which a processor's prefetcher follows; the tile itself is
-// then taken column by column.
+// then taken column by column. K is a multiple of 32, so that all lanes have work.
 
 // [chunks, R, B, K], and behind that one value for each chunk that nobody reads.
 @group(0) @binding(6) var<storage, read_write> carried: array<vec4<f32>>;
@@ -371,7 +371,7 @@ fn dense_lanes_update_carry(
         let tile_end = min(tile + TILE_ROWS, end);
         touched += touch(matrix + tile * columns4, matrix + tile_end * columns4, lane);
         for (var left = 0u; left < columns4; left += 8u) {
-            let column4 = min(left + lane, columns4 - 1u);
+            let column4 = left + lane;
             var own0: Tile;
             var sums0: Tile;
             var own1: Tile;
@@ -436,8 +436,7 @@ fn dense_lanes_update_carry(
                 }
                 let place = matrix + row * columns4 + column4;
                 let before = parameters4[place];
-                var after: vec4<f32>;
-                if left + lane < columns4 { after = step_four(place, before, gradient, now); }
+                let after = step_four(place, before, gradient, now);
                 let w = select(after, before, update.carry == CARRY_BEFORE);
                 add_products(&sums0, a0, w);
                 if TILE_GROUPS > 1u { add_products(&sums1, a1, w); }
@@ -446,14 +445,12 @@ fn dense_lanes_update_carry(
                 if TILE_GROUPS > 4u { add_products(&sums4, a4, w); }
                 if TILE_GROUPS > 5u { add_products(&sums5, a5, w); }
             }
-            if left + lane < columns4 {
-                put_sums(sums0, 0u, chunk, column4, replica);
-                if TILE_GROUPS > 1u { put_sums(sums1, 1u, chunk, column4, replica); }
-                if TILE_GROUPS > 2u { put_sums(sums2, 2u, chunk, column4, replica); }
-                if TILE_GROUPS > 3u { put_sums(sums3, 3u, chunk, column4, replica); }
-                if TILE_GROUPS > 4u { put_sums(sums4, 4u, chunk, column4, replica); }
-                if TILE_GROUPS > 5u { put_sums(sums5, 5u, chunk, column4, replica); }
-            }
+            put_sums(sums0, 0u, chunk, column4, replica);
+            if TILE_GROUPS > 1u { put_sums(sums1, 1u, chunk, column4, replica); }
+            if TILE_GROUPS > 2u { put_sums(sums2, 2u, chunk, column4, replica); }
+            if TILE_GROUPS > 3u { put_sums(sums3, 3u, chunk, column4, replica); }
+            if TILE_GROUPS > 4u { put_sums(sums4, 4u, chunk, column4, replica); }
+            if TILE_GROUPS > 5u { put_sums(sums5, 5u, chunk, column4, replica); }
         }
         if update.bias == BIAS_ROWS {
             for (var row = tile + lane; row < tile_end; row += 8u) {

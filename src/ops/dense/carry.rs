@@ -29,12 +29,6 @@ pub enum Carry<'a> {
 }
 
 impl Dense {
-    /// Whether this layer's update can carry sums on: the input gradient where its rows are its outputs, its
-    /// next outputs where they are its inputs.
-    pub fn can_carry(&self, gpu: &Gpu, arenas: &[TrainedArena], batch: usize, optimizer: &Optimizer) -> bool {
-        self.carry_kernel(gpu, arenas, batch, optimizer).is_some()
-    }
-
     fn carry_kernel(
         &self,
         gpu: &Gpu,
@@ -44,7 +38,7 @@ impl Dense {
     ) -> Option<variants::CarryVariant> {
         let by_four = self.shards.iter().all(|shard| self.by_four(shard, &arenas[shard.arena].parameters));
         let adaptive = optimizer.kind != OptimizerKind::Sgd;
-        variants::carry(gpu, by_four, self.rows(), batch, adaptive)
+        variants::carry(gpu, by_four, [self.rows(), self.columns()], batch, adaptive)
     }
 
     /// [`update`](Self::update), and what `carry` asks for, in one pass over weights and moments. `None` where
@@ -77,6 +71,9 @@ impl Dense {
         let sums = chunks as usize * replicas * batch * columns;
         // Behind the sums, a value for each chunk that nobody reads.
         let spare = (chunks as usize * replicas).next_multiple_of(4);
+        if 4 * (sums + spare) as u64 > gpu.max_binding_bytes() {
+            return Ok(None);
+        }
         let carried = gpu.zeros("carried sums", sums + spare)?;
         let no_moments = gpu.zeros("no second moments", 4)?;
         let mut dispatches = Vec::new();

@@ -198,11 +198,19 @@ const CARRY: [[CarryVariant; 2]; 2] =
 const FEWEST_CARRY_ROWS: usize = 256;
 
 /// For a matrix of `rows` rows and `batch` samples, where there is one.
-pub fn carry(gpu: &Gpu, by_four: bool, rows: usize, batch: usize, adaptive: bool) -> Option<CarryVariant> {
+pub fn carry(
+    gpu: &Gpu,
+    by_four: bool,
+    [rows, columns]: [usize; 2],
+    batch: usize,
+    adaptive: bool,
+) -> Option<CarryVariant> {
     if !by_four || rows < FEWEST_CARRY_ROWS {
         return None;
     }
-    let variants: &[[CarryVariant; 2]] = if share(gpu) { &LANES_CARRY } else { &CARRY };
+    // Eight lanes take four columns each.
+    let lanes = share(gpu) && columns.is_multiple_of(32);
+    let variants: &[[CarryVariant; 2]] = if lanes { &LANES_CARRY } else { &CARRY };
     variants.get(batch.div_ceil(8) - 1).map(|pair| pair[usize::from(adaptive)])
 }
 
@@ -212,15 +220,18 @@ pub fn all_carry() -> impl Iterator<Item = CarryVariant> {
 }
 
 impl CarryVariant {
-    /// How many rows a workgroup goes over: whole tiles, enough workgroups to keep the device busy, and never
-    /// so many that lavapipe's compiler leaves the loops (after 65,535 rounds).
-    pub fn rows_per_chunk(&self, gpu: &Gpu, rows: usize, columns: usize) -> usize {
-        let chunks = if gpu.adapter.is_cpu() { 384 } else { 8_192 };
-        let tile = if self.row_in_workgroup { 64 } else { 16 };
-        // Rounds for each row: one for each 32 columns, and about a third of that to touch them.
+    /// How many rows a workgroup goes over: whole tiles, enough workgroups to keep the device busy, no more of
+    /// them than leave their sums, `sum_bytes` each, in one binding, and never so many rows that lavapipe's
+    /// compiler leaves the loops (after 65,535 rounds). `None` where there is no such number.
+    pub fn rows_per_chunk(&self, gpu: &Gpu, rows: usize, columns: usize, sum_bytes: usize) -> Option<usize> {
+        let wanted = if gpu.adapter.is_cpu() { 384 } else { 8_192 };
+        let tile = if self.row_in_workgroup { 128 } else { 16 };
+        // Shards end in the midst of chunks; half of the room is left for that, and for what lies behind the sums.
+        let chunks = wanted.min(gpu.max_binding_bytes() as usize / (2 * sum_bytes)).max(1);
+        // Rounds for each row: one for each 32 columns, and about as many to touch them.
         let rounds = columns.div_ceil(32) * 2 + 2;
-        let most = (50_000 / rounds).max(tile);
-        rows.div_ceil(chunks).next_multiple_of(tile).min(most - most % tile)
+        let chunk_rows = rows.div_ceil(chunks).next_multiple_of(tile);
+        (chunk_rows * rounds < 60_000).then_some(chunk_rows)
     }
 }
 

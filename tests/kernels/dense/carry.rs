@@ -19,16 +19,22 @@ const STEPS: usize = 3;
 /// [R, B, I, O]
 const CASES: &[Case] = &[
     Case::new([1, 5, 12, 301], Outputs),
-    Case::new([3, 8, 36, 270], Outputs).lead(4).activation(Activation::Tanh),
-    Case::new([1, 17, 20, 259], Outputs).shard_rows(100),
-    Case::new([1, 33, 8, 257], Outputs),
+    Case::new([1, 5, 32, 301], Outputs),
+    Case::new([3, 8, 64, 270], Outputs).lead(4).activation(Activation::Tanh),
+    Case::new([1, 17, 32, 259], Outputs).shard_rows(100),
+    Case::new([1, 33, 32, 257], Outputs),
     Case::new([1, 5, 301, 12], Inputs).activation(Activation::Tanh),
     Case::new([3, 9, 517, 20], Inputs).shard_rows(130),
-    Case::new([1, 26, 260, 44], Inputs).lead(4),
-    Case::new([1, 48, 263, 4], Inputs).activation(Activation::Relu),
+    Case::new([3, 9, 517, 32], Inputs).shard_rows(130).activation(Activation::Tanh),
+    Case::new([1, 26, 260, 96], Inputs).lead(4),
+    Case::new([1, 48, 263, 32], Inputs).activation(Activation::Relu),
 ];
 
-const SHARDED: &[Case] = &[Case::new([3, 4, 12, 1501], Outputs), Case::new([3, 4, 1501, 12], Inputs)];
+const SHARDED: &[Case] = &[
+    Case::new([3, 4, 12, 1501], Outputs),
+    Case::new([1, 4, 64, 1501], Outputs),
+    Case::new([1, 4, 1501, 64], Inputs),
+];
 
 /// What a layer's input came out of, where its gradient is carried.
 const BEFORE: Activation = Activation::Sigmoid;
