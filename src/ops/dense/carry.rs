@@ -61,11 +61,12 @@ impl Dense {
             }
             _ => return Ok(None),
         };
-        let Some(variant) = self.carry_kernel(gpu, arenas, row_side.batch, optimizer) else {
-            return Ok(None);
-        };
         let (batch, replicas, columns) = (row_side.batch, row_side.replicas, self.columns());
-        let chunk_rows = variant.rows_per_chunk(gpu, self.rows(), columns);
+        let sum_bytes = 4 * replicas * batch * columns;
+        let found = self.carry_kernel(gpu, arenas, batch, optimizer).and_then(|variant| {
+            Some((variant, variant.rows_per_chunk(gpu, self.rows(), columns, sum_bytes)?))
+        });
+        let Some((variant, chunk_rows)) = found else { return Ok(None) };
         let chunks_of = |rows: usize| rows.div_ceil(chunk_rows) as u32;
         let chunks: u32 = self.shards.iter().map(|shard| chunks_of(shard.range.len)).sum();
         let sums = chunks as usize * replicas * batch * columns;
