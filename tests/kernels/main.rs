@@ -9,6 +9,7 @@ mod dense;
 mod elementwise;
 mod gather;
 mod goldens;
+mod gram;
 mod loss;
 mod optimizer;
 mod parameters;
