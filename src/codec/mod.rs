@@ -1,6 +1,8 @@
 //! How an update crosses the wire: messages, and the codecs that make and read their payloads.
 
 pub mod autoencoder;
+mod axes;
+mod basis;
 mod message;
 mod raw;
 

@@ -17,6 +17,7 @@ mod pool;
 mod random;
 mod reduce;
 mod registry;
+mod small;
 mod standardize;
 mod support;
 mod wgsl;
