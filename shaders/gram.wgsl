@@ -107,10 +107,6 @@ var<immediate> expand: Expand;
 // [rows, columns]
 @group(0) @binding(2) var<storage, read_write> expanded: array<f32>;
 
-fn add_four(sum: vec4<f32>, vectors: vec4<f32>, c: array<vec4<f32>, 4>) -> vec4<f32> {
-    return sum + vectors.x * c[0] + vectors.y * c[1] + vectors.z * c[2] + vectors.w * c[3];
-}
-
 fn row_at(row: u32) -> u32 {
     return min(row, expand.rows - 1u) * expand.stride4;
 }
@@ -123,23 +119,28 @@ fn gram_expand(
 ) {
     if id.x >= expand.columns4 { return; }
     let row = group.y * 8u;
+    let rows = array<u32, 8>(
+        row_at(row), row_at(row + 1u), row_at(row + 2u), row_at(row + 3u),
+        row_at(row + 4u), row_at(row + 5u), row_at(row + 6u), row_at(row + 7u),
+    );
     var sums: Sums;
     for (var m = 0u; m < expand.stride4; m++) {
         let first = m * 4u * expand.columns4 + id.x;
-        let c = array<vec4<f32>, 4>(
+        // Columns of the lane's four by vectors of this turn's four.
+        let c = mat4x4<f32>(
             coefficients4[first],
             coefficients4[first + expand.columns4],
             coefficients4[first + 2u * expand.columns4],
             coefficients4[first + 3u * expand.columns4],
         );
-        sums[0] = add_four(sums[0], tile4[row_at(row) + m], c);
-        sums[1] = add_four(sums[1], tile4[row_at(row + 1u) + m], c);
-        sums[2] = add_four(sums[2], tile4[row_at(row + 2u) + m], c);
-        sums[3] = add_four(sums[3], tile4[row_at(row + 3u) + m], c);
-        sums[4] = add_four(sums[4], tile4[row_at(row + 4u) + m], c);
-        sums[5] = add_four(sums[5], tile4[row_at(row + 5u) + m], c);
-        sums[6] = add_four(sums[6], tile4[row_at(row + 6u) + m], c);
-        sums[7] = add_four(sums[7], tile4[row_at(row + 7u) + m], c);
+        sums[0] += c * tile4[rows[0] + m];
+        sums[1] += c * tile4[rows[1] + m];
+        sums[2] += c * tile4[rows[2] + m];
+        sums[3] += c * tile4[rows[3] + m];
+        sums[4] += c * tile4[rows[4] + m];
+        sums[5] += c * tile4[rows[5] + m];
+        sums[6] += c * tile4[rows[6] + m];
+        sums[7] += c * tile4[rows[7] + m];
     }
     for (var i = 0u; i < 8u; i++) {
         if row + i >= expand.rows { return; }

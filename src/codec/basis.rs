@@ -11,7 +11,7 @@ use crate::ops::random::{self, Draw, Target};
 use nalgebra::DMatrix;
 
 /// Rows of a tile: the terms of an f32 sum before it goes on in f64, and enough to be a dispatch's worth.
-const TILE_ROWS: usize = 8192;
+const TILE_ROWS: usize = 2048;
 
 /// Bytes of products that are read back at a time.
 const PRODUCT_BYTES: usize = 64 << 20;

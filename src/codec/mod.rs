@@ -4,6 +4,7 @@ pub mod autoencoder;
 mod axes;
 mod basis;
 mod message;
+pub mod pca;
 mod raw;
 
 pub use message::{Message, MessageKind, push_number, take_number};

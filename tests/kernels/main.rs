@@ -13,6 +13,7 @@ mod gram;
 mod loss;
 mod optimizer;
 mod parameters;
+mod pca;
 mod pool;
 mod random;
 mod reduce;

@@ -7,7 +7,7 @@ use fedfunnel::gpu::Gpu;
 use fedfunnel::model::{Activation, AutoencoderSpec, Optimizer, OptimizerKind};
 use fedfunnel::reference::compare::{Tolerance, assert_close, compare};
 
-const WIDTH: usize = 4099;
+pub const WIDTH: usize = 4099;
 /// Near the largest at which the encoder does not diverge.
 const SGD_RATE: f32 = 0.2;
 
@@ -24,7 +24,7 @@ fn spec(latent: usize, latent_activation: Activation) -> AutoencoderSpec {
 }
 
 /// Snapshots of weights that go some way and tremble: around one start, along a few directions that fade.
-fn snapshots(count: usize) -> Vec<Vec<f32>> {
+pub fn snapshots(count: usize) -> Vec<Vec<f32>> {
     let start = values(WIDTH, 1);
     let directions: Vec<Vec<f32>> = (0..4).map(|place| values(WIDTH, 10 + place)).collect();
     let snapshot = |s: usize| {
@@ -55,7 +55,7 @@ fn wide_weights(
 }
 
 /// The tensors of the flat parameters, by name.
-fn tensors<'a, T>(flat: &'a [T], latent: usize) -> [(&'static str, &'a [T]); 4] {
+fn tensors<T>(flat: &[T], latent: usize) -> [(&'static str, &[T]); 4] {
     let (matrix, rest) = flat.split_at(WIDTH * latent);
     let (bias, rest) = rest.split_at(latent);
     let (decoder, decoder_bias) = rest.split_at(WIDTH * latent);

@@ -9,7 +9,7 @@ use crate::codec::{
     Message, MessageKind, UpdateDecoder, bytes_to_floats, floats_to_bytes, push_number, take_number,
 };
 use crate::gpu::{Dispatch, Gpu, Tensor};
-use crate::model::{AutoencoderSpec, Network};
+use crate::model::{AutoencoderSpec, Network, TensorPiece};
 use crate::ops::gram::Coefficients;
 use crate::ops::standardize;
 use crate::{Error, Result};
@@ -161,15 +161,24 @@ impl FactoredDecoder {
         Ok(Self { precision, rows, coefficients, seed, standard: Standard { means, scale } })
     }
 
-    /// The dense decoder that this is, expanded on the device.
-    pub fn expand(&self, gpu: &Gpu, spec: &AutoencoderSpec) -> Result<DecoderState> {
-        let network = Network::new(gpu, &spec.network()[1..], 1, None)?;
+    /// Writes the dense decoder that this is, weights and biases, where the pieces say.
+    pub(super) fn expand_into(
+        &self,
+        gpu: &Gpu,
+        spec: &AutoencoderSpec,
+        places: [Vec<TensorPiece<'_>>; 2],
+    ) -> Result<()> {
         let rows = Tensor::zeros(gpu, "basis", 1, self.count(), spec.inputs())?;
         rows.write(gpu, &self.rows);
         let start = self.seed.map(|seed| Start::of(spec, seed));
-        let places = [0, 1].map(|place| network.parameters.pieces(place));
         let combination = self.combination(spec.latent());
-        run_in_parts(gpu, &expand_decoder(gpu, (&rows, start.as_ref()), &combination, places)?)?;
+        run_in_parts(gpu, &expand_decoder(gpu, (&rows, start.as_ref()), &combination, places)?)
+    }
+
+    /// The dense decoder that this is, expanded on the device.
+    pub fn expand(&self, gpu: &Gpu, spec: &AutoencoderSpec) -> Result<DecoderState> {
+        let network = Network::new(gpu, &spec.network()[1..], 1, None)?;
+        self.expand_into(gpu, spec, [0, 1].map(|place| network.parameters.pieces(place)))?;
         let parameters = network.parameters.read(gpu)?.swap_remove(0);
         Ok(DecoderState { parameters, standard: self.standard.clone() })
     }
@@ -254,6 +263,9 @@ impl UpdateDecoder for FactoredBank<'_> {
 pub struct DecoderCost {
     /// dense, factored_f32 or factored_f16.
     pub decoder: &'static str,
+    /// That of the basis, where it is factored.
+    #[serde(skip)]
+    pub precision: Option<Precision>,
     /// Bytes of its message.
     pub bytes: u64,
     /// Rounds after which it has paid for itself, where every collaborator ships one.
@@ -265,14 +277,16 @@ pub fn decoder_costs(spec: &AutoencoderSpec, factored: Option<&FactoredDecoder>)
     let empty = Message { kind: MessageKind::Decoder, round: 0, collaborator: 0, payload: Vec::new() };
     let header = empty.to_bytes().len();
     let saved = 4 * (spec.inputs() - spec.latent());
-    let cost = |decoder, payload: usize| {
+    let cost = |decoder, precision, payload: usize| {
         let bytes = header + payload;
-        DecoderCost { decoder, bytes: bytes as u64, break_even_rounds: bytes as f64 / saved as f64 }
+        let break_even_rounds = bytes as f64 / saved as f64;
+        DecoderCost { decoder, precision, bytes: bytes as u64, break_even_rounds }
     };
-    let mut costs = vec![cost("dense", DecoderState::payload_bytes(spec))];
+    let mut costs = vec![cost("dense", None, DecoderState::payload_bytes(spec))];
     if let Some(factored) = factored {
-        costs.push(cost("factored_f32", factored.payload_bytes(Precision::F32)));
-        costs.push(cost("factored_f16", factored.payload_bytes(Precision::F16)));
+        for (name, precision) in [("factored_f32", Precision::F32), ("factored_f16", Precision::F16)] {
+            costs.push(cost(name, Some(precision), factored.payload_bytes(precision)));
+        }
     }
     costs
 }

@@ -291,6 +291,17 @@ impl<'g> SmallTrainer<'g> {
         Ok((self.train.measure(self.gpu)?[0], held_out.map(|all| all[0])))
     }
 
+    /// The same with a factored decoder in the network's place of the dense one, where it stays until the
+    /// next [`expand`](Self::expand).
+    pub fn measure_factored(
+        &self,
+        decoder: &FactoredDecoder,
+    ) -> Result<(Reconstruction, Option<Reconstruction>)> {
+        let places = [2, 3].map(|place| self.network.parameters.pieces(place));
+        decoder.expand_into(self.gpu, &self.spec, places)?;
+        self.measure()
+    }
+
     /// The decoder as a basis and what it takes of it.
     pub fn factored(&self, precision: Precision) -> Result<FactoredDecoder> {
         let snapshots = self.train.data().values.read(self.gpu)?;
