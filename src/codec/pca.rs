@@ -55,13 +55,14 @@ impl<'g> Pca<'g> {
         let products = Basis::new(gpu, &lines, &[])?.products(all)?;
         let axes = Axes::of(&products.view((0, 0), (train.len(), train.len())).into_owned());
         let projections = products.view((train.len(), 0), (held_out.len(), train.len())) * &axes.coefficients;
-        let spread = |places: std::ops::Range<usize>| places.map(|place| products[(place, place)]).sum();
+        let held_out_spread = (train.len()..all).map(|place| products[(place, place)]).sum();
         Ok(Self {
             gpu,
             snapshots: data.values,
             means,
             held_out_along: projections.column_iter().map(|axis| axis.norm_squared()).collect(),
-            spreads: [spread(0..train.len()), spread(train.len()..all)],
+            // All that the axes hold, so that no floats leave all of it and all floats nothing.
+            spreads: [axes.spreads.iter().sum(), held_out_spread],
             axes,
         })
     }
@@ -79,7 +80,7 @@ impl<'g> Pca<'g> {
             if spread > 0.0 { ((spread - kept) / spread).max(0.0).sqrt() } else { 0.0 }
         };
         // On the training snapshots what is left is the tail of the spreads, which does not cancel.
-        let tail = self.axes.spreads.iter().skip(floats).fold(0.0, |sum, spread| sum + spread);
+        let tail: f64 = 0.0 + self.axes.spreads.iter().skip(floats).sum::<f64>();
         PcaError {
             floats,
             relative_l2: if train > 0.0 { (tail / train).sqrt() } else { 0.0 },
