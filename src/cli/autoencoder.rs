@@ -1,4 +1,7 @@
-//! `fedfunnel autoencoder train` and `fedfunnel autoencoder evaluate`
+//! `fedfunnel autoencoder train`, `fedfunnel autoencoder evaluate` and `fedfunnel autoencoder pca`
+
+mod pca;
+mod small;
 
 use super::Common;
 use super::options::{DataDirOption, DeviceOptions, print_profile};
@@ -6,22 +9,25 @@ use clap::{Args, Subcommand};
 use fedfunnel::codec::autoencoder::{
     AutoencoderFile, CurvePoint, Pace, Trainer, TrainerSettings, evaluate, save_autoencoder, train_with_curve,
 };
-use fedfunnel::model::{ClassifierSpec, ModelSpec, Optimizer, OptimizerKind, built_in_names};
+use fedfunnel::model::{ClassifierSpec, ModelSpec, built_in_names};
 use fedfunnel::report::{JsonLines, Table, format, text_table};
-use fedfunnel::training::{Evaluator, Snapshots};
+use fedfunnel::training::{Evaluator, HoldOut, Snapshots};
 use fedfunnel::{Error, data, files};
 use std::path::{Path, PathBuf};
 
 pub const EXAMPLES: &str = "Examples:
   fedfunnel autoencoder train --snapshots run/snapshots.safetensors --model ae-mnist --out ae
   fedfunnel autoencoder evaluate --autoencoder ae/autoencoder.safetensors \\
-      --snapshots run/snapshots.safetensors";
+      --snapshots run/snapshots.safetensors
+  fedfunnel autoencoder pca --snapshots run/snapshots.safetensors";
 
 const TRAIN_EXAMPLES: &str = "Examples:
   fedfunnel train mnist-mlp --snapshots 20 --out run
   fedfunnel autoencoder train --snapshots run/snapshots.safetensors --model ae-mnist --out ae
   fedfunnel autoencoder train --snapshots run/snapshots.safetensors --model ae-mnist --latent 8 --out ae8
-  fedfunnel autoencoder train --snapshots run/snapshots.safetensors --model ae-mnist --checkpoint-every 100 --out ae";
+  fedfunnel autoencoder train --snapshots run/snapshots.safetensors --model ae-mnist --checkpoint-every 100 --out ae
+  fedfunnel autoencoder train --snapshots run/snapshots.safetensors --model ae-mnist \\
+      --space small --out small";
 
 const EVALUATE_EXAMPLES: &str = "Examples:
   fedfunnel autoencoder evaluate --autoencoder ae --snapshots run/snapshots.safetensors
@@ -39,6 +45,9 @@ pub enum AutoencoderVerb {
     /// Send snapshots through one and see what the classifier makes of what comes back
     #[command(after_help = EVALUATE_EXAMPLES)]
     Evaluate(EvaluateArgs),
+    /// See how well plain principal components carry snapshots, at the same number of floats
+    #[command(after_help = pca::EXAMPLES)]
+    Pca(pca::PcaArgs),
 }
 
 /// Arguments of `autoencoder train`.
@@ -59,12 +68,19 @@ pub struct TrainArgs {
     /// Snapshots per step [default: all]
     #[arg(long, allow_negative_numbers = true)]
     batch: Option<usize>,
-    /// Learning rate; layers that narrow learn at this rate divided by their fan-in (and times 32)
-    #[arg(long, default_value_t = 3e-3, allow_negative_numbers = true)]
-    lr: f32,
-    /// sgd, adam or adamw
-    #[arg(long, default_value = "adam")]
-    optimizer: OptimizerKind,
+    /// Where to train: wide, on the weights themselves, or small, on coordinates in the span of the
+    /// snapshots. Small is for one hidden layer and a linear output. There sgd is the very same as on the
+    /// weights, only faster; span-adam, Adam on the coordinates, is another optimiser than adam and far
+    /// cheaper; adam and adamw leave the span, and are for wide
+    #[arg(long, default_value = "wide", value_name = "wide|small")]
+    space: small::Space,
+    /// Learning rate [default: 0.003; 0.03 with span-adam, falling to 0]; layers that narrow learn at this
+    /// rate divided by their fan-in (and times 32), span-adam excepted
+    #[arg(long, allow_negative_numbers = true)]
+    lr: Option<f32>,
+    /// sgd, adam or adamw; with --space small, sgd or span-adam [default: adam; span-adam]
+    #[arg(long, value_name = "OPTIMIZER")]
+    optimizer: Option<small::Rule>,
     /// Floats of the code, in place of the spec's
     #[arg(long, allow_negative_numbers = true)]
     latent: Option<usize>,
@@ -123,6 +139,7 @@ pub fn run(common: &Common, verb: &AutoencoderVerb) -> anyhow::Result<()> {
     match verb {
         AutoencoderVerb::Train(args) => train(common, args),
         AutoencoderVerb::Evaluate(args) => evaluate_verb(args),
+        AutoencoderVerb::Pca(args) => pca::run(args),
     }
 }
 
@@ -142,19 +159,17 @@ fn train(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     if let Some(latent) = args.latent {
         spec = spec.with_latent("--latent", latent)?;
     }
-    let optimizer = Optimizer { kind: args.optimizer, lr: args.lr, ..Optimizer::default() };
-    optimizer.check("--")?;
+    let optimizer = small::optimizer(args)?;
     files::check_output_folder("--out", &args.out)?;
     let snapshots = Snapshots::load(&args.snapshots)?;
     check_width(&args.snapshots, &snapshots, spec.inputs(), &spec.name)?;
-    let is_held_out = |place: usize| args.hold_out > 0 && (place + 1).is_multiple_of(args.hold_out);
-    let (mut train, mut held_out) = (Vec::new(), Vec::new());
-    for (place, row) in snapshots.rows().into_iter().enumerate() {
-        if is_held_out(place) { held_out.push(row) } else { train.push(row) }
-    }
-    check_training(args, &train, held_out.len())?;
+    let (train, held_out) = HoldOut(args.hold_out).split(snapshots.rows());
+    check_training(&args.snapshots, &train, held_out.len())?;
     let gpu = args.device.open()?;
     let settings = TrainerSettings { optimizer, batch: args.batch, seed: args.seed };
+    if args.space == small::Space::Small {
+        return small::train(common, args, &gpu, &spec, (&snapshots.model, &train, &held_out), settings);
+    }
     let mut trainer = Trainer::new(&gpu, &spec, &[train], &[held_out], settings)?;
     let mut metrics = JsonLines::create(args.out.join("metrics.jsonl"))?;
     let mut last = None;
@@ -208,7 +223,7 @@ fn train(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
 
 /// Refuses snapshots that there is nothing to learn from: their mean would be all of them, and every
 /// error 0.
-fn check_training(args: &TrainArgs, train: &[&[f32]], held_out: usize) -> fedfunnel::Result<()> {
+fn check_training(path: &Path, train: &[&[f32]], held_out: usize) -> fedfunnel::Result<()> {
     if train.len() < 2 && held_out > 0 {
         let problem = format!("holding {held_out} of the snapshots out leaves {} to train on", train.len());
         return Err(Error::setting("--hold-out", problem, "use a larger number, or 0"));
@@ -220,7 +235,7 @@ fn check_training(args: &TrainArgs, train: &[&[f32]], held_out: usize) -> fedfun
         1 => "`snapshots` holds a single snapshot, and an autoencoder learns how they differ".to_string(),
         count => format!("all {count} of its `snapshots` are the same"),
     };
-    Err(Error::file(&args.snapshots, problem, "log more of them with fedfunnel train --snapshots"))
+    Err(Error::file(path, problem, "log more of them with fedfunnel train --snapshots"))
 }
 
 /// An error where a loss is no number any more.

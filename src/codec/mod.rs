@@ -1,7 +1,10 @@
 //! How an update crosses the wire: messages, and the codecs that make and read their payloads.
 
 pub mod autoencoder;
+mod axes;
+mod basis;
 mod message;
+pub mod pca;
 mod raw;
 
 pub use message::{Message, MessageKind, push_number, take_number};

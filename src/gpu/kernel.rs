@@ -19,6 +19,7 @@ pub const SHADERS: &[(&str, &str)] = &[
     ("dense_update_lanes", include_str!("../../shaders/dense_update_lanes.wgsl")),
     ("elementwise", include_str!("../../shaders/elementwise.wgsl")),
     ("gather", include_str!("../../shaders/gather.wgsl")),
+    ("gram", include_str!("../../shaders/gram.wgsl")),
     ("loss", include_str!("../../shaders/loss.wgsl")),
     ("optimizer", include_str!("../../shaders/optimizer.wgsl")),
     ("pool", include_str!("../../shaders/pool.wgsl")),

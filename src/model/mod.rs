@@ -9,7 +9,7 @@ pub mod state;
 pub use crate::ops::Activation;
 pub use network::{Network, Reconstruction, StepPlan, Workspace};
 pub use optimizer::{Optimizer, OptimizerKind, ScheduleWriter};
-pub use parameters::{ParameterTensor, Parameters};
+pub use parameters::{ParameterTensor, Parameters, TensorPiece};
 pub use spec::{
     AutoencoderSpec, ClassifierLayer, ClassifierSpec, ConvSpec, Initializer, LayerSpec, ModelSpec,
     NetworkLayer, Padding, Pair, built_in_names,

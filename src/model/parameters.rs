@@ -2,7 +2,7 @@
 
 mod transfer;
 
-use crate::gpu::{Gpu, RowRange, split_rows};
+use crate::gpu::{Buffer, Gpu, RowRange, split_rows};
 use crate::ops::conv::Conv;
 use crate::ops::dense::{Arena, Dense, DenseShard, RowsAre};
 use crate::ops::random::{self, Draw, Target};
@@ -43,6 +43,17 @@ impl ParameterTensor {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// Rows of a tensor of replica 0, where they lie on the device.
+#[derive(Clone, Copy, Debug)]
+pub struct TensorPiece<'a> {
+    /// The memory.
+    pub buffer: &'a Buffer,
+    /// Element of the first row.
+    pub offset: usize,
+    /// Which rows.
+    pub range: RowRange,
 }
 
 /// The parameters of R replicas of a model.
@@ -215,6 +226,16 @@ impl Parameters {
     /// P
     pub fn count(&self) -> usize {
         self.tensors.iter().map(ParameterTensor::len).sum()
+    }
+
+    /// Where the rows of tensor number `place` lie, for replica 0.
+    pub fn pieces(&self, place: usize) -> Vec<TensorPiece<'_>> {
+        let piece = |piece: &Piece| TensorPiece {
+            buffer: &self.arenas[piece.arena].buffer,
+            offset: piece.offset,
+            range: piece.range,
+        };
+        self.tensors[place].pieces.iter().map(piece).collect()
     }
 
     /// Draws initial values. With `shared_start` all replicas begin alike.

@@ -7,6 +7,7 @@ mod conv3x3;
 pub mod dense;
 pub mod elementwise;
 pub mod gather;
+pub mod gram;
 pub mod loss;
 pub mod optimizer;
 pub mod pool;

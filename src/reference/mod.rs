@@ -15,6 +15,7 @@ pub mod dense;
 pub mod elementwise;
 pub mod finite_difference;
 pub mod gather;
+pub mod gram;
 pub mod loss;
 pub mod optimizer;
 pub mod pool;

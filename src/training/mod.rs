@@ -2,12 +2,14 @@
 
 mod cohort;
 mod evaluator;
+mod hold_out;
 mod images;
 mod inputs;
 mod snapshots;
 
 pub use cohort::Cohort;
 pub use evaluator::Evaluator;
+pub use hold_out::HoldOut;
 pub use images::ResidentImages;
 pub use inputs::Inputs;
 pub use snapshots::{SnapshotEvery, Snapshots, train_epoch};

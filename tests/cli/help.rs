@@ -3,7 +3,7 @@
 use crate::support::{run_in, succeed_in};
 use std::path::Path;
 
-const VERBS: [&str; 10] = [
+const VERBS: [&str; 11] = [
     "demo",
     "devices",
     "data",
@@ -13,6 +13,7 @@ const VERBS: [&str; 10] = [
     "autoencoder",
     "autoencoder train",
     "autoencoder evaluate",
+    "autoencoder pca",
     "simulate",
 ];
 
@@ -78,7 +79,7 @@ fn options_are_those_of_the_verb() {
             assert_eq!(has(option), runs_kernels, "{verb} {option}: {text}");
         }
         assert_eq!(has("--device"), runs_kernels || verb == "devices", "{verb}: {text}");
-        let reads_data = !group && !["devices", "autoencoder train"].contains(&verb);
+        let reads_data = !group && !["devices", "autoencoder train", "autoencoder pca"].contains(&verb);
         assert_eq!(has("--data-dir"), reads_data, "{verb}: {text}");
         assert!(text.contains("-q, --quiet"), "{verb}: {text}");
     }

@@ -10,6 +10,7 @@ mod help;
 mod hostile_files;
 mod images;
 mod simulate;
+mod span;
 mod support;
 mod train;
 mod vgg3;

@@ -59,3 +59,8 @@ pub fn wide(values: &[f32]) -> Vec<f64> {
 pub fn assert_tensor(what: &str, gpu: &Gpu, actual: &Tensor, expected: &[f64], tolerance: Tolerance) {
     assert_close(what, &actual.read(gpu).unwrap(), expected, tolerance);
 }
+
+/// Rows as the codecs take them.
+pub fn slices(rows: &[Vec<f32>]) -> Vec<&[f32]> {
+    rows.iter().map(Vec::as_slice).collect()
+}

@@ -2,8 +2,9 @@
 //! opened with, and every entry point is emitted for Vulkan, Metal and DirectX, so that an error of
 //! Metal's or DirectX's back end shows on a machine that has neither.
 
-use fedfunnel::gpu::{SHADERS, shader_source};
+use fedfunnel::gpu::{Kernel, SHADERS, shader_source};
 use fedfunnel::ops::dense::variants;
+use fedfunnel::ops::gram;
 use naga::back::{hlsl, msl, pipeline_constants::process_overrides, spv};
 use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
@@ -218,7 +219,8 @@ fn every_file_is_valid_and_is_emitted_for_every_back_end() {
 #[test]
 fn every_variant_is_valid_and_is_emitted_for_every_back_end() {
     let carry = variants::all_carry().map(|variant| variant.kernel);
-    for kernel in variants::ALL.iter().map(|variant| variant.kernel).chain(carry) {
+    let gram = gram::LANES.map(|lanes| Kernel::new("gram", "gram_expand").tiled(lanes));
+    for kernel in variants::ALL.iter().map(|variant| variant.kernel).chain(carry).chain(gram) {
         let name = format!("shaders/{}.wgsl {:?}", kernel.shader, kernel.tiles);
         let source = kernel.source().unwrap();
         for (tile, value) in kernel.tiles {

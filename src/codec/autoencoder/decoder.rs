@@ -29,6 +29,11 @@ impl DecoderState {
         (HalfParameters::Values(&self.parameters), &self.standard)
     }
 
+    /// Bytes of the payload of a decoder's message.
+    pub fn payload_bytes(spec: &AutoencoderSpec) -> usize {
+        4 * (spec.decoder_parameters() + spec.inputs() + 1)
+    }
+
     /// The payload of its message.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut values = self.parameters.clone();

@@ -8,6 +8,7 @@ mod curve;
 mod decoder;
 mod encoder;
 mod evaluation;
+pub mod small;
 mod snapshots;
 mod state;
 mod trainer;

@@ -56,7 +56,7 @@ pub struct Trainer<'g> {
 
 /// A forward pass over a set of snapshots, for measuring.
 #[derive(Debug)]
-struct Pass {
+pub(super) struct Pass {
     data: SnapshotBatch,
     workspace: Workspace,
     tallies: ErrorTallies,
@@ -226,7 +226,7 @@ impl<'g> Trainer<'g> {
 }
 
 impl Pass {
-    fn new(
+    pub(super) fn new(
         gpu: &Gpu,
         network: &Network,
         data: SnapshotBatch,
@@ -258,7 +258,11 @@ impl Pass {
         Ok(Self { data, workspace, tallies, dispatches, largest, standards })
     }
 
-    fn measure(&self, gpu: &Gpu) -> Result<Vec<Reconstruction>> {
+    pub(super) fn data(&self) -> &SnapshotBatch {
+        &self.data
+    }
+
+    pub(super) fn measure(&self, gpu: &Gpu) -> Result<Vec<Reconstruction>> {
         gpu.run(&self.dispatches)?;
         let errors = self.tallies.take(gpu)?;
         let outputs = self.workspace.output().read(gpu)?;
@@ -287,7 +291,7 @@ impl Pass {
 }
 
 /// Refuses more snapshots than lie side by side in one binding, in words that say so.
-fn check_room(gpu: &Gpu, replicas: usize, snapshots: usize, ranges: &[RowRange]) -> Result<()> {
+pub(super) fn check_room(gpu: &Gpu, replicas: usize, snapshots: usize, ranges: &[RowRange]) -> Result<()> {
     let widest = ranges.iter().map(|range| range.len).max().unwrap_or(0);
     let room = gpu.max_binding_bytes() as usize / (4 * replicas * widest).max(1);
     if snapshots <= room {

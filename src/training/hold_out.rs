@@ -1,0 +1,31 @@
+//! Which snapshots are held out for validation: every Nth.
+
+/// Holds every Nth snapshot out, the Nth first; 0 holds none out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HoldOut(pub usize);
+
+impl HoldOut {
+    /// Those to train on, and those that are held out, each in their order.
+    pub fn split<T>(self, snapshots: impl IntoIterator<Item = T>) -> (Vec<T>, Vec<T>) {
+        let (mut train, mut held_out) = (Vec::new(), Vec::new());
+        for (place, snapshot) in snapshots.into_iter().enumerate() {
+            match self.0 > 0 && (place + 1).is_multiple_of(self.0) {
+                true => held_out.push(snapshot),
+                false => train.push(snapshot),
+            }
+        }
+        (train, held_out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_nth_is_held_out() {
+        assert_eq!(HoldOut(3).split(0..8), (vec![0, 1, 3, 4, 6, 7], vec![2, 5]));
+        assert_eq!(HoldOut(1).split(0..2), (vec![], vec![0, 1]));
+        assert_eq!(HoldOut(0).split(0..2), (vec![0, 1], vec![]));
+    }
+}
