@@ -6,7 +6,9 @@
 //   weight_gradient  dw[o, c, i, j] = sum over b, y, x of dy[b, o, y, x] x[b, c, ...]
 //
 // Activations are [R, B, C, H, W], weights [R, O, C, KH, KW] as PyTorch has them. Nothing is unfolded in
-// memory. These are the readable reference, for any size, stride and padding; conv3x3.wgsl is faster.
+// memory, and zeros around an image are never stored. Each side may be a part of longer lines: it starts at
+// element `first` of every line, and lines are `line` elements apart. These are the readable reference, for
+// any size, stride and padding; conv3x3.wgsl is faster.
 
 const EPILOGUE_FORWARD: u32 = 1u;  // add the bias, apply the activation
 const EPILOGUE_BACKWARD: u32 = 2u; // multiply by the derivative of the activation that `gate` came out of
@@ -49,6 +51,10 @@ struct Conv {
     bias_offset: u32,
     epilogue: u32,
     activation: u32,
+    large_first: u32,
+    large_line: u32,
+    small_first: u32,
+    small_line: u32,
 }
 var<immediate> conv: Conv;
 
@@ -68,71 +74,87 @@ fn finish(sum: f32, at: u32, channel: u32, replica: u32) -> f32 {
     return sum;
 }
 
-// One lane for each pixel of the small side; y: channel, z: replica and sample.
+// One lane for each pixel of the small side, or for several where a dispatch has not as many; y: channel,
+// z: replica and sample.
 @compute @workgroup_size(8, 1, 1)
-fn conv_forward_naive(@builtin(global_invocation_id) id: vec3<u32>) {
-    let pixels = conv.output_height * conv.output_width;
-    if id.x >= pixels { return; }
-    let oy = id.x / conv.output_width;
-    let ox = id.x % conv.output_width;
+fn conv_forward_naive(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
     let replica = id.z / conv.batch;
     let taps = conv.kernel_height * conv.kernel_width;
     let w = conv.weight_offset + replica * conv.replica_stride + id.y * conv.inputs * taps;
-    var sum = 0.0;
-    for (var c = 0u; c < conv.inputs; c++) {
-        let plane = (id.z * conv.inputs + c) * conv.input_height;
-        for (var i = 0u; i < conv.kernel_height; i++) {
-            // Above or left of the image wraps around to a number that is beyond it.
-            let y = oy * conv.stride_height + i - conv.pad_top;
-            for (var j = 0u; j < conv.kernel_width; j++) {
-                let x = ox * conv.stride_width + j - conv.pad_left;
-                if y < conv.input_height && x < conv.input_width {
-                    sum += source[(plane + y) * conv.input_width + x]
-                        * weights[w + c * taps + i * conv.kernel_width + j];
+    let image = conv.large_first + id.z * conv.large_line;
+    let pixels = conv.output_height * conv.output_width;
+    for (var pixel = id.x; pixel < pixels; pixel += groups.x * 8u) {
+        let oy = pixel / conv.output_width;
+        let ox = pixel % conv.output_width;
+        var sum = 0.0;
+        for (var c = 0u; c < conv.inputs; c++) {
+            let plane = c * conv.input_height;
+            for (var i = 0u; i < conv.kernel_height; i++) {
+                // Above or left of the image wraps around to a number that is beyond it.
+                let y = oy * conv.stride_height + i - conv.pad_top;
+                for (var j = 0u; j < conv.kernel_width; j++) {
+                    let x = ox * conv.stride_width + j - conv.pad_left;
+                    if y < conv.input_height && x < conv.input_width {
+                        sum += source[image + (plane + y) * conv.input_width + x]
+                            * weights[w + c * taps + i * conv.kernel_width + j];
+                    }
                 }
             }
         }
+        let at = conv.small_first + id.z * conv.small_line + id.y * pixels + pixel;
+        result[at] = finish(sum, at, id.y, replica);
     }
-    let at = (id.z * conv.outputs + id.y) * pixels + id.x;
-    result[at] = finish(sum, at, id.y, replica);
 }
 
-// One lane for each pixel of the large side; y: channel, z: replica and sample.
+// The same for the large side. Only every stride-th tap reaches a pixel of the small one.
 @compute @workgroup_size(8, 1, 1)
-fn conv_backward_input_naive(@builtin(global_invocation_id) id: vec3<u32>) {
-    let pixels = conv.input_height * conv.input_width;
-    if id.x >= pixels { return; }
-    let y = id.x / conv.input_width;
-    let x = id.x % conv.input_width;
+fn conv_backward_input_naive(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
     let replica = id.z / conv.batch;
     let taps = conv.kernel_height * conv.kernel_width;
     let w = conv.weight_offset + replica * conv.replica_stride + id.y * taps;
-    var sum = 0.0;
-    for (var o = 0u; o < conv.outputs; o++) {
-        let plane = (id.z * conv.outputs + o) * conv.output_height;
-        for (var i = 0u; i < conv.kernel_height; i++) {
-            let up = y + conv.pad_top - i;
-            let oy = up / conv.stride_height;
-            for (var j = 0u; j < conv.kernel_width; j++) {
-                let across = x + conv.pad_left - j;
-                let ox = across / conv.stride_width;
-                if up % conv.stride_height == 0u && oy < conv.output_height
-                    && across % conv.stride_width == 0u && ox < conv.output_width {
-                    sum += source[(plane + oy) * conv.output_width + ox]
-                        * weights[w + o * conv.inputs * taps + i * conv.kernel_width + j];
+    let image = conv.small_first + id.z * conv.small_line;
+    let pixels = conv.input_height * conv.input_width;
+    for (var pixel = id.x; pixel < pixels; pixel += groups.x * 8u) {
+        let y = pixel / conv.input_width + conv.pad_top;
+        let x = pixel % conv.input_width + conv.pad_left;
+        // A first tap, and the pixel that it reaches; the next one is a stride on and reaches the pixel
+        // before, and what is before the first wraps around to a number that is beyond the image.
+        let first_i = y % conv.stride_height;
+        let first_j = x % conv.stride_width;
+        let last_oy = y / conv.stride_height;
+        let last_ox = x / conv.stride_width;
+        var sum = 0.0;
+        for (var o = 0u; o < conv.outputs; o++) {
+            let plane = o * conv.output_height;
+            var oy = last_oy;
+            for (var i = first_i; i < conv.kernel_height; i += conv.stride_height) {
+                var ox = last_ox;
+                for (var j = first_j; j < conv.kernel_width; j += conv.stride_width) {
+                    if oy < conv.output_height && ox < conv.output_width {
+                        sum += source[image + (plane + oy) * conv.output_width + ox]
+                            * weights[w + o * conv.inputs * taps + i * conv.kernel_width + j];
+                    }
+                    ox -= 1u;
                 }
+                oy -= 1u;
             }
         }
+        let at = conv.large_first + id.z * conv.large_line + id.y * pixels + pixel;
+        result[at] = finish(sum, at, id.y, replica);
     }
-    let at = (id.z * conv.inputs + id.y) * pixels + id.x;
-    result[at] = finish(sum, at, id.y, replica);
 }
 
 // ---------------------------------------------------------------------------------------------------
 // Gradients of weights and biases, [R, gradient_stride]: the weights of a replica, then its biases.
 //
-// A dispatch adds up some of the rows, counted through the samples of a replica: the first one writes, the
-// others add to what is there.
+// Rows of the small side are cut into strips of at most `strip` pixels. A dispatch adds up some of the strips,
+// counted through the samples of a replica: the first one writes, the others add to what is there.
 
 struct ConvGradient {
     batch: u32,
@@ -149,9 +171,13 @@ struct ConvGradient {
     pad_top: u32,
     pad_left: u32,
     gradient_stride: u32,
-    // Rows of the small side.
-    first_row: u32,
-    end_row: u32,
+    large_first: u32,
+    large_line: u32,
+    small_first: u32,
+    small_line: u32,
+    strip: u32,
+    first_strip: u32,
+    end_strip: u32,
 }
 var<immediate> gradient: ConvGradient;
 
@@ -169,23 +195,38 @@ fn conv_weight_gradient_naive(@builtin(global_invocation_id) id: vec3<u32>) {
     let j = id.x % gradient.kernel_width;
     let at = id.z * gradient.gradient_stride + id.y * gradient.inputs * taps + id.x;
     var sum = 0.0;
-    if gradient.first_row > 0u { sum = gradients[at]; }
-    for (var row = gradient.first_row; row < gradient.end_row; row++) {
-        let line = id.z * gradient.batch + row / gradient.output_height;
-        let oy = row % gradient.output_height;
+    if gradient.first_strip > 0u { sum = gradients[at]; }
+    let strips = (gradient.output_width + gradient.strip - 1u) / gradient.strip;
+    // Counted on from strip to strip: divisions are slow.
+    var strip = gradient.first_strip % strips;
+    var oy = gradient.first_strip / strips % gradient.output_height;
+    var line = id.z * gradient.batch + gradient.first_strip / strips / gradient.output_height;
+    for (var place = gradient.first_strip; place < gradient.end_strip; place++) {
         let y = oy * gradient.stride_height + i - gradient.pad_top;
-        let large = (line * gradient.inputs + c) * gradient.input_height;
-        let small = (line * gradient.outputs + id.y) * gradient.output_height;
-        // The pixels of a row are added up first, so that rounding stays small.
+        let large = gradient.large_first + line * gradient.large_line
+            + (c * gradient.input_height + y) * gradient.input_width;
+        let small = gradient.small_first + line * gradient.small_line
+            + (id.y * gradient.output_height + oy) * gradient.output_width;
+        let first = strip * gradient.strip;
+        let end = min(first + gradient.strip, gradient.output_width);
+        // The pixels of a strip are added up first, so that rounding stays small.
         var part = 0.0;
-        for (var ox = 0u; ox < gradient.output_width; ox++) {
+        for (var ox = first; ox < end; ox++) {
             let x = ox * gradient.stride_width + j - gradient.pad_left;
             if y < gradient.input_height && x < gradient.input_width {
-                part += small_side[(small + oy) * gradient.output_width + ox]
-                    * large_side[(large + y) * gradient.input_width + x];
+                part += small_side[small + ox] * large_side[large + x];
             }
         }
         sum += part;
+        strip += 1u;
+        if strip == strips {
+            strip = 0u;
+            oy += 1u;
+            if oy == gradient.output_height {
+                oy = 0u;
+                line += 1u;
+            }
+        }
     }
     gradients[at] = sum;
 }
@@ -197,6 +238,8 @@ struct BiasGradient {
     width: u32,
     gradient_first: u32,
     gradient_stride: u32,
+    first: u32,
+    line: u32,
     first_row: u32,
     end_row: u32,
 }
@@ -213,8 +256,8 @@ fn conv_bias_gradient(@builtin(global_invocation_id) id: vec3<u32>) {
     if bias_gradient.first_row > 0u { sum = gradients[at]; }
     for (var row = bias_gradient.first_row; row < bias_gradient.end_row; row++) {
         let line = id.y * bias_gradient.batch + row / bias_gradient.height;
-        let plane = (line * bias_gradient.channels + id.x) * bias_gradient.height;
-        let first = (plane + row % bias_gradient.height) * bias_gradient.width;
+        let plane = id.x * bias_gradient.height + row % bias_gradient.height;
+        let first = bias_gradient.first + line * bias_gradient.line + plane * bias_gradient.width;
         var part = 0.0;
         for (var i = 0u; i < bias_gradient.width; i++) {
             part += bias_side[first + i];
@@ -222,4 +265,32 @@ fn conv_bias_gradient(@builtin(global_invocation_id) id: vec3<u32>) {
         sum += part;
     }
     gradients[at] = sum;
+}
+
+struct PlaneChunks {
+    pixels: u32,
+    chunk: u32,
+    chunks: u32,
+    first: u32,
+    line: u32,
+}
+var<immediate> plane_chunks: PlaneChunks;
+
+@group(0) @binding(1) var<storage, read_write> chunk_sums: array<f32>;
+
+// For planes too large for one lane: the sum of each chunk of a plane, [R, B, C, chunks], of which
+// conv_bias_gradient then makes the biases' gradients. x: chunk, y: channel, z: replica and sample.
+@compute @workgroup_size(8, 1, 1)
+fn conv_plane_chunks(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    if id.x >= plane_chunks.chunks { return; }
+    let plane = plane_chunks.first + id.z * plane_chunks.line + id.y * plane_chunks.pixels;
+    let end = min((id.x + 1u) * plane_chunks.chunk, plane_chunks.pixels);
+    var sum = 0.0;
+    for (var i = id.x * plane_chunks.chunk; i < end; i++) {
+        sum += bias_side[plane + i];
+    }
+    chunk_sums[(id.z * groups.y + id.y) * plane_chunks.chunks + id.x] = sum;
 }

@@ -18,6 +18,9 @@ struct Gather {
     count: u32,
     // gather_rows: rows from one replica's data to the next's; 0 where all share one data set.
     replica_rows: u32,
+    // gather_rows: where a shard of the rows goes in lines of the batch, and how wide those are.
+    column: u32,
+    line: u32,
 }
 var<immediate> gather: Gather;
 
@@ -86,7 +89,8 @@ fn gather_images(
 
 @group(0) @binding(1) var<storage, read> rows: array<f32>;
 
-// x[r, b, n] = rows[r, index, n]: a batch of snapshots, one shard of their width at a time. A workgroup
+// x[r, b, n] = rows[r, index, n]: a batch of snapshots, one shard of their width at a time, into lines that
+// are cut alike or whole. A workgroup
 // is wide because a snapshot is: 550,570 values in eights would be more workgroups than a device allows.
 @compute @workgroup_size(64, 1, 1)
 fn gather_rows(
@@ -100,6 +104,6 @@ fn gather_rows(
     if sample != NOTHING {
         value = rows[(group.z * gather.replica_rows + sample) * gather.width + id.x];
     }
-    samples[line * gather.width + id.x] = value;
+    samples[line * gather.line + gather.column + id.x] = value;
     if id.x == 0u { batch_labels[line] = sample; }
 }

@@ -7,9 +7,12 @@ use super::Common;
 use super::options::{DataDirOption, DeviceOptions, print_profile};
 use clap::{Args, Subcommand};
 use fedfunnel::codec::autoencoder::{
-    AutoencoderFile, CurvePoint, Pace, Trainer, TrainerSettings, evaluate, save_autoencoder, train_with_curve,
+    AutoencoderFile, Costs, CurvePoint, Pace, Trainer, TrainerSettings, evaluate, save_autoencoder,
+    train_with_curve,
 };
-use fedfunnel::model::{ClassifierSpec, ModelSpec, built_in_names};
+use fedfunnel::model::{
+    AutoencoderSpec, ClassifierSpec, ModelSpec, Rates, built_in_autoencoders, built_in_names,
+};
 use fedfunnel::report::{JsonLines, Table, format, text_table};
 use fedfunnel::training::{Evaluator, HoldOut, Snapshots};
 use fedfunnel::{Error, data, files};
@@ -27,7 +30,11 @@ const TRAIN_EXAMPLES: &str = "Examples:
   fedfunnel autoencoder train --snapshots run/snapshots.safetensors --model ae-mnist --latent 8 --out ae8
   fedfunnel autoencoder train --snapshots run/snapshots.safetensors --model ae-mnist --checkpoint-every 100 --out ae
   fedfunnel autoencoder train --snapshots run/snapshots.safetensors --model ae-mnist \\
-      --space small --out small";
+      --space small --out small
+  fedfunnel autoencoder train --snapshots run/snapshots.safetensors --model ae-mnist --hidden 64 --out deep
+  fedfunnel autoencoder train --snapshots run/snapshots.safetensors --model ae-conv-mnist --out conv
+  fedfunnel autoencoder train --snapshots cnn/snapshots.safetensors --model ae-cifar10 \\
+      --layer-rates encoder=1e-7,decoder=3e-3 --epochs 60 --out wide";
 
 const EVALUATE_EXAMPLES: &str = "Examples:
   fedfunnel autoencoder evaluate --autoencoder ae --snapshots run/snapshots.safetensors
@@ -50,14 +57,31 @@ pub enum AutoencoderVerb {
     Pca(pca::PcaArgs),
 }
 
+/// Widths of hidden layers, as `--hidden` takes them.
+#[derive(Clone, Debug)]
+struct Hidden(Vec<usize>);
+
+impl std::str::FromStr for Hidden {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "none" {
+            return Ok(Self(Vec::new()));
+        }
+        let width = |part: &str| {
+            part.trim().parse().map_err(|_| format!("{part:?} is no width; use 512, 512,64 or none"))
+        };
+        text.split(',').map(width).collect::<Result<_, _>>().map(Self)
+    }
+}
+
 /// Arguments of `autoencoder train`.
 #[derive(Args, Debug)]
 pub struct TrainArgs {
     /// Snapshots to learn from, as `fedfunnel train --snapshots` writes them
     #[arg(long, value_name = "FILE")]
     snapshots: PathBuf,
-    /// An autoencoder: ae-mnist, or the path of a spec
-    #[arg(long)]
+    #[arg(long, help = format!("{}, or the path of a spec", built_in_autoencoders()))]
     model: String,
     /// Times that every snapshot is seen
     #[arg(long, default_value_t = 400, allow_negative_numbers = true)]
@@ -84,6 +108,14 @@ pub struct TrainArgs {
     /// Floats of the code, in place of the spec's
     #[arg(long, allow_negative_numbers = true)]
     latent: Option<usize>,
+    /// Widths between the input and the latent, such as 512 or 512,64, mirrored in the decoder, in place of
+    /// the spec's; none for none
+    #[arg(long, value_name = "W[,W...]", allow_hyphen_values = true)]
+    hidden: Option<Hidden>,
+    /// Learning rates of layers, in place of --lr and what follows from it: one for each layer, as 1e-7,3e-3,
+    /// or by name, as encoder=1e-7,decoder=3e-3 or decoder.0=3e-3
+    #[arg(long, value_name = "RATE[,RATE...]", allow_hyphen_values = true)]
+    layer_rates: Option<Rates>,
     /// Hold every Nth snapshot out for validation; 0 holds none out
     #[arg(long, default_value_t = 5, value_name = "N", allow_negative_numbers = true)]
     hold_out: usize,
@@ -155,11 +187,8 @@ fn train(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
             return Err(Error::setting(field, "0 does nothing", "use 1 or more").into());
         }
     }
-    let mut spec = ModelSpec::load(&args.model)?.autoencoder()?;
-    if let Some(latent) = args.latent {
-        spec = spec.with_latent("--latent", latent)?;
-    }
     let optimizer = small::optimizer(args)?;
+    let spec = shaped(args, optimizer.lr)?;
     files::check_output_folder("--out", &args.out)?;
     let snapshots = Snapshots::load(&args.snapshots)?;
     check_width(&args.snapshots, &snapshots, spec.inputs(), &spec.name)?;
@@ -198,20 +227,8 @@ fn train(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     train_with_curve(&mut trainer, pace, &spec.name, &mut bars, point, |trainer| save(trainer).map(drop))?;
     metrics.finish()?;
     let path = save(&trainer)?;
-    if let (Some(point), false) = (last, args.json) {
-        super::say(&format!(
-            "{} ({} parameters, {} floats to {})",
-            path.display(),
-            format::count(spec.parameters() as u64),
-            format::count(spec.inputs() as u64),
-            spec.latent()
-        ))?;
-        let held_out =
-            point.validation_relative_l2.map_or(String::new(), |error| format!(", held out {error:.3}"));
-        super::say(&format!(
-            "centred relative L2 error: training {:.3}{held_out} (1 is the mean alone)",
-            point.relative_l2
-        ))?;
+    if let Some(point) = last {
+        say_costs(&Costs::new(&spec, &point), &path, args.json)?;
     }
     if last.is_some_and(|point| point.relative_l2 > 0.9) {
         super::whisper(
@@ -219,6 +236,24 @@ fn train(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
         );
     }
     print_profile(&gpu, args.json)
+}
+
+/// The spec with what the arguments change.
+fn shaped(args: &TrainArgs, lr: f32) -> fedfunnel::Result<AutoencoderSpec> {
+    let mut spec = ModelSpec::load(&args.model)?.autoencoder()?;
+    // Without hidden layers any latent fits, and with others the new one has to: none stand while it changes.
+    if let (Some(Hidden(hidden)), Some(latent)) = (&args.hidden, args.latent) {
+        spec = spec.with_hidden("--hidden", &[])?.with_latent("--latent", latent)?;
+        spec = spec.with_hidden("--hidden", hidden)?;
+    } else if let Some(Hidden(hidden)) = &args.hidden {
+        spec = spec.with_hidden("--hidden", hidden)?;
+    } else if let Some(latent) = args.latent {
+        spec = spec.with_latent("--latent", latent)?;
+    }
+    match &args.layer_rates {
+        Some(rates) => spec.with_rates("--layer-rates", rates.clone().times(1.0 / lr)),
+        None => Ok(spec),
+    }
 }
 
 /// Refuses snapshots that there is nothing to learn from: their mean would be all of them, and every
@@ -236,6 +271,33 @@ fn check_training(path: &Path, train: &[&[f32]], held_out: usize) -> fedfunnel::
         count => format!("all {count} of its `snapshots` are the same"),
     };
     Err(Error::file(path, problem, "log more of them with fedfunnel train --snapshots"))
+}
+
+/// What came of the training, in the same words and keys for every family of autoencoders.
+fn say_costs(costs: &Costs, path: &Path, json: bool) -> anyhow::Result<()> {
+    if json {
+        let _ = super::say_json(costs);
+        return Ok(());
+    }
+    super::say(&format!(
+        "{} ({} weights to {} floats, {})",
+        path.display(),
+        format::count(costs.inputs as u64),
+        format::count(costs.latent as u64),
+        format::ratio(costs.ratio),
+    ))?;
+    super::say(&format!(
+        "parameters: {}, of them the decoder's {}; a decoder message is {}",
+        format::count(costs.parameters as u64),
+        format::count(costs.decoder_parameters as u64),
+        format::bytes(costs.decoder_message_bytes),
+    ))?;
+    let held_out =
+        costs.validation_relative_l2.map_or(String::new(), |error| format!(", held out {error:.3}"));
+    super::say(&format!(
+        "centred relative L2 error: training {:.3}{held_out} (1 is the mean alone)",
+        costs.relative_l2
+    ))
 }
 
 /// An error where a loss is no number any more.

@@ -177,6 +177,9 @@ impl PcaState {
             output_activation: Activation::Linear,
             initializer: Default::default(),
             scale_rates: false,
+            activations: Vec::new(),
+            rates: None,
+            conv: None,
         }
     }
 

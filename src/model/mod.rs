@@ -11,6 +11,6 @@ pub use network::{Network, Reconstruction, StepPlan, Workspace};
 pub use optimizer::{Optimizer, OptimizerKind, ScheduleWriter};
 pub use parameters::{ParameterTensor, Parameters, TensorPiece};
 pub use spec::{
-    AutoencoderSpec, ClassifierLayer, ClassifierSpec, ConvSpec, Initializer, LayerSpec, ModelSpec,
-    NetworkLayer, Padding, Pair, built_in_names,
+    AutoencoderSpec, ClassifierLayer, ClassifierSpec, ConvFunnel, ConvSpec, FunnelLayer, Initializer,
+    LayerSpec, ModelSpec, NetworkLayer, Padding, Pair, Rates, built_in_autoencoders, built_in_names,
 };

@@ -1,11 +1,11 @@
 //! A network of R replicas: its layers, and the dispatches of a forward pass or a training step.
 
 use super::parameters::ParameterPlan;
-use super::{Activation, NetworkLayer, Optimizer, OptimizerKind, Parameters};
+use super::{Activation, ConvSpec, NetworkLayer, Optimizer, OptimizerKind, Parameters};
 use crate::Result;
 use crate::gpu::{Buffer, Dispatch, Gpu, RowRange, Tensor, split_rows};
 use crate::ops::Schedule;
-use crate::ops::conv::Conv;
+use crate::ops::conv::{Conv, Part};
 use crate::ops::dense::{Arena, Carry, Dense, RowsAre, Targets, TrainedArena};
 use crate::ops::loss::{self, ErrorTallies};
 use crate::ops::pool::Pool;
@@ -14,15 +14,46 @@ use crate::ops::pool::Pool;
 #[derive(Clone, Debug)]
 enum Layer {
     Dense(Dense),
-    Conv(Conv),
+    /// Side by side, each on its own part of the lines.
+    Conv(Vec<Conv>),
     Pool(Pool),
+}
+
+/// What each of them has to do, one after the other.
+fn every(layers: &[Conv], dispatches: impl Fn(&Conv) -> Result<Vec<Dispatch>>) -> Result<Vec<Dispatch>> {
+    layers.iter().map(dispatches).collect::<Result<Vec<_>>>().map(|all| all.concat())
+}
+
+/// Lays out convolutions side by side.
+fn place_convs(plan: &mut ParameterPlan, specs: &[ConvSpec]) -> Result<Layer> {
+    let side = |width: fn(&ConvSpec) -> usize| specs.iter().map(width).sum();
+    let mut large = Part::whole(side(|spec| spec.shape.input_width()));
+    let mut small = Part::whole(side(|spec| spec.shape.output_width()));
+    let mut layers = Vec::new();
+    for spec in specs {
+        let mut layer = Conv {
+            shape: spec.shape,
+            large,
+            small,
+            transposed: spec.transposed,
+            activation: spec.activation,
+            rate_scale: spec.rate_scale,
+            arena: 0,
+            weight_offset: 0,
+        };
+        plan.add_conv(&spec.prefix, &mut layer, spec.bounds())?;
+        layers.push(layer);
+        large.first += spec.shape.input_width();
+        small.first += spec.shape.output_width();
+    }
+    Ok(Layer::Conv(layers))
 }
 
 impl Layer {
     fn inputs(&self) -> usize {
         match self {
             Self::Dense(layer) => layer.inputs,
-            Self::Conv(layer) => layer.inputs(),
+            Self::Conv(layers) => layers.iter().map(Conv::inputs).sum(),
             Self::Pool(layer) => layer.inputs(),
         }
     }
@@ -30,7 +61,7 @@ impl Layer {
     fn outputs(&self) -> usize {
         match self {
             Self::Dense(layer) => layer.outputs,
-            Self::Conv(layer) => layer.outputs(),
+            Self::Conv(layers) => layers.iter().map(Conv::outputs).sum(),
             Self::Pool(layer) => layer.outputs(),
         }
     }
@@ -38,7 +69,8 @@ impl Layer {
     fn activation(&self) -> Activation {
         match self {
             Self::Dense(layer) => layer.activation,
-            Self::Conv(layer) => layer.activation,
+            // They share one.
+            Self::Conv(layers) => layers.first().map_or(Activation::Linear, |layer| layer.activation),
             Self::Pool(_) => Activation::Linear,
         }
     }
@@ -54,7 +86,7 @@ impl Layer {
     fn forward(&self, gpu: &Gpu, arenas: &[Arena], input: &Tensor, output: &Tensor) -> Result<Vec<Dispatch>> {
         match self {
             Self::Dense(layer) => layer.forward(gpu, arenas, input, output),
-            Self::Conv(layer) => layer.forward(gpu, arenas, input, output),
+            Self::Conv(layers) => every(layers, |layer| layer.forward(gpu, arenas, input, output)),
             Self::Pool(layer) => Ok(vec![layer.forward(gpu, input, output)?]),
         }
     }
@@ -69,7 +101,9 @@ impl Layer {
     ) -> Result<Vec<Dispatch>> {
         match self {
             Self::Dense(layer) => layer.backward_input(gpu, arenas, output_gradient, input, into),
-            Self::Conv(layer) => layer.backward_input(gpu, arenas, output_gradient, input, into),
+            Self::Conv(layers) => {
+                every(layers, |layer| layer.backward_input(gpu, arenas, output_gradient, input, into))
+            }
             Self::Pool(layer) => Ok(vec![layer.backward_input(gpu, output_gradient, input, into)?]),
         }
     }
@@ -84,7 +118,9 @@ impl Layer {
     ) -> Result<Vec<Dispatch>> {
         match self {
             Self::Dense(layer) => layer.update(gpu, arenas, optimizer, schedule, input, output_gradient),
-            Self::Conv(layer) => layer.update(gpu, arenas, optimizer, schedule, input, output_gradient),
+            Self::Conv(layers) => {
+                every(layers, |layer| layer.update(gpu, arenas, optimizer, schedule, input, output_gradient))
+            }
             Self::Pool(_) => Ok(Vec::new()),
         }
     }
@@ -172,18 +208,8 @@ impl Network {
                     plan.add_dense(&spec.prefix, &mut layer, spec.bounds())?;
                     Layer::Dense(layer)
                 }
-                NetworkLayer::Conv(spec) => {
-                    let mut layer = Conv {
-                        shape: spec.shape,
-                        transposed: spec.transposed,
-                        activation: spec.activation,
-                        rate_scale: spec.rate_scale,
-                        arena: 0,
-                        weight_offset: 0,
-                    };
-                    plan.add_conv(&spec.prefix, &mut layer, spec.bounds())?;
-                    Layer::Conv(layer)
-                }
+                NetworkLayer::Conv(spec) => place_convs(&mut plan, &[spec])?,
+                NetworkLayer::Segments(specs) => place_convs(&mut plan, &specs)?,
                 NetworkLayer::Pool(pool) => Layer::Pool(pool),
             });
         }
@@ -212,6 +238,11 @@ impl Network {
     /// The activation of the last layer.
     pub fn output_activation(&self) -> Activation {
         self.layers.last().map_or(Activation::Linear, Layer::activation)
+    }
+
+    /// Whether its first layer sees whole lines only, as convolutions do, however large a batch is.
+    pub fn takes_whole_lines(&self) -> bool {
+        !matches!(self.layers.first(), Some(Layer::Dense(_)))
     }
 
     /// Where the input has to be cut for a batch: one shard where it fits.

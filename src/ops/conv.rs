@@ -1,6 +1,7 @@
 //! Convolutions and transposed convolutions, in two dimensions; one dimension is height 1.
 
 use super::dense::{Arena, TrainedArena};
+use super::elementwise::STREAM_LANES;
 use super::optimizer::{self, Gradients};
 use super::{Activation, Schedule, conv3x3};
 use crate::Result;
@@ -28,6 +29,10 @@ immediates! {
         bias_offset: u32,
         epilogue: u32,
         activation: u32,
+        large_first: u32,
+        large_line: u32,
+        small_first: u32,
+        small_line: u32,
     }
 }
 
@@ -47,8 +52,13 @@ immediates! {
         pad_top: u32,
         pad_left: u32,
         gradient_stride: u32,
-        first_row: u32,
-        end_row: u32,
+        large_first: u32,
+        large_line: u32,
+        small_first: u32,
+        small_line: u32,
+        strip: u32,
+        first_strip: u32,
+        end_strip: u32,
     }
 }
 
@@ -60,8 +70,20 @@ immediates! {
         width: u32,
         gradient_first: u32,
         gradient_stride: u32,
+        first: u32,
+        line: u32,
         first_row: u32,
         end_row: u32,
+    }
+}
+
+immediates! {
+    struct PlaneChunks {
+        pixels: u32,
+        chunk: u32,
+        chunks: u32,
+        first: u32,
+        line: u32,
     }
 }
 
@@ -70,7 +92,13 @@ pub(super) const EPILOGUE_BACKWARD: u32 = 2;
 
 /// Rounds of all of a lane's loops together, for which a dispatch is made: lavapipe's compiler leaves every
 /// loop, silently, after 65,535.
-pub(super) const ROUNDS: usize = 60_000;
+pub(crate) const ROUNDS: usize = 60_000;
+
+/// Pixels of a plane that one lane adds up for a bias; larger planes are added up by several.
+const CHUNK: usize = 2048;
+
+/// Pixels of a row that a lane adds up at a time for a weight.
+const STRIP: usize = 16_384;
 
 /// Cuts what a lane adds up, `count` parts of so many rounds each, into the ranges of several dispatches.
 pub(super) fn dispatches(count: usize, rounds: usize) -> impl Iterator<Item = Range<u32>> {
@@ -110,9 +138,42 @@ impl ConvShape {
         self.outputs * self.output_size[0] * self.output_size[1]
     }
 
+    /// Values of the large side that make one of the small side.
+    pub fn fan_in(&self) -> usize {
+        self.inputs.saturating_mul(self.kernel[0]).saturating_mul(self.kernel[1])
+    }
+
+    /// Rounds of a lane's loops in the direction that takes more of them.
+    pub fn rounds(&self) -> usize {
+        let all = |pixels: [usize; 2], channels: usize, taps: [usize; 2]| {
+            let values = pixels[0].saturating_mul(pixels[1]).div_ceil(STREAM_LANES as usize);
+            let window = taps[0].saturating_mul(taps[1] + 1) + 1;
+            values.saturating_mul(channels.saturating_mul(window) + 1)
+        };
+        let reaching = std::array::from_fn(|side| self.kernel[side].div_ceil(self.stride[side]));
+        let down = all(self.output_size, self.inputs, self.kernel);
+        down.max(all(self.input_size, self.outputs, reaching))
+    }
+
     /// Weights, without biases.
     pub fn weights(&self) -> usize {
-        self.outputs * self.inputs * self.kernel[0] * self.kernel[1]
+        self.outputs.saturating_mul(self.fan_in())
+    }
+}
+
+/// Where one side of a convolution lies in the lines of a tensor `[R, B, N]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Its first column.
+    pub first: usize,
+    /// N
+    pub line: usize,
+}
+
+impl Part {
+    /// All of lines that wide.
+    pub fn whole(line: usize) -> Self {
+        Self { first: 0, line }
     }
 }
 
@@ -121,6 +182,10 @@ impl ConvShape {
 pub struct Conv {
     /// Its geometry.
     pub shape: ConvShape,
+    /// Where its large side lies.
+    pub large: Part,
+    /// Where its small side lies.
+    pub small: Part,
     /// Takes the small side in and gives the large one.
     pub transposed: bool,
     /// What follows the sums.
@@ -156,6 +221,12 @@ impl Conv {
     /// Channels that come out, each with a bias.
     pub fn output_channels(&self) -> usize {
         if self.transposed { self.shape.inputs } else { self.shape.outputs }
+    }
+
+    /// Whether its sides are all that their lines hold.
+    fn is_whole(&self) -> bool {
+        self.large == Part::whole(self.shape.input_width())
+            && self.small == Part::whole(self.shape.output_width())
     }
 
     pub(super) fn bias_offset(&self) -> usize {
@@ -197,7 +268,7 @@ impl Conv {
         epilogue: Epilogue<'_>,
     ) -> Result<Vec<Dispatch>> {
         let arena = &arenas[self.arena];
-        if conv3x3::fits(gpu, &self.shape) {
+        if self.is_whole() && conv3x3::fits(gpu, &self.shape) {
             return Ok(vec![conv3x3::product(gpu, self, arena, upwards, from, to, epilogue)?]);
         }
         let (source, result) = (from.whole()?, to.whole()?);
@@ -222,6 +293,10 @@ impl Conv {
             bias_offset: self.bias_offset() as u32,
             epilogue: code,
             activation: activation.code(),
+            large_first: self.large.first as u32,
+            large_line: self.large.line as u32,
+            small_first: self.small.first as u32,
+            small_line: self.small.line as u32,
         };
         let (entry, [height, width], channels) = match upwards {
             false => ("conv_forward_naive", s.output_size, s.outputs),
@@ -231,7 +306,11 @@ impl Conv {
             &Kernel::new("conv", entry),
             &immediates,
             &[("weights", &arena.buffer), ("source", source), ("gate", gate), ("result", result)],
-            Grid((height * width) as u32, channels as u32, (from.replicas * from.batch) as u32),
+            Grid(
+                ((height * width) as u32).min(STREAM_LANES),
+                channels as u32,
+                (from.replicas * from.batch) as u32,
+            ),
         )?;
         Ok(vec![dispatch])
     }
@@ -286,10 +365,12 @@ impl Conv {
     ) -> Result<Vec<Dispatch>> {
         let s = &self.shape;
         let stride = s.weights() + self.output_channels();
-        if conv3x3::gradient_fits(gpu, s) {
+        if self.is_whole() && conv3x3::gradient_fits(gpu, s) {
             return conv3x3::weight_gradient(gpu, s, large, small, (gradients, stride));
         }
-        let immediates = |rows: Range<u32>| ConvGradient {
+        let [height, width] = s.output_size;
+        let strip = width.min(STRIP);
+        let immediates = |strips: Range<u32>| ConvGradient {
             batch: large.batch as u32,
             inputs: s.inputs as u32,
             input_height: s.input_size[0] as u32,
@@ -304,16 +385,20 @@ impl Conv {
             pad_top: s.padding[0] as u32,
             pad_left: s.padding[1] as u32,
             gradient_stride: stride as u32,
-            first_row: rows.start,
-            end_row: rows.end,
+            large_first: self.large.first as u32,
+            large_line: self.large.line as u32,
+            small_first: self.small.first as u32,
+            small_line: self.small.line as u32,
+            strip: strip as u32,
+            first_strip: strips.start,
+            end_strip: strips.end,
         };
         let buffers =
             [("large_side", large.whole()?), ("small_side", small.whole()?), ("gradients", gradients)];
         let grid = Grid((s.weights() / s.outputs) as u32, s.outputs as u32, large.replicas as u32);
         let kernel = Kernel::new("conv", "conv_weight_gradient_naive");
-        let [height, width] = s.output_size;
-        dispatches(large.batch * height, width + 1)
-            .map(|rows| gpu.dispatch(&kernel, &immediates(rows), &buffers, grid))
+        dispatches(large.batch * height * width.div_ceil(strip), strip + 1)
+            .map(|strips| gpu.dispatch(&kernel, &immediates(strips), &buffers, grid))
             .collect()
     }
 
@@ -324,21 +409,61 @@ impl Conv {
         gradients: &Buffer,
     ) -> Result<Vec<Dispatch>> {
         let channels = self.output_channels();
-        let [height, width] = if self.transposed { self.shape.input_size } else { self.shape.output_size };
+        let (size, part) = match self.transposed {
+            true => (self.shape.input_size, self.large),
+            false => (self.shape.output_size, self.small),
+        };
+        let (replicas, batch) = (output_gradient.replicas, output_gradient.batch);
+        let values = output_gradient.whole()?;
+        let pixels = size[0] * size[1];
+        if pixels <= CHUNK {
+            return self.bias_sums(gpu, [replicas, batch], (values, size, part), gradients);
+        }
+        let chunks = pixels.div_ceil(CHUNK);
+        let sums = gpu.zeros("sums of chunks", replicas * batch * channels * chunks)?;
+        let immediates = PlaneChunks {
+            pixels: pixels as u32,
+            chunk: CHUNK as u32,
+            chunks: chunks as u32,
+            first: part.first as u32,
+            line: part.line as u32,
+        };
+        let mut all = vec![gpu.dispatch(
+            &Kernel::new("conv", "conv_plane_chunks"),
+            &immediates,
+            &[("bias_side", values), ("chunk_sums", &sums)],
+            Grid(chunks as u32, channels as u32, (replicas * batch) as u32),
+        )?];
+        let part = Part::whole(channels * chunks);
+        all.extend(self.bias_sums(gpu, [replicas, batch], (&sums, [1, chunks], part), gradients)?);
+        Ok(all)
+    }
+
+    /// Adds up planes of `[height, width]` for the gradients of the biases.
+    fn bias_sums(
+        &self,
+        gpu: &Gpu,
+        [replicas, batch]: [usize; 2],
+        (values, [height, width], part): (&Buffer, [usize; 2], Part),
+        gradients: &Buffer,
+    ) -> Result<Vec<Dispatch>> {
+        let channels = self.output_channels();
         let immediates = |rows: Range<u32>| BiasGradient {
-            batch: output_gradient.batch as u32,
+            batch: batch as u32,
             channels: channels as u32,
             height: height as u32,
             width: width as u32,
             gradient_first: self.shape.weights() as u32,
             gradient_stride: (self.shape.weights() + channels) as u32,
+            first: part.first as u32,
+            line: part.line as u32,
             first_row: rows.start,
             end_row: rows.end,
         };
-        let buffers = [("bias_side", output_gradient.whole()?), ("gradients", gradients)];
-        let grid = Grid(channels as u32, output_gradient.replicas as u32, 1);
+        let buffers = [("bias_side", values), ("gradients", gradients)];
+        let grid = Grid(channels as u32, replicas as u32, 1);
         let kernel = Kernel::new("conv", "conv_bias_gradient");
-        dispatches(output_gradient.batch * height, width + 1)
+        dispatches(batch * height, width + 1)
             .map(|rows| gpu.dispatch(&kernel, &immediates(rows), &buffers, grid))
             .collect()
     }

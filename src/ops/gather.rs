@@ -16,6 +16,8 @@ immediates! {
         first: u32,
         count: u32,
         replica_rows: u32,
+        column: u32,
+        line: u32,
     }
 }
 
@@ -68,6 +70,8 @@ pub fn images(
                 first: shard.range.start as u32,
                 count: shard.range.len as u32,
                 replica_rows: 0,
+                column: 0,
+                line: samples.width as u32,
             };
             gpu.dispatch(
                 &Kernel::new("gather", entry),
@@ -86,8 +90,8 @@ pub fn images(
         .collect()
 }
 
-/// `samples[r, b, n] = rows[r, index[r, step, b], n]`, cut as `rows` is; the labels of the batch become
-/// the numbers of its rows. With one replica of rows, all replicas of samples share it.
+/// `samples[r, b, n] = rows[r, index[r, step, b], n]`, cut as `rows` is, or whole; the labels of the batch
+/// become the numbers of its rows. With one replica of rows, all replicas of samples share it.
 pub fn rows(
     gpu: &Gpu,
     rows: &Tensor,
@@ -95,11 +99,18 @@ pub fn rows(
     batch_labels: &Buffer,
     samples: &Tensor,
 ) -> Result<Vec<Dispatch>> {
-    rows.expect_cut_as(samples)?;
+    let whole = match samples.shards.as_slice() {
+        [only] => Some(only),
+        _ => {
+            rows.expect_cut_as(samples)?;
+            None
+        }
+    };
     rows.shards
         .iter()
-        .zip(&samples.shards)
-        .map(|(from, to)| {
+        .enumerate()
+        .map(|(place, from)| {
+            let to = whole.unwrap_or_else(|| &samples.shards[place]);
             let immediates = Gather {
                 batch: samples.batch as u32,
                 steps: index.steps as u32,
@@ -109,6 +120,8 @@ pub fn rows(
                 first: 0,
                 count: rows.batch as u32,
                 replica_rows: if rows.replicas == 1 { 0 } else { rows.batch as u32 },
+                column: (from.range.start - to.range.start) as u32,
+                line: to.range.len as u32,
             };
             gpu.dispatch(
                 &Kernel::new("gather", "gather_rows"),

@@ -16,6 +16,18 @@ const KEYS: [&str; 9] = [
     "validation_relative_l2",
 ];
 
+const COSTS: [&str; 9] = [
+    "autoencoder",
+    "decoder_message_bytes",
+    "decoder_parameters",
+    "inputs",
+    "latent",
+    "parameters",
+    "ratio",
+    "relative_l2",
+    "validation_relative_l2",
+];
+
 /// Trains an autoencoder of 4 floats on the shared snapshots.
 fn train(folder: &Path, out: &str, arguments: &str) -> Ran {
     let snapshots = fixtures().snapshots();
@@ -44,7 +56,15 @@ fn metrics_have_every_key_and_the_loss_falls() {
     let folder = temporary();
     let ran = train(folder.path(), "ae", "--epochs 40 --eval-every 15 --json");
     let lines = read_json_lines(&folder.path().join("ae/metrics.jsonl"));
-    assert_eq!(json_lines(&ran.stdout), lines);
+    let mut said = json_lines(&ran.stdout);
+    let costs = said.pop().expect("a last line");
+    assert_eq!(said, lines);
+    assert_eq!(sorted_keys(&costs), COSTS);
+    assert_eq!((&costs["parameters"], &costs["decoder_parameters"]), (&143_194.into(), &79_550.into()));
+    // Decoder, means and scale behind a header of three bytes.
+    assert_eq!(costs["decoder_message_bytes"], 3 + 4 * (79_550 + 15_910 + 1));
+    assert_eq!((number(&costs, "ratio"), &costs["latent"]), (3977.5, &4.into()));
+    assert_eq!(costs["relative_l2"], lines[2]["relative_l2"]);
     let epochs: Vec<_> = lines.iter().map(|line| number(line, "epoch")).collect();
     assert_eq!(epochs, [15.0, 30.0, 40.0]);
     for line in &lines {
@@ -319,4 +339,92 @@ fn a_killed_run_leaves_a_whole_checkpoint() {
         let evaluation: Value = serde_json::from_str(&ran.stdout).expect("JSON");
         assert!(number(&evaluation, "relative_l2").is_finite());
     }
+}
+
+/// Trains another autoencoder on the shared snapshots; what it says in the end.
+fn train_another(folder: &Path, out: &str, arguments: &str) -> (Ran, Value) {
+    let snapshots = fixtures().snapshots();
+    let mut all = vec!["autoencoder", "train", "--snapshots", snapshots.to_str().expect("UTF-8")];
+    all.extend(["--out", out, "-q", "--json", "--epochs", "80", "--eval-every", "40"]);
+    all.extend(arguments.split_whitespace());
+    let ran = succeed_in(folder, &all);
+    let last = json_lines(&ran.stdout).pop().expect("a last line");
+    (ran, last)
+}
+
+#[test]
+fn a_convolutional_autoencoder_is_trained_and_used_like_a_dense_one() {
+    let folder = temporary();
+    let line = "name = \"line\"\nkind = \"autoencoder\"\nhidden_activation = \"tanh\"\n[conv]\ninputs = 15910\n\
+                layers = [{ channels = 4, kernel = [1, 32], stride = [1, 16] },\n\
+                { channels = 8, kernel = [1, 32], stride = [1, 32] }]";
+    std::fs::write(folder.path().join("line.toml"), line).expect("written");
+    for (model, more, latent, learns) in [
+        ("ae-conv-mnist", "--lr 1e-2", 32, true),
+        ("ae-conv-mnist", "--lr 1e-2 --latent 5 --batch 3", 5, true),
+        // Weights along a line have nothing that a shared window could learn: it only has to run.
+        ("line.toml", "--lr 1e-2", 256, false),
+    ] {
+        let (_, costs) = train_another(folder.path(), "conv", &format!("--model {model} {more}"));
+        assert_eq!((sorted_keys(&costs), &costs["latent"]), (COSTS.to_vec(), &latent.into()));
+        assert!(number(&costs, "decoder_parameters") < 20_000.0, "{costs}");
+        let error = number(&costs, "relative_l2");
+        assert!(error < if learns { 0.9 } else { 1.05 }, "{costs}");
+        // The codec says of the same snapshots what the training said.
+        let ran = evaluate(folder.path(), &folder.path().join("conv/autoencoder.safetensors"), &["--json"]);
+        let again: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+        assert!((number(&again, "relative_l2") / error - 1.0).abs() < 0.1, "{again} {costs}");
+    }
+    let names = read_tensors(&folder.path().join("conv/autoencoder.safetensors"));
+    assert_eq!(names.tensors["encoder.0.weight"].0, [4, 1, 1, 32]);
+    // The linear latent is no module of its own, and the decoder's first is the mirror of the encoder's last.
+    assert_eq!(names.tensors["decoder.0.weight"].0, [8, 4, 1, 32]);
+    assert_eq!(names.tensors["decoder.2.weight"].0, [4, 1, 1, 32]);
+}
+
+/// Snapshots that do not fit one binding are cut, and gathered into whole lines for convolutions, to learn
+/// from and to look at.
+#[test]
+fn a_convolutional_autoencoder_sees_few_snapshots_at_a_time() {
+    let folder = temporary();
+    for (batch, limit) in [(1, 65_536), (3, 200_000)] {
+        let errors = |out: &str, more: &str| {
+            let arguments = format!("--model ae-conv-mnist --lr 1e-2 --batch {batch} --hold-out 4 {more}");
+            let (_, costs) = train_another(folder.path(), out, &arguments);
+            let last = read_json_lines(&folder.path().join(out).join("metrics.jsonl")).pop().expect("a line");
+            let keys = ["relative_l2", "validation_relative_l2"];
+            (keys.map(|key| number(&costs, key)), last["argmax_match"].clone())
+        };
+        let (whole, hits) = errors("whole", "");
+        let (cut, cut_hits) = errors("cut", &format!("--max-binding-bytes {limit}"));
+        assert!((0..2).all(|at| (whole[at] / cut[at] - 1.0).abs() < 1e-2), "{whole:?} {cut:?}");
+        assert_eq!(hits, cut_hits);
+    }
+    let cut = folder.path().join("cut/autoencoder.safetensors");
+    let whole: Value =
+        serde_json::from_str(&evaluate(folder.path(), &cut, &["--json"]).stdout).expect("JSON");
+    let parts = evaluate(folder.path(), &cut, &["--json", "--max-binding-bytes", "200000"]);
+    let parts: Value = serde_json::from_str(&parts.stdout).expect("JSON");
+    let ratio = number(&whole, "relative_l2") / number(&parts, "relative_l2");
+    assert!((ratio - 1.0).abs() < 1e-4, "{ratio}");
+}
+
+#[test]
+fn hidden_layers_and_rates_are_set_from_the_command_line() {
+    let folder = temporary();
+    let shape = |out: &str, arguments: &str| {
+        let (_, costs) = train_another(folder.path(), out, &format!("--model ae-mnist {arguments}"));
+        (costs["parameters"].as_u64().expect("a number"), number(&costs, "relative_l2"))
+    };
+    let dense = |widths: &[u64]| widths.windows(2).map(|pair| (pair[0] + 1) * pair[1]).sum::<u64>();
+    assert_eq!(shape("a", "--hidden 16,8 --latent 4").0, dense(&[15_910, 16, 8, 4, 8, 16, 15_910]));
+    assert_eq!(shape("b", "--hidden 16 --latent 15").0, dense(&[15_910, 16, 15, 16, 15_910]));
+    assert_eq!(shape("c", "--hidden none --latent 4").0, dense(&[15_910, 4, 15_910]));
+    let file = read_tensors(&folder.path().join("a/autoencoder.safetensors"));
+    assert_eq!(file.tensors["encoder.4.weight"].0, [4, 8]);
+    // The same rates by either way of saying them, whatever --lr is; and others are others.
+    let named = shape("d", "--latent 4 --layer-rates encoder=2e-5,decoder=1e-2").1;
+    let listed = shape("e", "--latent 4 --layer-rates 2e-5,1e-2 --lr 0.5").1;
+    let other = shape("f", "--latent 4 --layer-rates 2e-5,1e-5").1;
+    assert!((named / listed - 1.0).abs() < 1e-3 && named < 0.5 * other, "{named} {listed} {other}");
 }

@@ -58,6 +58,12 @@ fn write_bad_files(folder: &Path) {
     write("wide-latent.toml", b"name = \"x\"\nkind = \"autoencoder\"\nwidths = [8, 9, 8]\n");
     write("huge.toml", b"name = \"x\"\nkind = \"autoencoder\"\nwidths = [9999999999, 32, 9999999999]\n");
     write("uneven.toml", b"name = \"u\"\nkind = \"autoencoder\"\nwidths = [15910, 24, 4, 16, 15910]\n");
+    let conv = "layers = [{ channels = 1, kernel = [1, 99], stride = [1, 99] }]\n";
+    let head = "name = \"c\"\nkind = \"autoencoder\"\n";
+    let sum = format!("{head}[conv]\ninputs = 15910\nsegments = [[20, 795]]\n{conv}");
+    write("conv-sum.toml", sum.as_bytes());
+    let both = format!("{head}widths = [15910, 4, 15910]\n[conv]\ninputs = 15910\n{conv}");
+    write("conv-both.toml", both.as_bytes());
     write("small-ae.toml", b"name = \"small-ae\"\nkind = \"autoencoder\"\nwidths = [100, 2, 100]\n");
     let classifier = |name: &str, hidden: usize, input: &str, outputs: usize| {
         format!(
@@ -431,7 +437,31 @@ fn autoencoder_arguments_that_cannot_work() {
         case(train("--model ae-mnist --checkpoint-every -1"), USAGE, &["--checkpoint-every", "-1"]),
         case(train("--model ae-mnist --hold-out 1"), USAGE, &["--hold-out", "larger"]),
         case(train("--model ae-mnist --lr nan"), USAGE, &["--lr", "above 0"]),
-        case(train("--model mnist-mlp"), USAGE, &["mnist-mlp is a classifier", "ae-mnist"]),
+        case(train("--model mnist-mlp"), USAGE, &["mnist-mlp is a classifier", "ae-mnist, ae-cifar10"]),
+        case(train("--model ae-mnist --hidden wide"), USAGE, &["--hidden", "\"wide\" is no width", "none"]),
+        case(train("--model ae-mnist --hidden 64,,8"), USAGE, &["--hidden", "no width"]),
+        case(train("--model ae-mnist --hidden -64"), USAGE, &["--hidden", "-64"]),
+        case(train("--model ae-mnist --hidden 64,32"), USAGE, &["--hidden", "32", "--latent"]),
+        case(train("--model ae-mnist --hidden 64 --latent 64"), USAGE, &["--hidden", "64", "--latent"]),
+        case(train("--model ae-mnist --hidden 9999999999"), USAGE, &["--hidden", "smaller widths"]),
+        case(train("--model ae-conv-mnist --hidden 64"), USAGE, &["--hidden", "convolutions"]),
+        case(train("--model ae-conv-mnist --latent 32"), USAGE, &["--latent", "32 features", "use 1 to 31"]),
+        case(train("--model ae-mnist --layer-rates 1e-3"), USAGE, &["--layer-rates", "1 rates for 2 layers"]),
+        case(train("--model ae-mnist --layer-rates 1e-3,0"), USAGE, &["--layer-rates", "above 0"]),
+        case(
+            train("--model ae-mnist --layer-rates fast"),
+            USAGE,
+            &["--layer-rates", "\"fast\" is no number"],
+        ),
+        case(
+            train("--model ae-mnist --layer-rates middle=1e-3"),
+            USAGE,
+            &["--layer-rates", "\"middle\"", "encoder.0., decoder.0."],
+        ),
+        case(train("--model conv-sum.toml"), USAGE, &["conv-sum.toml", "conv.segments", "15900", "15910"]),
+        case(train("--model conv-both.toml"), USAGE, &["conv-both.toml", "widths", "conv"]),
+        // Convolutions see a whole line at once.
+        case(train("--model ae-conv-mnist --max-binding-bytes 65536"), FAILURE, &["--max-binding-bytes"]),
         case(train("--model small-ae.toml"), FAILURE, &["snapshots.safetensors", "small-ae", "100"]),
         case(train("--model wide-latent.toml"), USAGE, &["wide-latent.toml", "latent of 8"]),
     ]);

@@ -108,6 +108,15 @@ fn data_sets_are_named_where_they_can_be_given() {
 }
 
 #[test]
+fn built_in_models_are_named_where_they_can_be_given() {
+    let (train, autoencoder) = (help("train"), help("autoencoder train"));
+    for name in fedfunnel::model::built_in_names() {
+        assert!([&train, &autoencoder].iter().any(|text| text.contains(name)), "{name}");
+    }
+    assert!(autoencoder.contains(&fedfunnel::model::built_in_autoencoders()), "{autoencoder}");
+}
+
+#[test]
 fn the_version_is_that_of_the_package() {
     let ran = succeed_in(Path::new("."), &["--version"]);
     assert_eq!(ran.stdout.trim(), format!("fedfunnel {}", env!("CARGO_PKG_VERSION")));

@@ -209,3 +209,16 @@ fn a_collaborator_whose_share_is_tiny_does_not_break_a_round() {
     let text = std::fs::read_to_string(folder.path().join("run/ledger.csv")).expect("a ledger");
     assert_eq!(text.lines().filter(|line| line.contains("coded_update")).count(), 6);
 }
+
+#[test]
+fn a_convolutional_autoencoder_compresses_a_simulation() {
+    let folder = temporary();
+    let mut all = vec!["simulate", "demo", "--out", "conv", "-q"];
+    all.extend(SMALL);
+    all.extend(["--set", "autoencoder.model=\"ae-conv-mnist\""]);
+    succeed_in(folder.path(), &all);
+    let folder = folder.path().join("conv");
+    // Codes are as long as the dense autoencoder's, decoders far smaller.
+    assert_eq!(summary(&folder)["message_bytes"]["compressed"], 4 * Z + HEADER);
+    assert_eq!(ledger_bytes(&folder, &["decoder"]), 2 * (4 * (8_756 + P + 1) + HEADER));
+}

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Makes the goldens of convolutions and pools: each alone, and ten training steps of the CIFAR-10 classifier.
+"""Makes the goldens of convolutions and pools: each alone, and ten training steps of the CIFAR-10 classifier
+and of a small convolutional autoencoder.
 
     pip install torch numpy safetensors
     python tests/goldens/make_conv_goldens.py            # rewrites the files
@@ -21,6 +22,12 @@ cifar10_vgg3_sgd, cifar10_vgg3_adam
                       The initial tensors are not stored: weights are uniform in [-bound, bound) with bound =
                       sqrt(6/fan_in) rounded to float32 (He), fan_in = inputs x kernel height x kernel width; biases
                       are zero; counters (element, replica 0, position in state_dict, seed 11).
+conv_autoencoder      snapshots f32 [5, 57], of two segments: 6 rows of 8 and a line of 9. Each has two convolutions
+                      and their transposes, sizes in CHANNELS, KERNELS and STRIDES below, cut to the segment's; tanh
+                      after the first and before the last. Zeros are added around a segment so that every stride is
+                      whole, the odd one behind, and cut off again. All are a batch, for ten steps of Adam with the
+                      mean squared error. Initial tensors f32 under "initial." and their names, final ones f64 under
+                      "final."; losses f64 [10], each before its step.
 """
 
 import argparse
@@ -220,6 +227,89 @@ def golden(images, labels, optimizer):
     return stored(tensors, settings)
 
 
+# ----- a convolutional autoencoder -----
+
+SEGMENTS = [[6, 8], [1, 9]]
+CHANNELS = [3, 2]
+KERNELS = [[3, 4], [2, 3]]
+STRIDES = [[2, 3], [2, 2]]
+AUTOENCODER_SEED = 500
+
+
+class Segment(torch.nn.Module):
+    """Convolutions of one segment and their transposes."""
+
+    def __init__(self, size):
+        super().__init__()
+        self.size, self.plans, encoder, decoder = size, [], [], []
+        inputs = 1
+        for outputs, kernel, stride in zip(CHANNELS, KERNELS, STRIDES):
+            kernel, stride = ([min(value, side) for value, side in zip(what, size)] for what in (kernel, stride))
+            small = [-(-side // step) for side, step in zip(size, stride)]
+            zeros = [max(0, (n - 1) * s + k - side) for n, s, k, side in zip(small, stride, kernel, size)]
+            self.plans.append((size, zeros))
+            encoder.append(torch.nn.Conv2d(inputs, outputs, kernel, stride))
+            decoder.insert(0, torch.nn.ConvTranspose2d(outputs, inputs, kernel, stride))
+            inputs, size = outputs, small
+        self.encoder, self.decoder = torch.nn.ModuleList(encoder), torch.nn.ModuleList(decoder)
+
+    def forward(self, x):
+        x = x.reshape(len(x), 1, *self.size)
+        for place, (layer, (_, zeros)) in enumerate(zip(self.encoder, self.plans)):
+            top, left = zeros[0] // 2, zeros[1] // 2
+            x = layer(torch.nn.functional.pad(x, [left, zeros[1] - left, top, zeros[0] - top]))
+            x = torch.tanh(x) if place == 0 else x
+        for place, (layer, (size, zeros)) in enumerate(zip(self.decoder, reversed(self.plans))):
+            top, left = zeros[0] // 2, zeros[1] // 2
+            # Where the windows end before the image does, only the bias reaches.
+            missing = [max(0, side + before - reach) for side, before, reach in self.reaches(layer, x, size, zeros)]
+            layer.output_padding = missing
+            x = layer(x)[:, :, top : top + size[0], left : left + size[1]]
+            x = torch.tanh(x) if place == 0 else x
+        return x.reshape(len(x), -1)
+
+    def reaches(self, layer, x, size, zeros):
+        ends = [(n - 1) * s + k for n, s, k in zip(x.shape[2:], layer.stride, layer.kernel_size)]
+        return zip(size, [all_ // 2 for all_ in zeros], ends)
+
+
+def autoencoder_tensors(segments):
+    """Names and tensors in the order of fedfunnel's files: by part, layer and segment."""
+    for part, modules in (("encoder", [0, 2]), ("decoder", [0, 2])):
+        for place, module in enumerate(modules):
+            for number, segment in enumerate(segments):
+                layer = getattr(segment, part)[place]
+                yield f"{part}.{module}.{number}.weight", layer.weight
+                yield f"{part}.{module}.{number}.bias", layer.bias
+
+
+def conv_autoencoder():
+    segments = [Segment(size).double() for size in SEGMENTS]
+    widths = [rows * columns for rows, columns in SEGMENTS]
+    snapshots = uniform((5, sum(widths)), 0, 1.0, AUTOENCODER_SEED)
+    tensors = {"snapshots": snapshots}
+    named = list(autoencoder_tensors(segments))
+    with torch.no_grad():
+        for number, (name, tensor) in enumerate(named):
+            tensors[f"initial.{name}"] = uniform(tuple(tensor.shape), number + 1, 0.6, AUTOENCODER_SEED)
+            tensor.copy_(torch.from_numpy(tensors[f"initial.{name}"]))
+    x = torch.from_numpy(snapshots).double()
+    optimizer = torch.optim.Adam([tensor for _, tensor in named], lr=1e-2)
+    losses = []
+    for _ in range(STEPS):
+        optimizer.zero_grad()
+        parts = zip(segments, x.split(widths, dim=1))
+        y = torch.cat([segment(part) for segment, part in parts], dim=1)
+        loss = torch.nn.functional.mse_loss(y, x)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    tensors.update({f"final.{name}": tensor.detach().numpy() for name, tensor in named})
+    tensors["losses"] = numpy.array(losses)
+    print(f"conv_autoencoder: losses {numpy.array2string(tensors['losses'], precision=4)}")
+    return stored(tensors, {"seed": AUTOENCODER_SEED, "segments": SEGMENTS, "channels": CHANNELS})
+
+
 def main():
     arguments = argparse.ArgumentParser(description="Makes the goldens; see the top of this file.")
     arguments.add_argument("--check", action="store_true", help="write nothing, fail where a file would change")
@@ -228,7 +318,8 @@ def main():
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     images, labels = make_images()
-    files = {"conv_small": conv_small(), "cifar10_vgg3_inputs": stored({"images": images, "labels": labels})}
+    files = {"conv_small": conv_small(), "conv_autoencoder": conv_autoencoder()}
+    files["cifar10_vgg3_inputs"] = stored({"images": images, "labels": labels})
     for optimizer in OPTIMIZERS:
         files[f"cifar10_vgg3_{optimizer}"] = golden(images, labels, optimizer)
     write_or_check(files, check)

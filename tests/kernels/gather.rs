@@ -1,7 +1,7 @@
 //! Batches of images and of rows.
 
 use crate::support::{assert_tensor, gpu, small_gpu, values, wide};
-use fedfunnel::gpu::{Buffer, Gpu, Tensor, split_rows};
+use fedfunnel::gpu::{Buffer, Gpu, RowRange, Tensor, split_rows};
 use fedfunnel::ops::gather::{self, ImageShard, NOTHING, SampleIndex};
 use fedfunnel::reference::compare::{Tolerance, compare};
 use fedfunnel::reference::{gather as twin, random};
@@ -160,15 +160,17 @@ fn a_wrong_batch_fails() {
     fails("a byte off by one", &wrong);
 }
 
-/// `rows` is `[1 or R, N, width]`, and the expected batch follows by plain indexing.
-fn check_rows(gpu: &Gpu, [replicas, row_replicas, batch, count, width]: [usize; 5]) -> usize {
+/// `rows` is `[1 or R, N, width]`, and the expected batch follows by plain indexing. Returns how many shards the
+/// rows were cut into; the batch is cut alike, or `whole`.
+fn check_rows(gpu: &Gpu, [replicas, row_replicas, batch, count, width]: [usize; 5], whole: bool) -> usize {
     let content = values(row_replicas * count * width, 7);
-    // Both are cut alike, where the larger of the two has to be.
+    // Cut where the larger of the two has to be.
     let lines = (row_replicas * count).max(replicas * batch);
     let ranges = split_rows(width, 4 * lines as u64, gpu.max_binding_bytes()).unwrap();
     let rows = Tensor::zeros_cut(gpu, "rows", row_replicas, count, &ranges).unwrap();
     rows.write(gpu, &content);
-    let samples = Tensor::zeros_cut(gpu, "samples", replicas, batch, &ranges).unwrap();
+    let cut = if whole { vec![RowRange { start: 0, len: width }] } else { ranges };
+    let samples = Tensor::zeros_cut(gpu, "samples", replicas, batch, &cut).unwrap();
     samples.write(gpu, &vec![9.0; replicas * batch * width]);
     let batch_labels: Buffer = gpu.upload("labels", &vec![999u32; replicas * batch]).unwrap();
     let numbers = index(replicas, batch, count);
@@ -194,7 +196,9 @@ fn check_rows(gpu: &Gpu, [replicas, row_replicas, batch, count, width]: [usize; 
 #[test]
 fn rows_are_copied_exactly_shared_or_each_replica_its_own() {
     for [replicas, row_replicas] in [[1, 1], [3, 1], [3, 3]] {
-        assert_eq!(check_rows(gpu(), [replicas, row_replicas, 7, 5, 13]), 1);
-        assert!(check_rows(small_gpu(), [replicas, row_replicas, 7, 5, 4099]) > 1);
+        assert_eq!(check_rows(gpu(), [replicas, row_replicas, 7, 5, 13], false), 1);
+        assert!(check_rows(small_gpu(), [replicas, row_replicas, 7, 5, 4099], false) > 1);
+        // More rows than one binding holds, of which a few make a batch that fits it.
+        assert!(check_rows(small_gpu(), [replicas, row_replicas, 2, 19, 2053], true) > 1);
     }
 }

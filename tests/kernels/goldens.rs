@@ -11,6 +11,7 @@ use fedfunnel::reference::compare::{Tolerance, assert_close, compare};
 use safetensors::{Dtype, SafeTensors};
 
 mod cifar10;
+mod conv_autoencoder;
 mod conv_small;
 
 const STEPS: usize = 10;

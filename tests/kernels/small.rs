@@ -20,6 +20,9 @@ fn spec(latent: usize, latent_activation: Activation) -> AutoencoderSpec {
         output_activation: Activation::Linear,
         initializer: Default::default(),
         scale_rates: true,
+        activations: Vec::new(),
+        rates: None,
+        conv: None,
     }
 }
 

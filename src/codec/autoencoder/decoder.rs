@@ -2,7 +2,7 @@
 
 use super::{Half, HalfParameters, Standard};
 use crate::codec::raw::Average;
-use crate::codec::{UpdateDecoder, bytes_to_floats, floats_to_bytes};
+use crate::codec::{Message, MessageKind, UpdateDecoder, bytes_to_floats, floats_to_bytes};
 use crate::gpu::{Dispatch, Gpu, Tensor};
 use crate::model::{AutoencoderSpec, Network};
 use crate::ops::standardize;
@@ -42,10 +42,20 @@ impl DecoderState {
         floats_to_bytes(&values)
     }
 
+    /// Bytes of the message that ships such a decoder, known before there is one.
+    pub fn message_bytes(spec: &AutoencoderSpec) -> u64 {
+        let empty = Message { kind: MessageKind::Decoder, round: 0, collaborator: 0, payload: Vec::new() };
+        (empty.to_bytes().len() + 4 * Self::values(spec)) as u64
+    }
+
+    /// Parameters, means and the scale.
+    fn values(spec: &AutoencoderSpec) -> usize {
+        spec.decoder_parameters() + spec.inputs() + 1
+    }
+
     /// From the payload of a message.
     pub fn from_bytes(spec: &AutoencoderSpec, bytes: &[u8]) -> Result<Self> {
-        let count = spec.decoder_parameters() + spec.inputs() + 1;
-        let mut parameters = bytes_to_floats(bytes, count, "a decoder")?;
+        let mut parameters = bytes_to_floats(bytes, Self::values(spec), "a decoder")?;
         let mut means = parameters.split_off(spec.decoder_parameters());
         let scale = means.pop().unwrap_or(1.0);
         Ok(Self { parameters, standard: Standard { means, scale } })

@@ -112,10 +112,9 @@ pub fn evaluate(
 fn batch(gpu: &Gpu, spec: &AutoencoderSpec, rows: usize) -> usize {
     // A batch either fits one binding, or is cut where the matrix is cut: then it fits as long as it has
     // no more lines than the matrix has columns.
-    let fitting = gpu.max_binding_bytes() as usize / (4 * spec.inputs());
-    let narrowest = spec.widths[1].min(spec.widths[spec.widths.len() - 2]);
+    let fitting = gpu.max_binding_bytes() as usize / (4 * spec.widest());
     let comfortable = (MOST_RESTORED / (4 * spec.inputs())).max(1);
-    rows.min(fitting.max(narrowest)).min(comfortable)
+    rows.min(fitting.max(spec.columns_of_ends().unwrap_or(1))).min(comfortable)
 }
 
 /// The codes of all rows. The encoder is gone when they are there.

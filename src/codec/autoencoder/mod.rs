@@ -4,6 +4,7 @@
 //! A collaborator trains encoder and decoder together ([`Trainer`]), keeps the encoder and ships the
 //! [`DecoderState`]; the aggregator builds a [`DecoderBank`] from the decoders it was sent.
 
+mod costs;
 mod curve;
 mod decoder;
 mod encoder;
@@ -13,6 +14,7 @@ mod snapshots;
 mod state;
 mod trainer;
 
+pub use costs::Costs;
 pub use curve::{CurvePoint, Pace, train_with_curve};
 pub use decoder::{DecoderBank, DecoderState};
 pub use encoder::Encoder;

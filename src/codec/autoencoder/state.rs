@@ -2,7 +2,7 @@
 
 use crate::gpu::Gpu;
 use crate::model::state::{StateSet, StateSetWriter, TensorGroups, TensorShape};
-use crate::model::{AutoencoderSpec, LayerSpec, ModelSpec, Parameters};
+use crate::model::{AutoencoderSpec, ModelSpec, NetworkLayer, Parameters};
 use crate::{Error, Result};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -64,7 +64,7 @@ pub enum Half {
 
 impl Half {
     /// Its layers.
-    pub fn layers(self, spec: &AutoencoderSpec) -> Vec<LayerSpec> {
+    pub fn layers(self, spec: &AutoencoderSpec) -> Vec<NetworkLayer> {
         let mut encoder = spec.network();
         let decoder = encoder.split_off(spec.encoder_layers());
         match self {
@@ -110,13 +110,9 @@ impl AutoencoderFile {
 
     /// Checks the tensors whose files are there.
     fn check_shapes(&self) -> Result<()> {
-        for layer in self.spec.network() {
-            for (name, wanted) in [("weight", &[layer.outputs, layer.inputs][..]), ("bias", &[layer.outputs])]
-            {
-                let name = format!("{}{name}", layer.prefix);
-                if self.files.is_present(&name)? {
-                    self.files.file_of(&name)?.tensor(&name)?.expect_shape(wanted, "its spec")?;
-                }
+        for (name, wanted) in self.spec.network().iter().flat_map(NetworkLayer::tensors) {
+            if self.files.is_present(&name)? {
+                self.files.file_of(&name)?.tensor(&name)?.expect_shape(&wanted, "its spec")?;
             }
         }
         Ok(())
@@ -125,7 +121,8 @@ impl AutoencoderFile {
     /// What standardises weights for it, from the file of one half.
     pub fn standard(&self, half: Half) -> Result<Standard> {
         let layers = half.layers(&self.spec);
-        let first = layers.first().map_or(String::new(), |layer| format!("{}weight", layer.prefix));
+        let first =
+            layers.iter().flat_map(NetworkLayer::tensors).next().map_or(String::new(), |(name, _)| name);
         let mut file = self.files.file_of(&first)?;
         if !file.has(MEANS)? {
             // In files that others have cut, the standards are where the index says.

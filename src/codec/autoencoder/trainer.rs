@@ -49,6 +49,8 @@ pub struct Trainer<'g> {
     batch: usize,
     steps_per_epoch: usize,
     index: SampleIndex,
+    /// Whether batches are gathered by the index.
+    gathers: bool,
     tallies: ErrorTallies,
     epoch: u64,
     steps: u64,
@@ -60,6 +62,8 @@ pub(super) struct Pass {
     data: SnapshotBatch,
     workspace: Workspace,
     tallies: ErrorTallies,
+    /// What gathers each part of the snapshots; nothing where they are taken all at once, as they lie.
+    parts: Vec<Vec<Dispatch>>,
     dispatches: Vec<Dispatch>,
     /// Where each snapshot's largest weight is, `[R * S]`.
     largest: Vec<usize>,
@@ -89,13 +93,16 @@ impl<'g> Trainer<'g> {
         let steps = steps_per_epoch * (WINDOW / steps_per_epoch).max(1);
         let writer = ScheduleWriter::new(gpu, settings.optimizer, replicas, steps)?;
         let index = SampleIndex { buffer: gpu.zeros("snapshot index", replicas * steps * batch)?, steps };
-        // A full batch is the data as it lies; a smaller one is gathered.
-        let full = batch == most;
+        // A full batch is the data as it lies; a smaller one is gathered, and so is one of lines that are cut
+        // for a network that takes whole ones.
+        let whole = network.takes_whole_lines();
+        let full = batch == most && !(whole && ranges.len() > 1);
+        let lines = if whole { vec![RowRange { start: 0, len: spec.inputs() }] } else { ranges.clone() };
         let mut gather = Vec::new();
         let (input, labels) = match full {
             true => (data.values.clone(), data.labels.clone()),
             false => {
-                let input = Tensor::zeros_cut(gpu, "batch", replicas, batch, &ranges)?;
+                let input = Tensor::zeros_cut(gpu, "batch", replicas, batch, &lines)?;
                 let labels = gpu.zeros("batch labels", replicas * batch)?;
                 gather.extend(gather::rows(gpu, &data.values, &index, &labels, &input)?);
                 (input, labels)
@@ -107,13 +114,13 @@ impl<'g> Trainer<'g> {
         let rule = (&settings.optimizer, &writer.schedule);
         let mut plan = network.reconstruction_step(gpu, &workspace, rule, &loss)?;
         plan.step.splice(0..0, gather);
-        let train_pass = Pass::new(gpu, &network, data, train, (&writer, &standards))?;
+        let train_pass = Pass::new(gpu, &network, data, train, batch, (&writer, &standards))?;
         let held_out_pass = match held_out.iter().any(|rows| !rows.is_empty()) {
             true => {
                 let most = held_out.iter().map(|rows| rows.len()).max().unwrap_or(0);
                 check_room(gpu, replicas, most, &ranges)?;
                 let data = SnapshotBatch::standardized(gpu, held_out, &ranges, &standards)?;
-                Some(Pass::new(gpu, &network, data, held_out, (&writer, &standards))?)
+                Some(Pass::new(gpu, &network, data, held_out, batch, (&writer, &standards))?)
             }
             false => None,
         };
@@ -130,6 +137,7 @@ impl<'g> Trainer<'g> {
             batch,
             steps_per_epoch,
             index,
+            gathers: !full,
             tallies,
             epoch: 0,
             steps: 0,
@@ -183,7 +191,7 @@ impl<'g> Trainer<'g> {
                     numbers[(replica * window + epoch * steps) * batch..][..count].copy_from_slice(&order);
                 }
             }
-            if steps > 1 {
+            if self.gathers {
                 self.gpu.write(&self.index.buffer, 0, &numbers);
             }
             self.writer.write(self.gpu, now * steps, |replica, step| {
@@ -226,22 +234,46 @@ impl<'g> Trainer<'g> {
 }
 
 impl Pass {
+    /// Networks that take whole lines see `batch` snapshots at a time, others all at once.
     pub(super) fn new(
         gpu: &Gpu,
         network: &Network,
         data: SnapshotBatch,
         rows: &[Vec<&[f32]>],
+        batch: usize,
         (writer, standards): (&ScheduleWriter, &Standards),
     ) -> Result<Self> {
-        let batch = data.values.batch;
-        let workspace = network.workspace(gpu, batch, false, Some(data.values.clone()))?;
+        let (replicas, most) = (data.values.replicas, data.values.batch);
+        let cut = data.values.shards.len() > 1;
+        let (input, labels, parts) = match network.takes_whole_lines() && (cut || batch < most) {
+            false => (data.values.clone(), data.labels.clone(), vec![Vec::new()]),
+            true => {
+                let batch = batch.min(most);
+                let line = RowRange { start: 0, len: data.values.width };
+                let input = Tensor::zeros_cut(gpu, "part", replicas, batch, &[line])?;
+                let labels = gpu.zeros("labels of the part", replicas * batch)?;
+                let mut parts = Vec::new();
+                for first in (0..most).step_by(batch) {
+                    let numbers: Vec<u32> = data
+                        .counts
+                        .iter()
+                        .flat_map(|&count| (first..first + batch).map(move |place| (place, count)))
+                        .map(|(place, count)| if place < count { place as u32 } else { NOTHING })
+                        .collect();
+                    let index = SampleIndex { buffer: gpu.upload("part index", &numbers)?, steps: 1 };
+                    parts.push(gather::rows(gpu, &data.values, &index, &labels, &input)?);
+                }
+                (input, labels, parts)
+            }
+        };
+        let workspace = network.workspace(gpu, input.batch, false, Some(input))?;
         let tallies = ErrorTallies::new(gpu, workspace.output())?;
         let mut dispatches = network.forward(gpu, &workspace)?;
         dispatches.extend(loss::mean_squared_error(
             gpu,
             (workspace.output(), network.output_activation()),
             workspace.input(),
-            &data.labels,
+            &labels,
             &writer.schedule,
             None,
             (&tallies, &spare(gpu)?),
@@ -250,12 +282,12 @@ impl Pass {
             .iter()
             .flat_map(|rows| {
                 let found = rows.iter().map(|row| argmax(row.iter().copied()));
-                let empty = batch - rows.len();
+                let empty = most - rows.len();
                 found.chain(std::iter::repeat_n(0, empty)).collect::<Vec<_>>()
             })
             .collect();
         let standards = Standard::read_all(gpu, standards)?;
-        Ok(Self { data, workspace, tallies, dispatches, largest, standards })
+        Ok(Self { data, workspace, tallies, parts, dispatches, largest, standards })
     }
 
     pub(super) fn data(&self) -> &SnapshotBatch {
@@ -263,27 +295,31 @@ impl Pass {
     }
 
     pub(super) fn measure(&self, gpu: &Gpu) -> Result<Vec<Reconstruction>> {
-        gpu.run(&self.dispatches)?;
-        let errors = self.tallies.take(gpu)?;
-        let outputs = self.workspace.output().read(gpu)?;
         let (batch, width) = (self.data.values.batch, self.data.values.width);
-        let matches = |replica: usize, count: usize| {
-            let hits = (0..count).filter(|place| {
-                let line = replica * batch + place;
-                let weights = self.standards[replica].restore(&outputs[line * width..(line + 1) * width]);
-                argmax(weights) == self.largest[line]
-            });
-            hits.count() as f64 / count.max(1) as f64
-        };
-        let per_replica = errors.chunks_exact(batch).zip(&self.data.counts).zip(&self.data.sums_of_squares);
+        let lines = self.workspace.output().batch;
+        let mut hits = vec![0; self.data.counts.len()];
+        for (part, gathers) in self.parts.iter().enumerate() {
+            gpu.run(gathers)?;
+            gpu.run(&self.dispatches)?;
+            let outputs = self.workspace.output().read(gpu)?;
+            for (line, output) in outputs.chunks_exact(width).enumerate() {
+                let (replica, place) = (line / lines, part * lines + line % lines);
+                if place < self.data.counts[replica] {
+                    let largest = argmax(self.standards[replica].restore(output));
+                    hits[replica] += usize::from(largest == self.largest[replica * batch + place]);
+                }
+            }
+        }
+        let errors = self.tallies.take(gpu)?;
+        let per_replica = errors.chunks_exact(lines).zip(&self.data.counts).zip(&self.data.sums_of_squares);
         Ok(per_replica
-            .enumerate()
-            .map(|(replica, ((errors, &count), &spread))| {
+            .zip(hits)
+            .map(|(((errors, &count), &spread), hits)| {
                 let error: f64 = errors.iter().sum();
                 Reconstruction {
                     loss: error / (count * width) as f64,
                     relative_l2: if spread > 0.0 { (error / spread).sqrt() } else { 0.0 },
-                    argmax_match: matches(replica, count),
+                    argmax_match: hits as f64 / count.max(1) as f64,
                 }
             })
             .collect())

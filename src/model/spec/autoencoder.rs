@@ -1,17 +1,21 @@
-//! An autoencoder's spec: a funnel of dense layers.
+//! An autoencoder's spec: a funnel of dense layers, or convolutions and their mirror image.
 
-use super::{Initializer, LayerSpec};
+use super::convolutional::ConvFunnel;
+use super::rates::Rates;
+use super::{ConvSpec, Initializer, LayerSpec, NetworkLayer};
 use crate::ops::Activation;
+use crate::ops::conv::ConvShape;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// An autoencoder's spec: a funnel of dense layers.
+/// An autoencoder's spec: a funnel of dense layers, or convolutions and their mirror image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AutoencoderSpec {
     /// Its name.
     pub name: String,
-    /// From the input over the latent to the output.
+    /// Of dense layers: from the input over the latent to the output.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub widths: Vec<usize>,
     /// Of the layer that makes the latent. Linear by default: tanh saturates.
     #[serde(default)]
@@ -22,6 +26,9 @@ pub struct AutoencoderSpec {
     /// Of the last layer.
     #[serde(default)]
     pub output_activation: Activation,
+    /// One for each layer, in place of the three above.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub activations: Vec<Activation>,
     /// Initial values.
     #[serde(default)]
     pub initializer: Initializer,
@@ -29,14 +36,28 @@ pub struct AutoencoderSpec {
     /// by about rate x fan-in, so with one rate for all a wide encoder overshoots where its decoder crawls.
     #[serde(default = "yes")]
     pub scale_rates: bool,
+    /// Factors on the optimiser's rate, in place of those by fan-in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rates: Option<Rates>,
+    /// Of convolutions, in place of `widths`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conv: Option<ConvFunnel>,
+}
+
+/// A layer before it has a name, an activation and a rate.
+pub(super) enum Shape {
+    /// Inputs and outputs.
+    Dense(usize, usize),
+    /// One convolution for each segment.
+    Conv { segments: Vec<ConvShape>, transposed: bool },
 }
 
 /// The fan-in up to which a layer that narrows learns at the full rate.
 const FULL_RATE_FAN_IN: f32 = 32.0;
 
-/// Factor on the rate of a layer of an autoencoder.
-fn narrowing_rate(inputs: usize, outputs: usize) -> f32 {
-    if inputs > outputs { (FULL_RATE_FAN_IN / inputs as f32).min(1.0) } else { 1.0 }
+/// Factor on the rate of a layer that narrows.
+fn narrowing_rate(fan_in: usize) -> f32 {
+    (FULL_RATE_FAN_IN / fan_in as f32).min(1.0)
 }
 
 fn yes() -> bool {
@@ -49,13 +70,24 @@ fn default_hidden_activation() -> Activation {
 
 impl AutoencoderSpec {
     pub(super) fn check(&self) -> Result<()> {
+        match (&self.conv, self.widths.is_empty()) {
+            (Some(conv), true) => conv.check()?,
+            (None, false) => self.check_widths()?,
+            (Some(_), false) => {
+                let mend = "keep `widths` for dense layers or `conv` for convolutions";
+                return Err(Error::setting("widths", "an autoencoder has either widths or conv", mend));
+            }
+            (None, true) => {
+                let mend = "give the input, the latent and the output, as [15910, 32, 15910]";
+                return Err(Error::setting("widths", "no widths", mend));
+            }
+        }
+        self.check_layers("activations", "rates")
+    }
+
+    fn check_widths(&self) -> Result<()> {
         let refuse = |problem: String, mend: &str| Err(Error::setting("widths", problem, mend));
-        let (Some(&first), Some(&last)) = (self.widths.first(), self.widths.last()) else {
-            return refuse(
-                "no widths".into(),
-                "give the input, the latent and the output, as [15910, 32, 15910]",
-            );
-        };
+        let (first, last) = (self.widths[0], self.widths[self.widths.len() - 1]);
         if self.widths.len() < 3 || self.widths.contains(&0) {
             return refuse(
                 format!("{:?} is no funnel", self.widths),
@@ -77,80 +109,209 @@ impl AutoencoderSpec {
         Ok(())
     }
 
+    /// Refuses lists that do not fit the layers. The fields are where the user gave them.
+    fn check_layers(&self, activations: &str, rates: &str) -> Result<()> {
+        let layers = self.shapes().len();
+        let given = self.activations.len();
+        if given > 0 && given != layers {
+            return Err(Error::setting(
+                activations,
+                format!("{given} activations for the {layers} layers of {}", self.name),
+                "give one for each layer of encoder and decoder, or leave `activations` out",
+            ));
+        }
+        match &self.rates {
+            Some(given) => given.check(rates, &self.prefixes()),
+            None => Ok(()),
+        }
+    }
+
     /// P of the models whose weights it takes.
     pub fn inputs(&self) -> usize {
-        self.widths[0]
+        self.conv.as_ref().map_or_else(|| self.widths[0], |conv| conv.inputs)
     }
 
     /// Which width is the latent: the smallest.
-    pub fn latent_place(&self) -> usize {
+    fn latent_place(&self) -> usize {
         (0..self.widths.len()).min_by_key(|&place| self.widths[place]).unwrap_or(0)
     }
 
     /// Z
     pub fn latent(&self) -> usize {
-        self.widths[self.latent_place()]
+        self.conv.as_ref().map_or_else(|| self.widths[self.latent_place()], ConvFunnel::latent)
     }
 
     /// How many of the layers are the encoder's.
     pub fn encoder_layers(&self) -> usize {
-        self.latent_place()
+        self.conv.as_ref().map_or_else(|| self.latent_place(), ConvFunnel::encoder_layers)
     }
 
     /// All of its parameters.
     pub fn parameters(&self) -> usize {
-        self.network().iter().map(LayerSpec::parameters).sum()
+        self.network().iter().map(NetworkLayer::parameters).fold(0, usize::saturating_add)
     }
 
     /// The parameters of its decoder: what a collaborator ships once.
     pub fn decoder_parameters(&self) -> usize {
-        self.network()[self.encoder_layers()..].iter().map(LayerSpec::parameters).sum()
+        let layers = self.network();
+        layers[self.encoder_layers()..].iter().map(NetworkLayer::parameters).fold(0, usize::saturating_add)
+    }
+
+    /// How many values of a sample lie on the device at once, at the widest place.
+    pub fn widest(&self) -> usize {
+        self.network().iter().map(|layer| layer.inputs().max(layer.outputs())).max().unwrap_or(1)
+    }
+
+    /// The columns of the narrower of the two wide matrices, which are cut by rows where they do not fit one
+    /// binding; nothing where the ends are convolutions, which are never cut.
+    pub fn columns_of_ends(&self) -> Option<usize> {
+        self.conv.is_none().then(|| self.widths[1].min(self.widths[self.widths.len() - 2]))
     }
 
     /// The same with the latent replaced. `field` is where the user gave it.
     pub fn with_latent(mut self, field: &str, latent: usize) -> Result<Self> {
-        let place = self.latent_place();
-        let others = self.widths.iter().enumerate().filter(|(other, _)| *other != place);
-        // The latent is the smallest width: a larger one would make another layer the latent.
-        let narrowest = others.map(|(_, width)| *width).min().unwrap_or(0);
+        let narrowest = match &self.conv {
+            Some(conv) => conv.features(),
+            // The latent is the smallest width: a larger one would make another layer the latent.
+            None => {
+                let place = self.latent_place();
+                let others = self.widths.iter().enumerate().filter(|(other, _)| *other != place);
+                others.map(|(_, width)| *width).min().unwrap_or(0)
+            }
+        };
         if latent == 0 || latent >= narrowest {
-            return Err(Error::setting(
-                field,
-                format!("a latent of {latent} does not fit {} with widths {:?}", self.name, self.widths),
-                format!("use 1 to {}", narrowest.saturating_sub(1)),
-            ));
+            let problem = match self.conv.is_some() {
+                true => format!("{} has {narrowest} features, and no latent of {latent}", self.name),
+                false => {
+                    format!("a latent of {latent} does not fit {} with widths {:?}", self.name, self.widths)
+                }
+            };
+            return Err(Error::setting(field, problem, format!("use 1 to {}", narrowest.saturating_sub(1))));
         }
-        self.widths[place] = latent;
+        let place = self.latent_place();
+        match &mut self.conv {
+            Some(conv) => conv.latent = Some(latent),
+            None => self.widths[place] = latent,
+        }
+        self.check_layers(field, field)?;
         Ok(self)
     }
 
-    /// The layers, with the long side of each matrix as its rows. Names are those of two `nn.Sequential`
-    /// called encoder and decoder, activations being modules too.
-    pub fn network(&self) -> Vec<LayerSpec> {
-        let latent = self.latent_place();
-        let mut layers = Vec::new();
-        let (mut part, mut module) = ("encoder", 0);
-        for place in 1..self.widths.len() {
-            if place == latent + 1 {
-                (part, module) = ("decoder", 0);
-            }
-            let (inputs, outputs) = (self.widths[place - 1], self.widths[place]);
-            let activation = match place {
-                _ if place == latent => self.latent_activation,
-                _ if place == self.widths.len() - 1 => self.output_activation,
-                _ => self.hidden_activation,
-            };
-            layers.push(LayerSpec {
-                prefix: format!("{part}.{module}."),
-                inputs,
-                outputs,
-                activation,
-                initializer: self.initializer,
-                rows_are_inputs: inputs > outputs,
-                rate_scale: if self.scale_rates { narrowing_rate(inputs, outputs) } else { 1.0 },
-            });
-            module += 1 + usize::from(activation != Activation::Linear);
+    /// The same with other widths between the input and the latent, and their mirror image in the decoder.
+    /// `field` is where the user gave them.
+    pub fn with_hidden(mut self, field: &str, hidden: &[usize]) -> Result<Self> {
+        if self.conv.is_some() {
+            return Err(Error::setting(
+                field,
+                format!("{} is made of convolutions", self.name),
+                "leave it out, or use an autoencoder with widths",
+            ));
         }
-        layers
+        let (inputs, latent) = (self.inputs(), self.latent());
+        if let Some(wrong) = hidden.iter().find(|width| **width <= latent) {
+            let problem = format!("a hidden width of {wrong} is not larger than the latent of {latent}");
+            return Err(Error::setting(field, problem, "use larger widths, or a smaller --latent"));
+        }
+        let ends = |mut widths: Vec<usize>, middle: &mut dyn Iterator<Item = usize>| {
+            widths.extend(middle);
+            widths
+        };
+        let widths = ends(vec![inputs], &mut hidden.iter().copied());
+        self.widths = ends(widths, &mut std::iter::once(latent).chain(hidden.iter().rev().copied()));
+        self.widths.push(inputs);
+        let most = self.parameters();
+        if most > super::MOST_PARAMETERS {
+            let problem = format!("a model of more than {} parameters", super::MOST_PARAMETERS);
+            return Err(Error::setting(field, problem, "use smaller widths"));
+        }
+        self.check_layers(field, field)?;
+        Ok(self)
+    }
+
+    /// The same with other factors on the rate. `field` is where the user gave them.
+    pub fn with_rates(mut self, field: &str, rates: Rates) -> Result<Self> {
+        self.rates = Some(rates);
+        self.check_layers("activations", field)?;
+        Ok(self)
+    }
+
+    fn shapes(&self) -> Vec<Shape> {
+        match &self.conv {
+            Some(conv) => conv.shapes(),
+            None => self.widths.windows(2).map(|pair| Shape::Dense(pair[0], pair[1])).collect(),
+        }
+    }
+
+    fn activation(&self, place: usize, layers: usize) -> Activation {
+        match self.activations.get(place) {
+            Some(own) => *own,
+            None if place + 1 == self.encoder_layers() => self.latent_activation,
+            None if place + 1 == layers => self.output_activation,
+            None => self.hidden_activation,
+        }
+    }
+
+    /// What comes before the names of each layer's tensors: those of two `nn.Sequential` called encoder and
+    /// decoder, activations being modules too.
+    fn prefixes(&self) -> Vec<String> {
+        let layers = self.shapes().len();
+        let mut module = 0;
+        let mut prefixes = Vec::new();
+        for place in 0..layers {
+            let decodes = place >= self.encoder_layers();
+            if place == self.encoder_layers() {
+                module = 0;
+            }
+            prefixes.push(format!("{}.{module}.", if decodes { "decoder" } else { "encoder" }));
+            module += 1 + usize::from(self.activation(place, layers) != Activation::Linear);
+        }
+        prefixes
+    }
+
+    /// Factor on the rate of layer `place`. `fan_in` is there for layers that narrow.
+    fn rate(&self, place: usize, prefix: &str, fan_in: Option<usize>) -> f32 {
+        match (self.rates.as_ref().and_then(|rates| rates.of(place, prefix)), fan_in) {
+            (Some(own), _) => own,
+            (None, Some(fan_in)) if self.scale_rates => narrowing_rate(fan_in),
+            _ => 1.0,
+        }
+    }
+
+    /// The layers, with the long side of each dense matrix as its rows.
+    pub fn network(&self) -> Vec<NetworkLayer> {
+        let (shapes, prefixes) = (self.shapes(), self.prefixes());
+        let layers = shapes.len();
+        let named = shapes.into_iter().zip(prefixes).enumerate();
+        named
+            .map(|(place, (shape, prefix))| {
+                let activation = self.activation(place, layers);
+                match shape {
+                    Shape::Dense(inputs, outputs) => NetworkLayer::Dense(LayerSpec {
+                        inputs,
+                        outputs,
+                        activation,
+                        initializer: self.initializer,
+                        rows_are_inputs: inputs > outputs,
+                        rate_scale: self.rate(place, &prefix, (inputs > outputs).then_some(inputs)),
+                        prefix,
+                    }),
+                    Shape::Conv { segments, transposed } => {
+                        let several = segments.len() > 1;
+                        let segments = segments.into_iter().enumerate().map(|(number, shape)| ConvSpec {
+                            prefix: match several {
+                                true => format!("{prefix}{number}."),
+                                false => prefix.clone(),
+                            },
+                            shape,
+                            transposed,
+                            activation,
+                            initializer: self.initializer,
+                            rate_scale: self.rate(place, &prefix, (!transposed).then(|| shape.fan_in())),
+                        });
+                        NetworkLayer::Segments(segments.collect())
+                    }
+                }
+            })
+            .collect()
     }
 }

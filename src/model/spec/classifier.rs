@@ -1,5 +1,6 @@
 //! A classifier's spec: layers from images to classes.
 
+use super::layer::same_padding;
 use super::{ConvSpec, Initializer, LayerSpec, NetworkLayer};
 use crate::data::{DataPair, ImageShape};
 use crate::ops::Activation;
@@ -151,16 +152,17 @@ impl Walk {
         let mut before = [0; 2];
         for side in 0..2 {
             let (kernel, stride) = (kernel[side].max(1), stride[side].max(1));
-            let all = match padding {
-                Padding::Valid => 0,
-                Padding::Pixels(pixels) => pixels.values()[side].saturating_mul(2),
+            let each = match padding {
                 Padding::Same => {
-                    let outputs = self.size[side].div_ceil(stride);
-                    ((outputs.max(1) - 1).saturating_mul(stride) + kernel).saturating_sub(self.size[side])
+                    (output_size[side], before[side]) = same_padding(self.size[side], kernel, stride);
+                    continue;
                 }
+                Padding::Valid => 0,
+                Padding::Pixels(pixels) => pixels.values()[side],
             };
-            before[side] = all / 2;
-            output_size[side] = self.size[side].saturating_add(all).saturating_sub(kernel) / stride + 1;
+            let padded = self.size[side].saturating_add(each.saturating_mul(2));
+            before[side] = each;
+            output_size[side] = padded.saturating_sub(kernel) / stride + 1;
         }
         let shape = ConvShape {
             inputs: self.channels,
@@ -331,7 +333,7 @@ impl ClassifierSpec {
                     }
                     size = pool.output_size();
                 }
-                NetworkLayer::Dense(_) => size = [1, 1],
+                NetworkLayer::Dense(_) | NetworkLayer::Segments(_) => size = [1, 1],
             }
         }
         Ok(())

@@ -53,12 +53,37 @@ pub struct ConvSpec {
     pub rate_scale: f32,
 }
 
+/// Windows along one side, and the zeros before it: of all that they reach beyond the side, half are before
+/// it, and where that is odd, the one more is after it.
+pub(super) fn same_padding(size: usize, kernel: usize, stride: usize) -> (usize, usize) {
+    let windows = size.div_ceil(stride);
+    let reach = (windows.max(1) - 1).saturating_mul(stride).saturating_add(kernel);
+    (windows, reach.saturating_sub(size) / 2)
+}
+
 impl ConvSpec {
     /// How far from zero initial weights and biases reach.
     pub fn bounds(&self) -> (f32, f32) {
         let taps = self.shape.kernel[0] * self.shape.kernel[1];
         // PyTorch takes a weight's second axis for the fan-in, which is C either way.
-        self.initializer.bounds(self.shape.inputs * taps, self.shape.outputs * taps)
+        self.initializer.bounds(self.shape.fan_in(), self.shape.outputs * taps)
+    }
+
+    /// Values that go in.
+    pub fn inputs(&self) -> usize {
+        if self.transposed { self.shape.output_width() } else { self.shape.input_width() }
+    }
+
+    /// Values that come out.
+    pub fn outputs(&self) -> usize {
+        if self.transposed { self.shape.input_width() } else { self.shape.output_width() }
+    }
+
+    fn tensors(&self) -> [(String, Vec<usize>); 2] {
+        let (s, prefix) = (&self.shape, &self.prefix);
+        let biases = if self.transposed { s.inputs } else { s.outputs };
+        let weight = vec![s.outputs, s.inputs, s.kernel[0], s.kernel[1]];
+        [(format!("{prefix}weight"), weight), (format!("{prefix}bias"), vec![biases])]
     }
 
     /// Weights and biases.
@@ -75,6 +100,8 @@ pub enum NetworkLayer {
     Dense(LayerSpec),
     /// A convolution.
     Conv(ConvSpec),
+    /// Convolutions side by side, each on its own part of what flows; they share an activation.
+    Segments(Vec<ConvSpec>),
     /// Pooling.
     Pool(Pool),
 }
@@ -86,12 +113,32 @@ impl From<LayerSpec> for NetworkLayer {
 }
 
 impl NetworkLayer {
+    /// How far from zero initial weights and biases reach, where it has any.
+    pub fn bounds(&self) -> (f32, f32) {
+        match self {
+            Self::Dense(layer) => layer.bounds(),
+            Self::Conv(layer) => layer.bounds(),
+            Self::Segments(layers) => layers.first().map_or((0.0, 0.0), ConvSpec::bounds),
+            Self::Pool(_) => (0.0, 0.0),
+        }
+    }
+
+    /// Factor on the optimiser's rate; 1 where nothing is learned.
+    pub fn rate_scale(&self) -> f32 {
+        match self {
+            Self::Dense(layer) => layer.rate_scale,
+            Self::Conv(layer) => layer.rate_scale,
+            Self::Segments(layers) => layers.first().map_or(1.0, |layer| layer.rate_scale),
+            Self::Pool(_) => 1.0,
+        }
+    }
+
     /// Values that go in.
     pub fn inputs(&self) -> usize {
         match self {
             Self::Dense(layer) => layer.inputs,
-            Self::Conv(layer) if layer.transposed => layer.shape.output_width(),
-            Self::Conv(layer) => layer.shape.input_width(),
+            Self::Conv(layer) => layer.inputs(),
+            Self::Segments(layers) => layers.iter().map(ConvSpec::inputs).sum(),
             Self::Pool(layer) => layer.inputs(),
         }
     }
@@ -100,8 +147,8 @@ impl NetworkLayer {
     pub fn outputs(&self) -> usize {
         match self {
             Self::Dense(layer) => layer.outputs,
-            Self::Conv(layer) if layer.transposed => layer.shape.input_width(),
-            Self::Conv(layer) => layer.shape.output_width(),
+            Self::Conv(layer) => layer.outputs(),
+            Self::Segments(layers) => layers.iter().map(ConvSpec::outputs).sum(),
             Self::Pool(layer) => layer.outputs(),
         }
     }
@@ -111,7 +158,21 @@ impl NetworkLayer {
         match self {
             Self::Dense(layer) => layer.parameters(),
             Self::Conv(layer) => layer.parameters(),
+            Self::Segments(layers) => layers.iter().map(ConvSpec::parameters).fold(0, usize::saturating_add),
             Self::Pool(_) => 0,
+        }
+    }
+
+    /// Names and shapes of its tensors in `state_dict` order.
+    pub fn tensors(&self) -> Vec<(String, Vec<usize>)> {
+        match self {
+            Self::Dense(layer) => vec![
+                (format!("{}weight", layer.prefix), vec![layer.outputs, layer.inputs]),
+                (format!("{}bias", layer.prefix), vec![layer.outputs]),
+            ],
+            Self::Conv(layer) => layer.tensors().into(),
+            Self::Segments(layers) => layers.iter().flat_map(ConvSpec::tensors).collect(),
+            Self::Pool(_) => Vec::new(),
         }
     }
 }

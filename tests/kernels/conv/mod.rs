@@ -4,3 +4,4 @@ mod cases;
 pub mod gradients;
 mod products;
 pub mod rig;
+mod segments;

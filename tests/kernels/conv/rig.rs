@@ -3,7 +3,7 @@
 use crate::support::{values, wide};
 use fedfunnel::gpu::{Dispatch, Gpu, Tensor};
 use fedfunnel::ops::Activation;
-use fedfunnel::ops::conv::{Conv, ConvShape};
+use fedfunnel::ops::conv::{Conv, ConvShape, Part};
 use fedfunnel::ops::dense::{Arena, TrainedArena};
 use fedfunnel::reference::conv as twin;
 use std::collections::BTreeSet;
@@ -68,6 +68,8 @@ impl Case {
     pub fn layer(&self) -> Conv {
         Conv {
             shape: self.shape,
+            large: Part::whole(self.shape.input_width()),
+            small: Part::whole(self.shape.output_width()),
             transposed: self.transposed,
             activation: self.activation,
             rate_scale: RATE_SCALE,

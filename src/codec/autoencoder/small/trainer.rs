@@ -124,15 +124,16 @@ impl<'g> SmallTrainer<'g> {
         };
         let layers = spec.network();
         let scales = match exact {
-            true => [f64::from(layers[0].rate_scale), f64::from(layers[1].rate_scale)],
+            true => [f64::from(layers[0].rate_scale()), f64::from(layers[1].rate_scale())],
             // Coordinates are few: no fan-in is wide.
             false => [1.0, 1.0],
         };
         let optimizer = settings.optimizer;
         let iteration = Iteration::new(coordinates, weights, spec.latent_activation, optimizer, scales);
         let writer = ScheduleWriter::new(gpu, optimizer, 1, 1)?;
-        let pass =
-            |data, rows: &[&[f32]]| Pass::new(gpu, &network, data, &[rows.to_vec()], (&writer, &standards));
+        let pass = |data, rows: &[&[f32]]| {
+            Pass::new(gpu, &network, data, &[rows.to_vec()], rows.len().max(1), (&writer, &standards))
+        };
         let train = pass(data, train)?;
         let held_out = held_out_data.map(|data| pass(data, held_out)).transpose()?;
         Ok(Self {
@@ -356,6 +357,9 @@ fn check(spec: &AutoencoderSpec, kind: OptimizerKind) -> Result<()> {
             "{} has {hidden} hidden layers, and the span is left with more than one",
             spec.name
         ));
+    }
+    if !spec.activations.is_empty() {
+        return refuse(format!("{} lists its activations", spec.name));
     }
     if spec.output_activation != Activation::Linear {
         return refuse(format!(
