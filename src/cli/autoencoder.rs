@@ -4,7 +4,8 @@ use super::Common;
 use super::options::{DataDirOption, DeviceOptions, print_profile};
 use clap::{Args, Subcommand};
 use fedfunnel::codec::autoencoder::{
-    AutoencoderFile, CurvePoint, Pace, Trainer, TrainerSettings, evaluate, save_autoencoder, train_with_curve,
+    AutoencoderFile, CurvePoint, MAX_FILE_BYTES, Pace, Trainer, TrainerSettings, evaluate, save_autoencoder,
+    train_with_curve,
 };
 use fedfunnel::model::{ClassifierSpec, ModelSpec, Optimizer, OptimizerKind, built_in_names};
 use fedfunnel::report::{JsonLines, Table, format, text_table};
@@ -80,7 +81,7 @@ pub struct TrainArgs {
     checkpoint_every: usize,
     /// Save an autoencoder with more bytes of parameters as several files and an index, the encoder's apart
     /// from the decoder's
-    #[arg(long, default_value_t = 1_000_000_000, value_name = "BYTES", allow_negative_numbers = true)]
+    #[arg(long, default_value_t = MAX_FILE_BYTES, value_name = "BYTES", allow_negative_numbers = true)]
     max_file_bytes: u64,
     /// Seed of initial weights and of the order of snapshots
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]

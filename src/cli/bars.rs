@@ -1,9 +1,14 @@
 //! Progress for people: bars on a terminal, a line for each piece of work elsewhere.
 
+use anyhow::Context;
 use fedfunnel::progress::Observer;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
+
+/// Set when somebody asks the program to stop.
+static STOP: AtomicBool = AtomicBool::new(false);
 
 /// Draws progress on stderr.
 pub struct Bars {
@@ -23,7 +28,28 @@ impl Bars {
     }
 }
 
+impl Bars {
+    /// From now on Ctrl-C and a request to terminate ask the work to stop where it can be gone on with; a
+    /// second one ends the program at once.
+    pub fn stop_on_signals(&self) -> anyhow::Result<()> {
+        let quiet = self.quiet;
+        ctrlc::set_handler(move || {
+            if STOP.swap(true, Ordering::Relaxed) {
+                std::process::exit(130);
+            }
+            if !quiet {
+                super::whisper("stopping at the end of this epoch; once more to stop at once");
+            }
+        })
+        .context("cannot listen to Ctrl-C")
+    }
+}
+
 impl Observer for Bars {
+    fn stop(&self) -> bool {
+        STOP.load(Ordering::Relaxed)
+    }
+
     fn begin(&mut self, what: &str, unit: &'static str, total: u64) {
         self.what = what.to_string();
         self.note.clear();

@@ -5,7 +5,6 @@ use super::ledger::{Direction, Ledger};
 use super::prepass::{log_weights, train_autoencoders};
 use super::rounds::{RoundResult, Wire, run_rounds};
 use super::spec::SimulationSpec;
-use crate::Error;
 use crate::Result;
 use crate::codec::autoencoder::{CurvePoint, DecoderBank, DecoderState, Encoder, HalfParameters};
 use crate::codec::{Message, MessageKind, Raw, floats_to_bytes, push_number};
@@ -58,19 +57,7 @@ fn parts(spec: &SimulationSpec) -> Result<(ClassifierSpec, AutoencoderSpec)> {
     if let Some(latent) = spec.autoencoder.latent {
         autoencoder = autoencoder.with_latent("autoencoder.latent", latent)?;
     }
-    if autoencoder.inputs() != classifier.parameters() {
-        return Err(Error::setting(
-            "autoencoder.model",
-            format!(
-                "{} takes {} values, and {} has {} parameters",
-                autoencoder.name,
-                autoencoder.inputs(),
-                classifier.name,
-                classifier.parameters()
-            ),
-            "name an autoencoder of that width",
-        ));
-    }
+    autoencoder.expect_inputs("autoencoder.model", classifier.parameters())?;
     Ok((classifier, autoencoder))
 }
 

@@ -3,9 +3,8 @@
 use crate::data::Partitioner;
 use crate::model::Optimizer;
 use crate::training::SnapshotEvery;
-use crate::{Error, Result, files};
+use crate::{Error, Result, settings};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
 
 /// The specs that come with the program.
 const BUILT_IN: &[(&str, &str)] = &[
@@ -87,41 +86,16 @@ fn default_batch() -> usize {
 
 impl SimulationSpec {
     /// A built-in spec by its name, or the user's own by its path, with `key=value` settings applied.
-    pub fn load(name_or_path: &str, settings: &[String]) -> Result<Self> {
-        let built_in = BUILT_IN.iter().find(|(name, _)| *name == name_or_path);
-        let path = Path::new(name_or_path);
-        let text = match built_in {
-            Some((_, text)) => text.to_string(),
-            None if path.extension().is_some() || path.exists() => files::read_text(path)?,
-            None => {
-                let names = || BUILT_IN.iter().map(|(name, _)| *name);
-                let mend = match files::nearest(name_or_path, names()) {
-                    Some(near) => format!("did you mean {near}?"),
-                    None => {
-                        format!("there are {}, or give a .toml file", names().collect::<Vec<_>>().join(", "))
-                    }
-                };
-                return Err(Error::setting("NAME", format!("there is no simulation {name_or_path:?}"), mend));
-            }
-        };
-        // The file is held to the form first, so that its own mistakes are shown in its own lines.
-        let mut spec: Self = files::parse_toml(&text, path)?;
-        if !settings.is_empty() {
-            let root: toml::Table = files::parse_toml(&text, path)?;
-            spec = apply(&root, settings)?.try_into().map_err(|error| blame(&root, settings, &error))?;
-        }
+    pub fn load(name_or_path: &str, values: &[String]) -> Result<Self> {
+        let (text, origin) = settings::find(BUILT_IN, "simulation", name_or_path)?;
+        let spec: Self = settings::parse(&text, &origin, values)?;
         spec.check()?;
         Ok(spec)
     }
 
     /// The spec as TOML, every default filled in.
     pub fn to_toml(&self) -> Result<String> {
-        toml::to_string(self).map_err(|e| {
-            Error::device(
-                format!("a spec could not be written: {e}"),
-                "this is a fault of fedfunnel; report it",
-            )
-        })
+        settings::to_toml(self)
     }
 
     fn check(&self) -> Result<()> {
@@ -142,66 +116,11 @@ impl SimulationSpec {
     }
 }
 
-/// Sets `key=value` pairs in a spec; keys may be dotted, values are TOML or else plain text.
-fn apply(root: &toml::Table, settings: &[String]) -> Result<toml::Table> {
-    let mut root = root.clone();
-    for setting in settings {
-        let wrong = |problem: &str| {
-            Error::setting(
-                format!("--set {setting}"),
-                problem.to_string(),
-                "write it as key=value, e.g. rounds=5",
-            )
-        };
-        let (key, value) = setting.split_once('=').ok_or_else(|| wrong("it has no ="))?;
-        let value = format!("value = {value}")
-            .parse::<toml::Table>()
-            .ok()
-            .and_then(|mut table| table.remove("value"))
-            .unwrap_or_else(|| toml::Value::String(value.trim().to_string()));
-        let mut parts: Vec<&str> = key.trim().split('.').collect();
-        let last = parts.pop().filter(|last| !last.is_empty()).ok_or_else(|| wrong("it has no key"))?;
-        let mut table = &mut root;
-        for part in parts {
-            table = table
-                .entry(part)
-                .or_insert_with(|| toml::Value::Table(toml::Table::new()))
-                .as_table_mut()
-                .ok_or_else(|| wrong("it goes through a value that is no table"))?;
-        }
-        table.insert(last.to_string(), value);
-    }
-    Ok(root)
-}
-
-/// Finds the setting that is at fault: the one without which all is well, or else the first that goes
-/// wrong by itself.
-fn blame(root: &toml::Table, settings: &[String], error: &toml::de::Error) -> Error {
-    let outcome = |settings: &[String]| {
-        apply(root, settings)
-            .ok()
-            .map(toml::Table::try_into::<SimulationSpec>)
-            .and_then(|result| result.err())
-    };
-    let without = |place: usize| {
-        let others = settings.iter().enumerate().filter(|(other, _)| *other != place);
-        outcome(&others.map(|(_, setting)| setting.clone()).collect::<Vec<_>>())
-    };
-    let alone = |place: usize| outcome(&settings[place..=place]);
-    let place = (0..settings.len())
-        .find(|&place| without(place).is_none())
-        .or_else(|| (0..settings.len()).find(|&place| alone(place).is_some()));
-    let (problem, mend) = match place {
-        Some(place) => files::toml_problem(&alone(place).unwrap_or_else(|| error.clone())),
-        None => files::toml_problem(error),
-    };
-    let field = place.map_or("--set".to_string(), |place| format!("--set {}", settings[place]));
-    Error::setting(field, problem, mend)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files;
+    use std::path::Path;
 
     #[test]
     fn every_field_can_be_set_and_every_wrong_one_is_named() {

@@ -3,7 +3,7 @@
 use crate::support::{run_in, succeed_in};
 use std::path::Path;
 
-const VERBS: [&str; 10] = [
+const VERBS: [&str; 13] = [
     "demo",
     "devices",
     "data",
@@ -14,6 +14,9 @@ const VERBS: [&str; 10] = [
     "autoencoder train",
     "autoencoder evaluate",
     "simulate",
+    "savings",
+    "experiment",
+    "report",
 ];
 
 fn help(verb: &str) -> String {
@@ -73,12 +76,13 @@ fn options_are_those_of_the_verb() {
         let text = help(verb);
         let has = |option: &str| text.contains(&format!("\n      {option} "));
         let group = ["data", "autoencoder"].contains(&verb);
-        let runs_kernels = !group && !verb.starts_with("data") && verb != "devices";
+        let runs_kernels =
+            !group && !verb.starts_with("data") && !["devices", "savings", "report"].contains(&verb);
         for option in kernels {
             assert_eq!(has(option), runs_kernels, "{verb} {option}: {text}");
         }
         assert_eq!(has("--device"), runs_kernels || verb == "devices", "{verb}: {text}");
-        let reads_data = !group && !["devices", "autoencoder train"].contains(&verb);
+        let reads_data = !group && !["devices", "autoencoder train", "savings", "report"].contains(&verb);
         assert_eq!(has("--data-dir"), reads_data, "{verb}: {text}");
         assert!(text.contains("-q, --quiet"), "{verb}: {text}");
     }
