@@ -87,8 +87,7 @@ pub fn run(common: &Common, args: &ExperimentArgs) -> anyhow::Result<()> {
         }
         Err(error) => return Err(error.into()),
     };
-    report::save(&report, &out)?;
-    run.finish()?;
+    run.finish(&report)?;
     print_report(&report, &out, args.json)?;
     gpu.map_or(Ok(()), |gpu| print_profile(&gpu, args.json))
 }

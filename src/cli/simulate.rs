@@ -6,6 +6,7 @@ use super::shell::quoted;
 use clap::Args;
 use fedfunnel::federation::{Outcome, SimulationSpec, Summary, check, simulate, tell};
 use fedfunnel::files;
+use fedfunnel::report::tensorboard::Events;
 use fedfunnel::report::{self, JsonLines, Report, Table, format, slug, text_table};
 use std::path::{Path, PathBuf};
 
@@ -131,6 +132,15 @@ fn write(out: &Path, outcome: &Outcome, summary: &Summary, report: &Report) -> a
     outcome.ledger.save(&out.join("ledger.csv"))?;
     files::write_atomic(&out.join("config.toml"), report.configuration.as_bytes())?;
     files::write_atomic(&out.join("summary.json"), &serde_json::to_vec_pretty(summary)?)?;
+    let mut events = Events::default();
+    events.curves(report);
+    let last = u64::from(outcome.spec.rounds);
+    let [raw, compressed] = &outcome.models;
+    events.histogram("weights/raw", last, raw.iter().copied());
+    events.histogram("weights/compressed", last, compressed.iter().copied());
+    let errors = compressed.iter().zip(raw).map(|(compressed, raw)| compressed - raw);
+    events.histogram("weights/compressed minus raw", last, errors);
+    events.save(out)?;
     report::save(report, out)?;
     Ok(())
 }

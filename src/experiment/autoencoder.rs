@@ -46,6 +46,7 @@ impl Kind for AutoencoderExperiment {
         let trained = self.classifier.run(run, self.seed)?;
         let snapshots = &trained.snapshots;
         let compressor = self.autoencoder.run(run, snapshots, self.seed)?;
+        compressor.show_errors(run, snapshots)?;
         let mean_place = argmax(compressor.standard.means.iter().copied());
         let mean_match = |held_out: bool| {
             let rows = snapshots.rows().into_iter().enumerate();

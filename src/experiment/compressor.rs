@@ -151,6 +151,9 @@ impl AutoencoderStage {
     }
 }
 
+/// Snapshots whose weights and errors TensorBoard shows.
+const SHOWN: usize = 20;
+
 impl Compressor {
     /// What comes back of rows that go through it.
     pub fn restore(&self, run: &Run<'_>, rows: &[&[f32]]) -> Result<Vec<Vec<f32>>> {
@@ -160,6 +163,19 @@ impl Compressor {
             Ok(())
         })?;
         Ok(restored)
+    }
+
+    /// Leaves histograms of some snapshots' weights and of what is lost of them, for TensorBoard.
+    pub fn show_errors(&self, run: &mut Run<'_>, snapshots: &Snapshots) -> Result<()> {
+        let every = snapshots.len().div_ceil(SHOWN).max(1);
+        let rows: Vec<_> = snapshots.rows().into_iter().step_by(every).collect();
+        let steps = snapshots.steps.iter().step_by(every);
+        for ((row, back), step) in rows.iter().zip(self.restore(run, &rows)?).zip(steps) {
+            run.events.histogram("weights", *step, row.iter().copied());
+            let errors = row.iter().zip(&back).map(|(weight, got)| got - weight);
+            run.events.histogram("errors/autoencoder", *step, errors);
+        }
+        Ok(())
     }
 }
 

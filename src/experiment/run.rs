@@ -4,7 +4,8 @@ use crate::data::DataDir;
 use crate::gpu::Gpu;
 use crate::model::state::{StateFile, StateWriter, TensorShape};
 use crate::progress::Observer;
-use crate::report::JsonLines;
+use crate::report::tensorboard::Events;
+use crate::report::{self, JsonLines, Report};
 use crate::{Error, Result, files};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -34,6 +35,8 @@ pub struct Run<'a> {
     pub place: Place<'a>,
     /// Hears of progress, and may ask to stop.
     pub observer: &'a mut dyn Observer,
+    /// What TensorBoard is to show besides the curves of the report.
+    pub events: Events,
     metrics: JsonLines,
     start: Instant,
     /// Seconds of earlier starts.
@@ -102,7 +105,15 @@ impl<'a> Run<'a> {
         files::write_atomic(&place.folder.join("config.toml"), config.as_bytes())?;
         // Stages that are read back say their lines again.
         let metrics = JsonLines::create(place.folder.join("metrics.jsonl"))?;
-        Ok(Self { place, observer, metrics, start: Instant::now(), before: 0.0, saved: None })
+        Ok(Self {
+            place,
+            observer,
+            events: Events::default(),
+            metrics,
+            start: Instant::now(),
+            before: 0.0,
+            saved: None,
+        })
     }
 
     /// The device.
@@ -181,9 +192,12 @@ impl<'a> Run<'a> {
         if stop { Err(Error::Stopped { folder: self.place.folder.into() }) } else { Ok(()) }
     }
 
-    /// The run came to its end: its state is needed no more.
-    pub fn finish(self) -> Result<()> {
+    /// The run came to its end: writes what is left of it, and drops its state, which is needed no more.
+    pub fn finish(mut self, report: &Report) -> Result<()> {
         self.metrics.finish()?;
+        self.events.curves(report);
+        self.events.save(self.place.folder)?;
+        report::save(report, self.place.folder)?;
         let state = state_folder(self.place.folder);
         std::fs::remove_dir_all(&state).map_err(Error::io("remove the folder", &state))
     }

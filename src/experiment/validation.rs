@@ -112,6 +112,7 @@ impl ValidationExperiment {
         let rows = trained.snapshots.rows();
         let latent = compressor.file.spec.latent();
         let restored = compressor.restore(run, &rows)?;
+        compressor.show_errors(run, &trained.snapshots)?;
         let borrowed = |rows: &[&'a [f32]]| rows.iter().map(|row| Cow::Borrowed(*row)).collect::<Vec<_>>();
         let repeated = |row: &'a [f32]| vec![Cow::Borrowed(row); rows.len()];
         let width = trained.snapshots.width();

@@ -28,6 +28,8 @@ pub struct Outcome {
     pub raw: Vec<RoundResult>,
     /// Rounds with coded updates.
     pub compressed: Vec<RoundResult>,
+    /// Weights of the last global models, raw and compressed.
+    pub models: [Vec<f32>; 2],
     /// The autoencoders' training, one curve for each collaborator.
     pub curves: Vec<Vec<CurvePoint>>,
     /// The null: the mean of each collaborator's snapshots, averaged, with no rounds at all.
@@ -86,7 +88,8 @@ pub fn simulate(
     let mut decoder = Raw::new(gpu, collaborators.len(), initial.len())?;
     let wire =
         Wire { run: "raw", kind: MessageKind::RawUpdate, encoder: &mut encoder, decoder: &mut decoder };
-    let (raw, _) = run_rounds(&mut collaborators, spec, &initial, wire, &evaluator, &mut ledger, observer)?;
+    let (raw, raw_model) =
+        run_rounds(&mut collaborators, spec, &initial, wire, &evaluator, &mut ledger, observer)?;
 
     join(&collaborators, "compressed", &mut ledger)?;
     // The model that everybody starts the pre-pass from crosses the wire too.
@@ -120,7 +123,7 @@ pub fn simulate(
         encoder: &mut encoder,
         decoder: &mut decoder,
     };
-    let (compressed, _) =
+    let (compressed, compressed_model) =
         run_rounds(&mut collaborators, spec, &initial, wire, &evaluator, &mut ledger, observer)?;
 
     let samples = collaborators.samples();
@@ -132,6 +135,7 @@ pub fn simulate(
         autoencoder,
         raw,
         compressed,
+        models: [raw_model, compressed_model],
         curves,
         mean_of_snapshots,
         snapshots: snapshots.iter().map(|s| s.len()).collect(),

@@ -14,6 +14,7 @@ mod overlay;
 mod page;
 mod plot;
 mod table;
+pub mod tensorboard;
 
 pub use ascii::text_plot;
 pub use csv::csv;

@@ -56,6 +56,7 @@ fn left_by(folder: &Path) -> (Value, Vec<Value>, Vec<(String, Vec<u8>)>) {
         "config.toml",
         "plots/accuracy.svg",
         "plots/error.csv",
+        "events.out.tfevents.0.fedfunnel",
     ] {
         files.push((name.to_string(), std::fs::read(folder.join(name)).expect(name)));
     }
@@ -168,7 +169,9 @@ fn a_run_that_was_killed_and_gone_on_with_ends_as_one_that_was_not() {
         assert!(interrupted > 0, "the run was over before it could be interrupted");
         let found = left_by(&folder.path().join(out));
         assert_eq!(found.1, whole.1, "{signal}: metrics");
-        assert_eq!(found.2, whole.2, "{signal}: files");
+        for (found, whole) in found.2.iter().zip(&whole.2) {
+            assert!(found == whole, "{signal}: {}", whole.0);
+        }
         assert_eq!(found.0, whole.0, "{signal}: report");
         assert!(!folder.path().join(out).join("state").exists());
     }
@@ -201,4 +204,45 @@ fn an_unfinished_run_is_not_overwritten_and_not_gone_on_with_otherwise() {
     all.push("--resume".into());
     let ran = run_in(folder.path(), &arguments(&all));
     assert!(ran.code == 2 && ran.stderr.contains("other settings"), "{}", ran.stderr);
+}
+
+/// Needs python3 with `pip install tensorboard`, or FEDFUNNEL_PYTHON to name one that has it.
+#[test]
+#[ignore = "needs python3 with the tensorboard package"]
+fn tensorboard_reads_the_events() {
+    let folder = temporary();
+    succeed_in(folder.path(), &arguments(&small("run")));
+    let python = std::env::var("FEDFUNNEL_PYTHON").unwrap_or_else(|_| "python3".into());
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tensorboard/read_events.py");
+    let output = std::process::Command::new(python).arg(script).arg(folder.path().join("run")).output();
+    let output = output.expect("python3 starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let read: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let report: Value =
+        serde_json::from_slice(&std::fs::read(folder.path().join("run/report.json")).expect("a report"))
+            .expect("JSON");
+    let mut curves = 0;
+    for plot in report["plots"].as_array().expect("plots") {
+        for series in plot["series"].as_array().expect("series") {
+            let tag =
+                format!("{}/{}", plot["id"].as_str().expect("text"), series["name"].as_str().expect("text"));
+            let (points, events) = (series["points"].as_array().expect("points"), &read["scalars"][&tag]);
+            assert_eq!(events.as_array().map(Vec::len), Some(points.len()), "{tag}");
+            for (point, event) in points.iter().zip(events.as_array().expect("events")) {
+                assert_eq!(point[0].as_f64(), event[0].as_f64(), "{tag}");
+                let (wrote, got) =
+                    (point[1].as_f64().expect("a number"), event[1].as_f64().expect("a number"));
+                assert_eq!(wrote as f32, got as f32, "{tag}");
+            }
+            curves += 1;
+        }
+    }
+    assert!(curves >= 10, "{curves} curves");
+    for tag in ["weights", "errors/autoencoder"] {
+        let all = read["histograms"][tag].as_array().unwrap_or_else(|| panic!("{tag} in {read}"));
+        assert!(all.len() > 5);
+        for histogram in all {
+            assert_eq!((number(histogram, "num"), number(histogram, "counted")), (15_910.0, 15_910.0));
+        }
+    }
 }
