@@ -225,7 +225,7 @@ impl ValidationExperiment {
                 count(spec.latent()),
                 count(spec.inputs())
             ),
-            answer: answer(original, coded, mean),
+            answer: answer(original, coded, mean, find("nearest other snapshot")),
             figures: figures(original, coded, mean, ratio),
             plots,
             tables: vec![self.printed(original, coded, mean, ratio), table(original, all)],
@@ -270,7 +270,12 @@ impl ValidationExperiment {
     }
 }
 
-fn answer(original: &Candidate<'_>, coded: &Candidate<'_>, mean: &Candidate<'_>) -> Vec<String> {
+fn answer(
+    original: &Candidate<'_>,
+    coded: &Candidate<'_>,
+    mean: &Candidate<'_>,
+    nearest: &Candidate<'_>,
+) -> Vec<String> {
     let error = format::number(coded.held_out_error, 3);
     let (gap, mean_gap) = (coded.accuracy_gap(original), mean.accuracy_gap(original));
     let in_weights = coded.held_out_error < 0.95;
@@ -306,7 +311,14 @@ fn answer(original: &Candidate<'_>, coded: &Candidate<'_>, mean: &Candidate<'_>)
         format::percent(mean_accuracy(coded)),
         format::percent(mean_accuracy(mean)),
     );
-    vec![verdict, compared]
+    let index = format!(
+        "{} The index of the nearest other snapshot, a single number, {}: an error of {}, {:.1} points away.",
+        verdict,
+        if nearest.held_out_error <= coded.held_out_error { "loses no more" } else { "loses more" },
+        format::number(nearest.held_out_error, 3),
+        nearest.accuracy_gap(original)
+    );
+    vec![index, compared]
 }
 
 fn figures(

@@ -13,10 +13,10 @@ mod summary;
 
 pub use collaborators::Collaborators;
 pub use ledger::{Direction, Ledger, Transfer};
-pub use rounds::{RoundResult, Wire, run_rounds};
+pub use rounds::{Played, RoundResult, Stretch, Wire, run_rounds};
 pub use savings::{Decoders, Savings, exact_decoder};
 pub use savings_story::{Over, savings_answer, savings_plot, spaced, tell_savings, whole};
 pub use simulation::{Outcome, check, simulate};
-pub use spec::{AutoencoderSettings, Prepass, SimulationSpec};
+pub use spec::{AutoencoderSettings, Prepass, PrepassKind, SimulationSpec};
 pub use story::tell;
 pub use summary::{RunSummary, Summary};
