@@ -181,7 +181,9 @@ fn bytes_table(outcome: &Outcome, summary: &Summary) -> Table {
         ("Joining", ["join", "join"], Direction::Up),
     ];
     let federated = outcome.spec.prepass.raw_rounds() > 0;
-    for (label, [raw, coded], direction) in kinds.into_iter().filter(|kind| federated || kind.1[0] != "") {
+    for (label, [raw, coded], direction) in
+        kinds.into_iter().filter(|kind| federated || !kind.1[0].is_empty())
+    {
         let cells = [sum("raw", raw, direction), sum("compressed", coded, direction)].map(format::count);
         table.push([label.to_string()].into_iter().chain(cells));
     }

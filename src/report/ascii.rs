@@ -31,13 +31,13 @@ pub fn text_plot(plot: &Plot) -> String {
     // The first curve is the subject and is drawn over the others.
     for (place, curve) in curves.curves.iter().enumerate().rev() {
         for run in &curve.runs {
-            for across in 0..COLUMNS {
-                let wanted = |point: &(f64, f64)| x.position(point.0) * (COLUMNS - 1) as f64;
-                let Some(value) = value_at(run, across as f64, wanted) else { continue };
-                let at = y.position(value);
-                if (0.0..=1.0).contains(&at) {
-                    grid[line(at)][across] = MARKS[place % MARKS.len()];
-                }
+            let wanted = |point: &(f64, f64)| x.position(point.0) * (COLUMNS - 1) as f64;
+            let heights = (0..COLUMNS).filter_map(|across| {
+                let at = y.position(value_at(run, across as f64, wanted)?);
+                (0.0..=1.0).contains(&at).then(|| (across, line(at)))
+            });
+            for (across, down) in heights {
+                grid[down][across] = MARKS[place % MARKS.len()];
             }
         }
     }

@@ -44,8 +44,11 @@ fn timeless(mut value: Value) -> Value {
     value
 }
 
+/// The report, the metrics, and other files by name.
+type Left = (Value, Vec<Value>, Vec<(String, Vec<u8>)>);
+
 /// All that a run leaves, timing fields aside.
-fn left_by(folder: &Path) -> (Value, Vec<Value>, Vec<(String, Vec<u8>)>) {
+fn left_by(folder: &Path) -> Left {
     let report =
         serde_json::from_slice(&std::fs::read(folder.join("report.json")).expect("a report")).expect("JSON");
     let metrics = read_json_lines(&folder.join("metrics.jsonl")).into_iter().map(timeless).collect();
