@@ -43,6 +43,12 @@ pub enum Error {
         /// What to do about it.
         mend: String,
     },
+    /// Work that was left in the middle because somebody asked for it, after it was saved.
+    #[error("stopped, and saved what was done in {}", folder.display())]
+    Stopped {
+        /// Where it was saved.
+        folder: PathBuf,
+    },
     /// A download that did not succeed.
     #[error("{problem}; {mend}")]
     Network {

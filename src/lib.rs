@@ -13,6 +13,7 @@
 pub mod codec;
 pub mod data;
 pub mod error;
+pub mod experiment;
 pub mod federation;
 pub mod files;
 pub mod gpu;
@@ -21,6 +22,7 @@ pub mod ops;
 pub mod progress;
 pub mod reference;
 pub mod report;
+pub mod settings;
 pub mod training;
 
 pub use error::{Error, Result};

@@ -10,6 +10,10 @@ pub trait Observer {
     fn note(&mut self, text: &str);
     /// The current piece of work is done.
     fn end(&mut self);
+    /// Whether the work is to be saved and left at the next place where that can be done.
+    fn stop(&self) -> bool {
+        false
+    }
 }
 
 /// Hears nothing.

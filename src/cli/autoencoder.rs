@@ -7,8 +7,8 @@ use super::Common;
 use super::options::{DataDirOption, DeviceOptions, print_profile};
 use clap::{Args, Subcommand};
 use fedfunnel::codec::autoencoder::{
-    AutoencoderFile, Costs, CurvePoint, Pace, Trainer, TrainerSettings, evaluate, save_autoencoder,
-    train_with_curve,
+    AutoencoderFile, Costs, CurvePoint, MAX_FILE_BYTES, Pace, Trainer, TrainerSettings, evaluate,
+    save_autoencoder, train_with_curve,
 };
 use fedfunnel::model::{
     AutoencoderSpec, ClassifierSpec, ModelSpec, Rates, built_in_autoencoders, built_in_names,
@@ -128,7 +128,7 @@ pub struct TrainArgs {
     checkpoint_every: usize,
     /// Save an autoencoder with more bytes of parameters as several files and an index, the encoder's apart
     /// from the decoder's
-    #[arg(long, default_value_t = 1_000_000_000, value_name = "BYTES", allow_negative_numbers = true)]
+    #[arg(long, default_value_t = MAX_FILE_BYTES, value_name = "BYTES", allow_negative_numbers = true)]
     max_file_bytes: u64,
     /// Seed of initial weights and of the order of snapshots
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]

@@ -1,9 +1,14 @@
-//! Progress for people: bars on a terminal, a line for each piece of work elsewhere.
+//! Progress for people: bars on a terminal, a line for each round and each piece of work elsewhere.
 
+use anyhow::Context;
 use fedfunnel::progress::Observer;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
+
+/// Set when somebody asks the program to stop.
+static STOP: AtomicBool = AtomicBool::new(false);
 
 /// Draws progress on stderr.
 pub struct Bars {
@@ -23,7 +28,34 @@ impl Bars {
     }
 }
 
+impl Bars {
+    fn line(&self) {
+        let seconds = self.started.elapsed().as_secs_f64();
+        let line = format!("{:<28} {seconds:>7.1} s  {}", self.what, self.note);
+        super::whisper(line.trim_end());
+    }
+
+    /// From now on Ctrl-C and a request to terminate ask the work to stop where it can be gone on with; a
+    /// second one ends the program at once.
+    pub fn stop_on_signals(&self) -> anyhow::Result<()> {
+        let quiet = self.quiet;
+        ctrlc::set_handler(move || {
+            if STOP.swap(true, Ordering::Relaxed) {
+                std::process::exit(130);
+            }
+            if !quiet {
+                super::whisper("stopping at the end of this epoch; once more to stop at once");
+            }
+        })
+        .context("cannot listen to Ctrl-C")
+    }
+}
+
 impl Observer for Bars {
+    fn stop(&self) -> bool {
+        STOP.load(Ordering::Relaxed)
+    }
+
     fn begin(&mut self, what: &str, unit: &'static str, total: u64) {
         self.what = what.to_string();
         self.note.clear();
@@ -54,6 +86,10 @@ impl Observer for Bars {
     }
 
     fn note(&mut self, text: &str) {
+        // Where nothing can be drawn, each round gets its line; the last one is that of the end.
+        if !self.quiet && !self.terminal && !self.note.is_empty() {
+            self.line();
+        }
         self.note = text.to_string();
         if let Some(bar) = &self.bar {
             bar.set_message(text.to_string());
@@ -65,9 +101,7 @@ impl Observer for Bars {
             bar.finish_and_clear();
         }
         if !self.quiet {
-            let seconds = self.started.elapsed().as_secs_f64();
-            let line = format!("{:<28} {seconds:>7.1} s  {}", self.what, self.note);
-            super::whisper(line.trim_end());
+            self.line();
         }
     }
 }

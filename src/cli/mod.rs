@@ -4,7 +4,11 @@ mod autoencoder;
 mod bars;
 mod data;
 mod devices;
+mod experiment;
 mod options;
+mod report;
+mod savings;
+mod shell;
 mod simulate;
 mod train;
 
@@ -30,7 +34,8 @@ const EXAMPLES: &str = "Examples:
   fedfunnel train cifar10-vgg3 --data cifar10-sample --optimizer sgd --lr 0.01 \\
       --standardize --out run
   fedfunnel autoencoder train --snapshots run/snapshots.safetensors --model ae-mnist --out ae
-  fedfunnel simulate mnist --out sim    the paper's federation on the whole of MNIST";
+  fedfunnel simulate mnist --out sim    the paper's federation on the whole of MNIST
+  fedfunnel experiment list             the figures of the paper, one command each";
 
 /// What every verb understands.
 #[derive(Args, Debug)]
@@ -66,6 +71,15 @@ enum Verb {
     /// Simulate federated rounds with compressed updates beside raw ones
     #[command(after_help = simulate::EXAMPLES)]
     Simulate(simulate::SimulateArgs),
+    /// Reproduce a figure of the paper, with a report that sets ours beside it
+    #[command(after_help = experiment::EXAMPLES)]
+    Experiment(experiment::ExperimentArgs),
+    /// Make the report of a run again, or one of several runs
+    #[command(after_help = report::EXAMPLES)]
+    Report(report::ReportArgs),
+    /// What compressed updates save, decoders counted, by formula
+    #[command(after_help = savings::EXAMPLES)]
+    Savings(savings::SavingsArgs),
 }
 
 /// Runs the command line.
@@ -84,7 +98,12 @@ pub fn main() -> ExitCode {
                 None => (format!("{error:#}"), false),
             };
             whisper(&format!("error: {}", text.replace(['\n', '\r'], " ")));
-            ExitCode::from(if usage { 2 } else { 1 })
+            ExitCode::from(match error.downcast_ref() {
+                // As a shell reports what a signal ended.
+                Some(fedfunnel::Error::Stopped { .. }) => 130,
+                _ if usage => 2,
+                _ => 1,
+            })
         }
     }
 }
@@ -115,6 +134,9 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Verb::Train(args) => train::run(common, args),
         Verb::Autoencoder(verb) => autoencoder::run(common, verb),
         Verb::Simulate(args) => simulate::run(common, args),
+        Verb::Experiment(args) => experiment::run(common, args),
+        Verb::Report(args) => report::run(args),
+        Verb::Savings(args) => savings::run(args),
     }
 }
 

@@ -2,10 +2,12 @@
 
 use super::Common;
 use super::options::{DataDirOption, DeviceOptions, print_profile};
+use super::shell::quoted;
 use clap::Args;
 use fedfunnel::federation::{Outcome, SimulationSpec, Summary, check, simulate, tell};
 use fedfunnel::files;
-use fedfunnel::report::{JsonLines, Report, Table, format, html, slug, svg_file, text_table};
+use fedfunnel::report::tensorboard::Events;
+use fedfunnel::report::{self, JsonLines, Report, Table, format, slug, text_table};
 use std::path::{Path, PathBuf};
 
 pub const DEMO_EXAMPLES: &str = "Examples:
@@ -86,15 +88,6 @@ fn command(verb: &str, settings: &[String], out: &Path) -> String {
     format!("fedfunnel {verb}{set} --out {}", quoted(&out.display().to_string()))
 }
 
-/// A word as a shell wants it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=+:,@".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_string();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
-}
-
 fn run_spec(
     (common, place): (&Common, &Place),
     spec: &SimulationSpec,
@@ -139,13 +132,16 @@ fn write(out: &Path, outcome: &Outcome, summary: &Summary, report: &Report) -> a
     outcome.ledger.save(&out.join("ledger.csv"))?;
     files::write_atomic(&out.join("config.toml"), report.configuration.as_bytes())?;
     files::write_atomic(&out.join("summary.json"), &serde_json::to_vec_pretty(summary)?)?;
-    for plot in &report.plots {
-        files::write_atomic(
-            &out.join("plots").join(slug(&plot.id)).with_extension("svg"),
-            svg_file(plot)?.as_bytes(),
-        )?;
-    }
-    files::write_atomic(&out.join("report.html"), html(report)?.as_bytes())?;
+    let mut events = Events::default();
+    events.curves(report);
+    let last = u64::from(outcome.spec.rounds);
+    let [raw, compressed] = &outcome.models;
+    events.histogram("weights/raw", last, raw.iter().copied());
+    events.histogram("weights/compressed", last, compressed.iter().copied());
+    let errors = compressed.iter().zip(raw).map(|(compressed, raw)| compressed - raw);
+    events.histogram("weights/compressed minus raw", last, errors);
+    events.save(out)?;
+    report::save(report, out)?;
     Ok(())
 }
 

@@ -22,22 +22,28 @@ pub fn log_weights(
     global: &[f32],
     observer: &mut dyn Observer,
 ) -> Result<Vec<Snapshots>> {
-    let epochs = spec.prepass.epochs;
+    let epochs = spec.prepass.epochs.unwrap_or(0);
     observer.begin("pre-pass", "steps", collaborators.steps(epochs));
     let work = LocalWork { epochs, first_epoch: FIRST_EPOCH, snapshots: Some(spec.prepass.snapshot_every) };
     let trained = collaborators.train(global, work, &mut |steps| observer.advance(u64::from(steps)))?;
     let snapshots: Vec<_> = trained.into_iter().map(|t| t.snapshots).collect();
-    let fewest = snapshots.iter().map(|s| s.len()).min().unwrap_or(0);
-    if fewest < 2 {
-        return Err(Error::setting(
-            "prepass.snapshot_every",
-            format!("the pre-pass leaves {fewest} snapshots, too few to learn from"),
-            "take them more often, or train for more epochs",
-        ));
-    }
+    let fewest = check_snapshots(&snapshots)?;
     observer.note(&format!("{fewest} snapshots each"));
     observer.end();
     Ok(snapshots)
+}
+
+/// Refuses logs that there is nothing to learn from; gives the length of the shortest.
+pub fn check_snapshots(snapshots: &[Snapshots]) -> Result<usize> {
+    let fewest = snapshots.iter().map(Snapshots::len).min().unwrap_or(0);
+    if fewest >= 2 {
+        return Ok(fewest);
+    }
+    Err(Error::setting(
+        "prepass.snapshot_every",
+        format!("the pre-pass leaves {fewest} snapshots, too few to learn from"),
+        "take them more often, or train for longer",
+    ))
 }
 
 /// Trains one autoencoder for each collaborator on its own snapshots, all at once.

@@ -5,7 +5,7 @@ use super::ledger::{Direction, Ledger};
 use super::spec::SimulationSpec;
 use crate::codec::{Message, MessageKind, UpdateDecoder, UpdateEncoder, bytes_to_floats, floats_to_bytes};
 use crate::progress::Observer;
-use crate::training::Evaluator;
+use crate::training::{Evaluator, SnapshotEvery, Snapshots};
 use crate::{Error, Result};
 use serde::Serialize;
 
@@ -42,23 +42,44 @@ pub struct RoundResult {
     pub bytes_down: u64,
 }
 
-/// Runs the rounds from the initial weights; gives each round's results and the last global model.
+/// Which rounds, from which global model.
+pub struct Stretch<'a> {
+    /// Their numbers, from 1.
+    pub rounds: std::ops::RangeInclusive<u32>,
+    /// What the first of them starts from.
+    pub from: &'a [f32],
+    /// When to log snapshots inside them.
+    pub snapshots: Option<SnapshotEvery>,
+}
+
+/// What rounds came to.
+pub struct Played {
+    /// One for each round.
+    pub results: Vec<RoundResult>,
+    /// The last global model.
+    pub global: Vec<f32>,
+    /// What each collaborator logged.
+    pub snapshots: Vec<Snapshots>,
+}
+
+/// Runs rounds.
 pub fn run_rounds(
     collaborators: &mut Collaborators<'_>,
     spec: &SimulationSpec,
-    initial: &[f32],
+    stretch: Stretch<'_>,
     wire: Wire<'_>,
     evaluator: &Evaluator<'_>,
     ledger: &mut Ledger,
     observer: &mut dyn Observer,
-) -> Result<(Vec<RoundResult>, Vec<f32>)> {
+) -> Result<Played> {
     let Wire { run, kind, encoder, decoder } = wire;
     let samples = collaborators.samples();
-    let mut global = initial.to_vec();
+    let mut global = stretch.from.to_vec();
+    let mut logs = vec![Snapshots::default(); collaborators.len()];
     let mut results = Vec::new();
     let per_round = collaborators.steps(spec.local_epochs);
-    observer.begin(&format!("{run} rounds"), "steps", per_round * u64::from(spec.rounds));
-    for round in 1..=spec.rounds {
+    observer.begin(&format!("{run} rounds"), "steps", per_round * stretch.rounds.clone().count() as u64);
+    for round in stretch.rounds {
         let mut arrived = Vec::new();
         for collaborator in 0..collaborators.len() as u32 {
             let payload = floats_to_bytes(&global);
@@ -70,9 +91,13 @@ pub fn run_rounds(
         let work = LocalWork {
             epochs: spec.local_epochs,
             first_epoch: u64::from(round - 1) * spec.local_epochs,
-            snapshots: None,
+            snapshots: stretch.snapshots,
         };
         let trained = collaborators.train(&start, work, &mut |steps| observer.advance(u64::from(steps)))?;
+        for ((log, trained), &images) in logs.iter_mut().zip(&trained).zip(&samples) {
+            let steps = work.first_epoch * images.div_ceil(spec.batch) as u64;
+            log.extend(&trained.snapshots, steps, work.first_epoch);
+        }
         let weights: Vec<_> = trained.iter().map(|t| t.weights.clone()).collect();
         let mut payloads = Vec::with_capacity(weights.len());
         for (collaborator, payload) in encoder.encode(&weights)?.into_iter().enumerate() {
@@ -106,5 +131,5 @@ pub fn run_rounds(
         });
     }
     observer.end();
-    Ok((results, global))
+    Ok(Played { results, global, snapshots: logs })
 }

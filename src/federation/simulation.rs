@@ -2,10 +2,9 @@
 
 use super::collaborators::Collaborators;
 use super::ledger::{Direction, Ledger};
-use super::prepass::{log_weights, train_autoencoders};
-use super::rounds::{RoundResult, Wire, run_rounds};
-use super::spec::SimulationSpec;
-use crate::Error;
+use super::prepass::{check_snapshots, log_weights, train_autoencoders};
+use super::rounds::{Played, RoundResult, Stretch, Wire, run_rounds};
+use super::spec::{PrepassKind, SimulationSpec};
 use crate::Result;
 use crate::codec::autoencoder::{CurvePoint, DecoderBank, DecoderState, Encoder, HalfParameters};
 use crate::codec::{Message, MessageKind, Raw, floats_to_bytes, push_number};
@@ -29,6 +28,8 @@ pub struct Outcome {
     pub raw: Vec<RoundResult>,
     /// Rounds with coded updates.
     pub compressed: Vec<RoundResult>,
+    /// Weights of the last global models, raw and compressed.
+    pub models: [Vec<f32>; 2],
     /// The autoencoders' training, one curve for each collaborator.
     pub curves: Vec<Vec<CurvePoint>>,
     /// The null: the mean of each collaborator's snapshots, averaged, with no rounds at all.
@@ -58,19 +59,7 @@ fn parts(spec: &SimulationSpec) -> Result<(ClassifierSpec, AutoencoderSpec)> {
     if let Some(latent) = spec.autoencoder.latent {
         autoencoder = autoencoder.with_latent("autoencoder.latent", latent)?;
     }
-    if autoencoder.inputs() != classifier.parameters() {
-        return Err(Error::setting(
-            "autoencoder.model",
-            format!(
-                "{} takes {} values, and {} has {} parameters",
-                autoencoder.name,
-                autoencoder.inputs(),
-                classifier.name,
-                classifier.parameters()
-            ),
-            "name an autoencoder of that width",
-        ));
-    }
+    autoencoder.expect_inputs("autoencoder.model", classifier.parameters())?;
     Ok((classifier, autoencoder))
 }
 
@@ -99,16 +88,36 @@ pub fn simulate(
     let mut decoder = Raw::new(gpu, collaborators.len(), initial.len())?;
     let wire =
         Wire { run: "raw", kind: MessageKind::RawUpdate, encoder: &mut encoder, decoder: &mut decoder };
-    let (raw, _) = run_rounds(&mut collaborators, spec, &initial, wire, &evaluator, &mut ledger, observer)?;
+    let stretch = Stretch { rounds: 1..=spec.rounds, from: &initial, snapshots: None };
+    let raw = run_rounds(&mut collaborators, spec, stretch, wire, &evaluator, &mut ledger, observer)?;
 
     join(&collaborators, "compressed", &mut ledger)?;
-    // The model that everybody starts the pre-pass from crosses the wire too.
-    for collaborator in 0..collaborators.len() as u32 {
-        let payload = floats_to_bytes(&initial);
-        let message = Message { kind: MessageKind::GlobalModel, round: 0, collaborator, payload };
-        ledger.send("compressed", Direction::Down, &message)?;
-    }
-    let snapshots = log_weights(&mut collaborators, spec, &initial, observer)?;
+    let first = match spec.prepass.kind {
+        PrepassKind::Isolated => {
+            // The model that everybody starts the pre-pass from crosses the wire too.
+            for collaborator in 0..collaborators.len() as u32 {
+                let payload = floats_to_bytes(&initial);
+                let message = Message { kind: MessageKind::GlobalModel, round: 0, collaborator, payload };
+                ledger.send("compressed", Direction::Down, &message)?;
+            }
+            let snapshots = log_weights(&mut collaborators, spec, &initial, observer)?;
+            Played { results: Vec::new(), global: initial.clone(), snapshots }
+        }
+        PrepassKind::Federated => {
+            // Rounds like those of the raw federation, with its bytes, and weights logged inside them.
+            let mut encoder = Raw::new(gpu, collaborators.len(), initial.len())?;
+            let mut decoder = Raw::new(gpu, collaborators.len(), initial.len())?;
+            let kind = MessageKind::RawUpdate;
+            let wire = Wire { run: "compressed", kind, encoder: &mut encoder, decoder: &mut decoder };
+            let snapshots = Some(spec.prepass.snapshot_every);
+            let stretch = Stretch { rounds: 1..=spec.prepass.raw_rounds(), from: &initial, snapshots };
+            let first =
+                run_rounds(&mut collaborators, spec, stretch, wire, &evaluator, &mut ledger, observer)?;
+            check_snapshots(&first.snapshots)?;
+            first
+        }
+    };
+    let Played { results: mut compressed, global, snapshots } = first;
     let (trainer, curves) = train_autoencoders(gpu, spec, &autoencoder, &snapshots, observer)?;
     let parameters = trainer.network().parameters.read(gpu)?;
     let standards = trainer.read_standards()?;
@@ -116,8 +125,8 @@ pub fn simulate(
     let mut decoders = Vec::new();
     for (collaborator, (parameters, standard)) in parameters.iter().zip(&standards).enumerate() {
         let payload = DecoderState::of(&autoencoder, parameters, standard).to_bytes();
-        let message =
-            Message { kind: MessageKind::Decoder, round: 0, collaborator: collaborator as u32, payload };
+        let (kind, round) = (MessageKind::Decoder, spec.prepass.raw_rounds());
+        let message = Message { kind, round, collaborator: collaborator as u32, payload };
         let arrived = ledger.send("compressed", Direction::Up, &message)?;
         decoders.push(DecoderState::from_bytes(&autoencoder, &arrived.payload)?);
     }
@@ -133,8 +142,10 @@ pub fn simulate(
         encoder: &mut encoder,
         decoder: &mut decoder,
     };
-    let (compressed, _) =
-        run_rounds(&mut collaborators, spec, &initial, wire, &evaluator, &mut ledger, observer)?;
+    let rounds = spec.prepass.raw_rounds() + 1..=spec.rounds;
+    let stretch = Stretch { rounds, from: &global, snapshots: None };
+    let coded = run_rounds(&mut collaborators, spec, stretch, wire, &evaluator, &mut ledger, observer)?;
+    compressed.extend(coded.results);
 
     let samples = collaborators.samples();
     let means: Vec<_> = standards.iter().map(|s| s.means.as_slice()).collect();
@@ -143,8 +154,9 @@ pub fn simulate(
         spec: spec.clone(),
         classifier,
         autoencoder,
-        raw,
+        raw: raw.results,
         compressed,
+        models: [raw.global, coded.global],
         curves,
         mean_of_snapshots,
         snapshots: snapshots.iter().map(|s| s.len()).collect(),

@@ -3,9 +3,8 @@
 use crate::data::Partitioner;
 use crate::model::Optimizer;
 use crate::training::SnapshotEvery;
-use crate::{Error, Result, files};
+use crate::{Error, Result, settings};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
 
 /// The specs that come with the program.
 const BUILT_IN: &[(&str, &str)] = &[
@@ -48,14 +47,66 @@ pub struct SimulationSpec {
     pub autoencoder: AutoencoderSettings,
 }
 
-/// Training in isolation, to log weights that the autoencoders learn from.
+/// How weights are logged that the autoencoders learn from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Prepass {
-    /// Epochs.
-    pub epochs: u64,
+    /// Alone or together.
+    #[serde(default)]
+    pub kind: PrepassKind,
+    /// Epochs in isolation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<u64>,
+    /// Uncompressed rounds together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rounds: Option<u32>,
     /// "epoch", or a number of steps.
     pub snapshot_every: SnapshotEvery,
+}
+
+/// Where the logged weights come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PrepassKind {
+    /// Every collaborator trains alone before the first round, as in the paper.
+    #[default]
+    Isolated,
+    /// The first rounds are uncompressed, and weights are logged inside them.
+    Federated,
+}
+
+impl Prepass {
+    /// Rounds that are not compressed.
+    pub fn raw_rounds(&self) -> u32 {
+        match self.kind {
+            PrepassKind::Isolated => 0,
+            PrepassKind::Federated => self.rounds.unwrap_or(0),
+        }
+    }
+
+    /// Refuses what cannot be run in a federation of so many rounds.
+    fn check(&self, rounds: u32) -> Result<()> {
+        let (field, given) = match self.kind {
+            PrepassKind::Isolated => ("prepass.epochs", self.epochs),
+            PrepassKind::Federated => ("prepass.rounds", self.rounds.map(u64::from)),
+        };
+        match (self.kind, given) {
+            (_, None) => {
+                let mend = "say how many, 1 or more";
+                Err(Error::setting(field, "this kind of pre-pass needs them", mend))
+            }
+            (_, Some(0)) => Err(Error::setting(field, "0 does nothing", "use 1 or more")),
+            (PrepassKind::Federated, Some(raw)) if raw >= u64::from(rounds) => {
+                let problem = format!("{raw} uncompressed rounds of {rounds} leave none to compress");
+                Err(Error::setting(field, problem, "use fewer, or more rounds"))
+            }
+            (PrepassKind::Isolated, _) if self.rounds.is_some() => {
+                let mend = "leave it out, or set prepass.kind to federated";
+                Err(Error::setting("prepass.rounds", "a pre-pass in isolation has no rounds", mend))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The collaborators' autoencoders.
@@ -87,41 +138,16 @@ fn default_batch() -> usize {
 
 impl SimulationSpec {
     /// A built-in spec by its name, or the user's own by its path, with `key=value` settings applied.
-    pub fn load(name_or_path: &str, settings: &[String]) -> Result<Self> {
-        let built_in = BUILT_IN.iter().find(|(name, _)| *name == name_or_path);
-        let path = Path::new(name_or_path);
-        let text = match built_in {
-            Some((_, text)) => text.to_string(),
-            None if path.extension().is_some() || path.exists() => files::read_text(path)?,
-            None => {
-                let names = || BUILT_IN.iter().map(|(name, _)| *name);
-                let mend = match files::nearest(name_or_path, names()) {
-                    Some(near) => format!("did you mean {near}?"),
-                    None => {
-                        format!("there are {}, or give a .toml file", names().collect::<Vec<_>>().join(", "))
-                    }
-                };
-                return Err(Error::setting("NAME", format!("there is no simulation {name_or_path:?}"), mend));
-            }
-        };
-        // The file is held to the form first, so that its own mistakes are shown in its own lines.
-        let mut spec: Self = files::parse_toml(&text, path)?;
-        if !settings.is_empty() {
-            let root: toml::Table = files::parse_toml(&text, path)?;
-            spec = apply(&root, settings)?.try_into().map_err(|error| blame(&root, settings, &error))?;
-        }
+    pub fn load(name_or_path: &str, values: &[String]) -> Result<Self> {
+        let (text, origin) = settings::find(BUILT_IN, "simulation", name_or_path)?;
+        let spec: Self = settings::parse(&text, &origin, values)?;
         spec.check()?;
         Ok(spec)
     }
 
     /// The spec as TOML, every default filled in.
     pub fn to_toml(&self) -> Result<String> {
-        toml::to_string(self).map_err(|e| {
-            Error::device(
-                format!("a spec could not be written: {e}"),
-                "this is a fault of fedfunnel; report it",
-            )
-        })
+        settings::to_toml(self)
     }
 
     fn check(&self) -> Result<()> {
@@ -130,78 +156,23 @@ impl SimulationSpec {
             ("rounds", self.rounds == 0),
             ("local_epochs", self.local_epochs == 0),
             ("batch", self.batch == 0),
-            ("prepass.epochs", self.prepass.epochs == 0),
             ("autoencoder.epochs", self.autoencoder.epochs == 0),
             ("autoencoder.batch", self.autoencoder.batch == Some(0)),
         ];
         if let Some((field, _)) = zeros.iter().find(|(_, is_zero)| *is_zero) {
             return Err(Error::setting(*field, "0 does nothing", "use 1 or more"));
         }
+        self.prepass.check(self.rounds)?;
         self.optimizer.check("optimizer")?;
         self.autoencoder.optimizer.check("autoencoder.optimizer")
     }
 }
 
-/// Sets `key=value` pairs in a spec; keys may be dotted, values are TOML or else plain text.
-fn apply(root: &toml::Table, settings: &[String]) -> Result<toml::Table> {
-    let mut root = root.clone();
-    for setting in settings {
-        let wrong = |problem: &str| {
-            Error::setting(
-                format!("--set {setting}"),
-                problem.to_string(),
-                "write it as key=value, e.g. rounds=5",
-            )
-        };
-        let (key, value) = setting.split_once('=').ok_or_else(|| wrong("it has no ="))?;
-        let value = format!("value = {value}")
-            .parse::<toml::Table>()
-            .ok()
-            .and_then(|mut table| table.remove("value"))
-            .unwrap_or_else(|| toml::Value::String(value.trim().to_string()));
-        let mut parts: Vec<&str> = key.trim().split('.').collect();
-        let last = parts.pop().filter(|last| !last.is_empty()).ok_or_else(|| wrong("it has no key"))?;
-        let mut table = &mut root;
-        for part in parts {
-            table = table
-                .entry(part)
-                .or_insert_with(|| toml::Value::Table(toml::Table::new()))
-                .as_table_mut()
-                .ok_or_else(|| wrong("it goes through a value that is no table"))?;
-        }
-        table.insert(last.to_string(), value);
-    }
-    Ok(root)
-}
-
-/// Finds the setting that is at fault: the one without which all is well, or else the first that goes
-/// wrong by itself.
-fn blame(root: &toml::Table, settings: &[String], error: &toml::de::Error) -> Error {
-    let outcome = |settings: &[String]| {
-        apply(root, settings)
-            .ok()
-            .map(toml::Table::try_into::<SimulationSpec>)
-            .and_then(|result| result.err())
-    };
-    let without = |place: usize| {
-        let others = settings.iter().enumerate().filter(|(other, _)| *other != place);
-        outcome(&others.map(|(_, setting)| setting.clone()).collect::<Vec<_>>())
-    };
-    let alone = |place: usize| outcome(&settings[place..=place]);
-    let place = (0..settings.len())
-        .find(|&place| without(place).is_none())
-        .or_else(|| (0..settings.len()).find(|&place| alone(place).is_some()));
-    let (problem, mend) = match place {
-        Some(place) => files::toml_problem(&alone(place).unwrap_or_else(|| error.clone())),
-        None => files::toml_problem(error),
-    };
-    let field = place.map_or("--set".to_string(), |place| format!("--set {}", settings[place]));
-    Error::setting(field, problem, mend)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files;
+    use std::path::Path;
 
     #[test]
     fn every_field_can_be_set_and_every_wrong_one_is_named() {

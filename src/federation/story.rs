@@ -19,7 +19,7 @@ pub fn tell(outcome: &Outcome, summary: &Summary, command: &str) -> Result<Repor
             format::count(summary.parameters as u64)
         ),
         answer: answer(outcome, summary),
-        notes: notes(),
+        notes: notes(outcome),
         figures: figures(summary),
         plots: plots(outcome),
         tables: vec![bytes_table(outcome, summary), rounds_table(outcome)],
@@ -70,14 +70,18 @@ fn answer(outcome: &Outcome, summary: &Summary) -> Vec<String> {
     };
     let third = format!(
         "Is that learning, or did the decoders know it all before the first round? The mean of the snapshots that the \
-         autoencoders were trained on, with no rounds at all, scores {}. {verdict}",
+         autoencoders were trained on, with {} at all, scores {}. {verdict}",
+        match outcome.spec.prepass.raw_rounds() {
+            0 => "no rounds".into(),
+            raw => format!("no rounds after the {raw} uncompressed ones"),
+        },
         format::percent(mean),
     );
     vec![first, second, third]
 }
 
-fn notes() -> Vec<String> {
-    vec![
+fn notes(outcome: &Outcome) -> Vec<String> {
+    let mut notes = vec![
         "Every byte is the length of a message as it would cross the wire: headers, codes, decoders with their means \
          and scales, the global model and who joins with how many images. What the transport adds is not counted."
             .into(),
@@ -87,7 +91,14 @@ fn notes() -> Vec<String> {
         "Relative L2 error is taken after the mean of the snapshots is subtracted: an autoencoder that has learned \
          nothing but that mean scores 1."
             .into(),
-    ]
+    ];
+    if let raw @ 1.. = outcome.spec.prepass.raw_rounds() {
+        notes.push(format!(
+            "The first {raw} rounds of both federations are the same: the compressed one logs weights inside them, sends \
+             them as they are, and their bytes are counted."
+        ));
+    }
+    notes
 }
 
 fn figures(summary: &Summary) -> Vec<KeyFigure> {
@@ -128,7 +139,7 @@ fn plots(outcome: &Outcome) -> Vec<Plot> {
     let rounds = Plot::new("accuracy", "Accuracy of the global model", "Round", "Test accuracy (%)")
         .with(Series::new("raw", Style::Solid, accuracy(&outcome.raw)))
         .with(Series::new("compressed", Style::Solid, accuracy(&outcome.compressed)))
-        .with(Series::new("mean of the snapshots, no rounds", Style::Dashed, vec![(1.0, mean), (last, mean)]))
+        .with(Series::new("mean of the snapshots", Style::Dashed, vec![(1.0, mean), (last, mean)]))
         .with_caption(
             "Both federations start from the same weights and see the same images in the same order.",
         );
@@ -165,10 +176,14 @@ fn bytes_table(outcome: &Outcome, summary: &Summary) -> Table {
     };
     let kinds = [
         ("Updates", ["raw_update", "coded_update"], Direction::Up),
+        ("Uncompressed rounds of the pre-pass", ["", "raw_update"], Direction::Up),
         ("Decoders, once", ["decoder", "decoder"], Direction::Up),
         ("Joining", ["join", "join"], Direction::Up),
     ];
-    for (label, [raw, coded], direction) in kinds {
+    let federated = outcome.spec.prepass.raw_rounds() > 0;
+    for (label, [raw, coded], direction) in
+        kinds.into_iter().filter(|kind| federated || !kind.1[0].is_empty())
+    {
         let cells = [sum("raw", raw, direction), sum("compressed", coded, direction)].map(format::count);
         table.push([label.to_string()].into_iter().chain(cells));
     }

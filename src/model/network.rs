@@ -1,14 +1,15 @@
 //! A network of R replicas: its layers, and the dispatches of a forward pass or a training step.
 
 use super::parameters::ParameterPlan;
+use super::state::{StateFile, StateWriter, TensorShape};
 use super::{Activation, ConvSpec, NetworkLayer, Optimizer, OptimizerKind, Parameters};
-use crate::Result;
 use crate::gpu::{Buffer, Dispatch, Gpu, RowRange, Tensor, split_rows};
 use crate::ops::Schedule;
 use crate::ops::conv::{Conv, Part};
 use crate::ops::dense::{Arena, Carry, Dense, RowsAre, Targets, TrainedArena};
 use crate::ops::loss::{self, ErrorTallies};
 use crate::ops::pool::Pool;
+use crate::{Error, Result};
 
 /// A layer with its place in the parameters.
 #[derive(Clone, Debug)]
@@ -124,6 +125,11 @@ impl Layer {
             Self::Pool(_) => Ok(Vec::new()),
         }
     }
+}
+
+/// The name of a buffer in the file of a training.
+fn state_name(place: usize) -> String {
+    format!("buffer.{place}")
 }
 
 /// Layers with their parameters.
@@ -463,6 +469,39 @@ impl Network {
             }
             _ => Ok(None),
         }
+    }
+
+    /// The tensors of a file from which training goes on: parameters and moments as they lie on the device.
+    pub fn state_shapes(&self) -> Vec<TensorShape> {
+        let buffers = self.buffers().enumerate();
+        buffers.map(|(place, buffer)| TensorShape::new(state_name(place), &[buffer.len()])).collect()
+    }
+
+    /// Puts them into a file, one buffer at a time.
+    pub fn put_state(&self, gpu: &Gpu, file: &mut StateWriter) -> Result<()> {
+        let mut buffers = self.buffers().enumerate();
+        buffers.try_for_each(|(place, buffer)| file.put(&state_name(place), 0, &gpu.read(buffer)?))
+    }
+
+    /// Reads them back, on the same adapter under the same limits.
+    pub fn take_state(&self, gpu: &Gpu, file: &StateFile) -> Result<()> {
+        for (place, buffer) in self.buffers().enumerate() {
+            let values = file.tensor(&state_name(place))?.values()?;
+            if values.len() != buffer.len() {
+                return Err(Error::file(
+                    file.path(),
+                    "the training in it is laid out otherwise than this one",
+                    "go on with the device and the --max-binding-bytes that it was started with, or start anew",
+                ));
+            }
+            gpu.write(buffer, 0, &values);
+        }
+        Ok(())
+    }
+
+    fn buffers(&self) -> impl Iterator<Item = &Buffer> {
+        let moments = self.moments.iter().flat_map(|(first, second)| std::iter::once(first).chain(second));
+        self.parameters.arenas.iter().map(|arena| &arena.buffer).chain(moments)
     }
 
     /// Forgets the optimiser's moments, as a new optimiser does.

@@ -151,6 +151,16 @@ impl ScheduleWriter {
         gpu.write(&self.schedule.buffer, 0, &entries);
     }
 
+    /// Steps that each replica has taken.
+    pub fn taken(&self) -> &[u64] {
+        &self.taken
+    }
+
+    /// Goes on from counts that [`taken`](Self::taken) gave.
+    pub fn resume(&mut self, taken: &[u64]) {
+        self.taken.iter_mut().zip(taken).for_each(|(own, taken)| *own = *taken);
+    }
+
     /// Starts counting again, as a new optimiser does.
     pub fn restart(&mut self) {
         self.taken.fill(0);

@@ -4,17 +4,24 @@
 //! HTML page ([`html()`]), into SVG files ([`svg_file`]), and into text for a terminal
 //! ([`text_table`]). Nothing here measures anything, and nothing here knows what was measured.
 
+mod ascii;
 mod csv;
+mod folder;
 pub mod format;
 mod html;
 mod jsonl;
+mod overlay;
 mod page;
 mod plot;
 mod table;
+pub mod tensorboard;
 
+pub use ascii::text_plot;
 pub use csv::csv;
+pub use folder::{load, save};
 pub use html::html;
 pub use jsonl::JsonLines;
+pub use overlay::overlay;
 pub use plot::{remarks, svg, svg_file};
 pub use table::text_table;
 
@@ -90,6 +97,8 @@ pub struct Plot {
     pub y_label: String,
     /// Fixed limits of y; without them the data decide. Points outside are cut off, and said so.
     pub y_range: Option<(f64, f64)>,
+    /// Logarithmic x, as for y.
+    pub x_log: bool,
     /// Logarithmic y; points at or below zero cannot be drawn then, and said so.
     pub y_log: bool,
     /// The curves, in the order of the legend.

@@ -120,6 +120,16 @@ fn readable(value: f64) -> String {
     if value.is_infinite() { exact(value) } else { number(value, 6) }
 }
 
+/// The numbers behind a plot as a CSV file, with every digit.
+pub(super) fn plot_csv(plot: &Plot) -> String {
+    csv_of(&numbers_table(plot, exact))
+}
+
+fn csv_of(table: &Table) -> String {
+    let columns: Vec<&str> = table.columns.iter().map(String::as_str).collect();
+    csv(&columns, table.rows.iter().cloned())
+}
+
 /// One column per curve over a common x; or, where a curve has two points at one x, one row per
 /// point.
 fn numbers_table(plot: &Plot, write: impl Fn(f64) -> String) -> Table {
@@ -202,8 +212,7 @@ fn rows(table: &Table, most: usize) -> String {
 
 /// A link that carries the file within itself.
 fn download(table: &Table, stem: &str) -> String {
-    let columns: Vec<&str> = table.columns.iter().map(String::as_str).collect();
-    let text = csv(&columns, table.rows.iter().cloned());
+    let text = csv_of(table);
     format!(
         "<a class=\"download\" download=\"{stem}.csv\" href=\"data:text/csv;charset=utf-8,{}\">Download as CSV</a>\n",
         percent_encoded(&text)

@@ -4,8 +4,8 @@
 //! fine, in colours that are placeholders, and [`theme`] puts in CSS variables (for the page, which
 //! has a light and a dark mode) or the colours themselves (for files that stand alone).
 
-mod axis;
-mod curves;
+pub(super) mod axis;
+pub(super) mod curves;
 mod draw;
 mod pen;
 mod theme;
@@ -160,10 +160,10 @@ mod tests {
         ];
         for points in cases {
             for style in [Style::Solid, Style::Dashed, Style::Points] {
-                for y_log in [false, true] {
+                for (x_log, y_log) in [(false, false), (false, true), (true, false), (true, true)] {
                     for y_range in [None, Some((0.0, 1.0)), Some((1.0, 1.0)), Some((f64::NAN, 2.0))] {
                         let one = Series::new("one", style, points.clone());
-                        draws(&Plot { y_log, y_range, ..plot(vec![one, line(&[])]) });
+                        draws(&Plot { x_log, y_log, y_range, ..plot(vec![one, line(&[])]) });
                     }
                 }
             }

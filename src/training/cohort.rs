@@ -2,6 +2,7 @@
 
 use super::{ResidentImages, Tally};
 use crate::gpu::{Buffer, Dispatch, Gpu};
+use crate::model::state::StateFile;
 use crate::model::{ClassifierSpec, Network, Optimizer, ScheduleWriter};
 use crate::ops::gather::{NOTHING, SampleIndex};
 use crate::ops::loss;
@@ -144,6 +145,19 @@ impl<'g> Cohort<'g> {
         self.network.parameters.write_all(self.gpu, flat);
         self.network.clear_moments(self.gpu)?;
         self.writer.restart();
+        Ok(())
+    }
+
+    /// Steps that each replica has taken: what training goes on from later between two epochs, with the
+    /// network's [`put_state`](Network::put_state).
+    pub fn taken(&self) -> &[u64] {
+        self.writer.taken()
+    }
+
+    /// Goes on with a training of the same cohort.
+    pub fn resume(&mut self, file: &StateFile, taken: &[u64]) -> Result<()> {
+        self.network.take_state(self.gpu, file)?;
+        self.writer.resume(taken);
         Ok(())
     }
 

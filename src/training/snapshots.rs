@@ -113,6 +113,16 @@ impl Snapshots {
         self.epochs.push(epochs);
     }
 
+    /// Adds those of a later training, which began after so many steps and epochs.
+    pub fn extend(&mut self, later: &Self, steps: u64, epochs: u64) {
+        self.model.clone_from(&later.model);
+        self.inputs.clone_from(&later.inputs);
+        let taken_at = later.steps.iter().zip(&later.epochs);
+        for (row, (step, epoch)) in later.rows().into_iter().zip(taken_at) {
+            self.push(row.to_vec(), steps + step, epochs + epoch);
+        }
+    }
+
     /// Writes them as `snapshots` of shape `[S, P]`.
     pub fn save(&self, path: &Path) -> Result<()> {
         let numbers = |values: &[u64]| values.iter().map(u64::to_string).collect::<Vec<_>>().join(",");

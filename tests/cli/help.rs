@@ -3,7 +3,7 @@
 use crate::support::{run_in, succeed_in};
 use std::path::Path;
 
-const VERBS: [&str; 11] = [
+const VERBS: [&str; 14] = [
     "demo",
     "devices",
     "data",
@@ -15,6 +15,9 @@ const VERBS: [&str; 11] = [
     "autoencoder evaluate",
     "autoencoder pca",
     "simulate",
+    "savings",
+    "experiment",
+    "report",
 ];
 
 fn help(verb: &str) -> String {
@@ -74,12 +77,14 @@ fn options_are_those_of_the_verb() {
         let text = help(verb);
         let has = |option: &str| text.contains(&format!("\n      {option} "));
         let group = ["data", "autoencoder"].contains(&verb);
-        let runs_kernels = !group && !verb.starts_with("data") && verb != "devices";
+        let runs_kernels =
+            !group && !verb.starts_with("data") && !["devices", "savings", "report"].contains(&verb);
         for option in kernels {
             assert_eq!(has(option), runs_kernels, "{verb} {option}: {text}");
         }
         assert_eq!(has("--device"), runs_kernels || verb == "devices", "{verb}: {text}");
-        let reads_data = !group && !["devices", "autoencoder train", "autoencoder pca"].contains(&verb);
+        let none = ["devices", "autoencoder train", "autoencoder pca", "savings", "report"];
+        let reads_data = !group && !none.contains(&verb);
         assert_eq!(has("--data-dir"), reads_data, "{verb}: {text}");
         assert!(text.contains("-q, --quiet"), "{verb}: {text}");
     }

@@ -6,9 +6,11 @@
 mod autoencoder;
 mod bad_input;
 mod devices;
+mod experiment;
 mod help;
 mod hostile_files;
 mod images;
+mod savings;
 mod simulate;
 mod span;
 mod support;

@@ -222,3 +222,35 @@ fn a_convolutional_autoencoder_compresses_a_simulation() {
     assert_eq!(summary(&folder)["message_bytes"]["compressed"], 4 * Z + HEADER);
     assert_eq!(ledger_bytes(&folder, &["decoder"]), 2 * (4 * (8_756 + P + 1) + HEADER));
 }
+
+#[test]
+fn a_federated_prepass_sends_its_first_rounds_as_they_are_and_counts_them() {
+    let folder = temporary();
+    let data = format!("data={}", fixtures().data().display());
+    let federated = ["--set", "prepass.kind=federated", "--set", "prepass.rounds=2", "--set", "rounds=4"];
+    let mut all =
+        vec!["simulate", "demo", "--out", "run", "-q", "--set", &data, "--set", "autoencoder.latent=4"];
+    all.extend(SMALL);
+    all.extend(federated);
+    succeed_in(folder.path(), &all);
+    let (out, collaborators) = (folder.path().join("run"), 2);
+    assert_eq!(ledger_bytes(&out, &["compressed", "raw_update"]), collaborators * 2 * (4 * P + HEADER));
+    assert_eq!(ledger_bytes(&out, &["coded_update"]), collaborators * 2 * (4 * 4 + HEADER));
+    assert_eq!(ledger_bytes(&out, &["compressed", "down"]), collaborators * 4 * (4 * P + HEADER));
+    let lines = read_json_lines(&out.join("metrics.jsonl"));
+    let accuracies = |run: &str| {
+        let lines = lines.iter().filter(|line| line["run"] == run);
+        lines.map(|line| number(line, "test_accuracy")).collect::<Vec<_>>()
+    };
+    let (raw, compressed) = (accuracies("raw"), accuracies("compressed"));
+    assert_eq!((raw.len(), compressed.len()), (4, 4));
+    assert_eq!(raw[..2], compressed[..2], "the first rounds are those of the raw federation");
+    for (pair, word) in [("prepass.rounds=4", "leave none"), ("prepass.rounds=0", "1 or more")] {
+        let mut all = all.clone();
+        all.extend(["--set", pair]);
+        let ran = run_in(folder.path(), &all);
+        assert!(ran.code == 2 && ran.stderr.contains(word), "{}", ran.stderr);
+    }
+    let isolated = run_in(folder.path(), &["simulate", "demo", "--set", "prepass.rounds=2"]);
+    assert!(isolated.code == 2 && isolated.stderr.contains("prepass.kind"), "{}", isolated.stderr);
+}

@@ -3,11 +3,11 @@
 use super::Trainer;
 use crate::Result;
 use crate::progress::Observer;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::time::Instant;
 
 /// How far one collaborator's autoencoder is.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CurvePoint {
     /// Epochs trained.
     pub epoch: u64,
@@ -79,31 +79,15 @@ pub fn train_with_curve(
         seconds += start.elapsed().as_secs_f64();
         done += now;
         if pace.is_look(done) {
-            let losses = trainer.take_losses(done - looked)?;
+            let points = look(trainer, done - looked, seconds)?;
             looked = done;
-            let (train, held_out) = (trainer.measure_train()?, trainer.measure_held_out()?);
-            for (replica, (loss, measured)) in losses.iter().zip(&train).enumerate() {
-                let held_out = held_out.as_ref().map(|all| all[replica]);
-                point(
-                    replica,
-                    &CurvePoint {
-                        epoch: trainer.epochs(),
-                        loss: *loss,
-                        validation_loss: held_out.map(|m| m.loss),
-                        relative_l2: measured.relative_l2,
-                        validation_relative_l2: held_out.map(|m| m.relative_l2),
-                        argmax_match: measured.argmax_match,
-                        validation_argmax_match: held_out.map(|m| m.argmax_match),
-                        steps: trainer.steps(),
-                        seconds,
-                    },
-                )?;
-            }
-            let mean = |values: &mut dyn Iterator<Item = f64>| values.sum::<f64>() / train.len() as f64;
+            points.iter().enumerate().try_for_each(|(replica, p)| point(replica, p))?;
+            let mean =
+                |value: fn(&CurvePoint) -> f64| points.iter().map(value).sum::<f64>() / points.len() as f64;
             observer.note(&format!(
                 "loss {:.4}  relative L2 {:.3}",
-                mean(&mut train.iter().map(|m| m.loss)),
-                mean(&mut train.iter().map(|m| m.relative_l2)),
+                mean(|p| p.loss),
+                mean(|p| p.relative_l2)
             ));
         }
         // After the look, which ends a training that has diverged.
@@ -113,4 +97,26 @@ pub fn train_with_curve(
     }
     observer.end();
     Ok(())
+}
+
+/// How far each collaborator's autoencoder is, `epochs` epochs after the last look and `seconds` seconds
+/// into the training.
+pub fn look(trainer: &mut Trainer<'_>, epochs: usize, seconds: f64) -> Result<Vec<CurvePoint>> {
+    let losses = trainer.take_losses(epochs)?;
+    let (train, held_out) = (trainer.measure_train()?, trainer.measure_held_out()?);
+    let each = losses.iter().zip(&train).enumerate().map(|(replica, (&loss, measured))| {
+        let held_out = held_out.as_ref().map(|all| all[replica]);
+        CurvePoint {
+            epoch: trainer.epochs(),
+            loss,
+            validation_loss: held_out.map(|m| m.loss),
+            relative_l2: measured.relative_l2,
+            validation_relative_l2: held_out.map(|m| m.relative_l2),
+            argmax_match: measured.argmax_match,
+            validation_argmax_match: held_out.map(|m| m.argmax_match),
+            steps: trainer.steps(),
+            seconds,
+        }
+    });
+    Ok(each.collect())
 }

@@ -57,24 +57,15 @@ pub fn evaluate(
     snapshots: &Snapshots,
     evaluator: &Evaluator<'_>,
 ) -> Result<Evaluation> {
-    let spec = &autoencoder.spec;
     let rows = snapshots.rows();
-    let batch = batch(gpu, spec, rows.len());
-    let codes = encode(gpu, autoencoder, &rows, batch)?;
     let standard = autoencoder.standard(Half::Decoder)?;
-    let half = (HalfParameters::File(autoencoder), &standard);
-    let bank = DecoderBank::new(gpu, spec, &[half], batch)?;
     let mean = evaluator.evaluate(&[&standard.means])?[0];
     let mean_place = argmax(standard.means.iter().copied());
     let (mut errors, mut spreads, mut hits, mut mean_hits) = (0.0, 0.0, 0, 0);
     let mut evaluated = Vec::with_capacity(rows.len());
-    for (rows, codes) in rows.chunks(batch).zip(codes.chunks(batch * spec.latent())) {
-        let mut lines = codes.to_vec();
-        lines.resize(batch * spec.latent(), 0.0);
-        let restored = bank.weights(&lines)?;
-        let restored: Vec<_> = restored.chunks_exact(spec.inputs()).take(rows.len()).collect();
-        let (original, reconstructed) = (evaluator.evaluate(rows)?, evaluator.evaluate(&restored)?);
-        for (place, (row, back)) in rows.iter().zip(&restored).enumerate() {
+    reconstruct(gpu, autoencoder, &rows, |rows, restored| {
+        let (original, reconstructed) = (evaluator.evaluate(rows)?, evaluator.evaluate(restored)?);
+        for (place, (row, back)) in rows.iter().zip(restored).enumerate() {
             let (mut error, mut spread) = (0.0, 0.0);
             for ((&weight, &got), &mean) in row.iter().zip(*back).zip(&standard.means) {
                 error += (f64::from(got) - f64::from(weight)).powi(2);
@@ -97,7 +88,8 @@ pub fn evaluate(
                 reconstructed_loss: reconstructed[place].loss,
             });
         }
-    }
+        Ok(())
+    })?;
     Ok(Evaluation {
         snapshots: evaluated,
         relative_l2: relative(errors, spreads),
@@ -106,6 +98,29 @@ pub fn evaluate(
         mean_accuracy: mean.accuracy,
         mean_loss: mean.loss,
     })
+}
+
+/// Sends rows through encoder and decoder, as many at a time as fit; `back` gets those rows and what came back
+/// of them. One half lies on the device at a time.
+pub fn reconstruct(
+    gpu: &Gpu,
+    autoencoder: &AutoencoderFile,
+    rows: &[&[f32]],
+    mut back: impl FnMut(&[&[f32]], &[&[f32]]) -> Result<()>,
+) -> Result<()> {
+    let spec = &autoencoder.spec;
+    let batch = batch(gpu, spec, rows.len());
+    let codes = encode(gpu, autoencoder, rows, batch)?;
+    let standard = autoencoder.standard(Half::Decoder)?;
+    let bank = DecoderBank::new(gpu, spec, &[(HalfParameters::File(autoencoder), &standard)], batch)?;
+    for (rows, codes) in rows.chunks(batch).zip(codes.chunks(batch * spec.latent())) {
+        let mut lines = codes.to_vec();
+        lines.resize(batch * spec.latent(), 0.0);
+        let restored = bank.weights(&lines)?;
+        let restored: Vec<_> = restored.chunks_exact(spec.inputs()).take(rows.len()).collect();
+        back(rows, &restored)?;
+    }
+    Ok(())
 }
 
 /// How many rows go through a half at a time: as many as the device holds, and host memory comfortably.

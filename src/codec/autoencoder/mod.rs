@@ -15,10 +15,11 @@ mod state;
 mod trainer;
 
 pub use costs::Costs;
-pub use curve::{CurvePoint, Pace, train_with_curve};
+pub use curve::{CurvePoint, Pace, look, train_with_curve};
 pub use decoder::{DecoderBank, DecoderState};
 pub use encoder::Encoder;
-pub use evaluation::{Evaluation, SnapshotEvaluation, evaluate};
+pub use evaluation::{Evaluation, SnapshotEvaluation, evaluate, reconstruct};
 pub use snapshots::SnapshotBatch;
-pub use state::{AutoencoderFile, Half, HalfParameters, Standard, save_autoencoder};
+pub use state::{AutoencoderFile, Half, HalfParameters, MAX_FILE_BYTES, Standard, save_autoencoder};
+pub(crate) use trainer::argmax;
 pub use trainer::{Reconstruction, Trainer, TrainerSettings};

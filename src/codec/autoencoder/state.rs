@@ -7,6 +7,9 @@ use crate::{Error, Result};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+/// More bytes of an autoencoder than this become several files, unless somebody says otherwise.
+pub const MAX_FILE_BYTES: u64 = 1_000_000_000;
+
 const STEM: &str = "autoencoder";
 const MEANS: &str = "standard.means";
 const SCALE: &str = "standard.scale";

@@ -3,6 +3,7 @@
 use super::{SnapshotBatch, Standard};
 use crate::data::epoch_order;
 use crate::gpu::{Buffer, Dispatch, Gpu, RowRange, Tensor};
+use crate::model::state::StateFile;
 use crate::model::{self, AutoencoderSpec, Network, Optimizer, ScheduleWriter, StepPlan, Workspace};
 use crate::ops::gather::{self, NOTHING, SampleIndex};
 use crate::ops::loss::{self, ErrorTallies};
@@ -172,6 +173,20 @@ impl<'g> Trainer<'g> {
     /// Epochs trained so far.
     pub fn epochs(&self) -> u64 {
         self.epoch
+    }
+
+    /// Steps that each replica has taken: what training goes on from later where losses have been taken,
+    /// with the network's [`put_state`](Network::put_state).
+    pub fn taken(&self) -> &[u64] {
+        self.writer.taken()
+    }
+
+    /// Goes on with the same training after so many epochs.
+    pub fn resume(&mut self, file: &StateFile, taken: &[u64], epochs: u64) -> Result<()> {
+        self.network.take_state(self.gpu, file)?;
+        self.writer.resume(taken);
+        (self.epoch, self.steps) = (epochs, epochs * self.steps_per_epoch as u64);
+        Ok(())
     }
 
     /// Trains for `epochs` epochs without looking at anything in between.
@@ -350,7 +365,7 @@ fn spare(gpu: &Gpu) -> Result<Buffer> {
 }
 
 /// The first place of the largest value.
-pub(super) fn argmax(values: impl Iterator<Item = f32>) -> usize {
+pub(crate) fn argmax(values: impl Iterator<Item = f32>) -> usize {
     let mut best = (0, f32::NEG_INFINITY);
     for (place, value) in values.enumerate() {
         if value > best.1 {

@@ -126,6 +126,16 @@ impl AutoencoderSpec {
         }
     }
 
+    /// Refuses a model whose weights it does not take. `field` is where the user named the autoencoder.
+    pub fn expect_inputs(&self, field: &str, parameters: usize) -> Result<()> {
+        if self.inputs() == parameters {
+            return Ok(());
+        }
+        let problem =
+            format!("{} takes {} values, and the classifier has {parameters}", self.name, self.inputs());
+        Err(Error::setting(field, problem, "name an autoencoder of that width"))
+    }
+
     /// P of the models whose weights it takes.
     pub fn inputs(&self) -> usize {
         self.conv.as_ref().map_or_else(|| self.widths[0], |conv| conv.inputs)

@@ -4,7 +4,7 @@ use crate::report::format::decimal;
 
 /// A stretch of numbers mapped to 0..1, with ticks at round values.
 #[derive(Debug, Clone)]
-pub(super) struct Axis {
+pub(in crate::report) struct Axis {
     low: f64,
     high: f64,
     /// Position (0..1) and label.

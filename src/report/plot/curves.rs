@@ -5,9 +5,9 @@ use crate::report::{Plot, Style};
 /// Beyond this size differences overflow; no measurement is this large.
 const LARGEST: f64 = 1e300;
 
-/// One curve as unbroken runs of points; y is its decimal logarithm on a logarithmic axis.
+/// One curve as unbroken runs of points; on a logarithmic axis they are decimal logarithms.
 #[derive(Debug)]
-pub(super) struct Curve<'a> {
+pub(in crate::report) struct Curve<'a> {
     pub name: &'a str,
     pub style: Style,
     pub runs: Vec<Vec<(f64, f64)>>,
@@ -15,9 +15,9 @@ pub(super) struct Curve<'a> {
 
 /// All curves of a plot and their limits.
 #[derive(Debug)]
-pub(super) struct Curves<'a> {
+pub(in crate::report) struct Curves<'a> {
     pub curves: Vec<Curve<'a>>,
-    /// Limits of x; None where there is nothing to draw.
+    /// Limits of x as drawn; None where there is nothing to draw.
     pub x: Option<(f64, f64)>,
     /// Limits of y as drawn.
     pub y: Option<(f64, f64)>,
@@ -45,7 +45,7 @@ impl<'a> Curves<'a> {
             let (mut broken, mut unlogged, mut outside) = (0, 0, 0);
             let mut runs = vec![Vec::new()];
             for &(x, y) in &series.points {
-                let drawable = scaled(x, false).zip(scaled(y, plot.y_log));
+                let drawable = scaled(x, plot.x_log).zip(scaled(y, plot.y_log));
                 if let Some(point) = drawable {
                     outside += usize::from(fixed.is_some_and(|(low, high)| point.1 < low || point.1 > high));
                     if let Some(run) = runs.last_mut() {

@@ -64,7 +64,7 @@ pub(super) fn draw(plot: &Plot, shape: Shape, alone: bool) -> Result<Drawing> {
     };
     let widest = |axis: &Axis| axis.ticks.iter().map(|t| width(&t.1, layout.small)).fold(0.0, f64::max);
     let left = layout.margin + widest(&y) + 12.0;
-    let x = x_axis(&curves, layout.x_ticks, |axis| {
+    let x = x_axis(&curves, plot.x_log, layout.x_ticks, |axis| {
         let pitch = widest(axis) + 16.0;
         axis.ticks.len() as f64 * pitch <= layout.width - layout.margin - left
     });
@@ -124,14 +124,18 @@ pub(super) fn draw(plot: &Plot, shape: Shape, alone: bool) -> Result<Drawing> {
 }
 
 /// The x axis with as many ticks as have room for their labels.
-fn x_axis(curves: &Curves, most: usize, fits: impl Fn(&Axis) -> bool) -> Axis {
+fn x_axis(curves: &Curves, logarithmic: bool, most: usize, fits: impl Fn(&Axis) -> bool) -> Axis {
     let limits = curves.x.unwrap_or((0.0, 1.0));
-    let mut axis = Axis::linear(limits, most, curves.whole, true);
+    let with = |most| match logarithmic {
+        true => Axis::logarithmic(limits, most, true),
+        false => Axis::linear(limits, most, curves.whole, true),
+    };
+    let mut axis = with(most);
     for fewer in (1..most).rev() {
         if fits(&axis) {
             break;
         }
-        axis = Axis::linear(limits, fewer, curves.whole, true);
+        axis = with(fewer);
     }
     if curves.x.is_none() {
         axis.ticks.clear();

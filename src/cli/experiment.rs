@@ -1,0 +1,127 @@
+//! `fedfunnel experiment`
+
+use super::Common;
+use super::options::{DataDirOption, DeviceOptions, print_profile};
+use super::shell::quoted;
+use clap::Args;
+use fedfunnel::experiment::{Experiment, Found, Place, Run, SCALES, check_folder, list};
+use fedfunnel::report::{self, Report, Table, slug, text_table};
+use std::path::PathBuf;
+
+pub const EXAMPLES: &str = "Examples:
+  fedfunnel experiment list                 the figures of the paper, and their names here
+  fedfunnel experiment fig4-mnist-ae --scale smoke --out fig4
+  fedfunnel experiment fig4-mnist-ae --scale smoke --out fig4 --resume
+  fedfunnel experiment fig10-savings-single-decoder --set 'curves=[8,42]'
+
+Ctrl-C finishes the epoch, saves, and says how to go on. smoke ends within a minute on a processor
+and needs no data set; laptop within half an hour; paper is for a GPU.";
+
+/// Arguments of `experiment`.
+#[derive(Args, Debug)]
+pub struct ExperimentArgs {
+    /// list, the name of an experiment, or the path of a spec
+    name: String,
+    /// How much is done [default: laptop]
+    #[arg(long, value_parser = SCALES)]
+    scale: Option<String>,
+    /// Folder for the report and the figures [default: fedfunnel-NAME]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Go on with a run that was left in the middle
+    #[arg(long)]
+    resume: bool,
+    /// Set a field of the spec, such as autoencoder.epochs=50 (repeatable)
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Print the spec with the scale and all settings applied, and run nothing
+    #[arg(long)]
+    print_config: bool,
+    /// Print report.json
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    data_dir: DataDirOption,
+    #[command(flatten)]
+    device: DeviceOptions,
+}
+
+/// Runs an experiment, or lists them.
+pub fn run(common: &Common, args: &ExperimentArgs) -> anyhow::Result<()> {
+    if args.name == "list" {
+        return print_list(args.json);
+    }
+    let experiment = Experiment::load(&args.name, args.scale.as_deref(), &args.set)?;
+    let config = experiment.to_toml()?;
+    if args.print_config {
+        return super::say(config.trim_end());
+    }
+    let out =
+        args.out.clone().unwrap_or_else(|| format!("fedfunnel-{}", slug(&experiment.header().name)).into());
+    check_folder(&out, &config, args.resume)?;
+    if args.resume && Found::look(&out) == Found::Finished {
+        return print_report(&report::load(&out)?, &out, args.json);
+    }
+    let data_dir = args.data_dir.resolve()?;
+    let kind = experiment.kind();
+    kind.check(&data_dir)?;
+    let gpu = if kind.needs_device() { Some(args.device.open()?) } else { None };
+    if let (Some(gpu), false) = (&gpu, common.quiet || args.json) {
+        super::whisper(&format!(
+            "{} on {} ({})",
+            experiment.header().name,
+            gpu.adapter.name,
+            gpu.adapter.driver
+        ));
+    }
+    let command = command(args, &out);
+    let place = Place { gpu: gpu.as_ref(), data_dir: &data_dir, folder: &out, command: &command };
+    let mut bars = common.bars();
+    bars.stop_on_signals()?;
+    let mut run = Run::open(place, &config, &mut bars)?;
+    let report = match kind.run(&mut run) {
+        Ok(report) => Report { configuration: config, ..report },
+        Err(stopped @ fedfunnel::Error::Stopped { .. }) => {
+            super::whisper(&format!("go on with: {command} --resume"));
+            return Err(stopped.into());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    run.finish(&report)?;
+    print_report(&report, &out, args.json)?;
+    gpu.map_or(Ok(()), |gpu| print_profile(&gpu, args.json))
+}
+
+fn print_report(report: &Report, out: &std::path::Path, json: bool) -> anyhow::Result<()> {
+    if json {
+        return super::print_json(report);
+    }
+    for paragraph in &report.answer {
+        super::say(paragraph)?;
+    }
+    for table in report.tables.iter().filter(|table| table.id == "paper") {
+        super::say("")?;
+        super::say(&text_table(table))?;
+    }
+    super::say(&out.join("report.html").display().to_string())
+}
+
+fn print_list(json: bool) -> anyhow::Result<()> {
+    let all = list()?;
+    if json {
+        return super::print_json(&all);
+    }
+    let mut table = Table::new("experiments", "", &["name", "what it shows", "the paper's figures"]);
+    for experiment in all {
+        table.push([experiment.name, experiment.summary, experiment.paper]);
+    }
+    super::say(text_table(&table).trim_end())
+}
+
+/// The command line that repeats the run.
+fn command(args: &ExperimentArgs, out: &std::path::Path) -> String {
+    let scale = args.scale.as_ref().map_or(String::new(), |scale| format!(" --scale {scale}"));
+    let set: String = args.set.iter().map(|s| format!(" --set {}", quoted(s))).collect();
+    let out = quoted(&out.display().to_string());
+    format!("fedfunnel experiment {}{scale}{set} --out {out}", quoted(&args.name))
+}

@@ -1,0 +1,147 @@
+//! `fedfunnel savings`
+
+use super::shell::quoted;
+use clap::{Args, ValueEnum};
+use fedfunnel::federation::{
+    Decoders, Over, Savings, exact_decoder, savings_answer, savings_plot, tell_savings,
+};
+use fedfunnel::report::{html, svg_file, text_plot};
+use fedfunnel::{Error, files};
+use serde::Serialize;
+use std::path::PathBuf;
+
+pub const EXAMPLES: &str = "Examples:
+  fedfunnel savings --parameters 550570 --latent 320 --rounds 40 --collaborators 2
+  fedfunnel savings --parameters 550570 --latent 320 --rounds 8 --collaborators 1000 \\
+      --decoders shared --target-ratio 120 --over collaborators
+  fedfunnel savings --parameters 15910 --latent 32 --rounds 100 --collaborators 10 \\
+      --html savings.html --json
+
+The first is the run that the paper made: its ratio is 0.125, since the decoders cost eight times
+what compression saves in 40 rounds. They pay for themselves after 322.";
+
+/// Arguments of `savings`.
+#[derive(Args, Debug)]
+pub struct SavingsArgs {
+    /// Parameters of the model (P)
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
+    parameters: u64,
+    /// Floats of a code (Z)
+    #[arg(long, value_name = "Z", allow_negative_numbers = true)]
+    latent: u64,
+    /// Parameters of a decoder [default: Z*P + P, one dense layer]
+    #[arg(long, value_name = "D", allow_negative_numbers = true)]
+    decoder_parameters: Option<u64>,
+    /// Rounds (R)
+    #[arg(long, value_name = "R", allow_negative_numbers = true)]
+    rounds: u64,
+    /// Collaborators (C)
+    #[arg(long, value_name = "C", allow_negative_numbers = true)]
+    collaborators: u64,
+    /// Decoders sent to the aggregator: one for all, one for each collaborator, or so many
+    #[arg(long, default_value = "each", value_name = "shared|each|N")]
+    decoders: Decoders,
+    /// Say how many rounds it takes until the uplink is so many times smaller
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    target_ratio: Option<f64>,
+    /// What runs along the plot on the terminal and in --svg
+    #[arg(long, default_value = "rounds")]
+    over: PlotOver,
+    /// Write a page with plots
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write the plot
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Print JSON, and no plot
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum PlotOver {
+    Rounds,
+    Collaborators,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    #[serde(flatten)]
+    savings: Savings,
+    decoders_shipped: u64,
+    target_ratio: Option<f64>,
+    uplink_ratio: f64,
+    both_ways_ratio: f64,
+    break_even_rounds: Option<f64>,
+    break_even_collaborators: Option<f64>,
+    rounds_for_target: Option<f64>,
+}
+
+/// Prints what compression saves.
+pub fn run(args: &SavingsArgs) -> anyhow::Result<()> {
+    let too_many = || {
+        Error::setting("--latent", "a decoder of Z*P + P parameters cannot be counted", "use smaller numbers")
+    };
+    let decoder_parameters = match args.decoder_parameters {
+        Some(given) => given,
+        None => exact_decoder(args.parameters, args.latent).ok_or_else(too_many)?,
+    };
+    let savings = Savings {
+        parameters: args.parameters,
+        latent: args.latent,
+        decoder_parameters,
+        rounds: args.rounds,
+        collaborators: args.collaborators,
+        decoders: args.decoders,
+    };
+    savings.check(|field| format!("--{}", field.replace('_', "-")))?;
+    let target = args.target_ratio;
+    if let Some(target) = target.filter(|target| !(target.is_finite() && *target > 0.0)) {
+        let problem = format!("{target} is no ratio to reach");
+        return Err(Error::setting("--target-ratio", problem, "use a number above 0, such as 120").into());
+    }
+    let over = match args.over {
+        PlotOver::Rounds => Over::Rounds,
+        PlotOver::Collaborators => Over::Collaborators,
+    };
+    let plot = savings_plot(&savings, over, target);
+    if let Some(path) = &args.html {
+        let page = html(&tell_savings(&savings, target, &command(&savings, target, path))?)?;
+        files::write_atomic(path, page.as_bytes())?;
+    }
+    if let Some(path) = &args.svg {
+        files::write_atomic(path, svg_file(&plot)?.as_bytes())?;
+    }
+    if args.json {
+        return super::print_json(&Answer {
+            savings,
+            decoders_shipped: savings.shipped(),
+            target_ratio: target,
+            uplink_ratio: savings.uplink_ratio(),
+            both_ways_ratio: savings.both_ways_ratio(),
+            break_even_rounds: savings.break_even_rounds(),
+            break_even_collaborators: savings.break_even_collaborators(),
+            rounds_for_target: target.and_then(|target| savings.rounds_for(target)),
+        });
+    }
+    for sentence in savings_answer(&savings, target) {
+        super::say(&sentence)?;
+    }
+    super::say("")?;
+    super::say(text_plot(&plot).trim_end())?;
+    for path in args.html.iter().chain(&args.svg) {
+        super::say(&path.display().to_string())?;
+    }
+    Ok(())
+}
+
+/// The command line that repeats it.
+fn command(savings: &Savings, target: Option<f64>, path: &std::path::Path) -> String {
+    let Savings { parameters, latent, decoder_parameters, rounds, collaborators, decoders } = savings;
+    let target = target.map_or(String::new(), |target| format!(" --target-ratio {target}"));
+    format!(
+        "fedfunnel savings --parameters {parameters} --latent {latent} --decoder-parameters {decoder_parameters} \
+         --rounds {rounds} --collaborators {collaborators} --decoders {decoders}{target} --html {}",
+        quoted(&path.display().to_string())
+    )
+}

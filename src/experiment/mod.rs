@@ -1,0 +1,67 @@
+//! The paper's figures, each as one run: a spec, stages that train, and a report that sets our figures
+//! beside the printed ones.
+//!
+//! There is one file for each kind of experiment and one for each stage that several kinds share. A kind
+//! is a struct that is read from TOML ([`Kind`]); the experiments are specs in `models/experiments/`, each
+//! with the three scales `smoke`, `laptop` and `paper` as tables laid over the rest.
+
+mod autoencoder;
+mod classifier;
+mod compressor;
+mod printed;
+mod run;
+mod savings;
+mod spec;
+mod validation;
+
+pub use run::{Found, Place, Run, check_folder};
+pub use spec::{Experiment, Listed, SCALES, list};
+
+use crate::Result;
+use crate::data::DataDir;
+use crate::report::{Report, format};
+use serde::{Deserialize, Serialize};
+
+/// What every experiment has.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// Its name.
+    pub name: String,
+    /// What it shows, in a line.
+    pub summary: String,
+    /// What the paper printed, in a line.
+    pub paper: String,
+}
+
+/// A kind of experiment.
+pub trait Kind {
+    /// Checks all that can be checked without a device.
+    fn check(&self, data_dir: &DataDir) -> Result<()>;
+
+    /// Whether it trains anything.
+    fn needs_device(&self) -> bool {
+        true
+    }
+
+    /// Runs it, or goes on with it.
+    fn run(&self, run: &mut Run<'_>) -> Result<Report>;
+}
+
+/// Facts that every report has: who ran it, on what, for how long.
+fn facts(run: &Run<'_>, seed: Option<u32>) -> Vec<(String, String)> {
+    let mut facts = Vec::new();
+    let mut fact = |name: &str, value: String| facts.push((name.to_string(), value));
+    if let Some(seed) = seed {
+        fact("Seed", seed.to_string());
+    }
+    if let Some(gpu) = run.place.gpu {
+        let adapter = &gpu.adapter;
+        fact("Device", format!("{} ({}, {})", adapter.name, adapter.kind, adapter.backend));
+        fact("Driver", adapter.driver.clone());
+    }
+    fact("fedfunnel", env!("CARGO_PKG_VERSION").to_string());
+    fact("Wall time", format::duration(run.wall()));
+    fact("Method", "Chandar et al., arXiv 2108.05670".into());
+    facts
+}

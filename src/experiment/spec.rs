@@ -1,0 +1,155 @@
+//! The experiments that there are, and how one is read.
+
+use super::{Header, Kind, autoencoder, savings, validation};
+use crate::settings;
+use crate::{Error, Result, files};
+use serde::{Deserialize, Serialize};
+
+/// The scales: within a minute on any machine, within half an hour on a laptop, the whole on a GPU.
+pub const SCALES: [&str; 3] = ["smoke", "laptop", "paper"];
+
+/// The specs that come with the program.
+const BUILT_IN: &[(&str, &str)] = &[
+    ("fig4-mnist-ae", include_str!("../../models/experiments/fig4-mnist-ae.toml")),
+    ("fig5-mnist-validation", include_str!("../../models/experiments/fig5-mnist-validation.toml")),
+    (
+        "fig10-savings-single-decoder",
+        include_str!("../../models/experiments/fig10-savings-single-decoder.toml"),
+    ),
+    (
+        "fig11-savings-many-decoders",
+        include_str!("../../models/experiments/fig11-savings-many-decoders.toml"),
+    ),
+];
+
+/// An experiment, with a scale chosen and all settings applied.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Experiment {
+    /// An autoencoder in training.
+    Autoencoder(autoencoder::AutoencoderExperiment),
+    /// What a classifier makes of reconstructed weights.
+    Validation(validation::ValidationExperiment),
+    /// The formula of the savings.
+    Savings(savings::SavingsExperiment),
+}
+
+/// An experiment in the list.
+#[derive(Clone, Debug, Serialize)]
+pub struct Listed {
+    /// Its name.
+    pub name: String,
+    /// What it shows.
+    pub summary: String,
+    /// What the paper printed.
+    pub paper: String,
+}
+
+/// The experiments that come with the program.
+pub fn list() -> Result<Vec<Listed>> {
+    let names = BUILT_IN.iter().map(|(name, _)| name);
+    names
+        .map(|name| {
+            let Header { name, summary, paper } = Experiment::load(name, None, &[])?.header().clone();
+            Ok(Listed { name, summary, paper })
+        })
+        .collect()
+}
+
+impl Experiment {
+    /// A built-in experiment by its name, or the user's own by its path, at a scale, with `key=value`
+    /// settings applied. A spec without tables for scales is a resolved one; others are run at `laptop`
+    /// by default.
+    pub fn load(name_or_path: &str, scale: Option<&str>, values: &[String]) -> Result<Self> {
+        let (text, origin) = settings::find(BUILT_IN, "experiment", name_or_path)?;
+        let mut root: toml::Table = files::parse_toml(&text, &origin)?;
+        let mut scales: Vec<_> =
+            SCALES.iter().filter_map(|scale| root.remove(*scale).map(|table| (*scale, table))).collect();
+        if scales.is_empty() {
+            if let Some(scale) = scale {
+                let problem = format!("{name_or_path} has no table `{scale}`");
+                return Err(Error::setting("--scale", problem, "leave it out, or add that table"));
+            }
+            return settings::parse(&text, &origin, values);
+        }
+        let wanted = scale.unwrap_or("laptop");
+        let place = scales.iter().position(|(name, _)| *name == wanted).ok_or_else(|| {
+            let there: Vec<_> = scales.iter().map(|(name, _)| *name).collect();
+            let problem = format!("{name_or_path} has no table `{wanted}`");
+            Error::setting("--scale", problem, format!("use {}", there.join(", ")))
+        })?;
+        match scales.swap_remove(place).1 {
+            toml::Value::Table(table) => settings::merge(&mut root, table),
+            _ => {
+                let field = format!("{}: {wanted}", origin.display());
+                return Err(Error::setting(field, "it is no table", format!("write [{wanted}]")));
+            }
+        }
+        // What is wrong with the spec itself is not blamed on a setting.
+        root.clone().try_into::<Self>().map_err(|error| {
+            let (problem, mend) = files::toml_problem(&error);
+            Error::setting(origin.display().to_string(), problem, mend)
+        })?;
+        settings::with_settings(&root, values)
+    }
+
+    /// The spec as TOML, every default filled in.
+    pub fn to_toml(&self) -> Result<String> {
+        settings::to_toml(self)
+    }
+
+    /// What it is.
+    pub fn header(&self) -> &Header {
+        match self {
+            Self::Autoencoder(spec) => &spec.about,
+            Self::Validation(spec) => &spec.about,
+            Self::Savings(spec) => &spec.about,
+        }
+    }
+
+    /// What runs it.
+    pub fn kind(&self) -> &dyn Kind {
+        match self {
+            Self::Autoencoder(spec) => spec,
+            Self::Validation(spec) => spec,
+            Self::Savings(spec) => spec,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_experiment_is_whole_at_every_scale_and_reads_back() {
+        for (name, _) in BUILT_IN {
+            for scale in SCALES {
+                let spec = Experiment::load(name, Some(scale), &[]).unwrap();
+                assert_eq!(spec.header().name, *name);
+                let folder = tempfile::tempdir().unwrap();
+                let path = folder.path().join("printed.toml");
+                std::fs::write(&path, spec.to_toml().unwrap()).unwrap();
+                assert_eq!(Experiment::load(path.to_str().unwrap(), None, &[]).unwrap(), spec);
+            }
+        }
+        assert_eq!(list().unwrap().len(), BUILT_IN.len());
+    }
+
+    #[test]
+    fn wrong_names_scales_and_keys_are_answered_with_the_nearest() {
+        let load = |name: &str, scale: Option<&str>, set: &[&str]| {
+            Experiment::load(name, scale, &set.iter().map(|s| s.to_string()).collect::<Vec<_>>())
+                .unwrap_err()
+                .to_string()
+        };
+        assert!(load("fig4-mnist", None, &[]).contains("did you mean fig4-mnist-ae?"));
+        assert!(load("fig4-mnist-ae", Some("huge"), &[]).contains("use smoke, laptop, paper"));
+        let said = load("fig4-mnist-ae", None, &["autoencoder.epoch=3"]);
+        assert!(
+            said.contains("did you mean `epochs`?") && said.starts_with("--set autoencoder.epoch=3"),
+            "{said}"
+        );
+        assert!(load("fig4-mnist-ae", None, &["sede=3"]).contains("did you mean `seed`?"));
+    }
+}

@@ -1,0 +1,118 @@
+//! Plots for the terminal, in characters.
+
+use super::Plot;
+use super::plot::axis::Axis;
+use super::plot::curves::Curves;
+
+/// Characters across and lines down, the axes not counted.
+const COLUMNS: usize = 64;
+const LINES: usize = 16;
+
+/// What the curves are drawn with, in their order.
+const MARKS: [char; 8] = ['*', 'o', '+', 'x', '#', '@', '%', '='];
+
+/// The plot as lines of plain text: title, curves between two axes, legend.
+pub fn text_plot(plot: &Plot) -> String {
+    let curves = Curves::new(plot);
+    let (Some(x_limits), Some(y_limits)) = (curves.x, curves.y) else {
+        return format!("{}\n(nothing to draw)\n", plot.title);
+    };
+    let x = match plot.x_log {
+        true => Axis::logarithmic(x_limits, 6, true),
+        false => Axis::linear(x_limits, 6, curves.whole, true),
+    };
+    let y = match plot.y_log {
+        true => Axis::logarithmic(y_limits, 5, false),
+        false => Axis::linear(y_limits, 5, false, curves.y_fixed),
+    };
+    let column = |at: f64| (at * (COLUMNS - 1) as f64).round() as usize;
+    let line = |at: f64| ((1.0 - at) * (LINES - 1) as f64).round() as usize;
+    let mut grid = vec![[' '; COLUMNS]; LINES];
+    // The first curve is the subject and is drawn over the others.
+    for (place, curve) in curves.curves.iter().enumerate().rev() {
+        for run in &curve.runs {
+            let wanted = |point: &(f64, f64)| x.position(point.0) * (COLUMNS - 1) as f64;
+            let heights = (0..COLUMNS).filter_map(|across| {
+                let at = y.position(value_at(run, across as f64, wanted)?);
+                (0.0..=1.0).contains(&at).then(|| (across, line(at)))
+            });
+            for (across, down) in heights {
+                grid[down][across] = MARKS[place % MARKS.len()];
+            }
+        }
+    }
+    let gutter = y.ticks.iter().map(|(_, label)| label.chars().count()).max().unwrap_or(0);
+    let mut text = format!("{}\n{}\n", plot.title, plot.y_label);
+    for (down, row) in grid.iter().enumerate() {
+        let tick = y.ticks.iter().find(|(at, _)| (0.0..=1.0).contains(at) && line(*at) == down);
+        let label = tick.map_or("", |(_, label)| label);
+        let row: String = row.iter().collect();
+        text += format!("{label:>gutter$} |{}", row).trim_end();
+        text.push('\n');
+    }
+    text += &format!("{:>gutter$} +{}\n", "", "-".repeat(COLUMNS));
+    text += &format!("{:>gutter$}  {}\n", "", tick_line(&x, column));
+    text += &format!("{:>gutter$}  {}\n", "", plot.x_label);
+    for (place, curve) in curves.curves.iter().enumerate().filter(|(_, curve)| !curve.name.is_empty()) {
+        text += &format!("{:>gutter$}  {} {}\n", "", MARKS[place % MARKS.len()], curve.name);
+    }
+    text
+}
+
+/// The curve's height at a column, between its points; None beyond its ends.
+fn value_at(run: &[(f64, f64)], across: f64, column: impl Fn(&(f64, f64)) -> f64) -> Option<f64> {
+    if let Some(point) = run.iter().find(|point| (column(point) - across).abs() <= 0.5) {
+        return Some(point.1);
+    }
+    run.windows(2).find_map(|pair| {
+        let (from, to) = (column(&pair[0]), column(&pair[1]));
+        let within = from <= across && across <= to && from < to;
+        within.then(|| pair[0].1 + (pair[1].1 - pair[0].1) * (across - from) / (to - from))
+    })
+}
+
+/// The labels of the x axis under their places, as many as fit.
+fn tick_line(x: &Axis, column: impl Fn(f64) -> usize) -> String {
+    let mut text = String::new();
+    for (at, label) in x.ticks.iter().filter(|(at, _)| (0.0..=1.0).contains(at)) {
+        let start = column(*at).saturating_sub(label.chars().count() / 2);
+        let length = text.chars().count();
+        if length == 0 || start > length {
+            text += &" ".repeat(start.saturating_sub(length));
+            text += label;
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Series, Style};
+    use super::*;
+
+    #[test]
+    fn a_rising_line_rises_and_has_its_axes() {
+        let points = (0..=100).map(|x| (f64::from(x), f64::from(x) / 10.0)).collect();
+        let plot = Plot::new("p", "A line", "Round", "Ratio").with(Series::new("up", Style::Solid, points));
+        let text = text_plot(&plot);
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!((lines[0], lines[1]), ("A line", "Ratio"));
+        assert!(lines[2].starts_with("10 |") && lines[2].len() == COLUMNS + 4, "{text}");
+        assert!(lines[17].starts_with(" 0 |*"), "{text}");
+        assert!(text.contains("* up") && text.contains("Round"), "{text}");
+        // A curve that falls is not the same picture: the check above can fail.
+        let points = (0..=100).map(|x| (f64::from(x), 10.0 - f64::from(x) / 10.0)).collect();
+        let plot = Plot::new("p", "A line", "Round", "Ratio").with(Series::new("down", Style::Solid, points));
+        assert!(text_plot(&plot).lines().nth(2).unwrap().len() < COLUMNS);
+    }
+
+    #[test]
+    fn hard_data_do_not_panic() {
+        for points in [vec![], vec![(f64::NAN, 1.0)], vec![(1.0, 1.0)], vec![(1.0, 0.0), (1.0, 5.0)]] {
+            for (x_log, y_log) in [(false, false), (true, true)] {
+                let series = Series::new("s", Style::Points, points.clone());
+                text_plot(&Plot { x_log, y_log, ..Plot::new("p", "P", "x", "y").with(series) });
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! A report as files in a run's folder, and back.
+
+use super::page::plot_csv;
+use super::{Report, html, slug, svg_file};
+use crate::{Error, Result, files};
+use std::path::Path;
+
+/// The report as data: what the others are made of.
+const DATA: &str = "report.json";
+
+/// Writes `report.json`, for each plot `plots/ID.svg` and `plots/ID.csv`, and `report.html`.
+pub fn save(report: &Report, folder: &Path) -> Result<()> {
+    let data = serde_json::to_vec_pretty(report).map_err(|e| {
+        Error::device(
+            format!("a report could not be written: {e}"),
+            "this is a fault of fedfunnel; report it",
+        )
+    })?;
+    files::write_atomic(&folder.join(DATA), &data)?;
+    for plot in &report.plots {
+        let path = folder.join("plots").join(slug(&plot.id));
+        files::write_atomic(&path.with_extension("svg"), svg_file(plot)?.as_bytes())?;
+        files::write_atomic(&path.with_extension("csv"), plot_csv(plot).as_bytes())?;
+    }
+    files::write_atomic(&folder.join("report.html"), html(report)?.as_bytes())
+}
+
+/// Reads the report of a run.
+pub fn load(folder: &Path) -> Result<Report> {
+    let path = folder.join(DATA);
+    let bytes = std::fs::read(&path).map_err(|source| match source.kind() {
+        std::io::ErrorKind::NotFound => Error::file(
+            folder,
+            format!("there is no {DATA} in it"),
+            "name the folder of a run: what fedfunnel simulate or experiment got as --out",
+        ),
+        _ => Error::io("read", &path)(source),
+    })?;
+    serde_json::from_slice(&bytes)
+        .map_err(|e| Error::file(&path, format!("it is no report ({e})"), "make it again by running the run"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Plot, Series, Style};
+    use super::*;
+
+    #[test]
+    fn what_is_saved_is_read_and_saved_again_to_the_byte() {
+        let folder = tempfile::tempdir().unwrap();
+        let series = Series::new("s", Style::Solid, vec![(1.0, 0.1 + 0.2), (2.0, f64::NAN)]);
+        let report = Report {
+            title: "t".into(),
+            plots: vec![Plot::new("a plot", "P", "x", "y").with(series)],
+            ..Report::default()
+        };
+        save(&report, folder.path()).unwrap();
+        let files = ["report.json", "report.html", "plots/a-plot.svg", "plots/a-plot.csv"];
+        let read = || files.map(|name| std::fs::read(folder.path().join(name)).unwrap());
+        let before = read();
+        save(&load(folder.path()).unwrap(), folder.path()).unwrap();
+        assert_eq!(before, read());
+        assert!(String::from_utf8_lossy(&before[3]).contains("0.30000000000000004"));
+    }
+
+    #[test]
+    fn a_folder_without_a_report_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let said = load(folder.path()).unwrap_err().to_string();
+        assert!(said.contains("no report.json"), "{said}");
+        std::fs::write(folder.path().join("report.json"), "[1").unwrap();
+        assert!(load(folder.path()).unwrap_err().to_string().contains("it is no report"));
+    }
+}
