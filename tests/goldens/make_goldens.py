@@ -53,10 +53,10 @@ OPTIMIZERS = {
 }
 
 
-def bits(count, replica, tensor, seed):
-    """The first word of pcg4d for each of the first `count` elements; numpy's uint32 arrays wrap as WGSL's do."""
+def bits(count, replica, tensor, seed, first=0):
+    """The first word of pcg4d for each of `count` elements from `first` on; numpy's uint32 arrays wrap as WGSL's do."""
     words = numpy.empty((4, count), numpy.uint32)
-    words[0] = numpy.arange(count, dtype=numpy.uint32)
+    words[0] = numpy.arange(first, first + count, dtype=numpy.uint32)
     words[1:] = numpy.array([[replica], [tensor], [seed]], numpy.uint32)
     words = words * numpy.uint32(1664525) + numpy.uint32(1013904223)
     x, y, z, w = words
@@ -70,10 +70,11 @@ def bits(count, replica, tensor, seed):
     return x
 
 
-def uniform(shape, tensor, bound, seed=SEED):
+def uniform(shape, tensor, bound, seed=SEED, first=0):
     """float32 values in [-bound, bound), of one rounding each, as the kernels make them."""
     bound = numpy.float32(bound)
-    centred = (bits(int(numpy.prod(shape)), 0, tensor, seed) >> numpy.uint32(8)).astype(numpy.int32) - 8388608
+    words = bits(int(numpy.prod(shape)), 0, tensor, seed, first)
+    centred = (words >> numpy.uint32(8)).astype(numpy.int32) - 8388608
     return (centred.astype(numpy.float32) * (bound / numpy.float32(8388608))).reshape(shape)
 
 
