@@ -4,6 +4,7 @@
 //! skips: without an adapter the tests fail, and say which package provides one.
 
 mod augment;
+mod autoencoder;
 mod conv;
 mod dense;
 mod elementwise;

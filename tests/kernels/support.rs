@@ -8,7 +8,8 @@ use std::sync::OnceLock;
 /// The smallest binding limit there is: tensors of a few thousand rows are cut into shards.
 pub const SMALL_BINDING: u64 = 64 << 10;
 
-fn open(max_binding_bytes: Option<u64>) -> Gpu {
+/// The adapter with tensors cut to a size of one's own.
+pub fn open(max_binding_bytes: Option<u64>) -> Gpu {
     static QUIET: OnceLock<()> = OnceLock::new();
     // SAFETY: only a driver would read these variables behind Rust's back, and every device of this
     // binary is opened here, after this.

@@ -1,0 +1,111 @@
+//! An autoencoder in one shard, in six and in 37 uneven ones is trained to the same weights and losses.
+
+use super::*;
+
+const SNAPSHOTS: usize = 9;
+const EPOCHS: usize = 4;
+const SHARDS: [usize; 3] = [1, 6, 37];
+
+/// Widths of a funnel, and replicas.
+const CASES: &[(&[usize], usize)] = &[
+    (&[18_415, 32, 18_415], 1),
+    (&[12_301, 64, 32, 64, 12_301], 3),
+    // The kernels of other widths: by four columns, and by one.
+    (&[18_415, 36, 18_415], 1),
+    (&[20_101, 30, 20_101], 1),
+];
+
+/// Each rule, and how closely shards have to agree under it.
+///
+/// The first layer's sums over its rows end where a shard does, and so are rounded otherwise: on lavapipe codes of
+/// 18,415 terms in 1, 6 and 37 shards lie within 1.3e-6 of the f64 twin and as far from each other. Given the codes of
+/// the cut run, the run in one shard has the same decoder after a step to the last bit, so that this is all that
+/// shards change. Adam divides a gradient by its own size and epsilon, and makes that larger where a gradient nearly
+/// cancels. Of the first case, the worst weight over the `Strict` limit: 188 with PyTorch's epsilon of 1e-8, 2.0 with 1e-5,
+/// 0.35 with 1e-4, 0.16 with 1e-3. So `Strict` is asked for with 1e-4, and with 1e-8 `Permissive`. SGD is at a rate
+/// under which losses fall: at 10 they rise to 80, and with them the rounding of shards and of other kernels alike.
+fn rules() -> [(Optimizer, Tolerance); 4] {
+    let with = |kind, lr, weight_decay| Optimizer { kind, lr, weight_decay, ..Default::default() };
+    let [adam, adamw] = [with(OptimizerKind::Adam, 1e-3, 0.0), with(OptimizerKind::AdamW, 1e-3, 0.5)];
+    [
+        (Optimizer { epsilon: 1e-4, ..adam }, Tolerance::Strict),
+        (Optimizer { epsilon: 1e-4, ..adamw }, Tolerance::Strict),
+        (with(OptimizerKind::Sgd, 0.3, 1e-3), Tolerance::Strict),
+        (adam, Tolerance::Permissive),
+    ]
+}
+
+/// The smallest binding that cuts both wide matrices into so many shards: a row and its bias side by side,
+/// and room for the other side's biases and for padding, as `ParameterPlan` lays them out.
+fn binding(widths: &[usize], replicas: usize, shards: usize) -> Option<u64> {
+    let (rows, columns) = (widths[0], widths[1]);
+    let row = (columns + 1) * replicas * 4;
+    let spare = (columns.next_multiple_of(4) + 4) * replicas * 4;
+    (shards > 1).then_some((rows.div_ceil(shards) * row + spare) as u64)
+}
+
+/// Snapshots `[R][S][P]`; `spoil` gets the first of them.
+fn snapshots(width: usize, replicas: usize, spoil: impl Fn(&mut [f32])) -> Vec<Vec<Vec<f32>>> {
+    let mut all: Vec<Vec<Vec<f32>>> = (0..replicas)
+        .map(|replica| {
+            // One collaborator has fewer than the others.
+            let count = SNAPSHOTS - usize::from(replica == 1);
+            (0..count).map(|row| values(width, (40 + 20 * replica + row) as u32)).collect()
+        })
+        .collect();
+    spoil(&mut all[0][0]);
+    all
+}
+
+fn train(
+    gpu: &Gpu,
+    (widths, replicas): (&[usize], usize),
+    optimizer: Optimizer,
+    batch: Option<usize>,
+    spoil: impl Fn(&mut [f32]),
+) -> (Outcome, usize) {
+    let all = snapshots(widths[0], replicas, spoil);
+    let rows: Vec<Vec<&[f32]>> = all.iter().map(|own| own.iter().map(Vec::as_slice).collect()).collect();
+    let settings = TrainerSettings { optimizer, batch, seed: 7 };
+    let mut trainer = Trainer::new(gpu, &spec(widths, ""), &rows, &[], settings).unwrap();
+    let mut losses = Vec::new();
+    for _ in 0..EPOCHS {
+        trainer.train(1, &mut |_| ()).unwrap();
+        losses.push(trainer.take_losses(1).unwrap().iter().map(|&loss| loss as f32).collect());
+    }
+    let parameters = &trainer.network().parameters;
+    let tensors = parameters.tensors.iter().map(|t| (t.name.clone(), t.len())).collect();
+    let outcome = Outcome { tensors, parameters: parameters.read(gpu).unwrap(), losses };
+    (outcome, parameters.arenas.len())
+}
+
+#[test]
+fn shards_change_nothing() {
+    for &(widths, replicas) in CASES {
+        let [one, six, many] = SHARDS.map(|shards| support::open(binding(widths, replicas, shards)));
+        for (optimizer, tolerance) in rules() {
+            for batch in [None, Some(4)] {
+                let what = format!(
+                    "{widths:?} x {replicas}, {:?}, epsilon {:e}, batch {batch:?}",
+                    optimizer.kind, optimizer.epsilon
+                );
+                let run = |gpu| train(gpu, (widths, replicas), optimizer, batch, |_| ());
+                let (whole, arenas) = run(&one);
+                assert_eq!(arenas, 1, "{what}");
+                for (gpu, shards) in [(&six, 6), (&many, 37)] {
+                    let (cut, arenas) = run(gpu);
+                    // An arena for each shard; small layers lie behind the last, or take one more.
+                    assert!(arenas >= 2 * shards - 1, "{what}: {arenas} arenas for {shards} shards");
+                    let found = cut.disagreements(&whole, tolerance);
+                    assert!(found.is_empty(), "{what} in {shards} shards: {found:#?}");
+                }
+                // The control: where two values beside a boundary change places in one snapshot, it fails.
+                let row = widths[0].div_ceil(37);
+                let (spoilt, _) =
+                    train(&many, (widths, replicas), optimizer, batch, |x| x.swap(row - 1, row));
+                let found = spoilt.disagreements(&whole, tolerance);
+                assert!(!found.is_empty(), "{what} passes with a boundary off by one");
+            }
+        }
+    }
+}
