@@ -4,10 +4,11 @@ mod pca;
 mod small;
 
 use super::Common;
+use super::memory::MemoryOptions;
 use super::options::{DataDirOption, DeviceOptions, print_profile};
 use clap::{Args, Subcommand};
 use fedfunnel::codec::autoencoder::{
-    AutoencoderFile, Costs, CurvePoint, MAX_FILE_BYTES, Pace, Trainer, TrainerSettings, evaluate,
+    AutoencoderFile, Costs, CurvePoint, MAX_FILE_BYTES, Pace, Trainer, TrainerSettings, Training, evaluate,
     save_autoencoder, train_with_curve,
 };
 use fedfunnel::model::{
@@ -32,6 +33,7 @@ const TRAIN_EXAMPLES: &str = "Examples:
   fedfunnel autoencoder train --snapshots run/snapshots.safetensors --model ae-mnist \\
       --space small --out small
   fedfunnel autoencoder train --snapshots run/snapshots.safetensors --model ae-mnist --hidden 64 --out deep
+  fedfunnel autoencoder train --snapshots run/snapshots.safetensors --model ae-mnist --plan --out ae
   fedfunnel autoencoder train --snapshots run/snapshots.safetensors --model ae-conv-mnist --out conv
   fedfunnel autoencoder train --snapshots cnn/snapshots.safetensors --model ae-cifar10 \\
       --layer-rates encoder=1e-7,decoder=3e-3 --epochs 60 --out wide";
@@ -137,6 +139,8 @@ pub struct TrainArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    memory: MemoryOptions,
+    #[command(flatten)]
     device: DeviceOptions,
 }
 
@@ -197,9 +201,15 @@ fn train(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     let gpu = args.device.open()?;
     let settings = TrainerSettings { optimizer, batch: args.batch, seed: args.seed };
     if args.space == small::Space::Small {
+        args.memory.refuse()?;
         return small::train(common, args, &gpu, &spec, (&snapshots.model, &train, &held_out), settings);
     }
-    let mut trainer = Trainer::new(&gpu, &spec, &[train], &[held_out], settings)?;
+    let (train, held_out) = ([train], [held_out]);
+    let training = Training { spec: &spec, train: &train, held_out: &held_out, settings };
+    if !args.memory.allow(&gpu, &training, args.json)? {
+        return Ok(());
+    }
+    let mut trainer = Trainer::new(&gpu, &spec, &train, &held_out, settings)?;
     let mut metrics = JsonLines::create(args.out.join("metrics.jsonl"))?;
     let mut last = None;
     let mut bars = common.bars();

@@ -5,6 +5,7 @@ mod bars;
 mod data;
 mod devices;
 mod experiment;
+mod memory;
 mod options;
 mod report;
 mod savings;

@@ -86,9 +86,12 @@ pub fn print_profile(gpu: &Gpu, json: bool) -> anyhow::Result<()> {
             counted(kernel.operations, &|rate| format!("{rate:.1}"), kernel.total),
         ]);
     }
+    let peak = format!("peak memory of the device: {}", format::bytes(gpu.peak_memory().bytes));
     if json {
         whisper(&text_table(&table));
+        whisper(&peak);
         return Ok(());
     }
-    say(&text_table(&table))
+    say(&text_table(&table))?;
+    say(&peak)
 }

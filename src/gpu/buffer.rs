@@ -1,18 +1,47 @@
 //! Buffers, and tensors cut into shards.
 
+use super::account::Account;
 use super::{Gpu, RowRange, split_rows};
 use crate::{Error, Result};
+use std::sync::Arc;
 
 /// Memory on the device. Cloning it clones the handle.
 #[derive(Clone, Debug)]
 pub struct Buffer {
-    pub(super) raw: wgpu::Buffer,
+    pub(super) memory: Arc<Memory>,
     elements: usize,
 }
 
+/// The memory itself, which the account hears of for as long as anybody holds it.
+#[derive(Debug)]
+pub(super) struct Memory {
+    pub raw: wgpu::Buffer,
+    label: String,
+    bytes: u64,
+    account: Arc<Account>,
+}
+
+impl Memory {
+    pub fn new(raw: wgpu::Buffer, label: &str, bytes: u64, account: &Arc<Account>) -> Self {
+        account.take(label, bytes);
+        Self { raw, label: label.into(), bytes, account: account.clone() }
+    }
+
+    /// What it was asked to be; in a rehearsal less than that is really there.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        self.account.give_back(&self.label, self.bytes);
+    }
+}
+
 impl Buffer {
-    pub(super) fn new(raw: wgpu::Buffer, elements: usize) -> Self {
-        Self { raw, elements }
+    pub(super) fn new(memory: Memory, elements: usize) -> Self {
+        Self { memory: Arc::new(memory), elements }
     }
 
     /// How many 32-bit elements were asked for (the memory itself is padded to 16 bytes).
@@ -103,13 +132,37 @@ impl Tensor {
         let lines = self.replicas * self.batch;
         let mut values = vec![0.0; lines * self.width];
         for shard in &self.shards {
-            let part: Vec<f32> = gpu.read(&shard.buffer)?;
+            // Memory that is reused may be longer.
+            let part: Vec<f32> = gpu.read_part(&shard.buffer, 0, lines * shard.range.len)?;
             for (line, row) in part.chunks_exact(shard.range.len).enumerate() {
                 let start = line * self.width + shard.range.start;
                 values[start..start + shard.range.len].copy_from_slice(row);
             }
         }
         Ok(values)
+    }
+
+    /// The first `batch` lines of each replica's memory as a tensor of its own, for values that are needed at other
+    /// times. `None` where they do not fit.
+    pub fn reused(&self, batch: usize, ranges: &[RowRange]) -> Option<Self> {
+        (batch <= self.batch && self.ranges() == ranges).then(|| Self { batch, ..self.clone() })
+    }
+
+    /// Reads it back in blocks of neighbours of one line and hands each out with its line of the R x B and its
+    /// first column, lines and columns in order within a shard.
+    pub fn read_blocks(&self, gpu: &Gpu, mut take: impl FnMut(usize, usize, &[f32])) -> Result<()> {
+        let lines = self.replicas * self.batch;
+        for TensorShard { buffer, range } in &self.shards {
+            let together = (gpu.block_bytes() as usize / (4 * range.len)).max(1);
+            for first in (0..lines).step_by(together) {
+                let now = together.min(lines - first);
+                let values: Vec<f32> = gpu.read_part(buffer, first * range.len, now * range.len)?;
+                for (place, block) in values.chunks_exact(range.len).enumerate() {
+                    take(first + place, range.start, block);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The ranges of its shards.

@@ -1,5 +1,8 @@
 //! An opened adapter: memory, kernels, transfers.
 
+use super::account::{Account, MemoryUse};
+use super::buffer::Memory;
+use super::capacity::{self, Capacity};
 use super::kernel::{Compiled, Registry};
 use super::profile::Timestamps;
 use super::{AdapterSummary, Buffer, DeviceChoice, Dispatch, Grid, Immediates, Kernel, Profile, Recorder};
@@ -26,6 +29,23 @@ const SMALLEST_BINDING: u64 = 64 << 10;
 /// Written bytes that wgpu may hold a copy of in host memory. It keeps one until something is submitted.
 const MOST_WRITTEN: u64 = 32 << 20;
 
+/// Most bytes that are read back or written at a time where there is a choice.
+const BLOCK_BYTES: u64 = 32 << 20;
+
+/// What the account calls written values that the device has not taken over yet.
+const WRITES: &str = "writes on their way";
+
+/// Something that went wrong on the device.
+#[derive(Clone, Debug)]
+enum Fault {
+    /// One call did.
+    Error(String),
+    /// It has too little memory.
+    Memory,
+    /// It is gone, and whatever is asked of it from now on fails.
+    Lost(String),
+}
+
 /// An open device.
 #[derive(Debug)]
 pub struct Gpu {
@@ -34,11 +54,16 @@ pub struct Gpu {
     /// What it is.
     pub adapter: AdapterSummary,
     max_binding_bytes: u64,
+    /// What the device has of its own.
+    memory_bytes: Option<u64>,
     checked: bool,
-    registry: Registry,
+    registry: Arc<Registry>,
     /// The first thing that went wrong outside a call that could return it.
-    fault: Arc<Mutex<Option<String>>>,
-    staging: Mutex<Option<wgpu::Buffer>>,
+    fault: Arc<Mutex<Option<Fault>>>,
+    staging: Mutex<Option<Memory>>,
+    account: Arc<Account>,
+    /// Whether sizes are counted and nothing is allocated or run.
+    rehearsal: bool,
     /// Bytes that were written since the device last took them over.
     written: AtomicU64,
     pub(super) timestamps: Option<Timestamps>,
@@ -61,7 +86,8 @@ impl Gpu {
             label: Some("fedfunnel"),
             required_features: features,
             required_limits: adapter.limits(),
-            memory_hints: wgpu::MemoryHints::Performance,
+            // Memory is taken once and in large pieces; small blocks leave less of it unused.
+            memory_hints: wgpu::MemoryHints::MemoryUsage,
             ..Default::default()
         }))
         .map_err(|e| {
@@ -79,15 +105,19 @@ impl Gpu {
             None => summary.max_binding_bytes,
         };
         let fault = Arc::new(Mutex::new(None));
-        let remember = |fault: &Arc<Mutex<Option<String>>>, text: String| {
-            fault.lock().unwrap_or_else(|e| e.into_inner()).get_or_insert(text);
-        };
         let seen = fault.clone();
-        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| remember(&seen, error.to_string())));
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            seen.lock().unwrap_or_else(|e| e.into_inner()).get_or_insert(match error {
+                wgpu::Error::OutOfMemory { .. } => Fault::Memory,
+                other => Fault::Error(other.to_string()),
+            });
+        }));
         let seen = fault.clone();
-        device.set_device_lost_callback(move |reason, message| {
-            if reason != wgpu::DeviceLostReason::Destroyed {
-                remember(&seen, format!("the device was lost: {message}"));
+        device.set_device_lost_callback(move |_, message| {
+            // A device that runs out of memory is lost too; the cause is what helps.
+            let mut seen = seen.lock().unwrap_or_else(|e| e.into_inner());
+            if !matches!(*seen, Some(Fault::Memory)) {
+                *seen = Some(Fault::Lost(message));
             }
         });
         let timestamps = options.profile.then(|| Timestamps::new(&device, &queue));
@@ -96,13 +126,84 @@ impl Gpu {
             queue,
             adapter: summary,
             max_binding_bytes,
+            memory_bytes: capacity::device_bytes(&adapter),
             checked: options.checked,
-            registry: Registry::default(),
+            registry: Arc::default(),
             fault,
             staging: Mutex::new(None),
+            account: Arc::default(),
+            rehearsal: false,
             written: AtomicU64::new(0),
             timestamps,
         })
+    }
+
+    /// The same device, on which whatever is done is counted and not done: buffers are as large as one vector,
+    /// writes and dispatches go nowhere, and what is read is zeros. So the code that takes memory also says,
+    /// beforehand, how much it will take.
+    pub fn rehearsal(&self) -> Self {
+        Self {
+            device: self.device.clone(),
+            queue: self.queue.clone(),
+            adapter: self.adapter.clone(),
+            max_binding_bytes: self.max_binding_bytes,
+            memory_bytes: self.memory_bytes,
+            checked: self.checked,
+            registry: self.registry.clone(),
+            fault: self.fault.clone(),
+            staging: Mutex::new(None),
+            account: Arc::default(),
+            rehearsal: true,
+            written: AtomicU64::new(0),
+            timestamps: None,
+        }
+    }
+
+    pub(super) fn is_rehearsal(&self) -> bool {
+        self.rehearsal
+    }
+
+    /// How much memory there is.
+    pub fn capacity(&self) -> Capacity {
+        let shared = self.adapter.is_cpu() || self.adapter.kind == "integrated";
+        Capacity { device: self.memory_bytes, host: capacity::host_bytes(), shared }
+    }
+
+    /// What lies in the device's memory now.
+    pub fn memory(&self) -> MemoryUse {
+        self.account.now()
+    }
+
+    /// What lay there when it was most.
+    pub fn peak_memory(&self) -> MemoryUse {
+        self.account.peak()
+    }
+
+    /// Gives the device up, as a driver that resets it does: for tests of what happens then.
+    #[doc(hidden)]
+    pub fn lose(&self) {
+        self.device.destroy();
+    }
+
+    /// How much to read back or write at a time where there is a choice: a part of a binding, so that tests
+    /// with small ones reach several blocks.
+    pub fn block_bytes(&self) -> u64 {
+        BLOCK_BYTES.min(self.max_binding_bytes / 4)
+    }
+
+    fn allocate(&self, label: &str, bytes: u64, usage: wgpu::BufferUsages) -> Memory {
+        let raw = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(label),
+            size: if self.rehearsal { 16 } else { bytes },
+            usage,
+            mapped_at_creation: false,
+        });
+        Memory::new(raw, label, bytes, &self.account)
+    }
+
+    /// The device has been given all that was written.
+    pub(super) fn writes_are_taken(&self) {
+        self.account.give_back(WRITES, self.written.swap(0, Ordering::Relaxed));
     }
 
     /// Most bytes that one binding may have: what tensors are cut to.
@@ -134,14 +235,10 @@ impl Gpu {
                 "use a smaller batch, fewer collaborators at a time, or a larger --max-binding-bytes",
             ));
         }
-        let raw = self.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some(label),
-            size: bytes,
-            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+        let memory = self.allocate(label, bytes, usage);
         self.check()?;
-        Ok(Buffer::new(raw, elements))
+        Ok(Buffer::new(memory, elements))
     }
 
     /// A buffer holding `values`.
@@ -156,17 +253,20 @@ impl Gpu {
         let bytes: &[u8] = bytemuck::cast_slice(values);
         let mut at = start as u64 * 4;
         for part in bytes.chunks(MOST_WRITTEN as usize) {
-            if part.len().is_multiple_of(4) {
-                self.queue.write_buffer(&buffer.raw, at, part);
+            if self.rehearsal {
+                // Counted below.
+            } else if part.len().is_multiple_of(4) {
+                self.queue.write_buffer(&buffer.memory.raw, at, part);
             } else {
                 let mut padded = part.to_vec();
                 padded.resize(part.len().next_multiple_of(4), 0);
-                self.queue.write_buffer(&buffer.raw, at, &padded);
+                self.queue.write_buffer(&buffer.memory.raw, at, &padded);
             }
             at += part.len() as u64;
+            self.account.take(WRITES, part.len() as u64);
             if self.written.fetch_add(part.len() as u64, Ordering::Relaxed) >= MOST_WRITTEN {
-                self.written.store(0, Ordering::Relaxed);
                 let submission = self.queue.submit(None);
+                self.writes_are_taken();
                 // A device that is lost says so to whatever waits for its results.
                 let _ = self
                     .device
@@ -188,18 +288,19 @@ impl Gpu {
         let bytes = count as u64 * 4;
         // The staging buffer is out of its place while it is mapped: after a failure a new one is made.
         let mut place = self.staging.lock().unwrap_or_else(|e| e.into_inner());
-        let staging = place.take().filter(|staging| staging.size() >= bytes).unwrap_or_else(|| {
-            self.device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("readback"),
-                size: bytes.next_power_of_two().min(self.device.limits().max_buffer_size).max(bytes),
-                usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-                mapped_at_creation: false,
-            })
+        let staging = place.take().filter(|staging| staging.bytes() >= bytes).unwrap_or_else(|| {
+            let size = bytes.next_power_of_two().min(self.device.limits().max_buffer_size).max(bytes);
+            self.allocate("readback", size, wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST)
         });
+        if self.rehearsal {
+            *place = Some(staging);
+            return Ok(vec![T::zeroed(); count]);
+        }
         let mut encoder = self.device.create_command_encoder(&Default::default());
-        encoder.copy_buffer_to_buffer(&buffer.raw, start as u64 * 4, &staging, 0, bytes);
+        encoder.copy_buffer_to_buffer(&buffer.memory.raw, start as u64 * 4, &staging.raw, 0, bytes);
         self.queue.submit([encoder.finish()]);
-        let slice = staging.slice(..bytes);
+        self.writes_are_taken();
+        let slice = staging.raw.slice(..bytes);
         let (sender, answer) = std::sync::mpsc::channel();
         slice.map_async(wgpu::MapMode::Read, move |result| {
             let _ = sender.send(result.is_ok());
@@ -219,7 +320,7 @@ impl Gpu {
         };
         let values = bytemuck::pod_collect_to_vec(&view);
         drop(view);
-        staging.unmap();
+        staging.raw.unmap();
         *place = Some(staging);
         Ok(values)
     }
@@ -250,11 +351,24 @@ impl Gpu {
 
     /// An error where the device has reported a fault since the last call.
     pub fn check(&self) -> Result<()> {
-        match self.fault.lock().unwrap_or_else(|e| e.into_inner()).take() {
+        let name = &self.adapter.name;
+        let sentence = |text: &str| text.trim().trim_end_matches('.').replace('\n', " ");
+        let mut place = self.fault.lock().unwrap_or_else(|e| e.into_inner());
+        // What is lost stays lost.
+        let fault = if let Some(Fault::Lost(_)) = &*place { place.clone() } else { place.take() };
+        match fault {
             None => Ok(()),
-            Some(fault) => Err(Error::device(
-                format!("{}: {}", self.adapter.name, fault.trim().replace('\n', " ")),
+            Some(Fault::Error(text)) => Err(Error::device(
+                format!("{name}: {}", sentence(&text)),
                 "free memory on the device, use smaller shapes, or choose another --device",
+            )),
+            Some(Fault::Memory) => Err(Error::device(
+                format!("{name} has run out of memory"),
+                "free memory on the device, use smaller shapes, or choose another --device",
+            )),
+            Some(Fault::Lost(text)) => Err(Error::device(
+                format!("{name} was lost while it worked ({})", sentence(&text)),
+                "what was saved before is whole; run again, or choose another --device",
             )),
         }
     }
@@ -271,7 +385,7 @@ impl Gpu {
         let compiled = self.registry.get(&self.device, kernel, self.checked)?;
         self.check()?;
         compiled.reflected.check::<I>(kernel)?;
-        let bind_group = self.bind(&compiled, buffers)?;
+        let bound = self.bind(&compiled, buffers)?;
         let [x, y, z] = compiled.reflected.workgroup;
         let groups = [grid.0.div_ceil(x), grid.1.div_ceil(y), grid.2.div_ceil(z)];
         let most = self.max_workgroups();
@@ -284,10 +398,14 @@ impl Gpu {
                 "use a smaller batch or fewer collaborators at a time",
             ));
         }
-        Ok(Dispatch::new(compiled, bind_group, bytemuck::bytes_of(immediates), groups))
+        Ok(Dispatch::new(compiled, bound, bytemuck::bytes_of(immediates), groups))
     }
 
-    fn bind(&self, compiled: &Compiled, buffers: &[(&str, &Buffer)]) -> Result<wgpu::BindGroup> {
+    fn bind(
+        &self,
+        compiled: &Compiled,
+        buffers: &[(&str, &Buffer)],
+    ) -> Result<(wgpu::BindGroup, Vec<Arc<Memory>>)> {
         let kernel = &compiled.kernel;
         let wanted = &compiled.reflected.bindings;
         let find = |name: &str| buffers.iter().find(|(given, _)| *given == name).map(|(_, buffer)| *buffer);
@@ -307,14 +425,18 @@ impl Gpu {
             .iter()
             .filter_map(|w| {
                 let buffer = find(&w.name)?;
-                Some(wgpu::BindGroupEntry { binding: w.index, resource: buffer.raw.as_entire_binding() })
+                Some(wgpu::BindGroupEntry {
+                    binding: w.index,
+                    resource: buffer.memory.raw.as_entire_binding(),
+                })
             })
             .collect();
-        Ok(self.device.create_bind_group(&wgpu::BindGroupDescriptor {
+        let group = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some(kernel.entry),
             layout: &compiled.layout,
             entries: &entries,
-        }))
+        });
+        Ok((group, buffers.iter().map(|(_, buffer)| buffer.memory.clone()).collect()))
     }
 
     /// Starts recording.

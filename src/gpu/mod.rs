@@ -2,8 +2,10 @@
 //!
 //! Nothing above this module names a `wgpu` type but through what is exported here.
 
+mod account;
 mod adapter;
 mod buffer;
+mod capacity;
 mod device;
 mod environment;
 mod kernel;
@@ -11,8 +13,10 @@ mod profile;
 mod recorder;
 mod shard;
 
+pub use account::MemoryUse;
 pub use adapter::{AdapterSummary, DeviceChoice, adapters, choose};
 pub use buffer::{Buffer, Tensor, TensorShard};
+pub use capacity::Capacity;
 pub use device::{Gpu, GpuOptions};
 pub use environment::quieten_drivers;
 pub use kernel::{

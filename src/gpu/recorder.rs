@@ -1,6 +1,7 @@
 //! Recording: dispatches are data, made once; a run of many steps is one command buffer.
 
 use super::Gpu;
+use super::buffer::Memory;
 use super::kernel::Compiled;
 use crate::Result;
 use std::sync::Arc;
@@ -11,6 +12,8 @@ use std::time::{Duration, Instant};
 pub struct Dispatch {
     compiled: Arc<Compiled>,
     bind_group: wgpu::BindGroup,
+    /// What the group binds, which is alive for as long as it is.
+    _bound: Arc<[Arc<Memory>]>,
     immediates: Vec<u8>,
     groups: [u32; 3],
     /// Where the immediates hold the number of the step, if they do.
@@ -31,7 +34,7 @@ pub struct Cost {
 impl Dispatch {
     pub(super) fn new(
         compiled: Arc<Compiled>,
-        bind_group: wgpu::BindGroup,
+        (bind_group, bound): (wgpu::BindGroup, Vec<Arc<Memory>>),
         immediates: &[u8],
         groups: [u32; 3],
     ) -> Self {
@@ -44,6 +47,7 @@ impl Dispatch {
         Self {
             compiled,
             bind_group,
+            _bound: bound.into(),
             immediates: immediates.to_vec(),
             groups,
             step_offset,
@@ -85,6 +89,9 @@ impl<'g> Recorder<'g> {
 
     /// Appends a dispatch; `step` goes into its immediates where they have a field of that name.
     pub fn at_step(&mut self, dispatch: &Dispatch, step: u32) -> Result<()> {
+        if self.gpu.is_rehearsal() {
+            return Ok(());
+        }
         if let Some(timestamps) = &self.gpu.timestamps {
             if timestamps.is_full() {
                 self.flush()?;
@@ -123,6 +130,7 @@ impl<'g> Recorder<'g> {
             timestamps.resolve(&mut encoder);
         }
         let submission = self.gpu.queue.submit([encoder.finish()]);
+        self.gpu.writes_are_taken();
         if let Some(timestamps) = &self.gpu.timestamps {
             timestamps.collect(self.gpu)?;
         }

@@ -283,7 +283,18 @@ impl Network {
         train: bool,
         input: Option<Tensor>,
     ) -> Result<Workspace> {
-        self.build_workspace(gpu, batch, (train, true), input)
+        self.build_workspace(gpu, batch, (train, true), input, None)
+    }
+
+    /// Memory for looking at what comes out of `input`, which goes to `outputs` where they are given.
+    pub fn forward_workspace(
+        &self,
+        gpu: &Gpu,
+        batch: usize,
+        input: Tensor,
+        outputs: Option<Tensor>,
+    ) -> Result<Workspace> {
+        self.build_workspace(gpu, batch, (false, true), Some(input), outputs)
     }
 
     /// Memory for training on batches of `batch` samples with [`reconstruction_step`](Self::reconstruction_step),
@@ -294,7 +305,7 @@ impl Network {
         batch: usize,
         input: Option<Tensor>,
     ) -> Result<Workspace> {
-        self.build_workspace(gpu, batch, (true, !self.has_residual(gpu)), input)
+        self.build_workspace(gpu, batch, (true, !self.has_residual(gpu)), input, None)
     }
 
     fn build_workspace(
@@ -303,6 +314,7 @@ impl Network {
         batch: usize,
         (train, outputs): (bool, bool),
         input: Option<Tensor>,
+        given: Option<Tensor>,
     ) -> Result<Workspace> {
         let tensor = |place, label| {
             Tensor::zeros_cut(gpu, label, self.replicas(), batch, &self.ranges(gpu, batch, place))
@@ -327,9 +339,10 @@ impl Network {
         };
         let mut activations = vec![input];
         for place in 1..=last {
-            activations.push(match gradients.last() {
+            activations.push(match (gradients.last(), &given) {
                 // Outputs that nobody stores: their gradient stands in their place.
-                Some(gradient) if place == last && !outputs => gradient.clone(),
+                (Some(gradient), _) if place == last && !outputs => gradient.clone(),
+                (_, Some(given)) if place == last => given.clone(),
                 _ => after(place, "activations")?,
             });
         }

@@ -31,45 +31,47 @@ pub enum Scales {
 
 /// `into = (values - mean) / scale`, shard by shard.
 pub fn forward(gpu: &Gpu, values: &Tensor, standards: &Standards, into: &Tensor) -> Result<Vec<Dispatch>> {
-    each_shard(gpu, "standardize_forward", values, standards, into)
+    each_shard(gpu, "standardize_forward", Some(values), standards, into)
+}
+
+/// `values = (values - mean) / scale`, shard by shard.
+pub fn in_place(gpu: &Gpu, values: &Tensor, standards: &Standards) -> Result<Vec<Dispatch>> {
+    each_shard(gpu, "standardize_in_place", None, standards, values)
 }
 
 /// `into = values * scale + mean`, shard by shard.
 pub fn inverse(gpu: &Gpu, values: &Tensor, standards: &Standards, into: &Tensor) -> Result<Vec<Dispatch>> {
-    each_shard(gpu, "standardize_inverse", values, standards, into)
+    each_shard(gpu, "standardize_inverse", Some(values), standards, into)
 }
 
 fn each_shard(
     gpu: &Gpu,
     entry: &'static str,
-    values: &Tensor,
+    values: Option<&Tensor>,
     standards: &Standards,
     into: &Tensor,
 ) -> Result<Vec<Dispatch>> {
-    values.expect_cut_as(&standards.means)?;
-    values.expect_cut_as(into)?;
+    into.expect_cut_as(&standards.means)?;
+    values.map_or(Ok(()), |values| values.expect_cut_as(into))?;
     if let Scales::Each(scales) = &standards.scales {
-        values.expect_cut_as(scales)?;
+        into.expect_cut_as(scales)?;
     }
     let kernel = Kernel::new("standardize", entry);
-    let shards = values.shards.iter().zip(&standards.means.shards).zip(&into.shards).enumerate();
+    let shards = into.shards.iter().zip(&standards.means.shards).enumerate();
     shards
-        .map(|(place, ((values_shard, means), into))| {
-            let width = values_shard.range.len as u32;
+        .map(|(place, (shard, means))| {
+            let width = shard.range.len as u32;
             let (scales, buffer) = match &standards.scales {
                 Scales::Global(buffer) => (1, buffer),
                 Scales::Each(tensor) => (width, &tensor.shards[place].buffer),
             };
+            let mut buffers = vec![("means", &means.buffer), ("scales", buffer), ("results", &shard.buffer)];
+            buffers.extend(values.map(|values| ("values", &values.shards[place].buffer)));
             gpu.dispatch(
                 &kernel,
-                &Standardize { lines: values.batch as u32, width, scales },
-                &[
-                    ("values", &values_shard.buffer),
-                    ("means", &means.buffer),
-                    ("scales", buffer),
-                    ("results", &into.buffer),
-                ],
-                Grid(width, values.batch as u32, values.replicas as u32),
+                &Standardize { lines: into.batch as u32, width, scales },
+                &buffers,
+                Grid(width, into.batch as u32, into.replicas as u32),
             )
         })
         .collect()

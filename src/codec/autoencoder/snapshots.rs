@@ -24,8 +24,8 @@ pub struct SnapshotBatch {
 impl SnapshotBatch {
     /// Uploads snapshots and finds the means and one global scale for each collaborator.
     pub fn fit(gpu: &Gpu, rows: &[Vec<&[f32]>], ranges: &[RowRange]) -> Result<(Self, Standards)> {
-        let raw = upload(gpu, rows, ranges)?;
-        let replicas = raw.replicas;
+        let values = upload(gpu, rows, ranges)?;
+        let replicas = values.replicas;
         let means = Tensor::zeros_cut(gpu, "means", replicas, 1, ranges)?;
         let scales = gpu.upload("scales", &vec![1.0f32; replicas])?;
         let standards = Standards { means, scales: Scales::Global(scales.clone()) };
@@ -33,28 +33,31 @@ impl SnapshotBatch {
         for (replica, rows) in rows.iter().enumerate() {
             // The mean of the snapshots is their average with weight 1, empty places having weight 0.
             let mut weights = vec![1.0f32; rows.len()];
-            weights.resize(raw.batch, 0.0);
+            weights.resize(values.batch, 0.0);
             let weights = gpu.upload("weights", &weights)?;
-            for (from, to) in raw.shards.iter().zip(&standards.means.shards) {
+            for (from, to) in values.shards.iter().zip(&standards.means.shards) {
                 let width = from.range.len;
-                let first = replica * raw.batch * width;
-                let snapshots = Replicas { values: &from.buffer, count: raw.batch, first, stride: width };
+                let first = replica * values.batch * width;
+                let snapshots = Replicas { values: &from.buffer, count: values.batch, first, stride: width };
                 let into = (&to.buffer, replica * width);
                 dispatches.push(reduce::average_replicas(gpu, snapshots, &weights, into, width)?);
             }
         }
         gpu.run(&dispatches)?;
-        let centred = Self::with(gpu, &raw, rows, &standards)?;
+        // Centred first, which says what the scale is; then the scale alone is left to be taken out.
+        let centred = Self::in_place(gpu, values, rows, &standards)?;
         let found: Vec<f32> = centred
             .sums_of_squares
             .iter()
             .zip(&centred.counts)
-            .map(|(sum, count)| (sum / (count * raw.width) as f64).sqrt() as f32)
+            .map(|(sum, count)| (sum / (count * centred.values.width) as f64).sqrt() as f32)
             // Snapshots that are all alike have no scale; any will do.
             .map(|scale| if scale > 0.0 { scale } else { 1.0 })
             .collect();
         gpu.write(&scales, 0, &found);
-        Ok((Self::with(gpu, &raw, rows, &standards)?, standards))
+        let no_means = Tensor::zeros_cut(gpu, "no means", replicas, 1, ranges)?;
+        let scales_alone = Standards { means: no_means, scales: Scales::Global(scales) };
+        Ok((Self::in_place(gpu, centred.values, rows, &scales_alone)?, standards))
     }
 
     /// Uploads snapshots and standardises them as those were that the standards came from.
@@ -64,27 +67,28 @@ impl SnapshotBatch {
         ranges: &[RowRange],
         standards: &Standards,
     ) -> Result<Self> {
-        Self::with(gpu, &upload(gpu, rows, ranges)?, rows, standards)
+        Self::in_place(gpu, upload(gpu, rows, ranges)?, rows, standards)
     }
 
-    fn with(gpu: &Gpu, raw: &Tensor, rows: &[Vec<&[f32]>], standards: &Standards) -> Result<Self> {
-        let values = Tensor::zeros_cut(gpu, "snapshots", raw.replicas, raw.batch, &raw.ranges())?;
-        gpu.run(&standardize::forward(gpu, raw, standards, &values)?)?;
+    /// Standardises values where they lie, so that they are there once.
+    fn in_place(gpu: &Gpu, values: Tensor, rows: &[Vec<&[f32]>], standards: &Standards) -> Result<Self> {
+        gpu.run(&standardize::in_place(gpu, &values, standards)?)?;
         let counts: Vec<_> = rows.iter().map(|rows| rows.len()).collect();
-        let mut labels = Vec::with_capacity(raw.replicas * raw.batch);
+        let mut labels = Vec::with_capacity(values.replicas * values.batch);
         for &count in &counts {
-            labels.extend((0..raw.batch).map(|place| if place < count { place as u32 } else { NOTHING }));
+            labels.extend((0..values.batch).map(|place| if place < count { place as u32 } else { NOTHING }));
         }
-        let mut sums_of_squares = vec![0.0; raw.replicas];
+        let mut sums_of_squares = vec![0.0; values.replicas];
         for shard in &values.shards {
             let width = shard.range.len;
-            let (dispatches, result) = reduce::rows(gpu, &shard.buffer, raw.replicas * raw.batch, width)?;
+            let (dispatches, result) =
+                reduce::rows(gpu, &shard.buffer, values.replicas * values.batch, width)?;
             gpu.run(&dispatches)?;
             let statistics: Vec<RowStatistics> =
                 bytemuck::cast_slice::<f32, RowStatistics>(&gpu.read(&result)?).to_vec();
             for (row, s) in statistics.iter().enumerate().filter(|(row, _)| labels[*row] != NOTHING) {
                 let (mean, variance) = (f64::from(s.mean), f64::from(s.variance));
-                sums_of_squares[row / raw.batch] += width as f64 * (variance + mean * mean);
+                sums_of_squares[row / values.batch] += width as f64 * (variance + mean * mean);
             }
         }
         Ok(Self { values, labels: gpu.upload("snapshot numbers", &labels)?, counts, sums_of_squares })
@@ -101,7 +105,7 @@ fn upload(gpu: &Gpu, rows: &[Vec<&[f32]>], ranges: &[RowRange]) -> Result<Tensor
             "log snapshots of the model that the autoencoder is for",
         ));
     }
-    let tensor = Tensor::zeros_cut(gpu, "raw snapshots", rows.len(), most, ranges)?;
+    let tensor = Tensor::zeros_cut(gpu, "snapshots", rows.len(), most, ranges)?;
     for (replica, rows) in rows.iter().enumerate() {
         for (place, row) in rows.iter().enumerate() {
             tensor.write_line(gpu, replica * most + place, row);

@@ -24,9 +24,9 @@ pub struct Standard {
 }
 
 impl Standard {
-    /// Weights from standardised values.
-    pub fn restore<'a>(&'a self, values: &'a [f32]) -> impl Iterator<Item = f32> + 'a {
-        values.iter().zip(&self.means).map(|(value, mean)| value * self.scale + mean)
+    /// Weights from standardised values, of which the first is number `first`.
+    pub fn restore<'a>(&'a self, first: usize, values: &'a [f32]) -> impl Iterator<Item = f32> + 'a {
+        values.iter().zip(&self.means[first..]).map(|(value, mean)| value * self.scale + mean)
     }
 }
 

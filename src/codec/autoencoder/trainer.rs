@@ -115,13 +115,16 @@ impl<'g> Trainer<'g> {
         let rule = (&settings.optimizer, &writer.schedule);
         let mut plan = network.reconstruction_step(gpu, &workspace, rule, &loss)?;
         plan.step.splice(0..0, gather);
-        let train_pass = Pass::new(gpu, &network, data, train, batch, (&writer, &standards))?;
+        // Between steps nobody needs the gradient of the outputs: outputs that are only looked at lie there.
+        let spare = workspace.output_gradient();
+        let train_pass = Pass::new(gpu, &network, data, train, (batch, spare), (&writer, &standards))?;
         let held_out_pass = match held_out.iter().any(|rows| !rows.is_empty()) {
             true => {
                 let most = held_out.iter().map(|rows| rows.len()).max().unwrap_or(0);
                 check_room(gpu, replicas, most, &ranges)?;
                 let data = SnapshotBatch::standardized(gpu, held_out, &ranges, &standards)?;
-                Some(Pass::new(gpu, &network, data, held_out, batch, (&writer, &standards))?)
+                let spare = Some(train_pass.workspace.output());
+                Some(Pass::new(gpu, &network, data, held_out, (batch, spare), (&writer, &standards))?)
             }
             false => None,
         };
@@ -255,7 +258,7 @@ impl Pass {
         network: &Network,
         data: SnapshotBatch,
         rows: &[Vec<&[f32]>],
-        batch: usize,
+        (batch, spare_outputs): (usize, Option<&Tensor>),
         (writer, standards): (&ScheduleWriter, &Standards),
     ) -> Result<Self> {
         let (replicas, most) = (data.values.replicas, data.values.batch);
@@ -281,7 +284,8 @@ impl Pass {
                 (input, labels, parts)
             }
         };
-        let workspace = network.workspace(gpu, input.batch, false, Some(input))?;
+        let outputs = spare_outputs.and_then(|spare| spare.reused(input.batch, &input.ranges()));
+        let workspace = network.forward_workspace(gpu, input.batch, input, outputs)?;
         let tallies = ErrorTallies::new(gpu, workspace.output())?;
         let mut dispatches = network.forward(gpu, &workspace)?;
         dispatches.extend(loss::mean_squared_error(
@@ -311,16 +315,23 @@ impl Pass {
 
     pub(super) fn measure(&self, gpu: &Gpu) -> Result<Vec<Reconstruction>> {
         let (batch, width) = (self.data.values.batch, self.data.values.width);
-        let lines = self.workspace.output().batch;
+        let (replicas, lines) = (self.data.values.replicas, self.workspace.output().batch);
         let mut hits = vec![0; self.data.counts.len()];
         for (part, gathers) in self.parts.iter().enumerate() {
             gpu.run(gathers)?;
             gpu.run(&self.dispatches)?;
-            let outputs = self.workspace.output().read(gpu)?;
-            for (line, output) in outputs.chunks_exact(width).enumerate() {
+            // The largest weight of each line so far, and where it is.
+            let mut found = vec![(f32::NEG_INFINITY, 0); replicas * lines];
+            self.workspace.output().read_blocks(gpu, |line, first, values| {
+                for (column, weight) in (first..).zip(self.standards[line / lines].restore(first, values)) {
+                    if weight > found[line].0 {
+                        found[line] = (weight, column);
+                    }
+                }
+            })?;
+            for (line, (_, largest)) in found.into_iter().enumerate() {
                 let (replica, place) = (line / lines, part * lines + line % lines);
                 if place < self.data.counts[replica] {
-                    let largest = argmax(self.standards[replica].restore(output));
                     hits[replica] += usize::from(largest == self.largest[replica * batch + place]);
                 }
             }

@@ -4,9 +4,6 @@ use super::{ParameterTensor, Parameters, Piece};
 use crate::Result;
 use crate::gpu::Gpu;
 
-/// Most bytes of a tensor that lie in host memory at a time.
-const BLOCK_BYTES: u64 = 32 << 20;
-
 /// Columns of a transposed tensor that are gathered together: a cache line of them.
 const TOGETHER: usize = 16;
 
@@ -168,9 +165,7 @@ impl Parameters {
         tensor: &ParameterTensor,
         mut visit: impl FnMut(usize, usize, usize, Block) -> Result<()>,
     ) -> Result<()> {
-        // A part of a binding, so that tests with small ones reach pieces of several blocks.
-        let bytes = BLOCK_BYTES.min(gpu.max_binding_bytes() / 4);
-        let most = (bytes / (4 * tensor.columns as u64)).max(1) as usize;
+        let most = (gpu.block_bytes() / (4 * tensor.columns as u64)).max(1) as usize;
         for piece in &tensor.pieces {
             let first = replica * self.arenas[piece.arena].stride + piece.offset;
             for row in (0..piece.range.len).step_by(most) {

@@ -21,4 +21,5 @@ mod iterate;
 mod trainer;
 
 pub use factored::{DecoderCost, FactoredBank, FactoredDecoder, Precision, decoder_costs};
+pub(super) use trainer::check;
 pub use trainer::{SmallPoint, SmallTrainer};

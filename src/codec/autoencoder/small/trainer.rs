@@ -132,7 +132,7 @@ impl<'g> SmallTrainer<'g> {
         let iteration = Iteration::new(coordinates, weights, spec.latent_activation, optimizer, scales);
         let writer = ScheduleWriter::new(gpu, optimizer, 1, 1)?;
         let pass = |data, rows: &[&[f32]]| {
-            Pass::new(gpu, &network, data, &[rows.to_vec()], rows.len().max(1), (&writer, &standards))
+            Pass::new(gpu, &network, data, &[rows.to_vec()], (rows.len().max(1), None), (&writer, &standards))
         };
         let train = pass(data, train)?;
         let held_out = held_out_data.map(|data| pass(data, held_out)).transpose()?;
@@ -347,7 +347,7 @@ fn drawn(rows: usize, columns: usize, tensor: u32, seed: u32, bound: f64) -> DMa
 }
 
 /// Refuses what is no training in the span.
-fn check(spec: &AutoencoderSpec, kind: OptimizerKind) -> Result<()> {
+pub fn check(spec: &AutoencoderSpec, kind: OptimizerKind) -> Result<()> {
     let refuse = |problem: String| {
         Err(Error::setting("--space small", problem, "use --space wide, or another autoencoder or optimiser"))
     };

@@ -1,0 +1,66 @@
+//! What a training takes of memory: shown before it, and refused where it does not fit.
+
+use super::{print_json, say};
+use clap::Args;
+use fedfunnel::Error;
+use fedfunnel::codec::autoencoder::{MemoryPlan, Training};
+use fedfunnel::gpu::Gpu;
+use fedfunnel::report::{Table, format, text_table};
+
+/// Options of verbs that plan their memory.
+#[derive(Args, Debug)]
+pub struct MemoryOptions {
+    /// Show what memory the training will take, and what there is, and take none
+    #[arg(long)]
+    plan: bool,
+    /// Refuse a training that takes more memory than this, on device and host together
+    #[arg(long, value_name = "BYTES")]
+    max_memory: Option<u64>,
+}
+
+impl MemoryOptions {
+    /// Refuses these options where memory is not planned: in the span of the snapshots.
+    pub fn refuse(&self) -> fedfunnel::Result<()> {
+        for (field, given) in [("--plan", self.plan), ("--max-memory", self.max_memory.is_some())] {
+            if given {
+                let problem = "memory is planned for --space wide alone";
+                return Err(Error::setting(field, problem, "leave it out, or use --space wide"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses what does not fit. Gives whether to go on: a plan that was asked for is all that was.
+    pub fn allow(&self, gpu: &Gpu, training: &Training<'_>, json: bool) -> anyhow::Result<bool> {
+        let plan = MemoryPlan::of(gpu, training)?;
+        if self.plan {
+            if json { print_json(&plan)? } else { show(gpu, training, &plan)? }
+        }
+        plan.check(gpu, training, self.max_memory)?;
+        Ok(!self.plan)
+    }
+}
+
+fn show(gpu: &Gpu, training: &Training<'_>, plan: &MemoryPlan) -> anyhow::Result<()> {
+    let title = format!("Memory that training {} takes on {}", training.spec.name, gpu.adapter.name);
+    let mut table = Table::new("plan", &title, &["where", "what", "bytes"]);
+    for (place, memory) in [("device", &plan.device), ("host", &plan.host)] {
+        for (what, bytes) in &memory.parts {
+            table.push([place, what, &format::count(*bytes)]);
+        }
+        table.push([place, "all", &format::count(memory.bytes)]);
+    }
+    let both = format::count(plan.bytes());
+    table.push(["both", "all", &both]);
+    say(&text_table(&table))?;
+    say(&format!(
+        "besides, {} of the snapshots' file are mapped, which the system can drop",
+        format::bytes(plan.mapped_bytes)
+    ))?;
+    let size = |bytes: Option<u64>| bytes.map_or("unknown".into(), format::bytes);
+    let available = plan.available;
+    say(&match available.shared {
+        true => format!("there are {} for device and host together", size(available.host)),
+        false => format!("the device has {}, the host {} free", size(available.device), size(available.host)),
+    })
+}

@@ -1,0 +1,208 @@
+//! What training will take of memory, known before any is taken.
+
+use super::{Trainer, TrainerSettings, small};
+use crate::gpu::{Capacity, Gpu, MemoryUse};
+use crate::model::{AutoencoderSpec, Optimizer, OptimizerKind};
+use crate::report::format;
+use crate::{Error, Result};
+use serde::Serialize;
+
+/// What the program, the driver and its compiled kernels take on a processor (measured: 110 to 170 MB).
+const PROGRAM_BYTES: u64 = 170 << 20;
+
+/// What is trained on what.
+#[derive(Clone, Copy, Debug)]
+pub struct Training<'a> {
+    /// The shape.
+    pub spec: &'a AutoencoderSpec,
+    /// Each collaborator's snapshots.
+    pub train: &'a [Vec<&'a [f32]>],
+    /// Each collaborator's held-out ones.
+    pub held_out: &'a [Vec<&'a [f32]>],
+    /// How.
+    pub settings: TrainerSettings,
+}
+
+/// What a training takes when it takes most, and what there is.
+#[derive(Clone, Debug, Serialize)]
+pub struct MemoryPlan {
+    /// On the device, by what it is for.
+    pub device: MemoryUse,
+    /// On the host.
+    pub host: MemoryUse,
+    /// Snapshots in a mapped file: the system drops their pages when it needs the room.
+    pub mapped_bytes: u64,
+    /// What there is.
+    pub available: Capacity,
+}
+
+impl MemoryPlan {
+    /// Rehearses a training: the very code that will take the memory says how much it takes.
+    pub fn of(gpu: &Gpu, training: &Training<'_>) -> Result<Self> {
+        let &Training { spec, train, held_out, settings } = training;
+        let rehearsal = gpu.rehearsal();
+        let mut trainer = Trainer::new(&rehearsal, spec, train, held_out, settings)?;
+        trainer.train(1, &mut |_| {})?;
+        trainer.take_losses(1)?;
+        trainer.measure_train()?;
+        trainer.measure_held_out()?;
+        // Saving reads tensors back block by block.
+        let block = rehearsal.block_bytes();
+        if let Some(arena) = trainer.network().parameters.arenas.first() {
+            let values = arena.buffer.len().min(block as usize / 4);
+            rehearsal.read_part::<f32>(&arena.buffer, 0, values)?;
+        }
+        let line = 4 * spec.inputs() as u64;
+        let standards = (train.len() * (1 + held_out.len().min(1) + 1)) as u64 * line;
+        let mut host = MemoryUse::default();
+        host.add("program, driver and kernels", PROGRAM_BYTES);
+        host.add("blocks on their way", 2 * block);
+        host.add("standards", standards);
+        let snapshots: usize = train.iter().chain(held_out).map(Vec::len).sum();
+        Ok(Self {
+            device: rehearsal.peak_memory(),
+            host,
+            mapped_bytes: snapshots as u64 * line,
+            available: gpu.capacity(),
+        })
+    }
+
+    /// Device and host together.
+    pub fn bytes(&self) -> u64 {
+        self.device.bytes + self.host.bytes
+    }
+
+    /// What is too large for what there is, if anything: where, how much it takes, and how much is there.
+    /// `most` is the user's own bound on all of it. What nobody says is no bound.
+    pub fn excess(&self, most: Option<u64>) -> Option<(&'static str, u64, u64)> {
+        let Capacity { device, host, shared } = self.available;
+        let all = ("device and host", self.bytes());
+        let bounds = match shared {
+            true => [Some((all, host)), None, None],
+            false => {
+                let (on_device, on_host) = (("the device", self.device.bytes), ("the host", self.host.bytes));
+                [Some((on_device, device)), Some((on_host, host)), None]
+            }
+        };
+        let mut bounds = bounds;
+        bounds[2] = Some((all, most));
+        bounds
+            .into_iter()
+            .flatten()
+            .filter_map(|((place, bytes), limit)| Some((place, bytes, limit?)))
+            .find(|(_, bytes, limit)| bytes > limit)
+    }
+
+    /// Refuses a training that does not fit, in words that say which settings would.
+    pub fn check(&self, gpu: &Gpu, training: &Training<'_>, most: Option<u64>) -> Result<()> {
+        let Some((place, bytes, limit)) = self.excess(most) else { return Ok(()) };
+        let problem = format!(
+            "training {} takes {} of {place} memory and there are {}, {} too little",
+            training.spec.name,
+            format::bytes(bytes),
+            format::bytes(limit),
+            format::bytes(bytes - limit)
+        );
+        let mends = fitting(gpu, training, most);
+        let mend = match mends.as_slice() {
+            [] => "use a smaller autoencoder, or a device with more memory".to_string(),
+            [only] => format!("use {only}"),
+            [first @ .., last] => format!("use {} or {last}", first.join(", ")),
+        };
+        Err(Error::device(problem, mend))
+    }
+}
+
+/// Settings that would each fit by themselves; where none does, SGD and a smaller latent together.
+fn fitting(gpu: &Gpu, training: &Training<'_>, most: Option<u64>) -> Vec<String> {
+    let fits =
+        |training: &Training<'_>| MemoryPlan::of(gpu, training).is_ok_and(|plan| plan.excess(most).is_none());
+    let settings = training.settings;
+    let adaptive = settings.optimizer.kind != OptimizerKind::Sgd;
+    let optimizer = Optimizer { kind: OptimizerKind::Sgd, ..settings.optimizer };
+    let sgd = Training { settings: TrainerSettings { optimizer, ..settings }, ..*training };
+    let mut found = Vec::new();
+    if adaptive && fits(&sgd) {
+        found.push("--optimizer sgd (one moment less)".to_string());
+    }
+    let snapshots = training.train.iter().map(Vec::len).max().unwrap_or(1);
+    let halves =
+        std::iter::successors(Some(settings.batch.unwrap_or(snapshots).min(snapshots) / 2), |b| Some(b / 2));
+    let batch = halves.take_while(|&batch| batch > 0).find(|&batch| {
+        fits(&Training { settings: TrainerSettings { batch: Some(batch), ..settings }, ..*training })
+    });
+    found.extend(batch.map(|batch| format!("--batch {batch}")));
+    let latent = |training: &Training<'_>| {
+        let fits = |latent| {
+            let spec = training.spec.clone().with_latent("--latent", latent);
+            spec.is_ok_and(|spec| fits(&Training { spec: &spec, ..*training }))
+        };
+        largest(training.spec.latent().saturating_sub(1), fits)
+    };
+    found.extend(latent(training).map(|latent| format!("--latent {latent}")));
+    if small_space_fits(gpu, training, most) {
+        found.push("--space small (no moments)".to_string());
+    }
+    if found.is_empty() && adaptive {
+        found.extend(latent(&sgd).map(|latent| format!("--optimizer sgd with --latent {latent}")));
+    }
+    found
+}
+
+/// Whether training in the span of the snapshots is for this autoencoder, and what is left without moments fits.
+fn small_space_fits(gpu: &Gpu, training: &Training<'_>, most: Option<u64>) -> bool {
+    let plan = MemoryPlan::of(gpu, training).ok();
+    let plan = plan.filter(|_| small::check(training.spec, OptimizerKind::Adam).is_ok());
+    plan.is_some_and(|mut plan| {
+        for moments in ["first moments", "second moments"] {
+            let bytes = plan.device.parts.get(moments).copied().unwrap_or(0);
+            plan.device.remove(moments, bytes);
+        }
+        plan.excess(most).is_none()
+    })
+}
+
+/// The largest number up to `most` that fits, where all smaller ones do. Rounded down to whole groups of four
+/// where that leaves one, since kernels take values by four.
+fn largest(most: usize, fits: impl Fn(usize) -> bool) -> Option<usize> {
+    let (mut low, mut high) = (0, most + 1);
+    while high - low > 1 {
+        let middle = low + (high - low) / 2;
+        if fits(middle) { low = middle } else { high = middle }
+    }
+    let by_four = low - low % 4;
+    [by_four, low].into_iter().find(|&number| number > 0 && fits(number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(available: Capacity) -> MemoryPlan {
+        let (mut device, mut host) = (MemoryUse::default(), MemoryUse::default());
+        device.add("parameters", 70);
+        host.add("standards", 30);
+        MemoryPlan { device, host, mapped_bytes: 9, available }
+    }
+
+    #[test]
+    fn memory_that_is_shared_has_to_hold_both() {
+        let of = |shared, device, host, most| plan(Capacity { device, host, shared }).excess(most);
+        assert_eq!(of(true, None, Some(100), None), None);
+        assert_eq!(of(true, Some(1), Some(99), None), Some(("device and host", 100, 99)));
+        assert_eq!(of(false, Some(70), Some(30), None), None);
+        assert_eq!(of(false, Some(69), Some(30), None), Some(("the device", 70, 69)));
+        assert_eq!(of(false, Some(70), Some(29), None), Some(("the host", 30, 29)));
+        // What nobody says is no bound; the user's own always is.
+        assert_eq!(of(false, None, None, None), None);
+        assert_eq!(of(false, None, None, Some(99)), Some(("device and host", 100, 99)));
+    }
+
+    #[test]
+    fn the_largest_that_fits_is_found_by_four() {
+        assert_eq!(largest(319, |n| n <= 250), Some(248));
+        assert_eq!(largest(3, |n| n <= 2), Some(2));
+        assert_eq!(largest(319, |_| false), None);
+        assert_eq!(largest(0, |_| true), None);
+    }
+}

@@ -1,0 +1,55 @@
+//! How much memory there is.
+
+/// Memory of the device and of the host, in bytes, as far as somebody says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Capacity {
+    /// What the device has of its own, whoever uses it now.
+    pub device: Option<u64>,
+    /// What the host has free.
+    pub host: Option<u64>,
+    /// Whether the device's memory is the host's.
+    pub shared: bool,
+}
+
+/// Bytes of the host's memory that are free or can be freed at once. Linux alone says so.
+pub(super) fn host_bytes() -> Option<u64> {
+    available(&std::fs::read_to_string("/proc/meminfo").ok()?)
+}
+
+fn available(text: &str) -> Option<u64> {
+    let rest = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kib: u64 = rest.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
+}
+
+/// Bytes of the adapter's largest heap of its own, where it is reached through Vulkan.
+#[cfg(not(target_vendor = "apple"))]
+pub(super) fn device_bytes(adapter: &wgpu::Adapter) -> Option<u64> {
+    /// VK_MEMORY_HEAP_DEVICE_LOCAL_BIT
+    const DEVICE_LOCAL: u32 = 1;
+    // SAFETY: the handles are asked for their properties alone, and the guard outlives the asking.
+    let properties = unsafe {
+        let adapter = adapter.as_hal::<wgpu::hal::api::Vulkan>()?;
+        let instance = adapter.shared_instance().raw_instance();
+        instance.get_physical_device_memory_properties(adapter.raw_physical_device())
+    };
+    let heaps = properties.memory_heaps.iter().take(properties.memory_heap_count as usize);
+    heaps.filter(|heap| heap.flags.as_raw() & DEVICE_LOCAL != 0).map(|heap| heap.size).max()
+}
+
+/// Metal does not say it through wgpu.
+#[cfg(target_vendor = "apple")]
+pub(super) fn device_bytes(_: &wgpu::Adapter) -> Option<u64> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_is_available_is_read_in_bytes() {
+        let text = "MemTotal:       24684000 kB\nMemFree:   7 kB\nMemAvailable:   123456 kB\n";
+        assert_eq!(super::available(text), Some(123_456 * 1024));
+        assert_eq!(super::available("MemTotal: 1 kB\n"), None);
+        assert_eq!(super::available("MemAvailable: many\n"), None);
+    }
+}
