@@ -327,19 +327,19 @@ impl Gpu {
 
     /// Waits until everything that was submitted has run.
     pub fn wait(&self) -> Result<()> {
-        let polled = self.device.poll(wgpu::PollType::wait_indefinitely());
-        self.check()?;
-        polled.map(|_| ()).map_err(|e| {
-            Error::device(
-                format!("waiting for the device failed: {e}"),
-                "run again, or choose another --device",
-            )
-        })
+        self.poll(wgpu::PollType::wait_indefinitely())
     }
 
     pub(super) fn wait_for(&self, submission: wgpu::SubmissionIndex) -> Result<()> {
-        let polled =
-            self.device.poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: None });
+        self.poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: None })
+    }
+
+    fn poll(&self, how: wgpu::PollType) -> Result<()> {
+        let polled = self.device.poll(how);
+        if polled.is_err() {
+            // Gives a device that is lost the chance to say so.
+            let _ = self.device.poll(wgpu::PollType::Poll);
+        }
         self.check()?;
         polled.map(|_| ()).map_err(|e| {
             Error::device(

@@ -12,6 +12,7 @@ mod gather;
 mod goldens;
 mod gram;
 mod loss;
+mod lost;
 mod optimizer;
 mod parameters;
 mod pca;

@@ -1,0 +1,62 @@
+//! A device that goes away in mid-training.
+
+use crate::support::values;
+use fedfunnel::codec::autoencoder::{
+    AutoencoderFile, Half, Pace, Trainer, TrainerSettings, save_autoencoder, train_with_curve,
+};
+use fedfunnel::gpu::{Gpu, GpuOptions};
+use fedfunnel::model::{ModelSpec, Network, Optimizer};
+use fedfunnel::progress::Quiet;
+use std::path::Path;
+
+#[test]
+fn a_lost_device_is_one_clear_sentence_and_leaves_the_last_checkpoint_whole() {
+    // Not the one that other tests share.
+    let gpu = Gpu::open(&GpuOptions::default()).unwrap();
+    let spec = "name = \"x\"\nkind = \"autoencoder\"\nwidths = [517, 8, 517]";
+    let spec = ModelSpec::parse(spec, Path::new("x")).unwrap().autoencoder().unwrap();
+    let rows: Vec<_> = (0..5).map(|seed| values(517, seed)).collect();
+    let train = [rows.iter().map(Vec::as_slice).collect::<Vec<_>>()];
+    let settings = TrainerSettings { optimizer: Optimizer::default(), batch: Some(2), seed: 0 };
+    let mut trainer = Trainer::new(&gpu, &spec, &train, &[Vec::new()], settings).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (mut saved, mut looks) = (Vec::new(), 0);
+    let save = |trainer: &Trainer<'_>| {
+        let (parameters, standards) = (&trainer.network().parameters, trainer.read_standards()?);
+        save_autoencoder(&gpu, folder.path(), (&spec, "m"), (parameters, 0), &standards[0], 1 << 30).map(drop)
+    };
+    let pace = Pace { epochs: 9, look_every: 3, checkpoint_every: 2 };
+    let failed = train_with_curve(
+        &mut trainer,
+        pace,
+        "training",
+        &mut Quiet,
+        |_, _| {
+            looks += 1;
+            Ok(())
+        },
+        |trainer| {
+            save(trainer)?;
+            saved = trainer.network().parameters.read(&gpu)?;
+            if trainer.epochs() == 4 {
+                gpu.lose();
+            }
+            Ok(())
+        },
+    );
+    let text = failed.expect_err("a lost device").to_string();
+    assert!(text.contains("was lost while it worked") && text.contains("saved before is whole"), "{text}");
+    assert!(!text.contains('\n') && text.len() < 300, "{text}");
+    assert_eq!(looks, 1);
+    // It stays lost, and a further checkpoint does not spoil the last one.
+    for error in [gpu.wait().unwrap_err(), save(&trainer).unwrap_err(), gpu.check().unwrap_err()] {
+        assert!(error.to_string().contains("was lost"), "{error}");
+    }
+    let other = Gpu::open(&GpuOptions::default()).unwrap();
+    let file = AutoencoderFile::open(folder.path()).unwrap();
+    file.standard(Half::Decoder).unwrap();
+    let network = Network::new(&other, &spec.network(), 1, None).unwrap();
+    file.upload(&other, &network.parameters, 0).unwrap();
+    assert!(network.parameters.read(&other).unwrap() == saved, "the checkpoint is not what was trained");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "something was left behind");
+}
