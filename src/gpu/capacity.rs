@@ -11,15 +11,29 @@ pub struct Capacity {
     pub shared: bool,
 }
 
-/// Bytes of the host's memory that are free or can be freed at once. Linux alone says so.
+/// Bytes of the host's memory that are free or can be freed at once, and that the process may have. Linux alone
+/// says so.
 pub(super) fn host_bytes() -> Option<u64> {
-    available(&std::fs::read_to_string("/proc/meminfo").ok()?)
+    let read = |path| std::fs::read_to_string(path).ok();
+    let free = kibibytes(&read("/proc/meminfo")?, "MemAvailable:")?;
+    // Drivers do not survive it where `ulimit -v` refuses them memory.
+    let room = || {
+        let limit = address_space(&read("/proc/self/limits")?)?;
+        Some(limit.saturating_sub(kibibytes(&read("/proc/self/status")?, "VmSize:")?))
+    };
+    Some(room().map_or(free, |room| room.min(free)))
 }
 
-fn available(text: &str) -> Option<u64> {
-    let rest = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+fn kibibytes(text: &str, name: &str) -> Option<u64> {
+    let rest = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: u64 = rest.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)
+}
+
+/// The limit that holds, in bytes; nothing where there is none.
+fn address_space(text: &str) -> Option<u64> {
+    let rest = text.lines().find_map(|line| line.strip_prefix("Max address space"))?;
+    rest.split_whitespace().next()?.parse().ok()
 }
 
 /// Bytes of the adapter's largest heap of its own, where it is reached through Vulkan.
@@ -48,8 +62,17 @@ mod tests {
     #[test]
     fn what_is_available_is_read_in_bytes() {
         let text = "MemTotal:       24684000 kB\nMemFree:   7 kB\nMemAvailable:   123456 kB\n";
-        assert_eq!(super::available(text), Some(123_456 * 1024));
-        assert_eq!(super::available("MemTotal: 1 kB\n"), None);
-        assert_eq!(super::available("MemAvailable: many\n"), None);
+        assert_eq!(super::kibibytes(text, "MemAvailable:"), Some(123_456 * 1024));
+        assert_eq!(super::kibibytes("MemTotal: 1 kB\n", "MemAvailable:"), None);
+        assert_eq!(super::kibibytes("MemAvailable: many\n", "MemAvailable:"), None);
+    }
+
+    #[test]
+    fn a_limit_on_addresses_counts_where_there_is_one() {
+        let limits =
+            |soft: &str| format!("Limit  Soft  Hard  Units\nMax address space  {soft}  unlimited  bytes\n");
+        assert_eq!(super::address_space(&limits("4096000000")), Some(4_096_000_000));
+        assert_eq!(super::address_space(&limits("unlimited")), None);
+        assert_eq!(super::address_space("Max cpu time 1 1 seconds\n"), None);
     }
 }

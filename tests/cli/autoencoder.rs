@@ -428,3 +428,47 @@ fn hidden_layers_and_rates_are_set_from_the_command_line() {
     let other = shape("f", "--latent 4 --layer-rates 2e-5,1e-5").1;
     assert!((named / listed - 1.0).abs() < 1e-3 && named < 0.5 * other, "{named} {listed} {other}");
 }
+
+#[test]
+fn a_plan_is_shown_and_nothing_is_written() {
+    let folder = temporary();
+    let ran = train(folder.path(), "ae", "--plan");
+    for words in ["second moments", "snapshots", "readback", "both", "mapped"] {
+        assert!(ran.stdout.contains(words), "{words}: {}", ran.stdout);
+    }
+    let plan: Value =
+        serde_json::from_str(&train(folder.path(), "ae", "--plan --json").stdout).expect("JSON");
+    let (device, parameters) = (&plan["device"], 4.0 * (2.0 * 4.0 * 15_910.0 + 15_910.0 + 4.0));
+    let first = number(&device["parts"], "first moments");
+    assert!((first / parameters - 1.0).abs() < 0.001, "{plan}");
+    let parts: Vec<_> = device["parts"].as_object().expect("an object").values().collect();
+    assert_eq!(parts.iter().filter_map(|bytes| bytes.as_u64()).sum::<u64>(), device["bytes"]);
+    assert!(!folder.path().join("ae/metrics.jsonl").exists());
+}
+
+#[test]
+fn a_training_that_does_not_fit_is_refused_with_settings_that_would() {
+    let folder = temporary();
+    let plan: Value =
+        serde_json::from_str(&train(folder.path(), "ae", "--plan --json").stdout).expect("JSON");
+    let all = number(&plan["device"], "bytes") + number(&plan["host"], "bytes");
+    let snapshots = fixtures().snapshots();
+    let attempt = |most: f64, more: &str| {
+        let mut all = vec!["autoencoder", "train", "--snapshots", snapshots.to_str().expect("UTF-8")];
+        let text = format!("--model ae-mnist --latent 4 --epochs 1 --max-memory {most} --out x -q {more}");
+        all.extend(text.split_whitespace());
+        run_in(folder.path(), &all)
+    };
+    let refused = attempt(all - 300_000.0, "");
+    assert_eq!((refused.code, refused.stderr.lines().count()), (1, 1), "{}", refused.stderr);
+    for words in ["300,000 B too little", "--optimizer sgd", "--latent"] {
+        assert!(refused.stderr.contains(words), "{words}: {}", refused.stderr);
+    }
+    assert!(!folder.path().join("x/metrics.jsonl").exists());
+    // What it says would fit does.
+    let fits = attempt(all - 300_000.0, "--optimizer sgd");
+    assert_eq!(fits.code, 0, "{}", fits.stderr);
+    assert_eq!(attempt(all, "").code, 0);
+    let never = attempt(1_000.0, "");
+    assert!(never.code == 1 && never.stderr.contains("a smaller autoencoder"), "{}", never.stderr);
+}
