@@ -16,7 +16,7 @@ pub struct Capacity {
 pub(super) fn host_bytes() -> Option<u64> {
     let read = |path| std::fs::read_to_string(path).ok();
     let free = kibibytes(&read("/proc/meminfo")?, "MemAvailable:")?;
-    // Drivers do not survive it where `ulimit -v` refuses them memory.
+    // Seen on lavapipe: past `ulimit -v` no allocation fails, and the first write to the device ends the process.
     let room = || {
         let limit = address_space(&read("/proc/self/limits")?)?;
         Some(limit.saturating_sub(kibibytes(&read("/proc/self/status")?, "VmSize:")?))
