@@ -461,7 +461,7 @@ fn a_training_that_does_not_fit_is_refused_with_settings_that_would() {
     };
     let refused = attempt(all - 300_000.0, "");
     assert_eq!((refused.code, refused.stderr.lines().count()), (1, 1), "{}", refused.stderr);
-    for words in ["300,000 B too little", "--optimizer sgd", "--latent"] {
+    for words in ["300,000 B too little", "--optimizer sgd", "--latent", "--space small"] {
         assert!(refused.stderr.contains(words), "{words}: {}", refused.stderr);
     }
     assert!(!folder.path().join("x/metrics.jsonl").exists());
@@ -471,4 +471,16 @@ fn a_training_that_does_not_fit_is_refused_with_settings_that_would() {
     assert_eq!(attempt(all, "").code, 0);
     let never = attempt(1_000.0, "");
     assert!(never.code == 1 && never.stderr.contains("a smaller autoencoder"), "{}", never.stderr);
+}
+
+#[test]
+fn memory_is_planned_for_wide_training_alone() {
+    let (folder, snapshots) = (temporary(), fixtures().snapshots());
+    for option in ["--plan", "--max-memory 5"] {
+        let mut all = vec!["autoencoder", "train", "--snapshots", snapshots.to_str().expect("UTF-8")];
+        let text = format!("--model ae-mnist --space small --out x {option}");
+        all.extend(text.split_whitespace());
+        let ran = run_in(folder.path(), &all);
+        assert_eq!((ran.code, ran.stderr.contains("--space wide")), (2, true), "{}", ran.stderr);
+    }
 }
