@@ -86,8 +86,7 @@ impl Gpu {
             label: Some("fedfunnel"),
             required_features: features,
             required_limits: adapter.limits(),
-            // Memory is taken once and in large pieces; small blocks leave less of it unused.
-            memory_hints: wgpu::MemoryHints::MemoryUsage,
+            memory_hints: wgpu::MemoryHints::Performance,
             ..Default::default()
         }))
         .map_err(|e| {

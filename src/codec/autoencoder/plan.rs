@@ -149,7 +149,8 @@ fn fitting(gpu: &Gpu, training: &Training<'_>, most: Option<u64>) -> Vec<String>
     found
 }
 
-/// Whether training in the span of the snapshots is for this autoencoder, and what is left without moments fits.
+/// Whether training in the span of the snapshots is for this autoencoder and fits: an upper bound, since that
+/// is not rehearsed.
 fn small_space_fits(gpu: &Gpu, training: &Training<'_>, most: Option<u64>) -> bool {
     let plan = MemoryPlan::of(gpu, training).ok();
     let plan = plan.filter(|_| small::check(training.spec, OptimizerKind::Adam).is_ok());
@@ -158,6 +159,10 @@ fn small_space_fits(gpu: &Gpu, training: &Training<'_>, most: Option<u64>) -> bo
             let bytes = plan.device.parts.get(moments).copied().unwrap_or(0);
             plan.device.remove(moments, bytes);
         }
+        // Their basis, what comes back of them, and twice as much in reading them whole (sizes are powers of
+        // two); and writes, of which there are hardly more than the snapshots.
+        let writes = (2 * gpu.block_bytes()).min(2 * plan.mapped_bytes);
+        plan.device.add("besides", 4 * plan.mapped_bytes + writes);
         plan.excess(most).is_none()
     })
 }
