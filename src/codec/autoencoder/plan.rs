@@ -7,7 +7,7 @@ use crate::report::format;
 use crate::{Error, Result};
 use serde::Serialize;
 
-/// What the program, the driver and its compiled kernels take on a processor (measured: 110 to 170 MB).
+/// What the program, the driver and its compiled kernels take on a processor: an allowance, not measured by itself.
 const PROGRAM_BYTES: u64 = 170 << 20;
 
 /// What is trained on what.
