@@ -19,7 +19,7 @@ struct Loss {
 }
 var<immediate> loss: Loss;
 
-// [R, steps] of (1 / samples, ...); see dense.wgsl.
+// [R, steps] of (1 / samples, ...); see dense_update.wgsl.
 @group(0) @binding(0) var<storage, read> schedule: array<vec4<f32>>;
 // [R, B]; NOTHING marks an empty place.
 @group(0) @binding(1) var<storage, read> batch_labels: array<u32>;

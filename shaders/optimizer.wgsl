@@ -1,5 +1,5 @@
 // The optimiser for layers whose gradients are in memory (convolutions). Dense layers apply theirs in
-// registers: dense.wgsl.
+// registers: dense_update.wgsl.
 
 struct Apply {
     // Gradients [R, gradient_stride], of which the first `count` are used.
@@ -8,7 +8,7 @@ struct Apply {
     // Where replica 0's parameters begin, and elements from one replica to the next.
     offset: u32,
     replica_stride: u32,
-    // The schedule, as in dense.wgsl.
+    // The schedule, as in dense_update.wgsl.
     steps: u32,
     step: u32,
     rate_scale: f32,

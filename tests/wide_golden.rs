@@ -4,7 +4,7 @@
 //! A binary of its own with one test, since it takes 4.3 GB on the device.
 
 use fedfunnel::gpu::{Gpu, GpuOptions};
-use fedfunnel::model::{AutoencoderSpec, ModelSpec, Network, Optimizer, Reconstruction, ScheduleWriter};
+use fedfunnel::model::{AutoencoderSpec, ModelSpec, Network, Optimizer, ReconstructionLoss, ScheduleWriter};
 use fedfunnel::ops::loss::ErrorTallies;
 use fedfunnel::reference::compare::{Tolerance, compare};
 use fedfunnel::reference::random::{bits, uniform, uniform_tensor};
@@ -157,7 +157,7 @@ fn the_widest_autoencoder_trains_as_in_pytorch() {
     let tallies = ErrorTallies::new(&gpu, workspace.output()).unwrap();
     let mut writer = ScheduleWriter::new(&gpu, optimizer, 1, STEPS + 1).unwrap();
     writer.write(&gpu, STEPS + 1, |_, _| BATCH);
-    let loss = Reconstruction { labels: &labels, tallies: &tallies, same_batch: true };
+    let loss = ReconstructionLoss { labels: &labels, tallies: &tallies, same_batch: true };
     let rule = (&optimizer, &writer.schedule);
     let plan = network.reconstruction_step(&gpu, &workspace, rule, &loss).unwrap();
 

@@ -186,6 +186,13 @@ impl PcaState {
     fn standard(&self) -> Standard {
         Standard { means: self.means.clone(), scale: 1.0 }
     }
+
+    /// What comes back of each of these weights after the wire.
+    pub fn restore(&self, gpu: &Gpu, rows: &[&[f32]]) -> Result<Vec<Vec<f32>>> {
+        let own = std::slice::from_ref(self);
+        let (encoder, decoder) = (PcaEncoder::new(gpu, own)?, PcaDecoder::new(gpu, own)?);
+        rows.iter().map(|row| decoder.weights(&encoder.0.codes(std::slice::from_ref(row))?)).collect()
+    }
 }
 
 /// The collaborators' side.

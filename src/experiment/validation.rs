@@ -6,9 +6,10 @@ use super::printed::{Printed, printed_table};
 use super::{Header, Kind, Run, autoencoder, facts};
 use crate::Result;
 use crate::codec::autoencoder::argmax;
+use crate::codec::pca::Pca;
 use crate::data::DataDir;
 use crate::report::{KeyFigure, Plot, Report, Series, Style, Table, format};
-use crate::training::Tally;
+use crate::training::{HoldOut, Tally};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -125,8 +126,8 @@ impl ValidationExperiment {
                 restored.into_iter().map(Cow::Owned).collect(),
             ),
         ];
-        candidates.extend(self.principal_components(&rows, latent)?);
         candidates.extend([
+            self.principal_components(run, &rows, latent)?,
             Candidate::new("mean of the snapshots", 0, Style::Dashed, repeated(&compressor.standard.means)),
             Candidate::new("nearest other snapshot", 1, Style::Dashed, borrowed(&self.nearest(&rows))),
             Candidate::new("initial model", 0, Style::Dashed, repeated(&trained.initial)),
@@ -134,10 +135,21 @@ impl ValidationExperiment {
         Ok(candidates)
     }
 
-    /// The place of PCA: `rows` projected on the principal components of the training rows (those that are
-    /// not held out), at the same number of floats.
-    fn principal_components(&self, _rows: &[&[f32]], _floats: usize) -> Result<Option<Candidate<'static>>> {
-        Ok(None)
+    /// The snapshots from their projections on the principal axes of those that are not held out, at the
+    /// autoencoder's number of floats, or as many as they have axes.
+    fn principal_components<'a>(
+        &self,
+        run: &Run<'_>,
+        rows: &[&[f32]],
+        floats: usize,
+    ) -> Result<Candidate<'a>> {
+        let gpu = run.gpu()?;
+        let (train, _) = HoldOut(self.autoencoder.hold_out).split(rows.iter().copied());
+        let pca = Pca::fit(gpu, &train, &[])?;
+        let floats = floats.min(pca.rank());
+        let restored = pca.state(floats)?.restore(gpu, rows)?;
+        let rows = restored.into_iter().map(Cow::Owned).collect();
+        Ok(Candidate::new("PCA", floats, Style::Solid, rows))
     }
 
     /// For each snapshot the nearest of the others that the autoencoder was trained on: what an index
@@ -225,7 +237,7 @@ impl ValidationExperiment {
                 count(spec.latent()),
                 count(spec.inputs())
             ),
-            answer: answer(original, coded, mean, find("nearest other snapshot")),
+            answer: answer([original, coded, find("PCA"), mean, find("nearest other snapshot")]),
             figures: figures(original, coded, mean, ratio),
             plots,
             tables: vec![self.printed(original, coded, mean, ratio), table(original, all)],
@@ -270,12 +282,7 @@ impl ValidationExperiment {
     }
 }
 
-fn answer(
-    original: &Candidate<'_>,
-    coded: &Candidate<'_>,
-    mean: &Candidate<'_>,
-    nearest: &Candidate<'_>,
-) -> Vec<String> {
+fn answer([original, coded, pca, mean, nearest]: [&Candidate<'_>; 5]) -> Vec<String> {
     let error = format::number(coded.held_out_error, 3);
     let (gap, mean_gap) = (coded.accuracy_gap(original), mean.accuracy_gap(original));
     let in_weights = coded.held_out_error < 0.95;
@@ -318,7 +325,15 @@ fn answer(
         format::number(nearest.held_out_error, 3),
         nearest.accuracy_gap(original)
     );
-    vec![index, compared]
+    let plain = format!(
+        "Principal components of the same snapshots, with {} floats, lose {} on held-out snapshots and are {:.1} points \
+         away: {} the autoencoder.",
+        format::count(pca.floats as u64),
+        format::number(pca.held_out_error, 3),
+        pca.accuracy_gap(original),
+        if pca.held_out_error <= coded.held_out_error { "no worse than" } else { "worse than" },
+    );
+    vec![index, plain, compared]
 }
 
 fn figures(

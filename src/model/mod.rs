@@ -7,7 +7,7 @@ mod spec;
 pub mod state;
 
 pub use crate::ops::Activation;
-pub use network::{Network, Reconstruction, StepPlan, Workspace};
+pub use network::{Network, ReconstructionLoss, StepPlan, Workspace};
 pub use optimizer::{Optimizer, OptimizerKind, ScheduleWriter};
 pub use parameters::{ParameterTensor, Parameters, TensorPiece};
 pub use spec::{

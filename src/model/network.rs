@@ -1,13 +1,16 @@
 //! A network of R replicas: its layers, and the dispatches of a forward pass or a training step.
 
+mod reconstruction;
+
+pub use reconstruction::{ReconstructionLoss, StepPlan};
+
 use super::parameters::ParameterPlan;
 use super::state::{StateFile, StateWriter, TensorShape};
 use super::{Activation, ConvSpec, NetworkLayer, Optimizer, OptimizerKind, Parameters};
 use crate::gpu::{Buffer, Dispatch, Gpu, RowRange, Tensor, split_rows};
 use crate::ops::Schedule;
 use crate::ops::conv::{Conv, Part};
-use crate::ops::dense::{Arena, Carry, Dense, RowsAre, Targets, TrainedArena};
-use crate::ops::loss::{self, ErrorTallies};
+use crate::ops::dense::{Arena, Carry, Dense, RowsAre, TrainedArena};
 use crate::ops::pool::Pool;
 use crate::{Error, Result};
 
@@ -151,26 +154,6 @@ pub struct Workspace {
     pub gradients: Vec<Tensor>,
 }
 
-/// The dispatches of a training step that is taken many times.
-#[derive(Clone, Debug, Default)]
-pub struct StepPlan {
-    /// What has to run before the first step of a row of steps.
-    pub prologue: Vec<Dispatch>,
-    /// The step.
-    pub step: Vec<Dispatch>,
-}
-
-/// The loss of a step towards outputs that are the inputs again: their mean squared error.
-#[derive(Clone, Copy, Debug)]
-pub struct Reconstruction<'a> {
-    /// `[R, B]`: `NOTHING` marks an empty place of the batch.
-    pub labels: &'a Buffer,
-    /// Where squared errors are added.
-    pub tallies: &'a ErrorTallies,
-    /// Whether every step sees the same batch.
-    pub same_batch: bool,
-}
-
 impl Workspace {
     /// What goes in.
     pub fn input(&self) -> &Tensor {
@@ -297,17 +280,6 @@ impl Network {
         self.build_workspace(gpu, batch, (false, true), Some(input), outputs)
     }
 
-    /// Memory for training on batches of `batch` samples with [`reconstruction_step`](Self::reconstruction_step),
-    /// which does without the outputs where there is a kernel for that.
-    pub fn reconstruction_workspace(
-        &self,
-        gpu: &Gpu,
-        batch: usize,
-        input: Option<Tensor>,
-    ) -> Result<Workspace> {
-        self.build_workspace(gpu, batch, (true, !self.has_residual(gpu)), input, None)
-    }
-
     fn build_workspace(
         &self,
         gpu: &Gpu,
@@ -410,78 +382,6 @@ impl Network {
             dispatches.extend(layer.update(gpu, &arenas, rule, input, gradient)?);
         }
         Ok(dispatches)
-    }
-
-    /// The last layer, where it can do without storing its outputs.
-    fn residual_layer(&self, gpu: &Gpu) -> Option<&Dense> {
-        match self.layers.last() {
-            Some(Layer::Dense(layer)) if layer.has_residual(gpu, &self.parameters.arenas) => Some(layer),
-            _ => None,
-        }
-    }
-
-    fn has_residual(&self, gpu: &Gpu) -> bool {
-        self.residual_layer(gpu).is_some()
-    }
-
-    /// A training step towards outputs that are the inputs again, with as few passes over wide matrices as can
-    /// be: the last layer's outputs become their gradient at once; its update carries its input gradient on; and
-    /// where every step sees the same batch, the first layer's update carries on its outputs for the next step.
-    pub fn reconstruction_step(
-        &self,
-        gpu: &Gpu,
-        workspace: &Workspace,
-        (optimizer, schedule): (&Optimizer, &Schedule),
-        loss: &Reconstruction<'_>,
-    ) -> Result<StepPlan> {
-        let arenas = &self.parameters.arenas;
-        let (last, mut plan) = (self.layers.len() - 1, StepPlan::default());
-        let carried = self.next_outputs(gpu, workspace, (optimizer, schedule), loss.same_batch)?;
-        for (place, layer) in self.layers.iter().enumerate() {
-            let (input, output) = (&workspace.activations[place], &workspace.activations[place + 1]);
-            let into = if place == 0 && carried.is_some() { &mut plan.prologue } else { &mut plan.step };
-            match self.residual_layer(gpu).filter(|_| place == last) {
-                None => into.extend(layer.forward(gpu, arenas, input, output)?),
-                Some(dense) => {
-                    let targets = Targets { values: workspace.input(), labels: loss.labels, schedule };
-                    let residual = dense.residual(gpu, arenas, input, targets, output, loss.tallies)?;
-                    into.extend(residual.unwrap_or_default());
-                }
-            }
-        }
-        if !self.has_residual(gpu) {
-            plan.step.extend(loss::mean_squared_error(
-                gpu,
-                (workspace.output(), self.output_activation()),
-                workspace.input(),
-                loss.labels,
-                schedule,
-                workspace.output_gradient(),
-                (loss.tallies, &gpu.zeros("spare", 4)?),
-            )?);
-        }
-        let first = usize::from(carried.is_some());
-        plan.step.extend(self.backward_to(gpu, workspace, (optimizer, schedule), first)?);
-        plan.step.extend(carried.unwrap_or_default());
-        Ok(plan)
-    }
-
-    /// The first layer's update with its outputs for the next step, where that can be.
-    fn next_outputs(
-        &self,
-        gpu: &Gpu,
-        workspace: &Workspace,
-        rule: (&Optimizer, &Schedule),
-        same_batch: bool,
-    ) -> Result<Option<Vec<Dispatch>>> {
-        match self.layers.first() {
-            Some(Layer::Dense(dense)) if same_batch && self.layers.len() > 1 => {
-                let (input, gradient) = (workspace.input(), &workspace.gradients[0]);
-                let carry = Carry::NextOutputs { into: &workspace.activations[1] };
-                dense.update_and_carry(gpu, &self.trained_arenas(), rule, input, gradient, carry)
-            }
-            _ => Ok(None),
-        }
     }
 
     /// The tensors of a file from which training goes on: parameters and moments as they lie on the device.

@@ -4,7 +4,7 @@ use crate::support::{self, gpu, has_sharing_lanes, plain_gpu, values, wide};
 use fedfunnel::codec::autoencoder::{Trainer, TrainerSettings};
 use fedfunnel::gpu::{Dispatch, Gpu, Tensor};
 use fedfunnel::model::{
-    AutoencoderSpec, ModelSpec, Network, NetworkLayer, Optimizer, OptimizerKind, Reconstruction,
+    AutoencoderSpec, ModelSpec, Network, NetworkLayer, Optimizer, OptimizerKind, ReconstructionLoss,
     ScheduleWriter,
 };
 use fedfunnel::ops::loss::ErrorTallies;

@@ -4,7 +4,9 @@ use super::{SnapshotBatch, Standard};
 use crate::data::epoch_order;
 use crate::gpu::{Buffer, Dispatch, Gpu, RowRange, Tensor};
 use crate::model::state::StateFile;
-use crate::model::{self, AutoencoderSpec, Network, Optimizer, ScheduleWriter, StepPlan, Workspace};
+use crate::model::{
+    AutoencoderSpec, Network, Optimizer, ReconstructionLoss, ScheduleWriter, StepPlan, Workspace,
+};
 use crate::ops::gather::{self, NOTHING, SampleIndex};
 use crate::ops::loss::{self, ErrorTallies};
 use crate::ops::standardize::Standards;
@@ -111,7 +113,7 @@ impl<'g> Trainer<'g> {
         };
         let workspace = network.reconstruction_workspace(gpu, batch, Some(input))?;
         let tallies = ErrorTallies::new(gpu, workspace.output())?;
-        let loss = model::Reconstruction { labels: &labels, tallies: &tallies, same_batch: full };
+        let loss = ReconstructionLoss { labels: &labels, tallies: &tallies, same_batch: full };
         let rule = (&settings.optimizer, &writer.schedule);
         let mut plan = network.reconstruction_step(gpu, &workspace, rule, &loss)?;
         plan.step.splice(0..0, gather);

@@ -31,7 +31,7 @@ fn train(gpu: &Gpu, case: &Case, optimizer: Optimizer, other_way: bool) -> (Outc
     let mut writer = ScheduleWriter::new(gpu, optimizer, replicas, STEPS).unwrap();
     writer.write(gpu, STEPS, |_, _| batch);
     let rule = (&optimizer, &writer.schedule);
-    let loss = Reconstruction { labels: &labels, tallies: &tallies, same_batch };
+    let loss = ReconstructionLoss { labels: &labels, tallies: &tallies, same_batch };
     let plan = network.reconstruction_step(gpu, &workspace, rule, &loss).unwrap();
     let fill = |input: &Tensor, step: usize| {
         let number = if same_batch { 0 } else { step as u32 };
