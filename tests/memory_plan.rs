@@ -3,9 +3,12 @@
 //! A binary of its own with one test, since the peak is the whole process's. Linux alone says what it is.
 #![cfg(target_os = "linux")]
 
-use fedfunnel::codec::autoencoder::{MemoryPlan, Trainer, TrainerSettings, Training, save_autoencoder};
+use fedfunnel::codec::autoencoder::small::{Precision, SmallTrainer};
+use fedfunnel::codec::autoencoder::{
+    MemoryPlan, Space, Standard, Trainer, TrainerSettings, Training, save_autoencoder,
+};
 use fedfunnel::gpu::{Gpu, GpuOptions};
-use fedfunnel::model::{ModelSpec, Optimizer, OptimizerKind};
+use fedfunnel::model::{ModelSpec, Network, Optimizer, OptimizerKind};
 use std::path::Path;
 
 const WIDTH: usize = 100_003;
@@ -37,17 +40,42 @@ fn peak_of(gpu: &Gpu, training: &Training<'_>, besides: u64) -> u64 {
     let piece = 1 << 19;
     let _besides: Vec<_> =
         (0..besides / piece).map(|_| gpu.zeros("besides", piece as usize / 4).expect("memory")).collect();
-    let &Training { spec, train, held_out, settings } = training;
+    match training.space {
+        Space::Wide => train_wide(gpu, training),
+        Space::Small => train_small(gpu, training),
+    }
+    gpu.peak_memory().bytes
+}
+
+fn train_wide(gpu: &Gpu, training: &Training<'_>) {
+    let &Training { spec, train, held_out, settings, .. } = training;
     let mut trainer = Trainer::new(gpu, spec, train, held_out, settings).expect("a trainer");
     trainer.train(2, &mut |_| {}).expect("trained");
     trainer.take_losses(2).expect("losses");
     trainer.measure_train().expect("measured");
     trainer.measure_held_out().expect("measured");
-    let (parameters, standards) = (&trainer.network().parameters, trainer.read_standards().expect("means"));
+    let standards = trainer.read_standards().expect("means");
+    save(gpu, training, trainer.network(), &standards[0]);
+}
+
+fn train_small(gpu: &Gpu, training: &Training<'_>) {
+    let &Training { spec, train, held_out, settings, .. } = training;
+    let mut trainer = SmallTrainer::new(gpu, spec, &train[0], &held_out[0], settings, 2).expect("a trainer");
+    trainer.train(2, &mut |_| {});
+    trainer.expand().expect("expanded");
+    trainer.measure().expect("measured");
+    save(gpu, training, trainer.network(), &trainer.read_standard().expect("means"));
+    let factored = trainer.factored(Precision::F32).expect("factors");
+    assert!(!factored.to_bytes().is_empty());
+    for precision in [Precision::F32, Precision::F16] {
+        trainer.measure_factored(&trainer.factored(precision).expect("factors")).expect("measured");
+    }
+}
+
+fn save(gpu: &Gpu, training: &Training<'_>, network: &Network, standard: &Standard) {
     let folder = tempfile::tempdir().expect("a folder");
-    save_autoencoder(gpu, folder.path(), (spec, "m"), (parameters, 0), &standards[0], 1 << 40)
-        .expect("saved");
-    gpu.peak_memory().bytes
+    let what = (training.spec, "m");
+    save_autoencoder(gpu, folder.path(), what, (&network.parameters, 0), standard, 1 << 40).expect("saved");
 }
 
 #[test]
@@ -60,14 +88,16 @@ fn training_takes_what_its_plan_says() {
         (0..14).map(|row| (0..WIDTH).map(|p| ((row * 31 + p * 7) % 101) as f32 * 0.01).collect()).collect();
     let rows: Vec<&[f32]> = rows.iter().map(Vec::as_slice).collect();
     let (train, held_out) = ([rows[..11].to_vec()], [rows[11..].to_vec()]);
-    for (kind, batch, limit) in [
-        (OptimizerKind::Adam, None, None),
-        (OptimizerKind::Adam, Some(3), Some(1 << 20)),
-        (OptimizerKind::Sgd, Some(4), None),
+    for (space, kind, batch, limit) in [
+        (Space::Wide, OptimizerKind::Adam, None, None),
+        (Space::Wide, OptimizerKind::Adam, Some(3), Some(1 << 20)),
+        (Space::Wide, OptimizerKind::Sgd, Some(4), None),
+        (Space::Small, OptimizerKind::Adam, None, None),
+        (Space::Small, OptimizerKind::Sgd, Some(4), None),
     ] {
         let optimizer = Optimizer { kind, ..Optimizer::default() };
         let settings = TrainerSettings { optimizer, batch, seed: 1 };
-        let training = Training { spec: &spec, train: &train, held_out: &held_out, settings };
+        let training = Training { spec: &spec, train: &train, held_out: &held_out, settings, space };
         let open = || {
             let options = GpuOptions { max_binding_bytes: limit, ..Default::default() };
             Gpu::open(&options).unwrap_or_else(|error| panic!("{error}"))
@@ -76,7 +106,8 @@ fn training_takes_what_its_plan_says() {
         let plan = MemoryPlan::of(&gpu, &training).unwrap();
         assert_eq!(gpu.peak_memory().bytes, 0, "planning took memory");
         let (peak, grown) = growth(|| peak_of(&gpu, &training, 0));
-        let what = format!("{kind:?}, batch {batch:?}: planned {}, peak {peak}", plan.device.bytes);
+        let what =
+            format!("{space:?}, {kind:?}, batch {batch:?}: planned {}, peak {peak}", plan.device.bytes);
         println!("{what}; planned in all {}, the process grew by {grown}", plan.bytes());
         assert!(agree(plan.device.bytes, peak), "{what}: {:?} {:?}", plan.device, gpu.peak_memory());
         // On a processor all of it is the process's.
@@ -89,7 +120,10 @@ fn training_takes_what_its_plan_says() {
         assert!(!agree(plan.device.bytes, peak), "{what}: {peak} with a tenth more");
         let (_, grown) = growth(|| vec![1u8; plan.bytes() as usize * 11 / 10]);
         assert!(grown as f64 > 1.05 * plan.bytes() as f64, "{grown} is not seen");
-        // Adam has a moment more than SGD.
-        assert_eq!(plan.device.parts.contains_key("second moments"), kind == OptimizerKind::Adam);
+        // Adam has a moment more than SGD, and there are none in the small space.
+        assert_eq!(
+            plan.device.parts.contains_key("second moments"),
+            (space, kind) == (Space::Wide, OptimizerKind::Adam)
+        );
     }
 }

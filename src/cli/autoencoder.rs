@@ -8,8 +8,8 @@ use super::memory::MemoryOptions;
 use super::options::{DataDirOption, DeviceOptions, print_profile};
 use clap::{Args, Subcommand};
 use fedfunnel::codec::autoencoder::{
-    AutoencoderFile, Costs, CurvePoint, MAX_FILE_BYTES, Pace, Trainer, TrainerSettings, Training, evaluate,
-    save_autoencoder, train_with_curve,
+    AutoencoderFile, Costs, CurvePoint, MAX_FILE_BYTES, Pace, Space, Trainer, TrainerSettings, Training,
+    evaluate, save_autoencoder, train_with_curve,
 };
 use fedfunnel::model::{
     AutoencoderSpec, ClassifierSpec, ModelSpec, Rates, built_in_autoencoders, built_in_names,
@@ -99,7 +99,7 @@ pub struct TrainArgs {
     /// weights, only faster; span-adam, Adam on the coordinates, is another optimiser than adam and far
     /// cheaper; adam and adamw leave the span, and are for wide
     #[arg(long, default_value = "wide", value_name = "wide|small")]
-    space: small::Space,
+    space: Space,
     /// Learning rate [default: 0.003; 0.03 with span-adam, falling to 0]; layers that narrow learn at this
     /// rate divided by their fan-in (and times 32), span-adam excepted
     #[arg(long, allow_negative_numbers = true)]
@@ -191,6 +191,12 @@ fn train(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
             return Err(Error::setting(field, "0 does nothing", "use 1 or more").into());
         }
     }
+    if args.space == Space::Small && args.checkpoint_every > 0 {
+        let problem = "in the span of the snapshots there is nothing to save before the end";
+        return Err(
+            Error::setting("--checkpoint-every", problem, "leave it out: it is over in seconds").into()
+        );
+    }
     let optimizer = small::optimizer(args)?;
     let spec = shaped(args, optimizer.lr)?;
     files::check_output_folder("--out", &args.out)?;
@@ -200,14 +206,20 @@ fn train(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     check_training(&args.snapshots, &train, held_out.len())?;
     let gpu = args.device.open()?;
     let settings = TrainerSettings { optimizer, batch: args.batch, seed: args.seed };
-    if args.space == small::Space::Small {
-        args.memory.refuse()?;
-        return small::train(common, args, &gpu, &spec, (&snapshots.model, &train, &held_out), settings);
-    }
     let (train, held_out) = ([train], [held_out]);
-    let training = Training { spec: &spec, train: &train, held_out: &held_out, settings };
+    let training = Training { spec: &spec, train: &train, held_out: &held_out, settings, space: args.space };
     if !args.memory.allow(&gpu, &training, args.json)? {
         return Ok(());
+    }
+    if args.space == Space::Small {
+        return small::train(
+            common,
+            args,
+            &gpu,
+            &spec,
+            (&snapshots.model, &train[0], &held_out[0]),
+            settings,
+        );
     }
     let mut trainer = Trainer::new(&gpu, &spec, &train, &held_out, settings)?;
     let mut metrics = JsonLines::create(args.out.join("metrics.jsonl"))?;

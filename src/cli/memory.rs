@@ -2,7 +2,6 @@
 
 use super::{print_json, say};
 use clap::Args;
-use fedfunnel::Error;
 use fedfunnel::codec::autoencoder::{MemoryPlan, Training};
 use fedfunnel::gpu::Gpu;
 use fedfunnel::report::{Table, format, text_table};
@@ -19,17 +18,6 @@ pub struct MemoryOptions {
 }
 
 impl MemoryOptions {
-    /// Refuses these options where memory is not planned: in the span of the snapshots.
-    pub fn refuse(&self) -> fedfunnel::Result<()> {
-        for (field, given) in [("--plan", self.plan), ("--max-memory", self.max_memory.is_some())] {
-            if given {
-                let problem = "memory is planned for --space wide alone";
-                return Err(Error::setting(field, problem, "leave it out, or use --space wide"));
-            }
-        }
-        Ok(())
-    }
-
     /// Refuses what does not fit. Gives whether to go on: a plan that was asked for is all that was.
     pub fn allow(&self, gpu: &Gpu, training: &Training<'_>, json: bool) -> anyhow::Result<bool> {
         let plan = MemoryPlan::of(gpu, training)?;

@@ -485,13 +485,25 @@ fn a_training_that_does_not_fit_is_refused_with_settings_that_would() {
 }
 
 #[test]
-fn memory_is_planned_for_wide_training_alone() {
+fn training_in_the_small_space_is_planned_too() {
     let (folder, snapshots) = (temporary(), fixtures().snapshots());
-    for option in ["--plan", "--max-memory 5"] {
+    let attempt = |text: &str| {
         let mut all = vec!["autoencoder", "train", "--snapshots", snapshots.to_str().expect("UTF-8")];
-        let text = format!("--model ae-mnist --space small --out x {option}");
+        let text = format!("--model ae-mnist --space small --out x --epochs 5 -q {text}");
         all.extend(text.split_whitespace());
-        let ran = run_in(folder.path(), &all);
-        assert_eq!((ran.code, ran.stderr.contains("--space wide")), (2, true), "{}", ran.stderr);
+        run_in(folder.path(), &all)
+    };
+    let plan: Value = serde_json::from_str(&attempt("--plan --json").stdout).expect("JSON");
+    assert!(plan["device"]["parts"]["first moments"].is_null(), "{plan}");
+    let all = number(&plan["device"], "bytes") + number(&plan["host"], "bytes");
+    let refused = attempt(&format!("--max-memory {}", all - 300_000.0));
+    assert_eq!((refused.code, refused.stderr.lines().count()), (1, 1), "{}", refused.stderr);
+    for words in ["300,000 B too little", "use --latent"] {
+        assert!(refused.stderr.contains(words), "{words}: {}", refused.stderr);
     }
+    assert!(!folder.path().join("x").exists(), "something was written");
+    let fits = attempt(&format!("--max-memory {all}"));
+    assert_eq!(fits.code, 0, "{}", fits.stderr);
+    let refused = attempt("--checkpoint-every 3");
+    assert!(refused.code == 2 && refused.stderr.contains("--checkpoint-every"), "{}", refused.stderr);
 }

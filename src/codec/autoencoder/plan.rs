@@ -1,8 +1,9 @@
 //! What training will take of memory, known before any is taken.
 
-use super::{Trainer, TrainerSettings, small};
+use super::small::{Precision, SmallTrainer};
+use super::{Space, Trainer, TrainerSettings};
 use crate::gpu::{Capacity, Gpu, MemoryUse};
-use crate::model::{AutoencoderSpec, Optimizer, OptimizerKind};
+use crate::model::{AutoencoderSpec, Network, Optimizer, OptimizerKind};
 use crate::report::format;
 use crate::{Error, Result};
 use serde::Serialize;
@@ -21,6 +22,8 @@ pub struct Training<'a> {
     pub held_out: &'a [Vec<&'a [f32]>],
     /// How.
     pub settings: TrainerSettings,
+    /// In which coordinates. Of several collaborators the first alone trains in the small space.
+    pub space: Space,
 }
 
 /// What a training takes when it takes most, and what there is.
@@ -39,25 +42,23 @@ pub struct MemoryPlan {
 impl MemoryPlan {
     /// Rehearses a training: the very code that will take the memory says how much it takes.
     pub fn of(gpu: &Gpu, training: &Training<'_>) -> Result<Self> {
-        let &Training { spec, train, held_out, settings } = training;
+        let &Training { spec, train, held_out, .. } = training;
         let rehearsal = gpu.rehearsal();
-        let mut trainer = Trainer::new(&rehearsal, spec, train, held_out, settings)?;
-        trainer.train(1, &mut |_| {})?;
-        trainer.take_losses(1)?;
-        trainer.measure_train()?;
-        trainer.measure_held_out()?;
-        // Saving reads tensors back block by block.
-        let block = rehearsal.block_bytes();
-        if let Some(arena) = trainer.network().parameters.arenas.first() {
-            let values = arena.buffer.len().min(block as usize / 4);
-            rehearsal.read_part::<f32>(&arena.buffer, 0, values)?;
+        match training.space {
+            Space::Wide => rehearse_wide(&rehearsal, training)?,
+            Space::Small => rehearse_small(&rehearsal, training)?,
         }
+        let block = rehearsal.block_bytes();
         let line = 4 * spec.inputs() as u64;
         let standards = (train.len() * (1 + held_out.len().min(1) + 1)) as u64 * line;
         let mut host = MemoryUse::default();
         host.add("program, driver and kernels", PROGRAM_BYTES);
         host.add("blocks on their way", 2 * block);
         host.add("standards", standards);
+        if training.space == Space::Small {
+            // The basis that is shipped, and its message.
+            host.add("factored decoder", 2 * train[0].len() as u64 * line);
+        }
         let snapshots: usize = train.iter().chain(held_out).map(Vec::len).sum();
         Ok(Self {
             device: rehearsal.peak_memory(),
@@ -113,10 +114,49 @@ impl MemoryPlan {
     }
 }
 
+/// Training at full width, and saving: the latter reads tensors back block by block.
+fn rehearse_wide(gpu: &Gpu, training: &Training<'_>) -> Result<()> {
+    let &Training { spec, train, held_out, settings, .. } = training;
+    let mut trainer = Trainer::new(gpu, spec, train, held_out, settings)?;
+    trainer.train(1, &mut |_| {})?;
+    trainer.take_losses(1)?;
+    trainer.measure_train()?;
+    trainer.measure_held_out()?;
+    rehearse_saving(gpu, trainer.network())
+}
+
+/// Training in the span of the snapshots, and all that is made of it: the wide matrices and the factored decoder.
+fn rehearse_small(gpu: &Gpu, training: &Training<'_>) -> Result<()> {
+    let &Training { spec, train, held_out, settings, .. } = training;
+    let mut trainer = SmallTrainer::new(gpu, spec, &train[0], &held_out[0], settings, 1)?;
+    trainer.train(1, &mut |_| {});
+    trainer.expand()?;
+    trainer.measure()?;
+    rehearse_saving(gpu, trainer.network())?;
+    trainer.measure_factored(&trainer.factored(Precision::F32)?).map(drop)
+}
+
+fn rehearse_saving(gpu: &Gpu, network: &Network) -> Result<()> {
+    let Some(arena) = network.parameters.arenas.first() else { return Ok(()) };
+    let values = arena.buffer.len().min(gpu.block_bytes() as usize / 4);
+    gpu.read_part::<f32>(&arena.buffer, 0, values).map(drop)
+}
+
 /// Settings that would each fit by themselves; where none does, SGD and a smaller latent together.
 fn fitting(gpu: &Gpu, training: &Training<'_>, most: Option<u64>) -> Vec<String> {
     let fits =
         |training: &Training<'_>| MemoryPlan::of(gpu, training).is_ok_and(|plan| plan.excess(most).is_none());
+    let latent = |training: &Training<'_>| {
+        let fits = |latent| {
+            let spec = training.spec.clone().with_latent("--latent", latent);
+            spec.is_ok_and(|spec| fits(&Training { spec: &spec, ..*training }))
+        };
+        largest(training.spec.latent().saturating_sub(1), fits)
+    };
+    let smaller = |training| latent(training).map(|latent| format!("--latent {latent}"));
+    if training.space == Space::Small {
+        return smaller(training).into_iter().collect();
+    }
     let settings = training.settings;
     let adaptive = settings.optimizer.kind != OptimizerKind::Sgd;
     let optimizer = Optimizer { kind: OptimizerKind::Sgd, ..settings.optimizer };
@@ -132,39 +172,17 @@ fn fitting(gpu: &Gpu, training: &Training<'_>, most: Option<u64>) -> Vec<String>
         fits(&Training { settings: TrainerSettings { batch: Some(batch), ..settings }, ..*training })
     });
     found.extend(batch.map(|batch| format!("--batch {batch}")));
-    let latent = |training: &Training<'_>| {
-        let fits = |latent| {
-            let spec = training.spec.clone().with_latent("--latent", latent);
-            spec.is_ok_and(|spec| fits(&Training { spec: &spec, ..*training }))
-        };
-        largest(training.spec.latent().saturating_sub(1), fits)
-    };
-    found.extend(latent(training).map(|latent| format!("--latent {latent}")));
-    if small_space_fits(gpu, training, most) {
+    found.extend(smaller(training));
+    // Not for every autoencoder: those it is not for are refused in the rehearsal.
+    let optimizer = Optimizer { kind: OptimizerKind::Adam, ..settings.optimizer };
+    let settings = TrainerSettings { optimizer, ..settings };
+    if fits(&Training { space: Space::Small, settings, ..*training }) {
         found.push("--space small (no moments)".to_string());
     }
     if found.is_empty() && adaptive {
         found.extend(latent(&sgd).map(|latent| format!("--optimizer sgd with --latent {latent}")));
     }
     found
-}
-
-/// Whether training in the span of the snapshots is for this autoencoder and fits: an upper bound, since that
-/// is not rehearsed.
-fn small_space_fits(gpu: &Gpu, training: &Training<'_>, most: Option<u64>) -> bool {
-    let plan = MemoryPlan::of(gpu, training).ok();
-    let plan = plan.filter(|_| small::check(training.spec, OptimizerKind::Adam).is_ok());
-    plan.is_some_and(|mut plan| {
-        for moments in ["first moments", "second moments"] {
-            let bytes = plan.device.parts.get(moments).copied().unwrap_or(0);
-            plan.device.remove(moments, bytes);
-        }
-        // Their basis, what comes back of them, and twice as much in reading them whole (sizes are powers of
-        // two); and writes, of which there are hardly more than the snapshots.
-        let writes = (2 * gpu.block_bytes()).min(2 * plan.mapped_bytes);
-        plan.device.add("besides", 4 * plan.mapped_bytes + writes);
-        plan.excess(most).is_none()
-    })
 }
 
 /// The largest number up to `most` that fits, where all smaller ones do. Rounded down to whole groups of four

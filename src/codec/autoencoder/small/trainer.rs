@@ -347,7 +347,7 @@ fn drawn(rows: usize, columns: usize, tensor: u32, seed: u32, bound: f64) -> DMa
 }
 
 /// Refuses what is no training in the span.
-pub fn check(spec: &AutoencoderSpec, kind: OptimizerKind) -> Result<()> {
+fn check(spec: &AutoencoderSpec, kind: OptimizerKind) -> Result<()> {
     let refuse = |problem: String| {
         Err(Error::setting("--space small", problem, "use --space wide, or another autoencoder or optimiser"))
     };
