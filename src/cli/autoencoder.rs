@@ -7,6 +7,7 @@ use super::Common;
 use super::memory::MemoryOptions;
 use super::options::{DataDirOption, DeviceOptions, print_profile};
 use clap::{Args, Subcommand};
+use fedfunnel::codec::autoencoder::small::Space;
 use fedfunnel::codec::autoencoder::{
     AutoencoderFile, Costs, CurvePoint, MAX_FILE_BYTES, Pace, Trainer, TrainerSettings, Training, evaluate,
     save_autoencoder, train_with_curve,
@@ -99,7 +100,7 @@ pub struct TrainArgs {
     /// weights, only faster; span-adam, Adam on the coordinates, is another optimiser than adam and far
     /// cheaper; adam and adamw leave the span, and are for wide
     #[arg(long, default_value = "wide", value_name = "wide|small")]
-    space: small::Space,
+    space: Space,
     /// Learning rate [default: 0.003; 0.03 with span-adam, falling to 0]; layers that narrow learn at this
     /// rate divided by their fan-in (and times 32), span-adam excepted
     #[arg(long, allow_negative_numbers = true)]
@@ -200,7 +201,7 @@ fn train(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     check_training(&args.snapshots, &train, held_out.len())?;
     let gpu = args.device.open()?;
     let settings = TrainerSettings { optimizer, batch: args.batch, seed: args.seed };
-    if args.space == small::Space::Small {
+    if args.space == Space::Small {
         args.memory.refuse()?;
         return small::train(common, args, &gpu, &spec, (&snapshots.model, &train, &held_out), settings);
     }
@@ -251,15 +252,8 @@ fn train(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
 /// The spec with what the arguments change.
 fn shaped(args: &TrainArgs, lr: f32) -> fedfunnel::Result<AutoencoderSpec> {
     let mut spec = ModelSpec::load(&args.model)?.autoencoder()?;
-    // Without hidden layers any latent fits, and with others the new one has to: none stand while it changes.
-    if let (Some(Hidden(hidden)), Some(latent)) = (&args.hidden, args.latent) {
-        spec = spec.with_hidden("--hidden", &[])?.with_latent("--latent", latent)?;
-        spec = spec.with_hidden("--hidden", hidden)?;
-    } else if let Some(Hidden(hidden)) = &args.hidden {
-        spec = spec.with_hidden("--hidden", hidden)?;
-    } else if let Some(latent) = args.latent {
-        spec = spec.with_latent("--latent", latent)?;
-    }
+    let hidden = args.hidden.as_ref().map(|Hidden(widths)| widths.as_slice());
+    spec = spec.with_shape(("--latent", args.latent), ("--hidden", hidden))?;
     match &args.layer_rates {
         Some(rates) => spec.with_rates("--layer-rates", rates.clone().times(1.0 / lr)),
         None => Ok(spec),

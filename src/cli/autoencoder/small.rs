@@ -3,7 +3,9 @@
 use super::TrainArgs;
 use crate::cli::options::print_profile;
 use crate::cli::{Common, say, say_json, whisper};
-use fedfunnel::codec::autoencoder::small::{DecoderCost, Precision, SmallPoint, SmallTrainer, decoder_costs};
+use fedfunnel::codec::autoencoder::small::{
+    DecoderCost, Precision, SmallPoint, SmallTrainer, Space, decoder_costs,
+};
 use fedfunnel::codec::autoencoder::{Reconstruction, TrainerSettings, save_autoencoder};
 use fedfunnel::gpu::Gpu;
 use fedfunnel::model::{AutoencoderSpec, Optimizer, OptimizerKind};
@@ -12,27 +14,6 @@ use fedfunnel::report::{JsonLines, Table, format, text_table};
 use fedfunnel::{Error, files};
 use serde::Serialize;
 use std::time::Instant;
-
-/// Where an autoencoder is trained.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Space {
-    /// On the weights themselves.
-    Wide,
-    /// On coordinates in the span of the snapshots.
-    Small,
-}
-
-impl std::str::FromStr for Space {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "wide" => Ok(Self::Wide),
-            "small" => Ok(Self::Small),
-            _ => Err(format!("{text:?} is no space; there are wide and small")),
-        }
-    }
-}
 
 /// An optimiser by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

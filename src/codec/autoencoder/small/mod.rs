@@ -18,8 +18,10 @@
 mod coordinates;
 mod factored;
 mod iterate;
+mod space;
 mod trainer;
 
 pub use factored::{DecoderCost, FactoredBank, FactoredDecoder, Precision, decoder_costs};
+pub use space::{Space, refusal};
 pub(super) use trainer::check;
 pub use trainer::{SmallPoint, SmallTrainer};
