@@ -295,7 +295,7 @@ fn dense_and_convolutional_autoencoders_are_compared_at_smoke() {
     let report = smoke("conv-ae");
     let rows = report["tables"][0]["rows"].as_array().expect("rows");
     let row = |name: &str| rows.iter().find(|row| row[0] == name).unwrap_or_else(|| panic!("{name}: {rows:?}"));
-    let (dense, conv) = (row("the dense autoencoder"), row("the convolutional one"));
+    let (dense, conv) = (row("dense"), row("convolutional"));
     // As many floats, and a decoder a twentieth the size.
     assert_eq!((&dense[1], &conv[1]), (&Value::from("32"), &Value::from("32")));
     assert_eq!((&dense[4], &conv[4]), (&Value::from("2.2 MB"), &Value::from("98,671 B")));

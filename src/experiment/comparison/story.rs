@@ -76,7 +76,12 @@ fn best<'o>(outcomes: impl Iterator<Item = &'o Outcome>) -> Option<&'o Outcome> 
 }
 
 fn three(value: f64) -> String {
-    format::number(value, 3)
+    format!("{value:.3}")
+}
+
+/// A family with the floats of one of its codes.
+fn with_size(outcome: &Outcome) -> String {
+    format!("{}, {}", outcome.family, floats(outcome.costs.latent))
 }
 
 impl Story<'_> {
@@ -110,19 +115,19 @@ impl Story<'_> {
     }
 
     fn title(&self) -> String {
-        let (bests, (pca_floats, pca)) = (self.bests(), self.best_pca());
-        let Some(first) = bests.first() else { return String::new() };
-        let plain = format!("PCA {} with {}", three(pca), floats(pca_floats));
-        let at = format!("loses {} with {}", three(error(first)), floats(first.costs.latent));
-        match bests.get(1) {
-            Some(second) => format!(
-                "{} {at}, {} {} with {}; {plain}",
-                capital(&first.family),
-                second.family,
-                three(error(second)),
-                floats(second.costs.latent)
+        let (_, pca) = self.best_pca();
+        let Some(first) = self.bests().into_iter().next() else { return String::new() };
+        let (ours, plain, which) = (three(error(first)), three(pca), with_size(first));
+        match compared(pca, error(first)) {
+            Ordering::Less => format!(
+                "PCA beats every autoencoder: it loses {plain} of held-out weights, the best of them {ours} ({which})"
             ),
-            None => format!("{} {at}; {plain}", capital(&first.family)),
+            Ordering::Equal => {
+                format!("The best autoencoder ({which}) loses as much of held-out weights as PCA: {ours} and {plain}")
+            }
+            Ordering::Greater => {
+                format!("The best autoencoder ({which}) loses less of held-out weights than PCA: {ours} and {plain}")
+            }
         }
     }
 
@@ -130,59 +135,48 @@ impl Story<'_> {
         let bests = self.bests();
         let Some(first) = bests.first() else { return Vec::new() };
         let (pca_floats, pca) = self.best_pca();
-        let plain = match compared(pca, error(first)) {
-            Ordering::Less => "less than any of the autoencoders",
-            Ordering::Equal => "as much as the best of the autoencoders",
-            Ordering::Greater => "more than the best of the autoencoders",
-        };
         let verdict = format!(
-            "Of what distinguishes a held-out snapshot from the mean of the others (relative L2 error, 1 for the mean \
-             itself), {} loses least: {} with {}{}. Plain principal components of the same snapshots lose {} with {}, \
-             {plain}.",
-            first.family,
+            "Of what distinguishes a held-out snapshot from the mean of the others, the best autoencoder ({}) loses {} \
+             (relative L2 error; the mean itself: 1{}). Plain principal components of the same snapshots lose {} with {}.",
+            with_size(first),
             three(error(first)),
-            floats(first.costs.latent),
-            match beats_the_mean(error(first)) {
-                true => "",
-                false => ", which is no better than the mean",
-            },
+            if beats_the_mean(error(first)) { "" } else { ", so it learned nothing else" },
             three(pca),
             floats(pca_floats)
         );
         let others: Vec<String> = bests[1..]
             .iter()
             .map(|other| {
-                format!(
-                    "{} loses {} with {}{}",
-                    other.family,
-                    three(error(other)),
-                    floats(other.costs.latent),
-                    if beats_the_mean(error(other)) { "" } else { ", no better than the mean" }
-                )
+                let no_better =
+                    if beats_the_mean(error(other)) { "" } else { ", which is no better than the mean" };
+                format!("{} loses {}{no_better}", with_size(other), three(error(other)))
             })
             .collect();
         let costs: Vec<String> = bests
             .iter()
             .map(|outcome| {
                 format!(
-                    "{} for {} ({} rounds until it has paid for itself)",
+                    "{} for {} (paid for after {:.1} rounds)",
                     format::bytes(outcome.costs.decoder_message_bytes),
                     outcome.family,
-                    format::number(outcome.costs.break_even_rounds(), 3)
+                    outcome.costs.break_even_rounds()
                 )
             })
             .collect();
-        let others = if others.is_empty() { String::new() } else { format!("{}. ", capital(&others.join("; "))) };
+        let others = match others.is_empty() {
+            true => String::new(),
+            false => format!("Of the others, {}. ", others.join("; ")),
+        };
         let mut paragraphs =
-            vec![verdict, format!("{others}Their decoders take {}.", costs.join(", and "))];
+            vec![verdict, format!("{others}A decoder, sent once, takes {}.", costs.join(", "))];
         paragraphs.extend(self.sizes());
         let accuracies: Vec<String> = bests
             .iter()
-            .map(|outcome| format!("{:.1} with {}", self.points(&outcome.trained.measured), outcome.family))
+            .map(|outcome| format!("{:.1} for {}", self.points(&outcome.trained.measured), outcome.family))
             .collect();
         paragraphs.push(format!(
-            "The classifier gets {} of the test images right with held-out weights as they are. With those that come \
-             back its accuracy is off by so many points on average: {}, and {:.1} with the mean of the snapshots, which \
+            "With held-out weights as they are the classifier gets {} of the test images right. With what comes back of \
+             them its accuracy is off by these points on average: {}, and {:.1} for the mean of the snapshots, which \
              carries nothing.",
             format::percent(self.references.original.accuracy()),
             accuracies.join(", "),
@@ -201,7 +195,7 @@ impl Story<'_> {
                 let least = error(best(self.of(family))?);
                 let enough = self.of(family).filter(|o| compared(error(o), least) != Ordering::Greater);
                 let enough = enough.map(|o| o.costs.latent).min()?;
-                Some(format!("{family} is within 0.01 of its best from {} on", floats(enough)))
+                Some(format!("{} for {family}", floats(enough)))
             })
             .collect();
         (!sentences.is_empty()).then(|| {
@@ -211,8 +205,8 @@ impl Story<'_> {
                 (worse + usize::from(compared(beside, error(outcome)) == Ordering::Less), sizes + 1)
             });
             format!(
-                "More floats stop helping: {}. PCA with as many floats, or all there are, loses less than the autoencoder \
-                 in {worse} of {sizes} cases.",
+                "More floats stop helping: the error is within 0.01 of the best from {} on. PCA with as many floats, or \
+                 all there are, loses less than the autoencoder in {worse} of {sizes} cases.",
                 sentences.join(", ")
             )
         })
@@ -334,7 +328,7 @@ impl Story<'_> {
     fn named(&self, outcome: &Outcome) -> String {
         match self.of(&outcome.family).count() {
             1 => outcome.family.clone(),
-            _ => format!("{}, {}", outcome.family, floats(outcome.costs.latent)),
+            _ => with_size(outcome),
         }
     }
 
@@ -410,7 +404,7 @@ impl Story<'_> {
 
     fn printed(&self, paper: &str) -> Table {
         let bests = self.bests();
-        let ours = bests.iter().map(|o| format!("{}: {} with {}", o.family, three(error(o)), floats(o.costs.latent)));
+        let ours = bests.iter().map(|outcome| format!("{}: {}", with_size(outcome), three(error(outcome))));
         printed_table(vec![Printed {
             what: "Error and size by architecture",
             paper: paper.into(),
@@ -420,9 +414,4 @@ impl Story<'_> {
                 .into(),
         }])
     }
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }
