@@ -7,9 +7,10 @@ use super::Common;
 use super::memory::MemoryOptions;
 use super::options::{DataDirOption, DeviceOptions, print_profile};
 use clap::{Args, Subcommand};
+use fedfunnel::codec::autoencoder::small::Space;
 use fedfunnel::codec::autoencoder::{
-    AutoencoderFile, Costs, CurvePoint, MAX_FILE_BYTES, Pace, Space, Trainer, TrainerSettings, Training,
-    evaluate, save_autoencoder, train_with_curve,
+    AutoencoderFile, Costs, CurvePoint, MAX_FILE_BYTES, Pace, Trainer, TrainerSettings, Training, evaluate,
+    save_autoencoder, train_with_curve,
 };
 use fedfunnel::model::{
     AutoencoderSpec, ClassifierSpec, ModelSpec, Rates, built_in_autoencoders, built_in_names,
@@ -263,15 +264,8 @@ fn train(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
 /// The spec with what the arguments change.
 fn shaped(args: &TrainArgs, lr: f32) -> fedfunnel::Result<AutoencoderSpec> {
     let mut spec = ModelSpec::load(&args.model)?.autoencoder()?;
-    // Without hidden layers any latent fits, and with others the new one has to: none stand while it changes.
-    if let (Some(Hidden(hidden)), Some(latent)) = (&args.hidden, args.latent) {
-        spec = spec.with_hidden("--hidden", &[])?.with_latent("--latent", latent)?;
-        spec = spec.with_hidden("--hidden", hidden)?;
-    } else if let Some(Hidden(hidden)) = &args.hidden {
-        spec = spec.with_hidden("--hidden", hidden)?;
-    } else if let Some(latent) = args.latent {
-        spec = spec.with_latent("--latent", latent)?;
-    }
+    let hidden = args.hidden.as_ref().map(|Hidden(widths)| widths.as_slice());
+    spec = spec.with_shape(("--latent", args.latent), ("--hidden", hidden))?;
     match &args.layer_rates {
         Some(rates) => spec.with_rates("--layer-rates", rates.clone().times(1.0 / lr)),
         None => Ok(spec),

@@ -1,14 +1,17 @@
 //! Figures 4 and 6: an autoencoder in training.
 
 use super::classifier::ClassifierStage;
-use super::compressor::AutoencoderStage;
+use super::compressor::{AutoencoderStage, show_errors};
 use super::printed::{Printed, printed_table};
+use super::verdict::{beats_the_mean, compared, floats, headline};
 use super::{Header, Kind, Run, facts};
 use crate::Result;
 use crate::codec::autoencoder::{CurvePoint, argmax};
+use crate::codec::pca::PcaError;
 use crate::data::DataDir;
 use crate::report::{KeyFigure, Plot, Report, Series, Style, format};
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 
 /// Its spec.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,7 +49,10 @@ impl Kind for AutoencoderExperiment {
         let trained = self.classifier.run(run, self.seed)?;
         let snapshots = &trained.snapshots;
         let compressor = self.autoencoder.run(run, snapshots, self.seed)?;
-        compressor.show_errors(run, snapshots)?;
+        let restored = compressor.restore(run, &snapshots.rows())?;
+        show_errors(run, snapshots, &restored);
+        let axes = self.autoencoder.axes(run, snapshots)?;
+        let pca = axes.error(compressor.file.spec.latent().min(axes.rank()));
         let mean_place = argmax(compressor.standard.means.iter().copied());
         let mean_match = |held_out: bool| {
             let rows = snapshots.rows().into_iter().enumerate();
@@ -58,6 +64,8 @@ impl Kind for AutoencoderExperiment {
         let last = compressor.curve.last().copied().unwrap_or_default();
         let outcome = Outcome {
             last,
+            latent: compressor.file.spec.latent(),
+            pca,
             mean_train: mean_match(false),
             mean_validation: mean_match(true),
             held_out_error: last.validation_relative_l2.unwrap_or(f64::NAN),
@@ -74,18 +82,23 @@ impl Kind for AutoencoderExperiment {
                     format!("{}, {} parameters", trained.spec.name, count(snapshots.width())),
                 ),
                 ("Autoencoder".into(), format!("{}, {} parameters", spec.name, count(spec.parameters()))),
+                ("Images".into(), trained.images.to_string()),
                 (
-                    "Images".into(),
-                    format!("{} to train on, {} to test", count(trained.images.0), count(trained.images.1)),
+                    "Snapshots".into(),
+                    format!("{}, every {}th held out", count(snapshots.len()), self.autoencoder.hold_out),
                 ),
-                ("Snapshots".into(), count(snapshots.len())),
             ],
         );
         Ok(Report {
-            title: format!("Training an autoencoder: {} weights to {} floats", count(spec.inputs()), count(spec.latent())),
+            title: format!(
+                "{} weights in {}: {}",
+                count(spec.inputs()),
+                floats(spec.latent()),
+                headline(outcome.held_out_error, outcome.pca_error())
+            ),
             answer: outcome.answer(),
             figures: outcome.figures(),
-            plots: plots(&compressor.curve),
+            plots: plots(&compressor.curve, Some(&outcome.pca)),
             tables: vec![printed_table(outcome.printed(&self.printed))],
             notes: vec![
                 "Argmax \"accuracy\" is the paper's: the part of the snapshots whose largest weight is where it was. One \
@@ -105,6 +118,10 @@ impl Kind for AutoencoderExperiment {
 /// What it came to.
 struct Outcome {
     last: CurvePoint,
+    /// Z
+    latent: usize,
+    /// Principal components at as many floats, or as many as there are.
+    pca: PcaError,
     mean_train: f64,
     mean_validation: f64,
     held_out_error: f64,
@@ -112,21 +129,35 @@ struct Outcome {
 }
 
 impl Outcome {
+    fn pca_error(&self) -> f64 {
+        self.pca.validation_relative_l2.unwrap_or(f64::NAN)
+    }
+
     fn answer(&self) -> Vec<String> {
-        let verdict = match self.held_out_error {
-            error if error < 0.95 => format!(
+        let (error, trained) =
+            (format::number(self.held_out_error, 3), format::number(self.last.relative_l2, 3));
+        let latent = floats(self.latent);
+        let verdict = match beats_the_mean(self.held_out_error) {
+            true => format!(
                 "The autoencoder beat the mean of the snapshots: of what distinguishes a held-out snapshot from that \
-                 mean, {} is lost in the code (relative L2 error, 1 for the mean itself), and {} of a snapshot that it \
-                 was trained on.",
-                format::number(error, 3),
-                format::number(self.last.relative_l2, 3)
+                 mean, {error} is lost in its {latent} (relative L2 error, 1 for the mean itself), and {trained} of a \
+                 snapshot that it was trained on."
             ),
-            error => format!(
+            false => format!(
                 "The autoencoder did not beat the mean of the snapshots: its relative L2 error on held-out snapshots is \
-                 {}, and the mean alone has 1.",
-                format::number(error, 3)
+                 {error}, and the mean alone has 1."
             ),
         };
+        let plain = format!(
+            "Principal components of the same snapshots lose {} on held-out ones with {}: {} the autoencoder.",
+            format::number(self.pca_error(), 3),
+            floats(self.pca.floats),
+            match compared(self.pca_error(), self.held_out_error) {
+                Ordering::Less => "less than",
+                Ordering::Equal => "as much as",
+                Ordering::Greater => "more than",
+            }
+        );
         let flatter = format!(
             "{}: argmax \"accuracy\" is {} on training and {} on held-out snapshots, and the mean alone, which \
              carries nothing, scores {} and {}.",
@@ -140,13 +171,17 @@ impl Outcome {
             share(self.mean_train),
             share(self.mean_validation)
         );
-        vec![verdict, flatter]
+        vec![verdict, plain, flatter]
     }
 
     fn figures(&self) -> Vec<KeyFigure> {
         let number = |value| format::number(value, 3);
         vec![
-            KeyFigure::new("Relative error, held out", number(self.held_out_error), "1 is the mean alone"),
+            KeyFigure::new(
+                "Relative error, held out",
+                number(self.held_out_error),
+                format!("the mean alone: 1; PCA: {}", number(self.pca_error())),
+            ),
             KeyFigure::new("Relative error, training", number(self.last.relative_l2), "1 is the mean alone"),
             KeyFigure::new(
                 "Argmax \"accuracy\", held out",
@@ -203,8 +238,8 @@ fn share(value: f64) -> String {
     format!("{value:.2}")
 }
 
-/// The three curves of a training.
-pub(super) fn plots(curve: &[CurvePoint]) -> Vec<Plot> {
+/// The three curves of a training, and what principal components lose on held-out snapshots.
+pub(super) fn plots(curve: &[CurvePoint], pca: Option<&PcaError>) -> Vec<Plot> {
     let points = |value: fn(&CurvePoint) -> Option<f64>| {
         curve.iter().filter_map(|p| Some((p.epoch as f64, value(p)?))).collect::<Vec<_>>()
     };
@@ -221,7 +256,12 @@ pub(super) fn plots(curve: &[CurvePoint]) -> Vec<Plot> {
     let error = Plot::new("error", "Centred relative L2 error", "Epoch", "Relative L2 error");
     let loss = Plot::new("loss", "Loss", "Epoch", "Mean squared error");
     let accuracy = Plot::new("argmax", "The paper's \"accuracy\"", "Epoch", "Largest weight in its place");
-    let error = both(error, |p| Some(p.relative_l2), |p| p.validation_relative_l2).with(mean());
+    let mut error = both(error, |p| Some(p.relative_l2), |p| p.validation_relative_l2).with(mean());
+    if let Some(pca) = pca {
+        let height = pca.validation_relative_l2.unwrap_or(f64::NAN);
+        let name = format!("PCA, {}, held out", floats(pca.floats));
+        error = error.with(Series::new(name, Style::Dashed, vec![(ends.0, height), (ends.1, height)]));
+    }
     let mut loss = both(loss, |p| Some(p.loss), |p| p.validation_loss).with(mean());
     loss.y_log = true;
     let accuracy = both(accuracy, |p| Some(p.argmax_match), |p| p.validation_argmax_match);

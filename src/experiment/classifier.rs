@@ -26,6 +26,9 @@ pub struct ClassifierStage {
     /// Only so many of the training images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub images: Option<usize>,
+    /// Only so many of the test images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_images: Option<usize>,
     /// Whether images are standardised per channel.
     #[serde(default)]
     pub standardize: bool,
@@ -51,7 +54,26 @@ pub struct Trained<'g> {
     /// What tests its weights, on the test images.
     pub evaluator: Evaluator<'g>,
     /// The images.
-    pub images: (usize, usize),
+    pub images: Images,
+}
+
+/// How many images a classifier sees, of how many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Images {
+    /// To train on.
+    pub train: (usize, usize),
+    /// To test on.
+    pub test: (usize, usize),
+}
+
+impl std::fmt::Display for Images {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let part = |(taken, all): (usize, usize)| match taken == all {
+            true => format::count(all as u64),
+            false => format!("the first {} of {}", format::count(taken as u64), format::count(all as u64)),
+        };
+        write!(f, "{} to train on, {} to test", part(self.train), part(self.test))
+    }
 }
 
 /// A line of the metrics.
@@ -83,29 +105,35 @@ impl ClassifierStage {
             ("classifier.epochs", self.epochs == 0),
             ("classifier.batch", self.batch == 0),
             ("classifier.images", self.images == Some(0)),
+            ("classifier.test_images", self.test_images == Some(0)),
         ];
         if let Some((field, _)) = zeros.iter().find(|(_, is_zero)| *is_zero) {
             return Err(Error::setting(*field, "0 does nothing", "use 1 or more"));
         }
         self.optimizer.check("classifier.optimizer")?;
         let spec = ModelSpec::load(&self.model)?.classifier()?;
-        spec.check_data(&self.load(data_dir)?)?;
+        spec.check_data(&self.load(data_dir)?.0)?;
         Ok(spec)
     }
 
-    fn load(&self, data_dir: &DataDir) -> Result<DataPair> {
+    fn load(&self, data_dir: &DataDir) -> Result<(DataPair, Images)> {
         let mut data = data::load(&self.data, data_dir)?;
+        let all = (data.train.len(), data.test.len());
         if let Some(images) = self.images {
             data.train = data.train.limit(images)?;
         }
-        Ok(data)
+        if let Some(images) = self.test_images {
+            data.test = data.test.limit(images)?;
+        }
+        let images = Images { train: (data.train.len(), all.0), test: (data.test.len(), all.1) };
+        Ok((data, images))
     }
 
     /// Trains it, or goes on with it.
     pub fn run<'g>(&self, run: &mut Run<'g>, seed: u32) -> Result<Trained<'g>> {
         let gpu = run.gpu()?;
         let spec = self.check(run.place.data_dir)?;
-        let data = self.load(run.place.data_dir)?;
+        let (data, counts) = self.load(run.place.data_dir)?;
         let inputs = Inputs {
             statistics: self.standardize.then(|| data.train.channel_statistics()),
             grayscale: false,
@@ -168,7 +196,8 @@ impl ClassifierStage {
             if notes.epoch == self.epochs {
                 save(run, &notes, &cohort, &snapshots[0])?;
             }
-            run.pause(|run| save(run, &notes, &cohort, &snapshots[0]))?;
+            let bytes = tensors(&cohort, &snapshots[0]).iter().map(TensorShape::bytes).sum();
+            run.pause(bytes, |run| save(run, &notes, &cohort, &snapshots[0]))?;
         }
         let [snapshots] = snapshots;
         if snapshots.len() < 2 {
@@ -179,7 +208,7 @@ impl ClassifierStage {
             ));
         }
         snapshots.save(&run.path("snapshots.safetensors"))?;
-        Ok(Trained { spec, initial, snapshots, evaluator, images: (data.train.len(), data.test.len()) })
+        Ok(Trained { spec, initial, snapshots, evaluator, images: counts })
     }
 }
 
@@ -204,13 +233,18 @@ fn save(run: &mut Run<'_>, notes: &Notes, cohort: &Cohort<'_>, snapshots: &Snaps
         snapshot_epochs: snapshots.epochs.clone(),
         ..notes.clone()
     };
-    let mut tensors = cohort.network.state_shapes();
-    if !snapshots.is_empty() {
-        tensors.push(TensorShape::new(SNAPSHOTS, &[snapshots.len(), snapshots.width()]));
-    }
-    run.save(STAGE, &notes, &tensors, |file| {
+    run.save(STAGE, &notes, &tensors(cohort, snapshots), |file| {
         cohort.network.put_state(gpu, file)?;
         let mut rows = snapshots.rows().into_iter().enumerate();
         rows.try_for_each(|(place, row)| file.put(SNAPSHOTS, place * row.len(), row))
     })
+}
+
+/// What is in a saved state.
+fn tensors(cohort: &Cohort<'_>, snapshots: &Snapshots) -> Vec<TensorShape> {
+    let mut tensors = cohort.network.state_shapes();
+    if !snapshots.is_empty() {
+        tensors.push(TensorShape::new(SNAPSHOTS, &[snapshots.len(), snapshots.width()]));
+    }
+    tensors
 }

@@ -1,17 +1,23 @@
 //! Stage: an autoencoder learns from the snapshots.
 
+mod training;
+
 use super::Run;
+use crate::codec::autoencoder::small::{Space, refusal};
 use crate::codec::autoencoder::{
-    AutoencoderFile, CurvePoint, MAX_FILE_BYTES, Standard, Trainer, TrainerSettings, look, reconstruct,
+    AutoencoderFile, CurvePoint, Half, MAX_FILE_BYTES, Standard, TrainerSettings, reconstruct,
     save_autoencoder,
 };
-use crate::model::{AutoencoderSpec, ModelSpec, Optimizer};
-use crate::training::Snapshots;
+use crate::codec::pca::Pca;
+use crate::model::{AutoencoderSpec, ModelSpec, Optimizer, Rates};
+use crate::training::{HoldOut, Snapshots};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 use std::time::Instant;
+use training::Training;
 
-/// The stage's name.
+/// The stage's name, and that of its file.
 const STAGE: &str = "autoencoder";
 
 /// How the autoencoder is trained.
@@ -23,6 +29,12 @@ pub struct AutoencoderStage {
     /// Floats of the code, in place of the spec's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latent: Option<usize>,
+    /// Widths between the input and the latent, mirrored in the decoder, in place of the spec's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<Vec<usize>>,
+    /// Where it is trained. In the small space Adam is span-adam, which is another optimiser.
+    #[serde(default)]
+    pub space: Space,
     /// Times that every snapshot is seen.
     pub epochs: usize,
     /// How often losses and errors are looked at, in epochs.
@@ -35,6 +47,9 @@ pub struct AutoencoderStage {
     /// How it learns.
     #[serde(default)]
     pub optimizer: Optimizer,
+    /// Learning rates of layers, in place of the optimiser's and what follows from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layer_rates: Option<Rates>,
 }
 
 /// An autoencoder that was trained.
@@ -51,15 +66,25 @@ pub struct Compressor {
 struct Notes {
     curve: Vec<CurvePoint>,
     taken: Vec<u64>,
+    /// Whether it came to its end and lies in its file.
+    finished: bool,
 }
 
 /// A line of the metrics.
 #[derive(Serialize)]
 struct Line<'a> {
-    stage: &'static str,
+    stage: &'a str,
     #[serde(flatten)]
     point: &'a CurvePoint,
 }
+
+/// Writes how an autoencoder came where it is into the metrics.
+pub fn log_curve(run: &mut Run<'_>, stage: &str, curve: &[CurvePoint]) -> Result<()> {
+    curve.iter().try_for_each(|point| run.log(&Line { stage, point }))
+}
+
+/// Snapshots to train on, and those that are held out.
+type Split<'a> = (Vec<&'a [f32]>, Vec<&'a [f32]>);
 
 impl AutoencoderStage {
     /// Checks what can be checked without a device.
@@ -79,11 +104,32 @@ impl AutoencoderStage {
         }
         self.optimizer.check("autoencoder.optimizer")?;
         let mut spec = ModelSpec::load(&self.model)?.autoencoder()?;
-        if let Some(latent) = self.latent {
-            spec = spec.with_latent("autoencoder.latent", latent)?;
+        let hidden = self.hidden.as_deref();
+        spec = spec.with_shape(("autoencoder.latent", self.latent), ("autoencoder.hidden", hidden))?;
+        if let Some(rates) = &self.layer_rates {
+            let rates = rates.clone().times(1.0 / self.optimizer.lr);
+            spec = spec.with_rates("autoencoder.layer_rates", rates)?;
+        }
+        if self.space == Space::Small {
+            self.check_small(&spec)?;
         }
         spec.expect_inputs("autoencoder.model", parameters)?;
         Ok(spec)
+    }
+
+    fn check_small(&self, spec: &AutoencoderSpec) -> Result<()> {
+        if let Some(problem) = refusal(spec, self.optimizer.kind) {
+            let mend = "use \"wide\", or another autoencoder or optimiser";
+            return Err(Error::setting("autoencoder.space", problem, mend));
+        }
+        match self.layer_rates {
+            Some(_) => Err(Error::setting(
+                "autoencoder.layer_rates",
+                "coordinates in the small space have no layers of their own",
+                "leave it out and set autoencoder.optimizer.lr, or use space = \"wide\"",
+            )),
+            None => Ok(()),
+        }
     }
 
     /// Whether the snapshot of this place is held out.
@@ -91,15 +137,9 @@ impl AutoencoderStage {
         (place + 1).is_multiple_of(self.hold_out)
     }
 
-    /// Trains it, or goes on with it.
-    pub fn run(&self, run: &mut Run<'_>, snapshots: &Snapshots, seed: u32) -> Result<Compressor> {
-        let gpu = run.gpu()?;
-        let spec = self.check(snapshots.width())?;
-        let rows = || snapshots.rows().into_iter().enumerate();
-        let part = |held_out: bool| -> Vec<&[f32]> {
-            rows().filter(|(place, _)| self.is_held_out(*place) == held_out).map(|(_, row)| row).collect()
-        };
-        let (train, held_out) = (part(false), part(true));
+    /// The rows to train on, and those that are held out.
+    pub fn split<'a>(&self, snapshots: &'a Snapshots) -> Result<Split<'a>> {
+        let (train, held_out) = HoldOut(self.hold_out).split(snapshots.rows());
         if held_out.is_empty() || train.len() < 2 {
             return Err(Error::setting(
                 "autoencoder.hold_out",
@@ -107,24 +147,73 @@ impl AutoencoderStage {
                 "log more snapshots, or use a smaller number",
             ));
         }
-        let settings = TrainerSettings { optimizer: self.optimizer, batch: self.batch, seed };
-        let mut trainer = Trainer::new(gpu, &spec, &[train], &[held_out], settings)?;
+        Ok((train, held_out))
+    }
+
+    /// Principal axes of the snapshots that it is trained on: what stands beside it.
+    pub fn axes<'g>(&self, run: &Run<'g>, snapshots: &Snapshots) -> Result<Pca<'g>> {
+        let (train, held_out) = self.split(snapshots)?;
+        Pca::fit(run.gpu()?, &train, &held_out)
+    }
+
+    /// Trains it, or goes on with it, and leaves it in the run's folder.
+    pub fn run(&self, run: &mut Run<'_>, snapshots: &Snapshots, seed: u32) -> Result<Compressor> {
+        let folder = run.place.folder;
+        self.run_as(run, (STAGE, folder), snapshots, seed)
+    }
+
+    /// The same for one of several, with its name and its folder.
+    pub fn run_as(
+        &self,
+        run: &mut Run<'_>,
+        (stage, folder): (&str, &Path),
+        snapshots: &Snapshots,
+        seed: u32,
+    ) -> Result<Compressor> {
+        let spec = self.check(snapshots.width())?;
         let mut notes = Notes::default();
-        if let Some((saved, file)) = run.load::<Notes>(STAGE)? {
-            notes = saved;
-            let epochs = notes.curve.last().map_or(0, |point| point.epoch);
-            trainer.resume(&file, &notes.taken, epochs)?;
-            notes.curve.iter().try_for_each(|point| run.log(&Line { stage: STAGE, point }))?;
+        let saved = run.load::<Notes>(stage)?;
+        if let Some((saved, _)) = &saved {
+            notes = saved.clone();
+            log_curve(run, stage, &notes.curve)?;
         }
+        if !notes.finished {
+            let (gpu, (train, held_out)) = (run.gpu()?, self.split(snapshots)?);
+            let settings = TrainerSettings { optimizer: self.optimizer, batch: self.batch, seed };
+            let mut training =
+                Training::new(gpu, self.space, &spec, (&train, &held_out), settings, self.epochs)?;
+            if let Some((_, file)) = saved {
+                let epochs = notes.curve.last().map_or(0, |point| point.epoch);
+                training.resume(&file, &notes.taken, epochs)?;
+            }
+            self.train(run, stage, &mut training, &mut notes)?;
+            let parameters = (&training.network().parameters, 0);
+            let what = (&spec, snapshots.model.as_str());
+            save_autoencoder(gpu, folder, what, parameters, &training.read_standard()?, MAX_FILE_BYTES)?;
+            // What it went on from is needed no more: it lies in its file.
+            notes = Notes { taken: Vec::new(), finished: true, ..notes };
+            run.save(stage, &notes, &[], |_| Ok(()))?;
+        }
+        let file = AutoencoderFile::open(folder)?;
+        Ok(Compressor { standard: file.standard(Half::Decoder)?, file, curve: notes.curve })
+    }
+
+    fn train(
+        &self,
+        run: &mut Run<'_>,
+        stage: &str,
+        training: &mut Training<'_>,
+        notes: &mut Notes,
+    ) -> Result<()> {
         let mut seconds = notes.curve.last().map_or(0.0, |point| point.seconds);
-        run.observer.begin(STAGE, "epochs", self.epochs as u64);
-        run.observer.advance(trainer.epochs());
-        while (trainer.epochs() as usize) < self.epochs {
-            let now = self.look_every.min(self.epochs - trainer.epochs() as usize);
+        run.observer.begin(stage, "epochs", self.epochs as u64);
+        run.observer.advance(training.epochs());
+        while (training.epochs() as usize) < self.epochs {
+            let now = self.look_every.min(self.epochs - training.epochs() as usize);
             let start = Instant::now();
-            trainer.train(now, &mut |finished| run.observer.advance(u64::from(finished)))?;
+            training.train(now, &mut |finished| run.observer.advance(u64::from(finished)))?;
             seconds += start.elapsed().as_secs_f64();
-            let point = look(&mut trainer, now, seconds)?[0];
+            let point = training.look(now, seconds)?;
             if !point.loss.is_finite() {
                 let problem = format!("the autoencoder diverged by epoch {}", point.epoch);
                 return Err(Error::setting("autoencoder.optimizer.lr", problem, "use a smaller rate"));
@@ -135,19 +224,13 @@ impl AutoencoderStage {
                 point.relative_l2,
                 point.validation_relative_l2.unwrap_or(f64::NAN)
             ));
-            run.log(&Line { stage: STAGE, point: &point })?;
+            log_curve(run, stage, &[point])?;
             notes.curve.push(point);
-            if trainer.epochs() as usize == self.epochs {
-                save(run, &notes, &trainer)?;
-            }
-            run.pause(|run| save(run, &notes, &trainer))?;
+            let bytes = training.state_bytes();
+            run.pause(bytes, |run| training.save(run, stage, notes))?;
         }
         run.observer.end();
-        let standard = trainer.read_standards()?.swap_remove(0);
-        let what = (&spec, snapshots.model.as_str());
-        let parameters = (&trainer.network().parameters, 0);
-        let path = save_autoencoder(gpu, run.place.folder, what, parameters, &standard, MAX_FILE_BYTES)?;
-        Ok(Compressor { file: AutoencoderFile::open(&path)?, standard, curve: notes.curve })
+        Ok(())
     }
 }
 
@@ -164,24 +247,15 @@ impl Compressor {
         })?;
         Ok(restored)
     }
-
-    /// Leaves histograms of some snapshots' weights and of what is lost of them, for TensorBoard.
-    pub fn show_errors(&self, run: &mut Run<'_>, snapshots: &Snapshots) -> Result<()> {
-        let every = snapshots.len().div_ceil(SHOWN).max(1);
-        let rows: Vec<_> = snapshots.rows().into_iter().step_by(every).collect();
-        let steps = snapshots.steps.iter().step_by(every);
-        for ((row, back), step) in rows.iter().zip(self.restore(run, &rows)?).zip(steps) {
-            run.events.histogram("weights", *step, row.iter().copied());
-            let errors = row.iter().zip(&back).map(|(weight, got)| got - weight);
-            run.events.histogram("errors/autoencoder", *step, errors);
-        }
-        Ok(())
-    }
 }
 
-/// Saves what the stage goes on from.
-fn save(run: &mut Run<'_>, notes: &Notes, trainer: &Trainer<'_>) -> Result<()> {
-    let (gpu, network) = (run.gpu()?, trainer.network());
-    let notes = Notes { taken: trainer.taken().to_vec(), ..notes.clone() };
-    run.save(STAGE, &notes, &network.state_shapes(), |file| network.put_state(gpu, file))
+/// Leaves histograms of some snapshots' weights and of what is lost of them, for TensorBoard.
+pub fn show_errors(run: &mut Run<'_>, snapshots: &Snapshots, restored: &[Vec<f32>]) {
+    let every = snapshots.len().div_ceil(SHOWN).max(1);
+    let rows = snapshots.rows().into_iter().zip(restored).zip(&snapshots.steps);
+    for ((row, back), step) in rows.step_by(every) {
+        run.events.histogram("weights", *step, row.iter().copied());
+        let errors = row.iter().zip(back).map(|(weight, got)| got - weight);
+        run.events.histogram("errors/autoencoder", *step, errors);
+    }
 }

@@ -7,12 +7,14 @@
 
 mod autoencoder;
 mod classifier;
+mod comparison;
 mod compressor;
 mod printed;
 mod run;
 mod savings;
 mod spec;
 mod validation;
+mod verdict;
 
 pub use run::{Found, Place, Run, check_folder};
 pub use spec::{Experiment, Listed, SCALES, list};

@@ -16,6 +16,9 @@ use std::time::{Duration, Instant};
 /// Saving takes no more than about this part of the time.
 const SHARE_OF_SAVING: u32 = 20;
 
+/// Bytes that are taken to be saved in a second until it has been tried.
+const FIRST_GUESS: f64 = 200e6;
+
 /// What a run works with.
 pub struct Place<'a> {
     /// The device; None for what only computes.
@@ -182,10 +185,12 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// A place where a stage can be left: saves it now and then, and where it is asked to stop, stops.
-    pub fn pause(&mut self, save: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+    /// A place where a stage can be left: saves it now and then, and where it is asked to stop, stops. `bytes`
+    /// is how large its state is.
+    pub fn pause(&mut self, bytes: u64, save: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
         let stop = self.observer.stop();
         let (last, took) = self.saved.unwrap_or((self.start, Duration::from_millis(50)));
+        let took = took.max(Duration::from_secs_f64(bytes as f64 / FIRST_GUESS));
         if stop || last.elapsed() > took * SHARE_OF_SAVING {
             save(self)?;
         }

@@ -1,6 +1,6 @@
 //! The experiments that there are, and how one is read.
 
-use super::{Header, Kind, autoencoder, savings, validation};
+use super::{Header, Kind, autoencoder, comparison, savings, validation};
 use crate::settings;
 use crate::{Error, Result, files};
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,8 @@ pub const SCALES: [&str; 3] = ["smoke", "laptop", "paper"];
 const BUILT_IN: &[(&str, &str)] = &[
     ("fig4-mnist-ae", include_str!("../../models/experiments/fig4-mnist-ae.toml")),
     ("fig5-mnist-validation", include_str!("../../models/experiments/fig5-mnist-validation.toml")),
+    ("fig6-cifar-ae", include_str!("../../models/experiments/fig6-cifar-ae.toml")),
+    ("fig7-cifar-validation", include_str!("../../models/experiments/fig7-cifar-validation.toml")),
     (
         "fig10-savings-single-decoder",
         include_str!("../../models/experiments/fig10-savings-single-decoder.toml"),
@@ -20,6 +22,8 @@ const BUILT_IN: &[(&str, &str)] = &[
         "fig11-savings-many-decoders",
         include_str!("../../models/experiments/fig11-savings-many-decoders.toml"),
     ),
+    ("conv-ae", include_str!("../../models/experiments/conv-ae.toml")),
+    ("complexity", include_str!("../../models/experiments/complexity.toml")),
 ];
 
 /// An experiment, with a scale chosen and all settings applied.
@@ -30,6 +34,8 @@ pub enum Experiment {
     Autoencoder(autoencoder::AutoencoderExperiment),
     /// What a classifier makes of reconstructed weights.
     Validation(validation::ValidationExperiment),
+    /// Autoencoders of several kinds and sizes.
+    Comparison(comparison::ComparisonExperiment),
     /// The formula of the savings.
     Savings(savings::SavingsExperiment),
 }
@@ -103,6 +109,7 @@ impl Experiment {
         match self {
             Self::Autoencoder(spec) => &spec.about,
             Self::Validation(spec) => &spec.about,
+            Self::Comparison(spec) => &spec.about,
             Self::Savings(spec) => &spec.about,
         }
     }
@@ -112,6 +119,7 @@ impl Experiment {
         match self {
             Self::Autoencoder(spec) => spec,
             Self::Validation(spec) => spec,
+            Self::Comparison(spec) => spec,
             Self::Savings(spec) => spec,
         }
     }

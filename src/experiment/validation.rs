@@ -1,17 +1,19 @@
 //! Figures 5 and 7: what the classifier makes of reconstructed weights, snapshot by snapshot.
 
 use super::classifier::{ClassifierStage, Trained};
-use super::compressor::{AutoencoderStage, Compressor};
+use super::compressor::{AutoencoderStage, Compressor, show_errors};
 use super::printed::{Printed, printed_table};
+use super::verdict::{beats_the_mean, compared, floats, headline};
 use super::{Header, Kind, Run, autoencoder, facts};
 use crate::Result;
-use crate::codec::autoencoder::argmax;
-use crate::codec::pca::Pca;
+use crate::codec::autoencoder::{Costs, argmax};
 use crate::data::DataDir;
 use crate::report::{KeyFigure, Plot, Report, Series, Style, Table, format};
-use crate::training::{HoldOut, Tally};
+use crate::training::{Evaluator, Tally};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::collections::HashMap;
 
 /// Its spec.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -80,8 +82,10 @@ impl Kind for ValidationExperiment {
         let mut candidates = self.candidates(run, &trained, &compressor)?;
         run.observer.begin("evaluation", "models", candidates.len() as u64);
         let means = &compressor.standard.means;
+        let mut known = HashMap::new();
         for candidate in &mut candidates {
-            self.measure(candidate, &trained, means)?;
+            candidate.tallies = evaluated(&trained.evaluator, &candidate.rows, &mut known)?;
+            self.measure(candidate, &trained.snapshots.rows(), means);
             run.observer.advance(1);
         }
         run.observer.end();
@@ -113,7 +117,7 @@ impl ValidationExperiment {
         let rows = trained.snapshots.rows();
         let latent = compressor.file.spec.latent();
         let restored = compressor.restore(run, &rows)?;
-        compressor.show_errors(run, &trained.snapshots)?;
+        show_errors(run, &trained.snapshots, &restored);
         let borrowed = |rows: &[&'a [f32]]| rows.iter().map(|row| Cow::Borrowed(*row)).collect::<Vec<_>>();
         let repeated = |row: &'a [f32]| vec![Cow::Borrowed(row); rows.len()];
         let width = trained.snapshots.width();
@@ -127,7 +131,7 @@ impl ValidationExperiment {
             ),
         ];
         candidates.extend([
-            self.principal_components(run, &rows, latent)?,
+            self.principal_components(run, trained, latent)?,
             Candidate::new("mean of the snapshots", 0, Style::Dashed, repeated(&compressor.standard.means)),
             Candidate::new("nearest other snapshot", 1, Style::Dashed, borrowed(&self.nearest(&rows))),
             Candidate::new("initial model", 0, Style::Dashed, repeated(&trained.initial)),
@@ -140,14 +144,12 @@ impl ValidationExperiment {
     fn principal_components<'a>(
         &self,
         run: &Run<'_>,
-        rows: &[&[f32]],
+        trained: &Trained<'_>,
         floats: usize,
     ) -> Result<Candidate<'a>> {
-        let gpu = run.gpu()?;
-        let (train, _) = HoldOut(self.autoencoder.hold_out).split(rows.iter().copied());
-        let pca = Pca::fit(gpu, &train, &[])?;
+        let pca = self.autoencoder.axes(run, &trained.snapshots)?;
         let floats = floats.min(pca.rank());
-        let restored = pca.state(floats)?.restore(gpu, rows)?;
+        let restored = pca.state(floats)?.restore(run.gpu()?, &trained.snapshots.rows())?;
         let rows = restored.into_iter().map(Cow::Owned).collect();
         Ok(Candidate::new("PCA", floats, Style::Solid, rows))
     }
@@ -168,17 +170,10 @@ impl ValidationExperiment {
         (0..rows.len()).map(|place| rows[nearest(place)]).collect()
     }
 
-    fn measure(&self, candidate: &mut Candidate<'_>, trained: &Trained<'_>, means: &[f32]) -> Result<()> {
-        let originals = trained.snapshots.rows();
-        // What is the same for every snapshot is evaluated once.
-        let same = candidate.rows.windows(2).all(|pair| std::ptr::eq(&*pair[0], &*pair[1]));
-        candidate.tallies = match same {
-            true => vec![trained.evaluator.evaluate(&candidate.rows[..1])?[0]; originals.len()],
-            false => trained.evaluator.evaluate(&candidate.rows)?,
-        };
+    fn measure(&self, candidate: &mut Candidate<'_>, originals: &[&[f32]], means: &[f32]) {
         let mut sums = [[0.0; 2]; 2];
         let mut hits = 0;
-        for (place, (row, original)) in candidate.rows.iter().zip(&originals).enumerate() {
+        for (place, (row, original)) in candidate.rows.iter().zip(originals).enumerate() {
             let [error, spread] = &mut sums[usize::from(self.autoencoder.is_held_out(place))];
             for ((&got, &weight), &mean) in row.iter().zip(*original).zip(means) {
                 *error += (f64::from(got) - f64::from(weight)).powi(2);
@@ -189,7 +184,6 @@ impl ValidationExperiment {
         let relative = |[error, spread]: [f64; 2]| if spread > 0.0 { (error / spread).sqrt() } else { 0.0 };
         (candidate.train_error, candidate.held_out_error) = (relative(sums[0]), relative(sums[1]));
         candidate.argmax_match = hits as f64 / originals.len().max(1) as f64;
-        Ok(())
     }
 
     fn tell(
@@ -202,7 +196,8 @@ impl ValidationExperiment {
         let find = |name: &str| all.iter().find(|candidate| candidate.name == name).unwrap_or(&all[0]);
         let (original, coded, mean) = (find("original"), find("autoencoder"), find("mean of the snapshots"));
         let spec = &compressor.file.spec;
-        let ratio = spec.inputs() as f64 / spec.latent() as f64;
+        let costs = Costs::new(spec, &compressor.curve.last().copied().unwrap_or_default());
+        let ratio = costs.ratio;
         let count = |n: usize| format::count(n as u64);
         let mut facts = facts(run, Some(self.seed));
         facts.splice(
@@ -210,10 +205,7 @@ impl ValidationExperiment {
             [
                 ("Classifier".into(), format!("{}, {} parameters", trained.spec.name, count(spec.inputs()))),
                 ("Autoencoder".into(), format!("{}, {} parameters", spec.name, count(spec.parameters()))),
-                (
-                    "Images".into(),
-                    format!("{} to train on, {} to test", count(trained.images.0), count(trained.images.1)),
-                ),
+                ("Images".into(), trained.images.to_string()),
                 (
                     "Snapshots".into(),
                     format!(
@@ -226,19 +218,20 @@ impl ValidationExperiment {
         );
         let mut plots = curves(trained, all);
         plots.extend(
-            autoencoder::plots(&compressor.curve)
+            autoencoder::plots(&compressor.curve, None)
                 .into_iter()
                 .take(1)
                 .map(|plot| Plot { title: "The autoencoder in training".into(), ..plot }),
         );
         Report {
             title: format!(
-                "Weights sent as {} floats instead of {}",
-                count(spec.latent()),
-                count(spec.inputs())
+                "Weights sent as {}, {} smaller: {}",
+                floats(spec.latent()),
+                format::ratio(ratio),
+                headline(coded.held_out_error, find("PCA").held_out_error)
             ),
             answer: answer([original, coded, find("PCA"), mean, find("nearest other snapshot")]),
-            figures: figures(original, coded, mean, ratio),
+            figures: figures([original, coded, find("PCA"), mean], &costs),
             plots,
             tables: vec![self.printed(original, coded, mean, ratio), table(original, all)],
             notes: notes(),
@@ -282,10 +275,27 @@ impl ValidationExperiment {
     }
 }
 
+/// Evaluates rows, each that is the same one in memory once.
+fn evaluated(
+    evaluator: &Evaluator<'_>,
+    rows: &[Cow<'_, [f32]>],
+    known: &mut HashMap<*const f32, Tally>,
+) -> Result<Vec<Tally>> {
+    let mut new: Vec<&[f32]> = Vec::new();
+    for row in rows {
+        if !known.contains_key(&row.as_ptr()) && !new.iter().any(|other| other.as_ptr() == row.as_ptr()) {
+            new.push(row);
+        }
+    }
+    let tallies = evaluator.evaluate(&new)?;
+    known.extend(new.iter().map(|row| row.as_ptr()).zip(tallies));
+    Ok(rows.iter().map(|row| known[&row.as_ptr()]).collect())
+}
+
 fn answer([original, coded, pca, mean, nearest]: [&Candidate<'_>; 5]) -> Vec<String> {
     let error = format::number(coded.held_out_error, 3);
     let (gap, mean_gap) = (coded.accuracy_gap(original), mean.accuracy_gap(original));
-    let in_weights = coded.held_out_error < 0.95;
+    let in_weights = beats_the_mean(coded.held_out_error);
     let in_accuracy = gap < mean_gap - 0.05;
     let verdict = match (in_weights, in_accuracy) {
         (true, true) => format!(
@@ -311,50 +321,53 @@ fn answer([original, coded, pca, mean, nearest]: [&Candidate<'_>; 5]) -> Vec<Str
     };
     let mean_accuracy =
         |c: &Candidate<'_>| c.tallies.iter().map(|t| t.accuracy).sum::<f64>() / c.tallies.len().max(1) as f64;
-    let compared = format!(
+    let compared_accuracy = format!(
         "Averaged over all snapshots the classifier gets {} of the test images right with the original weights, {} with \
          what comes out of the autoencoder, and {} with the mean of the snapshots.",
         format::percent(mean_accuracy(original)),
         format::percent(mean_accuracy(coded)),
         format::percent(mean_accuracy(mean)),
     );
-    let index = format!(
-        "{} The index of the nearest other snapshot, a single number, {}: an error of {}, {:.1} points away.",
-        verdict,
-        if nearest.held_out_error <= coded.held_out_error { "loses no more" } else { "loses more" },
+    let plain = format!(
+        "Principal components of the same snapshots, with {}, lose {} on held-out snapshots and are {:.1} points away: \
+         {} the autoencoder. The index of the nearest other snapshot, a single number, loses {} and is {:.1} points away.",
+        floats(pca.floats),
+        format::number(pca.held_out_error, 3),
+        pca.accuracy_gap(original),
+        match compared(pca.held_out_error, coded.held_out_error) {
+            Ordering::Less => "better than",
+            Ordering::Equal => "as good as",
+            Ordering::Greater => "worse than",
+        },
         format::number(nearest.held_out_error, 3),
         nearest.accuracy_gap(original)
     );
-    let plain = format!(
-        "Principal components of the same snapshots, with {} floats, lose {} on held-out snapshots and are {:.1} points \
-         away: {} the autoencoder.",
-        format::count(pca.floats as u64),
-        format::number(pca.held_out_error, 3),
-        pca.accuracy_gap(original),
-        if pca.held_out_error <= coded.held_out_error { "no worse than" } else { "worse than" },
-    );
-    vec![index, plain, compared]
+    vec![verdict, plain, compared_accuracy]
 }
 
-fn figures(
-    original: &Candidate<'_>,
-    coded: &Candidate<'_>,
-    mean: &Candidate<'_>,
-    ratio: f64,
-) -> Vec<KeyFigure> {
+fn figures([original, coded, pca, mean]: [&Candidate<'_>; 4], costs: &Costs) -> Vec<KeyFigure> {
     vec![
         KeyFigure::new(
             "Relative error, held out",
             format::number(coded.held_out_error, 3),
-            "1 is the mean alone",
+            format!("the mean alone: 1; PCA: {}", format::number(pca.held_out_error, 3)),
         ),
         KeyFigure::new(
             "Accuracy from the original's",
             format!("{:.1}", coded.accuracy_gap(original)),
-            format!("the mean of the snapshots: {:.1}", mean.accuracy_gap(original)),
+            format!(
+                "the mean of the snapshots: {:.1}; PCA: {:.1}",
+                mean.accuracy_gap(original),
+                pca.accuracy_gap(original)
+            ),
         )
         .with_unit("points"),
-        KeyFigure::new("Smaller codes", format::ratio(ratio), "the decoder not counted"),
+        KeyFigure::new(
+            "Until the decoder has paid for itself",
+            format!("{:.1}", costs.break_even_rounds()),
+            format!("{}, sent once by each collaborator", format::bytes(costs.decoder_message_bytes)),
+        )
+        .with_unit("rounds"),
         KeyFigure::new(
             "Argmax \"accuracy\"",
             format!("{:.2}", coded.argmax_match),

@@ -24,14 +24,19 @@ pub fn html(report: &Report) -> Result<String> {
         version = env!("CARGO_PKG_VERSION"),
         title = escape(&report.title),
     );
-    if !report.answer.is_empty() {
-        page += &format!("<div class=\"answer\">\n{}</div>\n", paragraphs(&report.answer));
+    // The first paragraph and the key figures are what fits on the first screen of a phone.
+    let (lead, more) = report.answer.split_at(report.answer.len().min(1));
+    if !lead.is_empty() {
+        page += &format!("<div class=\"answer\">\n{}</div>\n", paragraphs(lead));
     }
     page += "</header>\n";
     if !report.figures.is_empty() {
         page += "<dl class=\"figures\">\n";
         report.figures.iter().for_each(|figure| page += &key_figure(figure));
         page += "</dl>\n";
+    }
+    if !more.is_empty() {
+        page += &format!("<div class=\"more\">\n{}</div>\n", paragraphs(more));
     }
     for plot in &report.plots {
         page += &figure(plot, &mut names)?;

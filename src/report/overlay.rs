@@ -1,20 +1,29 @@
 //! Several runs in one report: their curves over the same axes.
 
-use super::{Plot, Report, Series, Table};
+use super::{Plot, Report, Series, Style, Table};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// One report of several, each with the name it gets in the legends. Plots of the same id become one.
+/// More curves than these cannot be told apart: then each gets a plot of its own, with a line for each run.
+const MOST_CURVES: usize = 8;
+
+/// One report of several, each with the name of its run. Plots of the same id become one.
 pub fn overlay(runs: &[(String, Report)]) -> Report {
-    let mut plots: Vec<Plot> = Vec::new();
-    for (name, report) in runs {
-        for plot in &report.plots {
-            let series = plot.series.iter().map(|s| Series { name: joined(name, &s.name), ..s.clone() });
-            match plots.iter_mut().find(|there| there.id == plot.id) {
-                Some(there) => there.series.extend(series),
-                None => plots.push(Plot { series: series.collect(), ..plot.clone() }),
-            }
+    let short = shortened(&runs.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>());
+    let runs: Vec<(String, &Report)> = short.into_iter().zip(runs.iter().map(|(_, report)| report)).collect();
+    let runs = runs.as_slice();
+    let mut ids: Vec<&str> = Vec::new();
+    for plot in runs.iter().flat_map(|(_, report)| &report.plots) {
+        if !ids.contains(&plot.id.as_str()) {
+            ids.push(&plot.id);
         }
     }
+    let plots = ids.into_iter().flat_map(|id| {
+        let of = |(name, report): &'_ (String, &'_ Report)| {
+            report.plots.iter().find(|plot| plot.id == id).map(|plot| (name.clone(), plot.clone()))
+        };
+        combined(&runs.iter().filter_map(of).collect::<Vec<_>>())
+    });
+    let plots = plots.collect();
     let names: Vec<_> = runs.iter().map(|(name, _)| name.as_str()).collect();
     let figures = side_by_side("figures", "Key figures", runs, |report| {
         let value = |figure: &super::KeyFigure| match figure.unit.as_str() {
@@ -31,7 +40,7 @@ pub fn overlay(runs: &[(String, Report)]) -> Report {
     settings.rows.retain(|row| row[2..].iter().any(|cell| *cell != row[1]));
     let facts = side_by_side("facts", "Facts of the runs", runs, |report| report.facts.clone());
     Report {
-        title: names.join(" and "),
+        title: format!("Side by side: {}", names.join(", ")),
         answer: runs
             .iter()
             .filter_map(|(name, report)| report.answer.first().map(|first| format!("{name}: {first}")))
@@ -50,15 +59,95 @@ pub fn overlay(runs: &[(String, Report)]) -> Report {
     }
 }
 
-fn joined(run: &str, curve: &str) -> String {
-    if curve.is_empty() { run.to_string() } else { format!("{run}: {curve}") }
+/// The plots of the same id of some runs as one, or as one for each curve where that would be too many.
+fn combined(parts: &[(String, Plot)]) -> Vec<Plot> {
+    if let [(run, only)] = parts {
+        return vec![Plot { title: format!("{} ({run})", only.title), ..only.clone() }];
+    }
+    let Some((_, first)) = parts.first() else { return Vec::new() };
+    let mut names: Vec<&str> = Vec::new();
+    for series in parts.iter().flat_map(|(_, plot)| &plot.series) {
+        if !names.contains(&series.name.as_str()) {
+            names.push(&series.name);
+        }
+    }
+    let of = |name: &str| -> Vec<(&str, &Series)> {
+        let find = |plot: &'_ Plot| plot.series.iter().position(|series| series.name == name);
+        parts.iter().filter_map(|(run, plot)| Some((run.as_str(), &plot.series[find(plot)?]))).collect()
+    };
+    // What is the same in all runs is drawn once.
+    let (mut shared, mut own) = (Vec::new(), Vec::new());
+    for name in names {
+        let curves = of(name);
+        match common(&curves, parts.len()) {
+            Some(one) => shared.push(one),
+            None => own.push((name, curves)),
+        }
+    }
+    let named = |(run, series): (&str, &Series), name: String| Series {
+        name: if name.is_empty() { run.to_string() } else { name },
+        ..series.clone()
+    };
+    if shared.len() + own.iter().map(|(_, curves)| curves.len()).sum::<usize>() <= MOST_CURVES {
+        let each = own.iter().flat_map(|(name, curves)| {
+            curves.iter().map(move |&(run, series)| {
+                let joined = if name.is_empty() { String::new() } else { format!("{run}: {name}") };
+                named((run, series), joined)
+            })
+        });
+        return vec![Plot { series: each.chain(shared).collect(), ..first.clone() }];
+    }
+    own.into_iter()
+        .map(|(name, curves)| {
+            let each = curves.into_iter().map(|curve| named(curve, String::new()));
+            Plot {
+                id: format!("{}-{name}", first.id),
+                title: format!("{}: {name}", first.title),
+                series: each.chain(shared.iter().cloned()).collect(),
+                ..first.clone()
+            }
+        })
+        .collect()
+}
+
+/// The curve that all of so many runs have: the same points, or the same height all along.
+fn common(curves: &[(&str, &Series)], runs: usize) -> Option<Series> {
+    let (_, first) = *curves.first().filter(|_| curves.len() == runs)?;
+    if curves.iter().all(|(_, series)| *series == first) {
+        return Some(first.clone());
+    }
+    let height = first.points.first()?.1;
+    let points = || curves.iter().flat_map(|(_, series)| &series.points);
+    if first.style != Style::Dashed || points().any(|point| point.1 != height) {
+        return None;
+    }
+    let (low, high) = points().fold((f64::MAX, f64::MIN), |(low, high), p| (low.min(p.0), high.max(p.0)));
+    Some(Series { points: vec![(low, height), (high, height)], ..first.clone() })
+}
+
+/// The names without what all of them begin or end with, as long as words are left.
+fn shortened(names: &[&str]) -> Vec<String> {
+    let separates = |c: char| "-_./ ".contains(c);
+    let unchanged = || names.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let Some(first) = names.first() else { return Vec::new() };
+    let all_begin = |start: &&str| names.iter().all(|name| name.starts_with(*start));
+    let all_end = |end: &&str| names.iter().all(|name| name.ends_with(*end));
+    let cuts = first.char_indices().filter(|(_, c)| separates(*c)).map(|(at, c)| (at, at + c.len_utf8()));
+    let (befores, afters): (Vec<_>, Vec<_>) = cuts.map(|(at, after)| (&first[..after], &first[at..])).unzip();
+    let start = befores.into_iter().filter(all_begin).map(str::len).max().unwrap_or(0);
+    let end = afters.into_iter().filter(all_end).map(str::len).max().unwrap_or(0);
+    let cut = |name: &&str| name.get(start..name.len().checked_sub(end)?).map(str::to_string);
+    match names.iter().map(cut).collect::<Option<Vec<_>>>() {
+        Some(cut) if cut.iter().all(|name| name.starts_with(char::is_alphabetic)) => cut,
+        _ => unchanged(),
+    }
 }
 
 /// A row for each name that any of the runs has, a column for each run.
 fn side_by_side(
     id: &str,
     title: &str,
-    runs: &[(String, Report)],
+    runs: &[(String, &Report)],
     pairs: impl Fn(&Report) -> Vec<(String, String)>,
 ) -> Table {
     let columns: Vec<_> = std::iter::once("").chain(runs.iter().map(|(name, _)| name.as_str())).collect();
@@ -90,7 +179,7 @@ fn flatten(prefix: &str, table: &toml::Table, into: &mut Vec<(String, String)>) 
 
 #[cfg(test)]
 mod tests {
-    use super::super::{KeyFigure, Style};
+    use super::super::KeyFigure;
     use super::*;
 
     fn run(rounds: u32, last: f64) -> Report {
@@ -114,6 +203,40 @@ mod tests {
         let settings = both.tables.iter().find(|table| table.id == "settings").unwrap();
         assert_eq!(settings.rows, [["rounds", "3", "4"]]);
         assert_eq!(both.tables[0].rows, [["Accuracy", "0.5", "0.75"]]);
+    }
+
+    #[test]
+    fn what_is_the_same_is_drawn_once_and_too_many_curves_get_plots_of_their_own() {
+        let level = |last: f64| Series::new("mean", Style::Dashed, vec![(0.0, 1.0), (last, 1.0)]);
+        let with = |last: f64, more: usize| {
+            let mut report = run(3, last);
+            let more = (0..more).map(|n| Series::new(format!("c{n}"), Style::Solid, vec![(1.0, last)]));
+            report.plots[0].series.extend(more);
+            report.plots[0].series.push(level(last));
+            report
+        };
+        let plots =
+            |more| overlay(&[("run-one".into(), with(5.0, more)), ("run-two".into(), with(9.0, more))]).plots;
+        let names = |plot: &Plot| plot.series.iter().map(|s| s.name.clone()).collect::<Vec<_>>();
+        let few = plots(2);
+        assert_eq!(few.len(), 1);
+        assert_eq!(names(&few[0])[..2], ["one: raw", "two: raw"]);
+        assert_eq!(few[0].series[6].points, [(0.0, 1.0), (9.0, 1.0)]);
+        let many = plots(4);
+        assert_eq!(
+            many.iter().map(|plot| plot.id.as_str()).collect::<Vec<_>>()[..2],
+            ["accuracy-raw", "accuracy-c0"]
+        );
+        assert!(many.len() == 5 && names(&many[4]) == ["one", "two", "mean"], "{many:?}");
+    }
+
+    #[test]
+    fn names_lose_what_they_share_as_long_as_words_are_left() {
+        assert_eq!(shortened(&["fig5-smoke", "fig5-laptop"]), ["smoke", "laptop"]);
+        assert_eq!(shortened(&["a-x-run", "a-yy-run"]), ["x", "yy"]);
+        assert_eq!(shortened(&["run", "run-2"]), ["run", "run-2"]);
+        assert_eq!(shortened(&["seed-1", "seed-2"]), ["seed-1", "seed-2"]);
+        assert_eq!(shortened(&["one", "two"]), ["one", "two"]);
     }
 
     #[test]

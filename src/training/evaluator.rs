@@ -12,6 +12,10 @@ const BATCH: usize = 500;
 /// Models that are evaluated in the same dispatches, where they fit.
 const REPLICAS: usize = 16;
 
+/// Values of the widest layer that keep a device busy: beyond, more models at a time gain nothing, and cost
+/// whole passes where fewer are evaluated.
+const ENOUGH: usize = 8 << 20;
+
 /// Evaluates models of one spec on one data set.
 #[derive(Debug)]
 pub struct Evaluator<'g> {
@@ -34,6 +38,7 @@ impl<'g> Evaluator<'g> {
         let replicas = REPLICAS
             .min(models)
             .min(room / (batch * widest))
+            .min(ENOUGH / (batch * widest))
             .min(room / (steps * batch))
             .min(room / spec.parameters())
             .max(1);

@@ -3,8 +3,10 @@
 use super::TrainArgs;
 use crate::cli::options::print_profile;
 use crate::cli::{Common, say, say_json, whisper};
-use fedfunnel::codec::autoencoder::small::{DecoderCost, Precision, SmallPoint, SmallTrainer, decoder_costs};
-use fedfunnel::codec::autoencoder::{Reconstruction, Space, TrainerSettings, save_autoencoder};
+use fedfunnel::codec::autoencoder::small::{
+    DecoderCost, Precision, SmallPoint, SmallTrainer, Space, decoder_costs,
+};
+use fedfunnel::codec::autoencoder::{Reconstruction, TrainerSettings, save_autoencoder};
 use fedfunnel::gpu::Gpu;
 use fedfunnel::model::{AutoencoderSpec, Optimizer, OptimizerKind};
 use fedfunnel::progress::Observer;

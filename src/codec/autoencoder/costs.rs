@@ -42,4 +42,9 @@ impl Costs {
             validation_relative_l2: point.validation_relative_l2,
         }
     }
+
+    /// Rounds after which the decoder has paid for itself, where every collaborator ships one.
+    pub fn break_even_rounds(&self) -> f64 {
+        self.decoder_message_bytes as f64 / (4 * (self.inputs - self.latent)) as f64
+    }
 }

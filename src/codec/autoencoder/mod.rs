@@ -12,7 +12,6 @@ mod evaluation;
 mod plan;
 pub mod small;
 mod snapshots;
-mod space;
 mod state;
 mod trainer;
 
@@ -23,7 +22,6 @@ pub use encoder::Encoder;
 pub use evaluation::{Evaluation, SnapshotEvaluation, evaluate, reconstruct};
 pub use plan::{MemoryPlan, Training};
 pub use snapshots::SnapshotBatch;
-pub use space::Space;
 pub use state::{AutoencoderFile, Half, HalfParameters, MAX_FILE_BYTES, Standard, save_autoencoder};
 pub(crate) use trainer::argmax;
 pub use trainer::{Reconstruction, Trainer, TrainerSettings};

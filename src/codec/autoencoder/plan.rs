@@ -1,7 +1,7 @@
 //! What training will take of memory, known before any is taken.
 
-use super::small::{Precision, SmallTrainer};
-use super::{Space, Trainer, TrainerSettings};
+use super::small::{Precision, SmallTrainer, Space};
+use super::{Trainer, TrainerSettings};
 use crate::gpu::{Capacity, Gpu, MemoryUse};
 use crate::model::{AutoencoderSpec, Network, Optimizer, OptimizerKind};
 use crate::report::format;

@@ -238,6 +238,26 @@ impl AutoencoderSpec {
         Ok(self)
     }
 
+    /// The same with the latent, the widths around it, or both replaced, each with the name of where the user
+    /// gave it.
+    pub fn with_shape(
+        self,
+        (latent_field, latent): (&str, Option<usize>),
+        (hidden_field, hidden): (&str, Option<&[usize]>),
+    ) -> Result<Self> {
+        match (latent, hidden) {
+            (None, None) => Ok(self),
+            (Some(latent), None) => self.with_latent(latent_field, latent),
+            (None, Some(hidden)) => self.with_hidden(hidden_field, hidden),
+            // Without hidden layers any latent fits, and with others the new one has to: none stand while it
+            // changes.
+            (Some(latent), Some(hidden)) => self
+                .with_hidden(hidden_field, &[])?
+                .with_latent(latent_field, latent)?
+                .with_hidden(hidden_field, hidden),
+        }
+    }
+
     /// The same with other factors on the rate. `field` is where the user gave them.
     pub fn with_rates(mut self, field: &str, rates: Rates) -> Result<Self> {
         self.rates = Some(rates);

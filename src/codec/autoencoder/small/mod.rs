@@ -18,7 +18,9 @@
 mod coordinates;
 mod factored;
 mod iterate;
+mod space;
 mod trainer;
 
 pub use factored::{DecoderCost, FactoredBank, FactoredDecoder, Precision, decoder_costs};
+pub use space::{Space, refusal};
 pub use trainer::{SmallPoint, SmallTrainer};

@@ -8,7 +8,7 @@ use crate::codec::autoencoder::{Reconstruction, SnapshotBatch, Standard, Trainer
 use crate::codec::basis::{Basis, Expansion, run_in_parts};
 use crate::data::epoch_order;
 use crate::gpu::Gpu;
-use crate::model::{Activation, AutoencoderSpec, Network, OptimizerKind, ScheduleWriter};
+use crate::model::{AutoencoderSpec, Network, OptimizerKind, ScheduleWriter};
 use crate::ops::gram::Coefficients;
 use crate::ops::random::{self, Draw, Target};
 use crate::ops::standardize::Standards;
@@ -187,6 +187,11 @@ impl<'g> SmallTrainer<'g> {
         }
     }
 
+    /// Epochs trained so far.
+    pub fn epochs(&self) -> u64 {
+        self.epoch
+    }
+
     /// How far it is after `epochs` epochs since the last call, by its coordinates.
     pub fn look(&mut self, epochs: usize, seconds: f64) -> SmallPoint {
         let (errors, squares) = (self.iteration.squared_errors(), &self.iteration.coordinates.squares);
@@ -348,27 +353,12 @@ fn drawn(rows: usize, columns: usize, tensor: u32, seed: u32, bound: f64) -> DMa
 
 /// Refuses what is no training in the span.
 fn check(spec: &AutoencoderSpec, kind: OptimizerKind) -> Result<()> {
-    let refuse = |problem: String| {
-        Err(Error::setting("--space small", problem, "use --space wide, or another autoencoder or optimiser"))
-    };
-    if spec.widths.len() != 3 {
-        let hidden = spec.widths.len().saturating_sub(2);
-        return refuse(format!(
-            "{} has {hidden} hidden layers, and the span is left with more than one",
-            spec.name
-        ));
+    match super::refusal(spec, kind) {
+        None => Ok(()),
+        Some(problem) => Err(Error::setting(
+            "--space small",
+            problem,
+            "use --space wide, or another autoencoder or optimiser",
+        )),
     }
-    if !spec.activations.is_empty() {
-        return refuse(format!("{} lists its activations", spec.name));
-    }
-    if spec.output_activation != Activation::Linear {
-        return refuse(format!(
-            "the output of {} is not linear, and its gradients leave the span",
-            spec.name
-        ));
-    }
-    if kind == OptimizerKind::AdamW {
-        return refuse("adamw leaves the span of the snapshots; there are sgd and span-adam".into());
-    }
-    Ok(())
 }
