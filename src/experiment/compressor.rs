@@ -5,7 +5,8 @@ mod training;
 use super::Run;
 use crate::codec::autoencoder::small::{Space, refusal};
 use crate::codec::autoencoder::{
-    AutoencoderFile, CurvePoint, Half, MAX_FILE_BYTES, Standard, TrainerSettings, reconstruct, save_autoencoder,
+    AutoencoderFile, CurvePoint, Half, MAX_FILE_BYTES, Standard, TrainerSettings, reconstruct,
+    save_autoencoder,
 };
 use crate::codec::pca::Pca;
 use crate::model::{AutoencoderSpec, ModelSpec, Optimizer, Rates};
@@ -77,6 +78,9 @@ struct Line<'a> {
     point: &'a CurvePoint,
 }
 
+/// Some of the snapshots.
+pub type Rows<'a> = Vec<&'a [f32]>;
+
 /// Writes how an autoencoder came where it is into the metrics.
 pub fn log_curve(run: &mut Run<'_>, stage: &str, curve: &[CurvePoint]) -> Result<()> {
     curve.iter().try_for_each(|point| run.log(&Line { stage, point }))
@@ -134,7 +138,7 @@ impl AutoencoderStage {
     }
 
     /// The rows to train on, and those that are held out.
-    pub fn split<'a>(&self, snapshots: &'a Snapshots) -> Result<(Vec<&'a [f32]>, Vec<&'a [f32]>)> {
+    pub fn split<'a>(&self, snapshots: &'a Snapshots) -> Result<(Rows<'a>, Rows<'a>)> {
         let (train, held_out) = HoldOut(self.hold_out).split(snapshots.rows());
         if held_out.is_empty() || train.len() < 2 {
             return Err(Error::setting(

@@ -26,10 +26,16 @@ pub fn compared(error: f64, other: f64) -> Ordering {
 /// headline's words.
 pub fn headline(autoencoder: f64, pca: f64) -> &'static str {
     match (beats_the_mean(autoencoder), compared(pca, autoencoder)) {
-        (true, Ordering::Less) => "the autoencoder beats the mean of the snapshots, and PCA beats the autoencoder",
-        (true, Ordering::Equal) => "the autoencoder beats the mean of the snapshots, and PCA does as well as it",
+        (true, Ordering::Less) => {
+            "the autoencoder beats the mean of the snapshots, and PCA beats the autoencoder"
+        }
+        (true, Ordering::Equal) => {
+            "the autoencoder beats the mean of the snapshots, and PCA does as well as it"
+        }
         (true, Ordering::Greater) => "the autoencoder beats the mean of the snapshots, and PCA",
-        (false, _) if beats_the_mean(pca) => "the autoencoder does not beat the mean of the snapshots, and PCA does",
+        (false, _) if beats_the_mean(pca) => {
+            "the autoencoder does not beat the mean of the snapshots, and PCA does"
+        }
         (false, _) => "neither the autoencoder nor PCA beats the mean of the snapshots",
     }
 }

@@ -9,8 +9,7 @@ const MOST_CURVES: usize = 8;
 /// One report of several, each with the name of its run. Plots of the same id become one.
 pub fn overlay(runs: &[(String, Report)]) -> Report {
     let short = shortened(&runs.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>());
-    let runs: Vec<(String, &Report)> =
-        short.into_iter().zip(runs.iter().map(|(_, report)| report)).collect();
+    let runs: Vec<(String, &Report)> = short.into_iter().zip(runs.iter().map(|(_, report)| report)).collect();
     let runs = runs.as_slice();
     let mut ids: Vec<&str> = Vec::new();
     for plot in runs.iter().flat_map(|(_, report)| &report.plots) {
@@ -216,14 +215,18 @@ mod tests {
             report.plots[0].series.push(level(last));
             report
         };
-        let plots = |more| overlay(&[("run-one".into(), with(5.0, more)), ("run-two".into(), with(9.0, more))]).plots;
+        let plots =
+            |more| overlay(&[("run-one".into(), with(5.0, more)), ("run-two".into(), with(9.0, more))]).plots;
         let names = |plot: &Plot| plot.series.iter().map(|s| s.name.clone()).collect::<Vec<_>>();
         let few = plots(2);
         assert_eq!(few.len(), 1);
         assert_eq!(names(&few[0])[..2], ["one: raw", "two: raw"]);
         assert_eq!(few[0].series[6].points, [(0.0, 1.0), (9.0, 1.0)]);
         let many = plots(4);
-        assert_eq!(many.iter().map(|plot| plot.id.as_str()).collect::<Vec<_>>()[..2], ["accuracy-raw", "accuracy-c0"]);
+        assert_eq!(
+            many.iter().map(|plot| plot.id.as_str()).collect::<Vec<_>>()[..2],
+            ["accuracy-raw", "accuracy-c0"]
+        );
         assert!(many.len() == 5 && names(&many[4]) == ["one", "two", "mean"], "{many:?}");
     }
 

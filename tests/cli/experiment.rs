@@ -49,7 +49,8 @@ fn left_by(folder: &Path, names: &[&str]) -> Left {
     let report =
         serde_json::from_slice(&std::fs::read(folder.join("report.json")).expect("a report")).expect("JSON");
     let metrics = read_json_lines(&folder.join("metrics.jsonl")).into_iter().map(timeless).collect();
-    let common = ["snapshots.safetensors", "config.toml", "plots/error.csv", "events.out.tfevents.0.fedfunnel"];
+    let common =
+        ["snapshots.safetensors", "config.toml", "plots/error.csv", "events.out.tfevents.0.fedfunnel"];
     let read = |name: &&str| (name.to_string(), std::fs::read(folder.join(name)).expect(name));
     let files = common.iter().chain(names).map(read).collect();
     (timeless(report), metrics, files)
@@ -110,7 +111,14 @@ fn a_resolved_spec_is_printed_and_wrong_ones_are_answered() {
         (&["experiment", "fig6-cifar-ae", "--set", "classifier.test_images=0"], ["test_images", "1 or more"]),
         (&["experiment", "fig6-cifar-ae", "--set", "autoencoder.space=tiny"], ["autoencoder.space", "small"]),
         (
-            &["experiment", "fig6-cifar-ae", "--set", "autoencoder.model=ae-conv-cifar10", "--scale", "smoke"],
+            &[
+                "experiment",
+                "fig6-cifar-ae",
+                "--set",
+                "autoencoder.model=ae-conv-cifar10",
+                "--scale",
+                "smoke",
+            ],
             ["autoencoder.space", "wide"],
         ),
         (
@@ -294,7 +302,8 @@ fn the_cifar_classifier_is_tested_with_what_comes_back_at_smoke() {
 fn dense_and_convolutional_autoencoders_are_compared_at_smoke() {
     let report = smoke("conv-ae");
     let rows = report["tables"][0]["rows"].as_array().expect("rows");
-    let row = |name: &str| rows.iter().find(|row| row[0] == name).unwrap_or_else(|| panic!("{name}: {rows:?}"));
+    let row =
+        |name: &str| rows.iter().find(|row| row[0] == name).unwrap_or_else(|| panic!("{name}: {rows:?}"));
     let (dense, conv) = (row("dense"), row("convolutional"));
     // As many floats, and a decoder a twentieth the size.
     assert_eq!((&dense[1], &conv[1]), (&Value::from("32"), &Value::from("32")));

@@ -1,11 +1,11 @@
 //! What the classifier makes of held-out snapshots as they come back, and of what needs no training.
 
+use crate::Result;
 use crate::codec::pca::{PcaError, PcaState};
 use crate::experiment::Run;
 use crate::experiment::classifier::Trained;
 use crate::experiment::compressor::AutoencoderStage;
 use crate::training::Snapshots;
-use crate::Result;
 use serde::{Deserialize, Serialize};
 
 /// Test accuracies with held-out snapshots, or with what stands for them.

@@ -106,7 +106,8 @@ impl Story<'_> {
 
     /// The number of floats at which principal components lose least.
     fn best_pca(&self) -> (usize, f64) {
-        let errors = self.plain.errors.iter().map(|e| (e.floats, e.validation_relative_l2.unwrap_or(f64::NAN)));
+        let errors =
+            self.plain.errors.iter().map(|e| (e.floats, e.validation_relative_l2.unwrap_or(f64::NAN)));
         errors.min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((0, f64::NAN))
     }
 
@@ -123,10 +124,14 @@ impl Story<'_> {
                 "PCA beats every autoencoder: it loses {plain} of held-out weights, the best of them {ours} ({which})"
             ),
             Ordering::Equal => {
-                format!("The best autoencoder ({which}) loses as much of held-out weights as PCA: {ours} and {plain}")
+                format!(
+                    "The best autoencoder ({which}) loses as much of held-out weights as PCA: {ours} and {plain}"
+                )
             }
             Ordering::Greater => {
-                format!("The best autoencoder ({which}) loses less of held-out weights than PCA: {ours} and {plain}")
+                format!(
+                    "The best autoencoder ({which}) loses less of held-out weights than PCA: {ours} and {plain}"
+                )
             }
         }
     }
@@ -149,7 +154,8 @@ impl Story<'_> {
             .map(|other| {
                 let no_better =
                     if beats_the_mean(error(other)) { "" } else { ", which is no better than the mean" };
-                format!("{} loses {}{no_better}", with_size(other), three(error(other)))
+                let size = floats(other.costs.latent);
+                format!("{} ({size}) loses {}{no_better}", other.family, three(error(other)))
             })
             .collect();
         let costs: Vec<String> = bests
@@ -195,7 +201,7 @@ impl Story<'_> {
                 let least = error(best(self.of(family))?);
                 let enough = self.of(family).filter(|o| compared(error(o), least) != Ordering::Greater);
                 let enough = enough.map(|o| o.costs.latent).min()?;
-                Some(format!("{} for {family}", floats(enough)))
+                Some(format!("from {} on with {family}", floats(enough)))
             })
             .collect();
         (!sentences.is_empty()).then(|| {
@@ -205,7 +211,7 @@ impl Story<'_> {
                 (worse + usize::from(compared(beside, error(outcome)) == Ordering::Less), sizes + 1)
             });
             format!(
-                "More floats stop helping: the error is within 0.01 of the best from {} on. PCA with as many floats, or \
+                "More floats stop helping: the error is within 0.01 of the best {}. PCA with as many floats, or \
                  all there are, loses less than the autoencoder in {worse} of {sizes} cases.",
                 sentences.join(", ")
             )
@@ -236,7 +242,8 @@ impl Story<'_> {
 
     /// Where the sizes begin and end.
     fn ends(&self) -> (f64, f64) {
-        let floats = self.outcomes.iter().map(|o| o.costs.latent).chain(self.plain.errors.iter().map(|e| e.floats));
+        let floats =
+            self.outcomes.iter().map(|o| o.costs.latent).chain(self.plain.errors.iter().map(|e| e.floats));
         let ends = floats.fold((usize::MAX, 1), |(low, high), f| (low.min(f), high.max(f)));
         (ends.0.min(ends.1) as f64, ends.1 as f64)
     }
@@ -261,7 +268,7 @@ impl Story<'_> {
             "error",
             "What is lost of held-out snapshots",
             "Floats of a code",
-            "Centred relative L2 error",
+            "Centred relative L2 error (the mean: 1)",
         );
         let pca = self.plain.errors.iter();
         let pca = pca.map(|e| (e.floats as f64, e.validation_relative_l2.unwrap_or(f64::NAN))).collect();
@@ -269,7 +276,9 @@ impl Story<'_> {
             .curves(plot, |outcome| (outcome.costs.latent as f64, error(outcome)))
             .with(Series::new("PCA", Style::Solid, pca))
             .with(self.level("the mean alone", 1.0))
-            .with_caption("Lower is better. PCA ends where the training snapshots differ in no further direction.");
+            .with_caption(
+                "Lower is better. PCA ends where the training snapshots differ in no further direction.",
+            );
         Plot { x_log: true, ..plot }
     }
 
@@ -314,11 +323,16 @@ impl Story<'_> {
         if self.outcomes.len() > MOST_CURVES {
             return None;
         }
-        let mut plot =
-            Plot::new("training", "The autoencoders in training", "Epoch", "Centred relative L2 error, held out");
+        let mut plot = Plot::new(
+            "training",
+            "The autoencoders in training",
+            "Epoch",
+            "Centred relative L2 error, held out",
+        );
         for outcome in self.outcomes {
             let curve = outcome.trained.curve.iter();
-            let points = curve.map(|p| (p.epoch as f64, p.validation_relative_l2.unwrap_or(f64::NAN))).collect();
+            let points =
+                curve.map(|p| (p.epoch as f64, p.validation_relative_l2.unwrap_or(f64::NAN))).collect();
             plot.series.push(Series::new(self.named(outcome), Style::Solid, points));
         }
         Some(plot)

@@ -1,7 +1,7 @@
 //! Training on the weights themselves or in the span of the snapshots, looked at in the same way.
 
 use super::Notes;
-use crate::codec::autoencoder::small::{Space, SmallTrainer};
+use crate::codec::autoencoder::small::{SmallTrainer, Space};
 use crate::codec::autoencoder::{CurvePoint, MemoryPlan, Standard, Trainer, TrainerSettings, look};
 use crate::experiment::Run;
 use crate::gpu::Gpu;
