@@ -253,9 +253,9 @@ pub(super) fn plots(curve: &[CurvePoint], pca: Option<&PcaError>) -> Vec<Plot> {
         };
     let ends = (curve.first().map_or(0.0, |p| p.epoch as f64), curve.last().map_or(1.0, |p| p.epoch as f64));
     let mean = || Series::new("the mean alone", Style::Dashed, vec![(ends.0, 1.0), (ends.1, 1.0)]);
-    let error = Plot::new("error", "Centred relative L2 error", "Epoch", "Relative L2 error");
-    let loss = Plot::new("loss", "Loss", "Epoch", "Mean squared error");
-    let accuracy = Plot::new("argmax", "The paper's \"accuracy\"", "Epoch", "Largest weight in its place");
+    let error = Plot::new("error", "Centred relative L2 error", "Epoch", "Relative L2 error (the mean: 1)");
+    let loss = Plot::new("loss", "Loss", "Epoch", "Mean squared error, standardised weights");
+    let accuracy = Plot::new("argmax", "The paper's \"accuracy\"", "Epoch", "Part of the snapshots (0 to 1)");
     let mut error = both(error, |p| Some(p.relative_l2), |p| p.validation_relative_l2).with(mean());
     if let Some(pca) = pca {
         let height = pca.validation_relative_l2.unwrap_or(f64::NAN);

@@ -78,13 +78,13 @@ struct Line<'a> {
     point: &'a CurvePoint,
 }
 
+/// Some of the snapshots.
+pub type Rows<'a> = Vec<&'a [f32]>;
+
 /// Writes how an autoencoder came where it is into the metrics.
 pub fn log_curve(run: &mut Run<'_>, stage: &str, curve: &[CurvePoint]) -> Result<()> {
     curve.iter().try_for_each(|point| run.log(&Line { stage, point }))
 }
-
-/// Snapshots to train on, and those that are held out.
-type Split<'a> = (Vec<&'a [f32]>, Vec<&'a [f32]>);
 
 impl AutoencoderStage {
     /// Checks what can be checked without a device.
@@ -138,7 +138,7 @@ impl AutoencoderStage {
     }
 
     /// The rows to train on, and those that are held out.
-    pub fn split<'a>(&self, snapshots: &'a Snapshots) -> Result<Split<'a>> {
+    pub fn split<'a>(&self, snapshots: &'a Snapshots) -> Result<(Rows<'a>, Rows<'a>)> {
         let (train, held_out) = HoldOut(self.hold_out).split(snapshots.rows());
         if held_out.is_empty() || train.len() < 2 {
             return Err(Error::setting(

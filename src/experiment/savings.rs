@@ -209,7 +209,13 @@ impl SavingsExperiment {
         let target = format!("{}x", format::number(self.target_ratio, 4));
         let exactly = |rounds: Option<f64>| rounds.map_or("no".into(), |rounds| format::number(rounds, 3));
         let count = format::count;
-        report.title = "Savings with one decoder for all".into();
+        report.title = format!(
+            "One decoder for all: break-even at {} collaborators takes {} rounds, {target} at {} takes {}",
+            self.printed_break_even,
+            exactly(rounds_even),
+            count(self.target_collaborators),
+            exactly(rounds_target)
+        );
         report.answer = vec![
             format!(
                 "The paper reads two figures off this plot: {target} fewer bytes beyond {} collaborators, and break-even \
@@ -301,7 +307,8 @@ impl SavingsExperiment {
         let by_half = self.savings(half, 1, 2).break_even_rounds();
         let by_exact = self.savings(exact, 1, 2).break_even_rounds();
         let own = self.savings(half, 40, 2).uplink_ratio();
-        report.title = "Savings with a decoder for each collaborator".into();
+        report.title =
+            format!("A decoder for each collaborator pays for itself after {}", whole(by_half, "rounds"));
         report.answer = vec![
             format!(
                 "A decoder for each collaborator pays for itself after {}, however many collaborators there are: each \

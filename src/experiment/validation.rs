@@ -9,7 +9,7 @@ use crate::Result;
 use crate::codec::autoencoder::{Costs, argmax};
 use crate::data::DataDir;
 use crate::report::{KeyFigure, Plot, Report, Series, Style, Table, format};
-use crate::training::{Evaluator, Tally};
+use crate::training::{Evaluator, SnapshotEvery, Snapshots, Tally};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -216,7 +216,7 @@ impl ValidationExperiment {
                 ),
             ],
         );
-        let mut plots = curves(trained, all);
+        let mut plots = curves(&trained.snapshots, self.classifier.snapshot_every, all);
         plots.extend(
             autoencoder::plots(&compressor.curve, None)
                 .into_iter()
@@ -388,10 +388,14 @@ fn notes() -> Vec<String> {
     ]
 }
 
-fn curves(trained: &Trained<'_>, all: &[Candidate<'_>]) -> Vec<Plot> {
+fn curves(snapshots: &Snapshots, every: SnapshotEvery, all: &[Candidate<'_>]) -> Vec<Plot> {
+    let (taken_at, x) = match every {
+        SnapshotEvery::Epoch => (&snapshots.epochs, "Epoch of the classifier"),
+        SnapshotEvery::Steps(_) => (&snapshots.steps, "Step of the classifier"),
+    };
     let points = |candidate: &Candidate<'_>, value: fn(&Tally) -> f64| {
-        let steps = trained.snapshots.steps.iter().map(|step| *step as f64);
-        steps.zip(candidate.tallies.iter().map(value)).collect::<Vec<_>>()
+        let places = taken_at.iter().map(|place| *place as f64);
+        places.zip(candidate.tallies.iter().map(value)).collect::<Vec<_>>()
     };
     let draw = |mut plot: Plot, value: fn(&Tally) -> f64| {
         for candidate in all {
@@ -399,13 +403,8 @@ fn curves(trained: &Trained<'_>, all: &[Candidate<'_>]) -> Vec<Plot> {
         }
         plot
     };
-    let accuracy = Plot::new(
-        "accuracy",
-        "Accuracy with the weights that arrive",
-        "Step of the classifier",
-        "Test accuracy (%)",
-    );
-    let loss = Plot::new("loss", "Loss with the weights that arrive", "Step of the classifier", "Test loss");
+    let accuracy = Plot::new("accuracy", "Accuracy with the weights that arrive", x, "Test accuracy (%)");
+    let loss = Plot::new("loss", "Loss with the weights that arrive", x, "Test loss (cross-entropy)");
     let mut loss = draw(loss, |tally| tally.loss);
     loss.y_log = true;
     vec![

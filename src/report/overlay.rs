@@ -98,12 +98,15 @@ fn combined(parts: &[(String, Plot)]) -> Vec<Plot> {
         return vec![Plot { series: each.chain(shared).collect(), ..first.clone() }];
     }
     own.into_iter()
-        .map(|(name, curves)| {
+        .enumerate()
+        .map(|(place, (name, curves))| {
             let each = curves.into_iter().map(|curve| named(curve, String::new()));
             Plot {
                 id: format!("{}-{name}", first.id),
                 title: format!("{}: {name}", first.title),
                 series: each.chain(shared.iter().cloned()).collect(),
+                // Said once.
+                caption: if place == 0 { first.caption.clone() } else { String::new() },
                 ..first.clone()
             }
         })

@@ -154,7 +154,8 @@ impl Story<'_> {
             .map(|other| {
                 let no_better =
                     if beats_the_mean(error(other)) { "" } else { ", which is no better than the mean" };
-                format!("{} loses {}{no_better}", with_size(other), three(error(other)))
+                let size = floats(other.costs.latent);
+                format!("{} ({size}) loses {}{no_better}", other.family, three(error(other)))
             })
             .collect();
         let costs: Vec<String> = bests
@@ -200,7 +201,7 @@ impl Story<'_> {
                 let least = error(best(self.of(family))?);
                 let enough = self.of(family).filter(|o| compared(error(o), least) != Ordering::Greater);
                 let enough = enough.map(|o| o.costs.latent).min()?;
-                Some(format!("{} for {family}", floats(enough)))
+                Some(format!("from {} on with {family}", floats(enough)))
             })
             .collect();
         (!sentences.is_empty()).then(|| {
@@ -210,7 +211,7 @@ impl Story<'_> {
                 (worse + usize::from(compared(beside, error(outcome)) == Ordering::Less), sizes + 1)
             });
             format!(
-                "More floats stop helping: the error is within 0.01 of the best from {} on. PCA with as many floats, or \
+                "More floats stop helping: the error is within 0.01 of the best {}. PCA with as many floats, or \
                  all there are, loses less than the autoencoder in {worse} of {sizes} cases.",
                 sentences.join(", ")
             )
@@ -267,7 +268,7 @@ impl Story<'_> {
             "error",
             "What is lost of held-out snapshots",
             "Floats of a code",
-            "Centred relative L2 error",
+            "Centred relative L2 error (the mean: 1)",
         );
         let pca = self.plain.errors.iter();
         let pca = pca.map(|e| (e.floats as f64, e.validation_relative_l2.unwrap_or(f64::NAN))).collect();
