@@ -102,6 +102,15 @@ pub fn check_output_folder(argument: &str, folder: &Path) -> Result<()> {
     tempfile::tempfile_in(existing).map(drop).map_err(Error::io("write in the folder", existing))
 }
 
+/// Refuses an output file that could not be written, before the work whose results it is for. Leaves nothing
+/// behind.
+pub fn check_output_file(argument: &str, path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Err(Error::setting(argument, format!("{} is a folder", path.display()), "name a file"));
+    }
+    check_output_folder(argument, folder_of(path))
+}
+
 /// Reads a TOML text; an unknown key is refused with the nearest known one.
 pub fn parse_toml<T: serde::de::DeserializeOwned>(text: &str, origin: &Path) -> Result<T> {
     toml::from_str(text).map_err(|error| toml_error(&error, text, origin))
@@ -146,6 +155,18 @@ mod tests {
         std::fs::write(folder.path().join("a"), "").unwrap();
         let error = check_output_folder("--out", &deep).unwrap_err();
         assert!(error.is_usage() && error.to_string().contains("a is a file; name a folder"), "{error}");
+    }
+
+    #[test]
+    fn an_output_file_is_checked_without_being_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/trace.json");
+        check_output_file("--trace", &path).unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        let error = check_output_file("--trace", folder.path()).unwrap_err();
+        assert!(error.is_usage() && error.to_string().contains("is a folder; name a file"), "{error}");
+        std::fs::write(folder.path().join("deep"), "").unwrap();
+        assert!(check_output_file("--trace", &path).unwrap_err().is_usage());
     }
 
     #[test]

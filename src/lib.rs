@@ -3,13 +3,15 @@
 //! Data flows one way: [`data`] and [`model`] feed [`ops`], which record dispatches of the WGSL
 //! kernels in `shaders/` through [`gpu`]; [`codec`] trains autoencoders on weight snapshots with the
 //! same ops; [`federation`] drives collaborators and the aggregator, counts every byte, and
-//! [`report`] shows what came of it. [`mod@reference`] holds the f64 twin of every kernel.
+//! [`report`] shows what came of it. [`mod@reference`] holds the f64 twin of every kernel, [`bench`] times them
+//! and all that is made of them.
 //!
 //! Shapes are written with the same letters everywhere: `R` replicas, `B` batch, `I` inputs, `O`
 //! outputs, `H` `W` height and width, `C` channels, `P` parameters, `Z` latent, `N` rows and `K`
 //! columns of a weight matrix as it lies on the device, `S` snapshots.
 #![warn(missing_docs)]
 
+pub mod bench;
 pub mod codec;
 pub mod data;
 pub mod error;

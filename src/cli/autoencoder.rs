@@ -5,7 +5,7 @@ mod small;
 
 use super::Common;
 use super::memory::MemoryOptions;
-use super::options::{DataDirOption, DeviceOptions, print_profile};
+use super::options::{DataDirOption, DeviceOptions};
 use clap::{Args, Subcommand};
 use fedfunnel::codec::autoencoder::small::Space;
 use fedfunnel::codec::autoencoder::{
@@ -210,7 +210,7 @@ fn train(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     let (train, held_out) = ([train], [held_out]);
     let training = Training { spec: &spec, train: &train, held_out: &held_out, settings, space: args.space };
     if !args.memory.allow(&gpu, &training, args.json)? {
-        return Ok(());
+        return args.device.save_trace(&gpu);
     }
     if args.space == Space::Small {
         return small::train(
@@ -225,7 +225,7 @@ fn train(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     let mut trainer = Trainer::new(&gpu, &spec, &train, &held_out, settings)?;
     let mut metrics = JsonLines::create(args.out.join("metrics.jsonl"))?;
     let mut last = None;
-    let mut bars = common.bars();
+    let mut bars = common.bars_of(&gpu);
     let pace =
         Pace { epochs: args.epochs, look_every: args.eval_every, checkpoint_every: args.checkpoint_every };
     let point = |_, point: &CurvePoint| {
@@ -258,7 +258,7 @@ fn train(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
             "warning: the autoencoder has learned little but the mean; train longer or with another rate",
         );
     }
-    print_profile(&gpu, args.json)
+    args.device.close(&gpu, args.json)
 }
 
 /// The spec with what the arguments change.
@@ -364,7 +364,7 @@ fn evaluate_verb(args: &EvaluateArgs) -> anyhow::Result<()> {
     let evaluation = evaluate(&gpu, &autoencoder, &snapshots, &evaluator)?;
     if args.json {
         super::print_json(&evaluation)?;
-        return print_profile(&gpu, true);
+        return args.device.close(&gpu, true);
     }
     let columns = ["snapshot", "step", "relative L2", "argmax", "accuracy", "reconstructed", "mean"];
     let mut table = Table::new("evaluation", "Snapshots and what comes back of them", &columns);
@@ -387,7 +387,7 @@ fn evaluate_verb(args: &EvaluateArgs) -> anyhow::Result<()> {
         format::percent(evaluation.argmax_match),
         format::percent(evaluation.mean_argmax_match)
     ))?;
-    print_profile(&gpu, false)
+    args.device.close(&gpu, false)
 }
 
 /// The classifier that was asked for, or else the built-in one that the snapshots name.

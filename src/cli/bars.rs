@@ -1,9 +1,11 @@
 //! Progress for people: bars on a terminal, a line for each round and each piece of work elsewhere.
 
 use anyhow::Context;
+use fedfunnel::gpu::{Span, Trace};
 use fedfunnel::progress::Observer;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -18,13 +20,30 @@ pub struct Bars {
     what: String,
     note: String,
     started: Instant,
+    trace: Option<Arc<Trace>>,
+    /// The current piece of work in the trace.
+    span: Option<Span>,
 }
 
 impl Bars {
     /// Says nothing where `quiet`.
     pub fn new(quiet: bool) -> Self {
         let terminal = std::io::stderr().is_terminal();
-        Self { quiet, terminal, bar: None, what: String::new(), note: String::new(), started: Instant::now() }
+        Self {
+            quiet,
+            terminal,
+            bar: None,
+            what: String::new(),
+            note: String::new(),
+            started: Instant::now(),
+            trace: None,
+            span: None,
+        }
+    }
+
+    /// Notes each piece of work in a trace too, where there is one.
+    pub fn tracing(self, trace: Option<&Arc<Trace>>) -> Self {
+        Self { trace: trace.cloned(), ..self }
     }
 }
 
@@ -60,6 +79,7 @@ impl Observer for Bars {
         self.what = what.to_string();
         self.note.clear();
         self.started = Instant::now();
+        self.span = self.trace.as_ref().map(|trace| trace.span(what));
         if self.quiet || !self.terminal {
             return;
         }
@@ -97,6 +117,7 @@ impl Observer for Bars {
     }
 
     fn end(&mut self) {
+        self.span = None;
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }

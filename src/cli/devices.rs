@@ -2,12 +2,15 @@
 
 use super::options::AdapterOption;
 use clap::Args;
-use fedfunnel::gpu::adapters;
+use fedfunnel::Error;
+use fedfunnel::gpu::{Gpu, GpuOptions, adapters};
+use fedfunnel::ops::elementwise;
 use fedfunnel::report::{Table, format, text_table};
 
 pub const EXAMPLES: &str = "Examples:
   fedfunnel devices                     a table; * marks the adapter that would be used
-  fedfunnel devices --device 1 --json   the same for machines, with adapter 1 chosen";
+  fedfunnel devices --device 1 --json   the same for machines, with adapter 1 chosen
+  fedfunnel devices --check             whether it works: run a kernel and look at its answer";
 
 /// Arguments of `devices`.
 #[derive(Args, Debug)]
@@ -15,12 +18,19 @@ pub struct DevicesArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Run one kernel on the adapter that would be used, and say whether its answer is right, and how long
+    /// after the start of the program it came
+    #[arg(long)]
+    check: bool,
     #[command(flatten)]
     adapter: AdapterOption,
 }
 
 /// Lists the adapters.
 pub fn run(args: &DevicesArgs) -> anyhow::Result<()> {
+    if args.check {
+        return check(args);
+    }
     let list = adapters(&args.adapter.choice)?;
     if args.json {
         return super::print_json(&list);
@@ -56,4 +66,29 @@ pub fn run(args: &DevicesArgs) -> anyhow::Result<()> {
         ]);
     }
     super::say(&text_table(&table))
+}
+
+/// Runs one kernel and looks at its answer.
+fn check(args: &DevicesArgs) -> anyhow::Result<()> {
+    const ANSWER: f32 = 42.0;
+    let gpu = Gpu::open(&GpuOptions { device: args.adapter.choice.clone(), ..Default::default() })?;
+    let buffer = gpu.zeros("answers", 64)?;
+    gpu.run(&[elementwise::fill(&gpu, &buffer, 0, 64, ANSWER)?])?;
+    let answers: Vec<f32> = gpu.read(&buffer)?;
+    let seconds = super::started().elapsed().as_secs_f64();
+    if answers.iter().any(|&answer| answer != ANSWER) {
+        let problem = format!("{} ({}) gives wrong answers", gpu.adapter.name, gpu.adapter.driver);
+        return Err(Error::device(problem, "update its driver, or choose another --device").into());
+    }
+    if args.json {
+        let index = gpu.adapter.index;
+        return super::say_json(
+            &serde_json::json!({ "index": index, "name": gpu.adapter.name, "seconds": seconds }),
+        );
+    }
+    super::say(&format!(
+        "{} works: the first answer came {:.0} ms after the start of the program",
+        gpu.adapter.name,
+        seconds * 1e3
+    ))
 }

@@ -1,7 +1,7 @@
 //! `fedfunnel experiment`
 
 use super::Common;
-use super::options::{DataDirOption, DeviceOptions, print_profile};
+use super::options::{DataDirOption, DeviceOptions};
 use super::shell::quoted;
 use clap::Args;
 use fedfunnel::experiment::{Experiment, Found, Place, Run, SCALES, check_folder, list};
@@ -60,12 +60,19 @@ pub fn run(common: &Common, args: &ExperimentArgs) -> anyhow::Result<()> {
         args.out.clone().unwrap_or_else(|| format!("fedfunnel-{}", slug(&experiment.header().name)).into());
     check_folder(&out, &config, args.resume)?;
     if args.resume && Found::look(&out) == Found::Finished {
+        args.device.refuse_timing("the run is finished")?;
         return print_report(&report::load(&out)?, &out, args.json);
     }
     let data_dir = args.data_dir.resolve()?;
     let kind = experiment.kind();
     kind.check(&data_dir)?;
-    let gpu = if kind.needs_device() { Some(args.device.open()?) } else { None };
+    let gpu = match kind.needs_device() {
+        true => Some(args.device.open()?),
+        false => {
+            args.device.refuse_timing("this experiment is a formula")?;
+            None
+        }
+    };
     if let (Some(gpu), false) = (&gpu, common.quiet || args.json) {
         super::whisper(&format!(
             "{} on {} ({})",
@@ -76,7 +83,7 @@ pub fn run(common: &Common, args: &ExperimentArgs) -> anyhow::Result<()> {
     }
     let command = command(args, &out);
     let place = Place { gpu: gpu.as_ref(), data_dir: &data_dir, folder: &out, command: &command };
-    let mut bars = common.bars();
+    let mut bars = common.bars().tracing(gpu.as_ref().and_then(|gpu| gpu.trace()));
     bars.stop_on_signals()?;
     let mut run = Run::open(place, &config, &mut bars)?;
     let report = match kind.run(&mut run) {
@@ -89,7 +96,7 @@ pub fn run(common: &Common, args: &ExperimentArgs) -> anyhow::Result<()> {
     };
     run.finish(&report)?;
     print_report(&report, &out, args.json)?;
-    gpu.map_or(Ok(()), |gpu| print_profile(&gpu, args.json))
+    gpu.map_or(Ok(()), |gpu| args.device.close(&gpu, args.json))
 }
 
 fn print_report(report: &Report, out: &std::path::Path, json: bool) -> anyhow::Result<()> {

@@ -2,6 +2,7 @@
 
 mod autoencoder;
 mod bars;
+mod bench;
 mod data;
 mod devices;
 mod experiment;
@@ -15,7 +16,10 @@ mod train;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
+use fedfunnel::gpu::Gpu;
 use std::process::ExitCode;
+use std::sync::OnceLock;
+use std::time::Instant;
 
 /// Federated learning with learned update compression, on any GPU.
 #[derive(Parser, Debug)]
@@ -36,7 +40,8 @@ const EXAMPLES: &str = "Examples:
       --standardize --out run
   fedfunnel autoencoder train --snapshots run/snapshots.safetensors --model ae-mnist --out ae
   fedfunnel simulate mnist --out sim    the paper's federation on the whole of MNIST
-  fedfunnel experiment list             the figures of the paper, one command each";
+  fedfunnel experiment list             the figures of the paper, one command each
+  fedfunnel bench                       how fast all of that is here";
 
 /// What every verb understands.
 #[derive(Args, Debug)]
@@ -50,6 +55,18 @@ impl Common {
     fn bars(&self) -> bars::Bars {
         bars::Bars::new(self.quiet)
     }
+
+    /// Those of work on this device, whose trace they go into as well.
+    fn bars_of(&self, gpu: &Gpu) -> bars::Bars {
+        self.bars().tracing(gpu.trace())
+    }
+}
+
+/// When the program began.
+static STARTED: OnceLock<Instant> = OnceLock::new();
+
+fn started() -> Instant {
+    *STARTED.get_or_init(Instant::now)
 }
 
 #[derive(Subcommand, Debug)]
@@ -78,6 +95,9 @@ enum Verb {
     /// Make the report of a run again, or one of several runs
     #[command(after_help = report::EXAMPLES)]
     Report(report::ReportArgs),
+    /// Time what the program does on an adapter: kernels, steps, whole rounds
+    #[command(after_help = bench::EXAMPLES)]
+    Bench(bench::BenchArgs),
     /// What compressed updates save, decoders counted, by formula
     #[command(after_help = savings::EXAMPLES)]
     Savings(savings::SavingsArgs),
@@ -85,6 +105,7 @@ enum Verb {
 
 /// Runs the command line.
 pub fn main() -> ExitCode {
+    started();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(answer) => return answer_arguments(&answer),
@@ -137,6 +158,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Verb::Simulate(args) => simulate::run(common, args),
         Verb::Experiment(args) => experiment::run(common, args),
         Verb::Report(args) => report::run(args),
+        Verb::Bench(args) => bench::run(common, args),
         Verb::Savings(args) => savings::run(args),
     }
 }

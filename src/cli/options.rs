@@ -1,11 +1,14 @@
 //! Options that several verbs share; a verb has those that do something there.
 
-use super::{say, whisper};
+use super::{say, started, whisper};
 use clap::Args;
+use fedfunnel::Error;
 use fedfunnel::data::DataDir;
-use fedfunnel::gpu::{DeviceChoice, Gpu, GpuOptions};
+use fedfunnel::files::check_output_file;
+use fedfunnel::gpu::{DeviceChoice, Gpu, GpuOptions, Trace};
 use fedfunnel::report::{Table, format, text_table};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Which adapter.
 #[derive(Args, Debug)]
@@ -28,6 +31,9 @@ pub struct DeviceOptions {
     /// Time every kernel on the device and print a table at the end
     #[arg(long)]
     profile: bool,
+    /// Write what host and device did when, each kernel with its shapes, for ui.perfetto.dev (slower)
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
     /// Compile kernels with bounds checks (slower)
     #[arg(long)]
     checked: bool,
@@ -36,13 +42,51 @@ pub struct DeviceOptions {
 impl DeviceOptions {
     /// Opens the device.
     pub fn open(&self) -> fedfunnel::Result<Gpu> {
+        if let Some(path) = &self.trace {
+            check_output_file("--trace", path)?;
+        }
+        let trace = self.trace.as_ref().map(|_| Arc::new(Trace::new(started())));
+        if let Some(trace) = &trace {
+            trace.since_start("before the device is opened");
+        }
         Gpu::open(&GpuOptions {
             device: self.adapter.choice.clone(),
             // Buffers are padded to 16 bytes, so a limit in between cannot be used to the last byte.
             max_binding_bytes: self.max_binding_bytes.map(|bytes| bytes - bytes % 16),
             checked: self.checked,
             profile: self.profile,
+            trace,
         })
+    }
+
+    /// Ends the work on the device: prints what the kernels cost and writes the trace, where that was asked for.
+    /// The table is on stderr where stdout is for `json`.
+    pub fn close(&self, gpu: &Gpu, json: bool) -> anyhow::Result<()> {
+        if self.profile {
+            print_profile(gpu, json)?;
+        }
+        self.save_trace(gpu)
+    }
+
+    /// Writes the trace, where that was asked for.
+    pub fn save_trace(&self, gpu: &Gpu) -> anyhow::Result<()> {
+        let (Some(path), Some(trace)) = (&self.trace, gpu.trace()) else { return Ok(()) };
+        let left_out = trace.save(path, &gpu.adapter.name)?;
+        if left_out > 0 {
+            let (path, count) = (path.display(), format::count(left_out as u64));
+            whisper(&format!("{path}: the last {count} events did not fit in and are left out"));
+        }
+        Ok(())
+    }
+
+    /// Refuses options that would do nothing, since no device is opened.
+    pub fn refuse_timing(&self, why: &str) -> fedfunnel::Result<()> {
+        for (field, given) in [("--profile", self.profile), ("--trace", self.trace.is_some())] {
+            if given {
+                return Err(Error::setting(field, format!("{why}, and no kernel runs"), "leave it out"));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -66,8 +110,8 @@ fn counted(number: u64, write: &dyn Fn(f64) -> String, seconds: f64) -> String {
     if number == 0 { "-".into() } else { write(number as f64 * 1e-9 / seconds) }
 }
 
-/// Prints what the kernels cost, where that was asked for: on stderr where stdout is for `json`.
-pub fn print_profile(gpu: &Gpu, json: bool) -> anyhow::Result<()> {
+/// Prints what the kernels cost.
+fn print_profile(gpu: &Gpu, json: bool) -> anyhow::Result<()> {
     let Some(profile) = gpu.profile() else { return Ok(()) };
     let mut table = Table::new(
         "profile",

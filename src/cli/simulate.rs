@@ -1,7 +1,7 @@
 //! `fedfunnel simulate` and `fedfunnel demo`
 
 use super::Common;
-use super::options::{DataDirOption, DeviceOptions, print_profile};
+use super::options::{DataDirOption, DeviceOptions};
 use super::shell::quoted;
 use clap::Args;
 use fedfunnel::federation::{Outcome, SimulationSpec, Summary, check, simulate, tell};
@@ -103,7 +103,7 @@ fn run_spec(
     if !common.quiet && !json {
         super::whisper(&format!("{} on {} ({})", spec.name, gpu.adapter.name, gpu.adapter.driver));
     }
-    let outcome = simulate(&gpu, spec, &data_dir, &mut common.bars())?;
+    let outcome = simulate(&gpu, spec, &data_dir, &mut common.bars_of(&gpu))?;
     let summary = Summary::of(&outcome, &gpu.adapter);
     let report = tell(&outcome, &summary, command)?;
     write(out, &outcome, &summary, &report)?;
@@ -113,7 +113,7 @@ fn run_spec(
         super::say(&text_table(&closing_table(&summary)))?;
         super::say(&out.join("report.html").display().to_string())?;
     }
-    print_profile(&gpu, json)
+    place.device.close(&gpu, json)
 }
 
 fn write(out: &Path, outcome: &Outcome, summary: &Summary, report: &Report) -> anyhow::Result<()> {

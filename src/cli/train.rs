@@ -1,7 +1,7 @@
 //! `fedfunnel train`
 
 use super::Common;
-use super::options::{DataDirOption, DeviceOptions, print_profile};
+use super::options::{DataDirOption, DeviceOptions};
 use clap::Args;
 use fedfunnel::data::{self, ImageShape};
 use fedfunnel::model::state::{StateFile, StateWriter, TensorShape};
@@ -146,7 +146,7 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     let mut metrics = JsonLines::create(args.out.join("metrics.jsonl"))?;
     let mut snapshots = [Snapshots::new(&spec.name)];
     snapshots[0].inputs = inputs;
-    let mut bars = common.bars();
+    let mut bars = common.bars_of(&gpu);
     let batch = cohort.batch() as u64;
     let mut steps = 0;
     for epoch in 0..args.epochs {
@@ -211,7 +211,7 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     if !args.json {
         super::say(&path.display().to_string())?;
     }
-    print_profile(&gpu, args.json)
+    args.device.close(&gpu, args.json)
 }
 
 /// Refuses changes that cannot be made to images of this size.

@@ -5,7 +5,9 @@ use super::buffer::Memory;
 use super::capacity::{self, Capacity};
 use super::kernel::{Compiled, Registry};
 use super::profile::Timestamps;
-use super::{AdapterSummary, Buffer, DeviceChoice, Dispatch, Grid, Immediates, Kernel, Profile, Recorder};
+use super::{
+    AdapterSummary, Buffer, DeviceChoice, Dispatch, Grid, Immediates, Kernel, Profile, Recorder, Span, Trace,
+};
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -21,6 +23,8 @@ pub struct GpuOptions {
     pub checked: bool,
     /// Time every kernel.
     pub profile: bool,
+    /// Note there what host and device do when; kernels are timed for it too.
+    pub trace: Option<Arc<Trace>>,
 }
 
 /// The smallest `--max-binding-bytes`.
@@ -67,17 +71,24 @@ pub struct Gpu {
     /// Bytes that were written since the device last took them over.
     written: AtomicU64,
     pub(super) timestamps: Option<Timestamps>,
+    trace: Option<Arc<Trace>>,
 }
 
 impl Gpu {
     /// Opens an adapter with all that it offers.
     pub fn open(options: &GpuOptions) -> Result<Self> {
+        let span = |name| options.trace.as_ref().map(|trace| trace.span(name));
+        let opening = span("open the device");
+        let finding = span("find the adapter");
         let (adapter, summary) = super::choose(&options.device)?;
+        drop(finding);
         let features = adapter.features()
             & (wgpu::Features::IMMEDIATES | wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SUBGROUP);
-        if options.profile && !features.contains(wgpu::Features::TIMESTAMP_QUERY) {
+        let timed = [("--profile", options.profile), ("--trace", options.trace.is_some())];
+        let asked = timed.iter().find(|(_, asked)| *asked);
+        if let (Some((option, _)), false) = (asked, features.contains(wgpu::Features::TIMESTAMP_QUERY)) {
             return Err(Error::setting(
-                "--profile",
+                *option,
                 format!("{} cannot time kernels on the device", summary.name),
                 "leave it out or choose another --device",
             ));
@@ -119,7 +130,8 @@ impl Gpu {
                 *seen = Some(Fault::Lost(message));
             }
         });
-        let timestamps = options.profile.then(|| Timestamps::new(&device, &queue));
+        let timestamps = asked.map(|_| Timestamps::new(&device, &queue, options.trace.clone()));
+        drop(opening);
         Ok(Self {
             device,
             queue,
@@ -134,6 +146,7 @@ impl Gpu {
             rehearsal: false,
             written: AtomicU64::new(0),
             timestamps,
+            trace: options.trace.clone(),
         })
     }
 
@@ -155,11 +168,29 @@ impl Gpu {
             rehearsal: true,
             written: AtomicU64::new(0),
             timestamps: None,
+            trace: None,
         }
     }
 
     pub(super) fn is_rehearsal(&self) -> bool {
         self.rehearsal
+    }
+
+    /// Where it notes what it does when, if anywhere.
+    pub fn trace(&self) -> Option<&Arc<Trace>> {
+        self.trace.as_ref()
+    }
+
+    fn span(&self, name: &str) -> Option<Span> {
+        self.trace.as_ref().map(|trace| trace.span(name))
+    }
+
+    /// Sends what was recorded to the device.
+    pub(super) fn submit(&self, encoder: wgpu::CommandEncoder) -> wgpu::SubmissionIndex {
+        let _submit = self.span("submit");
+        let submission = self.queue.submit([encoder.finish()]);
+        self.writes_are_taken();
+        submission
     }
 
     /// How much memory there is.
@@ -295,10 +326,10 @@ impl Gpu {
             *place = Some(staging);
             return Ok(vec![T::zeroed(); count]);
         }
+        let _readback = self.span("readback");
         let mut encoder = self.device.create_command_encoder(&Default::default());
         encoder.copy_buffer_to_buffer(&buffer.memory.raw, start as u64 * 4, &staging.raw, 0, bytes);
-        self.queue.submit([encoder.finish()]);
-        self.writes_are_taken();
+        self.submit(encoder);
         let slice = staging.raw.slice(..bytes);
         let (sender, answer) = std::sync::mpsc::channel();
         slice.map_async(wgpu::MapMode::Read, move |result| {
@@ -334,6 +365,7 @@ impl Gpu {
     }
 
     fn poll(&self, how: wgpu::PollType) -> Result<()> {
+        let _wait = self.span("wait");
         let polled = self.device.poll(how);
         if polled.is_err() {
             // Gives a device that is lost the chance to say so.
@@ -381,7 +413,7 @@ impl Gpu {
         buffers: &[(&str, &Buffer)],
         grid: Grid,
     ) -> Result<Dispatch> {
-        let compiled = self.registry.get(&self.device, kernel, self.checked)?;
+        let compiled = self.registry.get(&self.device, kernel, self.checked, self.trace.as_ref())?;
         self.check()?;
         compiled.reflected.check::<I>(kernel)?;
         let bound = self.bind(&compiled, buffers)?;
@@ -451,7 +483,7 @@ impl Gpu {
         Ok(())
     }
 
-    /// What the kernels cost so far; nothing where profiling is off.
+    /// What the kernels cost so far; nothing where they are not timed.
     pub fn profile(&self) -> Option<Profile> {
         self.timestamps.as_ref().map(Timestamps::profile)
     }

@@ -4,6 +4,7 @@
 //! entry point binds, its workgroup size and the layout of its immediates are read from the WGSL
 //! itself, so a mismatch with the host is an error that names both sides.
 
+use super::Trace;
 use crate::{Error, Result};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -22,6 +23,7 @@ pub const SHADERS: &[(&str, &str)] = &[
     ("gram", include_str!("../../shaders/gram.wgsl")),
     ("loss", include_str!("../../shaders/loss.wgsl")),
     ("optimizer", include_str!("../../shaders/optimizer.wgsl")),
+    ("peaks", include_str!("../../shaders/peaks.wgsl")),
     ("pool", include_str!("../../shaders/pool.wgsl")),
     ("random", include_str!("../../shaders/random.wgsl")),
     ("reduce", include_str!("../../shaders/reduce.wgsl")),
@@ -273,14 +275,25 @@ pub(super) struct Registry {
 
 impl Registry {
     /// The compiled kernel, compiling it where this is its first use.
-    pub fn get(&self, device: &wgpu::Device, kernel: &Kernel, checked: bool) -> Result<Arc<Compiled>> {
+    pub fn get(
+        &self,
+        device: &wgpu::Device,
+        kernel: &Kernel,
+        checked: bool,
+        trace: Option<&Arc<Trace>>,
+    ) -> Result<Arc<Compiled>> {
         // A poisoned lock means that another thread panicked; the map itself is whole.
         let mut compiled = self.compiled.lock().unwrap_or_else(|e| e.into_inner());
         if let Some(found) = compiled.get(kernel) {
             return Ok(found.clone());
         }
+        let span = |what: &str| trace.map(|trace| trace.span(format!("{what} {}", kernel.entry)));
+        let _making = span("make");
+        let reflecting = span("reflect");
         let source = kernel.source()?;
         let reflected = reflect(kernel, &source)?;
+        drop(reflecting);
+        let translating = span("translate");
         let module = self
             .modules
             .lock()
@@ -288,6 +301,8 @@ impl Registry {
             .entry((kernel.shader, kernel.tiles))
             .or_insert_with(|| create_module(device, kernel.shader, &source, checked))
             .clone();
+        drop(translating);
+        let _compiling = span("compile");
         let entries: Vec<_> = reflected
             .bindings
             .iter()

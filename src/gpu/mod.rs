@@ -12,6 +12,9 @@ mod kernel;
 mod profile;
 mod recorder;
 mod shard;
+mod stamps;
+mod stopwatch;
+mod trace;
 
 pub use account::MemoryUse;
 pub use adapter::{AdapterSummary, DeviceChoice, adapters, choose};
@@ -25,5 +28,7 @@ pub use kernel::{
 pub use profile::{KernelTime, Profile};
 pub use recorder::{Cost, Dispatch, Recorder};
 pub use shard::{RowRange, split_rows};
+pub use stopwatch::{Clock, Stopwatch};
+pub use trace::{Span, Trace};
 
 pub(crate) use kernel::{ImmediateField, immediates};

@@ -1,10 +1,11 @@
 //! Timing kernels on the device.
 
-use super::{Cost, Gpu};
-use crate::{Error, Result};
+use super::stamps::Stamps;
+use super::{Cost, Dispatch, Gpu, Trace};
+use crate::Result;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// Dispatches that are timed before their stamps are read (two stamps each; WebGPU allows 4,096).
 const CAPACITY: u32 = 2_048;
@@ -43,89 +44,59 @@ struct Spent {
     cost: Cost,
 }
 
-/// Timestamps of the dispatches recorded since the last submit.
+/// Timestamps of the dispatches recorded since the last submit, and what came of those before.
 #[derive(Debug)]
 pub(super) struct Timestamps {
-    queries: wgpu::QuerySet,
-    resolved: wgpu::Buffer,
-    readback: wgpu::Buffer,
-    nanoseconds: f64,
-    pending: Mutex<Vec<(&'static str, Cost)>>,
+    stamps: Stamps,
+    pending: Mutex<Vec<(Dispatch, u32)>>,
     spent: Mutex<BTreeMap<&'static str, Spent>>,
+    trace: Option<Arc<Trace>>,
 }
 
 impl Timestamps {
-    pub fn new(device: &wgpu::Device, queue: &wgpu::Queue) -> Self {
-        let buffer = |label, usage| {
-            device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some(label),
-                size: u64::from(CAPACITY) * 16,
-                usage,
-                mapped_at_creation: false,
-            })
-        };
-        Self {
-            queries: device.create_query_set(&wgpu::QuerySetDescriptor {
-                label: Some("timestamps"),
-                ty: wgpu::QueryType::Timestamp,
-                count: CAPACITY * 2,
-            }),
-            resolved: buffer("timestamps", wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC),
-            readback: buffer("timestamps", wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST),
-            nanoseconds: f64::from(queue.get_timestamp_period()),
-            pending: Mutex::default(),
-            spent: Mutex::default(),
-        }
+    pub fn new(device: &wgpu::Device, queue: &wgpu::Queue, trace: Option<Arc<Trace>>) -> Self {
+        let stamps = Stamps::new(device, queue, CAPACITY);
+        Self { stamps, pending: Mutex::default(), spent: Mutex::default(), trace }
     }
 
-    fn pending(&self) -> std::sync::MutexGuard<'_, Vec<(&'static str, Cost)>> {
+    fn pending(&self) -> std::sync::MutexGuard<'_, Vec<(Dispatch, u32)>> {
         self.pending.lock().unwrap_or_else(|e| e.into_inner())
     }
 
     pub fn is_full(&self) -> bool {
-        self.pending().len() as u32 == CAPACITY
+        self.pending().len() as u32 == self.stamps.capacity
     }
 
-    pub fn next(&self, kernel: &'static str, cost: Cost) -> wgpu::ComputePassTimestampWrites<'_> {
+    /// What times the pass of a dispatch at this step.
+    pub fn next(&self, dispatch: &Dispatch, step: u32) -> wgpu::ComputePassTimestampWrites<'_> {
         let mut pending = self.pending();
-        let first = pending.len() as u32 * 2;
-        pending.push((kernel, cost));
-        wgpu::ComputePassTimestampWrites {
-            query_set: &self.queries,
-            beginning_of_pass_write_index: Some(first),
-            end_of_pass_write_index: Some(first + 1),
-        }
+        pending.push((dispatch.clone(), step));
+        self.stamps.of_pass(pending.len() as u32 - 1)
     }
 
     pub fn resolve(&self, encoder: &mut wgpu::CommandEncoder) {
-        let count = self.pending().len() as u32 * 2;
-        if count > 0 {
-            encoder.resolve_query_set(&self.queries, 0..count, &self.resolved, 0);
-            encoder.copy_buffer_to_buffer(&self.resolved, 0, &self.readback, 0, u64::from(count) * 8);
-        }
+        self.stamps.resolve(encoder, self.pending().len() as u32);
     }
 
-    pub fn collect(&self, gpu: &Gpu) -> Result<()> {
-        let kernels = std::mem::take(&mut *self.pending());
-        if kernels.is_empty() {
+    /// Takes the times of what was submitted at that moment of the trace.
+    pub fn collect(&self, gpu: &Gpu, submitted: f64) -> Result<()> {
+        let dispatches = std::mem::take(&mut *self.pending());
+        if dispatches.is_empty() {
             return Ok(());
         }
-        let slice = self.readback.slice(..kernels.len() as u64 * 16);
-        slice.map_async(wgpu::MapMode::Read, |_| {});
-        gpu.wait()?;
-        let view = slice.get_mapped_range().map_err(|e| {
-            Error::device(format!("the timestamps could not be read: {e}"), "leave --profile out")
-        })?;
-        let stamps: Vec<u64> = bytemuck::pod_collect_to_vec(&view);
-        drop(view);
-        self.readback.unmap();
+        let ticks = self.stamps.read(gpu, dispatches.len() as u32)?;
         let mut spent = self.spent.lock().unwrap_or_else(|e| e.into_inner());
-        for ((kernel, cost), stamp) in kernels.into_iter().zip(stamps.chunks_exact(2)) {
-            let entry = spent.entry(kernel).or_default();
+        for ((dispatch, _), [begin, end]) in dispatches.iter().zip(&ticks) {
+            let entry = spent.entry(dispatch.name()).or_default();
             entry.calls += 1;
-            entry.cost.bytes += cost.bytes;
-            entry.cost.operations += cost.operations;
-            entry.seconds += stamp[1].saturating_sub(stamp[0]) as f64 * self.nanoseconds * 1e-9;
+            entry.cost.bytes += dispatch.cost().bytes;
+            entry.cost.operations += dispatch.cost().operations;
+            entry.seconds += end.saturating_sub(*begin) as f64 * self.stamps.period * 1e-9;
+        }
+        if let Some(trace) = &self.trace {
+            let runs =
+                dispatches.iter().zip(ticks).map(|((dispatch, step), ticks)| dispatch.ran(*step, ticks));
+            trace.add_runs(runs.collect(), self.stamps.period, [submitted, trace.now()]);
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use super::Gpu;
 use super::buffer::Memory;
 use super::kernel::Compiled;
+use super::trace::KernelRun;
 use crate::Result;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ pub struct Dispatch {
     bind_group: wgpu::BindGroup,
     /// What the group binds, which is alive for as long as it is.
     _bound: Arc<[Arc<Memory>]>,
-    immediates: Vec<u8>,
+    immediates: Arc<[u8]>,
     groups: [u32; 3],
     /// Where the immediates hold the number of the step, if they do.
     step_offset: Option<usize>,
@@ -48,7 +49,7 @@ impl Dispatch {
             compiled,
             bind_group,
             _bound: bound.into(),
-            immediates: immediates.to_vec(),
+            immediates: immediates.into(),
             groups,
             step_offset,
             cost: Cost::default(),
@@ -63,6 +64,12 @@ impl Dispatch {
     /// What it costs, counted from shapes; zeros where nobody has counted.
     pub fn cost(&self) -> Cost {
         self.cost
+    }
+
+    /// What a trace notes of it once it has run at this step.
+    pub(super) fn ran(&self, step: u32, ticks: [u64; 2]) -> KernelRun {
+        let told = (self.compiled.clone(), self.immediates.clone());
+        KernelRun::new(told, (self.groups, self.cost), self.step_offset.map(|_| step), ticks)
     }
 
     /// The kernel's entry point.
@@ -97,7 +104,7 @@ impl<'g> Recorder<'g> {
                 self.flush()?;
             }
             self.pass = None;
-            let writes = timestamps.next(dispatch.name(), dispatch.cost);
+            let writes = timestamps.next(dispatch, step);
             let mut pass = self.encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
                 label: Some(dispatch.name()),
                 timestamp_writes: Some(writes),
@@ -129,16 +136,16 @@ impl<'g> Recorder<'g> {
         if let Some(timestamps) = &self.gpu.timestamps {
             timestamps.resolve(&mut encoder);
         }
-        let submission = self.gpu.queue.submit([encoder.finish()]);
-        self.gpu.writes_are_taken();
+        let submitted = self.gpu.trace().map_or(0.0, |trace| trace.now());
+        let submission = self.gpu.submit(encoder);
         if let Some(timestamps) = &self.gpu.timestamps {
-            timestamps.collect(self.gpu)?;
+            timestamps.collect(self.gpu, submitted)?;
         }
         Ok(submission)
     }
 }
 
-fn encode(pass: &mut wgpu::ComputePass<'_>, dispatch: &Dispatch, step: u32) {
+pub(super) fn encode(pass: &mut wgpu::ComputePass<'_>, dispatch: &Dispatch, step: u32) {
     pass.set_pipeline(&dispatch.compiled.pipeline);
     pass.set_bind_group(0, &dispatch.bind_group, &[]);
     if !dispatch.immediates.is_empty() {

@@ -155,6 +155,14 @@ impl ConvShape {
         down.max(all(self.input_size, self.outputs, reaching))
     }
 
+    /// Notes what one pass over `lines` samples of `replicas` replicas costs: both sides and the weights once, a
+    /// multiplication and an addition for each value of a window.
+    pub(super) fn count(&self, dispatch: Dispatch, replicas: usize, lines: usize) -> Dispatch {
+        let sides = lines * (self.input_width() + self.output_width());
+        let [height, width] = self.output_size;
+        dispatch.moving(sides + replicas * self.weights(), 2 * lines * height * width * self.weights())
+    }
+
     /// Weights, without biases.
     pub fn weights(&self) -> usize {
         self.outputs.saturating_mul(self.fan_in())
@@ -312,7 +320,7 @@ impl Conv {
                 (from.replicas * from.batch) as u32,
             ),
         )?;
-        Ok(vec![dispatch])
+        Ok(vec![s.count(dispatch, from.replicas, from.replicas * from.batch)])
     }
 
     /// The number of an epilogue, its activation, and the buffer that its derivative is taken from: any
@@ -350,13 +358,19 @@ impl Conv {
             offset: self.weight_offset,
             rate_scale: self.rate_scale,
         };
-        let mut dispatches = self.weight_gradient(gpu, large, small, &gradients)?;
+        let mut dispatches = self.form_weight_gradient(gpu, large, small, &gradients)?;
         dispatches.extend(self.bias_gradient(gpu, output_gradient, &gradients)?);
         dispatches.push(optimizer::apply(gpu, &arenas[self.arena], optimizer, schedule, step)?);
         Ok(dispatches)
     }
 
-    fn weight_gradient(
+    /// The gradients of the weights alone, which go nowhere: what forming them takes.
+    pub(crate) fn weight_gradient(&self, gpu: &Gpu, large: &Tensor, small: &Tensor) -> Result<Vec<Dispatch>> {
+        let count = self.shape.weights() + self.output_channels();
+        self.form_weight_gradient(gpu, large, small, &gpu.zeros("weight gradients", large.replicas * count)?)
+    }
+
+    fn form_weight_gradient(
         &self,
         gpu: &Gpu,
         large: &Tensor,

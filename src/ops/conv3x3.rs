@@ -99,12 +99,13 @@ pub(super) fn product(
         epilogue: code,
         activation: activation.code(),
     };
-    gpu.dispatch(
+    let dispatch = gpu.dispatch(
         &Kernel::new("conv3x3", "conv3x3_product"),
         &immediates,
         &[("weights", &arena.buffer), ("source4", source), ("gate4", gate), ("result4", to.whole()?)],
         Grid((height / 2 * width / 4) as u32, to_channels.div_ceil(8), (from.replicas * from.batch) as u32),
-    )
+    )?;
+    Ok(shape.count(dispatch, from.replicas, from.replicas * from.batch))
 }
 
 /// The gradient of the weights, `[R, stride]`.
@@ -135,6 +136,13 @@ pub(super) fn weight_gradient(
     let grid = Grid(shape.inputs as u32, shape.outputs.div_ceil(8) as u32, large.replicas as u32);
     let kernel = Kernel::new("conv3x3", "conv3x3_weight_gradient");
     dispatches(large.batch, gradient_rounds(shape))
-        .map(|samples| gpu.dispatch(&kernel, &immediates(samples), &buffers, grid))
+        .map(|samples| {
+            let lines = large.replicas * samples.len();
+            Ok(shape.count(
+                gpu.dispatch(&kernel, &immediates(samples), &buffers, grid)?,
+                large.replicas,
+                lines,
+            ))
+        })
         .collect()
 }

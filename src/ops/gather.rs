@@ -54,7 +54,7 @@ pub fn images(
 ) -> Result<Vec<Dispatch>> {
     let by_four = samples.width.is_multiple_of(4) && channel_width.is_multiple_of(4);
     let (entry, samples_name, lanes) = match by_four {
-        true => ("gather_images", "samples4", samples.width / 4),
+        true => ("gather_images", "samples4", channel_width / 4),
         false => ("gather_images_naive", "samples", samples.width),
     };
     let into = samples.whole()?;

@@ -89,6 +89,7 @@ impl Pool {
             &[("inputs", input.whole()?), ("outputs", output.whole()?)],
             self.grid(gpu, self.outputs() / self.channels, planes),
         )
+        .map(|dispatch| dispatch.moving(input.replicas * input.batch * (self.inputs() + self.outputs()), 0))
     }
 
     /// The gradient at `input`, before the activation that `input` came out of.
@@ -117,5 +118,8 @@ impl Pool {
             ],
             self.grid(gpu, lanes, planes),
         )
+        .map(|dispatch| {
+            dispatch.moving(input.replicas * input.batch * (2 * self.inputs() + self.outputs()), 0)
+        })
     }
 }

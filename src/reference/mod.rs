@@ -18,6 +18,7 @@ pub mod gather;
 pub mod gram;
 pub mod loss;
 pub mod optimizer;
+pub mod peaks;
 pub mod pool;
 pub mod random;
 pub mod reduce;

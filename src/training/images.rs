@@ -85,7 +85,7 @@ impl ResidentImages {
 
     /// The dispatches that make a batch. `epoch` holds the place of its first sample in the epoch, and the
     /// number of the epoch: what chance depends on.
-    pub(super) fn gather(
+    pub(crate) fn gather(
         &self,
         gpu: &Gpu,
         index: &SampleIndex,

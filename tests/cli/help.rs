@@ -3,7 +3,7 @@
 use crate::support::{run_in, succeed_in};
 use std::path::Path;
 
-const VERBS: [&str; 14] = [
+const VERBS: [&str; 15] = [
     "demo",
     "devices",
     "data",
@@ -15,6 +15,7 @@ const VERBS: [&str; 14] = [
     "autoencoder evaluate",
     "autoencoder pca",
     "simulate",
+    "bench",
     "savings",
     "experiment",
     "report",
@@ -72,7 +73,7 @@ fn arguments_that_cannot_be_read_are_answered_in_one_line() {
 /// An option is offered by the verbs that do something with it, and refused by the others.
 #[test]
 fn options_are_those_of_the_verb() {
-    let kernels = ["--max-binding-bytes", "--profile", "--checked"];
+    let kernels = ["--max-binding-bytes", "--profile", "--trace", "--checked"];
     for verb in VERBS {
         let text = help(verb);
         let has = |option: &str| text.contains(&format!("\n      {option} "));
@@ -83,7 +84,7 @@ fn options_are_those_of_the_verb() {
             assert_eq!(has(option), runs_kernels, "{verb} {option}: {text}");
         }
         assert_eq!(has("--device"), runs_kernels || verb == "devices", "{verb}: {text}");
-        let none = ["devices", "autoencoder train", "autoencoder pca", "savings", "report"];
+        let none = ["devices", "autoencoder train", "autoencoder pca", "savings", "report", "bench"];
         let reads_data = !group && !none.contains(&verb);
         assert_eq!(has("--data-dir"), reads_data, "{verb}: {text}");
         assert!(text.contains("-q, --quiet"), "{verb}: {text}");

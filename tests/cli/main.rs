@@ -5,6 +5,7 @@
 
 mod autoencoder;
 mod bad_input;
+mod bench;
 mod devices;
 mod experiment;
 mod help;
@@ -14,5 +15,6 @@ mod savings;
 mod simulate;
 mod span;
 mod support;
+mod trace;
 mod train;
 mod vgg3;

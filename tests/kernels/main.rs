@@ -16,6 +16,7 @@ mod lost;
 mod optimizer;
 mod parameters;
 mod pca;
+mod peaks;
 mod pool;
 mod random;
 mod reduce;

@@ -1,7 +1,7 @@
 //! `fedfunnel autoencoder pca`
 
 use super::check_training;
-use crate::cli::options::{DeviceOptions, print_profile};
+use crate::cli::options::DeviceOptions;
 use crate::cli::{print_json, say};
 use clap::Args;
 use fedfunnel::codec::pca::{Pca, PcaError, PcaState};
@@ -85,7 +85,7 @@ pub fn run(args: &PcaArgs) -> anyhow::Result<()> {
         Measured { snapshots: train.len(), held_out: held_out.len(), parameters: width, rank, sizes };
     if args.json {
         print_json(&measured)?;
-        return print_profile(&gpu, true);
+        return args.device.close(&gpu, true);
     }
     let title = format!(
         "Centred relative L2 error of {} training and {} held-out snapshots of {} weights",
@@ -109,5 +109,5 @@ pub fn run(args: &PcaArgs) -> anyhow::Result<()> {
         ]);
     }
     say(&text_table(&table))?;
-    print_profile(&gpu, false)
+    args.device.close(&gpu, false)
 }

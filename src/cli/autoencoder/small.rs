@@ -1,7 +1,6 @@
 //! `fedfunnel autoencoder train --space small`, and which optimiser is for which space.
 
 use super::TrainArgs;
-use crate::cli::options::print_profile;
 use crate::cli::{Common, say, say_json, whisper};
 use fedfunnel::codec::autoencoder::small::{
     DecoderCost, Precision, SmallPoint, SmallTrainer, Space, decoder_costs,
@@ -82,7 +81,7 @@ pub fn train(
     let mut trainer = SmallTrainer::new(gpu, spec, train, held_out, settings, args.epochs)?;
     let mut seconds = start.elapsed().as_secs_f64();
     let mut metrics = JsonLines::create(args.out.join("metrics.jsonl"))?;
-    let mut bars = common.bars();
+    let mut bars = common.bars_of(gpu);
     bars.begin(&spec.name, "epochs", args.epochs as u64);
     let mut done = 0;
     while done < args.epochs {
@@ -142,7 +141,7 @@ pub fn train(
             "warning: the autoencoder has learned little but the mean; train longer or with another rate",
         );
     }
-    print_profile(gpu, args.json)
+    args.device.close(gpu, args.json)
 }
 
 /// Puts what full width measures in the place of what coordinates say.

@@ -1,0 +1,64 @@
+//! A round of a federation, through what `fedfunnel simulate` runs.
+
+use super::harness::{Ready, Unit};
+use super::synthetic::{SEED, images};
+use super::{Work, work};
+use crate::Result;
+use crate::codec::MessageKind;
+use crate::codec::autoencoder::{DecoderBank, DecoderState, Encoder, HalfParameters, Standard};
+use crate::data::{Partitioner, partition};
+use crate::federation::{Collaborators, Ledger, SimulationSpec, Stretch, Wire, run_rounds};
+use crate::gpu::Gpu;
+use crate::model::{ModelSpec, Network};
+use crate::progress::Quiet;
+use crate::training::{Evaluator, ResidentImages};
+
+const COLLABORATORS: usize = 50;
+
+/// The works of this file.
+pub(super) fn works() -> Vec<Work> {
+    vec![work(
+        "round-50",
+        "a coded round of 50 collaborators with 1,200 images each: train, encode, send, decode, average, test",
+        round,
+    )]
+}
+
+fn round(gpu: &Gpu) -> Result<Ready<'_>> {
+    let spec = SimulationSpec::load("mnist", &[format!("collaborators={COLLABORATORS}")])?;
+    let classifier = ModelSpec::load(&spec.model)?.classifier()?;
+    let autoencoder = ModelSpec::load(&spec.autoencoder.model)?.autoencoder()?;
+    let train = images(60_000, [1, 28, 28]);
+    let shares = partition(&train.labels, COLLABORATORS, &Partitioner::Iid, u64::from(SEED))?;
+    let train = ResidentImages::upload(gpu, &train)?;
+    let test = ResidentImages::upload(gpu, &images(10_000, [1, 28, 28]))?;
+    let local = (spec.batch, spec.optimizer, SEED);
+    let mut collaborators = Collaborators::new(gpu, &classifier, &train, shares, local)?;
+    let evaluator = Evaluator::new(gpu, &classifier, &test, COLLABORATORS + 1)?;
+    let initial = collaborators.initial_weights(gpu, SEED)?;
+    // Autoencoders as they are before they have learned anything; a round takes as long with those.
+    let network = Network::new(gpu, &autoencoder.network(), COLLABORATORS, None)?;
+    network.parameters.initialize(gpu, SEED, false)?;
+    let parameters = network.parameters.read(gpu)?;
+    drop(network);
+    let standard = Standard { means: initial.clone(), scale: 0.1 };
+    let own = autoencoder.parameters() - autoencoder.decoder_parameters();
+    let encoders: Vec<_> =
+        parameters.iter().map(|values| (HalfParameters::Values(&values[..own]), &standard)).collect();
+    let decoders: Vec<_> =
+        parameters.iter().map(|values| DecoderState::of(&autoencoder, values, &standard)).collect();
+    let decoders: Vec<_> = decoders.iter().map(DecoderState::half).collect();
+    let mut encoder = Encoder::new(gpu, &autoencoder, &encoders, 1)?;
+    let mut decoder = DecoderBank::new(gpu, &autoencoder, &decoders, 1)?;
+    Ok(Ready::wall(Unit::Seconds, move || {
+        let wire = Wire {
+            run: "compressed",
+            kind: MessageKind::CodedUpdate,
+            encoder: &mut encoder,
+            decoder: &mut decoder,
+        };
+        let stretch = Stretch { rounds: 1..=1, from: &initial, snapshots: None };
+        let mut ledger = Ledger::default();
+        run_rounds(&mut collaborators, &spec, stretch, wire, &evaluator, &mut ledger, &mut Quiet).map(drop)
+    }))
+}

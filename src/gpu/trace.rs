@@ -1,0 +1,238 @@
+//! A trace: what host and device did when, in the JSON that Perfetto and Chrome's `about:tracing` read.
+//!
+//! Spans of the host and dispatches of the device are complete events ("X") on a track each. The device's clock
+//! has a zero of its own: it is moved so that dispatches lie between their submit and the moment when their
+//! timestamps had been read.
+
+use super::Cost;
+use super::kernel::{Compiled, FieldKind};
+use crate::{Error, Result, files};
+use serde_json::{Map, Value, json};
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+/// Events of a file, some 60 MB of them; what comes later is counted and left out.
+const MOST_EVENTS: usize = 200_000;
+
+const HOST: u32 = 1;
+const DEVICE: u32 = 2;
+
+/// What was done so far.
+#[derive(Debug)]
+pub struct Trace {
+    /// Time 0.
+    start: Instant,
+    most: usize,
+    events: Mutex<Events>,
+}
+
+#[derive(Debug, Default)]
+struct Events {
+    spans: Vec<HostSpan>,
+    runs: Vec<KernelRun>,
+    left_out: usize,
+    /// Nanoseconds from the device's clock, counted from its first tick, to ours.
+    offset: Option<f64>,
+    first_tick: u64,
+}
+
+#[derive(Debug)]
+struct HostSpan {
+    name: String,
+    begin: f64,
+    nanoseconds: f64,
+}
+
+/// A dispatch that has run.
+#[derive(Debug)]
+pub(super) struct KernelRun {
+    pub compiled: Arc<Compiled>,
+    pub immediates: Arc<[u8]>,
+    pub groups: [u32; 3],
+    pub cost: Cost,
+    pub step: Option<u32>,
+    /// Ticks at its beginning and its end.
+    pub ticks: [u64; 2],
+    begin: f64,
+    nanoseconds: f64,
+}
+
+impl KernelRun {
+    pub fn new(
+        (compiled, immediates): (Arc<Compiled>, Arc<[u8]>),
+        (groups, cost): ([u32; 3], Cost),
+        step: Option<u32>,
+        ticks: [u64; 2],
+    ) -> Self {
+        Self { compiled, immediates, groups, cost, step, ticks, begin: 0.0, nanoseconds: 0.0 }
+    }
+
+    /// What the kernel was told: shapes, offsets, flags; and what that costs.
+    fn arguments(&self) -> Value {
+        let mut all = Map::new();
+        for (name, offset, kind) in &self.compiled.reflected.fields {
+            let at = *offset as usize;
+            let Some(&[a, b, c, d]) = self.immediates.get(at..at + 4) else { continue };
+            let value = match (kind, self.step) {
+                (_, Some(step)) if name == "step" => json!(step),
+                (Some(FieldKind::F32), _) => json!(f32::from_le_bytes([a, b, c, d])),
+                _ => json!(u32::from_le_bytes([a, b, c, d])),
+            };
+            all.insert(name.clone(), value);
+        }
+        all.insert("workgroups".into(), json!(self.groups));
+        if self.cost.bytes > 0 {
+            all.insert("bytes_moved".into(), json!(self.cost.bytes));
+        }
+        if self.cost.operations > 0 {
+            all.insert("flops".into(), json!(self.cost.operations));
+        }
+        Value::Object(all)
+    }
+}
+
+/// Lasts for as long as what the host does under this name.
+#[derive(Debug)]
+pub struct Span {
+    trace: Arc<Trace>,
+    name: String,
+    begin: f64,
+}
+
+impl Drop for Span {
+    fn drop(&mut self) {
+        let nanoseconds = self.trace.now() - self.begin;
+        let span = HostSpan { name: std::mem::take(&mut self.name), begin: self.begin, nanoseconds };
+        self.trace.add(1, |events| events.spans.push(span));
+    }
+}
+
+impl Trace {
+    /// Whose times count from `start`: that of the program, say.
+    pub fn new(start: Instant) -> Self {
+        Self::bounded(start, MOST_EVENTS)
+    }
+
+    /// The same with room for `most` events.
+    pub fn bounded(start: Instant, most: usize) -> Self {
+        Self { start, most, events: Mutex::default() }
+    }
+
+    /// Nanoseconds since the start.
+    pub(super) fn now(&self) -> f64 {
+        self.start.elapsed().as_nanos() as f64
+    }
+
+    /// Begins a span that ends when it is dropped.
+    pub fn span(self: &Arc<Self>, name: impl Into<String>) -> Span {
+        Span { trace: self.clone(), name: name.into(), begin: self.now() }
+    }
+
+    /// Notes how long it took to get where the trace began to be looked at: from its time 0 until now.
+    pub fn since_start(&self, name: &str) {
+        let span = HostSpan { name: name.into(), begin: 0.0, nanoseconds: self.now() };
+        self.add(1, |events| events.spans.push(span));
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Events> {
+        self.events.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    fn add(&self, count: usize, push: impl FnOnce(&mut Events)) {
+        let mut events = self.lock();
+        if events.spans.len() + events.runs.len() + count <= self.most {
+            push(&mut events);
+        } else {
+            events.left_out += count;
+        }
+    }
+
+    /// Adds what one submit ran, in order, between two moments of ours. A tick has `period` nanoseconds.
+    pub(super) fn add_runs(&self, runs: Vec<KernelRun>, period: f64, [submitted, read]: [f64; 2]) {
+        let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return };
+        let [first, last] = [first.ticks[0], last.ticks[1]];
+        let mut events = self.lock();
+        if events.offset.is_none() {
+            events.first_tick = first;
+        }
+        let zero = events.first_tick;
+        let device = |tick: u64| tick.wrapping_sub(zero) as i64 as f64 * period;
+        // The clocks drift: the offset moves only as far as it must.
+        let (earliest, latest) = (submitted - device(first), read - device(last));
+        let offset = events.offset.unwrap_or(earliest).min(latest).max(earliest);
+        events.offset = Some(offset);
+        let room = self.most.saturating_sub(events.spans.len() + events.runs.len());
+        events.left_out += runs.len().saturating_sub(room);
+        events.runs.extend(runs.into_iter().take(room).map(|run| KernelRun {
+            begin: (device(run.ticks[0]) + offset).max(0.0),
+            nanoseconds: run.ticks[1].saturating_sub(run.ticks[0]) as f64 * period,
+            ..run
+        }));
+    }
+
+    /// Writes the file, its events in the order in which they began. Gives how many did not fit in.
+    pub fn save(&self, path: &Path, device: &str) -> Result<usize> {
+        let events = self.lock();
+        let mut order: Vec<(f64, Event<'_>)> = Vec::with_capacity(events.spans.len() + events.runs.len());
+        order.extend(events.spans.iter().map(|span| (span.begin, Event::Span(span))));
+        order.extend(events.runs.iter().map(|run| (run.begin, Event::Run(run))));
+        order.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut unfinished = files::Unfinished::create(path)?;
+        let mut out = BufWriter::new(unfinished.file());
+        let write = |out: &mut BufWriter<&mut std::fs::File>, text: &str| {
+            out.write_all(text.as_bytes()).map_err(Error::io("write", path))
+        };
+        write(&mut out, "{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n")?;
+        for (place, value) in tracks(device).iter().enumerate() {
+            write(&mut out, &format!("{}{value}", if place > 0 { ",\n" } else { "" }))?;
+        }
+        for (_, event) in &order {
+            write(&mut out, &format!(",\n{}", event.to_json()))?;
+        }
+        let other = json!({ "program": "fedfunnel", "version": env!("CARGO_PKG_VERSION"), "device": device,
+            "events_left_out": events.left_out });
+        write(&mut out, &format!("\n],\"otherData\":{other}}}\n"))?;
+        out.flush().map_err(Error::io("write", path))?;
+        drop(out);
+        unfinished.finish()?;
+        Ok(events.left_out)
+    }
+}
+
+enum Event<'a> {
+    Span(&'a HostSpan),
+    Run(&'a KernelRun),
+}
+
+impl Event<'_> {
+    fn to_json(&self) -> Value {
+        let complete = |name: &str, kind: &str, track: u32, begin: f64, nanoseconds: f64, args: Value| {
+            json!({ "name": name, "cat": kind, "ph": "X", "pid": 1, "tid": track,
+                "ts": microseconds(begin), "dur": microseconds(nanoseconds), "args": args })
+        };
+        match self {
+            Self::Span(span) => complete(&span.name, "host", HOST, span.begin, span.nanoseconds, json!({})),
+            Self::Run(run) => {
+                let name = run.compiled.kernel.entry;
+                complete(name, "kernel", DEVICE, run.begin, run.nanoseconds, run.arguments())
+            }
+        }
+    }
+}
+
+/// To the nanosecond.
+fn microseconds(nanoseconds: f64) -> f64 {
+    nanoseconds.round() / 1e3
+}
+
+/// What the tracks are called.
+fn tracks(device: &str) -> [Value; 3] {
+    let name = |what: &str, track: u32, name: &str| json!({ "name": what, "ph": "M", "pid": 1, "tid": track, "args": { "name": name } });
+    [
+        name("process_name", HOST, "fedfunnel"),
+        name("thread_name", HOST, "host"),
+        name("thread_name", DEVICE, &format!("device: {device}")),
+    ]
+}

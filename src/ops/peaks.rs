@@ -1,0 +1,49 @@
+//! What an adapter does at most: arithmetic without memory, and memory without arithmetic to speak of.
+
+use crate::Result;
+use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, immediates};
+
+immediates! {
+    struct Arithmetic {
+        lanes: u32,
+        rounds: u32,
+        factor: f32,
+        summand: f32,
+    }
+}
+
+immediates! {
+    struct Stream {
+        count: u32,
+        factor: f32,
+    }
+}
+
+/// Sums that each lane keeps in registers.
+const CHAINS: usize = 16;
+
+/// `lanes` lanes step 16 sums each from `x` to `x * factor + summand`, `rounds` times, and leave four sums of four
+/// of them in `results` `[lanes, 4]`.
+pub fn arithmetic(
+    gpu: &Gpu,
+    results: &Buffer,
+    lanes: usize,
+    rounds: usize,
+    (factor, summand): (f32, f32),
+) -> Result<Dispatch> {
+    let immediates = Arithmetic { lanes: lanes as u32, rounds: rounds as u32, factor, summand };
+    let buffers = [("results4", results)];
+    let kernel = Kernel::new("peaks", "peak_arithmetic");
+    let dispatch = gpu.dispatch(&kernel, &immediates, &buffers, Grid(lanes as u32, 1, 1))?;
+    Ok(dispatch.moving(4 * lanes, 2 * CHAINS * lanes * rounds))
+}
+
+/// `results = source * factor`, for `count` values: a multiple of four.
+pub fn stream(gpu: &Gpu, source: &Buffer, results: &Buffer, count: usize, factor: f32) -> Result<Dispatch> {
+    let fours = (count / 4) as u32;
+    let immediates = Stream { count: fours, factor };
+    let buffers = [("source4", source), ("results4", results)];
+    let dispatch =
+        gpu.dispatch(&Kernel::new("peaks", "peak_stream"), &immediates, &buffers, Grid(fours, 1, 1))?;
+    Ok(dispatch.moving(2 * count, count))
+}
