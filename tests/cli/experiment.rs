@@ -247,7 +247,12 @@ fn a_comparison_goes_on_from_the_autoencoder_it_was_left_at() {
 #[test]
 fn training_in_the_small_space_is_gone_on_with_too() {
     let folder = temporary();
-    let set = ["autoencoder.epochs=80", "autoencoder.latent=3", "autoencoder.space=small"];
+    let set = [
+        "autoencoder.epochs=80",
+        "autoencoder.latent=3",
+        "autoencoder.space=small",
+        "autoencoder.optimizer.lr=0.1",
+    ];
     let run = |out: &str| short("fig4-mnist-ae", out, &set);
     let whole = resumes_to_the_same(folder.path(), run, &["autoencoder.safetensors", "plots/argmax.svg"]);
     let last = whole.1.last().expect("a line");
