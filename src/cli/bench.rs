@@ -119,7 +119,7 @@ fn table(gpu: &Gpu, measured: &[Measurement], [arithmetic, bandwidth]: [f64; 2])
         "GB/s", "of peak",
     ];
     let mut table =
-        Table::new("bench", &format!("On {} ({})", gpu.adapter.name, gpu.adapter.driver), &columns);
+        Table::new("bench", format!("On {} ({})", gpu.adapter.name, gpu.adapter.driver), &columns);
     let milliseconds = |seconds: f64| format!("{} ms", format::number(seconds * 1e3, 4));
     for m in measured {
         let rate = |rate: Option<f64>, peak: f64| match rate {
