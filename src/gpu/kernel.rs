@@ -22,6 +22,7 @@ pub const SHADERS: &[(&str, &str)] = &[
     ("gather", include_str!("../../shaders/gather.wgsl")),
     ("gram", include_str!("../../shaders/gram.wgsl")),
     ("loss", include_str!("../../shaders/loss.wgsl")),
+    ("mlp_lanes", include_str!("../../shaders/mlp_lanes.wgsl")),
     ("optimizer", include_str!("../../shaders/optimizer.wgsl")),
     ("peaks", include_str!("../../shaders/peaks.wgsl")),
     ("pool", include_str!("../../shaders/pool.wgsl")),

@@ -61,6 +61,11 @@ impl Dispatch {
         Self { cost: Cost { bytes: 4 * values as u64, operations: operations as u64 }, ..self }
     }
 
+    /// Notes what it costs.
+    pub(crate) fn costing(self, cost: Cost) -> Self {
+        Self { cost, ..self }
+    }
+
     /// What it costs, counted from shapes; zeros where nobody has counted.
     pub fn cost(&self) -> Cost {
         self.cost

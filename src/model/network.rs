@@ -331,7 +331,15 @@ impl Network {
         Ok(dispatches)
     }
 
-    fn trained_arenas(&self) -> Vec<TrainedArena> {
+    /// Its layers, where they are two dense ones.
+    pub(crate) fn two_dense_layers(&self) -> Option<[&Dense; 2]> {
+        match self.layers.as_slice() {
+            [Layer::Dense(first), Layer::Dense(second)] => Some([first, second]),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn trained_arenas(&self) -> Vec<TrainedArena> {
         let arenas = self.parameters.arenas.iter().zip(&self.moments);
         arenas
             .map(|(parameters, (first, second))| TrainedArena {

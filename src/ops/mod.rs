@@ -9,6 +9,7 @@ pub mod elementwise;
 pub mod gather;
 pub mod gram;
 pub mod loss;
+pub mod mlp;
 pub mod optimizer;
 pub mod peaks;
 pub mod pool;

@@ -1,11 +1,11 @@
 //! R replicas of a classifier that train in the same dispatches; R = 1 is plain training.
 
+use super::step::StepParts;
 use super::{ResidentImages, Tally};
 use crate::gpu::{Buffer, Dispatch, Gpu};
 use crate::model::state::StateFile;
 use crate::model::{ClassifierSpec, Network, Optimizer, ScheduleWriter};
 use crate::ops::gather::{NOTHING, SampleIndex};
-use crate::ops::loss;
 use crate::{Error, Result};
 use std::ops::Range;
 
@@ -50,27 +50,17 @@ impl<'g> Cohort<'g> {
         // A batch larger than the data set is the data set; more places would only take memory.
         let batch = batch.clamp(1, images.len.max(1));
         let network = Network::new(gpu, &spec.network(), replicas, Some(&optimizer))?;
-        let workspace = network.workspace(gpu, batch, true, None)?;
         // One window's sample numbers and schedule have to fit one binding each.
         let fitting = (gpu.max_binding_bytes() / (replicas * batch.max(4) * 4) as u64) as usize;
         let steps = WINDOW.min(fitting).max(1);
         let index = SampleIndex { buffer: gpu.zeros("sample index", replicas * steps * batch)?, steps };
         let writer = ScheduleWriter::new(gpu, optimizer, replicas, steps)?;
-        let labels = gpu.zeros("batch labels", replicas * batch)?;
         let tallies = gpu.zeros("tallies", replicas * batch * 2)?;
-        let spare = gpu.zeros("spare", 4)?;
         let epoch_state = gpu.zeros("epoch", 2)?;
-        let mut step = images.gather(gpu, &index, &epoch_state, &labels, workspace.input())?;
-        step.extend(network.forward(gpu, &workspace)?);
-        step.push(loss::softmax_cross_entropy(
-            gpu,
-            workspace.output(),
-            &labels,
-            &writer.schedule,
-            workspace.output_gradient(),
-            (&tallies, &spare),
-        )?);
-        step.extend(network.backward(gpu, &workspace, &optimizer, &writer.schedule)?);
+        let schedule = &writer.schedule;
+        let parts =
+            StepParts { images, index: &index, batch, epoch: &epoch_state, schedule, tallies: &tallies };
+        let step = parts.dispatches(gpu, &network, Some(&optimizer))?;
         let tallied = vec![0; replicas];
         Ok(Self { gpu, network, batch, index, writer, tallies, tallied, step, epoch: 0, epoch_state })
     }

@@ -1,11 +1,11 @@
 //! Loss and accuracy of any number of models on one data set.
 
+use super::step::StepParts;
 use super::{ResidentImages, Tally};
 use crate::Result;
 use crate::gpu::{Buffer, Dispatch, Gpu};
 use crate::model::{ClassifierSpec, Network, Optimizer, ScheduleWriter};
 use crate::ops::gather::{NOTHING, SampleIndex};
-use crate::ops::loss;
 
 /// Samples that one dispatch takes, where they fit.
 const BATCH: usize = 500;
@@ -43,19 +43,16 @@ impl<'g> Evaluator<'g> {
             .min(room / spec.parameters())
             .max(1);
         let network = Network::new(gpu, &layers, replicas, None)?;
-        let workspace = network.workspace(gpu, batch, false, None)?;
         let mut numbers: Vec<u32> = (0..images.len as u32).collect();
         numbers.resize(steps * batch, NOTHING);
         let index = SampleIndex { buffer: gpu.upload("sample index", &numbers.repeat(replicas))?, steps };
-        let labels = gpu.zeros("batch labels", replicas * batch)?;
         let tallies = gpu.zeros("tallies", replicas * batch * 2)?;
         let spare = gpu.zeros("spare", 4)?;
         // The loss kernel asks for a schedule; without gradients it never looks into it.
         let schedule = ScheduleWriter::new(gpu, Optimizer::default(), 1, 1)?.schedule;
-        let mut step = images.gather(gpu, &index, &spare, &labels, workspace.input())?;
-        step.extend(network.forward(gpu, &workspace)?);
-        let output = workspace.output();
-        step.push(loss::softmax_cross_entropy(gpu, output, &labels, &schedule, None, (&tallies, &spare))?);
+        let parts =
+            StepParts { images, index: &index, batch, epoch: &spare, schedule: &schedule, tallies: &tallies };
+        let step = parts.dispatches(gpu, &network, None)?;
         Ok(Self { gpu, network, tallies, step, steps, samples: images.len })
     }
 

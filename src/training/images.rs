@@ -83,6 +83,16 @@ impl ResidentImages {
         Ok(self)
     }
 
+    /// The images with their scales and the pixels of a channel, where they lie in one piece and chance changes
+    /// nothing.
+    pub(super) fn as_they_are(&self) -> Option<(&ImageShard, &Buffer, usize)> {
+        let [_, height, width] = self.size;
+        match self.shards.as_slice() {
+            [only] if self.changes.is_none() => Some((only, &self.scales, height * width)),
+            _ => None,
+        }
+    }
+
     /// The dispatches that make a batch. `epoch` holds the place of its first sample in the epoch, and the
     /// number of the epoch: what chance depends on.
     pub(crate) fn gather(

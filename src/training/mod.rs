@@ -6,6 +6,7 @@ mod hold_out;
 mod images;
 mod inputs;
 mod snapshots;
+mod step;
 
 pub use cohort::Cohort;
 pub use evaluator::Evaluator;

@@ -160,10 +160,10 @@ fn json_on_stdout_is_what_the_file_has_and_the_profile_names_the_kernels() {
     let base = ["train", "mnist-mlp", "--data", data, "--epochs", "2", "--out", "run", "--profile"];
     let ran = succeed_in(folder.path(), &[&base[..], &["--json", "-q"]].concat());
     assert_eq!(json_lines(&ran.stdout), read_json_lines(&folder.path().join("run/metrics.jsonl")));
-    assert!(ran.stderr.contains("dense_"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("_update"), "{}", ran.stderr);
     let ran = succeed_in(folder.path(), &base);
     // Which variant of a kernel runs depends on the adapter; its verb does not.
-    for word in ["kernel", "share", "dense_", "_update_adam", "softmax_cross_entropy"] {
+    for word in ["kernel", "share", "_update", "GFLOP/s"] {
         assert!(ran.stdout.contains(word), "{word}: {}", ran.stdout);
     }
     assert!(ran.stdout.contains("model.safetensors"));

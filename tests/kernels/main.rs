@@ -13,6 +13,7 @@ mod goldens;
 mod gram;
 mod loss;
 mod lost;
+mod mlp;
 mod optimizer;
 mod parameters;
 mod pca;

@@ -4,7 +4,7 @@
 
 use fedfunnel::gpu::{Kernel, SHADERS, shader_source};
 use fedfunnel::ops::dense::variants;
-use fedfunnel::ops::gram;
+use fedfunnel::ops::{gram, mlp};
 use naga::back::{hlsl, msl, pipeline_constants::process_overrides, spv};
 use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
@@ -12,7 +12,7 @@ use naga::{AddressSpace, Module, ResourceBinding, ShaderStage};
 use std::collections::BTreeSet;
 
 /// The only files whose lanes read each other's values; they run where the adapter can do that.
-const SUBGROUP_FILES: &[&str] = &["conv3x3", "dense_lanes", "dense_update_lanes"];
+const SUBGROUP_FILES: &[&str] = &["conv3x3", "dense_lanes", "dense_update_lanes", "mlp_lanes"];
 
 /// What a file may ask of a device.
 fn capabilities(shader: &str) -> Capabilities {
@@ -220,7 +220,9 @@ fn every_file_is_valid_and_is_emitted_for_every_back_end() {
 fn every_variant_is_valid_and_is_emitted_for_every_back_end() {
     let carry = variants::all_carry().map(|variant| variant.kernel);
     let gram = gram::LANES.map(|lanes| Kernel::new("gram", "gram_expand").tiled(lanes));
-    for kernel in variants::ALL.iter().map(|variant| variant.kernel).chain(carry).chain(gram) {
+    for kernel in
+        variants::ALL.iter().map(|variant| variant.kernel).chain(carry).chain(gram).chain(mlp::UPDATES)
+    {
         let name = format!("shaders/{}.wgsl {:?}", kernel.shader, kernel.tiles);
         let source = kernel.source().unwrap();
         for (tile, value) in kernel.tiles {

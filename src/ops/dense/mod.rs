@@ -122,7 +122,7 @@ pub struct TrainedArena {
 }
 
 impl TrainedArena {
-    fn second_moments(&self) -> Result<&Buffer> {
+    pub(super) fn second_moments(&self) -> Result<&Buffer> {
         let fault =
             || Error::device("Adam without second moments", "this is a fault of fedfunnel; report it");
         self.second_moments.as_ref().ok_or_else(fault)

@@ -1,0 +1,228 @@
+//! A classifier of two dense layers on images, a step in two dispatches where the adapter has the kernels for that;
+//! see shaders/mlp_lanes.wgsl.
+
+use super::conv::ROUNDS;
+use super::dense::{Arena, Dense, RowsAre, TrainedArena};
+use super::gather::{ImageShard, SampleIndex};
+use super::{Activation, Schedule};
+use crate::gpu::{Buffer, Cost, Dispatch, Gpu, Grid, Kernel, immediates};
+use crate::model::{Optimizer, OptimizerKind};
+use crate::{Error, Result};
+
+immediates! {
+    struct MlpImmediates {
+        batch: u32,
+        steps: u32,
+        step: u32,
+        width: u32,
+        channel_width: u32,
+        hidden: u32,
+        outputs: u32,
+        hidden_weights: u32,
+        hidden_bias: u32,
+        output_weights: u32,
+        output_bias: u32,
+        replica_stride: u32,
+        activation: u32,
+        gradient: u32,
+        hidden_rate: f32,
+        output_rate: f32,
+        beta1: f32,
+        beta2: f32,
+        epsilon: f32,
+        weight_decay: f32,
+        decoupled: u32,
+    }
+}
+
+/// Lanes that exchange values: a workgroup, which has to lie in one subgroup.
+const LANES: u32 = 8;
+
+/// The update's kernels: SGD's and Adam's.
+pub const UPDATES: [Kernel; 2] = [
+    Kernel::new("mlp_lanes", "mlp_lanes_update").tiled(&[("ADAPTIVE", 0)]),
+    Kernel::new("mlp_lanes", "mlp_lanes_update").tiled(&[("ADAPTIVE", 1)]),
+];
+
+/// With more hidden values the work outweighs the dispatches that are saved, and one lane has too much of it.
+const MOST_HIDDEN: usize = 64;
+
+/// The images that batches are taken from, and which.
+#[derive(Clone, Copy, Debug)]
+pub struct Batches<'a> {
+    /// All images, in one binding.
+    pub images: &'a ImageShard,
+    /// A factor and a summand for each channel.
+    pub scales: &'a Buffer,
+    /// Pixels of a channel.
+    pub channel_width: usize,
+    /// The samples of each step.
+    pub index: &'a SampleIndex,
+    /// R
+    pub replicas: usize,
+    /// B
+    pub batch: usize,
+}
+
+/// The two layers with the memory of a step.
+#[derive(Debug)]
+pub struct Mlp<'a> {
+    batches: Batches<'a>,
+    immediates: MlpImmediates,
+    /// `[R, B, 2H + 2O]`
+    values: Buffer,
+    arena: usize,
+}
+
+/// Rounds of a lane's loops, of the dispatch in which they are more.
+fn rounds(first: &Dense, second: &Dense, batch: usize) -> usize {
+    let (hidden, outputs) = (first.outputs, second.outputs);
+    let tiles = hidden.div_ceil(10) * (first.inputs + 24);
+    let samples = 2 * (hidden + 4) * (2 * outputs + 4);
+    (tiles + samples).max(2 * batch + 16)
+}
+
+impl<'a> Mlp<'a> {
+    /// Where there are kernels for these layers on this adapter. GPUs keep to one kernel for each layer: with eight
+    /// lanes a workgroup would leave most of their subgroups empty.
+    pub fn new(
+        gpu: &Gpu,
+        [first, second]: [&Dense; 2],
+        arenas: &[Arena],
+        batches: Batches<'a>,
+    ) -> Result<Option<Self>> {
+        let ([hidden], [output]) = (first.shards.as_slice(), second.shards.as_slice()) else {
+            return Ok(None);
+        };
+        let (Some(hidden_bias), Some(output_bias)) = (hidden.bias_offset, output.bias_offset) else {
+            return Ok(None);
+        };
+        let stride = arenas[hidden.arena].stride;
+        let fits = gpu.adapter.is_cpu()
+            && gpu.shares_between_lanes(LANES)
+            && hidden.arena == output.arena
+            && [first, second].iter().all(|layer| layer.rows_are == RowsAre::Outputs)
+            && second.activation == Activation::Linear
+            && first.outputs <= MOST_HIDDEN
+            && rounds(first, second, batches.batch) <= ROUNDS
+            && [batches.channel_width, hidden.weight_offset, stride].iter().all(|n| n.is_multiple_of(4));
+        let values = batches.replicas * batches.batch * 2 * (first.outputs + second.outputs);
+        if !fits || 4 * values as u64 > gpu.max_binding_bytes() {
+            return Ok(None);
+        }
+        let immediates = MlpImmediates {
+            batch: batches.batch as u32,
+            steps: batches.index.steps as u32,
+            width: first.inputs as u32,
+            channel_width: batches.channel_width as u32,
+            hidden: first.outputs as u32,
+            outputs: second.outputs as u32,
+            hidden_weights: hidden.weight_offset as u32,
+            hidden_bias: hidden_bias as u32,
+            output_weights: output.weight_offset as u32,
+            output_bias: output_bias as u32,
+            replica_stride: stride as u32,
+            activation: first.activation.code(),
+            hidden_rate: first.rate_scale,
+            output_rate: second.rate_scale,
+            ..Default::default()
+        };
+        Ok(Some(Self { batches, immediates, values: gpu.zeros("layers", values)?, arena: hidden.arena }))
+    }
+
+    /// Multiplications and additions of one pass over the weights, and values that go past: bytes of images four to
+    /// a value, weights `times` times.
+    fn cost(&self, products: usize, times: usize) -> Cost {
+        let m = &self.immediates;
+        let [width, hidden, outputs] = [m.width, m.hidden, m.outputs].map(|n| n as usize);
+        let weights = hidden * (width + outputs);
+        let lines = self.batches.replicas * self.batches.batch;
+        let values = lines * width / 4 + self.batches.replicas * times * weights;
+        Cost { bytes: 4 * values as u64, operations: (2 * products * lines * weights) as u64 }
+    }
+
+    /// Images to loss, and with `train` back to the gradient of the hidden layer. Adds to `tallies` `[R, B, 2]`: the
+    /// loss, and 1 for a right answer.
+    pub fn pass(
+        &self,
+        gpu: &Gpu,
+        arenas: &[Arena],
+        schedule: &Schedule,
+        tallies: &Buffer,
+        train: bool,
+    ) -> Result<Dispatch> {
+        let Batches { images, scales, index, replicas, batch, .. } = self.batches;
+        let immediates = MlpImmediates { gradient: train.into(), ..self.immediates };
+        if train {
+            self.check_steps(schedule)?;
+        }
+        let dispatch = gpu.dispatch(
+            &Kernel::new("mlp_lanes", "mlp_lanes_pass"),
+            &immediates,
+            &[
+                ("index", &index.buffer),
+                ("bytes", &images.pixels),
+                ("scales", scales),
+                ("schedule", &schedule.buffer),
+                ("parameters", &arenas[self.arena].buffer),
+                ("labels", &images.labels),
+                ("values", &self.values),
+                ("tallies", tallies),
+            ],
+            Grid((batch as u32).div_ceil(2), 1, replicas as u32),
+        )?;
+        Ok(dispatch.costing(self.cost(1, 1)))
+    }
+
+    /// Forms the gradients of all weights and biases and applies the optimiser.
+    pub fn update(
+        &self,
+        gpu: &Gpu,
+        arenas: &[TrainedArena],
+        (optimizer, schedule): (&Optimizer, &Schedule),
+    ) -> Result<Dispatch> {
+        self.check_steps(schedule)?;
+        let Batches { images, scales, index, replicas, .. } = self.batches;
+        let m = self.immediates;
+        let immediates = MlpImmediates {
+            beta1: optimizer.first_decay(),
+            beta2: optimizer.beta2,
+            epsilon: optimizer.epsilon,
+            weight_decay: optimizer.weight_decay,
+            decoupled: (optimizer.kind == OptimizerKind::AdamW).into(),
+            ..m
+        };
+        let arena = &arenas[self.arena];
+        let adaptive = optimizer.kind != OptimizerKind::Sgd;
+        let no_moments = gpu.zeros("no second moments", 4)?;
+        let second_moments = if adaptive { arena.second_moments()? } else { &no_moments };
+        let rest = m.hidden * (1 + m.outputs) + m.outputs;
+        let dispatch = gpu.dispatch(
+            &UPDATES[usize::from(adaptive)],
+            &immediates,
+            &[
+                ("index", &index.buffer),
+                ("bytes", &images.pixels),
+                ("scales", scales),
+                ("schedule", &schedule.buffer),
+                ("parameters4", &arena.parameters.buffer),
+                ("first_moments4", &arena.first_moments),
+                ("layer_values", &self.values),
+                ("second_moments4", second_moments),
+            ],
+            Grid((m.width / 4).max(rest), m.hidden.div_ceil(8) + 1, replicas as u32),
+        )?;
+        Ok(dispatch.costing(self.cost(1, if adaptive { 6 } else { 4 })))
+    }
+
+    /// One number counts the steps of both.
+    fn check_steps(&self, schedule: &Schedule) -> Result<()> {
+        if schedule.steps == self.batches.index.steps {
+            return Ok(());
+        }
+        Err(Error::device(
+            "an index and a schedule of different lengths",
+            "this is a fault of fedfunnel; report it",
+        ))
+    }
+}
