@@ -21,5 +21,4 @@ mod iterate;
 mod trainer;
 
 pub use factored::{DecoderCost, FactoredBank, FactoredDecoder, Precision, decoder_costs};
-pub(super) use trainer::check;
-pub use trainer::{SmallPoint, SmallTrainer};
+pub use trainer::{SmallPoint, SmallTrainer, check};
