@@ -8,6 +8,7 @@
 mod autoencoder;
 mod classifier;
 mod compressor;
+mod federation;
 mod printed;
 mod savings;
 mod spec;

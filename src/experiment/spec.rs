@@ -1,6 +1,6 @@
 //! The experiments that there are, and how one is read.
 
-use super::{Header, Kind, autoencoder, savings, validation};
+use super::{Header, Kind, autoencoder, federation, savings, validation};
 use crate::settings;
 use crate::{Error, Result, files};
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ pub const SCALES: [&str; 3] = ["smoke", "laptop", "paper"];
 const BUILT_IN: &[(&str, &str)] = &[
     ("fig4-mnist-ae", include_str!("../../models/experiments/fig4-mnist-ae.toml")),
     ("fig5-mnist-validation", include_str!("../../models/experiments/fig5-mnist-validation.toml")),
+    ("fig8-colour-imbalance", include_str!("../../models/experiments/fig8-colour-imbalance.toml")),
     (
         "fig10-savings-single-decoder",
         include_str!("../../models/experiments/fig10-savings-single-decoder.toml"),
@@ -30,6 +31,8 @@ pub enum Experiment {
     Autoencoder(autoencoder::AutoencoderExperiment),
     /// What a classifier makes of reconstructed weights.
     Validation(validation::ValidationExperiment),
+    /// Collaborators with different images.
+    Federation(federation::FederationExperiment),
     /// The formula of the savings.
     Savings(savings::SavingsExperiment),
 }
@@ -103,6 +106,7 @@ impl Experiment {
         match self {
             Self::Autoencoder(spec) => &spec.about,
             Self::Validation(spec) => &spec.about,
+            Self::Federation(spec) => &spec.about,
             Self::Savings(spec) => &spec.about,
         }
     }
@@ -112,6 +116,7 @@ impl Experiment {
         match self {
             Self::Autoencoder(spec) => spec,
             Self::Validation(spec) => spec,
+            Self::Federation(spec) => spec,
             Self::Savings(spec) => spec,
         }
     }

@@ -53,6 +53,14 @@ impl RoundResult {
     pub fn accuracy(&self) -> f64 {
         self.grayscale_test_accuracy.map_or(self.test_accuracy, |gray| (self.test_accuracy + gray) / 2.0)
     }
+
+    /// Loss and accuracy of the new global model on images like those of a collaborator.
+    pub fn like(&self, grayscale: bool) -> (f64, f64) {
+        match (grayscale, self.grayscale_test_loss, self.grayscale_test_accuracy) {
+            (true, Some(loss), Some(accuracy)) => (loss, accuracy),
+            _ => (self.test_loss, self.test_accuracy),
+        }
+    }
 }
 
 /// A round in the metrics.

@@ -161,6 +161,7 @@ impl SimulationSpec {
 mod tests {
     use super::*;
     use crate::files;
+    use crate::training::SnapshotEvery;
     use std::path::Path;
 
     #[test]

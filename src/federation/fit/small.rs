@@ -2,11 +2,16 @@
 //! run that is gone on with trains them again.
 
 use super::{CURVE_POINTS, Decoder, Fit, FitPoint, Ship};
-use crate::codec::autoencoder::small::{FactoredBank, FactoredDecoder, Precision, SmallTrainer};
-use crate::codec::autoencoder::{DecoderBank, DecoderState, Encoder, HalfParameters, TrainerSettings};
-use crate::codec::{MessageKind, UpdateDecoder};
+use crate::codec::autoencoder::small::{
+    EncoderFactors, FactoredBank, FactoredDecoder, FactoredEncoders, Precision, SmallTrainer,
+};
+use crate::codec::autoencoder::{
+    DecoderBank, DecoderState, Encoder, HalfParameters, Standard, TrainerSettings,
+};
+use crate::codec::{MessageKind, UpdateDecoder, UpdateEncoder};
 use crate::federation::rounds::Wire;
 use crate::federation::spec::SimulationSpec;
+use crate::gpu::Gpu;
 use crate::model::{AutoencoderSpec, OptimizerKind};
 use crate::run::Run;
 use crate::training::Snapshots;
@@ -31,39 +36,80 @@ pub fn fit<'g>(
     };
     let total = spec.autoencoder.epochs * snapshots.len();
     run.observer.begin("autoencoders", "epochs", total as u64);
-    let (mut curves, mut encoders, mut standards) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut factored, mut dense) = (Vec::new(), Vec::new());
+    let (mut curves, mut encoders, mut decoders) = (Vec::new(), Encoders::default(), Decoders::default());
     for (collaborator, log) in snapshots.iter().enumerate() {
         let (trainer, curve) = train(run, spec, shape, log)?;
         curves.push(curve);
-        trainer.expand()?;
-        let standard = trainer.read_standard()?;
-        let mut parameters = trainer.network().parameters.read(gpu)?.swap_remove(0);
-        match decoder {
-            Decoder::Factored => {
-                let payload = ship(collaborator, trainer.factored(Precision::F32)?.to_bytes())?;
-                factored.push(FactoredDecoder::from_bytes(shape, &payload)?);
+        let factors = trainer.encoder_factors()?;
+        let own = match (&factors, decoder) {
+            (Some(_), Decoder::Factored) => None,
+            _ => Some(expanded(gpu, &trainer)?),
+        };
+        match (decoder, &own) {
+            (Decoder::Dense, Some((parameters, standard))) => {
+                let state = DecoderState::of(shape, parameters, standard);
+                let payload = ship(collaborator, state.to_bytes())?;
+                decoders.dense.push(DecoderState::from_bytes(shape, &payload)?);
             }
             _ => {
-                let state = DecoderState::of(shape, &parameters, &standard);
-                dense.push(DecoderState::from_bytes(shape, &ship(collaborator, state.to_bytes())?)?);
+                let payload = ship(collaborator, trainer.factored(Precision::F32)?.to_bytes())?;
+                decoders.factored.push(FactoredDecoder::from_bytes(shape, &payload)?);
             }
         }
-        parameters.truncate(shape.parameters() - shape.decoder_parameters());
-        parameters.shrink_to_fit();
-        encoders.push(parameters);
-        standards.push(standard);
+        match (factors, own) {
+            (Some(factors), _) => encoders.factored.push(factors),
+            (None, own) => encoders.dense.extend(own.map(|(mut parameters, standard)| {
+                parameters.truncate(shape.parameters() - shape.decoder_parameters());
+                parameters.shrink_to_fit();
+                (parameters, standard)
+            })),
+        }
     }
     run.observer.end();
-    let own: Vec<_> = encoders.iter().map(|values| HalfParameters::Values(values)).zip(&standards).collect();
-    let shipped: Vec<_> = dense.iter().map(DecoderState::half).collect();
-    let bank: Box<dyn UpdateDecoder + 'g> = match decoder {
-        Decoder::Factored => Box::new(FactoredBank::new(gpu, shape, &factored)?),
-        _ => Box::new(DecoderBank::new(gpu, shape, &shipped, 1)?),
-    };
-    let encoder = Box::new(Encoder::new(gpu, shape, &own, 1)?);
-    let wire = Wire { kind: MessageKind::CodedUpdate, encoder, decoder: bank };
+    let kind = MessageKind::CodedUpdate;
+    let wire = Wire { kind, encoder: encoders.bank(gpu, shape)?, decoder: decoders.bank(gpu, shape)? };
     Ok((Fit { floats: shape.latent(), decoder, curves }, wire))
+}
+
+/// Encoders in one form or the other: all of a run have the same.
+#[derive(Default)]
+struct Encoders {
+    factored: Vec<EncoderFactors>,
+    dense: Vec<(Vec<f32>, Standard)>,
+}
+
+impl Encoders {
+    fn bank<'g>(self, gpu: &'g Gpu, shape: &AutoencoderSpec) -> Result<Box<dyn UpdateEncoder + 'g>> {
+        if self.dense.is_empty() {
+            return Ok(Box::new(FactoredEncoders::new(gpu, self.factored)?));
+        }
+        let own = self.dense.iter().map(|(values, standard)| (HalfParameters::Values(values), standard));
+        Ok(Box::new(Encoder::new(gpu, shape, &own.collect::<Vec<_>>(), 1)?))
+    }
+}
+
+/// Decoders in one form or the other, as they arrived.
+#[derive(Default)]
+struct Decoders {
+    factored: Vec<FactoredDecoder>,
+    dense: Vec<DecoderState>,
+}
+
+impl Decoders {
+    fn bank<'g>(self, gpu: &'g Gpu, shape: &AutoencoderSpec) -> Result<Box<dyn UpdateDecoder + 'g>> {
+        if self.dense.is_empty() {
+            return Ok(Box::new(FactoredBank::new(gpu, shape, &self.factored)?));
+        }
+        let shipped: Vec<_> = self.dense.iter().map(DecoderState::half).collect();
+        Ok(Box::new(DecoderBank::new(gpu, shape, &shipped, 1)?))
+    }
+}
+
+/// All parameters at full width, and the standard.
+fn expanded(gpu: &Gpu, trainer: &SmallTrainer<'_>) -> Result<(Vec<f32>, Standard)> {
+    trainer.expand()?;
+    let parameters = trainer.network().parameters.read(gpu)?.swap_remove(0);
+    Ok((parameters, trainer.read_standard()?))
 }
 
 fn train<'g>(

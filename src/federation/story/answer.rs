@@ -5,7 +5,7 @@ use super::super::fit::Decoder;
 use super::super::simulation::{FederationOutcome, Outcome};
 use super::super::spec::Codec;
 use super::super::summary::RunSummary;
-use super::scores;
+use super::{scores, short_scores};
 use crate::codec::autoencoder::DecoderState;
 use crate::report::format;
 
@@ -23,26 +23,26 @@ pub fn answer(outcome: &Outcome, subject: &FederationOutcome) -> Vec<String> {
     let mut paragraphs = Vec::new();
     let own = Own { accuracy: final_accuracy(subject), tests: outcome.tests };
     let others = [Codec::Pca, Codec::Raw].into_iter().filter(|codec| *codec != subject.codec);
-    let compared: Vec<_> = others
-        .filter_map(|codec| outcome.federation(codec))
-        .map(|other| {
-            let what = match other.codec {
-                Codec::Raw => "raw updates".to_string(),
-                _ => format!("PCA of the same snapshots with {} floats", other.fit.floats),
-            };
-            let summary = RunSummary::of(outcome, other);
-            let scores = scores(summary.final_accuracy, summary.final_grayscale_accuracy);
-            own.beside(final_accuracy(other), &format!("{what} ({scores} test images)"))
-        })
-        .collect();
+    let compared = others.filter_map(|codec| outcome.federation(codec)).map(|other| {
+        let what = match other.codec {
+            Codec::Raw => "raw updates".to_string(),
+            _ => format!("PCA of the same snapshots with {} floats", other.fit.floats),
+        };
+        let summary = RunSummary::of(outcome, other);
+        let scores = short_scores(summary.final_accuracy, summary.final_grayscale_accuracy);
+        format!("{} {what} ({scores})", own.beside(final_accuracy(other)))
+    });
     let what = match subject.codec {
         Codec::Pca => "principal components",
         _ => "autoencoders",
     };
-    let floats = format::count(summary.floats as u64);
     let beside = format!(
-        "The federation that sends {floats} floats made by {what} gets {came_to}. That is {}.",
-        compared.join(", and ")
+        "The federation that sends {} floats made by {what} gets {came_to}. That is {}. Differences below {:.1} points \
+         are within the doubt that {} test images leave.",
+        format::count(summary.floats as u64),
+        compared.collect::<Vec<_>>().join(", and "),
+        own.doubt(own.accuracy),
+        format::count(outcome.tests as u64),
     );
     paragraphs.extend(outcome.mean_of_snapshots.as_ref().map(|mean| null(&own, mean, subject.codec)));
     paragraphs.push(beside);
@@ -65,35 +65,37 @@ struct Own {
     tests: usize,
 }
 
-/// How two accuracies stand to each other.
+/// How two accuracies stand to each other, in points.
 enum Standing {
     Better(f64),
-    /// So many points apart, which so many test images cannot tell from none.
-    Alike(f64, f64),
+    /// Not further apart than the test images can tell.
+    Alike(f64),
     Worse(f64),
 }
 
 impl Own {
-    fn standing(&self, other: f64) -> Standing {
+    /// The standard error of a difference of two independent counts, in points. Both see the same images, so that
+    /// it is too large rather than too small.
+    fn doubt(&self, other: f64) -> f64 {
         let spread = |p: f64| p * (1.0 - p) / self.tests.max(1) as f64;
-        // The standard error of a difference of two independent counts. Both see the same images, so that it
-        // is too large rather than too small.
-        let doubt = 100.0 * (spread(self.accuracy) + spread(other)).sqrt();
+        100.0 * (spread(self.accuracy) + spread(other)).sqrt()
+    }
+
+    fn standing(&self, other: f64) -> Standing {
+        let doubt = self.doubt(other);
         match 100.0 * (self.accuracy - other) {
             points if points > doubt => Standing::Better(points),
             points if points < -doubt => Standing::Worse(-points),
-            points => Standing::Alike(points.abs(), doubt),
+            points => Standing::Alike(points.abs()),
         }
     }
 
-    fn beside(&self, other: f64, what: &str) -> String {
+    /// "2.8 points better than", and so on.
+    fn beside(&self, other: f64) -> String {
         match self.standing(other) {
-            Standing::Better(points) => format!("{points:.1} points better than {what}"),
-            Standing::Worse(points) => format!("{points:.1} points worse than {what}"),
-            Standing::Alike(points, doubt) => format!(
-                "not to be told from {what}: {points:.1} points lie between them, and so few test images leave \
-                 {doubt:.1} points of doubt"
-            ),
+            Standing::Better(points) => format!("{points:.1} points better than"),
+            Standing::Worse(points) => format!("{points:.1} points worse than"),
+            Standing::Alike(_) => "about as good as".into(),
         }
     }
 }
@@ -114,9 +116,9 @@ fn null(own: &Own, mean: &Tested, codec: Codec) -> String {
         Standing::Worse(points) => format!(
             "{who} did worse than their null, by {points:.1} points: {null}. Their codes carried nothing of use."
         ),
-        Standing::Alike(points, doubt) => format!(
-            "{who} did no better than their null: {null}. {points:.1} points lie between the two, and so few test images \
-             leave {doubt:.1} points of doubt."
+        Standing::Alike(points) => format!(
+            "{who} did no better than their null: {null}. {points:.1} points lie between the two, which so few test \
+             images cannot tell from none."
         ),
     }
 }
@@ -157,11 +159,9 @@ mod tests {
     fn what_test_images_cannot_tell_is_not_told() {
         let own = Own { accuracy: 0.5, tests: 100 };
         // One standard error is 7.1 points of 100 images.
-        assert!(own.beside(0.40, "x").starts_with("10.0 points better than x"));
-        assert!(own.beside(0.60, "x").starts_with("10.0 points worse than x"));
-        assert!(
-            own.beside(0.53, "x").contains("3.0 points lie between") && own.beside(0.53, "x").contains("7.1")
-        );
-        assert!(Own { tests: 10_000, ..own }.beside(0.53, "x").starts_with("3.0 points worse"));
+        assert_eq!(own.beside(0.40), "10.0 points better than");
+        assert_eq!(own.beside(0.60), "10.0 points worse than");
+        assert_eq!(own.beside(0.53), "about as good as");
+        assert_eq!(Own { tests: 10_000, ..own }.beside(0.53), "3.0 points worse than");
     }
 }

@@ -1,5 +1,6 @@
 //! Curves: the saw-tooth of each collaborator, the global model, the bytes, the autoencoders' training.
 
+use super::super::collaborators::LocalEpoch;
 use super::super::fit::FitPoint;
 use super::super::ledger::Direction;
 use super::super::rounds::RoundResult;
@@ -18,6 +19,9 @@ pub fn plots(outcome: &Outcome, subject: &FederationOutcome) -> Vec<Plot> {
         LocalTests::Round => Vec::new(),
     };
     let mut plots = sawtooths(subject);
+    if outcome.spec.local_tests == LocalTests::Epoch {
+        plots.extend(training_of_each(outcome, subject));
+    }
     plots.extend(global(outcome));
     plots.extend(subject.codec.learns().then(|| bytes(outcome)));
     let others = outcome.federations.iter().filter(|other| other.codec != subject.codec);
@@ -32,7 +36,7 @@ fn sawtooth(
     federation: &FederationOutcome,
     collaborator: usize,
     start: f64,
-    local: impl Fn(&super::super::collaborators::LocalEpoch) -> Option<f64>,
+    local: impl Fn(&LocalEpoch) -> Option<f64>,
     global: impl Fn(&RoundResult) -> f64,
 ) -> Vec<(f64, f64)> {
     let mut points = vec![(0.0, start)];
@@ -45,47 +49,60 @@ fn sawtooth(
     points
 }
 
-fn loss_of_each(outcome: &Outcome, federation: &FederationOutcome) -> Plot {
-    let (id, name) = (federation.codec.run(), federation.codec.name());
-    let mut plot = Plot::new(
-        format!("local-loss-{id}"),
-        format!("Loss of each collaborator, {name}"),
-        "Local epoch, over all rounds",
-        "Test loss",
-    );
+/// A curve for each collaborator.
+fn each(
+    outcome: &Outcome,
+    [id, title, y_label]: [&str; 3],
+    federation: &FederationOutcome,
+    points: impl Fn(usize, bool) -> Vec<(f64, f64)>,
+) -> Plot {
+    let id = format!("{id}-{}", federation.codec.run());
+    let title = format!("{title}, {}", federation.codec.name());
+    let mut plot = Plot::new(id, title, "Local epoch, over all rounds", y_label);
     for collaborator in 0..outcome.spec.collaborators.min(SHOWN) {
-        let grayscale = outcome.spec.grayscale.contains(&collaborator);
-        let global = |round: &RoundResult| match round.grayscale_test_loss {
-            Some(loss) if grayscale => loss,
-            _ => round.test_loss,
-        };
-        let start = outcome.initial.like(grayscale).loss;
-        let points = sawtooth(federation, collaborator, start, |epoch| epoch.test_loss, global);
+        let points = points(collaborator, outcome.spec.grayscale.contains(&collaborator));
         plot.series.push(Series::new(name_of(outcome, collaborator), Style::Solid, points));
     }
+    plot
+}
+
+fn loss_of_each(outcome: &Outcome, federation: &FederationOutcome) -> Plot {
+    let words = ["local-loss", "Loss of each collaborator", "Test loss"];
+    let plot = each(outcome, words, federation, |collaborator, grayscale| {
+        let global = |round: &RoundResult| round.like(grayscale).0;
+        let start = outcome.initial.like(grayscale).loss;
+        sawtooth(federation, collaborator, start, |epoch| epoch.test_loss, global)
+    });
     plot.with_caption(caption(outcome))
 }
 
 fn accuracy_of_each(outcome: &Outcome, federation: &FederationOutcome) -> Plot {
-    let (id, name) = (federation.codec.run(), federation.codec.name());
-    let mut plot = Plot::new(
-        format!("local-accuracy-{id}"),
-        format!("Accuracy of each collaborator, {name}"),
-        "Local epoch, over all rounds",
-        "Test accuracy (%)",
-    );
-    for collaborator in 0..outcome.spec.collaborators.min(SHOWN) {
-        let grayscale = outcome.spec.grayscale.contains(&collaborator);
-        let global = |round: &RoundResult| match round.grayscale_test_accuracy {
-            Some(accuracy) if grayscale => 100.0 * accuracy,
-            _ => 100.0 * round.test_accuracy,
-        };
+    let words = ["local-accuracy", "Accuracy of each collaborator", "Test accuracy (%)"];
+    let plot = each(outcome, words, federation, |collaborator, grayscale| {
+        let global = |round: &RoundResult| 100.0 * round.like(grayscale).1;
+        let local = |epoch: &LocalEpoch| Some(100.0 * epoch.test_accuracy?);
         let start = 100.0 * outcome.initial.like(grayscale).accuracy;
-        let local = |epoch: &super::super::collaborators::LocalEpoch| Some(100.0 * epoch.test_accuracy?);
-        let points = sawtooth(federation, collaborator, start, local, global);
-        plot.series.push(Series::new(name_of(outcome, collaborator), Style::Solid, points));
-    }
+        sawtooth(federation, collaborator, start, local, global)
+    });
     plot.with_caption(caption(outcome))
+}
+
+/// What collaborators see on their own training images, while they train on them.
+fn training_of_each(outcome: &Outcome, federation: &FederationOutcome) -> Vec<Plot> {
+    let curve = |words, value: fn(&LocalEpoch) -> f64| {
+        let plot = each(outcome, words, federation, |collaborator, _| {
+            let epochs = federation.rounds.iter().flat_map(|round| &round.local_epochs);
+            let own = epochs.filter(|epoch| epoch.collaborator as usize == collaborator);
+            own.map(|epoch| (epoch.epoch as f64, value(epoch))).collect()
+        });
+        plot.with_caption("On its own training images, averaged over each epoch while it trains on them.")
+    };
+    vec![
+        curve(["train-loss", "Training loss of each collaborator", "Training loss"], |e| e.train_loss),
+        curve(["train-accuracy", "Training accuracy of each collaborator", "Training accuracy (%)"], |e| {
+            100.0 * e.train_accuracy
+        }),
+    ]
 }
 
 fn caption(outcome: &Outcome) -> String {
