@@ -92,7 +92,8 @@ fn check_curves(out: &Path) {
     let report = json(&out.join("report.json"));
     let plots = report["plots"].as_array().expect("plots");
     let plot = |id: &str| plots.iter().find(|plot| plot["id"] == id).unwrap_or_else(|| panic!("{id}"));
-    let points = |id: &str, place: usize| plot(id)["series"][place]["points"].as_array().expect("points").clone();
+    let points =
+        |id: &str, place: usize| plot(id)["series"][place]["points"].as_array().expect("points").clone();
     let lines = read_json_lines(&out.join("metrics.jsonl"));
     for run in ["raw", "compressed", "pca"] {
         let rounds: Vec<_> = lines.iter().filter(|line| line["run"] == run).collect();
@@ -106,7 +107,8 @@ fn check_curves(out: &Path) {
             assert_eq!(points.len(), 1 + ROUNDS * (EPOCHS + 1));
             for (round, part) in rounds.iter().zip(points[1..].chunks(EPOCHS + 1)) {
                 let own: Vec<_> = round["local_epochs"].as_array().expect("epochs").iter().collect();
-                let own: Vec<_> = own.into_iter().filter(|epoch| epoch["collaborator"] == collaborator).collect();
+                let own: Vec<_> =
+                    own.into_iter().filter(|epoch| epoch["collaborator"] == collaborator).collect();
                 assert_eq!(own.len(), EPOCHS);
                 for (epoch, point) in own.iter().zip(part) {
                     assert_eq!(number(epoch, "epoch"), point[0].as_f64().expect("an epoch"));
@@ -126,7 +128,8 @@ fn check_curves(out: &Path) {
         assert!(out.join("plots").join(id).with_extension("svg").is_file(), "{id}");
     }
     // The federations begin alike: what is trained before the first average is the same in all.
-    let first = |run: &str| lines.iter().find(|line| line["run"] == run).expect("a round")["local_epochs"].clone();
+    let first =
+        |run: &str| lines.iter().find(|line| line["run"] == run).expect("a round")["local_epochs"].clone();
     assert_eq!(first("raw"), first("compressed"));
     assert_eq!(first("raw"), first("pca"));
 }
@@ -138,7 +141,8 @@ fn a_federated_prepass_is_counted_here_too() {
     let mut all = small("run");
     all.retain(|argument| !argument.contains("prepass.epochs"));
     // The flag that stood before it.
-    let lone = all.iter().zip(&all[1..]).position(|(a, b)| a == "--set" && b == "--set").expect("a lone flag");
+    let lone =
+        all.iter().zip(&all[1..]).position(|(a, b)| a == "--set" && b == "--set").expect("a lone flag");
     all.remove(lone);
     for set in ["prepass.kind=federated", "prepass.rounds=2"] {
         all.extend(["--set".into(), format!("federation.{set}")]);
@@ -173,7 +177,7 @@ fn what_the_figures_cannot_do_without_is_asked_for_by_name() {
         ("federation.rounds=0", ["federation.rounds", "1 or more"]),
         ("federation.round=2", ["round", "`rounds`"]),
         ("federation.prepass.rounds=2", ["federation.prepass.rounds", "federated"]),
-        ("federation.autoencoder.model=ae-mnist", ["federation.autoencoder.model", "15,910"]),
+        ("federation.autoencoder.model=ae-mnist", ["federation.autoencoder.model", "15910"]),
         ("federation.data=mnist-sample", ["mnist-sample", "3x32x32"]),
     ] {
         let mut all = small("refused");

@@ -109,10 +109,22 @@ fn check_interrupted(all: impl Fn(&str) -> Vec<String>, files: &[&str]) {
     }
     // The negative control: another seed is another run.
     let mut other = words("other");
-    other.extend(["--set".into(), if other[0] == "experiment" { "federation.seed=1" } else { "seed=1" }.into()]);
+    other.extend([
+        "--set".into(),
+        if other[0] == "experiment" { "federation.seed=1" } else { "seed=1" }.into(),
+    ]);
     succeed_in(folder.path(), &other.iter().map(String::as_str).collect::<Vec<_>>());
     assert_ne!(left_by(&folder.path().join("other")).get("ledger.csv"), None);
     assert_ne!(left_by(&folder.path().join("other"))["metrics.jsonl"], whole["metrics.jsonl"]);
+}
+
+/// So little fits one binding that collaborators train one after the other.
+fn simulation(out: &str, set: &[&str]) -> Vec<String> {
+    let mut all = ["simulate", "colour.toml", "-q", "--max-binding-bytes", "300000", "--out", out]
+        .map(String::from)
+        .to_vec();
+    all.extend(set.iter().flat_map(|pair| ["--set".to_string(), pair.to_string()]));
+    all
 }
 
 #[cfg(unix)]
@@ -122,22 +134,23 @@ fn a_simulation_that_is_cut_short_at_random_moments_ends_as_one_that_is_not() {
         let set = [
             "codecs=[\"raw\",\"autoencoder\",\"pca\"]",
             "rounds=6",
+            "collaborators=3",
             "grayscale=[0]",
             "local_tests=epoch",
             "prepass.epochs=6",
             "autoencoder.epochs=200",
         ];
-        let mut all = ["simulate", "colour.toml", "-q", "--out", out].map(String::from).to_vec();
-        all.extend(set.into_iter().flat_map(|pair| ["--set".to_string(), pair.into()]));
-        all
+        simulation(out, &set)
     };
-    check_interrupted(all, &["ledger.csv", "metrics.jsonl", "report.json", "summary.json", "plots/bytes.svg"]);
+    check_interrupted(
+        all,
+        &["ledger.csv", "metrics.jsonl", "report.json", "summary.json", "plots/bytes.svg"],
+    );
 }
 
 #[cfg(unix)]
 #[test]
 fn a_federated_prepass_and_many_groups_are_gone_on_with_too() {
-    // So little fits one binding that collaborators train one after the other.
     let all = |out: &str| {
         let set = [
             "collaborators=3",
@@ -145,8 +158,9 @@ fn a_federated_prepass_and_many_groups_are_gone_on_with_too() {
             "prepass={kind=\"federated\",rounds=3,snapshot_every=3}",
             "autoencoder.space=small",
         ];
-        let mut all =
-            ["simulate", "colour.toml", "-q", "--max-binding-bytes", "65536", "--out", out].map(String::from).to_vec();
+        let mut all = ["simulate", "colour.toml", "-q", "--max-binding-bytes", "65536", "--out", out]
+            .map(String::from)
+            .to_vec();
         all.extend(set.into_iter().flat_map(|pair| ["--set".to_string(), pair.into()]));
         all
     };
