@@ -24,6 +24,7 @@ pub mod ops;
 pub mod progress;
 pub mod reference;
 pub mod report;
+pub mod run;
 pub mod settings;
 pub mod training;
 

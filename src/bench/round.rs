@@ -7,7 +7,9 @@ use crate::Result;
 use crate::codec::MessageKind;
 use crate::codec::autoencoder::{DecoderBank, DecoderState, Encoder, HalfParameters, Standard};
 use crate::data::{Partitioner, partition};
-use crate::federation::{Collaborators, Ledger, SimulationSpec, Stretch, Wire, run_rounds};
+use crate::federation::{
+    Codec, Collaborators, Ledger, Played, Shared, SimulationSpec, TestSets, Wire, play_round,
+};
 use crate::gpu::Gpu;
 use crate::model::{ModelSpec, Network};
 use crate::progress::Quiet;
@@ -33,7 +35,7 @@ fn round(gpu: &Gpu) -> Result<Ready<'_>> {
     let train = ResidentImages::upload(gpu, &train)?;
     let test = ResidentImages::upload(gpu, &images(10_000, [1, 28, 28]))?;
     let local = (spec.batch, spec.optimizer, SEED);
-    let mut collaborators = Collaborators::new(gpu, &classifier, &train, shares, local)?;
+    let collaborators = Collaborators::new(gpu, &classifier, &train, shares, local)?;
     let evaluator = Evaluator::new(gpu, &classifier, &test, COLLABORATORS + 1)?;
     let initial = collaborators.initial_weights(gpu, SEED)?;
     // Autoencoders as they are before they have learned anything; a round takes as long with those.
@@ -48,17 +50,14 @@ fn round(gpu: &Gpu) -> Result<Ready<'_>> {
     let decoders: Vec<_> =
         parameters.iter().map(|values| DecoderState::of(&autoencoder, values, &standard)).collect();
     let decoders: Vec<_> = decoders.iter().map(DecoderState::half).collect();
-    let mut encoder = Encoder::new(gpu, &autoencoder, &encoders, 1)?;
-    let mut decoder = DecoderBank::new(gpu, &autoencoder, &decoders, 1)?;
+    let mut shared = Shared { spec, collaborators, tests: TestSets::plain(evaluator, COLLABORATORS) };
+    let mut wire = Wire {
+        kind: MessageKind::CodedUpdate,
+        encoder: Box::new(Encoder::new(gpu, &autoencoder, &encoders, 1)?),
+        decoder: Box::new(DecoderBank::new(gpu, &autoencoder, &decoders, 1)?),
+    };
     Ok(Ready::wall(Unit::Seconds, move || {
-        let wire = Wire {
-            run: "compressed",
-            kind: MessageKind::CodedUpdate,
-            encoder: &mut encoder,
-            decoder: &mut decoder,
-        };
-        let stretch = Stretch { rounds: 1..=1, from: &initial, snapshots: None };
-        let mut ledger = Ledger::default();
-        run_rounds(&mut collaborators, &spec, stretch, wire, &evaluator, &mut ledger, &mut Quiet).map(drop)
+        let mut played = Played::new(Codec::Autoencoder, initial.clone(), Ledger::default());
+        play_round(&mut shared, &mut Quiet, &mut played, (1, None), &mut wire).map(drop)
     }))
 }

@@ -63,7 +63,7 @@ impl Bars {
                 std::process::exit(130);
             }
             if !quiet {
-                super::whisper("stopping at the end of this epoch; once more to stop at once");
+                super::whisper("stopping at the end of this epoch or round; once more to stop at once");
             }
         })
         .context("cannot listen to Ctrl-C")

@@ -88,11 +88,7 @@ pub fn run(common: &Common, args: &ExperimentArgs) -> anyhow::Result<()> {
     let mut run = Run::open(place, &config, &mut bars)?;
     let report = match kind.run(&mut run) {
         Ok(report) => Report { configuration: config, ..report },
-        Err(stopped @ fedfunnel::Error::Stopped { .. }) => {
-            super::whisper(&format!("go on with: {command} --resume"));
-            return Err(stopped.into());
-        }
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(super::simulate::stopped(error, &command)),
     };
     run.finish(&report)?;
     print_report(&report, &out, args.json)?;

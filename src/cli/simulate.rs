@@ -4,10 +4,10 @@ use super::Common;
 use super::options::{DataDirOption, DeviceOptions};
 use super::shell::quoted;
 use clap::Args;
-use fedfunnel::federation::{Outcome, SimulationSpec, Summary, check, simulate, tell};
-use fedfunnel::files;
-use fedfunnel::report::tensorboard::Events;
-use fedfunnel::report::{self, JsonLines, Report, Table, format, slug, text_table};
+use fedfunnel::federation::{PRINTED, SUMMARY, SimulationSpec, Summary, check, leave, simulate, tell};
+use fedfunnel::report::{self, Report, slug, text_table};
+use fedfunnel::run::{self, Found, Run, check_folder};
+use fedfunnel::{Error, files};
 use std::path::{Path, PathBuf};
 
 pub const DEMO_EXAMPLES: &str = "Examples:
@@ -17,7 +17,11 @@ pub const DEMO_EXAMPLES: &str = "Examples:
 pub const EXAMPLES: &str = "Examples:
   fedfunnel simulate mnist --out sim    the paper's federation (first: fedfunnel data fetch mnist)
   fedfunnel simulate demo --set collaborators=5 --set 'partition={kind=\"dirichlet\",alpha=0.5}'
-  fedfunnel simulate demo --print-config > mine.toml   then edit it: fedfunnel simulate mine.toml";
+  fedfunnel simulate demo --set 'codecs=[\"raw\",\"autoencoder\",\"pca\"]' --out three
+  fedfunnel simulate demo --print-config > mine.toml   then edit it: fedfunnel simulate mine.toml
+  fedfunnel simulate mnist --out sim --resume   go on with what Ctrl-C, or worse, has cut short
+
+Ctrl-C finishes the epoch or the round, saves, and says how to go on.";
 
 /// Arguments of `demo`.
 #[derive(Args, Debug)]
@@ -28,9 +32,6 @@ pub struct DemoArgs {
     /// Set a field of the demo's spec, such as rounds=5 (repeatable)
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Print summary.json
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
     place: Place,
 }
@@ -49,16 +50,19 @@ pub struct SimulateArgs {
     /// Print the spec with all settings applied, and run nothing
     #[arg(long)]
     print_config: bool,
-    /// Print summary.json
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
     place: Place,
 }
 
-/// Where it runs, and where its data lie.
+/// How it runs, where, and where its data lie.
 #[derive(Args, Debug)]
 struct Place {
+    /// Go on with a run that was left in the middle
+    #[arg(long)]
+    resume: bool,
+    /// Print summary.json
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     data_dir: DataDirOption,
     #[command(flatten)]
@@ -68,7 +72,7 @@ struct Place {
 /// Runs the demo.
 pub fn demo(common: &Common, args: &DemoArgs) -> anyhow::Result<()> {
     let spec = SimulationSpec::load("demo", &args.set)?;
-    run_spec((common, &args.place), &spec, &args.out, &command("demo", &args.set, &args.out), args.json)
+    run_spec((common, &args.place), &spec, &args.out, &command("demo", &args.set, &args.out))
 }
 
 /// Runs a simulation.
@@ -79,7 +83,7 @@ pub fn run(common: &Common, args: &SimulateArgs) -> anyhow::Result<()> {
     }
     let out = args.out.clone().unwrap_or_else(|| format!("fedfunnel-{}", slug(&spec.name)).into());
     let verb = format!("simulate {}", quoted(&args.name));
-    run_spec((common, &args.place), &spec, &out, &command(&verb, &args.set, &out), args.json)
+    run_spec((common, &args.place), &spec, &out, &command(&verb, &args.set, &out))
 }
 
 /// The command line that repeats a run.
@@ -93,87 +97,51 @@ fn run_spec(
     spec: &SimulationSpec,
     out: &Path,
     command: &str,
-    json: bool,
 ) -> anyhow::Result<()> {
-    let data_dir = place.data_dir.resolve()?;
+    let config = spec.to_toml()?;
     // What can be refused is refused before the device is opened, let alone a round is run.
-    files::check_output_folder("--out", out)?;
+    check_folder(out, &config, place.resume)?;
+    if place.resume && Found::look(out) == Found::Finished {
+        return print(&report::load(out)?, out, place.json);
+    }
+    let data_dir = place.data_dir.resolve()?;
     check(spec, &data_dir)?;
     let gpu = place.device.open()?;
-    if !common.quiet && !json {
+    if !common.quiet && !place.json {
         super::whisper(&format!("{} on {} ({})", spec.name, gpu.adapter.name, gpu.adapter.driver));
     }
-    let outcome = simulate(&gpu, spec, &data_dir, &mut common.bars_of(&gpu))?;
-    let summary = Summary::of(&outcome, &gpu.adapter);
-    let report = tell(&outcome, &summary, command)?;
-    write(out, &outcome, &summary, &report)?;
+    let mut bars = common.bars_of(&gpu);
+    bars.stop_on_signals()?;
+    let at = run::Place { gpu: Some(&gpu), data_dir: &data_dir, folder: out, command };
+    let mut run = Run::open(at, &config, &mut bars)?;
+    let outcome = match simulate(&mut run, spec) {
+        Ok(outcome) => outcome,
+        Err(error) => return Err(stopped(error, command)),
+    };
+    leave(&mut run, &outcome, &Summary::of(&outcome, &gpu.adapter))?;
+    let report = tell(&run, &outcome)?;
+    run.finish(&report)?;
+    print(&report, out, place.json)?;
+    place.device.close(&gpu, place.json)
+}
+
+/// Says how to go on with what was stopped.
+pub fn stopped(error: Error, command: &str) -> anyhow::Error {
+    if let Error::Stopped { .. } = error {
+        super::whisper(&format!("go on with: {command} --resume"));
+    }
+    error.into()
+}
+
+fn print(report: &Report, out: &Path, json: bool) -> anyhow::Result<()> {
     if json {
-        super::print_json(&summary)?;
-    } else {
-        super::say(&text_table(&closing_table(&summary)))?;
-        super::say(&out.join("report.html").display().to_string())?;
+        return super::say(files::read_text(&out.join(SUMMARY))?.trim_end());
     }
-    place.device.close(&gpu, json)
-}
-
-fn write(out: &Path, outcome: &Outcome, summary: &Summary, report: &Report) -> anyhow::Result<()> {
-    let mut metrics = JsonLines::create(out.join("metrics.jsonl"))?;
-    for round in outcome.raw.iter().chain(&outcome.compressed) {
-        metrics.push(round)?;
+    for table in report.tables.iter().filter(|table| PRINTED.contains(&table.id.as_str())) {
+        super::say(&text_table(table))?;
     }
-    for (collaborator, curve) in outcome.curves.iter().enumerate() {
-        for point in curve {
-            metrics.push(
-                &serde_json::json!({ "run": "autoencoder", "collaborator": collaborator, "point": point }),
-            )?;
-        }
+    for (name, value) in report.facts.iter().filter(|(name, _)| name == "Wall time") {
+        super::say(&format!("{}: {value}", name.to_lowercase()))?;
     }
-    metrics.finish()?;
-    outcome.ledger.save(&out.join("ledger.csv"))?;
-    files::write_atomic(&out.join("config.toml"), report.configuration.as_bytes())?;
-    files::write_atomic(&out.join("summary.json"), &serde_json::to_vec_pretty(summary)?)?;
-    let mut events = Events::default();
-    events.curves(report);
-    let last = u64::from(outcome.spec.rounds);
-    let [raw, compressed] = &outcome.models;
-    events.histogram("weights/raw", last, raw.iter().copied());
-    events.histogram("weights/compressed", last, compressed.iter().copied());
-    let errors = compressed.iter().zip(raw).map(|(compressed, raw)| compressed - raw);
-    events.histogram("weights/compressed minus raw", last, errors);
-    events.save(out)?;
-    report::save(report, out)?;
-    Ok(())
-}
-
-fn closing_table(summary: &Summary) -> Table {
-    let mut table = Table::new("summary", "Result", &["", "raw", "compressed"]);
-    table.push([
-        "accuracy".into(),
-        format::percent(summary.raw.final_accuracy),
-        format::percent(summary.compressed.final_accuracy),
-    ]);
-    table.push([
-        "bytes per update".to_string(),
-        format::bytes(summary.message_bytes.raw),
-        format::bytes(summary.message_bytes.compressed),
-    ]);
-    table.push(["ratio per message".into(), "1x".into(), format::ratio(summary.ratio_per_message)]);
-    table.push([
-        "bytes from collaborators".to_string(),
-        format::count(summary.raw.bytes_up),
-        format::count(summary.compressed.bytes_up),
-    ]);
-    table.push([
-        "savings ratio, decoders counted".into(),
-        "1".into(),
-        format!("{:.3}", summary.savings_ratio),
-    ]);
-    table.push([
-        "mean of the snapshots, no rounds".to_string(),
-        "-".into(),
-        format::percent(summary.mean_of_snapshots_accuracy),
-    ]);
-    let time = format::duration(std::time::Duration::from_secs_f64(summary.seconds));
-    table.push(["time".into(), "-".into(), time]);
-    table
+    super::say(&out.join("report.html").display().to_string())
 }

@@ -9,7 +9,7 @@ use crate::{Error, Result};
 const VERSION: u8 = 1;
 
 /// What a message is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum MessageKind {

@@ -10,7 +10,7 @@ use super::axes::Axes;
 use super::basis::{Basis, Expansion, run_in_parts};
 use super::{Message, MessageKind, UpdateDecoder, UpdateEncoder, bytes_to_floats, floats_to_bytes};
 use crate::gpu::{Gpu, RowRange, Tensor, split_rows};
-use crate::model::{Activation, AutoencoderSpec, TensorPiece};
+use crate::model::{AutoencoderSpec, TensorPiece};
 use crate::ops::gram::Coefficients;
 use crate::{Error, Result};
 use serde::Serialize;
@@ -169,18 +169,7 @@ impl PcaState {
     }
 
     fn spec(&self) -> AutoencoderSpec {
-        AutoencoderSpec {
-            name: "pca".into(),
-            widths: vec![self.means.len(), self.floats, self.means.len()],
-            latent_activation: Activation::Linear,
-            hidden_activation: Activation::Linear,
-            output_activation: Activation::Linear,
-            initializer: Default::default(),
-            scale_rates: false,
-            activations: Vec::new(),
-            rates: None,
-            conv: None,
-        }
+        AutoencoderSpec::linear("pca", self.means.len(), self.floats)
     }
 
     fn standard(&self) -> Standard {

@@ -7,6 +7,7 @@
 mod archive;
 mod cifar10;
 mod cifar10_sample;
+mod colours;
 pub mod fetch;
 mod folder;
 pub mod idx;

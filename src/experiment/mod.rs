@@ -9,19 +9,19 @@ mod autoencoder;
 mod classifier;
 mod comparison;
 mod compressor;
+mod federation;
 mod printed;
-mod run;
 mod savings;
 mod spec;
 mod validation;
 mod verdict;
 
-pub use run::{Found, Place, Run, check_folder};
+pub use crate::run::{Found, Place, Run, check_folder};
 pub use spec::{Experiment, Listed, SCALES, list};
 
 use crate::Result;
 use crate::data::DataDir;
-use crate::report::{Report, format};
+use crate::report::Report;
 use serde::{Deserialize, Serialize};
 
 /// What every experiment has.
@@ -52,18 +52,5 @@ pub trait Kind {
 
 /// Facts that every report has: who ran it, on what, for how long.
 fn facts(run: &Run<'_>, seed: Option<u32>) -> Vec<(String, String)> {
-    let mut facts = Vec::new();
-    let mut fact = |name: &str, value: String| facts.push((name.to_string(), value));
-    if let Some(seed) = seed {
-        fact("Seed", seed.to_string());
-    }
-    if let Some(gpu) = run.place.gpu {
-        let adapter = &gpu.adapter;
-        fact("Device", format!("{} ({}, {})", adapter.name, adapter.kind, adapter.backend));
-        fact("Driver", adapter.driver.clone());
-    }
-    fact("fedfunnel", env!("CARGO_PKG_VERSION").to_string());
-    fact("Wall time", format::duration(run.wall()));
-    fact("Method", "Chandar et al., arXiv 2108.05670".into());
-    facts
+    run.facts(seed)
 }

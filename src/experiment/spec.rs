@@ -1,6 +1,6 @@
 //! The experiments that there are, and how one is read.
 
-use super::{Header, Kind, autoencoder, comparison, savings, validation};
+use super::{Header, Kind, autoencoder, comparison, federation, savings, validation};
 use crate::settings;
 use crate::{Error, Result, files};
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("fig5-mnist-validation", include_str!("../../models/experiments/fig5-mnist-validation.toml")),
     ("fig6-cifar-ae", include_str!("../../models/experiments/fig6-cifar-ae.toml")),
     ("fig7-cifar-validation", include_str!("../../models/experiments/fig7-cifar-validation.toml")),
+    ("fig8-colour-imbalance", include_str!("../../models/experiments/fig8-colour-imbalance.toml")),
     (
         "fig10-savings-single-decoder",
         include_str!("../../models/experiments/fig10-savings-single-decoder.toml"),
@@ -36,6 +37,8 @@ pub enum Experiment {
     Validation(validation::ValidationExperiment),
     /// Autoencoders of several kinds and sizes.
     Comparison(comparison::ComparisonExperiment),
+    /// Collaborators with different images.
+    Federation(federation::FederationExperiment),
     /// The formula of the savings.
     Savings(savings::SavingsExperiment),
 }
@@ -110,6 +113,7 @@ impl Experiment {
             Self::Autoencoder(spec) => &spec.about,
             Self::Validation(spec) => &spec.about,
             Self::Comparison(spec) => &spec.about,
+            Self::Federation(spec) => &spec.about,
             Self::Savings(spec) => &spec.about,
         }
     }
@@ -120,6 +124,7 @@ impl Experiment {
             Self::Autoencoder(spec) => spec,
             Self::Validation(spec) => spec,
             Self::Comparison(spec) => spec,
+            Self::Federation(spec) => spec,
             Self::Savings(spec) => spec,
         }
     }

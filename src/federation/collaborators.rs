@@ -1,10 +1,14 @@
 //! The collaborators' side: local training, as many at a time as the device holds.
 
+use super::deal::TestSets;
 use crate::Result;
 use crate::data::{derive_seed, epoch_order};
 use crate::gpu::Gpu;
+use crate::model::state::{StateFile, StateWriter, TensorShape};
 use crate::model::{ClassifierSpec, Optimizer};
 use crate::training::{Cohort, ResidentImages, SnapshotEvery, Snapshots, Tally, train_epoch};
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// All collaborators of a federation.
 #[derive(Debug)]
@@ -21,21 +25,42 @@ pub struct Collaborators<'g> {
 pub struct Trained {
     /// Its weights in `state_dict` order.
     pub weights: Vec<f32>,
-    /// Its loss and accuracy on its own data over the last epoch.
-    pub tally: Tally,
+    /// How it came there.
+    pub epochs: Vec<LocalEpoch>,
     /// What it logged on the way.
     pub snapshots: Snapshots,
 }
 
+/// An epoch of a collaborator's training.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LocalEpoch {
+    /// Who trained.
+    pub collaborator: u32,
+    /// Its number over all rounds, from 1.
+    pub epoch: u64,
+    /// Loss on its own images, while it trained on them.
+    pub train_loss: f64,
+    /// Accuracy there.
+    pub train_accuracy: f64,
+    /// Loss on test images like its own after the epoch, where that was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_loss: Option<f64>,
+    /// Accuracy there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_accuracy: Option<f64>,
+}
+
 /// What is to be done locally.
 #[derive(Clone, Copy, Debug)]
-pub struct LocalWork {
+pub struct LocalWork<'a> {
     /// Epochs to train.
     pub epochs: u64,
     /// Number of the first of them, which picks the order of the images.
     pub first_epoch: u64,
     /// When to log snapshots.
     pub snapshots: Option<SnapshotEvery>,
+    /// Tests every collaborator after each epoch, where that is wanted.
+    pub tests: Option<&'a TestSets<'a>>,
 }
 
 impl<'g> Collaborators<'g> {
@@ -63,11 +88,6 @@ impl<'g> Collaborators<'g> {
         self.shares.len()
     }
 
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.shares.is_empty()
-    }
-
     /// How many images each one has.
     pub fn samples(&self) -> Vec<usize> {
         self.shares.iter().map(Vec::len).collect()
@@ -81,43 +101,124 @@ impl<'g> Collaborators<'g> {
 
     /// Steps that `epochs` epochs take, all groups together.
     pub fn steps(&self, epochs: u64) -> u64 {
-        let groups = self.shares.chunks(self.cohort.replicas());
-        groups.map(|group| self.cohort.steps(group) as u64).sum::<u64>() * epochs
+        self.steps_before(self.len()) * epochs
+    }
+
+    /// Steps of an epoch of the groups before collaborator `first`.
+    pub fn steps_before(&self, first: usize) -> u64 {
+        let groups = (0..first).step_by(self.cohort.replicas());
+        groups.map(|first| self.steps_of(&self.group(first))).sum()
     }
 
     /// Every collaborator trains from `global` with a new optimiser on its own data.
     pub fn train(
         &mut self,
         global: &[f32],
-        work: LocalWork,
+        work: LocalWork<'_>,
         progress: &mut dyn FnMut(u32),
     ) -> Result<Vec<Trained>> {
-        let together = self.cohort.replicas();
         let mut trained = Vec::with_capacity(self.shares.len());
-        for first in (0..self.shares.len()).step_by(together) {
-            let group = first..(first + together).min(self.shares.len());
+        let mut first = 0;
+        while first < self.len() {
+            let group = self.group(first);
             let mut snapshots = vec![Snapshots::new(&self.model); group.len()];
-            self.cohort.restart_from(global)?;
-            let mut tallies = Vec::new();
+            let mut epochs = vec![Vec::new(); group.len()];
             let mut steps = 0;
+            self.restart_from(global)?;
             for epoch in 0..work.epochs {
-                // Places of the cohort beyond the last collaborator have no images and rest.
-                let orders: Vec<Vec<u32>> = (first..first + together)
-                    .map(|c| {
-                        self.shares.get(c).map_or(Vec::new(), |s| self.order(c, s, work.first_epoch + epoch))
-                    })
-                    .collect();
-                self.cohort.begin_epoch(work.first_epoch + epoch);
                 let done = (steps, epoch);
-                train_epoch(&mut self.cohort, &orders, work.snapshots, done, &mut snapshots, progress)?;
-                steps += self.cohort.steps(&orders) as u64;
-                tallies = self.cohort.take_tallies()?;
+                let number = work.first_epoch + epoch;
+                let tallies = self.epoch(&group, number, done, work.snapshots, &mut snapshots, progress)?;
+                steps += self.steps_of(&group);
+                let tested = match work.tests {
+                    None => None,
+                    Some(tests) => Some(tests.local(first, &self.weights(&group)?)?),
+                };
+                for (place, (tally, into)) in tallies.iter().zip(&mut epochs).enumerate() {
+                    let tested = tested.as_ref().map(|tallies| tallies[place]);
+                    into.push(LocalEpoch {
+                        collaborator: (first + place) as u32,
+                        epoch: number + 1,
+                        train_loss: tally.loss,
+                        train_accuracy: tally.accuracy,
+                        test_loss: tested.map(|t| t.loss),
+                        test_accuracy: tested.map(|t| t.accuracy),
+                    });
+                }
             }
-            let weights = self.cohort.parameters()?;
-            let each = weights.into_iter().zip(tallies).zip(snapshots);
-            trained.extend(each.map(|((weights, tally), snapshots)| Trained { weights, tally, snapshots }));
+            first = group.end;
+            let each = self.weights(&group)?.into_iter().zip(epochs).zip(snapshots);
+            trained.extend(each.map(|((weights, epochs), snapshots)| Trained { weights, epochs, snapshots }));
         }
         Ok(trained)
+    }
+
+    /// The collaborators from `first` on that train in the same dispatches.
+    pub fn group(&self, first: usize) -> Range<usize> {
+        first..(first + self.cohort.replicas()).min(self.len())
+    }
+
+    /// The next group starts from `global` with a new optimiser.
+    pub fn restart_from(&mut self, global: &[f32]) -> Result<()> {
+        self.cohort.restart_from(global)
+    }
+
+    /// A group trains the epoch of this number. `done` are the steps and epochs that it has trained before.
+    pub fn epoch(
+        &mut self,
+        group: &Range<usize>,
+        number: u64,
+        done: (u64, u64),
+        every: Option<SnapshotEvery>,
+        into: &mut [Snapshots],
+        progress: &mut dyn FnMut(u32),
+    ) -> Result<Vec<Tally>> {
+        // Places of the cohort beyond the last collaborator have no images and rest.
+        let orders: Vec<Vec<u32>> = (group.start..group.start + self.cohort.replicas())
+            .map(|c| self.shares.get(c).map_or(Vec::new(), |share| self.order(c, share, number)))
+            .collect();
+        self.cohort.begin_epoch(number);
+        train_epoch(&mut self.cohort, &orders, every, done, into, progress)?;
+        let mut tallies = self.cohort.take_tallies()?;
+        tallies.truncate(group.len());
+        Ok(tallies)
+    }
+
+    /// Steps of an epoch of a group.
+    pub fn steps_of(&self, group: &Range<usize>) -> u64 {
+        self.cohort.steps(&self.shares[group.clone()]) as u64
+    }
+
+    /// The weights of a group that has trained.
+    fn weights(&self, group: &Range<usize>) -> Result<Vec<Vec<f32>>> {
+        let mut weights = self.cohort.parameters()?;
+        weights.truncate(group.len());
+        Ok(weights)
+    }
+
+    /// The tensors of a group's training, for going on with it between two epochs.
+    pub fn state_shapes(&self) -> Vec<TensorShape> {
+        self.cohort.network.state_shapes()
+    }
+
+    /// Puts them into a file.
+    pub fn put_state(&self, gpu: &Gpu, file: &mut StateWriter) -> Result<()> {
+        self.cohort.network.put_state(gpu, file)
+    }
+
+    /// Steps that each of the group has taken, which belongs to its state.
+    pub fn taken(&self) -> &[u64] {
+        self.cohort.taken()
+    }
+
+    /// Goes on with the training of a group.
+    pub fn resume(&mut self, file: &StateFile, taken: &[u64]) -> Result<()> {
+        self.cohort.resume(file, taken)
+    }
+
+    /// Snapshots of each collaborator, none yet.
+    pub fn no_snapshots(&self) -> Vec<Snapshots> {
+        vec![Snapshots::new(&self.model); self.len()]
     }
 
     /// A collaborator's own images in the order of this epoch.

@@ -1,12 +1,15 @@
 //! Every message, with its size as it crossed the wire.
 
+use super::spec::Codec;
 use crate::codec::{Message, MessageKind};
 use crate::report::csv;
 use crate::{Result, files};
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// Which way a message went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Direction {
     /// From a collaborator to the aggregator.
     Up,
@@ -15,10 +18,10 @@ pub enum Direction {
 }
 
 /// One message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transfer {
-    /// "raw" or "compressed": which of the two federations.
-    pub run: &'static str,
+    /// Which federation: the one with this codec.
+    pub run: Codec,
     /// The round, from 1; 0 before the first.
     pub round: u32,
     /// Who sent or got it.
@@ -32,7 +35,8 @@ pub struct Transfer {
 }
 
 /// All messages of a simulation, in their order.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Ledger {
     /// The entries.
     pub transfers: Vec<Transfer>,
@@ -40,7 +44,7 @@ pub struct Ledger {
 
 impl Ledger {
     /// Sends a message: serialises it, notes its size, and gives what arrives on the other side.
-    pub fn send(&mut self, run: &'static str, direction: Direction, message: &Message) -> Result<Message> {
+    pub fn send(&mut self, run: Codec, direction: Direction, message: &Message) -> Result<Message> {
         let bytes = message.to_bytes();
         self.transfers.push(Transfer {
             run,
@@ -53,14 +57,19 @@ impl Ledger {
         Message::from_bytes(&bytes)
     }
 
+    /// Adds the messages of another one, as those of a federation that has them too.
+    pub fn adopt(&mut self, run: Codec, other: &Self) {
+        self.transfers.extend(other.transfers.iter().map(|transfer| Transfer { run, ..transfer.clone() }));
+    }
+
     /// Bytes of all messages that `which` picks.
     pub fn bytes(&self, which: impl Fn(&Transfer) -> bool) -> u64 {
         self.transfers.iter().filter(|t| which(t)).map(|t| t.bytes).sum()
     }
 
-    /// Bytes of the first message of this kind.
-    pub fn message_bytes(&self, kind: MessageKind) -> Option<u64> {
-        self.transfers.iter().find(|t| t.kind == kind).map(|t| t.bytes)
+    /// Bytes of a federation's last message of this kind.
+    pub fn message_bytes(&self, run: Codec, kind: MessageKind) -> Option<u64> {
+        self.transfers.iter().rev().find(|t| t.run == run && t.kind == kind).map(|t| t.bytes)
     }
 
     /// Writes it as CSV.
@@ -72,7 +81,7 @@ impl Ledger {
                 Direction::Down => "down",
             };
             vec![
-                t.run.to_string(),
+                t.run.run().to_string(),
                 t.round.to_string(),
                 t.collaborator.to_string(),
                 direction.to_string(),

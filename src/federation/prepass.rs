@@ -1,43 +1,33 @@
-//! Before the first round: everybody trains alone and logs weights, then learns to compress them.
+//! Before anything is compressed: weights are logged, of collaborators that train alone or in the first
+//! rounds.
 
-use super::collaborators::{Collaborators, LocalWork};
-use super::spec::SimulationSpec;
-use crate::codec::autoencoder::{CurvePoint, Pace, Trainer, TrainerSettings, train_with_curve};
-use crate::gpu::Gpu;
-use crate::model::AutoencoderSpec;
-use crate::progress::Observer;
+use super::played::{Played, TakenAt, log_shapes, put_logs, take_logs, taken_at};
+use super::rounds::{Stretch, Wire, play};
+use super::simulation::Shared;
+use super::spec::PrepassKind;
+use crate::codec::{MessageKind, Raw};
+use crate::model::state::TensorShape;
+use crate::run::Run;
 use crate::training::Snapshots;
 use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
 
-/// Points on the curve of the autoencoders' training.
-const CURVE_POINTS: usize = 40;
+/// The stage's name.
+const STAGE: &str = "prepass";
 
 /// Epoch numbers of the pre-pass are kept apart from those of the rounds, so that no order is used twice.
 const FIRST_EPOCH: u64 = 1 << 32;
 
-/// Trains every collaborator in isolation from the same global model; gives each one's snapshots.
-pub fn log_weights(
-    collaborators: &mut Collaborators<'_>,
-    spec: &SimulationSpec,
-    global: &[f32],
-    observer: &mut dyn Observer,
-) -> Result<Vec<Snapshots>> {
-    let epochs = spec.prepass.epochs.unwrap_or(0);
-    observer.begin("pre-pass", "steps", collaborators.steps(epochs));
-    let work = LocalWork { epochs, first_epoch: FIRST_EPOCH, snapshots: Some(spec.prepass.snapshot_every) };
-    let trained = collaborators.train(global, work, &mut |steps| observer.advance(u64::from(steps)))?;
-    let snapshots: Vec<_> = trained.into_iter().map(|t| t.snapshots).collect();
-    let fewest = check_snapshots(&snapshots)?;
-    observer.note(&format!("{fewest} snapshots each"));
-    observer.end();
-    Ok(snapshots)
-}
-
-/// Refuses logs that there is nothing to learn from; gives the length of the shortest.
-pub fn check_snapshots(snapshots: &[Snapshots]) -> Result<usize> {
-    let fewest = snapshots.iter().map(Snapshots::len).min().unwrap_or(0);
+/// Logs everybody's weights. `begun` is the federation before its first round; what comes back is where all
+/// federations that learn go on from.
+pub fn log_weights(shared: &mut Shared<'_>, run: &mut Run<'_>, begun: Played) -> Result<Played> {
+    let played = match shared.spec.prepass.kind {
+        PrepassKind::Isolated => alone(shared, run, begun)?,
+        PrepassKind::Federated => together(shared, run, begun)?,
+    };
+    let fewest = played.snapshots.iter().map(Snapshots::len).min().unwrap_or(0);
     if fewest >= 2 {
-        return Ok(fewest);
+        return Ok(played);
     }
     Err(Error::setting(
         "prepass.snapshot_every",
@@ -46,33 +36,95 @@ pub fn check_snapshots(snapshots: &[Snapshots]) -> Result<usize> {
     ))
 }
 
-/// Trains one autoencoder for each collaborator on its own snapshots, all at once.
-pub fn train_autoencoders<'g>(
-    gpu: &'g Gpu,
-    spec: &SimulationSpec,
-    autoencoder: &AutoencoderSpec,
-    snapshots: &[Snapshots],
-    observer: &mut dyn Observer,
-) -> Result<(Trainer<'g>, Vec<Vec<CurvePoint>>)> {
-    let rows: Vec<_> = snapshots.iter().map(Snapshots::rows).collect();
-    let none = vec![Vec::new(); snapshots.len()];
-    let settings = TrainerSettings {
-        optimizer: spec.autoencoder.optimizer,
-        batch: spec.autoencoder.batch,
-        seed: spec.seed,
-    };
-    let mut trainer = Trainer::new(gpu, autoencoder, &rows, &none, settings)?;
-    let mut curves = vec![Vec::new(); snapshots.len()];
-    let epochs = spec.autoencoder.epochs;
-    let pace = Pace { epochs, look_every: epochs.div_ceil(CURVE_POINTS), checkpoint_every: 0 };
-    let point = |replica: usize, point: &CurvePoint| {
-        curves[replica].push(*point);
-        if point.loss.is_finite() {
-            return Ok(());
+/// How far a pre-pass in isolation is.
+#[derive(Default, Serialize, Deserialize)]
+struct Notes {
+    /// The first collaborator of the group that trains.
+    first: usize,
+    /// Epochs and steps that it has trained.
+    epochs: u64,
+    steps: u64,
+    taken: Vec<u64>,
+    taken_at: Vec<TakenAt>,
+}
+
+/// Everybody trains alone from the same model; it can be left after each epoch.
+fn alone(shared: &mut Shared<'_>, run: &mut Run<'_>, begun: Played) -> Result<Played> {
+    let Shared { spec, collaborators, .. } = shared;
+    let epochs = spec.prepass.epochs.unwrap_or(0);
+    let every = Some(spec.prepass.snapshot_every);
+    let mut logs = collaborators.no_snapshots();
+    let mut notes = Notes::default();
+    if let Some((saved, file)) = run.load::<Notes>(STAGE)? {
+        notes = saved;
+        collaborators.resume(&file, &notes.taken)?;
+        take_logs(&file, &mut logs, &notes.taken_at)?;
+    }
+    run.observer.begin("pre-pass", "steps", collaborators.steps(epochs));
+    run.observer.advance(collaborators.steps_before(notes.first) * epochs + notes.steps);
+    while notes.first < collaborators.len() {
+        let group = collaborators.group(notes.first);
+        if notes.epochs == 0 {
+            collaborators.restart_from(&begun.global)?;
         }
-        let problem = format!("an autoencoder diverged by epoch {}", point.epoch);
-        Err(Error::setting("autoencoder.optimizer.lr", problem, "use a smaller rate"))
+        let (number, done) = (FIRST_EPOCH + notes.epochs, (notes.steps, notes.epochs));
+        let progress = &mut |steps| run.observer.advance(u64::from(steps));
+        let tallies = collaborators.epoch(&group, number, done, every, &mut logs[group.clone()], progress)?;
+        notes.epochs += 1;
+        notes.steps += collaborators.steps_of(&group);
+        let loss = tallies.iter().map(|t| t.loss).sum::<f64>() / tallies.len() as f64;
+        if !loss.is_finite() {
+            let problem = format!("training diverged in epoch {} of the pre-pass", notes.epochs);
+            return Err(Error::setting("optimizer.lr", problem, "use a smaller rate"));
+        }
+        run.observer.note(&format!("epoch {}/{epochs}: train loss {loss:.4}", notes.epochs));
+        if notes.epochs == epochs {
+            notes = Notes { first: group.end, ..Notes::default() };
+        }
+        let is_over = notes.first == collaborators.len();
+        let tensors = [collaborators.state_shapes(), log_shapes(&logs)].concat();
+        let bytes = tensors.iter().map(TensorShape::bytes).sum();
+        let mut save = |run: &mut Run<'_>| {
+            let gpu = run.gpu()?;
+            notes.taken = collaborators.taken().to_vec();
+            notes.taken_at = taken_at(&logs);
+            run.save(STAGE, &notes, &tensors, |file| {
+                collaborators.put_state(gpu, file)?;
+                put_logs(file, &logs)
+            })
+        };
+        if is_over {
+            save(run)?;
+        }
+        run.pause(bytes, save)?;
+    }
+    let fewest = logs.iter().map(Snapshots::len).min().unwrap_or(0);
+    run.observer.note(&format!("{fewest} snapshots each"));
+    run.observer.end();
+    Ok(Played { snapshots: logs, ..begun })
+}
+
+/// Rounds like those of the raw federation, with its bytes, and weights logged inside them.
+fn together(shared: &mut Shared<'_>, run: &mut Run<'_>, begun: Played) -> Result<Played> {
+    let none = shared.collaborators.no_snapshots();
+    let (gpu, count, width) = (run.gpu()?, none.len(), begun.global.len());
+    let mut played = match Played::load(run, STAGE, width, none.clone())? {
+        Some(played) => played,
+        None => Played { snapshots: none, ..begun },
     };
-    train_with_curve(&mut trainer, pace, "autoencoders", observer, point, |_| Ok(()))?;
-    Ok((trainer, curves))
+    let mut wire = Wire {
+        kind: MessageKind::RawUpdate,
+        encoder: Box::new(Raw::new(gpu, count, width)?),
+        decoder: Box::new(Raw::new(gpu, count, width)?),
+    };
+    let prepass = &shared.spec.prepass;
+    let stretch = Stretch {
+        stage: STAGE,
+        what: "uncompressed rounds",
+        last: prepass.raw_rounds(),
+        snapshots: Some(prepass.snapshot_every),
+        told: false,
+    };
+    play(shared, run, &mut played, &stretch, &mut wire)?;
+    Ok(played)
 }

@@ -1,38 +1,43 @@
 //! Rounds of FedAvg (McMahan et al. 2017) with whatever codec is on the wire.
 
-use super::collaborators::{Collaborators, LocalWork};
-use super::ledger::{Direction, Ledger};
-use super::spec::SimulationSpec;
+use super::collaborators::{LocalEpoch, LocalWork};
+use super::ledger::Direction;
+use super::played::Played;
+use super::simulation::Shared;
+use super::spec::{Codec, LocalTests};
 use crate::codec::{Message, MessageKind, UpdateDecoder, UpdateEncoder, bytes_to_floats, floats_to_bytes};
 use crate::progress::Observer;
-use crate::training::{Evaluator, SnapshotEvery, Snapshots};
+use crate::run::Run;
+use crate::training::SnapshotEvery;
 use crate::{Error, Result};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What is between collaborators and aggregator.
 pub struct Wire<'a> {
-    /// "raw" or "compressed".
-    pub run: &'static str,
     /// What kind of message an update is.
     pub kind: MessageKind,
     /// The collaborators' side.
-    pub encoder: &'a mut dyn UpdateEncoder,
+    pub encoder: Box<dyn UpdateEncoder + 'a>,
     /// The aggregator's side.
-    pub decoder: &'a mut dyn UpdateDecoder,
+    pub decoder: Box<dyn UpdateDecoder + 'a>,
 }
 
 /// What a round came to.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RoundResult {
-    /// "raw" or "compressed".
-    pub run: &'static str,
     /// From 1.
     pub round: u32,
     /// Loss of the new global model on the test images.
     pub test_loss: f64,
     /// Its accuracy there.
     pub test_accuracy: f64,
-    /// Test accuracy of each collaborator's own model before the average.
+    /// Its loss on the test images without colours, where a collaborator sees such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grayscale_test_loss: Option<f64>,
+    /// Its accuracy there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grayscale_test_accuracy: Option<f64>,
+    /// Test accuracy of each collaborator's own model before the average, on images like its own.
     pub local_test_accuracy: Vec<f64>,
     /// Mean loss of the collaborators on their own images in the round's last epoch.
     pub train_loss: f64,
@@ -40,96 +45,152 @@ pub struct RoundResult {
     pub bytes_up: u64,
     /// Bytes to the collaborators in this round.
     pub bytes_down: u64,
+    /// Every epoch of every collaborator.
+    pub local_epochs: Vec<LocalEpoch>,
 }
 
-/// Which rounds, from which global model.
+impl RoundResult {
+    /// Accuracy of the new global model over all kinds of test images.
+    pub fn accuracy(&self) -> f64 {
+        self.grayscale_test_accuracy.map_or(self.test_accuracy, |gray| (self.test_accuracy + gray) / 2.0)
+    }
+
+    /// Loss and accuracy of the new global model on images like those of a collaborator.
+    pub fn like(&self, grayscale: bool) -> (f64, f64) {
+        match (grayscale, self.grayscale_test_loss, self.grayscale_test_accuracy) {
+            (true, Some(loss), Some(accuracy)) => (loss, accuracy),
+            _ => (self.test_loss, self.test_accuracy),
+        }
+    }
+}
+
+/// A round in the metrics.
+#[derive(Serialize)]
+struct Line<'a> {
+    run: &'static str,
+    #[serde(flatten)]
+    round: &'a RoundResult,
+}
+
+/// Says a round in the run's metrics.
+pub fn log_round(run: &mut Run<'_>, codec: Codec, round: &RoundResult) -> Result<()> {
+    run.log(&Line { run: codec.run(), round })
+}
+
+/// Which rounds are to be played.
 pub struct Stretch<'a> {
-    /// Their numbers, from 1.
-    pub rounds: std::ops::RangeInclusive<u32>,
-    /// What the first of them starts from.
-    pub from: &'a [f32],
+    /// The name of the stage that they are.
+    pub stage: &'a str,
+    /// What people are told that they are.
+    pub what: &'a str,
+    /// The last of them; the first is the one after those that were played.
+    pub last: u32,
     /// When to log snapshots inside them.
     pub snapshots: Option<SnapshotEvery>,
+    /// Whether the metrics hear of them now. Rounds that several federations have in common are told with
+    /// each of these.
+    pub told: bool,
 }
 
-/// What rounds came to.
-pub struct Played {
-    /// One for each round.
-    pub results: Vec<RoundResult>,
-    /// The last global model.
-    pub global: Vec<f32>,
-    /// What each collaborator logged.
-    pub snapshots: Vec<Snapshots>,
-}
-
-/// Runs rounds.
-pub fn run_rounds(
-    collaborators: &mut Collaborators<'_>,
-    spec: &SimulationSpec,
-    stretch: Stretch<'_>,
-    wire: Wire<'_>,
-    evaluator: &Evaluator<'_>,
-    ledger: &mut Ledger,
-    observer: &mut dyn Observer,
-) -> Result<Played> {
-    let Wire { run, kind, encoder, decoder } = wire;
-    let samples = collaborators.samples();
-    let mut global = stretch.from.to_vec();
-    let mut logs = vec![Snapshots::default(); collaborators.len()];
-    let mut results = Vec::new();
-    let per_round = collaborators.steps(spec.local_epochs);
-    observer.begin(&format!("{run} rounds"), "steps", per_round * stretch.rounds.clone().count() as u64);
-    for round in stretch.rounds {
-        let mut arrived = Vec::new();
-        for collaborator in 0..collaborators.len() as u32 {
-            let payload = floats_to_bytes(&global);
-            let message = Message { kind: MessageKind::GlobalModel, round, collaborator, payload };
-            arrived = ledger.send(run, Direction::Down, &message)?.payload;
+/// Plays rounds; they can be left after each.
+pub fn play(
+    shared: &mut Shared<'_>,
+    run: &mut Run<'_>,
+    played: &mut Played,
+    stretch: &Stretch<'_>,
+    wire: &mut Wire<'_>,
+) -> Result<()> {
+    let steps = shared.collaborators.steps(shared.spec.local_epochs);
+    let first = played.rounds.len() as u32 + 1;
+    run.observer.begin(stretch.what, "steps", steps * u64::from((stretch.last + 1).saturating_sub(first)));
+    for round in first..=stretch.last {
+        let result = play_round(shared, run.observer, played, (round, stretch.snapshots), wire)?;
+        let gray = result.grayscale_test_accuracy;
+        run.observer.note(&format!(
+            "round {round}/{}: accuracy {:.1} %{}",
+            stretch.last,
+            result.test_accuracy * 100.0,
+            gray.map_or(String::new(), |gray| format!(", without colours {:.1} %", gray * 100.0)),
+        ));
+        if stretch.told {
+            log_round(run, played.codec, &result)?;
         }
-        // The same bytes reached everybody.
-        let start = bytes_to_floats(&arrived, global.len(), "a global model")?;
-        let work = LocalWork {
-            epochs: spec.local_epochs,
-            first_epoch: u64::from(round - 1) * spec.local_epochs,
-            snapshots: stretch.snapshots,
-        };
-        let trained = collaborators.train(&start, work, &mut |steps| observer.advance(u64::from(steps)))?;
-        for ((log, trained), &images) in logs.iter_mut().zip(&trained).zip(&samples) {
+        played.rounds.push(result);
+        if round == stretch.last {
+            played.save(run, stretch.stage)?;
+        }
+        run.pause(played.bytes(), |run| played.save(run, stretch.stage))?;
+    }
+    run.observer.end();
+    Ok(())
+}
+
+/// Plays one round. Nothing of it is told or saved.
+pub fn play_round(
+    shared: &mut Shared<'_>,
+    observer: &mut dyn Observer,
+    played: &mut Played,
+    (round, snapshots): (u32, Option<SnapshotEvery>),
+    wire: &mut Wire<'_>,
+) -> Result<RoundResult> {
+    let Shared { spec, collaborators, tests } = shared;
+    let samples = collaborators.samples();
+    let codec = played.codec;
+    let mut arrived = Vec::new();
+    for collaborator in 0..collaborators.len() as u32 {
+        let payload = floats_to_bytes(&played.global);
+        let message = Message { kind: MessageKind::GlobalModel, round, collaborator, payload };
+        arrived = played.ledger.send(codec, Direction::Down, &message)?.payload;
+    }
+    // The same bytes reached everybody.
+    let start = bytes_to_floats(&arrived, played.global.len(), "a global model")?;
+    let work = LocalWork {
+        epochs: spec.local_epochs,
+        first_epoch: u64::from(round - 1) * spec.local_epochs,
+        snapshots,
+        tests: (spec.local_tests == LocalTests::Epoch).then_some(&*tests),
+    };
+    let trained = collaborators.train(&start, work, &mut |steps| observer.advance(u64::from(steps)))?;
+    if snapshots.is_some() {
+        for ((log, trained), &images) in played.snapshots.iter_mut().zip(&trained).zip(&samples) {
             let steps = work.first_epoch * images.div_ceil(spec.batch) as u64;
             log.extend(&trained.snapshots, steps, work.first_epoch);
         }
-        let weights: Vec<_> = trained.iter().map(|t| t.weights.clone()).collect();
-        let mut payloads = Vec::with_capacity(weights.len());
-        for (collaborator, payload) in encoder.encode(&weights)?.into_iter().enumerate() {
-            let message = Message { kind, round, collaborator: collaborator as u32, payload };
-            payloads.push(ledger.send(run, Direction::Up, &message)?.payload);
-        }
-        global = decoder.average(&payloads, &samples)?;
-        // Local models and the new global one are looked at in the same dispatches.
-        let models: Vec<_> = weights.iter().chain([&global]).collect();
-        let mut local = evaluator.evaluate(&models)?;
-        let tested = local.pop().unwrap_or_default();
-        let in_round =
-            |direction| ledger.bytes(|t| t.run == run && t.round == round && t.direction == direction);
-        if !tested.loss.is_finite() {
-            return Err(Error::setting(
-                "optimizer.lr",
-                format!("training diverged in round {round} (the loss is {})", tested.loss),
-                "use a smaller rate",
-            ));
-        }
-        observer.note(&format!("round {round}: accuracy {:.1} %", tested.accuracy * 100.0));
-        results.push(RoundResult {
-            run,
-            round,
-            test_loss: tested.loss,
-            test_accuracy: tested.accuracy,
-            local_test_accuracy: local.iter().map(|t| t.accuracy).collect(),
-            train_loss: trained.iter().map(|t| t.tally.loss).sum::<f64>() / trained.len() as f64,
-            bytes_up: in_round(Direction::Up),
-            bytes_down: in_round(Direction::Down),
-        });
     }
-    observer.end();
-    Ok(Played { results, global, snapshots: logs })
+    let (weights, epochs): (Vec<_>, Vec<_>) = trained.into_iter().map(|t| (t.weights, t.epochs)).unzip();
+    let mut payloads = Vec::with_capacity(weights.len());
+    for (collaborator, payload) in wire.encoder.encode(&weights)?.into_iter().enumerate() {
+        let message = Message { kind: wire.kind, round, collaborator: collaborator as u32, payload };
+        payloads.push(played.ledger.send(codec, Direction::Up, &message)?.payload);
+    }
+    played.global = wire.decoder.average(&payloads, &samples)?;
+    // Those that were tested after their last epoch are not tested again.
+    let known: Option<Vec<f64>> = epochs.iter().map(|epochs| epochs.last()?.test_accuracy).collect();
+    let (local, tested) = match known {
+        Some(known) => (known, tests.all(&[&played.global])?[0]),
+        None => {
+            let (local, tested) = tests.round(&weights, &played.global)?;
+            (local.iter().map(|t| t.accuracy).collect(), tested)
+        }
+    };
+    let loss = tested.plain.loss;
+    if !loss.is_finite() {
+        let problem = format!("training diverged in round {round} (the loss is {loss})");
+        return Err(Error::setting("optimizer.lr", problem, "use a smaller rate"));
+    }
+    let in_round = |direction| played.ledger.bytes(|t| t.round == round && t.direction == direction);
+    // Everybody trained for at least one epoch.
+    let last = epochs.iter().filter_map(|epochs| epochs.last()).map(|epoch| epoch.train_loss);
+    Ok(RoundResult {
+        round,
+        test_loss: loss,
+        test_accuracy: tested.plain.accuracy,
+        grayscale_test_loss: tested.gray.map(|t| t.loss),
+        grayscale_test_accuracy: tested.gray.map(|t| t.accuracy),
+        local_test_accuracy: local,
+        train_loss: last.sum::<f64>() / epochs.len() as f64,
+        bytes_up: in_round(Direction::Up),
+        bytes_down: in_round(Direction::Down),
+        local_epochs: epochs.concat(),
+    })
 }

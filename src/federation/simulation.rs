@@ -1,19 +1,30 @@
-//! A whole simulation: pre-pass, autoencoders, decoders shipped, rounds; raw and compressed.
+//! A whole simulation: pre-pass, codecs learned and shipped, and rounds, once for each codec.
 
 use super::collaborators::Collaborators;
+use super::deal::{Deal, TestSets, Tested};
+use super::fit::{Fit, log_fit, wire};
 use super::ledger::{Direction, Ledger};
-use super::prepass::{check_snapshots, log_weights, train_autoencoders};
-use super::rounds::{Played, RoundResult, Stretch, Wire, run_rounds};
-use super::spec::{PrepassKind, SimulationSpec};
+use super::played::Played;
+use super::prepass::log_weights;
+use super::rounds::{RoundResult, Stretch, log_round, play};
+use super::spec::{Codec, PrepassKind, SimulationSpec};
 use crate::Result;
-use crate::codec::autoencoder::{CurvePoint, DecoderBank, DecoderState, Encoder, HalfParameters};
-use crate::codec::{Message, MessageKind, Raw, floats_to_bytes, push_number};
-use crate::data::{DataDir, load, partition};
-use crate::gpu::Gpu;
+use crate::codec::{Message, MessageKind, floats_to_bytes, push_number};
+use crate::data::DataDir;
 use crate::model::{AutoencoderSpec, ClassifierSpec, ModelSpec};
-use crate::progress::Observer;
-use crate::training::{Evaluator, ResidentImages, Tally};
-use std::time::{Duration, Instant};
+use crate::run::Run;
+use crate::training::Snapshots;
+use std::time::Duration;
+
+/// What all federations of a simulation have in common.
+pub struct Shared<'g> {
+    /// What is run.
+    pub spec: SimulationSpec,
+    /// Who takes part.
+    pub collaborators: Collaborators<'g>,
+    /// What tests models.
+    pub tests: TestSets<'g>,
+}
 
 /// Everything that a simulation came to.
 #[derive(Clone, Debug)]
@@ -24,167 +35,188 @@ pub struct Outcome {
     pub classifier: ClassifierSpec,
     /// The autoencoder.
     pub autoencoder: AutoencoderSpec,
-    /// Rounds with updates as they are.
-    pub raw: Vec<RoundResult>,
-    /// Rounds with coded updates.
-    pub compressed: Vec<RoundResult>,
-    /// Weights of the last global models, raw and compressed.
-    pub models: [Vec<f32>; 2],
-    /// The autoencoders' training, one curve for each collaborator.
-    pub curves: Vec<Vec<CurvePoint>>,
-    /// The null: the mean of each collaborator's snapshots, averaged, with no rounds at all.
-    pub mean_of_snapshots: Tally,
+    /// A federation for each codec, in the spec's order.
+    pub federations: Vec<FederationOutcome>,
+    /// What the initial global model comes to.
+    pub initial: Tested,
+    /// The mean of each collaborator's snapshots, averaged, with no rounds at all.
+    pub mean_of_snapshots: Option<Tested>,
     /// Snapshots of each collaborator.
     pub snapshots: Vec<usize>,
     /// Training images of each collaborator.
     pub samples: Vec<usize>,
+    /// Test images.
+    pub tests: usize,
     /// Every message.
     pub ledger: Ledger,
     /// Time of the whole.
     pub wall: Duration,
 }
 
-/// Checks all of a spec that can be checked without a device: models, data, and how it is dealt out.
+/// A federation that came to its end.
+#[derive(Clone, Debug)]
+pub struct FederationOutcome {
+    /// What was on its wire.
+    pub codec: Codec,
+    /// Its rounds.
+    pub rounds: Vec<RoundResult>,
+    /// How its codec was learned.
+    pub fit: Fit,
+    /// The last global model.
+    pub model: Vec<f32>,
+}
+
+impl Outcome {
+    /// The federation with this codec, if there was one.
+    pub fn federation(&self, codec: Codec) -> Option<&FederationOutcome> {
+        self.federations.iter().find(|federation| federation.codec == codec)
+    }
+}
+
+/// Checks all of a spec that can be checked without a device: its fields, models, data, and how it is dealt
+/// out.
 pub fn check(spec: &SimulationSpec, data_dir: &DataDir) -> Result<()> {
+    spec.check()?;
     let (classifier, _) = parts(spec)?;
-    let data = load(&spec.data, data_dir)?;
-    classifier.check_data(&data)?;
-    partition(&data.train.labels, spec.collaborators, &spec.partition, u64::from(spec.seed)).map(drop)
+    Deal::new(spec, &classifier, data_dir).map(drop)
 }
 
 /// Checks that the parts of a spec fit each other.
 fn parts(spec: &SimulationSpec) -> Result<(ClassifierSpec, AutoencoderSpec)> {
     let classifier = ModelSpec::load(&spec.model)?.classifier()?;
-    let mut autoencoder = ModelSpec::load(&spec.autoencoder.model)?.autoencoder()?;
-    if let Some(latent) = spec.autoencoder.latent {
-        autoencoder = autoencoder.with_latent("autoencoder.latent", latent)?;
-    }
-    autoencoder.expect_inputs("autoencoder.model", classifier.parameters())?;
+    let autoencoder = spec.autoencoder.shape(classifier.parameters())?;
     Ok((classifier, autoencoder))
 }
 
-/// Runs a simulation.
-pub fn simulate(
-    gpu: &Gpu,
-    spec: &SimulationSpec,
-    data_dir: &DataDir,
-    observer: &mut dyn Observer,
-) -> Result<Outcome> {
-    let start = Instant::now();
+/// Runs a simulation, or goes on with it.
+pub fn simulate(run: &mut Run<'_>, spec: &SimulationSpec) -> Result<Outcome> {
+    let gpu = run.gpu()?;
     let (classifier, autoencoder) = parts(spec)?;
-    let data = load(&spec.data, data_dir)?;
-    classifier.check_data(&data)?;
-    let shares = partition(&data.train.labels, spec.collaborators, &spec.partition, u64::from(spec.seed))?;
-    let train = ResidentImages::upload(gpu, &data.train)?;
-    let test = ResidentImages::upload(gpu, &data.test)?;
+    let deal = Deal::new(spec, &classifier, run.place.data_dir)?;
     let local = (spec.batch, spec.optimizer, spec.seed);
-    let mut collaborators = Collaborators::new(gpu, &classifier, &train, shares, local)?;
-    let evaluator = Evaluator::new(gpu, &classifier, &test, spec.collaborators + 1)?;
+    let collaborators = Collaborators::new(gpu, &classifier, &deal.train(gpu)?, deal.shares.clone(), local)?;
     let initial = collaborators.initial_weights(gpu, spec.seed)?;
-    let mut ledger = Ledger::default();
+    let mut shared = Shared { spec: spec.clone(), collaborators, tests: deal.test(gpu, &classifier)? };
+    let samples = shared.collaborators.samples();
 
-    join(&collaborators, "raw", &mut ledger)?;
-    let mut encoder = Raw::new(gpu, collaborators.len(), initial.len())?;
-    let mut decoder = Raw::new(gpu, collaborators.len(), initial.len())?;
-    let wire =
-        Wire { run: "raw", kind: MessageKind::RawUpdate, encoder: &mut encoder, decoder: &mut decoder };
-    let stretch = Stretch { rounds: 1..=spec.rounds, from: &initial, snapshots: None };
-    let raw = run_rounds(&mut collaborators, spec, stretch, wire, &evaluator, &mut ledger, observer)?;
-
-    join(&collaborators, "compressed", &mut ledger)?;
-    let first = match spec.prepass.kind {
-        PrepassKind::Isolated => {
-            // The model that everybody starts the pre-pass from crosses the wire too.
-            for collaborator in 0..collaborators.len() as u32 {
-                let payload = floats_to_bytes(&initial);
-                let message = Message { kind: MessageKind::GlobalModel, round: 0, collaborator, payload };
-                ledger.send("compressed", Direction::Down, &message)?;
+    // What every federation begins with, and those that learn from logged weights.
+    let begun = Played::new(Codec::Raw, initial.clone(), join(&samples)?);
+    let logged = match spec.learns() {
+        true => {
+            let mut begun = begun.clone();
+            if spec.prepass.kind == PrepassKind::Isolated {
+                send_initial(&mut begun, samples.len())?;
             }
-            let snapshots = log_weights(&mut collaborators, spec, &initial, observer)?;
-            Played { results: Vec::new(), global: initial.clone(), snapshots }
+            log_weights(&mut shared, run, begun)?
         }
-        PrepassKind::Federated => {
-            // Rounds like those of the raw federation, with its bytes, and weights logged inside them.
-            let mut encoder = Raw::new(gpu, collaborators.len(), initial.len())?;
-            let mut decoder = Raw::new(gpu, collaborators.len(), initial.len())?;
-            let kind = MessageKind::RawUpdate;
-            let wire = Wire { run: "compressed", kind, encoder: &mut encoder, decoder: &mut decoder };
-            let snapshots = Some(spec.prepass.snapshot_every);
-            let stretch = Stretch { rounds: 1..=spec.prepass.raw_rounds(), from: &initial, snapshots };
-            let first =
-                run_rounds(&mut collaborators, spec, stretch, wire, &evaluator, &mut ledger, observer)?;
-            check_snapshots(&first.snapshots)?;
-            first
-        }
+        false => begun.clone(),
     };
-    let Played { results: mut compressed, global, snapshots } = first;
-    let (trainer, curves) = train_autoencoders(gpu, spec, &autoencoder, &snapshots, observer)?;
-    let parameters = trainer.network().parameters.read(gpu)?;
-    let standards = trainer.read_standards()?;
-    drop(trainer);
-    let mut decoders = Vec::new();
-    for (collaborator, (parameters, standard)) in parameters.iter().zip(&standards).enumerate() {
-        let payload = DecoderState::of(&autoencoder, parameters, standard).to_bytes();
-        let (kind, round) = (MessageKind::Decoder, spec.prepass.raw_rounds());
-        let message = Message { kind, round, collaborator: collaborator as u32, payload };
-        let arrived = ledger.send("compressed", Direction::Up, &message)?;
-        decoders.push(DecoderState::from_bytes(&autoencoder, &arrived.payload)?);
+    let mut federations = Vec::with_capacity(spec.codecs.len());
+    let mut ledger = Ledger::default();
+    for &codec in &spec.codecs {
+        // The first rounds of a federated pre-pass are those of the raw federation too.
+        let alike = codec.learns() || spec.prepass.kind == PrepassKind::Federated;
+        let start = if alike { &logged } else { &begun };
+        let played = federate(&mut shared, run, (start.begin(codec), &logged.snapshots), &autoencoder)?;
+        ledger.transfers.extend(played.ledger.transfers);
+        let Played { codec, rounds, fit, global, .. } = played;
+        federations.push(FederationOutcome { codec, rounds, fit, model: global });
     }
-    let encoder_parameters = autoencoder.parameters() - autoencoder.decoder_parameters();
-    let own = parameters.iter().map(|values| HalfParameters::Values(&values[..encoder_parameters]));
-    let own: Vec<_> = own.zip(&standards).collect();
-    let shipped: Vec<_> = decoders.iter().map(DecoderState::half).collect();
-    let mut encoder = Encoder::new(gpu, &autoencoder, &own, 1)?;
-    let mut decoder = DecoderBank::new(gpu, &autoencoder, &shipped, 1)?;
-    let wire = Wire {
-        run: "compressed",
-        kind: MessageKind::CodedUpdate,
-        encoder: &mut encoder,
-        decoder: &mut decoder,
+    let mean = match logged.snapshots.is_empty() {
+        true => None,
+        false => Some(weighted_mean(&logged.snapshots, &samples)),
     };
-    let rounds = spec.prepass.raw_rounds() + 1..=spec.rounds;
-    let stretch = Stretch { rounds, from: &global, snapshots: None };
-    let coded = run_rounds(&mut collaborators, spec, stretch, wire, &evaluator, &mut ledger, observer)?;
-    compressed.extend(coded.results);
-
-    let samples = collaborators.samples();
-    let means: Vec<_> = standards.iter().map(|s| s.means.as_slice()).collect();
-    let mean_of_snapshots = evaluator.evaluate(&[weighted_mean(&means, &samples)])?[0];
+    let nulls: Vec<_> = std::iter::once(&initial).chain(&mean).collect();
+    let nulls = shared.tests.all(&nulls)?;
     Ok(Outcome {
         spec: spec.clone(),
         classifier,
         autoencoder,
-        raw: raw.results,
-        compressed,
-        models: [raw.global, coded.global],
-        curves,
-        mean_of_snapshots,
-        snapshots: snapshots.iter().map(|s| s.len()).collect(),
+        federations,
+        initial: nulls[0],
+        mean_of_snapshots: nulls.get(1).copied(),
+        snapshots: logged.snapshots.iter().map(Snapshots::len).collect(),
         samples,
+        tests: deal.tests(),
         ledger,
-        wall: start.elapsed(),
+        wall: run.wall(),
     })
 }
 
+/// Plays all rounds of a federation, or those that are left of it.
+fn federate(
+    shared: &mut Shared<'_>,
+    run: &mut Run<'_>,
+    (begun, snapshots): (Played, &[Snapshots]),
+    autoencoder: &AutoencoderSpec,
+) -> Result<Played> {
+    let (spec, codec) = (shared.spec.clone(), begun.codec);
+    let mut played = Played::load(run, codec.run(), begun.global.len(), Vec::new())?.unwrap_or(begun);
+    let left = played.rounds.len() < spec.rounds as usize;
+    let wire = match left {
+        true => Some(wire(run, &spec, autoencoder, snapshots, &mut played)?),
+        false => None,
+    };
+    log_fit(run, &played.fit)?;
+    played.rounds.iter().try_for_each(|round| log_round(run, codec, round))?;
+    if let Some(mut wire) = wire {
+        let what = format!("{} rounds", codec.name());
+        let stretch =
+            Stretch { stage: codec.run(), what: &what, last: spec.rounds, snapshots: None, told: true };
+        play(shared, run, &mut played, &stretch, &mut wire)?;
+    }
+    Ok(played)
+}
+
 /// Everybody says how many images it has, since the average is weighted by that.
-fn join(collaborators: &Collaborators<'_>, run: &'static str, ledger: &mut Ledger) -> Result<()> {
-    for (collaborator, samples) in collaborators.samples().into_iter().enumerate() {
+fn join(samples: &[usize]) -> Result<Ledger> {
+    let mut ledger = Ledger::default();
+    for (collaborator, samples) in samples.iter().enumerate() {
         let mut payload = Vec::new();
-        push_number(&mut payload, samples as u32);
+        push_number(&mut payload, *samples as u32);
         let message =
             Message { kind: MessageKind::Join, round: 0, collaborator: collaborator as u32, payload };
-        ledger.send(run, Direction::Up, &message)?;
+        ledger.send(Codec::Raw, Direction::Up, &message)?;
+    }
+    Ok(ledger)
+}
+
+/// The model that everybody starts a pre-pass in isolation from crosses the wire too.
+fn send_initial(begun: &mut Played, collaborators: usize) -> Result<()> {
+    for collaborator in 0..collaborators as u32 {
+        let payload = floats_to_bytes(&begun.global);
+        let message = Message { kind: MessageKind::GlobalModel, round: 0, collaborator, payload };
+        begun.ledger.send(Codec::Raw, Direction::Down, &message)?;
     }
     Ok(())
 }
 
-fn weighted_mean(rows: &[&[f32]], weights: &[usize]) -> Vec<f32> {
-    let total: usize = weights.iter().sum();
-    let width = rows.first().map_or(0, |row| row.len());
-    (0..width)
-        .map(|i| {
-            let sum: f64 = rows.iter().zip(weights).map(|(row, &w)| f64::from(row[i]) * w as f64).sum();
-            (sum / total.max(1) as f64) as f32
-        })
-        .collect()
+/// The mean of everybody's snapshots, weighted as the aggregator weighs.
+fn weighted_mean(logs: &[Snapshots], samples: &[usize]) -> Vec<f32> {
+    let total: usize = samples.iter().sum();
+    let mut mean = vec![0f64; logs.first().map_or(0, Snapshots::width)];
+    for (log, &samples) in logs.iter().zip(samples) {
+        let weight = samples as f64 / (total.max(1) * log.len().max(1)) as f64;
+        for row in log.rows() {
+            mean.iter_mut().zip(row).for_each(|(sum, &value)| *sum += weight * f64::from(value));
+        }
+    }
+    mean.into_iter().map(|value| value as f32).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mean_weighs_images_and_not_snapshots() {
+        let log = |rows: &[[f32; 2]]| {
+            let mut log = Snapshots::new("m");
+            rows.iter().for_each(|row| log.push(row.to_vec(), 0, 0));
+            log
+        };
+        // Means 2, 4 with 30 images, and 6, 0 with 10 of them.
+        let logs = [log(&[[1.0, 4.0], [3.0, 4.0]]), log(&[[6.0, 0.0]])];
+        assert_eq!(weighted_mean(&logs, &[30, 10]), [3.0, 3.0]);
+    }
 }

@@ -1,8 +1,15 @@
 //! A simulation's spec: a TOML file, built in or the user's own, with any field set from outside.
 
+mod autoencoder;
+mod codec;
+mod prepass;
+
+pub use autoencoder::AutoencoderSettings;
+pub use codec::Codec;
+pub use prepass::{Prepass, PrepassKind};
+
 use crate::data::Partitioner;
 use crate::model::Optimizer;
-use crate::training::SnapshotEvery;
 use crate::{Error, Result, settings};
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +27,24 @@ pub struct SimulationSpec {
     pub name: String,
     /// The data set that is dealt out.
     pub data: String,
+    /// Only so many of the training images, of all collaborators together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<usize>,
+    /// Only so many of the test images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_images: Option<usize>,
+    /// Whether images are standardised per channel, by the training images' means and deviations.
+    #[serde(default)]
+    pub standardize: bool,
+    /// Whether training images are mirrored, each with a chance of one in two in every epoch.
+    #[serde(default)]
+    pub flip: bool,
+    /// By how many pixels training images are shifted at most, at random in every epoch.
+    #[serde(default)]
+    pub crop: usize,
+    /// The collaborators, from 0, that see their images without colours: the luma in all three channels.
+    #[serde(default)]
+    pub grayscale: Vec<usize>,
     /// The classifier.
     pub model: String,
     /// How many take part.
@@ -35,6 +60,13 @@ pub struct SimulationSpec {
     /// Seed of initial weights, partition and orders.
     #[serde(default)]
     pub seed: u32,
+    /// What is on the wire: a federation for each. All of them see the same images in the same order, and
+    /// those that learn from the pre-pass learn from the same one.
+    #[serde(default = "default_codecs")]
+    pub codecs: Vec<Codec>,
+    /// When collaborators' own models are tested.
+    #[serde(default)]
+    pub local_tests: LocalTests,
     /// How the training images are dealt out.
     #[serde(default)]
     pub partition: Partitioner,
@@ -47,85 +79,15 @@ pub struct SimulationSpec {
     pub autoencoder: AutoencoderSettings,
 }
 
-/// How weights are logged that the autoencoders learn from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Prepass {
-    /// Alone or together.
-    #[serde(default)]
-    pub kind: PrepassKind,
-    /// Epochs in isolation.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub epochs: Option<u64>,
-    /// Uncompressed rounds together.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rounds: Option<u32>,
-    /// "epoch", or a number of steps.
-    pub snapshot_every: SnapshotEvery,
-}
-
-/// Where the logged weights come from.
+/// When collaborators' own models are tested, each on images like its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum PrepassKind {
-    /// Every collaborator trains alone before the first round, as in the paper.
+pub enum LocalTests {
+    /// Before each average.
     #[default]
-    Isolated,
-    /// The first rounds are uncompressed, and weights are logged inside them.
-    Federated,
-}
-
-impl Prepass {
-    /// Rounds that are not compressed.
-    pub fn raw_rounds(&self) -> u32 {
-        match self.kind {
-            PrepassKind::Isolated => 0,
-            PrepassKind::Federated => self.rounds.unwrap_or(0),
-        }
-    }
-
-    /// Refuses what cannot be run in a federation of so many rounds.
-    fn check(&self, rounds: u32) -> Result<()> {
-        let (field, given) = match self.kind {
-            PrepassKind::Isolated => ("prepass.epochs", self.epochs),
-            PrepassKind::Federated => ("prepass.rounds", self.rounds.map(u64::from)),
-        };
-        match (self.kind, given) {
-            (_, None) => {
-                let mend = "say how many, 1 or more";
-                Err(Error::setting(field, "this kind of pre-pass needs them", mend))
-            }
-            (_, Some(0)) => Err(Error::setting(field, "0 does nothing", "use 1 or more")),
-            (PrepassKind::Federated, Some(raw)) if raw >= u64::from(rounds) => {
-                let problem = format!("{raw} uncompressed rounds of {rounds} leave none to compress");
-                Err(Error::setting(field, problem, "use fewer, or more rounds"))
-            }
-            (PrepassKind::Isolated, _) if self.rounds.is_some() => {
-                let mend = "leave it out, or set prepass.kind to federated";
-                Err(Error::setting("prepass.rounds", "a pre-pass in isolation has no rounds", mend))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// The collaborators' autoencoders.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AutoencoderSettings {
-    /// Its spec.
-    pub model: String,
-    /// Floats of the code, in place of the spec's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub latent: Option<usize>,
-    /// Times that every snapshot is seen.
-    pub epochs: usize,
-    /// Snapshots per step; all of them where it is left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub batch: Option<usize>,
-    /// How it is trained.
-    #[serde(default)]
-    pub optimizer: Optimizer,
+    Round,
+    /// After each local epoch, which shows what every average does to them.
+    Epoch,
 }
 
 fn one() -> u64 {
@@ -134,6 +96,10 @@ fn one() -> u64 {
 
 fn default_batch() -> usize {
     64
+}
+
+fn default_codecs() -> Vec<Codec> {
+    vec![Codec::Raw, Codec::Autoencoder]
 }
 
 impl SimulationSpec {
@@ -150,21 +116,44 @@ impl SimulationSpec {
         settings::to_toml(self)
     }
 
-    fn check(&self) -> Result<()> {
+    /// Checks what can be checked without looking at models and data.
+    pub fn check(&self) -> Result<()> {
         let zeros = [
             ("collaborators", self.collaborators == 0),
             ("rounds", self.rounds == 0),
             ("local_epochs", self.local_epochs == 0),
             ("batch", self.batch == 0),
-            ("autoencoder.epochs", self.autoencoder.epochs == 0),
-            ("autoencoder.batch", self.autoencoder.batch == Some(0)),
+            ("images", self.images == Some(0)),
+            ("test_images", self.test_images == Some(0)),
         ];
         if let Some((field, _)) = zeros.iter().find(|(_, is_zero)| *is_zero) {
             return Err(Error::setting(*field, "0 does nothing", "use 1 or more"));
         }
+        Codec::check(&self.codecs)?;
+        self.check_grayscale()?;
         self.prepass.check(self.rounds)?;
         self.optimizer.check("optimizer")?;
-        self.autoencoder.optimizer.check("autoencoder.optimizer")
+        self.autoencoder.check()
+    }
+
+    fn check_grayscale(&self) -> Result<()> {
+        for (place, &collaborator) in self.grayscale.iter().enumerate() {
+            if collaborator >= self.collaborators {
+                let problem = format!("there is no collaborator {collaborator}");
+                let mend = format!("use 0 to {}", self.collaborators.saturating_sub(1));
+                return Err(Error::setting("grayscale", problem, mend));
+            }
+            if self.grayscale[..place].contains(&collaborator) {
+                let problem = format!("collaborator {collaborator} is listed twice");
+                return Err(Error::setting("grayscale", problem, "list it once"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether any codec has to be learned from logged weights.
+    pub fn learns(&self) -> bool {
+        self.codecs.iter().any(|codec| codec.learns())
     }
 }
 
@@ -172,6 +161,7 @@ impl SimulationSpec {
 mod tests {
     use super::*;
     use crate::files;
+    use crate::training::SnapshotEvery;
     use std::path::Path;
 
     #[test]
@@ -190,6 +180,14 @@ mod tests {
             (["rounds=0"], ["rounds", "1 or more"]),
             (["rounds"], ["rounds", "key=value"]),
             (["rounds.deep=1"], ["rounds.deep", "table"]),
+            (["images=0"], ["images", "1 or more"]),
+            (["grayscale=[2]"], ["grayscale", "0 to 1"]),
+            (["grayscale=[1,1]"], ["grayscale", "twice"]),
+            (["codecs=[\"raw\",\"pcaa\"]"], ["pcaa", "pca"]),
+            (["codecs=[\"pca\"]"], ["codecs", "raw"]),
+            (["codecs=[\"raw\",\"pca\",\"pca\"]"], ["codecs", "twice"]),
+            (["local_tests=step"], ["local_tests", "epoch"]),
+            (["autoencoder.space=tiny"], ["autoencoder.space", "small"]),
         ] {
             let error = set(&pairs).unwrap_err();
             assert!(error.is_usage(), "{error}");

@@ -25,22 +25,6 @@ fn arguments(all: &[String]) -> Vec<&str> {
     all.iter().map(String::as_str).collect()
 }
 
-/// A value without what depends on the clock or on where it was written.
-fn timeless(mut value: Value) -> Value {
-    match &mut value {
-        Value::Object(fields) => {
-            fields.retain(|key, _| key != "seconds" && key != "reproduce");
-            fields.iter_mut().for_each(|(_, inner)| *inner = timeless(inner.take()));
-        }
-        Value::Array(items) => {
-            items.retain(|item| item.get(0).is_none_or(|name| name != "Wall time"));
-            items.iter_mut().for_each(|inner| *inner = timeless(inner.take()));
-        }
-        _ => {}
-    }
-    value
-}
-
 /// The report, the metrics, and other files by name.
 type Left = (Value, Vec<Value>, Vec<(String, Vec<u8>)>);
 

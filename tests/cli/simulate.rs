@@ -99,14 +99,15 @@ fn the_ledger_adds_up_to_the_summary_and_to_an_independent_count() {
 }
 
 #[test]
-fn the_report_is_one_file_with_three_plots() {
+fn the_report_is_one_file_with_four_plots() {
     let folder = demo();
     let page = std::fs::read_to_string(folder.join("report.html")).expect("a report");
     // Each is drawn twice, for wide and for narrow windows.
-    assert_eq!(page.matches("<figure>").count(), 3);
-    assert_eq!(page.matches("<svg").count(), 6);
+    assert_eq!(page.matches("<figure>").count(), 4);
+    assert_eq!(page.matches("<svg").count(), 8);
     for (plot, title) in [
         ("accuracy", "Accuracy of the global model"),
+        ("bytes", "Sent by the collaborators so far"),
         ("autoencoder-error", "Autoencoders: centred relative L2 error"),
         ("autoencoder-loss", "Autoencoders: training loss"),
     ] {
@@ -253,4 +254,130 @@ fn a_federated_prepass_sends_its_first_rounds_as_they_are_and_counts_them() {
     }
     let isolated = run_in(folder.path(), &["simulate", "demo", "--set", "prepass.rounds=2"]);
     assert!(isolated.code == 2 && isolated.stderr.contains("prepass.kind"), "{}", isolated.stderr);
+}
+
+#[test]
+fn principal_components_compress_a_federation_of_their_own() {
+    let folder = temporary();
+    let data = format!("data={}", fixtures().data().display());
+    let mut all = vec!["simulate", "demo", "--out", "run", "-q", "--set", &data];
+    all.extend(SMALL);
+    all.extend(["--set", "codecs=[\"raw\",\"pca\"]", "--set", "prepass.epochs=4"]);
+    let ran = succeed_in(folder.path(), &all);
+    assert!(ran.stdout.contains("PCA") && !ran.stdout.contains("autoencoder"), "{}", ran.stdout);
+    let out = folder.path().join("run");
+    let summary = summary(&out);
+    // Four snapshots differ in three directions, and three axes travel with the mean.
+    assert_eq!(summary["pca"]["floats"], 3);
+    assert_eq!(ledger_bytes(&out, &["pca", "coded_update"]), 2 * 2 * (4 * 3 + HEADER));
+    assert_eq!(ledger_bytes(&out, &["pca", "decoder"]), 2 * (4 * 4 * P + HEADER));
+    assert!(summary.get("compressed").is_none() && summary.get("savings_ratio").is_none(), "{summary}");
+    assert!(number(&summary["pca"], "savings_ratio") < 1.0, "{summary}");
+    // With every axis of as many snapshots as floats, less is lost than with nothing but the mean.
+    assert!(number(&summary["pca"], "final_accuracy") > 0.2, "{summary}");
+}
+
+#[test]
+fn raw_updates_alone_need_no_prepass() {
+    let folder = temporary();
+    let data = format!("data={}", fixtures().data().display());
+    let mut all = vec!["simulate", "demo", "--out", "run", "-q", "--set", &data];
+    all.extend(SMALL);
+    all.extend(["--set", "codecs=[\"raw\"]"]);
+    succeed_in(folder.path(), &all);
+    let text = std::fs::read_to_string(folder.path().join("run/ledger.csv")).expect("a ledger");
+    assert!(text.lines().skip(1).all(|line| line.starts_with("raw,")), "{text}");
+    assert!(!summary(&folder.path().join("run")).to_string().contains("mean_of_snapshots"));
+}
+
+#[test]
+fn autoencoders_in_the_small_space_ship_what_is_smaller() {
+    let folder = temporary();
+    let data = format!("data={}", fixtures().data().display());
+    for (out, latent, epochs, decoder) in [
+        // Two snapshots: one row, what the code takes of it, the mean, a scale; a byte of parts, one of rows.
+        ("factored", Z, 2, 2 + 4 * (P + (Z + 1) + P + 1) + HEADER),
+        // Of five snapshots four rows, and a matrix of one column is smaller.
+        ("dense", 1, 5, 4 * (P + P + P + 1) + HEADER),
+    ] {
+        let mut all: Vec<String> = ["simulate", "demo", "--out", out, "-q"].map(String::from).to_vec();
+        all.extend(SMALL.map(String::from));
+        for set in [
+            data.clone(),
+            "autoencoder.space=small".into(),
+            "autoencoder.optimizer.lr=0.03".into(),
+            "autoencoder.epochs=100".into(),
+            format!("autoencoder.latent={latent}"),
+            format!("prepass.epochs={epochs}"),
+        ] {
+            all.extend(["--set".into(), set]);
+        }
+        succeed_in(folder.path(), &all.iter().map(String::as_str).collect::<Vec<_>>());
+        let out = folder.path().join(out);
+        let summary = summary(&out);
+        assert_eq!(summary["compressed"]["decoder_bytes"], decoder);
+        assert_eq!(ledger_bytes(&out, &["compressed", "decoder"]), 2 * decoder);
+        assert_eq!(ledger_bytes(&out, &["coded_update"]), 2 * 2 * (4 * latent + HEADER));
+        for error in summary["autoencoder_relative_l2"].as_array().expect("errors") {
+            assert!(error.as_f64().expect("a number") < if latent > 1 { 0.1 } else { 0.9 }, "{summary}");
+        }
+    }
+}
+
+#[test]
+fn a_run_that_is_there_is_printed_again_and_not_made_again() {
+    let folder = temporary();
+    let data = format!("data={}", fixtures().data().display());
+    let mut all = vec!["simulate", "demo", "--out", "run", "-q", "--set", &data];
+    all.extend(SMALL);
+    let first = succeed_in(folder.path(), &all);
+    let written = || std::fs::metadata(folder.path().join("run/report.json")).and_then(|m| m.modified()).ok();
+    let before = written();
+    let again = succeed_in(folder.path(), &[&all[..], &["--resume"]].concat());
+    assert_eq!((first.stdout, before), (again.stdout, written()));
+    let json = succeed_in(folder.path(), &[&all[..], &["--resume", "--json"]].concat()).stdout;
+    assert_eq!(serde_json::from_str::<Value>(&json).expect("JSON"), summary(&folder.path().join("run")));
+    let other = run_in(folder.path(), &[&all[..], &["--resume", "--set", "seed=9"]].concat());
+    assert!(other.code == 2 && other.stderr.contains("other settings"), "{}", other.stderr);
+    // What was left in the middle is not overwritten.
+    std::fs::create_dir_all(folder.path().join("run/state")).expect("a folder");
+    let anew = run_in(folder.path(), &all);
+    assert!(anew.code == 2 && anew.stderr.contains("--resume"), "{}", anew.stderr);
+}
+
+#[test]
+fn what_is_done_to_images_is_done() {
+    // Each of these changes the training, and so the first round's loss.
+    let folder = temporary();
+    small_colour_models(folder.path());
+    let mut losses = Vec::new();
+    for (out, set) in [
+        ("plain", "seed=0"),
+        ("standardized", "standardize=true"),
+        ("flipped", "flip=true"),
+        ("cropped", "crop=4"),
+        ("fewer", "images=60"),
+        ("gray", "grayscale=[1]"),
+    ] {
+        let all = ["simulate", "colour.toml", "--out", out, "-q", "--set", "codecs=[\"raw\"]", "--set", set];
+        succeed_in(folder.path(), &all);
+        let lines = read_json_lines(&folder.path().join(out).join("metrics.jsonl"));
+        assert_eq!(lines[0]["grayscale_test_accuracy"].is_number(), out == "gray", "{}", lines[0]);
+        losses.push(number(&lines[0], "train_loss").to_bits());
+    }
+    let distinct: std::collections::HashSet<_> = losses.iter().collect();
+    assert_eq!(distinct.len(), losses.len(), "{losses:?}");
+    for (set, words) in [
+        ("crop=33", ["crop", "3x32x32"]),
+        ("grayscale=[2]", ["grayscale", "0 to 1"]),
+        ("test_images=0", ["test_images", "1 or more"]),
+        ("autoencoder.optimizer.kind=adamw", ["autoencoder.space", "span"]),
+    ] {
+        let space = "autoencoder.space=small";
+        let ran = run_in(folder.path(), &["simulate", "colour.toml", "--set", space, "--set", set]);
+        assert!(ran.code == 2 && ran.stderr.starts_with("error: "), "{}", ran.stderr);
+        words.iter().for_each(|word| assert!(ran.stderr.contains(word), "{word}: {}", ran.stderr));
+    }
+    let ran = run_in(folder.path(), &["simulate", "demo", "--set", "grayscale=[0]"]);
+    assert!(ran.code == 2 && ran.stderr.contains("grayscale: 1x28x28"), "{}", ran.stderr);
 }

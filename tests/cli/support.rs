@@ -153,6 +153,36 @@ pub fn write_tensors(path: &Path, tensors: &[(&str, &[usize], &[f32])], metadata
     std::fs::write(path, safetensors::serialize(views, Some(metadata)).expect("a file")).expect("written");
 }
 
+/// Writes a small classifier of colour images, an autoencoder of its 30,730 weights, and `colour.toml`: a
+/// federation of two that learn from few of the built-in images.
+pub fn small_colour_models(folder: &Path) {
+    let flat = "name = \"flat\"\nkind = \"classifier\"\ninput = [3, 32, 32]\n\n[[layers]]\nkind = \"flatten\"\n\n\
+                [[layers]]\nkind = \"dense\"\noutputs = 10\n";
+    let autoencoder = "name = \"ae-flat\"\nkind = \"autoencoder\"\nwidths = [30730, 16, 30730]\n";
+    let federation = "name = \"colour\"\ndata = \"cifar10-sample\"\nimages = 120\ntest_images = 60\nmodel = \"flat.toml\"\n\
+                      collaborators = 2\nrounds = 2\nbatch = 20\n\n[prepass]\nepochs = 4\nsnapshot_every = \"epoch\"\n\n\
+                      [autoencoder]\nmodel = \"ae-flat.toml\"\nepochs = 20\n";
+    for (name, text) in [("flat.toml", flat), ("ae-flat.toml", autoencoder), ("colour.toml", federation)] {
+        std::fs::write(folder.join(name), text).expect("a spec");
+    }
+}
+
+/// A value without what depends on the clock or on where it was written.
+pub fn timeless(mut value: Value) -> Value {
+    match &mut value {
+        Value::Object(fields) => {
+            fields.retain(|key, _| key != "seconds" && key != "reproduce");
+            fields.iter_mut().for_each(|(_, inner)| *inner = timeless(inner.take()));
+        }
+        Value::Array(items) => {
+            items.retain(|item| item.get(0).is_none_or(|name| name != "Wall time"));
+            items.iter_mut().for_each(|inner| *inner = timeless(inner.take()));
+        }
+        _ => {}
+    }
+    value
+}
+
 /// The objects of a file of JSON lines, or of a program's output.
 pub fn json_lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()

@@ -1,8 +1,12 @@
 //! Training in the span of the snapshots, against training at full width.
 
 use crate::support::{gpu, slices, small_gpu, values, wide};
-use fedfunnel::codec::autoencoder::small::{FactoredBank, FactoredDecoder, Precision, SmallTrainer};
-use fedfunnel::codec::autoencoder::{DecoderBank, DecoderState, Trainer, TrainerSettings};
+use fedfunnel::codec::autoencoder::small::{
+    FactoredBank, FactoredDecoder, FactoredEncoders, Precision, SmallTrainer,
+};
+use fedfunnel::codec::autoencoder::{
+    DecoderBank, DecoderState, Encoder, HalfParameters, Trainer, TrainerSettings,
+};
 use fedfunnel::gpu::Gpu;
 use fedfunnel::model::{Activation, AutoencoderSpec, Optimizer, OptimizerKind};
 use fedfunnel::reference::compare::{Tolerance, assert_close, compare};
@@ -204,6 +208,33 @@ fn a_factored_decoder_is_the_dense_one() {
                 assert!(compare(&what, &weights, &expected, Tolerance::Permissive).is_err(), "{what}");
             }
         }
+    }
+}
+
+#[test]
+fn factored_encoders_are_the_dense_ones() {
+    for gpu in [gpu(), small_gpu()] {
+        // One has fewer snapshots than the other, and so empty rows beside it.
+        let (spec, many) = trained(gpu, OptimizerKind::Adam, &snapshots(7));
+        let (_, few) = trained(gpu, OptimizerKind::Adam, &snapshots(4));
+        let weights = [snapshots(9).swap_remove(8), snapshots(8).swap_remove(7)];
+        let mut expected = Vec::new();
+        for (small, row) in [&many, &few].into_iter().zip(&weights) {
+            let flat = small.network().parameters.read(gpu).unwrap().swap_remove(0);
+            let standard = small.read_standard().unwrap();
+            let encoder = HalfParameters::Values(&flat[..spec.parameters() - spec.decoder_parameters()]);
+            let dense = Encoder::new(gpu, &spec, &[(encoder, &standard)], 1).unwrap();
+            expected.extend(wide(&dense.codes(&[row]).unwrap()));
+        }
+        let factors =
+            [&many, &few].map(|small| small.encoder_factors().unwrap().expect("no initial weights"));
+        let factored = FactoredEncoders::new(gpu, factors.to_vec()).unwrap();
+        let codes = factored.codes(&weights).unwrap();
+        assert_close("codes", &codes, &expected, Tolerance::Balanced);
+        let swapped = factored.codes(&[&weights[1], &weights[0]]).unwrap();
+        assert!(compare("swapped", &swapped, &expected, Tolerance::Permissive).is_err());
+        let (_, sgd) = trained(gpu, OptimizerKind::Sgd, &snapshots(4));
+        assert!(sgd.encoder_factors().unwrap().is_none());
     }
 }
 

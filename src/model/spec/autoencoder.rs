@@ -69,6 +69,22 @@ fn default_hidden_activation() -> Activation {
 }
 
 impl AutoencoderSpec {
+    /// Two linear layers, `inputs` to `latent` and back.
+    pub fn linear(name: &str, inputs: usize, latent: usize) -> Self {
+        Self {
+            name: name.into(),
+            widths: vec![inputs, latent, inputs],
+            latent_activation: Activation::Linear,
+            hidden_activation: Activation::Linear,
+            output_activation: Activation::Linear,
+            initializer: Initializer::default(),
+            scale_rates: false,
+            activations: Vec::new(),
+            rates: None,
+            conv: None,
+        }
+    }
+
     pub(super) fn check(&self) -> Result<()> {
         match (&self.conv, self.widths.is_empty()) {
             (Some(conv), true) => conv.check()?,

@@ -91,11 +91,21 @@ impl FactoredDecoder {
 
     /// Bytes of the payload of its message.
     pub fn payload_bytes(&self, precision: Precision) -> usize {
-        let mut head = Vec::new();
-        push_number(&mut head, self.count() as u32);
-        let seed = if self.seed.is_some() { 4 } else { 0 };
         let floats = self.coefficients.len() + self.standard.means.len() + 1;
-        1 + head.len() + seed + self.rows.len() * precision.bytes() + 4 * floats
+        payload_bytes(self.count(), self.standard.means.len(), floats, self.seed.is_some(), precision)
+    }
+
+    /// The same of a decoder that was learned from `snapshots` snapshots, known before there is one. `seeded`
+    /// is one of which initial weights are left, as after SGD.
+    pub fn payload_bytes_of(
+        spec: &AutoencoderSpec,
+        snapshots: usize,
+        seeded: bool,
+        precision: Precision,
+    ) -> usize {
+        let (rows, columns) = (snapshots.saturating_sub(1), spec.latent() + 1);
+        let coefficients = (rows + if seeded { columns } else { 0 }) * columns;
+        payload_bytes(rows, spec.inputs(), coefficients + spec.inputs() + 1, seeded, precision)
     }
 
     /// The payload of its message: a byte that says which parts there are, the number of rows, the seed, the
@@ -182,6 +192,13 @@ impl FactoredDecoder {
         let parameters = network.parameters.read(gpu)?.swap_remove(0);
         Ok(DecoderState { parameters, standard: self.standard.clone() })
     }
+}
+
+/// Bytes of `rows` rows of `width` values, of so many floats, and of what stands before them.
+fn payload_bytes(rows: usize, width: usize, floats: usize, seeded: bool, precision: Precision) -> usize {
+    let mut head = Vec::new();
+    push_number(&mut head, rows as u32);
+    1 + head.len() + if seeded { 4 } else { 0 } + rows * width * precision.bytes() + 4 * floats
 }
 
 /// The factored decoders that the aggregator was sent. It decodes without expanding any: a code gives what

@@ -13,14 +13,17 @@
 //! snapshots' span, from initial weights in that span. Neither is for networks with hidden layers or an
 //! output that is not linear: their gradients are no such combinations.
 //!
-//! What comes out of either is an autoencoder like any other, and a [`FactoredDecoder`].
+//! What comes out of either is an autoencoder like any other, and a [`FactoredDecoder`]; out of span-adam,
+//! [`EncoderFactors`] too.
 
 mod coordinates;
+mod encoder;
 mod factored;
 mod iterate;
 mod space;
 mod trainer;
 
+pub use encoder::{EncoderFactors, FactoredEncoders};
 pub use factored::{DecoderCost, FactoredBank, FactoredDecoder, Precision, decoder_costs};
 pub use space::{Space, refusal};
 pub use trainer::{SmallPoint, SmallTrainer};

@@ -1,6 +1,7 @@
 //! One autoencoder, trained in the span of its snapshots and expanded to full width at the end.
 
 use super::coordinates::{Coordinates, Start};
+use super::encoder::EncoderFactors;
 use super::factored::{FactoredDecoder, Precision};
 use super::iterate::{Iteration, Weights};
 use crate::codec::autoencoder::trainer::{Pass, check_room};
@@ -307,6 +308,22 @@ impl<'g> SmallTrainer<'g> {
         let places = [2, 3].map(|place| self.network.parameters.pieces(place));
         decoder.expand_into(self.gpu, &self.spec, places)?;
         self.measure()
+    }
+
+    /// The encoder as the snapshots and what it takes of them; `None` after SGD, which leaves something of its
+    /// initial weights.
+    pub fn encoder_factors(&self) -> Result<Option<EncoderFactors>> {
+        let combination = self.combination();
+        if combination.alpha.is_some() {
+            return Ok(None);
+        }
+        Ok(Some(EncoderFactors {
+            rows: self.train.data().values.read(self.gpu)?,
+            coefficients: combination.encoder,
+            bias: self.iteration.weights.encoder_bias.clone(),
+            activation: self.spec.latent_activation,
+            standard: self.read_standard()?,
+        }))
     }
 
     /// The decoder as a basis and what it takes of it.

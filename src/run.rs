@@ -5,7 +5,7 @@ use crate::gpu::Gpu;
 use crate::model::state::{StateFile, StateWriter, TensorShape};
 use crate::progress::Observer;
 use crate::report::tensorboard::Events;
-use crate::report::{self, JsonLines, Report};
+use crate::report::{self, JsonLines, Report, format};
 use crate::{Error, Result, files};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -31,8 +31,8 @@ pub struct Place<'a> {
     pub command: &'a str,
 }
 
-/// A run of an experiment. Its state is one file for each stage in `state/`, written whole: what a stage
-/// has to know to go on. A run that was left at any moment goes on from there to the same end.
+/// A run of an experiment or a simulation. Its state is one file for each stage in `state/`, written whole: what
+/// a stage has to know to go on. A run that was left at any moment goes on from there to the same end.
 pub struct Run<'a> {
     /// What it works with.
     pub place: Place<'a>,
@@ -134,6 +134,24 @@ impl<'a> Run<'a> {
     /// Time of the whole, earlier starts included.
     pub fn wall(&self) -> Duration {
         Duration::from_secs_f64(self.before) + self.start.elapsed()
+    }
+
+    /// Facts that every report has: who ran it, on what, for how long.
+    pub fn facts(&self, seed: Option<u32>) -> Vec<(String, String)> {
+        let mut facts = Vec::new();
+        let mut fact = |name: &str, value: String| facts.push((name.to_string(), value));
+        if let Some(seed) = seed {
+            fact("Seed", seed.to_string());
+        }
+        if let Some(gpu) = self.place.gpu {
+            let adapter = &gpu.adapter;
+            fact("Device", format!("{} ({}, {})", adapter.name, adapter.kind, adapter.backend));
+            fact("Driver", adapter.driver.clone());
+        }
+        fact("fedfunnel", env!("CARGO_PKG_VERSION").to_string());
+        fact("Wall time", format::duration(self.wall()));
+        fact("Method", "Chandar et al., arXiv 2108.05670".into());
+        facts
     }
 
     /// A file of the run.

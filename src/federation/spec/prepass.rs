@@ -1,0 +1,67 @@
+//! How weights are logged before anything is compressed.
+
+use crate::training::SnapshotEvery;
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// How weights are logged that the autoencoders learn from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Prepass {
+    /// Alone or together.
+    #[serde(default)]
+    pub kind: PrepassKind,
+    /// Epochs in isolation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<u64>,
+    /// Uncompressed rounds together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rounds: Option<u32>,
+    /// "epoch", or a number of steps.
+    pub snapshot_every: SnapshotEvery,
+}
+
+/// Where the logged weights come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PrepassKind {
+    /// Every collaborator trains alone before the first round, as in the paper.
+    #[default]
+    Isolated,
+    /// The first rounds are uncompressed, and weights are logged inside them.
+    Federated,
+}
+
+impl Prepass {
+    /// Rounds that are not compressed.
+    pub fn raw_rounds(&self) -> u32 {
+        match self.kind {
+            PrepassKind::Isolated => 0,
+            PrepassKind::Federated => self.rounds.unwrap_or(0),
+        }
+    }
+
+    /// Refuses what cannot be run in a federation of so many rounds.
+    pub(super) fn check(&self, rounds: u32) -> Result<()> {
+        let (field, given) = match self.kind {
+            PrepassKind::Isolated => ("prepass.epochs", self.epochs),
+            PrepassKind::Federated => ("prepass.rounds", self.rounds.map(u64::from)),
+        };
+        match (self.kind, given) {
+            (_, None) => {
+                let mend = "say how many, 1 or more";
+                Err(Error::setting(field, "this kind of pre-pass needs them", mend))
+            }
+            (_, Some(0)) => Err(Error::setting(field, "0 does nothing", "use 1 or more")),
+            (PrepassKind::Federated, Some(raw)) if raw >= u64::from(rounds) => {
+                let problem = format!("{raw} uncompressed rounds of {rounds} leave none to compress");
+                Err(Error::setting(field, problem, "use fewer, or more rounds"))
+            }
+            (PrepassKind::Isolated, _) if self.rounds.is_some() => {
+                let mend = "leave it out, or set prepass.kind to federated";
+                Err(Error::setting("prepass.rounds", "a pre-pass in isolation has no rounds", mend))
+            }
+            _ => Ok(()),
+        }
+    }
+}

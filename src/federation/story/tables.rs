@@ -1,0 +1,115 @@
+//! The numbers behind the answer.
+
+use super::super::deal::Tested;
+use super::super::ledger::Direction;
+use super::super::simulation::Outcome;
+use super::super::spec::Codec;
+use super::super::summary::RunSummary;
+use crate::report::{Table, format};
+
+/// The table of results.
+pub const RESULTS: &str = "results";
+/// The table of what has to be beaten.
+pub const NULLS: &str = "nulls";
+
+/// A column for each federation.
+fn by_codec(id: &str, title: &str, first: &str, outcome: &Outcome) -> Table {
+    let codecs = outcome.federations.iter().map(|federation| federation.codec.name());
+    Table::new(id, title, &std::iter::once(first).chain(codecs).collect::<Vec<_>>())
+}
+
+/// What each federation came to, and what it cost.
+pub fn results(outcome: &Outcome) -> Table {
+    let mut table = by_codec(RESULTS, "What the federations came to", "", outcome);
+    let all: Vec<_> = outcome.federations.iter().map(|f| RunSummary::of(outcome, f)).collect();
+    let mut row = |label: &str, cell: &dyn Fn(&RunSummary) -> String| {
+        table.push(std::iter::once(label.to_string()).chain(all.iter().map(cell)));
+    };
+    row("accuracy", &|run| format::percent(run.final_accuracy));
+    if !outcome.spec.grayscale.is_empty() {
+        row("accuracy, grayscale", &|run| run.final_grayscale_accuracy.map_or("-".into(), format::percent));
+    }
+    row("test loss", &|run| format!("{:.4}", run.final_loss));
+    row("floats per update", &|run| format::count(run.floats as u64));
+    row("bytes per update", &|run| format::count(run.update_bytes));
+    row("ratio per message", &|run| format::ratio(run.ratio_per_message));
+    row("bytes of a decoder, sent once", &|run| format::count(run.decoder_bytes));
+    row("bytes from collaborators", &|run| format::count(run.bytes_up));
+    row("savings ratio, decoders counted", &|run| format!("{:.3}", run.savings_ratio));
+    row("savings ratio, both directions", &|run| format!("{:.3}", run.savings_ratio_both_ways));
+    row("break-even, rounds", &|run| {
+        run.break_even_rounds.map_or("-".into(), |rounds| format::number(rounds, 4))
+    });
+    table
+}
+
+/// What a global model comes to with no compressed rounds.
+pub fn nulls(outcome: &Outcome) -> Table {
+    let gray = outcome.initial.gray.is_some();
+    let columns = match gray {
+        false => vec!["", "accuracy", "test loss"],
+        true => vec!["", "accuracy", "accuracy, grayscale", "test loss", "test loss, grayscale"],
+    };
+    let mut table = Table::new(NULLS, "What has to be beaten, with no compressed rounds", &columns);
+    let mut row = |label: &str, tested: &Tested| {
+        let gray = tested.gray;
+        let mut cells = vec![label.to_string(), format::percent(tested.plain.accuracy)];
+        cells.extend(gray.map(|gray| format::percent(gray.accuracy)));
+        cells.push(format!("{:.4}", tested.plain.loss));
+        cells.extend(gray.map(|gray| format!("{:.4}", gray.loss)));
+        table.push(cells);
+    };
+    if let Some(mean) = &outcome.mean_of_snapshots {
+        row("mean of the snapshots", mean);
+    }
+    row("initial global model", &outcome.initial);
+    table
+}
+
+/// Every kind of message.
+pub fn bytes(outcome: &Outcome) -> Table {
+    let mut table = by_codec("bytes", "Bytes on the wire", "Messages", outcome);
+    let codecs: Vec<Codec> = outcome.federations.iter().map(|federation| federation.codec).collect();
+    let mut row = |label: &str, bytes: &dyn Fn(Codec) -> u64| {
+        let cells = codecs.iter().map(|&codec| format::count(bytes(codec)));
+        table.push(std::iter::once(label.to_string()).chain(cells));
+    };
+    let ledger = &outcome.ledger;
+    let kind = |run: Codec, name: &str| ledger.bytes(|t| t.run == run && t.kind.name() == name);
+    let way = |run: Codec, direction| ledger.bytes(|t| t.run == run && t.direction == direction);
+    row("Raw updates", &|run| kind(run, "raw_update"));
+    row("Coded updates", &|run| kind(run, "coded_update"));
+    row("Decoders, once", &|run| kind(run, "decoder"));
+    row("Joining", &|run| kind(run, "join"));
+    row("All from the collaborators", &|run| way(run, Direction::Up));
+    row("Global models to the collaborators", &|run| way(run, Direction::Down));
+    row("Both directions", &|run| way(run, Direction::Up) + way(run, Direction::Down));
+    table.caption = "In bytes, over all rounds and collaborators.".into();
+    table
+}
+
+/// Round by round.
+pub fn rounds(outcome: &Outcome) -> Table {
+    let gray = outcome.initial.gray.is_some();
+    let mut columns = vec!["Round".to_string()];
+    for federation in &outcome.federations {
+        let name = federation.codec.name();
+        columns.push(format!("{name}: accuracy"));
+        columns.extend(gray.then(|| format!("{name}: grayscale")));
+        columns.push(format!("{name}: loss"));
+        columns.push(format!("{name}: bytes up"));
+    }
+    let columns: Vec<_> = columns.iter().map(String::as_str).collect();
+    let mut table = Table::new("rounds", "Round by round", &columns);
+    for place in 0..outcome.spec.rounds as usize {
+        let mut cells = vec![(place + 1).to_string()];
+        for round in outcome.federations.iter().filter_map(|federation| federation.rounds.get(place)) {
+            cells.push(format::percent(round.test_accuracy));
+            cells.extend(round.grayscale_test_accuracy.map(format::percent));
+            cells.push(format!("{:.4}", round.test_loss));
+            cells.push(format::count(round.bytes_up));
+        }
+        table.push(cells);
+    }
+    table
+}
