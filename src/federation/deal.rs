@@ -94,11 +94,6 @@ pub struct Tested {
 }
 
 impl Tested {
-    /// On images like a collaborator's own.
-    pub fn like(&self, grayscale: bool) -> Tally {
-        self.gray.filter(|_| grayscale).unwrap_or(self.plain)
-    }
-
     /// Accuracy over all kinds of images.
     pub fn accuracy(&self) -> f64 {
         self.gray.map_or(self.plain.accuracy, |gray| (self.plain.accuracy + gray.accuracy) / 2.0)

@@ -102,10 +102,10 @@ fn check_curves(out: &Path) {
             let name = plot(&format!("local-loss-{run}"))["series"][collaborator]["name"].clone();
             let colours = if collaborator == 0 { "colour" } else { "grayscale" };
             assert_eq!(name, format!("collaborator {collaborator}, {colours}"));
-            // The start, and in each round its epochs and the average.
+            // In each round its epochs and the average.
             let points = points(&format!("local-loss-{run}"), collaborator);
-            assert_eq!(points.len(), 1 + ROUNDS * (EPOCHS + 1));
-            for (round, part) in rounds.iter().zip(points[1..].chunks(EPOCHS + 1)) {
+            assert_eq!(points.len(), ROUNDS * (EPOCHS + 1));
+            for (round, part) in rounds.iter().zip(points.chunks(EPOCHS + 1)) {
                 let own: Vec<_> = round["local_epochs"].as_array().expect("epochs").iter().collect();
                 let own: Vec<_> =
                     own.into_iter().filter(|epoch| epoch["collaborator"] == collaborator).collect();

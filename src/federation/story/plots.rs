@@ -35,11 +35,10 @@ pub fn plots(outcome: &Outcome, subject: &FederationOutcome) -> Vec<Plot> {
 fn sawtooth(
     federation: &FederationOutcome,
     collaborator: usize,
-    start: f64,
     local: impl Fn(&LocalEpoch) -> Option<f64>,
     global: impl Fn(&RoundResult) -> f64,
 ) -> Vec<(f64, f64)> {
-    let mut points = vec![(0.0, start)];
+    let mut points = Vec::new();
     for round in &federation.rounds {
         let own = round.local_epochs.iter().filter(|epoch| epoch.collaborator as usize == collaborator);
         let own: Vec<_> = own.filter_map(|epoch| Some((epoch.epoch as f64, local(epoch)?))).collect();
@@ -70,8 +69,7 @@ fn loss_of_each(outcome: &Outcome, federation: &FederationOutcome) -> Plot {
     let words = ["local-loss", "Loss of each collaborator", "Test loss"];
     let plot = each(outcome, words, federation, |collaborator, grayscale| {
         let global = |round: &RoundResult| round.like(grayscale).0;
-        let start = outcome.initial.like(grayscale).loss;
-        sawtooth(federation, collaborator, start, |epoch| epoch.test_loss, global)
+        sawtooth(federation, collaborator, |epoch| epoch.test_loss, global)
     });
     plot.with_caption(caption(outcome))
 }
@@ -81,8 +79,7 @@ fn accuracy_of_each(outcome: &Outcome, federation: &FederationOutcome) -> Plot {
     let plot = each(outcome, words, federation, |collaborator, grayscale| {
         let global = |round: &RoundResult| 100.0 * round.like(grayscale).1;
         let local = |epoch: &LocalEpoch| Some(100.0 * epoch.test_accuracy?);
-        let start = 100.0 * outcome.initial.like(grayscale).accuracy;
-        sawtooth(federation, collaborator, start, local, global)
+        sawtooth(federation, collaborator, local, global)
     });
     plot.with_caption(caption(outcome))
 }
@@ -168,7 +165,6 @@ fn bytes(outcome: &Outcome) -> Plot {
         });
         plot.series.push(Series::new(federation.codec.name(), Style::Solid, points.collect()));
     }
-    plot.y_log = true;
     plot.with_caption(
         "Decoders included. Where a line crosses that of the raw updates, compression has paid.",
     )
