@@ -56,16 +56,14 @@ pub fn run(common: &Common, args: &BenchArgs) -> anyhow::Result<()> {
     for work in &works {
         measured.extend(time(&gpu, work, &mut bars)?);
     }
-    let peaks = peaks(&gpu, &measured, &mut bars)?;
-    let table = text_table(&table(&gpu, &measured, peaks));
-    match to_stdout {
-        true => {
-            print_json(&measured)?;
-            if !common.quiet {
-                whisper(&table);
-            }
-        }
-        false => say(&table)?,
+    if to_stdout {
+        print_json(&measured)?;
+    }
+    // Where nobody sees the table, the peaks that it needs are not measured either.
+    if !to_stdout || !common.quiet {
+        let peaks = peaks(&gpu, &measured, &mut bars)?;
+        let table = text_table(&table(&gpu, &measured, peaks));
+        if to_stdout { whisper(&table) } else { say(&table)? }
     }
     if let Some(path) = file {
         files::write_atomic(path, &serde_json::to_vec_pretty(&measured)?)?;

@@ -1,7 +1,6 @@
 //! Max and average pooling.
 
 use super::Activation;
-use super::conv::ROUNDS;
 use crate::Result;
 use crate::gpu::{Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
 
@@ -72,17 +71,9 @@ impl Pool {
         }
     }
 
-    /// Planes that one dispatch's lanes count off, each lane taking every so many: on a processor few, since each
-    /// lane first finds its place by dividing, which there takes longer than a window. But never so few that a
-    /// lane's loops take more rounds than they may.
+    /// Planes that one dispatch's lanes count off, each lane taking every so many.
     fn grid(&self, gpu: &Gpu, pixels: usize, planes: usize) -> Grid {
-        let enough = if gpu.adapter.is_cpu() { 64 } else { 65_535 };
-        // On the way back a pixel is in up to `reach` by `reach` windows, each of which is looked through.
-        let (window, reach) = (self.window, self.window.div_ceil(self.stride));
-        let plane = reach * (reach * (window * (window + 1) + 1) + 1) + 1;
-        let rounds = planes.saturating_mul(plane).div_ceil(ROUNDS);
-        let most = planes.min(gpu.max_workgroups() as usize);
-        Grid(pixels as u32, enough.max(rounds).min(most) as u32, 1)
+        Grid(pixels as u32, (planes as u32).min(gpu.max_workgroups()), 1)
     }
 
     /// `output [R, B, C, OH, OW]` of `input [R, B, C, H, W]`
