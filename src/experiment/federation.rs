@@ -83,7 +83,7 @@ impl FederationExperiment {
                 let own = coded.rounds.iter().flat_map(|round| &round.local_epochs);
                 let mut own = own.filter(|epoch| epoch.collaborator as usize == collaborator);
                 let first = own.next().map_or(f64::NAN, |epoch| epoch.train_loss);
-                let last = own.last().map_or(first, |epoch| epoch.train_loss);
+                let last = own.next_back().map_or(first, |epoch| epoch.train_loss);
                 format!("{} to {}", format::number(first, 3), format::number(last, 3))
             })
             .collect();
