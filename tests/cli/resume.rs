@@ -155,7 +155,7 @@ fn a_federated_prepass_and_many_groups_are_gone_on_with_too() {
         let set = [
             "collaborators=3",
             "rounds=5",
-            "prepass={kind=\"federated\",rounds=3,snapshot_every=3}",
+            "prepass={kind=\"federated\",rounds=3,snapshot_every=1}",
             "autoencoder.space=small",
         ];
         simulation(out, &set)
