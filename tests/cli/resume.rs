@@ -155,14 +155,10 @@ fn a_federated_prepass_and_many_groups_are_gone_on_with_too() {
         let set = [
             "collaborators=3",
             "rounds=5",
-            "prepass={kind=\"federated\",rounds=3,snapshot_every=3}",
+            "prepass={kind=\"federated\",rounds=3,snapshot_every=1}",
             "autoencoder.space=small",
         ];
-        let mut all = ["simulate", "colour.toml", "-q", "--max-binding-bytes", "65536", "--out", out]
-            .map(String::from)
-            .to_vec();
-        all.extend(set.into_iter().flat_map(|pair| ["--set".to_string(), pair.into()]));
-        all
+        simulation(out, &set)
     };
     check_interrupted(all, &["ledger.csv", "summary.json"]);
 }
