@@ -219,8 +219,10 @@ fn every_file_is_valid_and_is_emitted_for_every_back_end() {
 #[test]
 fn every_variant_is_valid_and_is_emitted_for_every_back_end() {
     let carry = variants::all_carry().map(|variant| variant.kernel);
+    let residual = variants::all_residual().map(|variant| variant.kernel);
     let gram = gram::LANES.map(|lanes| Kernel::new("gram", "gram_expand").tiled(lanes));
-    for kernel in variants::ALL.iter().map(|variant| variant.kernel).chain(carry).chain(gram) {
+    for kernel in variants::ALL.iter().map(|variant| variant.kernel).chain(carry).chain(residual).chain(gram)
+    {
         let name = format!("shaders/{}.wgsl {:?}", kernel.shader, kernel.tiles);
         let source = kernel.source().unwrap();
         for (tile, value) in kernel.tiles {

@@ -235,7 +235,43 @@ impl CarryVariant {
     }
 }
 
-/// The last layer with its loss, where there is a kernel for that.
-pub fn residual(gpu: &Gpu, by_four: bool) -> Option<Kernel> {
-    (by_four && share(gpu)).then_some(Kernel::new("dense_lanes", "dense_lanes_residual"))
+/// A kernel for the last layer with its loss.
+#[derive(Clone, Copy, Debug)]
+pub struct ResidualVariant {
+    /// The kernel.
+    pub kernel: Kernel,
+    /// Samples for which it loads the matrix once.
+    pub tile_batch: usize,
+}
+
+macro_rules! residual_lanes {
+    ($groups:literal) => {
+        ResidualVariant {
+            kernel: Kernel::new("dense_lanes", "dense_lanes_residual").tiled(&[("TILE_GROUPS", $groups)]),
+            tile_batch: 8 * $groups,
+        }
+    };
+}
+
+/// For tiles of up to 8, 16, ... samples.
+const LANES_RESIDUAL: [ResidualVariant; 6] = [
+    residual_lanes!(1),
+    residual_lanes!(2),
+    residual_lanes!(3),
+    residual_lanes!(4),
+    residual_lanes!(5),
+    residual_lanes!(6),
+];
+
+/// The last layer with its loss, where there is a kernel for that: as few tiles of samples as can be, and no
+/// larger ones than those take.
+pub fn residual(gpu: &Gpu, by_four: bool, batch: usize) -> Option<ResidualVariant> {
+    let groups = batch.div_ceil(8);
+    let tiles = groups.div_ceil(LANES_RESIDUAL.len());
+    (by_four && share(gpu)).then(|| LANES_RESIDUAL[groups.div_ceil(tiles) - 1])
+}
+
+/// Every kernel of the last layer with its loss, for the tests and benches.
+pub fn all_residual() -> impl Iterator<Item = ResidualVariant> {
+    LANES_RESIDUAL.into_iter()
 }
