@@ -2,7 +2,7 @@
 
 use super::{Trainer, TrainerSettings, small};
 use crate::gpu::{Capacity, Gpu, MemoryUse};
-use crate::model::{AutoencoderSpec, Optimizer, OptimizerKind};
+use crate::model::{AutoencoderSpec, Moments, Optimizer, OptimizerKind};
 use crate::report::format;
 use crate::{Error, Result};
 use serde::Serialize;
@@ -124,6 +124,11 @@ fn fitting(gpu: &Gpu, training: &Training<'_>, most: Option<u64>) -> Vec<String>
     let mut found = Vec::new();
     if adaptive && fits(&sgd) {
         found.push("--optimizer sgd (one moment less)".to_string());
+    }
+    let optimizer = Optimizer { moments: Moments::Bf16, ..settings.optimizer };
+    let half = Training { settings: TrainerSettings { optimizer, ..settings }, ..*training };
+    if settings.optimizer.moments == Moments::F32 && fits(&half) {
+        found.push("--moments bf16 (two bytes each)".to_string());
     }
     let snapshots = training.train.iter().map(Vec::len).max().unwrap_or(1);
     let halves =

@@ -29,8 +29,8 @@ impl Dense {
         arenas: &[Arena],
         batch: usize,
     ) -> Option<variants::ResidualVariant> {
-        let by_four = self.shards.iter().all(|shard| self.by_four(shard, &arenas[shard.arena]));
-        variants::residual(gpu, by_four, batch).filter(|_| self.rows_are == RowsAre::Outputs)
+        let variant = variants::residual(gpu, self.takes_fours(arenas), batch);
+        variant.filter(|_| self.rows_are == RowsAre::Outputs)
     }
 
     /// Mean squared error of this layer's outputs against `targets`: its gradient before the activation goes
