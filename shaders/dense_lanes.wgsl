@@ -5,6 +5,10 @@
 // and lies in one subgroup. Lanes beyond the end of their axis go along, since the others need what they load;
 // they write nothing. K, offsets and strides are multiples of four.
 
+// Residual: groups of eight samples, which the host replaces to make variants, and rows of a lane.
+const TILE_GROUPS: u32 = 1u;
+const TILE_ROWS: u32 = 2u;
+
 // What is done to a finished sum.
 const EPILOGUE_NONE: u32 = 0u;
 const EPILOGUE_FORWARD: u32 = 1u;  // add the bias, apply the activation
@@ -73,20 +77,17 @@ var<immediate> product: Product;
 @group(0) @binding(2) var<storage, read> gate: array<f32>;
 @group(0) @binding(3) var<storage, read_write> sums: array<f32>;
 
-// The output from a finished sum; `unit` is the row or column that its bias belongs to.
-fn output4(sum: f32, unit: u32, replica: u32) -> f32 {
-    var y = sum;
-    if product.bias != BIAS_NONE {
-        let element = product.bias_offset + replica * product.replica_stride + unit;
-        y += weights4[element / 4u][element % 4u];
-    }
-    return activate(y, product.activation);
+// The bias of a row or column.
+fn output_bias(unit: u32, replica: u32) -> f32 {
+    if product.bias == BIAS_NONE { return 0.0; }
+    let element = product.bias_offset + replica * product.replica_stride + unit;
+    return weights4[element / 4u][element % 4u];
 }
 
 // `at` is the place of the sum in its own tensor.
 fn finish4(sum: f32, at: u32, unit: u32, replica: u32) -> f32 {
     if product.epilogue == EPILOGUE_FORWARD {
-        return output4(sum, unit, replica);
+        return activate(sum + output_bias(unit, replica), product.activation);
     }
     if product.epilogue == EPILOGUE_BACKWARD {
         return sum * derivative(gate[at], product.activation);
@@ -251,23 +252,44 @@ const TALLY_ROWS: u32 = 256u;
 // [R, B, chunks of TALLY_ROWS]: sums over steps of the squared errors.
 @group(0) @binding(6) var<storage, read_write> error_tallies: array<f32>;
 
-// From a finished sum to the gradient before the activation, which goes to `sums`; gives the squared error.
-fn store_residual(sum: f32, row: u32, end: u32, sample: u32, replica: u32) -> f32 {
-    if row >= end || sample >= product.batch { return 0.0; }
-    let line = replica * product.batch + sample;
-    let at = line * product.row_side_width + row;
-    if batch_labels[line] == NOTHING {
-        sums[at] = 0.0;
-        return 0.0;
-    }
-    let y = output4(sum, row - product.row_side_first, replica);
-    let error = y - targets[at];
+// A row's outputs for eight samples each, of TILE_GROUPS groups of samples.
+alias Groups = array<Eight, TILE_GROUPS>;
+
+// What the errors of eight samples weigh in the gradient; 0 for an empty place.
+fn error_weights(group: u32, lane: u32, replica: u32) -> Eight {
+    let sample = group * 8u + lane;
+    let line = replica * product.batch + min(sample, product.batch - 1u);
     let weight = 2.0 * schedule[replica * product.steps + product.step].x / f32(product.whole_width);
-    sums[at] = weight * error * derivative(y, product.activation);
-    return error * error;
+    let own = select(weight, 0.0, sample >= product.batch || batch_labels[line] == NOTHING);
+    return Eight(
+        subgroupBroadcast(own, 0u), subgroupBroadcast(own, 1u), subgroupBroadcast(own, 2u),
+        subgroupBroadcast(own, 3u), subgroupBroadcast(own, 4u), subgroupBroadcast(own, 5u),
+        subgroupBroadcast(own, 6u), subgroupBroadcast(own, 7u),
+    );
 }
 
-// Lanes run over pairs of rows, eight samples are broadcast; a workgroup goes over the rows of one tally.
+// From finished sums of one row with eight samples to the gradients before the activation, which go to `sums`;
+// gives the squared errors.
+fn store_residuals(row: u32, group: u32, replica: u32, products: Eight, weights: Eight) -> Eight {
+    var ys = products;
+    var own = weights;
+    var squares: Eight;
+    let bias = output_bias(row - product.row_side_first, replica);
+    for (var j = 0u; j < 8u; j++) {
+        let sample = group * 8u + j;
+        if sample < product.batch {
+            let at = (replica * product.batch + sample) * product.row_side_width + row;
+            let y = activate(ys[j] + bias, product.activation);
+            let error = select(y - targets[at], 0.0, own[j] == 0.0);
+            sums[at] = own[j] * error * derivative(y, product.activation);
+            squares[j] = error * error;
+        }
+    }
+    return squares;
+}
+
+// Lanes run over TILE_ROWS rows each, TILE_GROUPS groups of eight samples are broadcast; a workgroup goes over the
+// rows of one tally. Faster: a matrix is loaded once for all groups of a tile.
 @compute @workgroup_size(8, 1, 1)
 fn dense_lanes_residual(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -275,33 +297,53 @@ fn dense_lanes_residual(
 ) {
     let replica = group.z;
     let chunk = product.first_chunk + group.x;
-    let first_sample = group.y * 8u;
+    let first_group = group.y * TILE_GROUPS;
     let first_row = max(chunk * TALLY_ROWS, product.row_side_first);
     let end = min((chunk + 1u) * TALLY_ROWS, product.row_side_first + product.rows);
-    let other_at = sample_at(first_sample + lane, replica);
-    var squares: Eight;
-    for (var tile = first_row; tile < end; tile += 16u) {
-        let row = tile + lane;
-        let upper_at = row_at(row - product.row_side_first, replica);
-        let lower_at = row_at(row + 8u - product.row_side_first, replica);
-        var upper: Eight;
-        var lower: Eight;
+    var other_at: array<u32, TILE_GROUPS>;
+    var weights: Groups;
+    for (var g = 0u; g < TILE_GROUPS; g++) {
+        other_at[g] = sample_at((first_group + g) * 8u + lane, replica);
+        weights[g] = error_weights(first_group + g, lane, replica);
+    }
+    var squares: Groups;
+    for (var tile = first_row; tile < end; tile += 8u * TILE_ROWS) {
+        var row_first: array<u32, TILE_ROWS>;
+        for (var i = 0u; i < TILE_ROWS; i++) {
+            row_first[i] = row_at(tile + i * 8u + lane - product.row_side_first, replica);
+        }
+        var products: array<Groups, TILE_ROWS>;
         for (var k = 0u; k < product.columns / 4u; k++) {
-            let other = column_side4[other_at + k];
-            add_dot(&upper, weights4[upper_at + k], other);
-            add_dot(&lower, weights4[lower_at + k], other);
+            var own: array<vec4<f32>, TILE_ROWS>;
+            for (var i = 0u; i < TILE_ROWS; i++) { own[i] = weights4[row_first[i] + k]; }
+            for (var g = 0u; g < TILE_GROUPS; g++) {
+                let other = column_side4[other_at[g] + k];
+                for (var i = 0u; i < TILE_ROWS; i++) {
+                    var sum = products[i][g];
+                    add_dot(&sum, own[i], other);
+                    products[i][g] = sum;
+                }
+            }
         }
+        for (var i = 0u; i < TILE_ROWS; i++) {
+            let row = tile + i * 8u + lane;
+            if row < end {
+                for (var g = 0u; g < TILE_GROUPS; g++) {
+                    let more = store_residuals(row, first_group + g, replica, products[i][g], weights[g]);
+                    for (var j = 0u; j < 8u; j++) { squares[g][j] += more[j]; }
+                }
+            }
+        }
+    }
+    for (var g = 0u; g < TILE_GROUPS; g++) {
+        var mine = 0.0;
         for (var j = 0u; j < 8u; j++) {
-            squares[j] += store_residual(upper[j], row, end, first_sample + j, replica)
-                + store_residual(lower[j], row + 8u, end, first_sample + j, replica);
+            let total = subgroupAdd(squares[g][j]);
+            mine = select(mine, total, lane == j);
         }
-    }
-    var mine = 0.0;
-    for (var j = 0u; j < 8u; j++) {
-        let total = subgroupAdd(squares[j]);
-        mine = select(mine, total, lane == j);
-    }
-    if first_sample + lane < product.batch {
-        error_tallies[(replica * product.batch + first_sample + lane) * product.chunks + chunk] += mine;
+        let sample = (first_group + g) * 8u + lane;
+        if sample < product.batch {
+            error_tallies[(replica * product.batch + sample) * product.chunks + chunk] += mine;
+        }
     }
 }

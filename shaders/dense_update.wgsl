@@ -56,9 +56,27 @@ var<immediate> update: Update;
 @group(0) @binding(3) var<storage, read_write> parameters: array<f32>;
 @group(0) @binding(3) var<storage, read_write> parameters4: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> first_moments: array<f32>;
-@group(0) @binding(4) var<storage, read_write> first_moments4: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> second_moments: array<f32>;
+
+// Moments of Adam, or the momentum of SGD. What stands between these two lines is f32; moments_bf16.wgsl has the
+// same in half the memory, and needs the new weights beside the moments.
+// [moments
+@group(0) @binding(4) var<storage, read_write> first_moments4: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> second_moments4: array<vec4<f32>>;
+
+fn first_four(place: u32) -> vec4<f32> { return first_moments4[place]; }
+fn second_four(place: u32) -> vec4<f32> { return second_moments4[place]; }
+fn put_first_four(place: u32, moments: vec4<f32>, weights: vec4<f32>) { first_moments4[place] = moments; }
+fn put_second_four(place: u32, moments: vec4<f32>, weights: vec4<f32>) { second_moments4[place] = moments; }
+fn first_one(element: u32) -> f32 { return first_moments4[element / 4u][element % 4u]; }
+fn second_one(element: u32) -> f32 { return second_moments4[element / 4u][element % 4u]; }
+fn put_first_one(element: u32, moment: f32, weight: f32) {
+    first_moments4[element / 4u][element % 4u] = moment;
+}
+fn put_second_one(element: u32, moment: f32, weight: f32) {
+    second_moments4[element / 4u][element % 4u] = moment;
+}
+// moments]
 
 struct Stepped {
     w: vec4<f32>,
@@ -157,39 +175,35 @@ fn dense_update_sgd_naive(@builtin(global_invocation_id) id: vec3<u32>) {
 
 // Four weights and their moments; `w` is what lies at that place. Gives the new weights.
 fn adam_four(place: u32, w: vec4<f32>, gradient: vec4<f32>, now: vec4<f32>) -> vec4<f32> {
-    let next = adam(w, first_moments4[place], second_moments4[place], gradient, now);
+    let next = adam(w, first_four(place), second_four(place), gradient, now);
     parameters4[place] = next.w;
-    first_moments4[place] = next.m;
-    second_moments4[place] = next.v;
+    put_first_four(place, next.m, next.w);
+    put_second_four(place, next.v, next.w);
     return next.w;
 }
 
 fn sgd_four(place: u32, w: vec4<f32>, gradient: vec4<f32>, now: vec4<f32>) -> vec4<f32> {
-    let next = sgd(w, first_moments4[place], gradient, now);
+    let next = sgd(w, first_four(place), gradient, now);
     parameters4[place] = next.w;
-    first_moments4[place] = next.m;
+    put_first_four(place, next.m, next.w);
     return next.w;
 }
 
-// One element of buffers that are seen as vec4: a bias can begin anywhere.
+// One element of buffers that are seen as vec4: a bias can begin at any group of four. Two neighbours may share
+// a word of moments, so one lane takes both of a pair, one after the other.
 fn adam_element(element: u32, gradient: f32, now: vec4<f32>) {
-    let place = element / 4u;
-    let lane = element % 4u;
-    let next = adam(
-        vec4(parameters4[place][lane]), vec4(first_moments4[place][lane]),
-        vec4(second_moments4[place][lane]), vec4(gradient), now,
-    );
-    parameters4[place][lane] = next.w.x;
-    first_moments4[place][lane] = next.m.x;
-    second_moments4[place][lane] = next.v.x;
+    let w = parameters4[element / 4u][element % 4u];
+    let next = adam(vec4(w), vec4(first_one(element)), vec4(second_one(element)), vec4(gradient), now);
+    parameters4[element / 4u][element % 4u] = next.w.x;
+    put_first_one(element, next.m.x, next.w.x);
+    put_second_one(element, next.v.x, next.w.x);
 }
 
 fn sgd_element(element: u32, gradient: f32, now: vec4<f32>) {
-    let place = element / 4u;
-    let lane = element % 4u;
-    let next = sgd(vec4(parameters4[place][lane]), vec4(first_moments4[place][lane]), vec4(gradient), now);
-    parameters4[place][lane] = next.w.x;
-    first_moments4[place][lane] = next.m.x;
+    let w = parameters4[element / 4u][element % 4u];
+    let next = sgd(vec4(w), vec4(first_one(element)), vec4(gradient), now);
+    parameters4[element / 4u][element % 4u] = next.w.x;
+    put_first_one(element, next.m.x, next.w.x);
 }
 
 struct RowTile {

@@ -70,8 +70,28 @@ var<immediate> update: Update;
 @group(0) @binding(1) var<storage, read> update_columns4: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> schedule: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> parameters4: array<vec4<f32>>;
+
+// Moments of Adam, or the momentum of SGD. What stands between these two lines is f32; moments_bf16.wgsl has the
+// same in half the memory, and needs the new weights beside the moments.
+// [moments
 @group(0) @binding(4) var<storage, read_write> first_moments4: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> second_moments4: array<vec4<f32>>;
+
+fn first_four(place: u32) -> vec4<f32> { return first_moments4[place]; }
+fn second_four(place: u32) -> vec4<f32> { return second_moments4[place]; }
+fn put_first_four(place: u32, moments: vec4<f32>, weights: vec4<f32>) { first_moments4[place] = moments; }
+fn put_second_four(place: u32, moments: vec4<f32>, weights: vec4<f32>) { second_moments4[place] = moments; }
+fn first_one(element: u32) -> f32 { return first_moments4[element / 4u][element % 4u]; }
+fn second_one(element: u32) -> f32 { return second_moments4[element / 4u][element % 4u]; }
+fn put_first_one(element: u32, moment: f32, weight: f32) {
+    first_moments4[element / 4u][element % 4u] = moment;
+}
+fn put_second_one(element: u32, moment: f32, weight: f32) {
+    second_moments4[element / 4u][element % 4u] = moment;
+}
+fn touch_first(place: u32) -> f32 { return first_moments4[place].x; }
+fn touch_second(place: u32) -> f32 { return second_moments4[place].x; }
+// moments]
 
 struct Stepped {
     w: vec4<f32>,
@@ -98,39 +118,35 @@ fn sgd(w: vec4<f32>, m: vec4<f32>, gradient: vec4<f32>, now: vec4<f32>) -> Stepp
 
 // Four weights and their moments; `w` is what lies at that place. Gives the new weights.
 fn adam_four(place: u32, w: vec4<f32>, gradient: vec4<f32>, now: vec4<f32>) -> vec4<f32> {
-    let next = adam(w, first_moments4[place], second_moments4[place], gradient, now);
+    let next = adam(w, first_four(place), second_four(place), gradient, now);
     parameters4[place] = next.w;
-    first_moments4[place] = next.m;
-    second_moments4[place] = next.v;
+    put_first_four(place, next.m, next.w);
+    put_second_four(place, next.v, next.w);
     return next.w;
 }
 
 fn sgd_four(place: u32, w: vec4<f32>, gradient: vec4<f32>, now: vec4<f32>) -> vec4<f32> {
-    let next = sgd(w, first_moments4[place], gradient, now);
+    let next = sgd(w, first_four(place), gradient, now);
     parameters4[place] = next.w;
-    first_moments4[place] = next.m;
+    put_first_four(place, next.m, next.w);
     return next.w;
 }
 
-// One element of buffers that are seen as vec4: a bias can begin anywhere.
+// One element of buffers that are seen as vec4: a bias can begin at any group of four. Two neighbours may share
+// a word of moments, so one lane takes both of a pair, one after the other.
 fn adam_element(element: u32, gradient: f32, now: vec4<f32>) {
-    let place = element / 4u;
-    let lane = element % 4u;
-    let next = adam(
-        vec4(parameters4[place][lane]), vec4(first_moments4[place][lane]),
-        vec4(second_moments4[place][lane]), vec4(gradient), now,
-    );
-    parameters4[place][lane] = next.w.x;
-    first_moments4[place][lane] = next.m.x;
-    second_moments4[place][lane] = next.v.x;
+    let w = parameters4[element / 4u][element % 4u];
+    let next = adam(vec4(w), vec4(first_one(element)), vec4(second_one(element)), vec4(gradient), now);
+    parameters4[element / 4u][element % 4u] = next.w.x;
+    put_first_one(element, next.m.x, next.w.x);
+    put_second_one(element, next.v.x, next.w.x);
 }
 
 fn sgd_element(element: u32, gradient: f32, now: vec4<f32>) {
-    let place = element / 4u;
-    let lane = element % 4u;
-    let next = sgd(vec4(parameters4[place][lane]), vec4(first_moments4[place][lane]), vec4(gradient), now);
-    parameters4[place][lane] = next.w.x;
-    first_moments4[place][lane] = next.m.x;
+    let w = parameters4[element / 4u][element % 4u];
+    let next = sgd(vec4(w), vec4(first_one(element)), vec4(gradient), now);
+    parameters4[element / 4u][element % 4u] = next.w.x;
+    put_first_one(element, next.m.x, next.w.x);
 }
 
 // The gradient of eight rows by the lane's four columns.
@@ -148,7 +164,7 @@ fn gradient_tile(first_row: u32, lane: u32, column4: u32, replica: u32) -> Tile 
     return tile;
 }
 
-// The gradient of row biases: one row in each lane.
+// The gradient of a row's bias.
 fn bias_gradient_row(row: u32, replica: u32) -> f32 {
     let column = update.row_side_first + min(row, update.rows - 1u);
     var sum = 0.0;
@@ -167,7 +183,7 @@ fn bias_gradient_columns4(column4: u32, replica: u32) -> vec4<f32> {
 }
 
 // Lanes run over groups of four columns; eight rows are broadcast. The biases of rows are updated by the
-// first workgroup of each row tile, a row in each lane.
+// first workgroup of each row tile, two rows in each of four lanes.
 @compute @workgroup_size(8, 1, 1)
 fn dense_lanes_update_adam(
     @builtin(global_invocation_id) id: vec3<u32>,
@@ -190,9 +206,11 @@ fn dense_lanes_update_adam(
             }
         }
     }
-    if update.bias == BIAS_ROWS && group.x == 0u && first_row + lane < update.rows {
-        let row = first_row + lane;
-        adam_element(update.bias_offset + base + row, bias_gradient_row(row, replica), now);
+    if update.bias == BIAS_ROWS && group.x == 0u {
+        let first = first_row + 2u * lane;
+        for (var row = first; row < min(min(first + 2u, first_row + 8u), update.rows); row++) {
+            adam_element(update.bias_offset + base + row, bias_gradient_row(row, replica), now);
+        }
     }
     if update.bias == BIAS_COLUMNS && group.y == 0u && id.x < columns4 {
         let gradient = bias_gradient_columns4(id.x, replica);
@@ -224,9 +242,11 @@ fn dense_lanes_update_sgd(
             }
         }
     }
-    if update.bias == BIAS_ROWS && group.x == 0u && first_row + lane < update.rows {
-        let row = first_row + lane;
-        sgd_element(update.bias_offset + base + row, bias_gradient_row(row, replica), now);
+    if update.bias == BIAS_ROWS && group.x == 0u {
+        let first = first_row + 2u * lane;
+        for (var row = first; row < min(min(first + 2u, first_row + 8u), update.rows); row++) {
+            sgd_element(update.bias_offset + base + row, bias_gradient_row(row, replica), now);
+        }
     }
     if update.bias == BIAS_COLUMNS && group.y == 0u && id.x < columns4 {
         let gradient = bias_gradient_columns4(id.x, replica);
@@ -336,9 +356,9 @@ fn put_sums(sums: Tile, group: u32, chunk: u32, column4: u32, replica: u32) {
 fn touch(first: u32, end: u32, lane: u32) -> f32 {
     var sum = 0.0;
     for (var i = first + lane * 4u; i < end; i += 32u) { sum += parameters4[i].x; }
-    for (var i = first + lane * 4u; i < end; i += 32u) { sum += first_moments4[i].x; }
+    for (var i = first + lane * 4u; i < end; i += 32u) { sum += touch_first(i); }
     if ADAPTIVE == 1u {
-        for (var i = first + lane * 4u; i < end; i += 32u) { sum += second_moments4[i].x; }
+        for (var i = first + lane * 4u; i < end; i += 32u) { sum += touch_second(i); }
     }
     return sum;
 }
@@ -453,8 +473,10 @@ fn dense_lanes_update_carry(
             if TILE_GROUPS > 5u { put_sums(sums5, 5u, chunk, column4, replica); }
         }
         if update.bias == BIAS_ROWS {
-            for (var row = tile + lane; row < tile_end; row += 8u) {
-                step_element(update.bias_offset + base + row, bias_gradient_row(row, replica), now);
+            for (var first = tile + 2u * lane; first < tile_end; first += 16u) {
+                for (var row = first; row < min(first + 2u, tile_end); row++) {
+                    step_element(update.bias_offset + base + row, bias_gradient_row(row, replica), now);
+                }
             }
         }
     }

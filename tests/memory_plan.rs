@@ -8,7 +8,7 @@ use fedfunnel::codec::autoencoder::{
     MemoryPlan, Standard, Trainer, TrainerSettings, Training, save_autoencoder,
 };
 use fedfunnel::gpu::{Gpu, GpuOptions};
-use fedfunnel::model::{ModelSpec, Network, Optimizer, OptimizerKind};
+use fedfunnel::model::{ModelSpec, Moments, Network, Optimizer, OptimizerKind};
 use std::path::Path;
 
 const WIDTH: usize = 100_003;
@@ -88,14 +88,15 @@ fn training_takes_what_its_plan_says() {
         (0..14).map(|row| (0..WIDTH).map(|p| ((row * 31 + p * 7) % 101) as f32 * 0.01).collect()).collect();
     let rows: Vec<&[f32]> = rows.iter().map(Vec::as_slice).collect();
     let (train, held_out) = ([rows[..11].to_vec()], [rows[11..].to_vec()]);
-    for (space, kind, batch, limit) in [
-        (Space::Wide, OptimizerKind::Adam, None, None),
-        (Space::Wide, OptimizerKind::Adam, Some(3), Some(1 << 20)),
-        (Space::Wide, OptimizerKind::Sgd, Some(4), None),
-        (Space::Small, OptimizerKind::Adam, None, None),
-        (Space::Small, OptimizerKind::Sgd, Some(4), None),
+    for (space, kind, moments, batch, limit) in [
+        (Space::Wide, OptimizerKind::Adam, Moments::F32, None, None),
+        (Space::Wide, OptimizerKind::Adam, Moments::F32, Some(3), Some(1 << 20)),
+        (Space::Wide, OptimizerKind::Adam, Moments::Bf16, None, Some(1 << 20)),
+        (Space::Wide, OptimizerKind::Sgd, Moments::F32, Some(4), None),
+        (Space::Small, OptimizerKind::Adam, Moments::F32, None, None),
+        (Space::Small, OptimizerKind::Sgd, Moments::F32, Some(4), None),
     ] {
-        let optimizer = Optimizer { kind, ..Optimizer::default() };
+        let optimizer = Optimizer { kind, moments, ..Optimizer::default() };
         let settings = TrainerSettings { optimizer, batch, seed: 1 };
         let training = Training { spec: &spec, train: &train, held_out: &held_out, settings, space };
         let open = || {
@@ -106,8 +107,10 @@ fn training_takes_what_its_plan_says() {
         let plan = MemoryPlan::of(&gpu, &training).unwrap();
         assert_eq!(gpu.peak_memory().bytes, 0, "planning took memory");
         let (peak, grown) = growth(|| peak_of(&gpu, &training, 0));
-        let what =
-            format!("{space:?}, {kind:?}, batch {batch:?}: planned {}, peak {peak}", plan.device.bytes);
+        let what = format!(
+            "{space:?}, {kind:?}, {moments:?}, batch {batch:?}: planned {}, peak {peak}",
+            plan.device.bytes
+        );
         println!("{what}; planned in all {}, the process grew by {grown}", plan.bytes());
         assert!(agree(plan.device.bytes, peak), "{what}: {:?} {:?}", plan.device, gpu.peak_memory());
         // On a processor all of it is the process's.

@@ -13,7 +13,7 @@ use fedfunnel::codec::autoencoder::{
     save_autoencoder, train_with_curve,
 };
 use fedfunnel::model::{
-    AutoencoderSpec, ClassifierSpec, ModelSpec, Rates, built_in_autoencoders, built_in_names,
+    AutoencoderSpec, ClassifierSpec, ModelSpec, Moments, Rates, built_in_autoencoders, built_in_names,
 };
 use fedfunnel::report::{JsonLines, Table, format, text_table};
 use fedfunnel::training::{Evaluator, HoldOut, Snapshots};
@@ -108,6 +108,10 @@ pub struct TrainArgs {
     /// sgd, adam or adamw; with --space small, sgd or span-adam [default: adam; span-adam]
     #[arg(long, value_name = "OPTIMIZER")]
     optimizer: Option<small::Rule>,
+    /// How the optimiser's moments are kept: f32, or bf16 in half the memory, for dense layers whose rows are a
+    /// multiple of four wide. They are rounded by chance, right in the mean [default: f32]
+    #[arg(long, value_name = "f32|bf16")]
+    moments: Option<Moments>,
     /// Floats of the code, in place of the spec's
     #[arg(long, allow_negative_numbers = true)]
     latent: Option<usize>,

@@ -23,6 +23,7 @@ pub const SHADERS: &[(&str, &str)] = &[
     ("gram", include_str!("../../shaders/gram.wgsl")),
     ("loss", include_str!("../../shaders/loss.wgsl")),
     ("mlp_lanes", include_str!("../../shaders/mlp_lanes.wgsl")),
+    ("moments_bf16", include_str!("../../shaders/moments_bf16.wgsl")),
     ("optimizer", include_str!("../../shaders/optimizer.wgsl")),
     ("peaks", include_str!("../../shaders/peaks.wgsl")),
     ("pool", include_str!("../../shaders/pool.wgsl")),
@@ -44,12 +45,15 @@ pub struct Kernel {
     /// Values for the file's `const NAME: u32 = ...;` lines: register tile sizes, which WGSL's
     /// `override` cannot set because arrays in registers need a constant length.
     pub tiles: Tiles,
+    /// A section of the file, and the file whose section of the same name stands in its place: for buffers of
+    /// another type.
+    pub section: Option<(&'static str, &'static str)>,
 }
 
 impl Kernel {
     /// The variant that stands in the file.
     pub const fn new(shader: &'static str, entry: &'static str) -> Self {
-        Self { shader, entry, tiles: &[] }
+        Self { shader, entry, tiles: &[], section: None }
     }
 
     /// The variant with other register tiles.
@@ -57,9 +61,26 @@ impl Kernel {
         Self { tiles, ..self }
     }
 
+    /// The variant that takes section `name` from another file.
+    pub const fn with_section(self, name: &'static str, from: &'static str) -> Self {
+        Self { section: Some((name, from)), ..self }
+    }
+
     /// The WGSL of this variant.
     pub fn source(&self) -> Result<String> {
-        shader_source(self.shader, self.tiles)
+        let source = shader_source(self.shader, self.tiles)?;
+        let Some((name, from)) = self.section else { return Ok(source) };
+        let section = |shader: &str, text: &str| {
+            let (opening, closing) = (format!("// [{name}\n"), format!("// {name}]\n"));
+            let bounds = text.find(&opening).zip(text.find(&closing));
+            bounds.map(|(start, end)| start..end + closing.len()).ok_or_else(|| {
+                let problem = format!("shaders/{shader}.wgsl has no section {name:?}");
+                Error::device(problem, "this is a fault of fedfunnel; report it")
+            })
+        };
+        let other = shader_source(from, &[])?;
+        let (place, text) = (section(self.shader, &source)?, &other[section(from, &other)?]);
+        Ok([&source[..place.start], text, &source[place.end..]].concat())
     }
 }
 
@@ -271,7 +292,8 @@ pub(super) fn reflect(kernel: &Kernel, source: &str) -> Result<Reflected> {
 #[derive(Debug, Default)]
 pub(super) struct Registry {
     compiled: Mutex<HashMap<Kernel, Arc<Compiled>>>,
-    modules: Mutex<HashMap<(&'static str, Tiles), wgpu::ShaderModule>>,
+    /// By their kernels, the entry point left empty.
+    modules: Mutex<HashMap<Kernel, wgpu::ShaderModule>>,
 }
 
 impl Registry {
@@ -299,7 +321,7 @@ impl Registry {
             .modules
             .lock()
             .unwrap_or_else(|e| e.into_inner())
-            .entry((kernel.shader, kernel.tiles))
+            .entry(Kernel { entry: "", ..*kernel })
             .or_insert_with(|| create_module(device, kernel.shader, &source, checked))
             .clone();
         drop(translating);

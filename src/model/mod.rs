@@ -8,7 +8,7 @@ pub mod state;
 
 pub use crate::ops::Activation;
 pub use network::{Network, ReconstructionLoss, StepPlan, Workspace};
-pub use optimizer::{Optimizer, OptimizerKind, ScheduleWriter};
+pub use optimizer::{Moments, Optimizer, OptimizerKind, ScheduleWriter};
 pub use parameters::{ParameterTensor, Parameters, TensorPiece};
 pub use spec::{
     AutoencoderSpec, ClassifierLayer, ClassifierSpec, ConvFunnel, ConvSpec, FunnelLayer, Initializer,

@@ -6,7 +6,7 @@ pub use reconstruction::{ReconstructionLoss, StepPlan};
 
 use super::parameters::ParameterPlan;
 use super::state::{StateFile, StateWriter, TensorShape};
-use super::{Activation, ConvSpec, NetworkLayer, Optimizer, OptimizerKind, Parameters};
+use super::{Activation, ConvSpec, Moments, NetworkLayer, Optimizer, OptimizerKind, Parameters};
 use crate::gpu::{Buffer, Dispatch, Gpu, RowRange, Tensor, split_rows};
 use crate::ops::Schedule;
 use crate::ops::conv::{Conv, Part};
@@ -205,18 +205,42 @@ impl Network {
         let moments = match optimizer {
             None => Vec::new(),
             Some(optimizer) => {
-                let first = plan.arenas(gpu, "first moments")?;
+                let first = plan.moments(gpu, "first moments", optimizer.moments)?;
                 match optimizer.kind {
-                    OptimizerKind::Sgd => first.into_iter().map(|arena| (arena.buffer, None)).collect(),
-                    OptimizerKind::Adam | OptimizerKind::AdamW => first
-                        .into_iter()
-                        .zip(plan.arenas(gpu, "second moments")?)
-                        .map(|(first, second)| (first.buffer, Some(second.buffer)))
-                        .collect(),
+                    OptimizerKind::Sgd => first.into_iter().map(|first| (first, None)).collect(),
+                    OptimizerKind::Adam | OptimizerKind::AdamW => {
+                        let second = plan.moments(gpu, "second moments", optimizer.moments)?;
+                        first.into_iter().zip(second.into_iter().map(Some)).collect()
+                    }
                 }
             }
         };
-        Ok(Self { layers: built, parameters: plan.allocate(gpu)?, moments })
+        let network = Self { layers: built, parameters: plan.allocate(gpu)?, moments };
+        match optimizer {
+            Some(Optimizer { moments: Moments::Bf16, .. }) => network.check_half_moments().map(|()| network),
+            _ => Ok(network),
+        }
+    }
+
+    /// Refuses moments of two bytes where a layer has no kernels for them.
+    fn check_half_moments(&self) -> Result<()> {
+        let refuse = |problem: String| {
+            Err(Error::setting("moments", problem, "leave it out, or use moments of four bytes: f32"))
+        };
+        for layer in &self.layers {
+            match layer {
+                Layer::Dense(dense) if dense.takes_fours(&self.parameters.arenas) => {}
+                Layer::Dense(dense) => {
+                    return refuse(format!(
+                        "bf16 takes dense layers by four, and one of {} inputs and {} outputs cannot be",
+                        dense.inputs, dense.outputs
+                    ));
+                }
+                Layer::Conv(_) => return refuse("bf16 is for dense layers, not for convolutions".into()),
+                Layer::Pool(_) => {}
+            }
+        }
+        Ok(())
     }
 
     /// R

@@ -31,6 +31,47 @@ impl std::str::FromStr for OptimizerKind {
     }
 }
 
+/// In what form the optimiser's moments lie in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Moments {
+    /// Four bytes each.
+    #[default]
+    F32,
+    /// Two bytes each: the upper halves of f32, rounded up or down by chance so that they are right in the mean
+    /// (`shaders/moments_bf16.wgsl` says why). For dense layers whose matrices have rows of a multiple of four.
+    Bf16,
+}
+
+impl Moments {
+    fn is_f32(&self) -> bool {
+        *self == Self::F32
+    }
+
+    /// Words of four bytes that the moments of so many parameters take; a multiple of four of them.
+    pub fn words(&self, parameters: usize) -> usize {
+        match self {
+            Self::F32 => parameters,
+            Self::Bf16 => parameters / 2,
+        }
+    }
+}
+
+impl std::str::FromStr for Moments {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+        match text {
+            "f32" => Ok(Self::F32),
+            "bf16" => Ok(Self::Bf16),
+            "f16" => {
+                Err("second moments are too small for f16; bf16 has the range of f32 in two bytes".into())
+            }
+            _ => Err(format!("{text:?} is no form of moments; there are f32 and bf16")),
+        }
+    }
+}
+
 /// An optimiser with its settings; the defaults are PyTorch's.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -49,6 +90,9 @@ pub struct Optimizer {
     pub epsilon: f32,
     /// L2 penalty (SGD, Adam) or decay of the weights themselves (AdamW).
     pub weight_decay: f32,
+    /// How moments are kept.
+    #[serde(skip_serializing_if = "Moments::is_f32")]
+    pub moments: Moments,
 }
 
 impl Default for Optimizer {
@@ -61,6 +105,7 @@ impl Default for Optimizer {
             beta2: 0.999,
             epsilon: 1e-8,
             weight_decay: 0.0,
+            moments: Moments::F32,
         }
     }
 }

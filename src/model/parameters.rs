@@ -3,6 +3,7 @@
 mod transfer;
 
 use crate::gpu::{Buffer, Gpu, RowRange, split_rows};
+use crate::model::Moments;
 use crate::ops::conv::Conv;
 use crate::ops::dense::{Arena, Dense, DenseShard, RowsAre};
 use crate::ops::random::{self, Draw, Target};
@@ -210,8 +211,13 @@ impl ParameterPlan {
         })
     }
 
-    /// More memory laid out alike, for moments.
-    pub fn arenas(&self, gpu: &Gpu, label: &str) -> Result<Vec<Arena>> {
+    /// Memory for moments of these parameters, each arena as many as that has elements.
+    pub fn moments(&self, gpu: &Gpu, label: &str, moments: Moments) -> Result<Vec<Buffer>> {
+        let elements = self.strides.iter().map(|&used| used.next_multiple_of(4) * self.replicas);
+        elements.map(|elements| gpu.zeros(label, moments.words(elements))).collect()
+    }
+
+    fn arenas(&self, gpu: &Gpu, label: &str) -> Result<Vec<Arena>> {
         self.strides
             .iter()
             .map(|&used| {

@@ -461,15 +461,17 @@ fn a_training_that_does_not_fit_is_refused_with_settings_that_would() {
     };
     let refused = attempt(all - 300_000.0, "");
     assert_eq!((refused.code, refused.stderr.lines().count()), (1, 1), "{}", refused.stderr);
-    for words in ["300,000 B too little", "--optimizer sgd", "--latent"] {
+    for words in ["300,000 B too little", "--optimizer sgd", "--moments bf16", "--latent"] {
         assert!(refused.stderr.contains(words), "{words}: {}", refused.stderr);
     }
     // With so small a latent it is the snapshots that take the room, and the small space has several of them.
     assert!(!refused.stderr.contains("--space small"), "{}", refused.stderr);
     assert!(!folder.path().join("x/metrics.jsonl").exists());
     // What it says would fit does.
-    let fits = attempt(all - 300_000.0, "--optimizer sgd");
-    assert_eq!(fits.code, 0, "{}", fits.stderr);
+    for mend in ["--optimizer sgd", "--moments bf16"] {
+        let fits = attempt(all - 300_000.0, mend);
+        assert_eq!(fits.code, 0, "{mend}: {}", fits.stderr);
+    }
     assert_eq!(attempt(all, "").code, 0);
     // With 32 floats the moments do, which it has not.
     let mut wide = vec!["autoencoder", "train", "--snapshots", snapshots.to_str().expect("UTF-8")];
@@ -482,6 +484,26 @@ fn a_training_that_does_not_fit_is_refused_with_settings_that_would() {
     assert!(refused.code == 1 && refused.stderr.contains("--space small"), "{}", refused.stderr);
     let never = attempt(1_000.0, "");
     assert!(never.code == 1 && never.stderr.contains("a smaller autoencoder"), "{}", never.stderr);
+}
+
+#[test]
+fn moments_of_two_bytes_are_refused_where_there_are_none() {
+    let (folder, snapshots) = (temporary(), fixtures().snapshots());
+    for (how, words) in [
+        ("--model ae-mnist --space small --moments bf16", ["--moments", "--space wide"]),
+        ("--model ae-mnist --space small --moments f32", ["--moments", "--space wide"]),
+        ("--model ae-conv-mnist --moments bf16", ["moments", "convolutions"]),
+        ("--model ae-mnist --latent 30 --moments bf16", ["moments", "by four"]),
+        ("--model ae-mnist --moments f16", ["--moments", "bf16"]),
+        ("--model ae-mnist --moments half", ["--moments", "f32 and bf16"]),
+    ] {
+        let mut all = vec!["autoencoder", "train", "--snapshots", snapshots.to_str().expect("UTF-8")];
+        all.extend(how.split_whitespace().chain(["--out", "x"]));
+        let ran = run_in(folder.path(), &all);
+        assert_eq!(ran.code, 2, "{how}: {}", ran.stderr);
+        assert!(words.iter().all(|word| ran.stderr.contains(word)), "{how}: {}", ran.stderr);
+        assert!(!folder.path().join("x/metrics.jsonl").exists(), "{how}");
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ use fedfunnel::reference::compare::{Tolerance, compare};
 use std::path::Path;
 
 mod fused;
+mod moments;
 mod shards;
 
 /// A funnel of these widths; `more` are further lines of its spec.

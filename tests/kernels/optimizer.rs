@@ -2,7 +2,7 @@
 //! settings and the moved tensors that the tests of whole layers use too.
 
 use crate::support::{gpu, values, wide};
-use fedfunnel::model::{Optimizer, OptimizerKind, ScheduleWriter};
+use fedfunnel::model::{Moments, Optimizer, OptimizerKind, ScheduleWriter};
 use fedfunnel::ops::dense::{Arena, TrainedArena};
 use fedfunnel::ops::optimizer::{Gradients, apply};
 use fedfunnel::reference::compare::{Tolerance, assert_close, compare};
@@ -22,6 +22,7 @@ pub fn optimizers() -> [Optimizer; 6] {
         // A large one: Adam divides a gradient by its own size, and one that cancels to almost nothing
         // would come out as large as the others, its rounding with it.
         epsilon: 1e-3,
+        moments: Moments::F32,
     };
     [
         optimizer(Sgd, 0.0, 0.0),
@@ -61,6 +62,11 @@ pub struct Moved {
 impl Moved {
     pub fn new(p: &[f64]) -> Self {
         Self { p: p.to_vec(), m: vec![0.0; p.len()], v: vec![0.0; p.len()], taken: 0 }
+    }
+
+    /// As it lies somewhere after so many steps.
+    pub fn at([p, m, v]: [&[f32]; 3], taken: u32) -> Self {
+        Self { p: wide(p), m: wide(m), v: wide(v), taken }
     }
 
     pub fn step(&mut self, g: &[f64], optimizer: &Optimizer, rate_scale: f32) {

@@ -134,6 +134,8 @@ fn kernels_that_are_not_there_are_named() {
     assert_names(dispatch(Kernel::new("elements", "fill")), &["shaders/elements.wgsl", "report it"]);
     const NO_SUCH_TILE: Kernel = FILL.tiled(&[("TILE", 2)]);
     assert_names(dispatch(NO_SUCH_TILE), &["shaders/elementwise.wgsl", "TILE", "report it"]);
+    const NO_SUCH_SECTION: Kernel = FILL.with_section("moments", "moments_bf16");
+    assert_names(dispatch(NO_SUCH_SECTION), &["shaders/elementwise.wgsl", "moments", "report it"]);
 }
 
 #[test]

@@ -54,7 +54,12 @@ pub fn optimizer(args: &TrainArgs) -> fedfunnel::Result<Optimizer> {
         (_, Rule::Weights(kind)) => (kind, 3e-3),
         (_, Rule::SpanAdam) => (OptimizerKind::Adam, 0.03),
     };
-    let optimizer = Optimizer { kind, lr: args.lr.unwrap_or(lr), ..Optimizer::default() };
+    if args.space == Space::Small && args.moments.is_some() {
+        let problem = "training in the small space keeps no moments of the weights";
+        return Err(Error::setting("--moments", problem, "leave it out, or use --space wide"));
+    }
+    let moments = args.moments.unwrap_or_default();
+    let optimizer = Optimizer { kind, lr: args.lr.unwrap_or(lr), moments, ..Optimizer::default() };
     optimizer.check("--")?;
     Ok(optimizer)
 }

@@ -3,7 +3,7 @@
 use super::small::{Precision, SmallTrainer, Space};
 use super::{Trainer, TrainerSettings};
 use crate::gpu::{Capacity, Gpu, MemoryUse};
-use crate::model::{AutoencoderSpec, Network, Optimizer, OptimizerKind};
+use crate::model::{AutoencoderSpec, Moments, Network, Optimizer, OptimizerKind};
 use crate::report::format;
 use crate::{Error, Result};
 use serde::Serialize;
@@ -165,6 +165,11 @@ fn fitting(gpu: &Gpu, training: &Training<'_>, most: Option<u64>) -> Vec<String>
     if adaptive && fits(&sgd) {
         found.push("--optimizer sgd (one moment less)".to_string());
     }
+    let optimizer = Optimizer { moments: Moments::Bf16, ..settings.optimizer };
+    let half = Training { settings: TrainerSettings { optimizer, ..settings }, ..*training };
+    if settings.optimizer.moments == Moments::F32 && fits(&half) {
+        found.push("--moments bf16 (two bytes each)".to_string());
+    }
     let snapshots = training.train.iter().map(Vec::len).max().unwrap_or(1);
     let halves =
         std::iter::successors(Some(settings.batch.unwrap_or(snapshots).min(snapshots) / 2), |b| Some(b / 2));
@@ -174,7 +179,7 @@ fn fitting(gpu: &Gpu, training: &Training<'_>, most: Option<u64>) -> Vec<String>
     found.extend(batch.map(|batch| format!("--batch {batch}")));
     found.extend(smaller(training));
     // Not for every autoencoder: those it is not for are refused in the rehearsal.
-    let optimizer = Optimizer { kind: OptimizerKind::Adam, ..settings.optimizer };
+    let optimizer = Optimizer { kind: OptimizerKind::Adam, moments: Moments::F32, ..settings.optimizer };
     let settings = TrainerSettings { optimizer, ..settings };
     if fits(&Training { space: Space::Small, settings, ..*training }) {
         found.push("--space small (no moments)".to_string());

@@ -1,6 +1,6 @@
 //! One pass over a matrix that updates it and, the rows being at hand, carries sums on to the layer beside it.
 
-use super::{Dense, Epilogue, RowsAre, TrainedArena, row_side_of, variants};
+use super::{Dense, Epilogue, RowsAre, TrainedArena, passed, row_side_of, variants};
 use crate::Result;
 use crate::gpu::{Dispatch, Gpu, Grid, Tensor};
 use crate::model::{Optimizer, OptimizerKind};
@@ -37,8 +37,8 @@ impl Dense {
         optimizer: &Optimizer,
     ) -> Option<variants::CarryVariant> {
         let by_four = self.shards.iter().all(|shard| self.by_four(shard, &arenas[shard.arena].parameters));
-        let adaptive = optimizer.kind != OptimizerKind::Sgd;
-        variants::carry(gpu, by_four, [self.rows(), self.columns()], batch, adaptive)
+        let rule = (optimizer.kind != OptimizerKind::Sgd, optimizer.moments);
+        variants::carry(gpu, by_four, [self.rows(), self.columns()], batch, rule)
     }
 
     /// [`update`](Self::update), and what `carry` asks for, in one pass over weights and moments. `None` where
@@ -96,8 +96,7 @@ impl Dense {
             };
             let chunks = chunks_of(shard.range.len);
             let weights = replicas * shard.range.len * columns;
-            let matrices = if optimizer.kind == OptimizerKind::Sgd { 2 } else { 3 };
-            let moved = 2 * matrices * weights + replicas * batch * shard.range.len;
+            let moved = passed(optimizer, weights) + replicas * batch * shard.range.len;
             dispatches.push(
                 gpu.dispatch(
                     &variant.kernel,

@@ -235,8 +235,13 @@ impl Dense {
 
     /// A shard in pieces that have a workgroup for every `tile_rows` rows: a device allows some 65,535.
     fn pieces(&self, gpu: &Gpu, shard: &DenseShard, tile_rows: u32) -> Vec<DenseShard> {
-        let most = u64::from(gpu.max_workgroups()) * u64::from(tile_rows);
-        let ranges = split_rows(shard.range.len, 1, most).unwrap_or_default();
+        // Whole tiles, so that no two of them share the memory of a row's bias.
+        let tile = tile_rows as usize;
+        let tiles = split_rows(shard.range.len.div_ceil(tile), 1, u64::from(gpu.max_workgroups()));
+        let ranges = tiles.unwrap_or_default().into_iter().map(|tiles| {
+            let start = tiles.start * tile;
+            RowRange { start, len: (tiles.len * tile).min(shard.range.len - start) }
+        });
         let piece = |range: RowRange| DenseShard {
             range: RowRange { start: shard.range.start + range.start, len: range.len },
             arena: shard.arena,
@@ -246,16 +251,27 @@ impl Dense {
                 RowsAre::Inputs => shard.bias_offset.filter(|_| range.start == 0),
             },
         };
-        ranges.into_iter().map(piece).collect()
+        ranges.map(piece).collect()
     }
 
-    /// Notes what a pass over a shard's matrix costs that reads or writes its values, and the moments along
-    /// with them, `times` times: every value of matrix and row side once, a multiplication and an addition of
-    /// each weight for each sample.
-    fn count(&self, dispatch: Dispatch, shard: &DenseShard, row_side: &Tensor, times: usize) -> Dispatch {
+    /// Notes what a pass over a shard's matrix costs that reads it, or updates it by an optimiser: every value of
+    /// matrix and row side once, a multiplication and an addition of each weight for each sample.
+    fn count(
+        &self,
+        dispatch: Dispatch,
+        shard: &DenseShard,
+        row_side: &Tensor,
+        optimizer: Option<&Optimizer>,
+    ) -> Dispatch {
         let weights = row_side.replicas * shard.range.len * self.columns();
         let rows = row_side.replicas * row_side.batch * shard.range.len;
-        dispatch.moving(times * weights + rows, 2 * weights * row_side.batch)
+        let moved = optimizer.map_or(weights, |optimizer| passed(optimizer, weights));
+        dispatch.moving(moved + rows, 2 * weights * row_side.batch)
+    }
+
+    /// Whether kernels may take all of its weights and biases four at a time.
+    pub(crate) fn takes_fours(&self, arenas: &[Arena]) -> bool {
+        self.shards.iter().all(|shard| self.by_four(shard, &arenas[shard.arena]))
     }
 
     fn by_four(&self, shard: &DenseShard, arena: &Arena) -> bool {
@@ -298,7 +314,7 @@ impl Dense {
                     &[(weights, &arena.buffer), (column_side, columns), ("gate", gate), ("sums", sums)],
                     variant.grid(shard.range.len as u32, batch, replicas),
                 )?;
-                Ok(self.count(dispatch, &shard, row_side, 1))
+                Ok(self.count(dispatch, &shard, row_side, None))
             })
             .collect()
     }
@@ -351,7 +367,7 @@ impl Dense {
                 ],
                 grid,
             )?;
-            dispatches.push(self.count(dispatch, shard, row_side, 1));
+            dispatches.push(self.count(dispatch, shard, row_side, None));
             first_chunk += chunks_of(shard);
         }
         if let Some(partial) = partial {
@@ -443,7 +459,7 @@ impl Dense {
             .iter()
             .flat_map(|shard| {
                 let by_four = self.by_four(shard, &arenas[shard.arena].parameters);
-                let variant = variants::update(gpu, by_four, adaptive);
+                let variant = variants::update(gpu, by_four, adaptive, optimizer.moments);
                 let pieces = self.pieces(gpu, shard, variant.tile_rows);
                 pieces.into_iter().map(move |piece| (piece, variant))
             })
@@ -470,10 +486,16 @@ impl Dense {
                     false => Grid(columns, rows, row_side.replicas as u32),
                 };
                 let dispatch = gpu.dispatch(&variant.kernel, &immediates, &buffers, grid)?;
-                Ok(self.count(dispatch, &shard, row_side, if adaptive { 6 } else { 4 }))
+                Ok(self.count(dispatch, &shard, row_side, Some(optimizer)))
             })
             .collect()
     }
+}
+
+/// Values of four bytes that an update of so many weights reads and writes: them and their moments.
+fn passed(optimizer: &Optimizer, weights: usize) -> usize {
+    let moments = if optimizer.kind == OptimizerKind::Sgd { 1 } else { 2 };
+    2 * (weights + moments * optimizer.moments.words(weights))
 }
 
 /// Where a run of rows lies in the row side: the buffer, its width, and the first row's place in it.

@@ -20,8 +20,17 @@ pub struct Targets<'a> {
 impl Dense {
     /// Whether there is a kernel for [`residual`](Self::residual).
     pub fn has_residual(&self, gpu: &Gpu, arenas: &[Arena]) -> bool {
-        let by_four = self.shards.iter().all(|shard| self.by_four(shard, &arenas[shard.arena]));
-        self.rows_are == RowsAre::Outputs && variants::residual(gpu, by_four).is_some()
+        self.residual_variant(gpu, arenas, 1).is_some()
+    }
+
+    fn residual_variant(
+        &self,
+        gpu: &Gpu,
+        arenas: &[Arena],
+        batch: usize,
+    ) -> Option<variants::ResidualVariant> {
+        let variant = variants::residual(gpu, self.takes_fours(arenas), batch);
+        variant.filter(|_| self.rows_are == RowsAre::Outputs)
     }
 
     /// Mean squared error of this layer's outputs against `targets`: its gradient before the activation goes
@@ -35,13 +44,9 @@ impl Dense {
         gradient: &Tensor,
         tallies: &ErrorTallies,
     ) -> Result<Option<Vec<Dispatch>>> {
-        let by_four = self.shards.iter().all(|shard| self.by_four(shard, &arenas[shard.arena]));
-        let Some(kernel) = variants::residual(gpu, by_four).filter(|_| self.rows_are == RowsAre::Outputs)
-        else {
-            return Ok(None);
-        };
-        gradient.expect_cut_as(targets.values)?;
         let (batch, replicas) = (gradient.batch, gradient.replicas);
+        let Some(variant) = self.residual_variant(gpu, arenas, batch) else { return Ok(None) };
+        gradient.expect_cut_as(targets.values)?;
         let dispatch = |shard: &super::DenseShard| {
             let arena = &arenas[shard.arena];
             let (sums, _, first) = row_side_of(gradient, shard.range)?;
@@ -57,7 +62,7 @@ impl Dense {
             let groups = (first + rows).div_ceil(ERROR_CHUNK) - first_chunk;
             let weights = replicas * rows * self.columns();
             let dispatch = gpu.dispatch(
-                &kernel,
+                &variant.kernel,
                 &immediates,
                 &[
                     ("weights4", &arena.buffer),
@@ -68,7 +73,11 @@ impl Dense {
                     ("batch_labels", targets.labels),
                     ("error_tallies", tally),
                 ],
-                Grid(groups as u32 * variants::LANES, batch.div_ceil(8) as u32, replicas as u32),
+                Grid(
+                    groups as u32 * variants::LANES,
+                    batch.div_ceil(variant.tile_batch) as u32,
+                    replicas as u32,
+                ),
             )?;
             Ok(dispatch.moving(weights + 2 * replicas * batch * rows, 2 * weights * batch))
         };

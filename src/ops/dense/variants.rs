@@ -1,6 +1,7 @@
 //! Which variant of a kernel is used: the one place that knows of adapter types and shapes.
 
 use crate::gpu::{Gpu, Grid, Kernel};
+use crate::model::Moments;
 
 /// A kernel with what the host must know of its tiles.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +30,11 @@ impl Variant {
             true => ("weights4", "column_side4"),
             false => ("weights", "column_side"),
         }
+    }
+
+    /// The same for moments kept in this form.
+    pub(super) fn with_moments(self, moments: Moments) -> Self {
+        Self { kernel: with_moments(self.kernel, moments), ..self }
     }
 
     /// Invocations of rows_dot.
@@ -78,7 +84,15 @@ fn share(gpu: &Gpu) -> bool {
     gpu.adapter.is_cpu() && gpu.shares_between_lanes(LANES)
 }
 
-/// Every variant there is, for the tests and benches.
+/// A kernel that updates, for moments kept in this form.
+fn with_moments(kernel: Kernel, moments: Moments) -> Kernel {
+    match moments {
+        Moments::F32 => kernel,
+        Moments::Bf16 => kernel.with_section("moments", "moments_bf16"),
+    }
+}
+
+/// Every variant there is, for the tests and benches; with moments in f32.
 pub const ALL: &[Variant] = &[
     LANES_ROWS_DOT,
     LANES_ROWS_DOT_BY_SAMPLE,
@@ -132,16 +146,17 @@ pub fn rows_sum(gpu: &Gpu, by_four: bool) -> Variant {
     }
 }
 
-/// For Adam and AdamW (`adaptive`) or SGD.
-pub fn update(gpu: &Gpu, by_four: bool, adaptive: bool) -> Variant {
-    match (by_four, share(gpu), adaptive) {
+/// For Adam and AdamW (`adaptive`) or SGD. Moments other than f32 are for kernels that take four at a time.
+pub fn update(gpu: &Gpu, by_four: bool, adaptive: bool, moments: Moments) -> Variant {
+    let variant = match (by_four, share(gpu), adaptive) {
         (false, _, true) => UPDATE_ADAM_NAIVE,
         (false, _, false) => UPDATE_SGD_NAIVE,
         (true, true, true) => LANES_UPDATE_ADAM,
         (true, true, false) => LANES_UPDATE_SGD,
         (true, false, true) => UPDATE_ADAM,
         (true, false, false) => UPDATE_SGD,
-    }
+    };
+    variant.with_moments(moments)
 }
 
 /// How many rows one lane of rows_sum adds up: few enough to keep the device busy, and never so
@@ -203,7 +218,7 @@ pub fn carry(
     by_four: bool,
     [rows, columns]: [usize; 2],
     batch: usize,
-    adaptive: bool,
+    (adaptive, moments): (bool, Moments),
 ) -> Option<CarryVariant> {
     if !by_four || rows < FEWEST_CARRY_ROWS {
         return None;
@@ -211,12 +226,21 @@ pub fn carry(
     // Eight lanes take four columns each.
     let lanes = share(gpu) && columns.is_multiple_of(32);
     let variants: &[[CarryVariant; 2]] = if lanes { &LANES_CARRY } else { &CARRY };
-    variants.get(batch.div_ceil(8) - 1).map(|pair| pair[usize::from(adaptive)])
+    let variant = variants.get(batch.div_ceil(8) - 1).map(|pair| pair[usize::from(adaptive)])?;
+    Some(CarryVariant { kernel: with_moments(variant.kernel, moments), ..variant })
 }
 
-/// Every kernel that updates and carries on, for the tests and benches.
+/// Every kernel that updates and carries on, for the tests and benches; with moments in f32.
 pub fn all_carry() -> impl Iterator<Item = CarryVariant> {
     LANES_CARRY.into_iter().chain(CARRY).flatten()
+}
+
+/// Every kernel that updates moments kept as bf16, for the tests.
+pub fn all_bf16() -> impl Iterator<Item = Kernel> {
+    let updates =
+        [UPDATE_ADAM, UPDATE_SGD, LANES_UPDATE_ADAM, LANES_UPDATE_SGD].map(|variant| variant.kernel);
+    let carry = all_carry().map(|variant| variant.kernel);
+    updates.into_iter().chain(carry).map(|kernel| with_moments(kernel, Moments::Bf16))
 }
 
 impl CarryVariant {
@@ -235,7 +259,43 @@ impl CarryVariant {
     }
 }
 
-/// The last layer with its loss, where there is a kernel for that.
-pub fn residual(gpu: &Gpu, by_four: bool) -> Option<Kernel> {
-    (by_four && share(gpu)).then_some(Kernel::new("dense_lanes", "dense_lanes_residual"))
+/// A kernel for the last layer with its loss.
+#[derive(Clone, Copy, Debug)]
+pub struct ResidualVariant {
+    /// The kernel.
+    pub kernel: Kernel,
+    /// Samples for which it loads the matrix once.
+    pub tile_batch: usize,
+}
+
+macro_rules! residual_lanes {
+    ($groups:literal) => {
+        ResidualVariant {
+            kernel: Kernel::new("dense_lanes", "dense_lanes_residual").tiled(&[("TILE_GROUPS", $groups)]),
+            tile_batch: 8 * $groups,
+        }
+    };
+}
+
+/// For tiles of up to 8, 16, ... samples.
+const LANES_RESIDUAL: [ResidualVariant; 6] = [
+    residual_lanes!(1),
+    residual_lanes!(2),
+    residual_lanes!(3),
+    residual_lanes!(4),
+    residual_lanes!(5),
+    residual_lanes!(6),
+];
+
+/// The last layer with its loss, where there is a kernel for that: as few tiles of samples as can be, and no
+/// larger ones than those take.
+pub fn residual(gpu: &Gpu, by_four: bool, batch: usize) -> Option<ResidualVariant> {
+    let groups = batch.div_ceil(8);
+    let tiles = groups.div_ceil(LANES_RESIDUAL.len());
+    (by_four && share(gpu)).then(|| LANES_RESIDUAL[groups.div_ceil(tiles) - 1])
+}
+
+/// Every kernel of the last layer with its loss, for the tests and benches.
+pub fn all_residual() -> impl Iterator<Item = ResidualVariant> {
+    LANES_RESIDUAL.into_iter()
 }

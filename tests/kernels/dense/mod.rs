@@ -3,7 +3,7 @@
 mod backward;
 mod carry;
 mod forward;
-
+mod moments_bf16;
 mod residual;
 mod rig;
 mod update;

@@ -11,13 +11,18 @@ use fedfunnel::ops::gather::NOTHING;
 use fedfunnel::ops::loss::ErrorTallies;
 use fedfunnel::reference::compare::{Tolerance, assert_close, compare};
 use fedfunnel::reference::dense;
+use std::collections::BTreeSet;
 
-/// [R, B, I, O]; tallies are of 256 rows.
+/// [R, B, I, O]; tallies are of 256 rows, and each tile of samples has its kernel, of up to 48.
 const CASES: &[Case] = &[
     Case::new([1, 5, 12, 7], Outputs),
     Case::new([3, 9, 20, 301], Outputs).lead(4).activation(Activation::Tanh),
     Case::new([1, 17, 36, 770], Outputs).shard_rows(300).activation(Activation::Sigmoid),
     Case::new([3, 2, 8, 513], Outputs).activation(Activation::Relu),
+    Case::new([3, 26, 8, 259], Outputs),
+    Case::new([1, 40, 12, 261], Outputs).activation(Activation::Tanh),
+    Case::new([1, 43, 8, 19], Outputs).lead(4),
+    Case::new([3, 50, 8, 270], Outputs).shard_rows(100),
 ];
 
 /// Replica 1 has an empty place in its batch.
@@ -86,6 +91,8 @@ fn gradient_and_tallies_agree_with_the_twins() {
     for case in CASES {
         check(gpu(), *case);
     }
+    let groups: BTreeSet<_> = CASES.iter().map(|case| case.batch.div_ceil(8)).collect();
+    assert!((1..=7).all(|number| groups.contains(&number)), "each kernel, and two tiles: {groups:?}");
     assert!(check(small_gpu(), Case::new([3, 4, 12, 1501], Outputs)) > 1);
 }
 

@@ -1,10 +1,12 @@
 //! A dense layer on a device, laid out by the test, with memory around it that no kernel may touch.
 
 use crate::support::{gpu, has_sharing_lanes, values, wide};
-use fedfunnel::gpu::{Dispatch, Gpu, RowRange, Tensor, split_rows};
+use fedfunnel::gpu::{Buffer, Dispatch, Gpu, RowRange, Tensor, split_rows};
+use fedfunnel::model::Moments;
 use fedfunnel::ops::Activation;
 use fedfunnel::ops::dense::{Arena, Dense, DenseShard, RowsAre, TrainedArena, variants};
 use fedfunnel::reference::dense::DenseShape;
+use fedfunnel::reference::moments_bf16;
 use std::collections::BTreeSet;
 
 /// What lies around a layer's parameters, and must still lie there afterwards.
@@ -55,6 +57,7 @@ pub struct Rig {
     pub case: Case,
     pub layer: Dense,
     pub arenas: Vec<TrainedArena>,
+    moments: Moments,
     /// `[R, O, I]`
     pub weights: Vec<f32>,
     /// `[R, O]`
@@ -65,6 +68,10 @@ pub struct Rig {
 
 impl Rig {
     pub fn new(gpu: &'static Gpu, case: Case) -> Self {
+        Self::with_moments(gpu, case, Moments::F32)
+    }
+
+    pub fn with_moments(gpu: &'static Gpu, case: Case, moments: Moments) -> Self {
         let mut layer = Dense {
             inputs: case.inputs,
             outputs: case.outputs,
@@ -93,16 +100,17 @@ impl Rig {
                 bias_offset: (biases > 0).then_some(end),
             });
             let stride = (end + biases + 5).next_multiple_of(4);
-            let memory = |value| gpu.upload("arena", &vec![value; case.replicas * stride]).unwrap();
+            let elements = case.replicas * stride;
+            let no_moments = || gpu.zeros("moments", moments.words(elements)).unwrap();
             arenas.push(TrainedArena {
-                parameters: Arena { buffer: memory(GUARD), stride },
-                first_moments: memory(0.0),
-                second_moments: Some(memory(0.0)),
+                parameters: Arena { buffer: gpu.upload("arena", &vec![GUARD; elements]).unwrap(), stride },
+                first_moments: no_moments(),
+                second_moments: Some(no_moments()),
             });
         }
         let weights = values(case.replicas * case.outputs * case.inputs, 1);
         let biases = values(case.replicas * case.outputs, 2);
-        let rig = Self { gpu, case, layer, arenas, weights, biases, reached: BTreeSet::new() };
+        let rig = Self { gpu, case, layer, arenas, moments, weights, biases, reached: BTreeSet::new() };
         rig.each_place(|arena, element, source| {
             let value = match source {
                 Source::Weight(at) => rig.weights[at],
@@ -192,14 +200,20 @@ impl Rig {
         self.collect(&self.arenas.iter().map(read).collect::<Vec<_>>(), GUARD)
     }
 
-    pub fn read_first_moments(&self) -> (Vec<f32>, Vec<f32>) {
-        let read = |arena: &TrainedArena| self.gpu.read(&arena.first_moments).unwrap();
+    fn read_moments(&self, of: impl Fn(&TrainedArena) -> &Buffer) -> (Vec<f32>, Vec<f32>) {
+        let read = |arena: &TrainedArena| match self.moments {
+            Moments::F32 => self.gpu.read(of(arena)).unwrap(),
+            Moments::Bf16 => moments_bf16::widened(&self.gpu.read::<u32>(of(arena)).unwrap()),
+        };
         self.collect(&self.arenas.iter().map(read).collect::<Vec<_>>(), 0.0)
     }
 
+    pub fn read_first_moments(&self) -> (Vec<f32>, Vec<f32>) {
+        self.read_moments(|arena| &arena.first_moments)
+    }
+
     pub fn read_second_moments(&self) -> (Vec<f32>, Vec<f32>) {
-        let read = |arena: &TrainedArena| self.gpu.read(arena.second_moments.as_ref().unwrap()).unwrap();
-        self.collect(&self.arenas.iter().map(read).collect::<Vec<_>>(), 0.0)
+        self.read_moments(|arena| arena.second_moments.as_ref().unwrap())
     }
 
     pub fn twin_weights(&self) -> (Vec<f64>, Vec<f64>) {

@@ -9,7 +9,7 @@ use crate::codec::autoencoder::{Reconstruction, SnapshotBatch, Standard, Trainer
 use crate::codec::basis::{Basis, Expansion, run_in_parts};
 use crate::data::epoch_order;
 use crate::gpu::Gpu;
-use crate::model::{AutoencoderSpec, Network, OptimizerKind, ScheduleWriter};
+use crate::model::{AutoencoderSpec, Moments, Network, OptimizerKind, ScheduleWriter};
 use crate::ops::gram::Coefficients;
 use crate::ops::random::{self, Draw, Target};
 use crate::ops::standardize::Standards;
@@ -84,6 +84,10 @@ impl<'g> SmallTrainer<'g> {
         epochs: usize,
     ) -> Result<Self> {
         check(spec, settings.optimizer.kind)?;
+        if settings.optimizer.moments != Moments::F32 {
+            let problem = "training in the small space keeps no moments of the wide weights";
+            return Err(Error::setting("moments", problem, "leave it out, or train in the wide space"));
+        }
         if train.len() < 2 {
             let problem = format!("{} snapshots span nothing around their mean", train.len());
             return Err(Error::setting("--snapshots", problem, "log more of them"));
