@@ -87,7 +87,10 @@ impl FederationExperiment {
                 format!("{} to {}", format::number(first, 3), format::number(last, 3))
             })
             .collect();
-        let schedule = |rounds: u32, epochs: u64| format!("{rounds} rounds of {epochs} local epochs");
+        let counted = |count: u64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+        let schedule = |rounds: u32, epochs: u64| {
+            format!("{} of {}", counted(u64::from(rounds), "round"), counted(epochs, "local epoch"))
+        };
         let same = (printed.rounds, printed.local_epochs) == (spec.rounds, spec.local_epochs);
         vec![
             Printed {
