@@ -3,7 +3,7 @@
 //! Data flows one way: [`data`] and [`model`] feed [`ops`], which record dispatches of the WGSL
 //! kernels in `shaders/` through [`gpu`]; [`codec`] trains autoencoders on weight snapshots with the
 //! same ops; [`federation`] drives collaborators and the aggregator, counts every byte, and
-//! [`report`] shows what came of it. [`mod@reference`] holds the f64 twin of every kernel, [`bench`] times them
+//! [`report`] shows what came of it. [`mod@reference`] holds the f64 twin of every kernel, [`mod@bench`] times them
 //! and all that is made of them.
 //!
 //! Shapes are written with the same letters everywhere: `R` replicas, `B` batch, `I` inputs, `O`
