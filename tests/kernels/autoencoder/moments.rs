@@ -3,7 +3,7 @@
 
 use super::*;
 use fedfunnel::model::state::{StateFile, StateWriter};
-use fedfunnel::model::{Moments, Network};
+use fedfunnel::model::Moments;
 
 const WIDTH: usize = 1_201;
 const SNAPSHOTS: u32 = 7;
