@@ -4,7 +4,7 @@
 use super::played::{Played, TakenAt, log_shapes, put_logs, take_logs, taken_at};
 use super::rounds::{Stretch, Wire, play};
 use super::simulation::Shared;
-use super::spec::PrepassKind;
+use super::spec::{PrepassKind, refuse_few};
 use crate::codec::{MessageKind, Raw};
 use crate::model::state::TensorShape;
 use crate::run::Run;
@@ -25,15 +25,9 @@ pub fn log_weights(shared: &mut Shared<'_>, run: &mut Run<'_>, begun: Played) ->
         PrepassKind::Isolated => alone(shared, run, begun)?,
         PrepassKind::Federated => together(shared, run, begun)?,
     };
-    let fewest = played.snapshots.iter().map(Snapshots::len).min().unwrap_or(0);
-    if fewest >= 2 {
-        return Ok(played);
-    }
-    Err(Error::setting(
-        "prepass.snapshot_every",
-        format!("the pre-pass leaves {fewest} snapshots, too few to learn from"),
-        "take them more often, or train for longer",
-    ))
+    // Those who train in a group of their own may take fewer steps than the largest share would.
+    refuse_few(played.snapshots.iter().map(Snapshots::len).min().unwrap_or(0) as u64)?;
+    Ok(played)
 }
 
 /// How far a pre-pass in isolation is.

@@ -78,7 +78,12 @@ impl Outcome {
 pub fn check(spec: &SimulationSpec, data_dir: &DataDir) -> Result<()> {
     spec.check()?;
     let (classifier, _) = parts(spec)?;
-    Deal::new(spec, &classifier, data_dir).map(drop)
+    let deal = Deal::new(spec, &classifier, data_dir)?;
+    if spec.learns() {
+        let most = deal.shares.iter().map(Vec::len).max().unwrap_or(0);
+        spec.prepass.check_snapshots(most.div_ceil(spec.batch) as u64, spec.local_epochs)?;
+    }
+    Ok(())
 }
 
 /// Checks that the parts of a spec fit each other.

@@ -6,6 +6,7 @@ mod prepass;
 
 pub use autoencoder::AutoencoderSettings;
 pub use codec::Codec;
+pub(super) use prepass::refuse_few;
 pub use prepass::{Prepass, PrepassKind};
 
 use crate::data::Partitioner;

@@ -27,7 +27,7 @@ fn every_long_verb_writes_a_trace() {
         (format!("autoencoder pca --snapshots {snapshots} --hold-out 0"), "readback"),
         (format!("autoencoder evaluate --autoencoder {autoencoder} --snapshots {snapshots}"), "readback"),
         (format!("simulate demo {small}"), "raw rounds"),
-        (format!("demo {small}"), "compressed rounds"),
+        (format!("demo {small}"), "autoencoder rounds"),
         ("bench dispatch".to_string(), "dispatch"),
     ];
     for (verb, stage) in verbs {

@@ -32,6 +32,15 @@ pub enum PrepassKind {
     Federated,
 }
 
+/// Refuses logs of so many snapshots that there is nothing to learn from.
+pub(in crate::federation) fn refuse_few(snapshots: u64) -> Result<()> {
+    if snapshots >= 2 {
+        return Ok(());
+    }
+    let problem = format!("the pre-pass leaves {snapshots} snapshots, too few to learn from");
+    Err(Error::setting("prepass.snapshot_every", problem, "take them more often, or train for longer"))
+}
+
 impl Prepass {
     /// Rounds that are not compressed.
     pub fn raw_rounds(&self) -> u32 {
@@ -39,6 +48,18 @@ impl Prepass {
             PrepassKind::Isolated => 0,
             PrepassKind::Federated => self.rounds.unwrap_or(0),
         }
+    }
+
+    /// Refuses a pre-pass that leaves too few snapshots, where an epoch takes `steps` steps.
+    pub(in crate::federation) fn check_snapshots(&self, steps: u64, local_epochs: u64) -> Result<()> {
+        let logged = |epochs: u64| match self.snapshot_every {
+            SnapshotEvery::Epoch => epochs,
+            SnapshotEvery::Steps(every) => epochs.saturating_mul(steps) / every as u64,
+        };
+        refuse_few(match self.kind {
+            PrepassKind::Isolated => logged(self.epochs.unwrap_or(0)),
+            PrepassKind::Federated => logged(local_epochs).saturating_mul(self.raw_rounds().into()),
+        })
     }
 
     /// Refuses what cannot be run in a federation of so many rounds.

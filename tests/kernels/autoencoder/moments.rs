@@ -2,8 +2,8 @@
 //! and refused where a layer cannot have them.
 
 use super::*;
-use fedfunnel::model::state::{StateFile, StateWriter};
 use fedfunnel::model::Moments;
+use fedfunnel::model::state::{StateFile, StateWriter};
 
 const WIDTH: usize = 1_201;
 const SNAPSHOTS: u32 = 7;
