@@ -14,6 +14,9 @@ const ROWS_SHOWN: usize = 500;
 /// Text cells of up to so many letters stay on one line.
 const SHORT: usize = 24;
 
+/// Cells of more letters are sentences.
+const SENTENCE: usize = 60;
+
 /// Names given to elements, so that no two are the same.
 #[derive(Default)]
 pub(super) struct Names(HashSet<String>);
@@ -189,7 +192,9 @@ fn rows(table: &Table, most: usize) -> String {
     let right = right_aligned(table);
     let class = |column: usize| if right[column] { " class=\"number\"" } else { "" };
     let cell = |cells: &[String], column: usize| cells.get(column).cloned().unwrap_or_default();
-    let mut text = String::from("<table>\n<thead>\n<tr>");
+    // On a phone sentences beside each other are columns of single words; there such rows are stacked.
+    let told = table.rows.iter().flatten().any(|cell| cell.chars().count() > SENTENCE);
+    let mut text = format!("<table{}>\n<thead>\n<tr>", if told { " class=\"told\"" } else { "" });
     for column in 0..right.len() {
         text += &format!("<th scope=\"col\"{}>{}</th>", class(column), escape(&cell(&table.columns, column)));
     }
@@ -203,7 +208,11 @@ fn rows(table: &Table, most: usize) -> String {
                 "" if cell.chars().count() <= SHORT => " class=\"short\"",
                 class => class,
             };
-            text += &format!("<td{class}>{}</td>", escape(&cell));
+            let label = match table.columns.get(column).filter(|name| told && !name.is_empty()) {
+                Some(name) => format!(" data-label=\"{}\"", escape(name)),
+                None => String::new(),
+            };
+            text += &format!("<td{class}{label}>{}</td>", escape(&cell));
         }
         text += "</tr>\n";
     }
@@ -271,6 +280,19 @@ mod tests {
         assert_eq!(names.take("plot", "A b"), "plot-a-b");
         assert_eq!(names.take("plot", "a-b"), "plot-a-b-2");
         assert_eq!(percent_encoded("a,\"ü\"\r\n"), "a,%22%C3%BC%22%0D%0A");
+    }
+
+    #[test]
+    fn rows_with_sentences_carry_their_columns_names_and_others_do_not() {
+        let mut table = Table::new("t", "T", &["", "Why <so>"]);
+        table.push(["a", "b"]);
+        let plain = table_section(&table, &mut Names::default());
+        assert!(plain.contains("<table>") && !plain.contains("data-label"));
+        table.push(["a", &"word ".repeat(20)]);
+        let told = table_section(&table, &mut Names::default());
+        assert!(told.contains("<table class=\"told\">"));
+        assert_eq!(told.matches("data-label=\"Why &lt;so&gt;\"").count(), 2);
+        assert!(!told.contains("data-label=\"\""));
     }
 
     #[test]
