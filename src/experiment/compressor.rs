@@ -118,7 +118,7 @@ impl AutoencoderStage {
     }
 
     fn check_small(&self, spec: &AutoencoderSpec) -> Result<()> {
-        if let Some(problem) = refusal(spec, self.optimizer.kind) {
+        if let Some(problem) = refusal(spec, &self.optimizer) {
             let mend = "use \"wide\", or another autoencoder or optimiser";
             return Err(Error::setting("autoencoder.space", problem, mend));
         }

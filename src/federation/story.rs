@@ -50,7 +50,15 @@ fn title(outcome: &Outcome, subject: &FederationOutcome) -> String {
     let who = if count == 1 { "1 collaborator".into() } else { format!("{count} collaborators") };
     match subject.codec {
         Codec::Raw => format!("{who}, {} floats an update", format::count(parameters)),
-        _ => format!("{who}, {} floats instead of {}", subject.fit.floats, format::count(parameters)),
+        _ => {
+            let sent =
+                format!("{who}, {} floats instead of {}", subject.fit.floats, format::count(parameters));
+            let Some(mean) = &outcome.mean_of_snapshots else { return sent };
+            let summary = RunSummary::of(outcome, subject);
+            let accuracy = short_scores(summary.final_accuracy, summary.final_grayscale_accuracy);
+            let null = short_scores(mean.plain.accuracy, mean.gray.map(|gray| gray.accuracy));
+            format!("{sent}: {accuracy}, and {null} by the mean of the snapshots alone")
+        }
     }
 }
 

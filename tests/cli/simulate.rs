@@ -372,6 +372,7 @@ fn what_is_done_to_images_is_done() {
         ("grayscale=[2]", ["grayscale", "0 to 1"]),
         ("test_images=0", ["test_images", "1 or more"]),
         ("autoencoder.optimizer.kind=adamw", ["autoencoder.space", "span"]),
+        ("autoencoder.optimizer.moments=bf16", ["autoencoder.space", "moments"]),
     ] {
         let space = "autoencoder.space=small";
         let ran = run_in(folder.path(), &["simulate", "colour.toml", "--set", space, "--set", set]);

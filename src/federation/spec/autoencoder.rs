@@ -44,7 +44,7 @@ impl AutoencoderSettings {
             spec = spec.with_latent("autoencoder.latent", latent)?;
         }
         spec.expect_inputs("autoencoder.model", parameters)?;
-        match small::refusal(&spec, self.optimizer.kind).filter(|_| self.space == Space::Small) {
+        match small::refusal(&spec, &self.optimizer).filter(|_| self.space == Space::Small) {
             Some(problem) => {
                 let mend = "set it to wide, or choose another autoencoder or optimiser";
                 Err(Error::setting("autoencoder.space", problem, mend))

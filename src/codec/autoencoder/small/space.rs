@@ -1,6 +1,6 @@
 //! The two spaces, and which autoencoders are for the small one.
 
-use crate::model::{Activation, AutoencoderSpec, OptimizerKind};
+use crate::model::{Activation, AutoencoderSpec, Moments, Optimizer, OptimizerKind};
 use serde::{Deserialize, Serialize};
 
 /// Where an autoencoder is trained.
@@ -27,7 +27,7 @@ impl std::str::FromStr for Space {
 }
 
 /// Why this is no training in the span of the snapshots, if it is none.
-pub fn refusal(spec: &AutoencoderSpec, kind: OptimizerKind) -> Option<String> {
+pub fn refusal(spec: &AutoencoderSpec, optimizer: &Optimizer) -> Option<String> {
     if spec.widths.len() != 3 {
         let hidden = spec.widths.len().saturating_sub(2);
         return Some(format!(
@@ -41,6 +41,9 @@ pub fn refusal(spec: &AutoencoderSpec, kind: OptimizerKind) -> Option<String> {
     if spec.output_activation != Activation::Linear {
         return Some(format!("the output of {} is not linear, and its gradients leave the span", spec.name));
     }
-    (kind == OptimizerKind::AdamW)
+    if optimizer.moments != Moments::F32 {
+        return Some("no moments of the wide weights are kept there, in two bytes or four".into());
+    }
+    (optimizer.kind == OptimizerKind::AdamW)
         .then(|| "adamw leaves the span of the snapshots; there are sgd and span-adam".into())
 }

@@ -9,7 +9,7 @@ use crate::codec::autoencoder::{Reconstruction, SnapshotBatch, Standard, Trainer
 use crate::codec::basis::{Basis, Expansion, run_in_parts};
 use crate::data::epoch_order;
 use crate::gpu::Gpu;
-use crate::model::{AutoencoderSpec, Moments, Network, OptimizerKind, ScheduleWriter};
+use crate::model::{AutoencoderSpec, Network, Optimizer, OptimizerKind, ScheduleWriter};
 use crate::ops::gram::Coefficients;
 use crate::ops::random::{self, Draw, Target};
 use crate::ops::standardize::Standards;
@@ -83,11 +83,7 @@ impl<'g> SmallTrainer<'g> {
         settings: TrainerSettings,
         epochs: usize,
     ) -> Result<Self> {
-        check(spec, settings.optimizer.kind)?;
-        if settings.optimizer.moments != Moments::F32 {
-            let problem = "training in the small space keeps no moments of the wide weights";
-            return Err(Error::setting("moments", problem, "leave it out, or train in the wide space"));
-        }
+        check(spec, &settings.optimizer)?;
         if train.len() < 2 {
             let problem = format!("{} snapshots span nothing around their mean", train.len());
             return Err(Error::setting("--snapshots", problem, "log more of them"));
@@ -373,8 +369,8 @@ fn drawn(rows: usize, columns: usize, tensor: u32, seed: u32, bound: f64) -> DMa
 }
 
 /// Refuses what is no training in the span.
-fn check(spec: &AutoencoderSpec, kind: OptimizerKind) -> Result<()> {
-    match super::refusal(spec, kind) {
+fn check(spec: &AutoencoderSpec, optimizer: &Optimizer) -> Result<()> {
+    match super::refusal(spec, optimizer) {
         None => Ok(()),
         Some(problem) => Err(Error::setting(
             "--space small",
