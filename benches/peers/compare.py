@@ -4,8 +4,6 @@
     cargo build --release
     python benches/peers/compare.py mnist-epoch cifar-train-b64
     python benches/peers/compare.py all --rounds 5 --torch-device cuda
-    cargo build --release --manifest-path benches/peers/burn/Cargo.toml
-    python benches/peers/compare.py mnist-epoch --peer burn
 
 For each work and round one process of ours and one of theirs; the ratio is that of their median times, ours / theirs:
 below 1 fedfunnel is the faster. Printed are the medians over the rounds and the range of the ratio.
@@ -21,10 +19,8 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 OURS = ROOT / "target/release/fedfunnel"
-BURN = HERE / "burn/target/release/burn-works"
 WORKS = {
     "torch": ["matmul-512", "mnist-epoch", "cifar-train-b64", "wide-ae-adam-b8", "wide-ae-adam-b40"],
-    "burn": ["matmul-512", "mnist-epoch", "cifar-train-b64"],
 }
 
 
@@ -50,7 +46,6 @@ def main():
             parser.error(f"{arguments.peer} has no work {work!r}; there are {', '.join(known)}")
     peers = {
         "torch": lambda work: [sys.executable, HERE / "torch_works.py", work, "--device", arguments.torch_device],
-        "burn": lambda work: [BURN, work],
     }
     print(f"{'work':<20}{'ours':>12}{arguments.peer:>12}{'ratio':>8}{'fewest':>8}{'most':>8}")
     for work in works:
