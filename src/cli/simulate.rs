@@ -102,6 +102,7 @@ fn run_spec(
     // What can be refused is refused before the device is opened, let alone a round is run.
     check_folder(out, &config, place.resume)?;
     if place.resume && Found::look(out) == Found::Finished {
+        place.device.refuse_timing("the run is finished")?;
         return print(&report::load(out)?, out, place.json);
     }
     let data_dir = place.data_dir.resolve()?;

@@ -28,8 +28,10 @@ pub fn fit<'g>(
     ship: &mut Ship<'_>,
 ) -> Result<(Fit, Wire<'g>)> {
     let gpu = run.gpu()?;
-    let moments = if spec.autoencoder.optimizer.kind == OptimizerKind::Sgd { 1 } else { 2 };
-    let together = (MOST_TOGETHER / (4 * (1 + moments) * shape.parameters())).max(1);
+    let (optimizer, parameters) = (&spec.autoencoder.optimizer, shape.parameters());
+    let moments = if optimizer.kind == OptimizerKind::Sgd { 1 } else { 2 };
+    let words = parameters + moments * optimizer.moments.words(parameters);
+    let together = (MOST_TOGETHER / (4 * words)).max(1);
     let (mut curves, mut encoders, mut standards, mut decoders) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for first in (0..snapshots.len()).step_by(together) {
