@@ -22,7 +22,7 @@ pub const SHADERS: &[(&str, &str)] = &[
     ("gather", include_str!("../../shaders/gather.wgsl")),
     ("gram", include_str!("../../shaders/gram.wgsl")),
     ("loss", include_str!("../../shaders/loss.wgsl")),
-    ("mlp_lanes", include_str!("../../shaders/mlp_lanes.wgsl")),
+    ("mlp", include_str!("../../shaders/mlp.wgsl")),
     ("moments_bf16", include_str!("../../shaders/moments_bf16.wgsl")),
     ("optimizer", include_str!("../../shaders/optimizer.wgsl")),
     ("peaks", include_str!("../../shaders/peaks.wgsl")),

@@ -1,5 +1,5 @@
 //! A classifier of two dense layers on images, a step in two dispatches where the adapter has the kernels for that;
-//! see shaders/mlp_lanes.wgsl.
+//! see shaders/mlp.wgsl.
 
 use super::conv::ROUNDS;
 use super::dense::{Arena, Dense, RowsAre, TrainedArena};
@@ -40,8 +40,8 @@ const LANES: u32 = 8;
 
 /// The update's kernels: SGD's and Adam's.
 pub const UPDATES: [Kernel; 2] = [
-    Kernel::new("mlp_lanes", "mlp_lanes_update").tiled(&[("ADAPTIVE", 0)]),
-    Kernel::new("mlp_lanes", "mlp_lanes_update").tiled(&[("ADAPTIVE", 1)]),
+    Kernel::new("mlp", "mlp_update").tiled(&[("ADAPTIVE", 0)]),
+    Kernel::new("mlp", "mlp_update").tiled(&[("ADAPTIVE", 1)]),
 ];
 
 /// With more hidden values the work outweighs the dispatches that are saved, and one lane has too much of it.
@@ -157,7 +157,7 @@ impl<'a> Mlp<'a> {
             self.check_steps(schedule)?;
         }
         let dispatch = gpu.dispatch(
-            &Kernel::new("mlp_lanes", "mlp_lanes_pass"),
+            &Kernel::new("mlp", "mlp_pass"),
             &immediates,
             &[
                 ("index", &index.buffer),

@@ -12,7 +12,7 @@ use naga::{AddressSpace, Module, ResourceBinding, ShaderStage};
 use std::collections::BTreeSet;
 
 /// The only files whose lanes read each other's values; they run where the adapter can do that.
-const SUBGROUP_FILES: &[&str] = &["conv3x3", "dense_lanes", "dense_update_lanes", "mlp_lanes"];
+const SUBGROUP_FILES: &[&str] = &["conv3x3", "dense_lanes", "dense_update_lanes", "mlp"];
 
 /// Files that hold a section for others, and no kernel of their own.
 const SECTIONS: &[&str] = &["moments_bf16"];

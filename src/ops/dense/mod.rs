@@ -2,14 +2,16 @@
 
 mod carry;
 mod residual;
+mod update;
 pub mod variants;
 
 pub use carry::Carry;
 pub use residual::Targets;
+use update::passed;
 
-use super::{Activation, Schedule};
+use super::Activation;
 use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, RowRange, Tensor, immediates, split_rows};
-use crate::model::{Optimizer, OptimizerKind};
+use crate::model::Optimizer;
 use crate::{Error, Result};
 
 immediates! {
@@ -32,32 +34,6 @@ immediates! {
         steps: u32,
         step: u32,
         whole_width: u32,
-    }
-}
-
-immediates! {
-    struct Update {
-        batch: u32,
-        rows: u32,
-        row_side_width: u32,
-        row_side_first: u32,
-        columns: u32,
-        weight_offset: u32,
-        replica_stride: u32,
-        bias_offset: u32,
-        bias: u32,
-        steps: u32,
-        step: u32,
-        rate_scale: f32,
-        beta1: f32,
-        beta2: f32,
-        epsilon: f32,
-        weight_decay: f32,
-        decoupled: u32,
-        chunk_rows: u32,
-        first_chunk: u32,
-        replicas: u32,
-        carry: u32,
     }
 }
 
@@ -405,97 +381,6 @@ impl Dense {
             Epilogue::Backward(outputs, _) => outputs.whole(),
         }
     }
-
-    fn update_of(
-        &self,
-        shard: &DenseShard,
-        arena: &TrainedArena,
-        optimizer: &Optimizer,
-        schedule: &Schedule,
-        row_side: &Tensor,
-    ) -> Result<Update> {
-        let (bias, bias_offset) = self.bias(shard);
-        let (_, row_side_width, row_side_first) = row_side_of(row_side, shard.range)?;
-        Ok(Update {
-            batch: row_side.batch as u32,
-            rows: shard.range.len as u32,
-            row_side_width,
-            row_side_first,
-            columns: self.columns() as u32,
-            weight_offset: shard.weight_offset as u32,
-            replica_stride: arena.parameters.stride as u32,
-            bias_offset,
-            bias,
-            steps: schedule.steps as u32,
-            step: 0,
-            rate_scale: self.rate_scale,
-            beta1: optimizer.first_decay(),
-            beta2: optimizer.beta2,
-            epsilon: optimizer.epsilon,
-            weight_decay: optimizer.weight_decay,
-            decoupled: (optimizer.kind == OptimizerKind::AdamW).into(),
-            ..Default::default()
-        })
-    }
-
-    /// Forms the weight gradient of the batch in registers and applies the optimiser to weights, biases
-    /// and moments in the same pass.
-    pub fn update(
-        &self,
-        gpu: &Gpu,
-        arenas: &[TrainedArena],
-        optimizer: &Optimizer,
-        schedule: &Schedule,
-        input: &Tensor,
-        output_gradient: &Tensor,
-    ) -> Result<Vec<Dispatch>> {
-        let (row_side, column_side) = match self.rows_are {
-            RowsAre::Outputs => (output_gradient, input),
-            RowsAre::Inputs => (input, output_gradient),
-        };
-        let columns = column_side.whole()?;
-        let adaptive = optimizer.kind != OptimizerKind::Sgd;
-        self.shards
-            .iter()
-            .flat_map(|shard| {
-                let by_four = self.by_four(shard, &arenas[shard.arena].parameters);
-                let variant = variants::update(gpu, by_four, adaptive, optimizer.moments);
-                let pieces = self.pieces(gpu, shard, variant.tile_rows);
-                pieces.into_iter().map(move |piece| (piece, variant))
-            })
-            .map(|(shard, variant)| {
-                let arena = &arenas[shard.arena];
-                let (rows, ..) = row_side_of(row_side, shard.range)?;
-                let immediates = self.update_of(&shard, arena, optimizer, schedule, row_side)?;
-                let four = variant.by_four;
-                let pick = |one, vec4| if four { vec4 } else { one };
-                let mut buffers = vec![
-                    ("update_rows", rows),
-                    (pick("update_columns", "update_columns4"), columns),
-                    ("schedule", &schedule.buffer),
-                    (pick("parameters", "parameters4"), &arena.parameters.buffer),
-                    (pick("first_moments", "first_moments4"), &arena.first_moments),
-                ];
-                if adaptive {
-                    buffers.push((pick("second_moments", "second_moments4"), arena.second_moments()?));
-                }
-                let columns = self.columns() as u32;
-                let rows = shard.range.len as u32;
-                let grid = match four {
-                    true => Grid(columns / 4, rows.div_ceil(variant.tile_rows), row_side.replicas as u32),
-                    false => Grid(columns, rows, row_side.replicas as u32),
-                };
-                let dispatch = gpu.dispatch(&variant.kernel, &immediates, &buffers, grid)?;
-                Ok(self.count(dispatch, &shard, row_side, Some(optimizer)))
-            })
-            .collect()
-    }
-}
-
-/// Values of four bytes that an update of so many weights reads and writes: them and their moments.
-fn passed(optimizer: &Optimizer, weights: usize) -> usize {
-    let moments = if optimizer.kind == OptimizerKind::Sgd { 1 } else { 2 };
-    2 * (weights + moments * optimizer.moments.words(weights))
 }
 
 /// Where a run of rows lies in the row side: the buffer, its width, and the first row's place in it.

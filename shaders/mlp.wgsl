@@ -194,7 +194,7 @@ fn finish(replica: u32, place: u32, sample: u32) {
 
 // Lanes run over pairs of samples. x: those, z: replicas.
 @compute @workgroup_size(8, 1, 1)
-fn mlp_lanes_pass(
+fn mlp_pass(
     @builtin(global_invocation_id) id: vec3<u32>,
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
@@ -403,7 +403,7 @@ fn update_rest(number: u32, replica: u32, now: vec4<f32>) {
 // y: tiles of eight hidden values, whose lanes run over groups of four pixels (x), and one more for all the rest;
 // z: replicas.
 @compute @workgroup_size(8, 1, 1)
-fn mlp_lanes_update(
+fn mlp_update(
     @builtin(global_invocation_id) id: vec3<u32>,
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
