@@ -94,16 +94,9 @@ impl MemoryPlan {
             .find(|(_, bytes, limit)| bytes > limit)
     }
 
-    /// Refuses a training that does not fit, in words that say which settings would.
+    /// Refuses a training that does not fit, in words that say which arguments of a command would.
     pub fn check(&self, gpu: &Gpu, training: &Training<'_>, most: Option<u64>) -> Result<()> {
-        let Some((place, bytes, limit)) = self.excess(most) else { return Ok(()) };
-        let problem = format!(
-            "training {} takes {} of {place} memory and there are {}, {} too little",
-            training.spec.name,
-            format::bytes(bytes),
-            format::bytes(limit),
-            format::bytes(bytes - limit)
-        );
+        let Some(problem) = self.problem(training, most) else { return Ok(()) };
         let mends = fitting(gpu, training, most);
         let mend = match mends.as_slice() {
             [] => "use a smaller autoencoder, or a device with more memory".to_string(),
@@ -111,6 +104,29 @@ impl MemoryPlan {
             [first @ .., last] => format!("use {} or {last}", first.join(", ")),
         };
         Err(Error::device(problem, mend))
+    }
+
+    /// The same of a training that the table `autoencoder` of a spec asks for.
+    pub fn check_spec(gpu: &Gpu, training: &Training<'_>) -> Result<()> {
+        let Some(problem) = Self::of(gpu, training)?.problem(training, None) else { return Ok(()) };
+        let (field, mend) = match training.space {
+            Space::Wide => {
+                ("autoencoder.space", "use \"small\", a smaller autoencoder.latent, or another machine")
+            }
+            Space::Small => ("autoencoder.latent", "use fewer, or another machine"),
+        };
+        Err(Error::setting(field, problem, mend))
+    }
+
+    fn problem(&self, training: &Training<'_>, most: Option<u64>) -> Option<String> {
+        let (place, bytes, limit) = self.excess(most)?;
+        Some(format!(
+            "training {} takes {} of {place} memory and there are {}, {} too little",
+            training.spec.name,
+            format::bytes(bytes),
+            format::bytes(limit),
+            format::bytes(bytes - limit)
+        ))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Training on the weights themselves or in the span of the snapshots, looked at in the same way.
 
 use super::Notes;
+use crate::Result;
 use crate::codec::autoencoder::small::{SmallTrainer, Space};
 use crate::codec::autoencoder::{
     self as codec, CurvePoint, MemoryPlan, Standard, Trainer, TrainerSettings, look,
@@ -9,8 +10,6 @@ use crate::experiment::Run;
 use crate::gpu::Gpu;
 use crate::model::state::{StateFile, TensorShape};
 use crate::model::{AutoencoderSpec, Network};
-use crate::report::format;
-use crate::{Error, Result};
 
 /// An autoencoder in training.
 pub(super) enum Training<'g> {
@@ -33,21 +32,7 @@ impl<'g> Training<'g> {
     ) -> Result<Self> {
         let (train, held_out) = ([train.to_vec()], [held_out.to_vec()]);
         let training = codec::Training { spec, train: &train, held_out: &held_out, settings, space };
-        if let Some((place, bytes, limit)) = MemoryPlan::of(gpu, &training)?.excess(None) {
-            let problem = format!(
-                "training {} takes {} of {place} memory and there are {}",
-                spec.name,
-                format::bytes(bytes),
-                format::bytes(limit)
-            );
-            let (field, mend) = match space {
-                Space::Wide => {
-                    ("autoencoder.space", "use \"small\", a smaller autoencoder.latent, or another machine")
-                }
-                Space::Small => ("autoencoder.latent", "use fewer, or another machine"),
-            };
-            return Err(Error::setting(field, problem, mend));
-        }
+        MemoryPlan::check_spec(gpu, &training)?;
         if space == Space::Small {
             let trainer = SmallTrainer::new(gpu, spec, &train[0], &held_out[0], settings, epochs)?;
             return Ok(Self::Small(Box::new(trainer)));

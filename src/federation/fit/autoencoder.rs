@@ -2,8 +2,10 @@
 
 use super::{CURVE_POINTS, Decoder, Fit, FitPoint, Ship};
 use crate::codec::MessageKind;
+use crate::codec::autoencoder::small::Space;
 use crate::codec::autoencoder::{
-    CurvePoint, DecoderBank, DecoderState, Encoder, HalfParameters, Trainer, TrainerSettings, look,
+    CurvePoint, DecoderBank, DecoderState, Encoder, HalfParameters, MemoryPlan, Trainer, TrainerSettings,
+    Training, look,
 };
 use crate::federation::rounds::Wire;
 use crate::federation::spec::SimulationSpec;
@@ -82,6 +84,8 @@ fn train<'g>(
     let autoencoder = &spec.autoencoder;
     let settings =
         TrainerSettings { optimizer: autoencoder.optimizer, batch: autoencoder.batch, seed: spec.seed };
+    let training = Training { spec: shape, train: &rows, held_out: &none, settings, space: Space::Wide };
+    MemoryPlan::check_spec(gpu, &training)?;
     let mut trainer = Trainer::new(gpu, shape, &rows, &none, settings)?;
     let mut notes = Notes { curves: vec![Vec::new(); group.len()], taken: Vec::new() };
     let last = |notes: &Notes| {

@@ -3,10 +3,10 @@
 
 use super::{CURVE_POINTS, Decoder, Fit, FitPoint, Ship};
 use crate::codec::autoencoder::small::{
-    EncoderFactors, FactoredBank, FactoredDecoder, FactoredEncoders, Precision, SmallTrainer,
+    EncoderFactors, FactoredBank, FactoredDecoder, FactoredEncoders, Precision, SmallTrainer, Space,
 };
 use crate::codec::autoencoder::{
-    DecoderBank, DecoderState, Encoder, HalfParameters, Standard, TrainerSettings,
+    DecoderBank, DecoderState, Encoder, HalfParameters, MemoryPlan, Standard, TrainerSettings, Training,
 };
 use crate::codec::{MessageKind, UpdateDecoder, UpdateEncoder};
 use crate::federation::rounds::Wire;
@@ -122,8 +122,11 @@ fn train<'g>(
     let autoencoder = &spec.autoencoder;
     let settings =
         TrainerSettings { optimizer: autoencoder.optimizer, batch: autoencoder.batch, seed: spec.seed };
+    let (rows, none) = ([log.rows()], [Vec::new()]);
+    let training = Training { spec: shape, train: &rows, held_out: &none, settings, space: Space::Small };
+    MemoryPlan::check_spec(gpu, &training)?;
     let start = Instant::now();
-    let mut trainer = SmallTrainer::new(gpu, shape, &log.rows(), &[], settings, autoencoder.epochs)?;
+    let mut trainer = SmallTrainer::new(gpu, shape, &rows[0], &[], settings, autoencoder.epochs)?;
     let every = autoencoder.epochs.div_ceil(CURVE_POINTS);
     let (mut curve, mut done) = (Vec::new(), 0);
     while done < autoencoder.epochs {
