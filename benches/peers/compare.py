@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""fedfunnel beside a peer, the two by turns on the same machine, so that what else it does hits both.
+"""fedfunnel beside PyTorch, the two by turns on the same machine, so that what else it does hits both.
 
     cargo build --release
     python benches/peers/compare.py mnist-epoch cifar-train-b64
@@ -19,9 +19,8 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 OURS = ROOT / "target/release/fedfunnel"
-WORKS = {
-    "torch": ["matmul-512", "mnist-epoch", "cifar-train-b64", "wide-ae-adam-b8", "wide-ae-adam-b40"],
-}
+THEIRS = HERE / "torch_works.py"
+WORKS = ["matmul-512", "mnist-epoch", "cifar-train-b64", "wide-ae-adam-b8", "wide-ae-adam-b40"]
 
 
 def seconds_of(command):
@@ -34,25 +33,20 @@ def seconds_of(command):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("works", nargs="+")
-    parser.add_argument("--peer", choices=list(WORKS), default="torch")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="auto", help="ours, as fedfunnel takes it")
     parser.add_argument("--torch-device", default="cpu")
     arguments = parser.parse_args()
-    known = WORKS[arguments.peer]
-    works = known if "all" in arguments.works else arguments.works
+    works = WORKS if "all" in arguments.works else arguments.works
     for work in works:
-        if work not in known:
-            parser.error(f"{arguments.peer} has no work {work!r}; there are {', '.join(known)}")
-    peers = {
-        "torch": lambda work: [sys.executable, HERE / "torch_works.py", work, "--device", arguments.torch_device],
-    }
-    print(f"{'work':<20}{'ours':>12}{arguments.peer:>12}{'ratio':>8}{'fewest':>8}{'most':>8}")
+        if work not in WORKS:
+            parser.error(f"there is no work {work!r}; there are {', '.join(WORKS)}")
+    print(f"{'work':<20}{'ours':>12}{'PyTorch':>12}{'ratio':>8}{'fewest':>8}{'most':>8}")
     for work in works:
         rounds = []
         for _ in range(arguments.rounds):
             ours = seconds_of([OURS, "-q", "bench", work, "--json", "-", "--device", arguments.device])
-            rounds.append((ours, seconds_of(peers[arguments.peer](work))))
+            rounds.append((ours, seconds_of([sys.executable, THEIRS, work, "--device", arguments.torch_device])))
         ours, theirs = (statistics.median(column) for column in zip(*rounds))
         ratios = [ours / theirs for ours, theirs in rounds]
         cells = [f"{ours:.4g} s", f"{theirs:.4g} s"]

@@ -4,7 +4,7 @@ use super::classifier::ClassifierStage;
 use super::compressor::{AutoencoderStage, show_errors};
 use super::printed::{Printed, printed_table};
 use super::verdict::{beats_the_mean, compared, floats, headline};
-use super::{Header, Kind, Run, facts};
+use super::{Header, Kind, Run};
 use crate::Result;
 use crate::codec::autoencoder::{CurvePoint, argmax};
 use crate::codec::pca::PcaError;
@@ -72,7 +72,7 @@ impl Kind for AutoencoderExperiment {
             held_out_match: last.validation_argmax_match.unwrap_or(f64::NAN),
         };
         let spec = &compressor.file.spec;
-        let mut facts = facts(run, Some(self.seed));
+        let mut facts = run.facts(Some(self.seed));
         let count = |n: usize| format::count(n as u64);
         facts.splice(
             0..0,

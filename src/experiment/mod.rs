@@ -49,8 +49,3 @@ pub trait Kind {
     /// Runs it, or goes on with it.
     fn run(&self, run: &mut Run<'_>) -> Result<Report>;
 }
-
-/// Facts that every report has: who ran it, on what, for how long.
-fn facts(run: &Run<'_>, seed: Option<u32>) -> Vec<(String, String)> {
-    run.facts(seed)
-}

@@ -1,7 +1,7 @@
 //! Figures 10 and 11: the savings ratio by its formula, and what real messages add to it.
 
 use super::printed::{Printed, printed_table};
-use super::{Header, Kind, Run, facts};
+use super::{Header, Kind, Run};
 use crate::codec::autoencoder::{DecoderState, Standard};
 use crate::codec::{Message, MessageKind};
 use crate::data::DataDir;
@@ -192,7 +192,7 @@ impl Kind for SavingsExperiment {
              compressed; counted both ways the ratio stays below 2."
                 .into(),
         );
-        report.facts = facts(run, None);
+        report.facts = run.facts(None);
         Ok(report)
     }
 }

@@ -2,10 +2,10 @@
 
 use super::measure::{Measured, Plain, References};
 use super::{ComparisonExperiment, Outcome};
+use crate::experiment::Run;
 use crate::experiment::classifier::Trained;
 use crate::experiment::printed::{Printed, printed_table};
 use crate::experiment::verdict::{beats_the_mean, compared, floats};
-use crate::experiment::{Run, facts};
 use crate::report::{KeyFigure, Plot, Report, Series, Style, Table, format};
 use std::cmp::Ordering;
 
@@ -30,7 +30,7 @@ pub(super) fn tell(
 ) -> Report {
     let story = Story { outcomes, plain, references };
     let count = |n: usize| format::count(n as u64);
-    let mut facts = facts(run, Some(spec.seed));
+    let mut facts = run.facts(Some(spec.seed));
     let hold_out = spec.autoencoder.hold_out;
     facts.splice(
         0..0,

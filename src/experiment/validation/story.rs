@@ -6,7 +6,7 @@ use crate::experiment::classifier::Trained;
 use crate::experiment::compressor::Compressor;
 use crate::experiment::printed::{Printed, printed_table};
 use crate::experiment::verdict::{beats_the_mean, compared, floats, headline};
-use crate::experiment::{Run, autoencoder, facts};
+use crate::experiment::{Run, autoencoder};
 use crate::report::{KeyFigure, Plot, Report, Series, Table, format};
 use crate::training::{SnapshotEvery, Snapshots, Tally};
 use std::cmp::Ordering;
@@ -25,7 +25,7 @@ impl ValidationExperiment {
         let costs = Costs::new(spec, &compressor.curve.last().copied().unwrap_or_default());
         let ratio = costs.ratio;
         let count = |n: usize| format::count(n as u64);
-        let mut facts = facts(run, Some(self.seed));
+        let mut facts = run.facts(Some(self.seed));
         facts.splice(
             0..0,
             [
