@@ -7,7 +7,8 @@
 // bytes that they came as, four pixels in one load, for loads are what costs.
 //
 // A workgroup is eight lanes and lies in one subgroup; lanes beyond the end go along, since the others need what
-// they load. Channels are multiples of four pixels wide.
+// they load. Channels are multiples of four pixels wide, H is a multiple of four, weights and biases begin where a vec4
+// does, and there are at most ten outputs.
 
 const NOTHING: u32 = 0xffffffffu;
 
@@ -71,7 +72,7 @@ var<immediate> mlp: Mlp;
 @group(0) @binding(3) var<storage, read> schedule: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read> parameters: array<f32>;
 @group(0) @binding(5) var<storage, read> labels: array<u32>;
-// [R, B, 2H + 2O]: the hidden values, their gradients before the activation, the outputs and their gradients.
+// [R, B, 2H + O]: the hidden values, their gradients before the activation, and those of the outputs.
 @group(0) @binding(6) var<storage, read_write> values: array<f32>;
 // [R, B, 2]: sums over steps of the loss and of the number of right answers.
 @group(0) @binding(7) var<storage, read_write> tallies: array<f32>;
@@ -85,7 +86,7 @@ fn sample_at(replica: u32, place: u32) -> u32 {
 // Where the values of a place begin.
 fn values_at(replica: u32, place: u32) -> u32 {
     let line = replica * mlp.batch + min(place, mlp.batch - 1u);
-    return line * 2u * (mlp.hidden + mlp.outputs);
+    return line * (2u * mlp.hidden + mlp.outputs);
 }
 
 fn pixels(word: u32, scale: vec2<f32>) -> vec4<f32> {
@@ -95,7 +96,7 @@ fn pixels(word: u32, scale: vec2<f32>) -> vec4<f32> {
 // ---------------------------------------------------------------------------------------------------
 // Forward, loss, and back to the hidden layer
 
-// Sums of ten hidden values of a sample.
+// Values of ten hidden rows or of ten outputs. They stay in registers where places are constant.
 alias Ten = array<f32, 10>;
 
 // The weights of a row that the first four lanes hold, and those that the others do.
@@ -116,79 +117,79 @@ fn pair_at(row: u32, lane: u32, base: u32) -> u32 {
     return base + min(row + lane / 4u, mlp.hidden - 1u) * mlp.width + lane % 4u;
 }
 
-fn store_hidden(sums: ptr<function, Ten>, first: u32, at: u32, replica: u32) {
-    let bias = mlp.hidden_bias + replica * mlp.replica_stride;
+// Ten parameters for all lanes; there are `count`, and what lies beyond is any.
+fn ten_parameters(at: u32, count: u32, lane: u32) -> Ten {
+    let eight = parameters[at + min(lane, count - 1u)];
+    let two = parameters[at + min(8u + lane % 2u, count - 1u)];
+    let low = first_four(eight);
+    let high = second_four(eight);
+    return Ten(
+        low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w,
+        subgroupBroadcast(two, 0u), subgroupBroadcast(two, 1u),
+    );
+}
+
+fn dot_ten(a: Ten, b: Ten) -> f32 {
+    return dot(vec4(a[0], a[1], a[2], a[3]), vec4(b[0], b[1], b[2], b[3]))
+        + dot(vec4(a[4], a[5], a[6], a[7]), vec4(b[4], b[5], b[6], b[7]))
+        + a[8] * b[8] + a[9] * b[9];
+}
+
+// Weights of the output layer: those of one output and ten hidden values.
+fn output_row(output: u32, first: u32, base: u32, lane: u32) -> Ten {
+    let at = mlp.output_weights + base + min(output, mlp.outputs - 1u) * mlp.hidden + first;
+    return ten_parameters(at, mlp.hidden - first, lane);
+}
+
+// Sums of ten rows to hidden values, 0 where there are fewer.
+fn hidden_values(sums: ptr<function, Ten>, bias: Ten, count: u32) {
     for (var i = 0u; i < 10u; i++) {
-        if first + i < mlp.hidden {
-            values[at + first + i] = activate((*sums)[i] + parameters[bias + first + i], mlp.activation);
-        }
+        (*sums)[i] = select(0.0, activate((*sums)[i] + bias[i], mlp.activation), i < count);
     }
 }
 
-// A row of the output layer times the hidden values, four at a time as dense_lanes.wgsl does, so that sums come out
-// the same to the bit.
-fn dot_hidden(row: u32, hidden: u32) -> f32 {
-    var sum = 0.0;
-    var h = 0u;
-    for (; h + 3u < mlp.hidden; h += 4u) {
-        let w = row + h;
-        let x = hidden + h;
-        sum += dot(
-            vec4(parameters[w], parameters[w + 1u], parameters[w + 2u], parameters[w + 3u]),
-            vec4(values[x], values[x + 1u], values[x + 2u], values[x + 3u]),
-        );
+fn store_ten(ten: ptr<function, Ten>, at: u32, count: u32) {
+    for (var i = 0u; i < min(count, 10u); i++) {
+        values[at + i] = (*ten)[i];
     }
-    for (; h < mlp.hidden; h++) {
-        sum += parameters[row + h] * values[hidden + h];
-    }
-    return sum;
 }
 
-// From the hidden values of a sample to its loss and back.
-fn finish(replica: u32, place: u32, sample: u32) {
-    if place >= mlp.batch { return; }
-    let hidden = values_at(replica, place);
-    let hidden_gradient = hidden + mlp.hidden;
-    let output = hidden_gradient + mlp.hidden;
-    let output_gradient = output + mlp.outputs;
-    if sample == NOTHING {
-        for (var h = 0u; h < mlp.hidden * mlp.gradient; h++) { values[hidden_gradient + h] = 0.0; }
-        for (var o = 0u; o < mlp.outputs * mlp.gradient; o++) { values[output_gradient + o] = 0.0; }
-        return;
-    }
-    let base = replica * mlp.replica_stride;
-    let weights = mlp.output_weights + base;
+// Turns the outputs of a sample into their gradient and counts its loss; 0 where there is no sample.
+fn finish(logits: ptr<function, Ten>, replica: u32, place: u32, sample: u32) {
+    let there = sample != NOTHING;
     // The answer is the first largest output.
-    var largest = 0.0;
+    var largest = (*logits)[0];
     var answer = 0u;
-    for (var o = 0u; o < mlp.outputs; o++) {
-        let sum = dot_hidden(weights + o * mlp.hidden, hidden) + parameters[mlp.output_bias + base + o];
-        values[output + o] = sum;
-        if o == 0u || sum > largest {
-            largest = sum;
+    for (var o = 1u; o < 10u; o++) {
+        if o < mlp.outputs && (*logits)[o] > largest {
+            largest = (*logits)[o];
             answer = o;
         }
     }
+    let known = select(sample, 0u, !there);
+    let label = (labels[known / 4u] >> (8u * (known % 4u))) & 0xffu;
     var total = 0.0;
-    for (var o = 0u; o < mlp.outputs; o++) {
-        total += exp(values[output + o] - largest);
+    var right = 0.0;
+    for (var o = 0u; o < 10u; o++) {
+        if o == label { right = (*logits)[o]; }
+        (*logits)[o] = select(0.0, exp((*logits)[o] - largest), o < mlp.outputs);
+        total += (*logits)[o];
     }
-    let label = (labels[sample / 4u] >> (8u * (sample % 4u))) & 0xffu;
-    let tally = 2u * (replica * mlp.batch + place);
-    tallies[tally] += log(total) + largest - values[output + label];
-    tallies[tally + 1u] += select(0.0, 1.0, answer == label);
-    if mlp.gradient == 0u { return; }
-    let weight = schedule[replica * mlp.steps + mlp.step].x;
-    for (var o = 0u; o < mlp.outputs; o++) {
-        let probability = exp(values[output + o] - largest) / total;
-        values[output_gradient + o] = weight * (probability - select(0.0, 1.0, o == label));
+    if there {
+        let tally = 2u * (replica * mlp.batch + place);
+        tallies[tally] += log(total) + largest - right;
+        tallies[tally + 1u] += select(0.0, 1.0, answer == label);
     }
-    for (var h = 0u; h < mlp.hidden; h++) {
-        var sum = 0.0;
-        for (var o = 0u; o < mlp.outputs; o++) {
-            sum += parameters[weights + o * mlp.hidden + h] * values[output_gradient + o];
-        }
-        values[hidden_gradient + h] = sum * derivative(values[hidden + h], mlp.activation);
+    let weight = select(0.0, schedule[replica * mlp.steps + mlp.step].x, there);
+    for (var o = 0u; o < 10u; o++) {
+        (*logits)[o] = weight * ((*logits)[o] / total - select(0.0, 1.0, o == label));
+    }
+}
+
+// The gradients of ten hidden values: their sums over outputs through the activation.
+fn store_hidden_gradient(sums: ptr<function, Ten>, at: u32, count: u32) {
+    for (var i = 0u; i < min(count, 10u); i++) {
+        values[at + mlp.hidden + i] = (*sums)[i] * derivative(values[at + i], mlp.activation);
     }
 }
 
@@ -201,18 +202,25 @@ fn mlp_pass(
 ) {
     let replica = group.z;
     let place = id.x * 2u;
+    let upper_here = place < mlp.batch;
+    let lower_here = place + 1u < mlp.batch;
     let upper_sample = sample_at(replica, place);
     let lower_sample = sample_at(replica, place + 1u);
     // Where there is no sample, any other will do.
     let upper_at = select(upper_sample, 0u, upper_sample == NOTHING) * (mlp.width / 4u);
     let lower_at = select(lower_sample, 0u, lower_sample == NOTHING) * (mlp.width / 4u);
-    let base = mlp.hidden_weights + replica * mlp.replica_stride;
+    let upper_values = values_at(replica, place);
+    let lower_values = values_at(replica, place + 1u);
+    let base = replica * mlp.replica_stride;
+    let weights = mlp.hidden_weights + base;
+    var upper_logits = ten_parameters(mlp.output_bias + base, mlp.outputs, lane);
+    var lower_logits = upper_logits;
     for (var first = 0u; first < mlp.hidden; first += 10u) {
-        let w0 = pair_at(first, lane, base);
-        let w1 = pair_at(first + 2u, lane, base);
-        let w2 = pair_at(first + 4u, lane, base);
-        let w3 = pair_at(first + 6u, lane, base);
-        let w4 = pair_at(first + 8u, lane, base);
+        let w0 = pair_at(first, lane, weights);
+        let w1 = pair_at(first + 2u, lane, weights);
+        let w2 = pair_at(first + 4u, lane, weights);
+        let w3 = pair_at(first + 6u, lane, weights);
+        let w4 = pair_at(first + 8u, lane, weights);
         var upper: Ten;
         var lower: Ten;
         var at = 0u;
@@ -259,11 +267,37 @@ fn mlp_pass(
                 at += 1u;
             }
         }
-        if place < mlp.batch { store_hidden(&upper, first, values_at(replica, place), replica); }
-        if place + 1u < mlp.batch { store_hidden(&lower, first, values_at(replica, place + 1u), replica); }
+        let count = mlp.hidden - first;
+        let bias = ten_parameters(mlp.hidden_bias + base + first, count, lane);
+        hidden_values(&upper, bias, count);
+        hidden_values(&lower, bias, count);
+        if upper_here { store_ten(&upper, upper_values + first, count); }
+        if lower_here { store_ten(&lower, lower_values + first, count); }
+        for (var o = 0u; o < 10u; o++) {
+            let row = output_row(o, first, base, lane);
+            upper_logits[o] += dot_ten(row, upper);
+            lower_logits[o] += dot_ten(row, lower);
+        }
     }
-    finish(replica, place, upper_sample);
-    finish(replica, place + 1u, lower_sample);
+    finish(&upper_logits, replica, place, upper_sample);
+    finish(&lower_logits, replica, place + 1u, lower_sample);
+    if mlp.gradient == 0u { return; }
+    if upper_here { store_ten(&upper_logits, upper_values + 2u * mlp.hidden, mlp.outputs); }
+    if lower_here { store_ten(&lower_logits, lower_values + 2u * mlp.hidden, mlp.outputs); }
+    for (var first = 0u; first < mlp.hidden; first += 10u) {
+        var upper: Ten;
+        var lower: Ten;
+        for (var o = 0u; o < mlp.outputs; o++) {
+            let row = output_row(o, first, base, lane);
+            for (var i = 0u; i < 10u; i++) {
+                upper[i] += row[i] * upper_logits[o];
+                lower[i] += row[i] * lower_logits[o];
+            }
+        }
+        let count = mlp.hidden - first;
+        if upper_here { store_hidden_gradient(&upper, upper_values + first, count); }
+        if lower_here { store_hidden_gradient(&lower, lower_values + first, count); }
+    }
 }
 
 // ---------------------------------------------------------------------------------------------------
@@ -296,124 +330,152 @@ fn sgd(w: vec4<f32>, m: vec4<f32>, gradient: vec4<f32>, now: vec4<f32>, scale: f
     return Stepped(w - now.w * scale * next_m, next_m, vec4<f32>());
 }
 
-fn step_four(place: u32, gradient: vec4<f32>, now: vec4<f32>) {
+fn step_four(place: u32, gradient: vec4<f32>, now: vec4<f32>, rate: f32) {
     var next: Stepped;
     if ADAPTIVE == 1u {
         let v = second_moments4[place];
-        next = adam(parameters4[place], first_moments4[place], v, gradient, now, mlp.hidden_rate);
+        next = adam(parameters4[place], first_moments4[place], v, gradient, now, rate);
         second_moments4[place] = next.v;
     } else {
-        next = sgd(parameters4[place], first_moments4[place], gradient, now, mlp.hidden_rate);
+        next = sgd(parameters4[place], first_moments4[place], gradient, now, rate);
     }
     parameters4[place] = next.w;
     first_moments4[place] = next.m;
 }
 
-fn step_one(element: u32, gradient: f32, now: vec4<f32>, scale: f32) {
-    let place = element / 4u;
-    let lane = element % 4u;
-    let w = vec4(parameters4[place][lane]);
-    let m = vec4(first_moments4[place][lane]);
-    var next: Stepped;
-    if ADAPTIVE == 1u {
-        next = adam(w, m, vec4(second_moments4[place][lane]), vec4(gradient), now, scale);
-        second_moments4[place][lane] = next.v.x;
-    } else {
-        next = sgd(w, m, vec4(gradient), now, scale);
-    }
-    parameters4[place][lane] = next.w.x;
-    first_moments4[place][lane] = next.m.x;
+// Ten rows by four columns.
+alias Tile = array<vec4<f32>, 10>;
+
+// Which gradients: ten rows from `first` on, of `count` that begin `at` values behind the start of a sample's.
+struct Rows {
+    at: u32,
+    first: u32,
+    count: u32,
 }
 
-// Four columns of eight rows.
-alias Tile = array<vec4<f32>, 8>;
-
-// Adds what a sample at the end of a broadcast has: its pixels times the gradients of eight hidden values.
-fn add_sample(tile: ptr<function, Tile>, sample: u32, at: u32, row: u32, column4: u32, scale: vec2<f32>) {
-    // Where there is no sample the gradients are 0, and any pixels will do.
-    let there = select(sample, 0u, sample == NOTHING);
-    let columns = pixels(bytes[there * (mlp.width / 4u) + column4], scale);
-    let gradient = select(layer_values[at + mlp.hidden + row], 0.0, sample == NOTHING);
-    (*tile)[0] += subgroupBroadcast(gradient, 0u) * columns;
-    (*tile)[1] += subgroupBroadcast(gradient, 1u) * columns;
-    (*tile)[2] += subgroupBroadcast(gradient, 2u) * columns;
-    (*tile)[3] += subgroupBroadcast(gradient, 3u) * columns;
-    (*tile)[4] += subgroupBroadcast(gradient, 4u) * columns;
-    (*tile)[5] += subgroupBroadcast(gradient, 5u) * columns;
-    (*tile)[6] += subgroupBroadcast(gradient, 6u) * columns;
-    (*tile)[7] += subgroupBroadcast(gradient, 7u) * columns;
+// The gradient of a row at a place of the batch, 0 beyond it.
+fn gradient(rows: Rows, row: u32, replica: u32, place: u32) -> f32 {
+    let at = values_at(replica, place) + rows.at + min(rows.first + row, rows.count - 1u);
+    return select(0.0, layer_values[at], place < mlp.batch);
 }
 
-// Eight hidden values by the lane's four pixels; the numbers of eight samples are loaded by a lane each.
-fn update_images(tile_at: u32, column4: u32, lane: u32, replica: u32, now: vec4<f32>) {
-    let columns4 = mlp.width / 4u;
-    let first_row = tile_at * 8u;
-    let row = min(first_row + lane, mlp.hidden - 1u);
-    let own = min(column4, columns4 - 1u);
-    let scale = scales[own * 4u / mlp.channel_width];
-    var tile: Tile;
-    for (var first = 0u; first < mlp.batch; first += 8u) {
-        let samples = sample_at(replica, first + lane);
-        add_sample(&tile, subgroupBroadcast(samples, 0u), values_at(replica, first), row, own, scale);
-        add_sample(&tile, subgroupBroadcast(samples, 1u), values_at(replica, first + 1u), row, own, scale);
-        add_sample(&tile, subgroupBroadcast(samples, 2u), values_at(replica, first + 2u), row, own, scale);
-        add_sample(&tile, subgroupBroadcast(samples, 3u), values_at(replica, first + 3u), row, own, scale);
-        add_sample(&tile, subgroupBroadcast(samples, 4u), values_at(replica, first + 4u), row, own, scale);
-        add_sample(&tile, subgroupBroadcast(samples, 5u), values_at(replica, first + 5u), row, own, scale);
-        add_sample(&tile, subgroupBroadcast(samples, 6u), values_at(replica, first + 6u), row, own, scale);
-        add_sample(&tile, subgroupBroadcast(samples, 7u), values_at(replica, first + 7u), row, own, scale);
-    }
-    if column4 >= columns4 { return; }
-    let place = (mlp.hidden_weights + replica * mlp.replica_stride) / 4u + first_row * columns4 + column4;
-    for (var i = 0u; i < 8u; i++) {
-        if first_row + i < mlp.hidden { step_four(place + i * columns4, tile[i], now); }
+// Adds what a sample adds: the gradients of ten rows, eight of them in a lane each, times its columns.
+fn add_sample(tile: ptr<function, Tile>, eight: f32, ninth: f32, tenth: f32, columns: vec4<f32>) {
+    (*tile)[0] += subgroupBroadcast(eight, 0u) * columns;
+    (*tile)[1] += subgroupBroadcast(eight, 1u) * columns;
+    (*tile)[2] += subgroupBroadcast(eight, 2u) * columns;
+    (*tile)[3] += subgroupBroadcast(eight, 3u) * columns;
+    (*tile)[4] += subgroupBroadcast(eight, 4u) * columns;
+    (*tile)[5] += subgroupBroadcast(eight, 5u) * columns;
+    (*tile)[6] += subgroupBroadcast(eight, 6u) * columns;
+    (*tile)[7] += subgroupBroadcast(eight, 7u) * columns;
+    (*tile)[8] += ninth * columns;
+    (*tile)[9] += tenth * columns;
+}
+
+// Four pixels of an image. Where there is no sample the gradients are 0, and any will do.
+fn image_columns(sample: u32, column4: u32, scale: vec2<f32>) -> vec4<f32> {
+    return pixels(bytes[select(sample, 0u, sample == NOTHING) * (mlp.width / 4u) + column4], scale);
+}
+
+// Ten hidden values by the lane's four pixels, a few samples at a time: the last two rows of four samples come in one
+// load.
+fn sum_images(tile: ptr<function, Tile>, rows: Rows, column4: u32, lane: u32, replica: u32) {
+    let scale = scales[column4 * 4u / mlp.channel_width];
+    for (var b = 0u; b < mlp.batch; b += 4u) {
+        let samples = sample_at(replica, b + lane % 4u);
+        let last = gradient(rows, 8u + lane % 2u, replica, b + lane / 2u);
+        let c0 = image_columns(subgroupBroadcast(samples, 0u), column4, scale);
+        let c1 = image_columns(subgroupBroadcast(samples, 1u), column4, scale);
+        let c2 = image_columns(subgroupBroadcast(samples, 2u), column4, scale);
+        let c3 = image_columns(subgroupBroadcast(samples, 3u), column4, scale);
+        let e0 = gradient(rows, lane, replica, b);
+        let e1 = gradient(rows, lane, replica, b + 1u);
+        let e2 = gradient(rows, lane, replica, b + 2u);
+        let e3 = gradient(rows, lane, replica, b + 3u);
+        add_sample(tile, e0, subgroupBroadcast(last, 0u), subgroupBroadcast(last, 1u), c0);
+        add_sample(tile, e1, subgroupBroadcast(last, 2u), subgroupBroadcast(last, 3u), c1);
+        add_sample(tile, e2, subgroupBroadcast(last, 4u), subgroupBroadcast(last, 5u), c2);
+        add_sample(tile, e3, subgroupBroadcast(last, 6u), subgroupBroadcast(last, 7u), c3);
     }
 }
 
-// Biases of the hidden layer, weights and biases of the output layer: one element in each lane.
-fn update_rest(number: u32, replica: u32, now: vec4<f32>) {
-    let base = replica * mlp.replica_stride;
-    let weights = mlp.hidden * mlp.outputs;
-    if number >= mlp.hidden + weights + mlp.outputs { return; }
-    let stride = 2u * (mlp.hidden + mlp.outputs);
-    let output_gradient = 2u * mlp.hidden + mlp.outputs;
-    // Which value's gradient, times which hidden value.
-    var gradient_of = mlp.hidden + number;
-    var times = NOTHING;
-    var element = mlp.hidden_bias + base + number;
-    if number >= mlp.hidden + weights {
-        let output = number - mlp.hidden - weights;
-        gradient_of = output_gradient + output;
-        element = mlp.output_bias + base + output;
-    } else if number >= mlp.hidden {
-        let weight = number - mlp.hidden;
-        gradient_of = output_gradient + weight / mlp.hidden;
-        times = weight % mlp.hidden;
-        element = mlp.output_weights + base + weight;
-    }
-    var sum = 0.0;
+fn four_values(at: u32) -> vec4<f32> {
+    return vec4(layer_values[at], layer_values[at + 1u], layer_values[at + 2u], layer_values[at + 3u]);
+}
+
+// All outputs by the lane's four hidden values.
+fn sum_outputs(tile: ptr<function, Tile>, rows: Rows, column4: u32, lane: u32, replica: u32) {
     for (var b = 0u; b < mlp.batch; b++) {
-        let at = (replica * mlp.batch + b) * stride;
-        let factor = select(layer_values[at + min(times, mlp.hidden)], 1.0, times == NOTHING);
-        sum += layer_values[at + gradient_of] * factor;
+        let eight = gradient(rows, lane, replica, b);
+        let two = gradient(rows, 8u + lane % 2u, replica, b);
+        let columns = four_values(values_at(replica, b) + column4 * 4u);
+        add_sample(tile, eight, subgroupBroadcast(two, 0u), subgroupBroadcast(two, 1u), columns);
     }
-    step_one(element, sum, now, select(mlp.output_rate, mlp.hidden_rate, number < mlp.hidden));
 }
 
-// y: tiles of eight hidden values, whose lanes run over groups of four pixels (x), and one more for all the rest;
-// z: replicas.
+// The lane's four biases; those of the outputs follow those of the hidden values, as their gradients do.
+fn sum_biases(tile: ptr<function, Tile>, four: u32, replica: u32) {
+    let at = mlp.hidden + four * 4u;
+    let there = vec4(at, at + 1u, at + 2u, at + 3u) < vec4(2u * mlp.hidden + mlp.outputs);
+    for (var b = 0u; b < mlp.batch; b++) {
+        (*tile)[0] += select(vec4<f32>(), four_values(values_at(replica, b) + at), there);
+    }
+}
+
+// x: one workgroup after the other for ten hidden values and 32 pixels, and at the end some for the output layer and
+// the biases, so that who deals them out to threads in order deals evenly; z: replicas.
 @compute @workgroup_size(8, 1, 1)
 fn mlp_update(
-    @builtin(global_invocation_id) id: vec3<u32>,
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
     let replica = group.z;
     let now = schedule[replica * mlp.steps + mlp.step];
     if now.x == 0.0 { return; }
-    if group.y * 8u >= mlp.hidden {
-        update_rest(id.x, replica, now);
-    } else if group.x * 32u < mlp.width {
-        update_images(group.y, id.x, lane, replica, now);
+    let base = replica * mlp.replica_stride;
+    let pixels4 = mlp.width / 4u;
+    let hidden4 = mlp.hidden / 4u;
+    let across = (pixels4 + 7u) / 8u;
+    let image_groups = (mlp.hidden + 9u) / 10u * across;
+    let output_groups = (hidden4 + 7u) / 8u;
+    // The lane's columns, and where its first four parameters lie; rows of the tile and from one to the next.
+    var tile: Tile;
+    var there = false;
+    var place = 0u;
+    var count = 0u;
+    var stride = 0u;
+    var rate = mlp.hidden_rate;
+    if group.x < image_groups {
+        let first = group.x / across * 10u;
+        let column4 = group.x % across * 8u + lane;
+        sum_images(&tile, Rows(mlp.hidden, first, mlp.hidden), min(column4, pixels4 - 1u), lane, replica);
+        there = column4 < pixels4;
+        place = (mlp.hidden_weights + base) / 4u + first * pixels4 + column4;
+        count = min(10u, mlp.hidden - first);
+        stride = pixels4;
+    } else if group.x < image_groups + output_groups {
+        let column4 = (group.x - image_groups) * 8u + lane;
+        sum_outputs(&tile, Rows(2u * mlp.hidden, 0u, mlp.outputs), min(column4, hidden4 - 1u), lane, replica);
+        there = column4 < hidden4;
+        place = (mlp.output_weights + base) / 4u + column4;
+        count = mlp.outputs;
+        stride = hidden4;
+        rate = mlp.output_rate;
+    } else {
+        let four = (group.x - image_groups - output_groups) * 8u + lane;
+        let of_outputs = four >= hidden4;
+        there = four * 4u < mlp.hidden + mlp.outputs;
+        sum_biases(&tile, select(0u, four, there), replica);
+        place = (select(mlp.hidden_bias, mlp.output_bias, of_outputs) + base) / 4u
+            + select(four, four - hidden4, of_outputs);
+        count = 1u;
+        rate = select(mlp.hidden_rate, mlp.output_rate, of_outputs);
+    }
+    if !there { return; }
+    // Places that vary want a copy, so that the sums stay in registers above.
+    var gradients = tile;
+    for (var i = 0u; i < count; i++) {
+        step_four(place + i * stride, gradients[i], now, rate);
     }
 }

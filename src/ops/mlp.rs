@@ -47,6 +47,9 @@ pub const UPDATES: [Kernel; 2] = [
 /// With more hidden values the work outweighs the dispatches that are saved, and one lane has too much of it.
 const MOST_HIDDEN: usize = 64;
 
+/// Rows whose sums a lane keeps in registers, hidden values and outputs alike. All outputs are kept at once.
+const TEN: usize = 10;
+
 /// The images that batches are taken from, and which.
 #[derive(Clone, Copy, Debug)]
 pub struct Batches<'a> {
@@ -69,17 +72,15 @@ pub struct Batches<'a> {
 pub struct Mlp<'a> {
     batches: Batches<'a>,
     immediates: MlpImmediates,
-    /// `[R, B, 2H + 2O]`
+    /// `[R, B, 2H + O]`
     values: Buffer,
     arena: usize,
 }
 
 /// Rounds of a lane's loops, of the dispatch in which they are more.
-fn rounds(first: &Dense, second: &Dense, batch: usize) -> usize {
-    let (hidden, outputs) = (first.outputs, second.outputs);
-    let tiles = hidden.div_ceil(10) * (first.inputs + 24);
-    let samples = 2 * (hidden + 4) * (2 * outputs + 4);
-    (tiles + samples).max(2 * batch + 16)
+fn rounds(first: &Dense, batch: usize) -> usize {
+    let tile = first.inputs + 10 * (TEN + 2);
+    (first.outputs.div_ceil(TEN) * tile).max(2 * batch + 10 * TEN)
 }
 
 impl<'a> Mlp<'a> {
@@ -98,15 +99,26 @@ impl<'a> Mlp<'a> {
             return Ok(None);
         };
         let stride = arenas[hidden.arena].stride;
+        let of_four = [
+            batches.channel_width,
+            first.outputs,
+            hidden.weight_offset,
+            hidden_bias,
+            output.weight_offset,
+            output_bias,
+            stride,
+        ];
         let fits = gpu.adapter.is_cpu()
             && gpu.shares_between_lanes(LANES)
             && hidden.arena == output.arena
             && [first, second].iter().all(|layer| layer.rows_are == RowsAre::Outputs)
             && second.activation == Activation::Linear
             && first.outputs <= MOST_HIDDEN
-            && rounds(first, second, batches.batch) <= ROUNDS
-            && [batches.channel_width, hidden.weight_offset, stride].iter().all(|n| n.is_multiple_of(4));
-        let values = batches.replicas * batches.batch * 2 * (first.outputs + second.outputs);
+            && second.outputs <= TEN
+            && rounds(first, batches.batch) <= ROUNDS
+            && of_four.iter().all(|n| n.is_multiple_of(4));
+        // Three more, since values are loaded by four.
+        let values = batches.replicas * batches.batch * (2 * first.outputs + second.outputs) + 3;
         if !fits || 4 * values as u64 > gpu.max_binding_bytes() {
             return Ok(None);
         }
@@ -196,7 +208,10 @@ impl<'a> Mlp<'a> {
         let adaptive = optimizer.kind != OptimizerKind::Sgd;
         let no_moments = gpu.zeros("no second moments", 4)?;
         let second_moments = if adaptive { arena.second_moments()? } else { &no_moments };
-        let rest = m.hidden * (1 + m.outputs) + m.outputs;
+        // Ten hidden values by 32 pixels, all outputs by 32 hidden values, 32 biases.
+        let groups = m.hidden.div_ceil(TEN as u32) * (m.width / 4).div_ceil(LANES)
+            + (m.hidden / 4).div_ceil(LANES)
+            + (m.hidden + m.outputs).div_ceil(4 * LANES);
         let dispatch = gpu.dispatch(
             &UPDATES[usize::from(adaptive)],
             &immediates,
@@ -210,7 +225,7 @@ impl<'a> Mlp<'a> {
                 ("layer_values", &self.values),
                 ("second_moments4", second_moments),
             ],
-            Grid((m.width / 4).max(rest), m.hidden.div_ceil(8) + 1, replicas as u32),
+            Grid(groups * LANES, 1, replicas as u32),
         )?;
         Ok(dispatch.costing(self.cost(1, if adaptive { 6 } else { 4 })))
     }
