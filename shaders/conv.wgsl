@@ -10,6 +10,9 @@
 // element `first` of every line, and lines are `line` elements apart. These are the readable reference, for
 // any size, stride and padding; conv3x3.wgsl is faster.
 
+// Lanes of a workgroup; on a GPU they are more.
+const LANES: u32 = 8u;
+
 const EPILOGUE_FORWARD: u32 = 1u;  // add the bias, apply the activation
 const EPILOGUE_BACKWARD: u32 = 2u; // multiply by the derivative of the activation that `gate` came out of
 
@@ -76,7 +79,7 @@ fn finish(sum: f32, at: u32, channel: u32, replica: u32) -> f32 {
 
 // One lane for each pixel of the small side, or for several where a dispatch has not as many; y: channel,
 // z: replica and sample.
-@compute @workgroup_size(8, 1, 1)
+@compute @workgroup_size(LANES, 1, 1)
 fn conv_forward_naive(
     @builtin(global_invocation_id) id: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
@@ -86,7 +89,7 @@ fn conv_forward_naive(
     let w = conv.weight_offset + replica * conv.replica_stride + id.y * conv.inputs * taps;
     let image = conv.large_first + id.z * conv.large_line;
     let pixels = conv.output_height * conv.output_width;
-    for (var pixel = id.x; pixel < pixels; pixel += groups.x * 8u) {
+    for (var pixel = id.x; pixel < pixels; pixel += groups.x * LANES) {
         let oy = pixel / conv.output_width;
         let ox = pixel % conv.output_width;
         var sum = 0.0;
@@ -110,7 +113,7 @@ fn conv_forward_naive(
 }
 
 // The same for the large side. Only every stride-th tap reaches a pixel of the small one.
-@compute @workgroup_size(8, 1, 1)
+@compute @workgroup_size(LANES, 1, 1)
 fn conv_backward_input_naive(
     @builtin(global_invocation_id) id: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
@@ -120,7 +123,7 @@ fn conv_backward_input_naive(
     let w = conv.weight_offset + replica * conv.replica_stride + id.y * taps;
     let image = conv.small_first + id.z * conv.small_line;
     let pixels = conv.input_height * conv.input_width;
-    for (var pixel = id.x; pixel < pixels; pixel += groups.x * 8u) {
+    for (var pixel = id.x; pixel < pixels; pixel += groups.x * LANES) {
         let y = pixel / conv.input_width + conv.pad_top;
         let x = pixel % conv.input_width + conv.pad_left;
         // A first tap, and the pixel that it reaches; the next one is a stride on and reaches the pixel
@@ -186,7 +189,7 @@ var<immediate> gradient: ConvGradient;
 @group(0) @binding(2) var<storage, read_write> gradients: array<f32>;
 
 // One lane for each weight; y: channel of the small side, z: replica.
-@compute @workgroup_size(8, 1, 1)
+@compute @workgroup_size(LANES, 1, 1)
 fn conv_weight_gradient_naive(@builtin(global_invocation_id) id: vec3<u32>) {
     let taps = gradient.kernel_height * gradient.kernel_width;
     if id.x >= gradient.inputs * taps { return; }
@@ -248,7 +251,7 @@ var<immediate> bias_gradient: BiasGradient;
 @group(0) @binding(0) var<storage, read> bias_side: array<f32>;
 
 // One lane for each bias: the sum of its channel's gradient over samples and pixels.
-@compute @workgroup_size(8, 1, 1)
+@compute @workgroup_size(LANES, 1, 1)
 fn conv_bias_gradient(@builtin(global_invocation_id) id: vec3<u32>) {
     if id.x >= bias_gradient.channels { return; }
     let at = id.y * bias_gradient.gradient_stride + bias_gradient.gradient_first + id.x;
@@ -280,7 +283,7 @@ var<immediate> plane_chunks: PlaneChunks;
 
 // For planes too large for one lane: the sum of each chunk of a plane, [R, B, C, chunks], of which
 // conv_bias_gradient then makes the biases' gradients. x: chunk, y: channel, z: replica and sample.
-@compute @workgroup_size(8, 1, 1)
+@compute @workgroup_size(LANES, 1, 1)
 fn conv_plane_chunks(
     @builtin(global_invocation_id) id: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,

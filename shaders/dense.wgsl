@@ -15,10 +15,12 @@
 // Kernels named `..._naive` are the readable reference and take any shape. The others need K, the
 // offsets and the strides to be multiples of four, and keep a tile of results in registers.
 
-// Register tiles and workgroup width; the host replaces the values to make variants.
+// Lanes of a workgroup; on a GPU they are more.
 const LANES: u32 = 8u;
+// Register tiles; the host replaces the values to make variants.
 const TILE_ROWS: u32 = 2u;
 const TILE_BATCH: u32 = 8u;
+const SAMPLE_CELLS: u32 = 4u;
 
 // What is done to a finished sum.
 const EPILOGUE_NONE: u32 = 0u;
@@ -121,7 +123,7 @@ fn finish4(sum: f32, at: u32, unit: u32, replica: u32) -> f32 {
     return sum;
 }
 
-@compute @workgroup_size(8, 1, 1)
+@compute @workgroup_size(LANES, 1, 1)
 fn dense_rows_dot_naive(@builtin(global_invocation_id) id: vec3<u32>) {
     let row = id.x;
     let line = id.z * product.batch + id.y;
@@ -231,6 +233,61 @@ fn dense_rows_dot_by_sample(
     }
 }
 
+// Sums of four rows by four samples of each lane of a workgroup.
+var<workgroup> cells: array<vec4<f32>, 256>;
+
+// Four values of the same columns, of four samples.
+fn four_samples(at: vec4<u32>, k: u32) -> array<vec4<f32>, 4> {
+    return array(column_side4[at.x + k], column_side4[at.y + k], column_side4[at.z + k], column_side4[at.w + k]);
+}
+
+// Faster on a GPU: few sums still keep many lanes busy. Four lanes share the columns of a cell of four rows by four
+// samples, so that neighbours read neighbouring values, and add their parts up in workgroup memory. A workgroup has
+// sixteen cells, SAMPLE_CELLS of them side by side.
+@compute @workgroup_size(64, 1, 1)
+fn dense_rows_dot_split(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let replica = group.z;
+    let part = lane % 4u;
+    let cell = lane / 4u;
+    let first_row = group.x * (64u / SAMPLE_CELLS) + cell / SAMPLE_CELLS * 4u;
+    let first_sample = group.y * (4u * SAMPLE_CELLS) + cell % SAMPLE_CELLS * 4u;
+    let columns4 = product.columns / 4u;
+    // Rows and samples beyond the end repeat the last one; their sums are not written.
+    let rows = min(first_row + vec4(0u, 1u, 2u, 3u), vec4(product.rows - 1u));
+    let samples = min(first_sample + vec4(0u, 1u, 2u, 3u), vec4(product.batch - 1u));
+    let w = (product.weight_offset + replica * product.replica_stride) / 4u + rows * columns4;
+    let c = (replica * product.batch + samples) * columns4;
+    var own: array<vec4<f32>, 4>;
+    for (var k = part; k < columns4; k += 4u) {
+        let values = four_samples(c, k);
+        for (var i = 0u; i < 4u; i++) {
+            let row = weights4[w[i] + k];
+            own[i] += vec4(dot(row, values[0]), dot(row, values[1]), dot(row, values[2]), dot(row, values[3]));
+        }
+    }
+    for (var i = 0u; i < 4u; i++) {
+        cells[lane * 4u + i] = own[i];
+    }
+    workgroupBarrier();
+    // Each of the four finishes a row.
+    var sum = vec4<f32>();
+    for (var other = 0u; other < 4u; other++) {
+        sum += cells[(cell * 4u + other) * 4u + part];
+    }
+    let row = first_row + part;
+    if row >= product.rows { return; }
+    for (var j = 0u; j < 4u; j++) {
+        if first_sample + j < product.batch {
+            let at = (replica * product.batch + first_sample + j) * product.row_side_width
+                + product.row_side_first + row;
+            sums[at] = finish4(sum[j], at, row, replica);
+        }
+    }
+}
+
 // Where a sum of rows_sum goes, and in what state.
 fn store_sum(sum: f32, chunk: u32, sample: u32, column: u32, replica: u32) {
     let at = (replica * product.batch + sample) * product.columns + column;
@@ -256,7 +313,7 @@ fn store_sum4(sum: vec4<f32>, chunk: u32, sample: u32, column: u32, replica: u32
     }
 }
 
-@compute @workgroup_size(8, 1, 1)
+@compute @workgroup_size(LANES, 1, 1)
 fn dense_rows_sum_naive(@builtin(global_invocation_id) id: vec3<u32>) {
     let column = id.x;
     let sample = id.y % product.batch;
@@ -308,7 +365,7 @@ fn dense_rows_sum(
 @group(0) @binding(1) var<storage, read> chunk_sums: array<f32>;
 
 // Adds the chunks of rows_sum up, in their order, and finishes the sums.
-@compute @workgroup_size(8, 1, 1)
+@compute @workgroup_size(LANES, 1, 1)
 fn dense_finish(@builtin(global_invocation_id) id: vec3<u32>) {
     let column = id.x;
     if column >= product.columns { return; }
@@ -319,4 +376,31 @@ fn dense_finish(@builtin(global_invocation_id) id: vec3<u32>) {
         sum += chunk_sums[chunk * block + at];
     }
     sums[at] = finish(sum, at, column, id.z);
+}
+
+// Parts of sixteen columns, sixteen of each.
+var<workgroup> slices: array<f32, 256>;
+
+// Faster on a GPU, where there are many chunks: sixteen lanes share them.
+@compute @workgroup_size(16, 16, 1)
+fn dense_finish_split(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_id) local: vec3<u32>,
+) {
+    let column = id.x;
+    let at = (group.z * product.batch + group.y) * product.columns + min(column, product.columns - 1u);
+    let block = product.replicas * product.batch * product.columns;
+    var part = 0.0;
+    for (var chunk = local.y; chunk < product.chunks; chunk += 16u) {
+        part += chunk_sums[chunk * block + at];
+    }
+    slices[local.y * 16u + local.x] = part;
+    workgroupBarrier();
+    if local.y > 0u || column >= product.columns { return; }
+    var sum = 0.0;
+    for (var slice = 0u; slice < 16u; slice++) {
+        sum += slices[slice * 16u + local.x];
+    }
+    sums[at] = finish(sum, at, column, group.z);
 }

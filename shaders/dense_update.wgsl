@@ -4,8 +4,9 @@
 // Kernels named `..._naive` are the readable reference and take any shape. The others need K, the offsets
 // and the strides to be multiples of four.
 
-// Register tiles and workgroup width; the host replaces the values to make variants.
+// Lanes of a workgroup; on a GPU they are more.
 const LANES: u32 = 8u;
+// Register tiles; the host replaces the values to make variants.
 const TILE_ROWS: u32 = 4u;
 // Update and carry: samples, at least as many as the batch has, and whether Adam steps or SGD.
 const TILE_BATCH: u32 = 8u;
@@ -143,7 +144,7 @@ fn sgd_one(element: u32, gradient: f32, now: vec4<f32>) {
     first_moments[element] = next.m.x;
 }
 
-@compute @workgroup_size(8, 1, 1)
+@compute @workgroup_size(LANES, 1, 1)
 fn dense_update_adam_naive(@builtin(global_invocation_id) id: vec3<u32>) {
     let now = schedule[id.z * update.steps + update.step];
     if id.x >= update.columns || now.x == 0.0 { return; }
@@ -158,7 +159,7 @@ fn dense_update_adam_naive(@builtin(global_invocation_id) id: vec3<u32>) {
     }
 }
 
-@compute @workgroup_size(8, 1, 1)
+@compute @workgroup_size(LANES, 1, 1)
 fn dense_update_sgd_naive(@builtin(global_invocation_id) id: vec3<u32>) {
     let now = schedule[id.z * update.steps + update.step];
     if id.x >= update.columns || now.x == 0.0 { return; }

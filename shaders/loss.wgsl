@@ -1,6 +1,9 @@
 // Losses with their gradients. Sums are kept per place of the batch, so that no two lanes ever add to
 // the same number; they stay on the device until somebody asks for the epoch's figures.
 
+// Lanes of a workgroup; on a GPU they are more.
+const LANES: u32 = 8u;
+
 const NOTHING: u32 = 0xffffffffu;
 
 struct Loss {
@@ -31,7 +34,7 @@ var<immediate> loss: Loss;
 @group(0) @binding(4) var<storage, read_write> tallies: array<f32>;
 
 // Cross-entropy of the softmax, as torch.nn.CrossEntropyLoss; the answer is the first largest output.
-@compute @workgroup_size(8, 1, 1)
+@compute @workgroup_size(LANES, 1, 1)
 fn softmax_cross_entropy(@builtin(global_invocation_id) id: vec3<u32>) {
     if id.x >= loss.batch { return; }
     let line = id.y * loss.batch + id.x;
@@ -80,14 +83,21 @@ fn derivative(y: f32, activation: u32) -> f32 {
 // [R, B, chunks]: sums over steps of the squared errors.
 @group(0) @binding(4) var<storage, read_write> error_tallies: array<f32>;
 
-// Mean over batch and width of the squared error, as torch.nn.MSELoss, for one shard of the width.
-@compute @workgroup_size(8, 1, 1)
-fn mean_squared_error(@builtin(global_invocation_id) id: vec3<u32>) {
+// Mean over batch and width of the squared error, as torch.nn.MSELoss, for one shard of the width. The lanes of a
+// workgroup take turns over their chunks, so that neighbours lie in neighbouring lanes.
+@compute @workgroup_size(LANES, 1, 1)
+fn mean_squared_error(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_id) local: vec3<u32>,
+) {
     let chunks = (loss.width + loss.chunk - 1u) / loss.chunk;
     if id.x >= chunks { return; }
     let line = id.z * loss.batch + id.y;
     let first = line * loss.width;
-    let end = min((id.x + 1u) * loss.chunk, loss.width);
+    let lanes = min(LANES, chunks - group.x * LANES);
+    let start = group.x * LANES * loss.chunk;
+    let end = min(start + LANES * loss.chunk, loss.width);
     let there = batch_labels[line] != NOTHING;
     let weight = select(
         0.0,
@@ -95,7 +105,7 @@ fn mean_squared_error(@builtin(global_invocation_id) id: vec3<u32>) {
         there,
     );
     var sum = 0.0;
-    for (var i = id.x * loss.chunk; i < end; i++) {
+    for (var i = start + local.x; i < end; i += lanes) {
         let error = outputs[first + i] - targets[first + i];
         sum += error * error;
         if loss.gradient == 1u {

@@ -1,5 +1,8 @@
 // Sum, mean, variance, smallest and largest of rows, and the weighted average of replicas.
 
+// Lanes of a workgroup; on a GPU they are more.
+const LANES: u32 = 8u;
+
 struct Reduce {
     rows: u32,
     width: u32,
@@ -13,7 +16,7 @@ var<immediate> reduce: Reduce;
 @group(0) @binding(1) var<storage, read_write> chunk_moments: array<vec4<f32>>;
 
 // Deviations are taken from the chunk's own mean: a sum of squares minus a squared sum would cancel.
-@compute @workgroup_size(8, 1, 1)
+@compute @workgroup_size(LANES, 1, 1)
 fn reduce_chunks(@builtin(global_invocation_id) id: vec3<u32>) {
     let chunks = (reduce.width + reduce.chunk - 1u) / reduce.chunk;
     if id.x >= chunks { return; }
@@ -43,7 +46,7 @@ fn reduce_chunks(@builtin(global_invocation_id) id: vec3<u32>) {
 @group(0) @binding(1) var<storage, read_write> reduced: array<f32>;
 
 // Merges the chunks of a row (Chan, Golub and LeVeque 1979, equation 2.1).
-@compute @workgroup_size(8, 1, 1)
+@compute @workgroup_size(LANES, 1, 1)
 fn reduce_finish(@builtin(global_invocation_id) id: vec3<u32>) {
     if id.x >= reduce.rows { return; }
     let chunks = (reduce.width + reduce.chunk - 1u) / reduce.chunk;

@@ -413,6 +413,7 @@ impl Gpu {
         buffers: &[(&str, &Buffer)],
         grid: Grid,
     ) -> Result<Dispatch> {
+        let kernel = &kernel.for_adapter(self.adapter.is_cpu());
         let compiled = self.registry.get(&self.device, kernel, self.checked, self.trace.as_ref())?;
         self.check()?;
         compiled.reflected.check::<I>(kernel)?;

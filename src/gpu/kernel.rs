@@ -35,6 +35,12 @@ pub const SHADERS: &[(&str, &str)] = &[
 /// Names and values of a file's tile sizes.
 type Tiles = &'static [(&'static str, u32)];
 
+/// What stands in a file whose workgroups may be wider.
+pub const LANES_LINE: &str = "const LANES: u32 = 8u;";
+
+/// Lanes of such a workgroup on a GPU: a subgroup of most of them.
+const GPU_LANES: u32 = 32;
+
 /// One variant of one entry point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Kernel {
@@ -45,6 +51,8 @@ pub struct Kernel {
     /// Values for the file's `const NAME: u32 = ...;` lines: register tile sizes, which WGSL's
     /// `override` cannot set because arrays in registers need a constant length.
     pub tiles: Tiles,
+    /// Lanes of a workgroup, where its file leaves that to the adapter; see [`Kernel::for_adapter`].
+    pub lanes: Option<u32>,
     /// A section of the file, and the file whose section of the same name stands in its place: for buffers of
     /// another type.
     pub section: Option<(&'static str, &'static str)>,
@@ -53,7 +61,7 @@ pub struct Kernel {
 impl Kernel {
     /// The variant that stands in the file.
     pub const fn new(shader: &'static str, entry: &'static str) -> Self {
-        Self { shader, entry, tiles: &[], section: None }
+        Self { shader, entry, tiles: &[], lanes: None, section: None }
     }
 
     /// The variant with other register tiles.
@@ -66,9 +74,20 @@ impl Kernel {
         Self { section: Some((name, from)), ..self }
     }
 
+    /// The variant with workgroups as wide as the adapter wants them, for files whose lanes do not talk to each
+    /// other: those that have a line [`LANES_LINE`]. A processor's subgroup has eight lanes, and few workgroups of
+    /// more leave some of its cores without work; a GPU's has 32 or 64, and would leave most of them empty.
+    pub fn for_adapter(self, is_cpu: bool) -> Self {
+        let leaves_it = SHADERS.iter().any(|(name, text)| *name == self.shader && text.contains(LANES_LINE));
+        Self { lanes: (leaves_it && !is_cpu).then_some(GPU_LANES), ..self }
+    }
+
     /// The WGSL of this variant.
     pub fn source(&self) -> Result<String> {
-        let source = shader_source(self.shader, self.tiles)?;
+        let mut source = shader_source(self.shader, self.tiles)?;
+        if let Some(lanes) = self.lanes {
+            source = source.replace(LANES_LINE, &format!("const LANES: u32 = {lanes}u;"));
+        }
         let Some((name, from)) = self.section else { return Ok(source) };
         let section = |shader: &str, text: &str| {
             let (opening, closing) = (format!("// [{name}\n"), format!("// {name}]\n"));

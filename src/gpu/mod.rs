@@ -23,7 +23,8 @@ pub use capacity::Capacity;
 pub use device::{Gpu, GpuOptions};
 pub use environment::quieten_drivers;
 pub use kernel::{
-    Field, FieldKind, Grid, Immediates, Kernel, NO_IMMEDIATES, NoImmediates, SHADERS, shader_source,
+    Field, FieldKind, Grid, Immediates, Kernel, LANES_LINE, NO_IMMEDIATES, NoImmediates, SHADERS,
+    shader_source,
 };
 pub use profile::{KernelTime, Profile};
 pub use recorder::{Cost, Dispatch, Recorder};

@@ -39,13 +39,6 @@ immediates! {
 /// Lines, or rows, of a lane.
 const LANE_ROWS: u32 = 8;
 
-/// Tile sizes for a CPU and for a GPU.
-pub const LANES: [&[(&str, u32)]; 2] = [&[("LANES", 8)], &[("LANES", 32)]];
-
-fn kernel(gpu: &Gpu, entry: &'static str) -> Kernel {
-    Kernel::new("gram", entry).tiled(LANES[usize::from(!gpu.adapter.is_cpu())])
-}
-
 /// Some rows of M vectors side by side, `[rows, stride]`.
 #[derive(Clone, Debug)]
 pub struct Tile {
@@ -116,7 +109,7 @@ pub fn product(
     let stride4 = (tile.stride / 4) as u32;
     let immediates = Product { rows: rows as u32, stride4, lines: lines as u32, first4: (at / 4) as u32 };
     gpu.dispatch(
-        &kernel(gpu, "gram_product"),
+        &Kernel::new("gram", "gram_product"),
         &immediates,
         &[("tile4", &tile.buffer), ("products4", into)],
         Grid(stride4, (lines as u32).div_ceil(LANE_ROWS), 1),
@@ -176,7 +169,7 @@ pub fn expand(
         accumulate: accumulate.into(),
     };
     gpu.dispatch(
-        &kernel(gpu, "gram_expand"),
+        &Kernel::new("gram", "gram_expand"),
         &immediates,
         &[("tile4", &tile.buffer), ("coefficients4", &coefficients.buffer), ("expanded", into)],
         Grid(columns4, (rows as u32).div_ceil(LANE_ROWS), 1),

@@ -1,6 +1,6 @@
 //! Losses: gradients, tallies over several steps, empty places, and evaluation without gradients.
 
-use crate::support::{assert_tensor, gpu, small_gpu, values, wide};
+use crate::support::{assert_tensor, gpu, posing_gpu, small_gpu, values, wide};
 use fedfunnel::gpu::{Buffer, Gpu, Tensor};
 use fedfunnel::model::{Optimizer, ScheduleWriter};
 use fedfunnel::ops::gather::NOTHING;
@@ -39,12 +39,14 @@ fn schedule(gpu: &Gpu, labels: &[Option<usize>], replicas: usize) -> Schedule {
 fn cross_entropy_agrees_with_its_twin() {
     for [replicas, batch, classes] in [[1, 5, 10], [3, 19, 10], [3, 9, 3], [1, 11, 257], [1, 4, 2]] {
         for scale in [1.0, 30.0] {
-            cross_entropy([replicas, batch, classes], scale);
+            for gpu in [gpu(), posing_gpu()] {
+                cross_entropy(gpu, [replicas, batch, classes], scale);
+            }
         }
     }
 }
 
-fn cross_entropy([replicas, batch, classes]: [usize; 3], scale: f32) {
+fn cross_entropy(gpu: &Gpu, [replicas, batch, classes]: [usize; 3], scale: f32) {
     let what = format!("[{replicas}, {batch}, {classes}] times {scale}");
     let labels = labels(replicas, batch, classes);
     assert!(labels.contains(&None) || batch < 5, "{what}");
@@ -52,21 +54,21 @@ fn cross_entropy([replicas, batch, classes]: [usize; 3], scale: f32) {
     let mut logits: Vec<f32> = values(lines * classes, 1).iter().map(|x| x * scale).collect();
     // Equal logits: the first counts as the answer.
     logits[..classes].fill(0.5);
-    let outputs = Tensor::zeros(gpu(), "outputs", replicas, batch, classes).unwrap();
-    outputs.write(gpu(), &logits);
-    let gradients = Tensor::zeros(gpu(), "gradients", replicas, batch, classes).unwrap();
-    gradients.write(gpu(), &vec![UNTOUCHED; lines * classes]);
-    let tallies = gpu().zeros("tallies", lines * 2).unwrap();
-    let spare = gpu().upload("spare", &vec![UNTOUCHED; lines * classes]).unwrap();
-    let batch_labels = upload_labels(gpu(), &labels);
-    let schedule = schedule(gpu(), &labels, replicas);
+    let outputs = Tensor::zeros(gpu, "outputs", replicas, batch, classes).unwrap();
+    outputs.write(gpu, &logits);
+    let gradients = Tensor::zeros(gpu, "gradients", replicas, batch, classes).unwrap();
+    gradients.write(gpu, &vec![UNTOUCHED; lines * classes]);
+    let tallies = gpu.zeros("tallies", lines * 2).unwrap();
+    let spare = gpu.upload("spare", &vec![UNTOUCHED; lines * classes]).unwrap();
+    let batch_labels = upload_labels(gpu, &labels);
+    let schedule = schedule(gpu, &labels, replicas);
     let step = |gradients| {
-        loss::softmax_cross_entropy(gpu(), &outputs, &batch_labels, &schedule, gradients, (&tallies, &spare))
+        loss::softmax_cross_entropy(gpu, &outputs, &batch_labels, &schedule, gradients, (&tallies, &spare))
             .unwrap()
     };
     let expected = twin::softmax_cross_entropy(&wide(&logits), &labels, replicas, batch, classes);
     let check_tallies = |times: u32| {
-        let sums: Vec<f32> = gpu().read(&tallies).unwrap();
+        let sums: Vec<f32> = gpu.read(&tallies).unwrap();
         let losses: Vec<f32> = sums.iter().step_by(2).copied().collect();
         let correct: Vec<f32> = sums.iter().skip(1).step_by(2).copied().collect();
         let times_of = |x: f64| f64::from(times) * x;
@@ -80,15 +82,15 @@ fn cross_entropy([replicas, batch, classes]: [usize; 3], scale: f32) {
         assert!(compare(&what, &losses, &wrong, Tolerance::Permissive).is_err(), "{what}");
     };
     // Evaluation first: it tallies, and writes no gradient anywhere.
-    gpu().run(&[step(None)]).unwrap();
+    gpu.run(&[step(None)]).unwrap();
     check_tallies(1);
-    assert!(gpu().read::<f32>(&spare).unwrap().iter().all(|&x| x == UNTOUCHED), "{what}");
-    gpu().run_steps(&[step(Some(&gradients))], 0..STEPS as u32, &mut |_| ()).unwrap();
+    assert!(gpu.read::<f32>(&spare).unwrap().iter().all(|&x| x == UNTOUCHED), "{what}");
+    gpu.run_steps(&[step(Some(&gradients))], 0..STEPS as u32, &mut |_| ()).unwrap();
     check_tallies(1 + STEPS as u32);
-    assert_tensor(&what, gpu(), &gradients, &expected.dlogits, Tolerance::Balanced);
+    assert_tensor(&what, gpu, &gradients, &expected.dlogits, Tolerance::Balanced);
     let mut wrong = expected.dlogits.clone();
     wrong.rotate_left(1);
-    let actual = gradients.read(gpu()).unwrap();
+    let actual = gradients.read(gpu).unwrap();
     assert!(compare(&what, &actual, &wrong, Tolerance::Permissive).is_err(), "{what}");
 }
 
@@ -162,6 +164,7 @@ fn squared_error_agrees_with_its_twin() {
     for output in Activation::ALL {
         for shape in [[1, 5, 1], [1, 5, 255], [3, 9, 257], [3, 4, 1031]] {
             assert_eq!(squared_error(gpu(), shape, output), 1);
+            assert_eq!(squared_error(posing_gpu(), shape, output), 1);
         }
         // Shards of unequal width, whose mean is over the whole width.
         assert!(squared_error(small_gpu(), [3, 9, 1031], output) > 1);

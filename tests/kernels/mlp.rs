@@ -2,7 +2,7 @@
 //! training layer by layer.
 
 use crate::gather::{STEP, index, places, upload};
-use crate::support::{gpu, has_sharing_lanes, plain_gpu, values, wide};
+use crate::support::{gpu, has_sharing_lanes, plain_gpu, posing_gpu, values, wide};
 use fedfunnel::data::{Dataset, ImageShape, epoch_order};
 use fedfunnel::gpu::{Gpu, RowRange};
 use fedfunnel::model::{ClassifierSpec, ModelSpec, Optimizer, OptimizerKind, ScheduleWriter};
@@ -327,10 +327,13 @@ fn trained(gpu: &Gpu) -> (Vec<Vec<f32>>, Vec<f64>) {
 
 #[test]
 fn a_training_is_what_it_is_layer_by_layer() {
-    let (fused, layers) = (trained(gpu()), trained(plain_gpu()));
-    for (fused, layers) in fused.0.iter().zip(&layers.0) {
-        assert_close("parameters", fused, &wide(layers), Tolerance::Permissive);
+    let fused = trained(gpu());
+    for gpu in [plain_gpu(), posing_gpu()] {
+        let layers = trained(gpu);
+        for (fused, layers) in fused.0.iter().zip(&layers.0) {
+            assert_close("parameters", fused, &wide(layers), Tolerance::Permissive);
+        }
+        assert_close("tallies", &narrow(&fused.1), &layers.1, Tolerance::Balanced);
+        assert!(compare("another replica", &fused.0[0], &wide(&layers.0[1]), Tolerance::Permissive).is_err());
     }
-    assert_close("tallies", &narrow(&fused.1), &layers.1, Tolerance::Balanced);
-    assert!(compare("another replica", &fused.0[0], &wide(&layers.0[1]), Tolerance::Permissive).is_err());
 }

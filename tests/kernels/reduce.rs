@@ -1,15 +1,16 @@
 //! Statistics of rows, and the average over replicas.
 
-use crate::support::{gpu, values, wide};
+use crate::support::{gpu, posing_gpu, values, wide};
+use fedfunnel::gpu::Gpu;
 use fedfunnel::ops::reduce::{self, Replicas, RowStatistics};
 use fedfunnel::reference::compare::{Tolerance, assert_close, compare};
 use fedfunnel::reference::reduce as twin;
 
-fn statistics(x: &[f32], rows: usize, width: usize) -> Vec<RowStatistics> {
-    let buffer = gpu().upload("rows", x).unwrap();
-    let (plan, result) = reduce::rows(gpu(), &buffer, rows, width).unwrap();
-    gpu().run(&plan).unwrap();
-    bytemuck::cast_slice(&gpu().read::<f32>(&result).unwrap()).to_vec()
+fn statistics(gpu: &Gpu, x: &[f32], rows: usize, width: usize) -> Vec<RowStatistics> {
+    let buffer = gpu.upload("rows", x).unwrap();
+    let (plan, result) = reduce::rows(gpu, &buffer, rows, width).unwrap();
+    gpu.run(&plan).unwrap();
+    bytemuck::cast_slice(&gpu.read::<f32>(&result).unwrap()).to_vec()
 }
 
 fn part(all: &[RowStatistics], of: impl Fn(&RowStatistics) -> f32) -> Vec<f32> {
@@ -20,11 +21,11 @@ fn part(all: &[RowStatistics], of: impl Fn(&RowStatistics) -> f32) -> Vec<f32> {
 #[test]
 fn rows_agree_with_their_twin() {
     for width in [1, 511, 512, 513, 5000] {
-        for rows in [1, 11] {
+        for (rows, gpu) in [(1, gpu()), (11, gpu()), (11, posing_gpu())] {
             // A mean far from zero, so that a variance taken the naive way would cancel.
             let x: Vec<f32> = values(rows * width, 1).iter().map(|x| x + 3.0).collect();
             let twin_of = wide(&x);
-            let actual = statistics(&x, rows, width);
+            let actual = statistics(gpu, &x, rows, width);
             let what = |name: &str| format!("{name} of {rows} rows of {width}");
             let check = |name: &str, actual: Vec<f32>, expected: Vec<f64>, tolerance| {
                 assert_close(&what(name), &actual, &expected, tolerance);
@@ -57,7 +58,7 @@ fn a_variance_survives_a_large_mean() {
     let x: Vec<f32> = values(5000, 1).iter().map(|x| x + 4096.0).collect();
     let variance = twin::variance(&wide(&x), 1, 5000);
     // Permissive: chunk means of 4096 are rounded to 2.4e-4, and deviations are taken from them.
-    assert_close("variance", &[statistics(&x, 1, 5000)[0].variance], &variance, Tolerance::Permissive);
+    assert_close("variance", &[statistics(gpu(), &x, 1, 5000)[0].variance], &variance, Tolerance::Permissive);
 }
 
 #[test]

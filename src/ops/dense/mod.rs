@@ -10,7 +10,7 @@ pub use residual::Targets;
 use update::passed;
 
 use super::Activation;
-use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, RowRange, Tensor, immediates, split_rows};
+use crate::gpu::{Buffer, Dispatch, Gpu, Grid, RowRange, Tensor, immediates, split_rows};
 use crate::model::Optimizer;
 use crate::{Error, Result};
 
@@ -306,7 +306,8 @@ impl Dense {
         let (batch, replicas, columns) =
             (row_side.batch as u32, row_side.replicas as u32, self.columns() as u32);
         let result = column_side.whole()?;
-        let chunk_rows = variants::rows_per_chunk(gpu, self.rows(), replicas as usize);
+        let sum_bytes = 4 * (replicas * batch * columns) as usize;
+        let chunk_rows = variants::rows_per_chunk(gpu, self.rows(), replicas as usize, sum_bytes);
         let chunks_of = |shard: &DenseShard| shard.range.len.div_ceil(chunk_rows) as u32;
         let chunks: u32 = self.shards.iter().map(chunks_of).sum();
         let partial = match chunks {
@@ -367,11 +368,12 @@ impl Dense {
         let mut immediates = self.product(&self.shards[0], arena, row_side, epilogue)?;
         immediates.chunks = chunks;
         let gate = self.gate_of_columns(epilogue, partial)?;
+        let (kernel, lanes) = variants::finish(gpu, chunks);
         gpu.dispatch(
-            &Kernel::new("dense", "dense_finish"),
+            &kernel,
             &immediates,
             &[("weights", &arena.buffer), ("chunk_sums", partial), ("gate", gate), ("sums", result)],
-            Grid(self.columns() as u32, row_side.batch as u32, row_side.replicas as u32),
+            Grid(self.columns() as u32, row_side.batch as u32 * lanes, row_side.replicas as u32),
         )
     }
 

@@ -16,12 +16,14 @@ pub struct Variant {
     pub tile_rows: u32,
     /// Samples per lane.
     pub tile_batch: u32,
+    /// Lanes that share a tile, where rows and samples are theirs together.
+    pub lanes: u32,
 }
 
 impl Variant {
     const fn naive(shader: &'static str, entry: &'static str) -> Self {
         let kernel = Kernel::new(shader, entry);
-        Self { kernel, by_four: false, by_sample: false, tile_rows: 1, tile_batch: 1 }
+        Self { kernel, by_four: false, by_sample: false, tile_rows: 1, tile_batch: 1, lanes: 1 }
     }
 
     /// What the WGSL calls the weights and the column side.
@@ -42,23 +44,34 @@ impl Variant {
         let (rows, batch) = (rows.div_ceil(self.tile_rows), batch.div_ceil(self.tile_batch));
         match self.by_sample {
             true => Grid(batch, rows, replicas),
-            false => Grid(rows, batch, replicas),
+            false => Grid(rows * self.lanes, batch, replicas),
         }
     }
 }
 
 macro_rules! tiled {
-    ($shader:literal, $entry:literal, $by_sample:literal, $lanes:literal, $rows:literal, $batch:literal) => {
+    ($shader:literal, $entry:literal, $by_sample:literal, $rows:literal, $batch:literal) => {
         Variant {
-            kernel: Kernel::new($shader, $entry).tiled(&[
-                ("LANES", $lanes),
-                ("TILE_ROWS", $rows),
-                ("TILE_BATCH", $batch),
-            ]),
+            kernel: Kernel::new($shader, $entry).tiled(&[("TILE_ROWS", $rows), ("TILE_BATCH", $batch)]),
             by_four: true,
             by_sample: $by_sample,
             tile_rows: $rows,
             tile_batch: $batch,
+            lanes: 1,
+        }
+    };
+}
+
+/// A variant whose workgroups share out the columns of a tile; cells of four samples side by side, of sixteen.
+macro_rules! split {
+    ($cells:literal) => {
+        Variant {
+            kernel: Kernel::new("dense", "dense_rows_dot_split").tiled(&[("SAMPLE_CELLS", $cells)]),
+            by_four: true,
+            by_sample: false,
+            tile_rows: 64 / $cells,
+            tile_batch: 4 * $cells,
+            lanes: 64,
         }
     };
 }
@@ -72,7 +85,7 @@ const fn lanes(
     tile_batch: u32,
 ) -> Variant {
     let kernel = Kernel::new(shader, entry);
-    Variant { kernel, by_four: true, by_sample, tile_rows, tile_batch }
+    Variant { kernel, by_four: true, by_sample, tile_rows, tile_batch, lanes: 1 }
 }
 
 /// Lanes that share what they load: a workgroup, which has to lie in one subgroup.
@@ -102,6 +115,9 @@ pub const ALL: &[Variant] = &[
     ROWS_DOT_NAIVE,
     ROWS_DOT,
     ROWS_DOT_BY_SAMPLE,
+    SPLIT_ROWS_DOT[0],
+    SPLIT_ROWS_DOT[1],
+    SPLIT_ROWS_DOT[2],
     ROWS_SUM_NAIVE,
     ROWS_SUM,
     UPDATE_ADAM_NAIVE,
@@ -110,14 +126,16 @@ pub const ALL: &[Variant] = &[
     UPDATE_SGD,
 ];
 const ROWS_DOT_NAIVE: Variant = Variant::naive("dense", "dense_rows_dot_naive");
-const ROWS_DOT: Variant = tiled!("dense", "dense_rows_dot", false, 8, 2, 8);
-const ROWS_DOT_BY_SAMPLE: Variant = tiled!("dense", "dense_rows_dot_by_sample", true, 8, 5, 4);
+const ROWS_DOT: Variant = tiled!("dense", "dense_rows_dot", false, 2, 8);
+const ROWS_DOT_BY_SAMPLE: Variant = tiled!("dense", "dense_rows_dot_by_sample", true, 5, 4);
+/// For up to 4 samples, up to 8, and more.
+const SPLIT_ROWS_DOT: [Variant; 3] = [split!(1), split!(2), split!(4)];
 const ROWS_SUM_NAIVE: Variant = Variant::naive("dense", "dense_rows_sum_naive");
-const ROWS_SUM: Variant = tiled!("dense", "dense_rows_sum", false, 8, 2, 8);
+const ROWS_SUM: Variant = tiled!("dense", "dense_rows_sum", false, 2, 8);
 const UPDATE_ADAM_NAIVE: Variant = Variant::naive("dense_update", "dense_update_adam_naive");
-const UPDATE_ADAM: Variant = tiled!("dense_update", "dense_update_adam", false, 8, 4, 1);
+const UPDATE_ADAM: Variant = tiled!("dense_update", "dense_update_adam", false, 4, 1);
 const UPDATE_SGD_NAIVE: Variant = Variant::naive("dense_update", "dense_update_sgd_naive");
-const UPDATE_SGD: Variant = tiled!("dense_update", "dense_update_sgd", false, 8, 4, 1);
+const UPDATE_SGD: Variant = tiled!("dense_update", "dense_update_sgd", false, 4, 1);
 
 const LANES_ROWS_DOT: Variant = lanes("dense_lanes", "dense_lanes_rows_dot", false, 2, 8);
 const LANES_ROWS_DOT_BY_SAMPLE: Variant = lanes("dense_lanes", "dense_lanes_rows_dot_by_sample", true, 8, 2);
@@ -128,6 +146,9 @@ const LANES_UPDATE_SGD: Variant = lanes("dense_update_lanes", "dense_lanes_updat
 /// For `rows` rows and `batch` samples.
 pub fn rows_dot(gpu: &Gpu, by_four: bool, rows: usize, batch: usize) -> Variant {
     let few_rows = rows < 2 * batch && batch >= 8;
+    if by_four && !gpu.adapter.is_cpu() {
+        return SPLIT_ROWS_DOT[usize::from(batch > 4) + usize::from(batch > 8)];
+    }
     match (by_four, share(gpu), few_rows) {
         (false, ..) => ROWS_DOT_NAIVE,
         (true, true, true) => LANES_ROWS_DOT_BY_SAMPLE,
@@ -159,12 +180,23 @@ pub fn update(gpu: &Gpu, by_four: bool, adaptive: bool, moments: Moments) -> Var
     variant.with_moments(moments)
 }
 
+/// Adds so many chunks up and finishes their sums. The kernel, and how many lanes share a column.
+pub fn finish(gpu: &Gpu, chunks: u32) -> (Kernel, u32) {
+    match !gpu.adapter.is_cpu() && chunks >= 32 {
+        true => (FINISH_SPLIT, 16),
+        false => (Kernel::new("dense", "dense_finish"), 1),
+    }
+}
+
+const FINISH_SPLIT: Kernel = Kernel::new("dense", "dense_finish_split");
+
 /// How many rows one lane of rows_sum adds up: few enough to keep the device busy, and never so
-/// few that adding up the chunks is the work. Never more than lavapipe's compiler allows a loop to
-/// take: it leaves every loop, silently, after 65,535 rounds.
-pub fn rows_per_chunk(gpu: &Gpu, rows: usize, replicas: usize) -> usize {
-    let lanes_wanted = if gpu.adapter.is_cpu() { 8 } else { 512 };
-    rows.div_ceil((lanes_wanted / replicas).max(1)).clamp(64, 32_768)
+/// few that adding up the chunks, `sum_bytes` each, is the work or that those fill a binding. Never more
+/// than lavapipe's compiler allows a loop to take: it leaves every loop, silently, after 65,535 rounds.
+pub fn rows_per_chunk(gpu: &Gpu, rows: usize, replicas: usize, sum_bytes: usize) -> usize {
+    let chunks_wanted = if gpu.adapter.is_cpu() { 8 } else { 2_048 } / replicas;
+    let chunks_held = gpu.max_binding_bytes() as usize / (2 * sum_bytes);
+    rows.div_ceil(chunks_wanted.min(chunks_held).max(1)).clamp(64, 32_768)
 }
 
 /// A kernel that updates and carries on.

@@ -3,7 +3,7 @@
 
 use super::rig::{Case, Rig};
 use crate::optimizer::{Moved, joined, optimizers, samples};
-use crate::support::{gpu, has_sharing_lanes, plain_gpu, small_gpu, values, wide};
+use crate::support::{gpu, has_sharing_lanes, plain_gpu, posing_gpu, small_gpu, values, wide};
 use fedfunnel::gpu::{Dispatch, Gpu, Tensor};
 use fedfunnel::model::{Optimizer, OptimizerKind, ScheduleWriter};
 use fedfunnel::ops::Activation;
@@ -163,10 +163,13 @@ fn every_variant_agrees_with_its_twins_for_every_optimiser() {
     for case in CASES {
         reached.extend(check(gpu(), *case).1);
         // Without lanes that share, there are kernels for small batches only.
-        let (shards, plain) = check(plain_gpu(), *case);
-        assert_eq!(shards > 0, case.batch <= 16, "{case:?}");
-        reached.extend(plain);
+        for gpu in [plain_gpu(), posing_gpu()] {
+            let (shards, plain) = check(gpu, *case);
+            assert_eq!(shards > 0, case.batch <= 16, "{case:?}");
+            reached.extend(plain);
+        }
     }
+    assert!(["dense_finish", "dense_finish_split"].iter().all(|entry| reached.contains(entry)), "{reached:?}");
     for kernel in variants::all_carry().map(|variant| variant.kernel) {
         let here = !kernel.shader.ends_with("lanes") || has_sharing_lanes(gpu());
         assert!(!here || reached.contains(kernel.entry), "no case reaches {kernel:?}");

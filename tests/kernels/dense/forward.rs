@@ -1,7 +1,7 @@
 //! `dense_rows_dot` and `dense_rows_sum` as forward passes.
 
 use super::rig::{Case, Rig, assert_all_reached};
-use crate::support::{assert_tensor, gpu, plain_gpu, small_gpu, values, wide};
+use crate::support::{assert_tensor, gpu, plain_gpu, posing_gpu, small_gpu, values, wide};
 use fedfunnel::gpu::{Gpu, Tensor};
 use fedfunnel::ops::Activation;
 use fedfunnel::ops::dense::RowsAre::{Inputs, Outputs};
@@ -19,6 +19,7 @@ const CASES: &[Case] = &[
     Case::new([1, 5, 12, 37], Outputs),
     Case::new([3, 9, 20, 33], Outputs).lead(8),
     Case::new([3, 17, 8, 35], Outputs).shard_rows(12),
+    Case::new([1, 3, 20, 70], Outputs),
     Case::new([1, 9, 20, 7], Outputs),
     Case::new([3, 17, 36, 23], Outputs).lead(4),
     Case::new([3, 13, 8, 22], Outputs).shard_rows(9),
@@ -71,7 +72,7 @@ fn every_variant_agrees_with_its_twin_for_every_activation() {
     let mut reached = BTreeSet::new();
     for case in CASES {
         for activation in Activation::ALL {
-            for gpu in [gpu(), plain_gpu()] {
+            for gpu in [gpu(), plain_gpu(), posing_gpu()] {
                 reached.extend(check(gpu, case.activation(activation)).reached);
             }
         }
