@@ -1,9 +1,10 @@
 //! Convolutions and transposed convolutions, in two dimensions; one dimension is height 1.
 
+use super::conv_kernels::{self, Product, WeightGradient};
 use super::dense::{Arena, TrainedArena};
 use super::elementwise::STREAM_LANES;
 use super::optimizer::{self, Gradients};
-use super::{Activation, Schedule, conv3x3};
+use super::{Activation, Schedule, conv3x3, conv3x3_tiles};
 use crate::Result;
 use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
 use crate::model::Optimizer;
@@ -96,6 +97,9 @@ pub(crate) const ROUNDS: usize = 60_000;
 
 /// Pixels of a plane that one lane adds up for a bias; larger planes are added up by several.
 const CHUNK: usize = 2048;
+
+/// The same on a GPU, whose lanes are many and slow: as few of all samples already are worth a pass over planes.
+const GPU_CHUNK: usize = 256;
 
 /// Pixels of a row that a lane adds up at a time for a weight.
 const STRIP: usize = 16_384;
@@ -232,7 +236,7 @@ impl Conv {
     }
 
     /// Whether its sides are all that their lines hold.
-    fn is_whole(&self) -> bool {
+    pub(super) fn is_whole(&self) -> bool {
         self.large == Part::whole(self.shape.input_width())
             && self.small == Part::whole(self.shape.output_width())
     }
@@ -276,8 +280,14 @@ impl Conv {
         epilogue: Epilogue<'_>,
     ) -> Result<Vec<Dispatch>> {
         let arena = &arenas[self.arena];
-        if self.is_whole() && conv3x3::fits(gpu, &self.shape) {
-            return Ok(vec![conv3x3::product(gpu, self, arena, upwards, from, to, epilogue)?]);
+        match conv_kernels::product(gpu, self, from.batch) {
+            Product::Reference => {}
+            Product::Lanes => {
+                return Ok(vec![conv3x3::product(gpu, self, arena, upwards, from, to, epilogue)?]);
+            }
+            Product::Tiles => {
+                return Ok(vec![conv3x3_tiles::product(gpu, self, arena, upwards, from, to, epilogue)?]);
+            }
         }
         let (source, result) = (from.whole()?, to.whole()?);
         let (code, activation, gate) = self.epilogue(epilogue, source)?;
@@ -379,8 +389,14 @@ impl Conv {
     ) -> Result<Vec<Dispatch>> {
         let s = &self.shape;
         let stride = s.weights() + self.output_channels();
-        if self.is_whole() && conv3x3::gradient_fits(gpu, s) {
-            return conv3x3::weight_gradient(gpu, s, large, small, (gradients, stride));
+        match conv_kernels::weight_gradient(gpu, self, [large.replicas, large.batch]) {
+            WeightGradient::Reference => {}
+            WeightGradient::Lanes => {
+                return conv3x3::weight_gradient(gpu, s, large, small, (gradients, stride));
+            }
+            WeightGradient::Tiles(chunks) => {
+                return conv3x3_tiles::weight_gradient(gpu, s, &chunks, (large, small), (gradients, stride));
+            }
         }
         let [height, width] = s.output_size;
         let strip = width.min(STRIP);
@@ -430,14 +446,18 @@ impl Conv {
         let (replicas, batch) = (output_gradient.replicas, output_gradient.batch);
         let values = output_gradient.whole()?;
         let pixels = size[0] * size[1];
-        if pixels <= CHUNK {
+        let (chunk, alone) = match gpu.adapter.is_cpu() {
+            true => (CHUNK, pixels <= CHUNK),
+            false => (GPU_CHUNK, batch * pixels <= GPU_CHUNK),
+        };
+        if alone {
             return self.bias_sums(gpu, [replicas, batch], (values, size, part), gradients);
         }
-        let chunks = pixels.div_ceil(CHUNK);
+        let chunks = pixels.div_ceil(chunk);
         let sums = gpu.zeros("sums of chunks", replicas * batch * channels * chunks)?;
         let immediates = PlaneChunks {
             pixels: pixels as u32,
-            chunk: CHUNK as u32,
+            chunk: chunk as u32,
             chunks: chunks as u32,
             first: part.first as u32,
             line: part.line as u32,

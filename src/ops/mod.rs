@@ -4,6 +4,8 @@ mod activation;
 pub mod augment;
 pub mod conv;
 mod conv3x3;
+pub mod conv3x3_tiles;
+mod conv_kernels;
 pub mod dense;
 pub mod elementwise;
 pub mod gather;

@@ -40,6 +40,17 @@ pub fn plain_gpu() -> &'static Gpu {
     })
 }
 
+/// The same adapter, as if it were a GPU: the kernels that GPUs take.
+pub fn posing_gpu() -> &'static Gpu {
+    static GPU: OnceLock<Gpu> = OnceLock::new();
+    GPU.get_or_init(|| {
+        let mut gpu = open(None);
+        gpu.adapter.kind = "discrete".into();
+        gpu.adapter.subgroup_min = 0;
+        gpu
+    })
+}
+
 /// Whether this device runs kernels whose lanes share what they load: CPUs with eight lanes or more do.
 pub fn has_sharing_lanes(gpu: &Gpu) -> bool {
     gpu.adapter.is_cpu() && gpu.shares_between_lanes(8)

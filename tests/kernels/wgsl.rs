@@ -4,7 +4,7 @@
 
 use fedfunnel::gpu::{Kernel, SHADERS, shader_source};
 use fedfunnel::ops::dense::variants;
-use fedfunnel::ops::{gram, mlp};
+use fedfunnel::ops::{conv3x3_tiles, gram, mlp};
 use naga::back::{hlsl, msl, pipeline_constants::process_overrides, spv};
 use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
@@ -236,6 +236,7 @@ fn every_variant_is_valid_and_is_emitted_for_every_back_end() {
         .chain(bf16)
         .chain(gram)
         .chain(mlp::UPDATES)
+        .chain(conv3x3_tiles::ALL)
     {
         let name = format!("shaders/{}.wgsl {:?}", kernel.shader, kernel.tiles);
         let source = kernel.source().unwrap();
