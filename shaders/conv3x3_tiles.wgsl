@@ -57,7 +57,7 @@ var<immediate> conv: Conv3x3;
 // Pixels of a tile's side: 16, 8 or 4. A workgroup takes as many samples as make 256 pixels, four for each lane.
 const TILE: u32 = 16u;
 const SAMPLES: u32 = 4u * LANES / (TILE * TILE);
-// Channels that are staged at a time.
+// Channels that are staged at a time, four as a vector has.
 const CHANNELS: u32 = 4u;
 
 // A tile with its halo in workgroup memory. Columns that are four apart lie side by side, as lanes read them,
@@ -74,33 +74,35 @@ const KERNEL: u32 = 18u;
 var<workgroup> kernels: array<vec4<f32>, CHANNELS * KERNEL>;
 
 // Channels `first` and on of the tile whose first pixel is (x, y), of samples `sample` and on of the replica.
+// Where fewer are left, the last one stands for those that are missing, which nobody reads.
 fn stage_tile(lane: u32, replica: u32, sample: u32, first: u32, x: u32, y: u32) {
     let plane = conv.height * conv.width;
-    let channels = min(CHANNELS, conv.from_channels - first);
+    let steps = min(vec3(1u, 2u, 3u), vec3(conv.from_channels - first - 1u)) * plane;
     for (var i = lane; i < SAMPLES * HALO * HALO; i += LANES) {
         let column = i % HALO;
         let row = i / HALO % HALO;
-        let b = sample + i / (HALO * HALO);
-        // Above or left of the image wraps around staged a number that is beyond it.
+        let b = i / (HALO * HALO);
+        // Above or left of the image wraps around to a number that is beyond it.
         let from_x = x + column - 1u;
         let from_y = y + row - 1u;
-        let inside = from_x < conv.width && from_y < conv.height && b < conv.batch;
-        let line = replica * conv.batch + b;
-        var at = (line * conv.from_channels + first) * plane + from_y * conv.width + from_x;
-        var staged = i / (HALO * HALO) * SAMPLE + row * ROW + column % 4u * FOURS + column / 4u;
-        for (var c = 0u; c < channels; c++) {
-            var value = 0.0;
-            if inside { value = source[at]; }
-            tile[staged] = value;
-            at += plane;
-            staged += CHANNEL;
+        var values = vec4<f32>();
+        if from_x < conv.width && from_y < conv.height && sample + b < conv.batch {
+            let line = replica * conv.batch + sample + b;
+            let at = (line * conv.from_channels + first) * plane + from_y * conv.width + from_x;
+            // Four loads on their way at once.
+            values = vec4(source[at], source[at + steps.x], source[at + steps.y], source[at + steps.z]);
         }
+        let at = b * SAMPLE + row * ROW + column % 4u * FOURS + column / 4u;
+        tile[at] = values.x;
+        tile[at + CHANNEL] = values.y;
+        tile[at + 2u * CHANNEL] = values.z;
+        tile[at + 3u * CHANNEL] = values.w;
     }
 }
 
+// The sums of channels that there are not are stored by nobody.
 fn weight(place: u32, channel: u32) -> f32 {
-    if channel < conv.to_channels { return weights[place + channel * conv.to_stride]; }
-    return 0.0;
+    return weights[place + min(channel, conv.to_channels - 1u) * conv.to_stride];
 }
 
 // The weights from channels `first` and on to eight channels.
@@ -110,16 +112,14 @@ fn stage_kernels(lane: u32, replica: u32, first: u32, to_first: u32) {
         let half = i / (CHANNELS * 9u);
         let c = i / 9u % CHANNELS;
         let tap = i % 9u;
-        if first + c < conv.from_channels {
-            let place = conv.weight_offset + replica * conv.replica_stride
-                + (first + c) * conv.from_stride + tap;
-            let channel = to_first + half * 4u;
-            let turned = select(tap, 8u - tap, conv.turned == 1u);
-            kernels[c * KERNEL + turned * 2u + half] = vec4(
-                weight(place, channel), weight(place, channel + 1u),
-                weight(place, channel + 2u), weight(place, channel + 3u),
-            );
-        }
+        let from_channel = min(first + c, conv.from_channels - 1u);
+        let place = conv.weight_offset + replica * conv.replica_stride + from_channel * conv.from_stride + tap;
+        let channel = to_first + half * 4u;
+        let turned = select(tap, 8u - tap, conv.turned == 1u);
+        kernels[c * KERNEL + turned * 2u + half] = vec4(
+            weight(place, channel), weight(place, channel + 1u),
+            weight(place, channel + 2u), weight(place, channel + 3u),
+        );
     }
 }
 

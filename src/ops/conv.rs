@@ -1,6 +1,8 @@
 //! Convolutions and transposed convolutions, in two dimensions; one dimension is height 1.
 
-use super::conv_kernels::{self, Product, WeightGradient};
+pub use super::conv_shape::{ConvShape, Part};
+use super::conv_variants::{self, Product, WeightGradient};
+
 use super::dense::{Arena, TrainedArena};
 use super::elementwise::STREAM_LANES;
 use super::optimizer::{self, Gradients};
@@ -110,85 +112,6 @@ pub(super) fn dispatches(count: usize, rounds: usize) -> impl Iterator<Item = Ra
     (0..count).step_by(most).map(move |first| first as u32..count.min(first + most) as u32)
 }
 
-/// The geometry of a convolution: its large side (C channels) goes in, its small side (O channels) comes
-/// out. A transposed convolution takes the small side in and gives the large one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConvShape {
-    /// C
-    pub inputs: usize,
-    /// O
-    pub outputs: usize,
-    /// H and W of the large side.
-    pub input_size: [usize; 2],
-    /// H and W of the small side.
-    pub output_size: [usize; 2],
-    /// KH and KW
-    pub kernel: [usize; 2],
-    /// Rows and columns from one window to the next.
-    pub stride: [usize; 2],
-    /// Rows of zeros above and columns of zeros on the left; those below and on the right follow from the
-    /// sizes.
-    pub padding: [usize; 2],
-}
-
-impl ConvShape {
-    /// Values of the large side.
-    pub fn input_width(&self) -> usize {
-        self.inputs * self.input_size[0] * self.input_size[1]
-    }
-
-    /// Values of the small side.
-    pub fn output_width(&self) -> usize {
-        self.outputs * self.output_size[0] * self.output_size[1]
-    }
-
-    /// Values of the large side that make one of the small side.
-    pub fn fan_in(&self) -> usize {
-        self.inputs.saturating_mul(self.kernel[0]).saturating_mul(self.kernel[1])
-    }
-
-    /// Rounds of a lane's loops in the direction that takes more of them.
-    pub fn rounds(&self) -> usize {
-        let all = |pixels: [usize; 2], channels: usize, taps: [usize; 2]| {
-            let values = pixels[0].saturating_mul(pixels[1]).div_ceil(STREAM_LANES as usize);
-            let window = taps[0].saturating_mul(taps[1] + 1) + 1;
-            values.saturating_mul(channels.saturating_mul(window) + 1)
-        };
-        let reaching = std::array::from_fn(|side| self.kernel[side].div_ceil(self.stride[side]));
-        let down = all(self.output_size, self.inputs, self.kernel);
-        down.max(all(self.input_size, self.outputs, reaching))
-    }
-
-    /// Notes what one pass over `lines` samples of `replicas` replicas costs: both sides and the weights once, a
-    /// multiplication and an addition for each value of a window.
-    pub(super) fn count(&self, dispatch: Dispatch, replicas: usize, lines: usize) -> Dispatch {
-        let sides = lines * (self.input_width() + self.output_width());
-        let [height, width] = self.output_size;
-        dispatch.moving(sides + replicas * self.weights(), 2 * lines * height * width * self.weights())
-    }
-
-    /// Weights, without biases.
-    pub fn weights(&self) -> usize {
-        self.outputs.saturating_mul(self.fan_in())
-    }
-}
-
-/// Where one side of a convolution lies in the lines of a tensor `[R, B, N]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Part {
-    /// Its first column.
-    pub first: usize,
-    /// N
-    pub line: usize,
-}
-
-impl Part {
-    /// All of lines that wide.
-    pub fn whole(line: usize) -> Self {
-        Self { first: 0, line }
-    }
-}
-
 /// A layer of that geometry.
 #[derive(Clone, Debug)]
 pub struct Conv {
@@ -280,7 +203,7 @@ impl Conv {
         epilogue: Epilogue<'_>,
     ) -> Result<Vec<Dispatch>> {
         let arena = &arenas[self.arena];
-        match conv_kernels::product(gpu, self, from.batch) {
+        match conv_variants::product(gpu, self, from.batch) {
             Product::Reference => {}
             Product::Lanes => {
                 return Ok(vec![conv3x3::product(gpu, self, arena, upwards, from, to, epilogue)?]);
@@ -389,7 +312,7 @@ impl Conv {
     ) -> Result<Vec<Dispatch>> {
         let s = &self.shape;
         let stride = s.weights() + self.output_channels();
-        match conv_kernels::weight_gradient(gpu, self, [large.replicas, large.batch]) {
+        match conv_variants::weight_gradient(gpu, self, [large.replicas, large.batch]) {
             WeightGradient::Reference => {}
             WeightGradient::Lanes => {
                 return conv3x3::weight_gradient(gpu, s, large, small, (gradients, stride));

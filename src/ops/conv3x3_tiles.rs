@@ -33,6 +33,9 @@ immediates! {
 /// Of a workgroup.
 const LANES: usize = 64;
 
+/// Pixels that a product's workgroup computes, in one sample or several.
+const TILE_PIXELS: usize = 4 * LANES;
+
 /// Channels that a product's workgroup stages at a time, and that it writes.
 const CHANNELS: usize = 4;
 const TO_CHANNELS: usize = 8;
@@ -95,14 +98,16 @@ fn pieces(image: [usize; 2], size: [usize; 2]) -> usize {
 }
 
 impl Tile {
-    /// The one that needs the fewest workgroups.
+    /// The one that computes and stages the fewest pixels, within the image and beyond it.
     fn of(image: [usize; 2], batch: usize) -> &'static Self {
-        TILES.iter().min_by_key(|tile| pieces(image, [tile.side; 2]) * tile.parts(batch)).unwrap_or(&TILES[0])
+        let cost =
+            |tile: &&Self| pieces(image, [tile.side; 2]) * tile.parts(batch) * (TILE_PIXELS + tile.staged());
+        TILES.iter().min_by_key(cost).unwrap_or(&TILES[0])
     }
 
     /// Samples of a workgroup.
     fn samples(&self) -> usize {
-        4 * LANES / (self.side * self.side)
+        TILE_PIXELS / (self.side * self.side)
     }
 
     /// Workgroups that share a batch.
@@ -110,11 +115,15 @@ impl Tile {
         batch.div_ceil(self.samples())
     }
 
+    /// Pixels of a channel that a workgroup stages: its own with their halo.
+    fn staged(&self) -> usize {
+        self.samples() * (self.side + 2) * (self.side + 2)
+    }
+
     /// Rounds of a lane's loops.
     fn rounds(&self, channels: usize) -> usize {
-        let staged = (self.samples() * (self.side + 2) * (self.side + 2)).div_ceil(LANES);
-        let kernels = (CHANNELS * 18).div_ceil(LANES);
-        channels.div_ceil(CHANNELS) * (staged * (1 + CHANNELS) + kernels + CHANNELS + 1)
+        let staging = self.staged().div_ceil(LANES) + (CHANNELS * 18).div_ceil(LANES);
+        channels.div_ceil(CHANNELS) * (staging + CHANNELS + 1)
     }
 }
 
@@ -265,7 +274,8 @@ mod tests {
             ([32, 32], 64, 16),
             ([8, 8], 64, 8),
             ([4, 4], 64, 4),
-            ([20, 20], 64, 8),
+            ([24, 24], 64, 8),
+            ([28, 28], 64, 16),
             ([33, 18], 1, 16),
             // A single sample fills no tile of several.
             ([8, 8], 1, 16),

@@ -19,6 +19,7 @@ pub(super) enum Product {
 pub(super) enum WeightGradient {
     Reference,
     Lanes,
+    /// In chunks that the kernel's workgroups take.
     Tiles(Chunks),
 }
 
@@ -30,11 +31,14 @@ fn is_3x3(layer: &Conv) -> bool {
 
 /// For a product with a batch of so many samples.
 pub(super) fn product(gpu: &Gpu, layer: &Conv, batch: usize) -> Product {
-    match () {
-        () if !is_3x3(layer) => Product::Reference,
-        () if conv3x3::fits(gpu, &layer.shape) => Product::Lanes,
-        () if conv3x3_tiles::fits(gpu, &layer.shape, batch) => Product::Tiles,
-        () => Product::Reference,
+    if !is_3x3(layer) {
+        Product::Reference
+    } else if conv3x3::fits(gpu, &layer.shape) {
+        Product::Lanes
+    } else if conv3x3_tiles::fits(gpu, &layer.shape, batch) {
+        Product::Tiles
+    } else {
+        Product::Reference
     }
 }
 
