@@ -100,7 +100,8 @@ pub(crate) const ROUNDS: usize = 60_000;
 /// Pixels of a plane that one lane adds up for a bias; larger planes are added up by several.
 const CHUNK: usize = 2048;
 
-/// The same on a GPU, whose lanes are many and slow: as few of all samples already are worth a pass over planes.
+/// The same on a GPU, whose lanes are many and slow; one lane alone adds up a channel only where the planes of all
+/// samples together have no more.
 const GPU_CHUNK: usize = 256;
 
 /// Pixels of a row that a lane adds up at a time for a weight.

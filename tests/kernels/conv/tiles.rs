@@ -3,18 +3,21 @@
 use super::cases::{FAST, GENERAL, NEAR_MISSES, TILES};
 use super::gradients::{given, gradient};
 use super::products::{backward, forward};
-use super::rig::{Case, RATE_SCALE};
+use super::rig::{Case, RATE_SCALE, Rig};
 use crate::mlp::trained;
-use crate::support::{assert_tensor, plain_gpu, posing_gpu, wide};
+use crate::support::{SMALL_BINDING, assert_tensor, open, plain_gpu, posing_gpu, wide};
+use fedfunnel::gpu::{Gpu, Tensor};
 use fedfunnel::model::{ClassifierSpec, ModelSpec};
 use fedfunnel::ops::Activation;
 use fedfunnel::ops::conv3x3_tiles;
 use fedfunnel::reference::compare::{Tolerance, assert_close, compare};
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::OnceLock;
 
 const PRODUCT: &str = "conv3x3_tiles_product";
 const GRADIENT: &str = "conv3x3_tiles_weight_gradient";
+const CHUNKS: &str = "conv3x3_tiles_gradient_chunks";
 
 /// What a CPU takes for its own kernels are for a GPU's too, whatever their size.
 fn all() -> impl Iterator<Item = Case> {
@@ -50,6 +53,21 @@ fn input_gradients_agree_with_their_twin_for_every_activation() {
     }
 }
 
+/// A workgroup takes four samples of this size; the last one has room for three that the batch has not.
+#[test]
+fn nothing_is_written_beyond_a_batch() {
+    let case = Case::same([1, 5, 3, 5], [5, 7]);
+    let mut rig = Rig::new(posing_gpu(), case);
+    let (x, _) = given(case);
+    let (input, width) = (rig.tensor(rig.layer.inputs(), &x), rig.layer.outputs());
+    let output = Tensor::zeros(posing_gpu(), "test", 1, 8, width).unwrap();
+    output.write(posing_gpu(), &vec![9.0; 8 * width]);
+    rig.run(&rig.layer.forward(posing_gpu(), &rig.parameter_arenas(), &input, &output).unwrap());
+    let written: Vec<_> = output.read(posing_gpu()).unwrap().iter().map(|&value| value != 9.0).collect();
+    assert!(written[..5 * width].iter().all(|&written| written));
+    assert!(!written[5 * width..].contains(&true));
+}
+
 #[test]
 fn gradients_agree_with_their_twin() {
     let mut reached = BTreeSet::new();
@@ -70,13 +88,7 @@ fn gradients_agree_with_their_twin() {
         reached.extend(rig.reached);
     }
     // Sums of several chunks, of weights and of biases, are among them.
-    let wanted = [
-        "conv_bias_gradient",
-        "conv_plane_chunks",
-        "conv3x3_tiles_gradient_chunks",
-        GRADIENT,
-        "optimizer_sgd",
-    ];
+    let wanted = ["conv_bias_gradient", "conv_plane_chunks", CHUNKS, GRADIENT, "optimizer_sgd"];
     assert_eq!(reached, BTreeSet::from(wanted));
 }
 
@@ -91,6 +103,25 @@ fn gradients_of_large_batches_are_added_up_whole() {
         let (expected_dw, expected_db) = case.backward_weight(&wide(&dy), &wide(&x));
         assert_close("dw", &dw, &expected_dw, Tolerance::Exact);
         assert_close("db", &db, &expected_db, Tolerance::Exact);
+    }
+}
+
+/// Weights of which one binding holds a single chunk, where a GPU wants several.
+#[test]
+fn chunks_are_no_more_than_one_binding_holds() {
+    static GPU: OnceLock<Gpu> = OnceLock::new();
+    let gpu = GPU.get_or_init(|| {
+        let mut gpu = open(Some(SMALL_BINDING));
+        gpu.adapter.kind = posing_gpu().adapter.kind.clone();
+        gpu
+    });
+    let case = Case::same([1, 9, 31, 31], [3, 5]);
+    let (x, dy) = given(case);
+    for (gpu, chunked) in [(gpu, false), (posing_gpu(), true)] {
+        let (rig, [_, (dw, _)]) = gradient(gpu, case, &x, &dy);
+        assert_close("dw", &dw, &case.backward_weight(&wide(&dy), &wide(&x)).0, Tolerance::Balanced);
+        assert!(rig.reached.contains(GRADIENT), "{:?}", rig.reached);
+        assert_eq!(rig.reached.contains(CHUNKS), chunked, "{:?}", rig.reached);
     }
 }
 
