@@ -8,7 +8,7 @@
 // Activations are [R, B, C, H, W], weights [R, O, C, KH, KW] as PyTorch has them. Nothing is unfolded in
 // memory, and zeros around an image are never stored. Each side may be a part of longer lines: it starts at
 // element `first` of every line, and lines are `line` elements apart. These are the readable reference, for
-// any size, stride and padding; conv3x3.wgsl is faster.
+// any size, stride and padding; conv3x3.wgsl (CPUs) and conv3x3_tiles.wgsl (GPUs) are written for speed.
 
 // Lanes of a workgroup; on a GPU they are more.
 const LANES: u32 = 8u;

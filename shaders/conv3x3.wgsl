@@ -1,4 +1,4 @@
-// The convolution that most networks are made of: 3x3, stride 1, one pixel of zeros around, for adapters
+// The convolution that most networks are made of: 3x3, stride 1, one pixel of zeros around, for CPUs
 // whose subgroups have eight lanes or more. The kernels are those of conv.wgsl.
 //
 // Faster: lanes run over pixels and each keeps 4x2 pixels of eight channels in registers. A weight is loaded

@@ -37,7 +37,8 @@ def seconds_of(command):
     """The median of the one work that a command times."""
     ran = subprocess.run([str(part) for part in command], capture_output=True, text=True)
     if ran.returncode != 0:
-        raise Failed((ran.stderr.strip().splitlines() or [f"status {ran.returncode}"])[-1])
+        said = [line.strip() for line in ran.stderr.splitlines() if len(line.split()) > 2]
+        raise Failed(said[-1] if said else f"status {ran.returncode}")
     (measured,) = json.loads(ran.stdout)
     return measured["seconds"]["median"]
 

@@ -14,6 +14,7 @@ pub const SHADERS: &[(&str, &str)] = &[
     ("augment", include_str!("../../shaders/augment.wgsl")),
     ("conv", include_str!("../../shaders/conv.wgsl")),
     ("conv3x3", include_str!("../../shaders/conv3x3.wgsl")),
+    ("conv3x3_tiles", include_str!("../../shaders/conv3x3_tiles.wgsl")),
     ("dense", include_str!("../../shaders/dense.wgsl")),
     ("dense_lanes", include_str!("../../shaders/dense_lanes.wgsl")),
     ("dense_update", include_str!("../../shaders/dense_update.wgsl")),

@@ -1,9 +1,12 @@
 //! Convolutions and transposed convolutions, in two dimensions; one dimension is height 1.
 
+pub use super::conv_shape::{ConvShape, Part};
+use super::conv_variants::{self, Product, WeightGradient};
+
 use super::dense::{Arena, TrainedArena};
 use super::elementwise::STREAM_LANES;
 use super::optimizer::{self, Gradients};
-use super::{Activation, Schedule, conv3x3};
+use super::{Activation, Schedule, conv3x3, conv3x3_tiles};
 use crate::Result;
 use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
 use crate::model::Optimizer;
@@ -97,6 +100,10 @@ pub(crate) const ROUNDS: usize = 60_000;
 /// Pixels of a plane that one lane adds up for a bias; larger planes are added up by several.
 const CHUNK: usize = 2048;
 
+/// The same on a GPU, whose lanes are many and slow; one lane alone adds up a channel only where the planes of all
+/// samples together have no more.
+const GPU_CHUNK: usize = 256;
+
 /// Pixels of a row that a lane adds up at a time for a weight.
 const STRIP: usize = 16_384;
 
@@ -104,85 +111,6 @@ const STRIP: usize = 16_384;
 pub(super) fn dispatches(count: usize, rounds: usize) -> impl Iterator<Item = Range<u32>> {
     let most = (ROUNDS / rounds).max(1);
     (0..count).step_by(most).map(move |first| first as u32..count.min(first + most) as u32)
-}
-
-/// The geometry of a convolution: its large side (C channels) goes in, its small side (O channels) comes
-/// out. A transposed convolution takes the small side in and gives the large one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConvShape {
-    /// C
-    pub inputs: usize,
-    /// O
-    pub outputs: usize,
-    /// H and W of the large side.
-    pub input_size: [usize; 2],
-    /// H and W of the small side.
-    pub output_size: [usize; 2],
-    /// KH and KW
-    pub kernel: [usize; 2],
-    /// Rows and columns from one window to the next.
-    pub stride: [usize; 2],
-    /// Rows of zeros above and columns of zeros on the left; those below and on the right follow from the
-    /// sizes.
-    pub padding: [usize; 2],
-}
-
-impl ConvShape {
-    /// Values of the large side.
-    pub fn input_width(&self) -> usize {
-        self.inputs * self.input_size[0] * self.input_size[1]
-    }
-
-    /// Values of the small side.
-    pub fn output_width(&self) -> usize {
-        self.outputs * self.output_size[0] * self.output_size[1]
-    }
-
-    /// Values of the large side that make one of the small side.
-    pub fn fan_in(&self) -> usize {
-        self.inputs.saturating_mul(self.kernel[0]).saturating_mul(self.kernel[1])
-    }
-
-    /// Rounds of a lane's loops in the direction that takes more of them.
-    pub fn rounds(&self) -> usize {
-        let all = |pixels: [usize; 2], channels: usize, taps: [usize; 2]| {
-            let values = pixels[0].saturating_mul(pixels[1]).div_ceil(STREAM_LANES as usize);
-            let window = taps[0].saturating_mul(taps[1] + 1) + 1;
-            values.saturating_mul(channels.saturating_mul(window) + 1)
-        };
-        let reaching = std::array::from_fn(|side| self.kernel[side].div_ceil(self.stride[side]));
-        let down = all(self.output_size, self.inputs, self.kernel);
-        down.max(all(self.input_size, self.outputs, reaching))
-    }
-
-    /// Notes what one pass over `lines` samples of `replicas` replicas costs: both sides and the weights once, a
-    /// multiplication and an addition for each value of a window.
-    pub(super) fn count(&self, dispatch: Dispatch, replicas: usize, lines: usize) -> Dispatch {
-        let sides = lines * (self.input_width() + self.output_width());
-        let [height, width] = self.output_size;
-        dispatch.moving(sides + replicas * self.weights(), 2 * lines * height * width * self.weights())
-    }
-
-    /// Weights, without biases.
-    pub fn weights(&self) -> usize {
-        self.outputs.saturating_mul(self.fan_in())
-    }
-}
-
-/// Where one side of a convolution lies in the lines of a tensor `[R, B, N]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Part {
-    /// Its first column.
-    pub first: usize,
-    /// N
-    pub line: usize,
-}
-
-impl Part {
-    /// All of lines that wide.
-    pub fn whole(line: usize) -> Self {
-        Self { first: 0, line }
-    }
 }
 
 /// A layer of that geometry.
@@ -232,7 +160,7 @@ impl Conv {
     }
 
     /// Whether its sides are all that their lines hold.
-    fn is_whole(&self) -> bool {
+    pub(super) fn is_whole(&self) -> bool {
         self.large == Part::whole(self.shape.input_width())
             && self.small == Part::whole(self.shape.output_width())
     }
@@ -276,8 +204,14 @@ impl Conv {
         epilogue: Epilogue<'_>,
     ) -> Result<Vec<Dispatch>> {
         let arena = &arenas[self.arena];
-        if self.is_whole() && conv3x3::fits(gpu, &self.shape) {
-            return Ok(vec![conv3x3::product(gpu, self, arena, upwards, from, to, epilogue)?]);
+        match conv_variants::product(gpu, self, from.batch) {
+            Product::Reference => {}
+            Product::Lanes => {
+                return Ok(vec![conv3x3::product(gpu, self, arena, upwards, from, to, epilogue)?]);
+            }
+            Product::Tiles => {
+                return Ok(vec![conv3x3_tiles::product(gpu, self, arena, upwards, from, to, epilogue)?]);
+            }
         }
         let (source, result) = (from.whole()?, to.whole()?);
         let (code, activation, gate) = self.epilogue(epilogue, source)?;
@@ -379,8 +313,14 @@ impl Conv {
     ) -> Result<Vec<Dispatch>> {
         let s = &self.shape;
         let stride = s.weights() + self.output_channels();
-        if self.is_whole() && conv3x3::gradient_fits(gpu, s) {
-            return conv3x3::weight_gradient(gpu, s, large, small, (gradients, stride));
+        match conv_variants::weight_gradient(gpu, self, [large.replicas, large.batch]) {
+            WeightGradient::Reference => {}
+            WeightGradient::Lanes => {
+                return conv3x3::weight_gradient(gpu, s, large, small, (gradients, stride));
+            }
+            WeightGradient::Tiles(chunks) => {
+                return conv3x3_tiles::weight_gradient(gpu, s, &chunks, (large, small), (gradients, stride));
+            }
         }
         let [height, width] = s.output_size;
         let strip = width.min(STRIP);
@@ -430,14 +370,18 @@ impl Conv {
         let (replicas, batch) = (output_gradient.replicas, output_gradient.batch);
         let values = output_gradient.whole()?;
         let pixels = size[0] * size[1];
-        if pixels <= CHUNK {
+        let (chunk, alone) = match gpu.adapter.is_cpu() {
+            true => (CHUNK, pixels <= CHUNK),
+            false => (GPU_CHUNK, batch * pixels <= GPU_CHUNK),
+        };
+        if alone {
             return self.bias_sums(gpu, [replicas, batch], (values, size, part), gradients);
         }
-        let chunks = pixels.div_ceil(CHUNK);
+        let chunks = pixels.div_ceil(chunk);
         let sums = gpu.zeros("sums of chunks", replicas * batch * channels * chunks)?;
         let immediates = PlaneChunks {
             pixels: pixels as u32,
-            chunk: CHUNK as u32,
+            chunk: chunk as u32,
             chunks: chunks as u32,
             first: part.first as u32,
             line: part.line as u32,

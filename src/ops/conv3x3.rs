@@ -1,4 +1,4 @@
-//! The fast variant of the convolution that most networks are made of; see shaders/conv3x3.wgsl.
+//! The convolution that most networks are made of, for CPUs; see shaders/conv3x3.wgsl.
 
 use super::conv::{Conv, ConvShape, Epilogue, ROUNDS, dispatches};
 use super::dense::Arena;
@@ -7,7 +7,8 @@ use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
 use std::ops::Range;
 
 immediates! {
-    struct Conv3x3 {
+    /// What a product is told, on a CPU and on a GPU.
+    pub(super) struct Conv3x3 {
         batch: u32,
         height: u32,
         width: u32,
@@ -40,21 +41,16 @@ immediates! {
 /// Lanes that exchange values: a workgroup, which has to lie in one subgroup.
 const LANES: u32 = 8;
 
-/// Whether the products of this shape can be taken by the fast kernel. GPUs keep to the reference: with
-/// eight lanes a workgroup would leave most of their subgroups empty.
+/// Whether the adapter and the size of a 3x3 convolution are those that the products are for.
 pub(super) fn fits(gpu: &Gpu, shape: &ConvShape) -> bool {
     let [height, width] = shape.input_size;
     gpu.adapter.is_cpu()
         && gpu.shares_between_lanes(LANES)
-        && shape.kernel == [3, 3]
-        && shape.stride == [1, 1]
-        && shape.padding == [1, 1]
-        && shape.output_size == shape.input_size
         && width.is_multiple_of(4)
         && height.is_multiple_of(2)
 }
 
-/// Whether the weight gradient of this shape can be.
+/// Whether they are those that the weight gradient is for.
 pub(super) fn gradient_fits(gpu: &Gpu, shape: &ConvShape) -> bool {
     fits(gpu, shape) && shape.input_size[1].is_multiple_of(8) && gradient_rounds(shape) <= ROUNDS
 }
@@ -65,21 +61,18 @@ fn gradient_rounds(shape: &ConvShape) -> usize {
     width / 8 * (height + 1) + 1
 }
 
-/// From the large side to the small one, or `upwards` from the small to the large.
-pub(super) fn product(
-    gpu: &Gpu,
+/// What a product is told, and the buffer that its derivative is taken from.
+pub(super) fn told<'a>(
     layer: &Conv,
     arena: &Arena,
     upwards: bool,
-    from: &Tensor,
-    to: &Tensor,
-    epilogue: Epilogue<'_>,
-) -> Result<Dispatch> {
+    from: &'a Tensor,
+    epilogue: Epilogue<'a>,
+) -> Result<(Conv3x3, &'a Buffer)> {
     let shape = &layer.shape;
     let [height, width] = shape.input_size;
     let (inputs, outputs) = (shape.inputs as u32, shape.outputs as u32);
-    let source = from.whole()?;
-    let (code, activation, gate) = layer.epilogue(epilogue, source)?;
+    let (code, activation, gate) = layer.epilogue(epilogue, from.whole()?)?;
     let (from_channels, to_channels, from_stride, to_stride) = match upwards {
         false => (inputs, outputs, 9, inputs * 9),
         true => (outputs, inputs, inputs * 9, 9),
@@ -99,13 +92,32 @@ pub(super) fn product(
         epilogue: code,
         activation: activation.code(),
     };
+    Ok((immediates, gate))
+}
+
+/// From the large side to the small one, or `upwards` from the small to the large.
+pub(super) fn product(
+    gpu: &Gpu,
+    layer: &Conv,
+    arena: &Arena,
+    upwards: bool,
+    from: &Tensor,
+    to: &Tensor,
+    epilogue: Epilogue<'_>,
+) -> Result<Dispatch> {
+    let (immediates, gate) = told(layer, arena, upwards, from, epilogue)?;
+    let [height, width] = layer.shape.input_size;
     let dispatch = gpu.dispatch(
         &Kernel::new("conv3x3", "conv3x3_product"),
         &immediates,
-        &[("weights", &arena.buffer), ("source4", source), ("gate4", gate), ("result4", to.whole()?)],
-        Grid((height / 2 * width / 4) as u32, to_channels.div_ceil(8), (from.replicas * from.batch) as u32),
+        &[("weights", &arena.buffer), ("source4", from.whole()?), ("gate4", gate), ("result4", to.whole()?)],
+        Grid(
+            (height / 2 * width / 4) as u32,
+            immediates.to_channels.div_ceil(8),
+            (from.replicas * from.batch) as u32,
+        ),
     )?;
-    Ok(shape.count(dispatch, from.replicas, from.replicas * from.batch))
+    Ok(layer.shape.count(dispatch, from.replicas, from.replicas * from.batch))
 }
 
 /// The gradient of the weights, `[R, stride]`.

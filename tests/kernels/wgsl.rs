@@ -4,7 +4,7 @@
 
 use fedfunnel::gpu::{Kernel, LANES_LINE, SHADERS, shader_source};
 use fedfunnel::ops::dense::variants;
-use fedfunnel::ops::mlp;
+use fedfunnel::ops::{conv3x3_tiles, mlp};
 use naga::back::{hlsl, msl, pipeline_constants::process_overrides, spv};
 use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
@@ -35,6 +35,22 @@ fn validated(name: &str, source: &str, capabilities: Capabilities) -> Result<(Mo
     Ok((module, info))
 }
 
+/// Whether an entry point keeps to what every adapter of WebGPU has: 256 lanes of a workgroup, 8 storage buffers,
+/// 16 KiB of workgroup memory.
+fn within_limits(module: &Module, info: &ModuleInfo, entry: &str) -> Result<(), String> {
+    let place = module.entry_points.iter().position(|point| point.name == entry).ok_or("no entry point")?;
+    let used = info.get_entry_point(place);
+    let variables = || module.global_variables.iter().filter(|(handle, _)| !used[*handle].is_empty());
+    let lanes: u32 = module.entry_points[place].workgroup_size.iter().product();
+    let buffers = variables().filter(|(_, v)| matches!(v.space, AddressSpace::Storage { .. })).count();
+    let shared = variables().filter(|(_, v)| v.space == AddressSpace::WorkGroup);
+    let bytes: u32 = shared.map(|(_, v)| module.types[v.ty].inner.size(module.to_ctx())).sum();
+    match lanes <= 256 && buffers <= 8 && bytes <= 16 << 10 {
+        true => Ok(()),
+        false => Err(format!("{lanes} lanes, {buffers} storage buffers, {bytes} bytes of workgroup memory")),
+    }
+}
+
 /// Emits one entry point for every back end, with the options that wgpu gives them, checked and unchecked.
 /// Nothing is left to made-up bindings: each is mapped, as wgpu maps it.
 fn emit(module: &Module, info: &ModuleInfo, entry: &str, capabilities: Capabilities) -> Result<(), String> {
@@ -42,6 +58,7 @@ fn emit(module: &Module, info: &ModuleInfo, entry: &str, capabilities: Capabilit
     let (module, info) =
         process_overrides(module, info, Some((ShaderStage::Compute, entry)), &Default::default())
             .map_err(|error| error.to_string())?;
+    within_limits(&module, &info, entry)?;
     for policy in [BoundsCheckPolicy::Restrict, BoundsCheckPolicy::Unchecked] {
         let checked = policy == BoundsCheckPolicy::Restrict;
         let policies = BoundsCheckPolicies { index: policy, buffer: policy, ..Default::default() };
@@ -245,6 +262,7 @@ fn every_variant_is_valid_and_is_emitted_for_every_back_end() {
         .chain(residual)
         .chain(bf16)
         .chain(mlp::UPDATES)
+        .chain(conv3x3_tiles::ALL)
     {
         let name = format!("shaders/{}.wgsl {:?}", kernel.shader, kernel.tiles);
         let source = kernel.source().unwrap();
@@ -273,6 +291,19 @@ fn broken_sources_fail_under_their_name() {
         assert!(good.contains(from), "{mistake}");
         let all = faults("broken.wgsl", &good.replace(from, to), Capabilities::IMMEDIATES);
         assert!(!all.is_empty() && all[0].contains("broken.wgsl"), "{mistake}: {all:?}");
+    }
+}
+
+/// What some adapters do not have is an error here, with what is asked for.
+#[test]
+fn what_webgpu_does_not_promise_is_refused() {
+    let plain = Capabilities::IMMEDIATES;
+    let good = shader_source("standardize", &[]).unwrap();
+    let lanes = good.replace("@workgroup_size(64, 1, 1)", "@workgroup_size(512, 1, 1)");
+    let memory = shader_source("conv3x3_tiles", &[("CHANNELS", 16)]).unwrap();
+    for (source, words) in [(lanes, "512 lanes"), (memory, "bytes of workgroup memory")] {
+        let all = faults("greedy.wgsl", &source, plain);
+        assert!(!all.is_empty() && all[0].contains(words), "{words}: {all:?}");
     }
 }
 

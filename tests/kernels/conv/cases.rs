@@ -57,6 +57,29 @@ pub const FAST: &[(Case, bool)] = &[
     (Case::same([1, 2, 17, 9], [6, 12]).transposed(), false),
 ];
 
+/// Shapes that conv3x3_tiles.wgsl takes on a GPU: sizes, samples and channels that end within a tile, and some
+/// that fill it.
+pub const TILES: &[Case] = &[
+    // Tiles of 16 by 16 pixels, strips that are wide and strips that are narrow.
+    Case::same([1, 1, 3, 5], [33, 18]),
+    Case::same([3, 2, 5, 9], [17, 9]).lead(3),
+    Case::same([1, 2, 4, 8], [16, 32]),
+    Case::same([3, 1, 17, 3], [9, 17]).transposed().lead(1),
+    // Of 8 by 8 pixels, four samples at a time.
+    Case::same([3, 5, 3, 5], [5, 7]).lead(2),
+    Case::same([1, 4, 9, 17], [8, 8]),
+    Case::same([1, 7, 17, 9], [6, 5]).transposed(),
+    Case::same([3, 4, 5, 3], [20, 7]),
+    // Of 4 by 4 pixels, sixteen samples at a time.
+    Case::same([3, 18, 3, 5], [3, 4]).lead(1),
+    Case::same([1, 16, 16, 16], [4, 4]),
+    Case::same([1, 5, 1, 1], [1, 1]),
+    Case::same([2, 9, 5, 17], [4, 3]).transposed(),
+    // A line and a column.
+    Case::same([1, 1, 3, 5], [1, 19]),
+    Case::same([3, 2, 2, 3], [19, 1]).lead(1),
+];
+
 /// Shapes that miss one of the conditions for conv3x3.wgsl.
 pub const NEAR_MISSES: &[Case] = &[
     Case::same([3, 2, 3, 5], [6, 6]),

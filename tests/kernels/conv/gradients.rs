@@ -1,10 +1,10 @@
 //! Gradients of weights and biases, as the update of a layer forms them, and the steps taken with them.
 
-use super::cases::{FAST, GENERAL, NEAR_MISSES, all};
+use super::cases::{FAST, GENERAL, NEAR_MISSES, TILES, all};
 use super::rig::{Case, Parameters, RATE_SCALE, Rig};
 use crate::optimizer::{Moved, joined, optimizers, samples, wrong_settings};
-use crate::support::{gpu, has_sharing_lanes, values, wide};
-use fedfunnel::gpu::Dispatch;
+use crate::support::{gpu, has_sharing_lanes, posing_gpu, values, wide};
+use fedfunnel::gpu::{Dispatch, Gpu};
 use fedfunnel::model::{Optimizer, OptimizerKind, ScheduleWriter};
 use fedfunnel::ops::Activation;
 use fedfunnel::reference::activation;
@@ -14,15 +14,15 @@ use fedfunnel::reference::finite_difference::central_gradient;
 const STEPS: usize = 3;
 
 /// One step of SGD at a rate of 1 from parameters of zero; what the layer became, and its first moments.
-pub fn gradient(case: Case, x: &[f32], dy: &[f32]) -> (Rig, [Parameters; 2]) {
+pub fn gradient(gpu: &'static Gpu, case: Case, x: &[f32], dy: &[f32]) -> (Rig, [Parameters; 2]) {
     let layer = case.layer();
     let zeros = |count: usize| vec![0.0; case.replicas * count];
-    let mut rig = Rig::with(gpu(), case, zeros(case.shape.weights()), zeros(layer.output_channels()));
+    let mut rig = Rig::with(gpu, case, zeros(case.shape.weights()), zeros(layer.output_channels()));
     let sgd = Optimizer { kind: OptimizerKind::Sgd, lr: 1.0, momentum: 0.0, ..Default::default() };
-    let mut writer = ScheduleWriter::new(gpu(), sgd, case.replicas, 1).unwrap();
-    writer.write(gpu(), 1, |_, _| case.batch);
+    let mut writer = ScheduleWriter::new(gpu, sgd, case.replicas, 1).unwrap();
+    writer.write(gpu, 1, |_, _| case.batch);
     let (input, output) = (rig.tensor(layer.inputs(), x), rig.tensor(layer.outputs(), dy));
-    rig.run(&layer.update(gpu(), &rig.arenas, &sgd, &writer.schedule, &input, &output).unwrap());
+    rig.run(&layer.update(gpu, &rig.arenas, &sgd, &writer.schedule, &input, &output).unwrap());
     let read = [rig.read_parameters(), rig.read_first_moments()];
     let (second_weights, second_biases) = rig.read_second_moments();
     let untouched = second_weights.iter().chain(&second_biases).all(|&v| v == 0.0);
@@ -30,7 +30,7 @@ pub fn gradient(case: Case, x: &[f32], dy: &[f32]) -> (Rig, [Parameters; 2]) {
     (rig, read)
 }
 
-fn given(case: Case) -> (Vec<f32>, Vec<f32>) {
+pub fn given(case: Case) -> (Vec<f32>, Vec<f32>) {
     let layer = case.layer();
     (values(case.lines() * layer.inputs(), 3), values(case.lines() * layer.outputs(), 4))
 }
@@ -39,7 +39,7 @@ fn given(case: Case) -> (Vec<f32>, Vec<f32>) {
 fn gradients_agree_with_their_twin() {
     for (case, [_, fast]) in all() {
         let (x, dy) = given(case);
-        let (rig, [moved, formed]) = gradient(case, &x, &dy);
+        let (rig, [moved, formed]) = gradient(gpu(), case, &x, &dy);
         let (dw, db) = case.backward_weight(&wide(&dy), &wide(&x));
         let step = |g: &[f64]| g.iter().map(|g| -f64::from(RATE_SCALE) * g).collect::<Vec<_>>();
         for (what, actual, expected) in [
@@ -68,7 +68,7 @@ fn gradients_of_large_batches_are_added_up_whole() {
     for case in [wide_kernel, wide_kernel.transposed(), fast] {
         let layer = case.layer();
         let [x, dy] = [layer.inputs(), layer.outputs()].map(|width| vec![1.0; case.lines() * width]);
-        let (rig, [_, (dw, db)]) = gradient(case, &x, &dy);
+        let (rig, [_, (dw, db)]) = gradient(gpu(), case, &x, &dy);
         let (expected_dw, expected_db) = case.backward_weight(&wide(&dy), &wide(&x));
         assert_close("dw", &dw, &expected_dw, Tolerance::Exact);
         assert_close("db", &db, &expected_db, Tolerance::Exact);
@@ -76,12 +76,14 @@ fn gradients_of_large_batches_are_added_up_whole() {
     }
 }
 
-/// Twins that are wrong in one thing have to fail, by both kernels and in both directions.
+/// Twins that are wrong in one thing have to fail, by all kernels and in both directions.
 #[test]
 fn a_wrong_gradient_fails() {
-    for case in [GENERAL[1], GENERAL[12], NEAR_MISSES[0], FAST[3].0, FAST[18].0] {
+    let own = [GENERAL[1], GENERAL[12], NEAR_MISSES[0], FAST[3].0, FAST[18].0].map(|case| (gpu(), case));
+    let tiles = [TILES[1], TILES[3], TILES[4]].map(|case| (posing_gpu(), case));
+    for (gpu, case) in own.into_iter().chain(tiles) {
         let (x, dy) = given(case);
-        let (_, [_, (dw, db)]) = gradient(case, &x, &dy);
+        let (_, [_, (dw, db)]) = gradient(gpu, case, &x, &dy);
         let fails = |what: &str, x: &[f64], dy: &[f64], biases: bool| {
             let (wrong_dw, wrong_db) = case.backward_weight(dy, x);
             assert!(compare(what, &dw, &wrong_dw, Tolerance::Balanced).is_err(), "{case:?}: {what}");
@@ -106,13 +108,16 @@ fn a_wrong_gradient_fails() {
 #[test]
 fn gradients_agree_with_finite_differences() {
     let general = Case::new([2, 2, 2, 3], [3, 5], [[2, 2, 1, 0], [3, 1, 0, 1]]).lead(1);
-    for case in [general, general.transposed(), Case::same([2, 2, 2, 3], [2, 8])] {
-        Activation::ALL.into_iter().for_each(|own| finite_differences(case.activation(own)));
+    let same = Case::same([2, 2, 2, 3], [2, 8]);
+    let tiled = Case::same([2, 2, 2, 3], [3, 5]);
+    for (gpu, case) in [(gpu(), general), (gpu(), general.transposed()), (gpu(), same), (posing_gpu(), tiled)]
+    {
+        Activation::ALL.into_iter().for_each(|own| finite_differences(gpu, case.activation(own)));
     }
 }
 
-fn finite_differences(case: Case) {
-    let mut rig = Rig::new(gpu(), case);
+fn finite_differences(gpu: &'static Gpu, case: Case) {
+    let mut rig = Rig::new(gpu, case);
     let (x, weighting) = given(case);
     let weighting = wide(&weighting);
     let (weights, biases) = rig.twin_weights();
@@ -126,11 +131,11 @@ fn finite_differences(case: Case) {
     let into = rig.tensor(rig.layer.inputs(), &vec![9.0; x.len()]);
     let arenas = rig.parameter_arenas();
     let linear = (&input, Activation::Linear);
-    rig.run(&rig.layer.backward_input(gpu(), &arenas, &output, linear, &into).unwrap());
-    let (_, [_, (dw, db)]) = gradient(case, &x, &dy);
+    rig.run(&rig.layer.backward_input(gpu, &arenas, &output, linear, &into).unwrap());
+    let (_, [_, (dw, db)]) = gradient(gpu, case, &x, &dy);
     let x = wide(&x);
     for (what, actual, expected) in [
-        ("dx", into.read(gpu()).unwrap(), central_gradient(|at| objective(at, &weights, &biases), &x, 1e-5)),
+        ("dx", into.read(gpu).unwrap(), central_gradient(|at| objective(at, &weights, &biases), &x, 1e-5)),
         ("dw", dw, central_gradient(|at| objective(&x, at, &biases), &weights, 1e-5)),
         ("db", db, central_gradient(|at| objective(&x, &weights, at), &biases, 1e-5)),
     ] {

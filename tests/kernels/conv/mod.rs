@@ -1,7 +1,9 @@
-//! `shaders/conv.wgsl` and `shaders/conv3x3.wgsl`: one layer, by whichever of the two takes its shape.
+//! `shaders/conv.wgsl`, `shaders/conv3x3.wgsl` and `shaders/conv3x3_tiles.wgsl`: one layer, by whichever of them
+//! takes its shape.
 
 mod cases;
 pub mod gradients;
 mod products;
 pub mod rig;
 mod segments;
+mod tiles;

@@ -1,8 +1,8 @@
 //! Forward passes and input gradients.
 
-use super::cases::{FAST, GENERAL, all};
+use super::cases::{FAST, GENERAL, TILES, all};
 use super::rig::{Case, Rig};
-use crate::support::{assert_tensor, gpu, has_sharing_lanes, plain_gpu, values, wide};
+use crate::support::{assert_tensor, gpu, has_sharing_lanes, plain_gpu, posing_gpu, values, wide};
 use fedfunnel::gpu::{Gpu, Tensor};
 use fedfunnel::ops::Activation;
 use fedfunnel::reference::activation;
@@ -18,7 +18,7 @@ fn entry(case: Case, fast: bool, forward: bool) -> &'static str {
 }
 
 /// The layer's output on the device and in the twin.
-fn forward(gpu: &'static Gpu, case: Case) -> (Rig, Tensor, Vec<f64>) {
+pub fn forward(gpu: &'static Gpu, case: Case) -> (Rig, Tensor, Vec<f64>) {
     let mut rig = Rig::new(gpu, case);
     let x = values(case.lines() * rig.layer.inputs(), 3);
     let input = rig.tensor(rig.layer.inputs(), &x);
@@ -54,8 +54,8 @@ fn an_adapter_without_subgroups_keeps_to_the_reference() {
 
 /// The gradient at what came out of `before`, on the device and in the twin: with the derivative, and
 /// without it.
-fn backward(case: Case, before: Activation) -> (Rig, Tensor, [Vec<f64>; 2]) {
-    let mut rig = Rig::new(gpu(), case);
+pub fn backward(gpu: &'static Gpu, case: Case, before: Activation) -> (Rig, Tensor, [Vec<f64>; 2]) {
+    let mut rig = Rig::new(gpu, case);
     let dy = values(case.lines() * rig.layer.outputs(), 4);
     let outputs_before: Vec<f32> = values(case.lines() * rig.layer.inputs(), 5)
         .into_iter()
@@ -65,7 +65,7 @@ fn backward(case: Case, before: Activation) -> (Rig, Tensor, [Vec<f64>; 2]) {
     let input = rig.tensor(rig.layer.inputs(), &outputs_before);
     let into = rig.tensor(rig.layer.inputs(), &vec![9.0; outputs_before.len()]);
     let arenas = rig.parameter_arenas();
-    rig.run(&rig.layer.backward_input(gpu(), &arenas, &gradient, (&input, before), &into).unwrap());
+    rig.run(&rig.layer.backward_input(gpu, &arenas, &gradient, (&input, before), &into).unwrap());
     let dx = case.backward_input(&wide(&dy), &rig.twin_weights().0);
     let expected = activation::backward(&dx, &wide(&outputs_before), before);
     (rig, into, [expected, dx])
@@ -77,7 +77,7 @@ fn input_gradients_agree_with_their_twin_for_every_activation() {
         for before in Activation::ALL {
             // The layer's own activation is behind dy and must not be looked at.
             let case = case.activation(Activation::Sigmoid);
-            let (rig, into, [expected, bare]) = backward(case, before);
+            let (rig, into, [expected, bare]) = backward(gpu(), case, before);
             let what = format!("{case:?}, {before:?}");
             assert_tensor(&what, gpu(), &into, &expected, Tolerance::Balanced);
             assert!(rig.reached.iter().eq([&entry(case, fast, false)]), "{what}: {:?}", rig.reached);
@@ -116,16 +116,18 @@ fn each_kernel(case: Case, weights: &[f64], change: impl Fn(&mut [f64])) -> Vec<
     weights
 }
 
-/// Twins that are wrong in one thing have to fail, by both kernels and in both directions.
+/// Twins that are wrong in one thing have to fail, by all kernels and in both directions.
 #[test]
 fn a_wrong_layer_fails() {
-    for case in [GENERAL[1], GENERAL[12], FAST[1].0, FAST[3].0, FAST[18].0] {
-        let (rig, output, _) = forward(gpu(), case);
+    let own = [GENERAL[1], GENERAL[12], FAST[1].0, FAST[3].0, FAST[18].0].map(|case| (gpu(), case));
+    let tiles = [TILES[1], TILES[3], TILES[4], TILES[8]].map(|case| (posing_gpu(), case));
+    for (gpu, case) in own.into_iter().chain(tiles) {
+        let (rig, output, _) = forward(gpu, case);
         let x = wide(&values(case.lines() * rig.layer.inputs(), 3));
-        let y = output.read(gpu()).unwrap();
-        let (_, into, _) = backward(case, Activation::Linear);
+        let y = output.read(gpu).unwrap();
+        let (_, into, _) = backward(gpu, case, Activation::Linear);
         let dy = wide(&values(case.lines() * rig.layer.outputs(), 4));
-        let dx = into.read(gpu()).unwrap();
+        let dx = into.read(gpu).unwrap();
         let (weights, biases) = rig.twin_weights();
         let fails = |what: &str, case: Case, weights: &[f64], biases: &[f64]| {
             let expected = case.forward(&x, weights, biases);

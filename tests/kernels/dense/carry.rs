@@ -169,7 +169,10 @@ fn every_variant_agrees_with_its_twins_for_every_optimiser() {
             reached.extend(plain);
         }
     }
-    assert!(["dense_finish", "dense_finish_split"].iter().all(|entry| reached.contains(entry)), "{reached:?}");
+    assert!(
+        ["dense_finish", "dense_finish_split"].iter().all(|entry| reached.contains(entry)),
+        "{reached:?}"
+    );
     for kernel in variants::all_carry().map(|variant| variant.kernel) {
         let here = !kernel.shader.ends_with("lanes") || has_sharing_lanes(gpu());
         assert!(!here || reached.contains(kernel.entry), "no case reaches {kernel:?}");

@@ -33,7 +33,7 @@ fn computed(golden: &Golden, name: &str, case: Case) -> [(&'static str, Vec<f32>
     rig.run(&rig.layer.forward(gpu(), &arenas, &input, &output).unwrap());
     let linear = (&input, Activation::Linear);
     rig.run(&rig.layer.backward_input(gpu(), &arenas, &gradients, linear, &into).unwrap());
-    let (_, [_, (dweight, dbias)]) = gradient(case, &x, &dy);
+    let (_, [_, (dweight, dbias)]) = gradient(gpu(), case, &x, &dy);
     let read = |tensor: &Tensor| tensor.read(gpu()).unwrap();
     [("y", read(&output)), ("dx", read(&into)), ("dweight", dweight), ("dbias", dbias)]
 }

@@ -1,0 +1,54 @@
+//! Which kernels compute a convolution: the one place that chooses by adapter and shape.
+
+use super::conv::{Conv, ConvShape};
+use super::conv3x3_tiles::Chunks;
+use super::{conv3x3, conv3x3_tiles};
+use crate::gpu::Gpu;
+
+/// The kernels of a product.
+pub(super) enum Product {
+    /// conv.wgsl: any shape, any adapter.
+    Reference,
+    /// conv3x3.wgsl: lanes of a CPU's subgroup.
+    Lanes,
+    /// conv3x3_tiles.wgsl: workgroup memory of a GPU.
+    Tiles,
+}
+
+/// The same for a weight gradient.
+pub(super) enum WeightGradient {
+    Reference,
+    Lanes,
+    /// In chunks that the kernel's workgroups take.
+    Tiles(Chunks),
+}
+
+/// Whether it is the convolution that the fast kernels are for, all alone in its lines.
+fn is_3x3(layer: &Conv) -> bool {
+    let ConvShape { kernel, stride, padding, input_size, output_size, .. } = layer.shape;
+    layer.is_whole() && (kernel, stride, padding) == ([3, 3], [1, 1], [1, 1]) && output_size == input_size
+}
+
+/// For a product with a batch of so many samples.
+pub(super) fn product(gpu: &Gpu, layer: &Conv, batch: usize) -> Product {
+    if !is_3x3(layer) {
+        Product::Reference
+    } else if conv3x3::fits(gpu, &layer.shape) {
+        Product::Lanes
+    } else if conv3x3_tiles::fits(gpu, &layer.shape, batch) {
+        Product::Tiles
+    } else {
+        Product::Reference
+    }
+}
+
+/// For the weight gradient of so many replicas and samples of each.
+pub(super) fn weight_gradient(gpu: &Gpu, layer: &Conv, lines: [usize; 2]) -> WeightGradient {
+    if !is_3x3(layer) {
+        return WeightGradient::Reference;
+    }
+    if conv3x3::gradient_fits(gpu, &layer.shape) {
+        return WeightGradient::Lanes;
+    }
+    Chunks::new(gpu, &layer.shape, lines).map_or(WeightGradient::Reference, WeightGradient::Tiles)
+}
