@@ -224,6 +224,7 @@ fn conv3x3_tiles_product(
 //
 // The images of a replica's samples are cut into strips, and the strips dealt out to chunks. The sums of each
 // chunk go to `chunked`, [chunks, R, O, C, 9], where they are added up in their order: the same sums in every run.
+// Where the small side is the layer's output, the sums of its channels follow for the biases: the gradients are staged.
 
 struct Gradient3x3Tiles {
     batch: u32,
@@ -237,6 +238,8 @@ struct Gradient3x3Tiles {
     chunks: u32,
     // Strips of a chunk.
     chunk_strips: u32,
+    // 1: the biases' gradients too.
+    biases: u32,
 }
 var<immediate> gradient: Gradient3x3Tiles;
 
@@ -355,6 +358,11 @@ fn store_gradient(sum: Kernel, first: u32, output: u32, input: u32) {
     chunked[at + 8u] = sum[8];
 }
 
+fn store_bias(sum: vec4<f32>, first: u32, output: u32) {
+    if output >= gradient.outputs { return; }
+    chunked[first + gradient.outputs * gradient.inputs * 9u + output] = sum.x + sum.y + sum.z + sum.w;
+}
+
 // A workgroup for sixteen input channels (x) by sixteen output channels (y), and a chunk of a replica (z).
 //
 // Faster: a lane takes two by two channels, 14 loads of workgroup memory for 144 multiplications whose sums stay
@@ -377,6 +385,8 @@ fn conv3x3_tiles_weight_gradient(
     var other_input: Kernel;
     var other_output: Kernel;
     var both: Kernel;
+    var bias = vec4<f32>();
+    var other_bias = vec4<f32>();
     let end = min((chunk + 1u) * gradient.chunk_strips, gradient.batch * down * across);
     for (var strip = chunk * gradient.chunk_strips; strip < end; strip++) {
         let line = replica * gradient.batch + strip / (down * across);
@@ -393,6 +403,8 @@ fn conv3x3_tiles_weight_gradient(
                 let own = output * OUTPUT_PLANE + row * STRIP_FOURS + four;
                 let d = output_strip[own];
                 let other_d = output_strip[own + SIDE / 2u * OUTPUT_PLANE];
+                bias += d;
+                other_bias += other_d;
                 let at = input * INPUT_PLANE + row * INPUT_FOURS + four;
                 let above = staged_row(at);
                 let here = staged_row(at + INPUT_FOURS);
@@ -414,11 +426,15 @@ fn conv3x3_tiles_weight_gradient(
     store_gradient(other_input, first, first_output + output, first_input + input + SIDE / 2u);
     store_gradient(other_output, first, first_output + output + SIDE / 2u, first_input + input);
     store_gradient(both, first, first_output + output + SIDE / 2u, first_input + input + SIDE / 2u);
+    if gradient.biases == 1u && first_input + input == 0u {
+        store_bias(bias, first, first_output + output);
+        store_bias(other_bias, first, first_output + output + SIDE / 2u);
+    }
 }
 
 struct GradientChunks {
-    // O C 9
-    weights: u32,
+    // Weights of a replica, with their biases where those are there.
+    count: u32,
     chunk_stride: u32,
     chunks: u32,
     gradient_stride: u32,
@@ -434,7 +450,7 @@ fn conv3x3_tiles_gradient_chunks(
     @builtin(global_invocation_id) id: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
-    let count = gradient_chunks.weights;
+    let count = gradient_chunks.count;
     for (var i = id.x; i < count; i += groups.x * LANES) {
         var sum = 0.0;
         for (var chunk = 0u; chunk < gradient_chunks.chunks; chunk++) {

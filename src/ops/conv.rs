@@ -293,7 +293,9 @@ impl Conv {
             rate_scale: self.rate_scale,
         };
         let mut dispatches = self.form_weight_gradient(gpu, large, small, &gradients)?;
-        dispatches.extend(self.bias_gradient(gpu, output_gradient, &gradients)?);
+        if !conv_variants::weights_bring_biases(gpu, self, [replicas, input.batch]) {
+            dispatches.extend(self.bias_gradient(gpu, output_gradient, &gradients)?);
+        }
         dispatches.push(optimizer::apply(gpu, &arenas[self.arena], optimizer, schedule, step)?);
         Ok(dispatches)
     }
@@ -319,7 +321,15 @@ impl Conv {
                 return conv3x3::weight_gradient(gpu, s, large, small, (gradients, stride));
             }
             WeightGradient::Tiles(chunks) => {
-                return conv3x3_tiles::weight_gradient(gpu, s, &chunks, (large, small), (gradients, stride));
+                let biases = !self.transposed;
+                return conv3x3_tiles::weight_gradient(
+                    gpu,
+                    s,
+                    &chunks,
+                    (large, small),
+                    (gradients, stride),
+                    biases,
+                );
             }
         }
         let [height, width] = s.output_size;

@@ -18,12 +18,13 @@ immediates! {
         chunk_stride: u32,
         chunks: u32,
         chunk_strips: u32,
+        biases: u32,
     }
 }
 
 immediates! {
     struct GradientChunks {
-        weights: u32,
+        count: u32,
         chunk_stride: u32,
         chunks: u32,
         gradient_stride: u32,
@@ -192,7 +193,7 @@ impl Chunks {
         let strip = Strip::of(shape.input_size);
         let strips = batch * pieces(shape.input_size, strip.size);
         let workgroups = replicas * shape.inputs.div_ceil(SIDE) * shape.outputs.div_ceil(SIDE);
-        let room = gpu.max_binding_bytes() as usize / (4 * replicas * shape.weights());
+        let room = gpu.max_binding_bytes() as usize / (4 * replicas * (shape.weights() + shape.outputs));
         let most = room.min(gpu.max_workgroups() as usize / replicas).max(1);
         let each = chunk_strips(strips, workgroups, most, ROUNDS / strip.rounds())?;
         Some(Self { strip, each, count: strips.div_ceil(each) })
@@ -206,19 +207,21 @@ fn chunk_strips(strips: usize, workgroups: usize, most: usize, longest: usize) -
     (strips.div_ceil(each) <= most).then_some(each)
 }
 
-/// The gradient of the weights, `[R, stride]`.
+/// The gradient of the weights, `[R, stride]`, and behind it with `biases` the sums of the small side's channels.
 pub(super) fn weight_gradient(
     gpu: &Gpu,
     shape: &ConvShape,
     chunks: &Chunks,
     (large, small): (&Tensor, &Tensor),
     (gradients, stride): (&Buffer, usize),
+    biases: bool,
 ) -> Result<Vec<Dispatch>> {
-    let (replicas, weights) = (large.replicas, shape.weights());
+    let replicas = large.replicas;
+    let count = shape.weights() + if biases { shape.outputs } else { 0 };
     // What is all in one chunk is finished.
     let (chunked, replica_stride) = match chunks.count {
         1 => (None, stride),
-        count => (Some(gpu.zeros("sums of chunks", count * replicas * weights)?), weights),
+        chunks => (Some(gpu.zeros("sums of chunks", chunks * replicas * count)?), count),
     };
     let [height, width] = shape.input_size;
     let immediates = Gradient3x3Tiles {
@@ -228,9 +231,10 @@ pub(super) fn weight_gradient(
         inputs: shape.inputs as u32,
         outputs: shape.outputs as u32,
         replica_stride: replica_stride as u32,
-        chunk_stride: (replicas * weights) as u32,
+        chunk_stride: (replicas * count) as u32,
         chunks: chunks.count as u32,
         chunk_strips: chunks.each as u32,
+        biases: biases.into(),
     };
     let sums = gpu.dispatch(
         &chunks.strip.kernel,
@@ -249,8 +253,8 @@ pub(super) fn weight_gradient(
     let mut dispatches = vec![shape.count(sums, replicas, replicas * large.batch)];
     if let Some(chunked) = chunked {
         let immediates = GradientChunks {
-            weights: weights as u32,
-            chunk_stride: (replicas * weights) as u32,
+            count: count as u32,
+            chunk_stride: (replicas * count) as u32,
             chunks: chunks.count as u32,
             gradient_stride: stride as u32,
         };
@@ -258,7 +262,7 @@ pub(super) fn weight_gradient(
             &Kernel::new("conv3x3_tiles", "conv3x3_tiles_gradient_chunks"),
             &immediates,
             &[("chunk_sums", &chunked), ("gradients", gradients)],
-            Grid((weights as u32).min(STREAM_LANES), replicas as u32, 1),
+            Grid((count as u32).min(STREAM_LANES), replicas as u32, 1),
         )?);
     }
     Ok(dispatches)

@@ -52,3 +52,9 @@ pub(super) fn weight_gradient(gpu: &Gpu, layer: &Conv, lines: [usize; 2]) -> Wei
     }
     Chunks::new(gpu, &layer.shape, lines).map_or(WeightGradient::Reference, WeightGradient::Tiles)
 }
+
+/// Whether those of its kernels form the gradients of the biases on the way. A transposed layer has its biases on the
+/// other side.
+pub(super) fn weights_bring_biases(gpu: &Gpu, layer: &Conv, lines: [usize; 2]) -> bool {
+    !layer.transposed && matches!(weight_gradient(gpu, layer, lines), WeightGradient::Tiles(_))
+}

@@ -68,7 +68,7 @@ pub const TILES: &[Case] = &[
     // Of 8 by 8 pixels, four samples at a time.
     Case::same([3, 5, 3, 5], [5, 7]).lead(2),
     Case::same([1, 4, 9, 17], [8, 8]),
-    Case::same([1, 7, 17, 9], [6, 5]).transposed(),
+    Case::same([1, 9, 17, 9], [6, 5]).transposed(),
     Case::same([3, 4, 5, 3], [20, 7]),
     // Of 4 by 4 pixels, sixteen samples at a time.
     Case::same([3, 18, 3, 5], [3, 4]).lead(1),

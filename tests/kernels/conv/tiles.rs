@@ -87,7 +87,7 @@ fn gradients_agree_with_their_twin() {
         assert!(rig.reached.contains(GRADIENT), "{case:?}: {:?}", rig.reached);
         reached.extend(rig.reached);
     }
-    // Sums of several chunks, of weights and of biases, are among them.
+    // Sums of several chunks are among them. Biases come with the weights, but for those of transposed layers.
     let wanted = ["conv_bias_gradient", "conv_plane_chunks", CHUNKS, GRADIENT, "optimizer_sgd"];
     assert_eq!(reached, BTreeSet::from(wanted));
 }
