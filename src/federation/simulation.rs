@@ -41,6 +41,8 @@ pub struct Outcome {
     pub initial: Tested,
     /// The mean of each collaborator's snapshots, averaged, with no rounds at all.
     pub mean_of_snapshots: Option<Tested>,
+    /// The global model that the uncompressed rounds of a federated pre-pass came to.
+    pub after_uncompressed: Option<Tested>,
     /// Snapshots of each collaborator.
     pub snapshots: Vec<usize>,
     /// Training images of each collaborator.
@@ -66,7 +68,35 @@ pub struct FederationOutcome {
     pub model: Vec<f32>,
 }
 
+/// What a codec has to beat: a model that its decoders, or the rounds before it, had already come to.
+#[derive(Clone, Copy, Debug)]
+pub enum Null {
+    /// The mean of the snapshots that the codec was learned from.
+    MeanOfSnapshots(Tested),
+    /// The global model after the uncompressed rounds of a federated pre-pass.
+    AfterUncompressed(Tested),
+}
+
+impl Null {
+    /// What it comes to.
+    pub fn tested(&self) -> &Tested {
+        match self {
+            Self::MeanOfSnapshots(tested) | Self::AfterUncompressed(tested) => tested,
+        }
+    }
+}
+
 impl Outcome {
+    /// The best of what there was without a compressed round.
+    pub fn null(&self) -> Option<Null> {
+        let mean = self.mean_of_snapshots.map(Null::MeanOfSnapshots);
+        let after = self.after_uncompressed.map(Null::AfterUncompressed);
+        [mean, after]
+            .into_iter()
+            .flatten()
+            .max_by(|a, b| a.tested().accuracy().total_cmp(&b.tested().accuracy()))
+    }
+
     /// The federation with this codec, if there was one.
     pub fn federation(&self, codec: Codec) -> Option<&FederationOutcome> {
         self.federations.iter().find(|federation| federation.codec == codec)
@@ -131,15 +161,17 @@ pub fn simulate(run: &mut Run<'_>, spec: &SimulationSpec) -> Result<Outcome> {
         true => None,
         false => Some(weighted_mean(&logged.snapshots, &samples)),
     };
-    let nulls: Vec<_> = std::iter::once(&initial).chain(&mean).collect();
-    let nulls = shared.tests.all(&nulls)?;
+    let uncompressed = (!logged.rounds.is_empty()).then_some(&logged.global);
+    let models: Vec<_> = [Some(&initial), mean.as_ref(), uncompressed].into_iter().flatten().collect();
+    let mut tested = shared.tests.all(&models)?.into_iter();
     Ok(Outcome {
         spec: spec.clone(),
         classifier,
         autoencoder,
         federations,
-        initial: nulls[0],
-        mean_of_snapshots: nulls.get(1).copied(),
+        initial: tested.next().unwrap_or_default(),
+        mean_of_snapshots: mean.and(tested.next()),
+        after_uncompressed: uncompressed.and(tested.next()),
         snapshots: logged.snapshots.iter().map(Snapshots::len).collect(),
         samples,
         tests: deal.tests(),

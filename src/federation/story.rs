@@ -4,7 +4,8 @@ mod answer;
 mod plots;
 mod tables;
 
-use super::simulation::{FederationOutcome, Outcome};
+use super::deal::Tested;
+use super::simulation::{FederationOutcome, Null, Outcome};
 use super::spec::Codec;
 use super::summary::RunSummary;
 use crate::Result;
@@ -53,11 +54,14 @@ fn title(outcome: &Outcome, subject: &FederationOutcome) -> String {
         _ => {
             let sent =
                 format!("{who}, {} floats instead of {}", subject.fit.floats, format::count(parameters));
-            let Some(mean) = &outcome.mean_of_snapshots else { return sent };
+            let Some(null) = outcome.null() else { return sent };
             let summary = RunSummary::of(outcome, subject);
             let accuracy = short_scores(summary.final_accuracy, summary.final_grayscale_accuracy);
-            let null = short_scores(mean.plain.accuracy, mean.gray.map(|gray| gray.accuracy));
-            format!("{sent}: {accuracy}, and {null} by the mean of the snapshots alone")
+            let by = match null {
+                Null::MeanOfSnapshots(_) => "by the mean of the snapshots alone",
+                Null::AfterUncompressed(_) => "before the first of them",
+            };
+            format!("{sent}: {accuracy}, and {} {by}", scores_of(null.tested()))
         }
     }
 }
@@ -89,6 +93,10 @@ fn short_scores(plain: f64, gray: Option<f64>) -> String {
     }
 }
 
+fn scores_of(tested: &Tested) -> String {
+    short_scores(tested.plain.accuracy, tested.gray.map(|gray| gray.accuracy))
+}
+
 fn figures(outcome: &Outcome, subject: &FederationOutcome) -> Vec<KeyFigure> {
     let summary = RunSummary::of(outcome, subject);
     let label = match summary.final_grayscale_accuracy {
@@ -102,12 +110,14 @@ fn figures(outcome: &Outcome, subject: &FederationOutcome) -> Vec<KeyFigure> {
     });
     let score = short_scores(summary.final_accuracy, summary.final_grayscale_accuracy);
     let mut figures = vec![KeyFigure::new(label, score, others.collect::<Vec<_>>().join(", "))];
-    if let Some(mean) = &outcome.mean_of_snapshots {
-        figures.push(KeyFigure::new(
-            "Mean of the snapshots",
-            short_scores(mean.plain.accuracy, mean.gray.map(|gray| gray.accuracy)),
-            "the null: accuracy with no rounds at all",
-        ));
+    if let Some(null) = outcome.null() {
+        let (label, note) = match null {
+            Null::MeanOfSnapshots(_) => ("Mean of the snapshots", "the null: accuracy with no rounds at all"),
+            Null::AfterUncompressed(_) => {
+                ("After the uncompressed rounds", "the null: accuracy with no compressed round")
+            }
+        };
+        figures.push(KeyFigure::new(label, scores_of(null.tested()), note));
     }
     if subject.codec.learns() {
         figures.push(KeyFigure::new(

@@ -1,5 +1,6 @@
 //! The few numbers of a simulation that machines ask for, and the files beside them.
 
+use super::deal::Tested;
 use super::ledger::Direction;
 use super::simulation::{FederationOutcome, Outcome};
 use super::spec::Codec;
@@ -59,6 +60,12 @@ pub struct Summary {
     /// The same on test images without colours.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mean_of_snapshots_grayscale_accuracy: Option<f64>,
+    /// Accuracy of the global model that the uncompressed rounds of a federated pre-pass came to: to be beaten too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after_uncompressed_accuracy: Option<f64>,
+    /// The same on test images without colours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after_uncompressed_grayscale_accuracy: Option<f64>,
     /// Accuracy of the initial global model.
     pub initial_accuracy: f64,
     /// Centred relative L2 error of each collaborator's training snapshots.
@@ -161,6 +168,8 @@ impl Summary {
     /// From what a simulation came to.
     pub fn of(outcome: &Outcome, device: &AdapterSummary) -> Self {
         let run = |codec| outcome.federation(codec).map(|f| RunSummary::of(outcome, f));
+        let plain = |tested: Option<Tested>| tested.map(|tested| tested.plain.accuracy);
+        let gray = |tested: Option<Tested>| tested.and_then(|tested| tested.gray).map(|gray| gray.accuracy);
         // There is always one with raw updates.
         let raw = run(Codec::Raw).unwrap_or_else(|| RunSummary::of(outcome, &outcome.federations[0]));
         let compressed = run(Codec::Autoencoder);
@@ -187,11 +196,10 @@ impl Summary {
             raw,
             compressed,
             pca: run(Codec::Pca),
-            mean_of_snapshots_accuracy: outcome.mean_of_snapshots.map(|mean| mean.plain.accuracy),
-            mean_of_snapshots_grayscale_accuracy: outcome
-                .mean_of_snapshots
-                .and_then(|mean| mean.gray)
-                .map(|gray| gray.accuracy),
+            mean_of_snapshots_accuracy: plain(outcome.mean_of_snapshots),
+            mean_of_snapshots_grayscale_accuracy: gray(outcome.mean_of_snapshots),
+            after_uncompressed_accuracy: plain(outcome.after_uncompressed),
+            after_uncompressed_grayscale_accuracy: gray(outcome.after_uncompressed),
             initial_accuracy: outcome.initial.plain.accuracy,
             autoencoder_relative_l2: outcome
                 .federation(Codec::Autoencoder)

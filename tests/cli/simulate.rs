@@ -246,6 +246,19 @@ fn a_federated_prepass_sends_its_first_rounds_as_they_are_and_counts_them() {
     let (raw, compressed) = (accuracies("raw"), accuracies("compressed"));
     assert_eq!((raw.len(), compressed.len()), (4, 4));
     assert_eq!(raw[..2], compressed[..2], "the first rounds are those of the raw federation");
+    // What the uncompressed rounds came to is to be beaten too.
+    let (after, mean) = ["after_uncompressed_accuracy", "mean_of_snapshots_accuracy"]
+        .map(|key| number(&summary(&out), key))
+        .into();
+    assert_eq!(after, raw[1]);
+    let report = std::fs::read_to_string(out.join("report.html")).expect("a report");
+    assert!(report.contains("global model after the uncompressed rounds"));
+    let null = if after >= mean {
+        "global model that the 2 rounds before them"
+    } else {
+        "mean of the snapshots that"
+    };
+    assert!(report.contains(null), "{null}");
     for (pair, word) in [("prepass.rounds=4", "leave none"), ("prepass.rounds=0", "1 or more")] {
         let mut all = all.clone();
         all.extend(["--set", pair]);
@@ -287,7 +300,8 @@ fn raw_updates_alone_need_no_prepass() {
     succeed_in(folder.path(), &all);
     let text = std::fs::read_to_string(folder.path().join("run/ledger.csv")).expect("a ledger");
     assert!(text.lines().skip(1).all(|line| line.starts_with("raw,")), "{text}");
-    assert!(!summary(&folder.path().join("run")).to_string().contains("mean_of_snapshots"));
+    let summary = summary(&folder.path().join("run")).to_string();
+    assert!(!summary.contains("mean_of_snapshots") && !summary.contains("after_uncompressed"));
 }
 
 #[test]

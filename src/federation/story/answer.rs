@@ -1,8 +1,7 @@
 //! The answer in plain words: is it better than nothing, than what is plainer, than what is larger.
 
-use super::super::deal::Tested;
 use super::super::fit::Decoder;
-use super::super::simulation::{FederationOutcome, Outcome};
+use super::super::simulation::{FederationOutcome, Null, Outcome};
 use super::super::spec::Codec;
 use super::super::summary::RunSummary;
 use super::{scores, short_scores};
@@ -44,7 +43,8 @@ pub fn answer(outcome: &Outcome, subject: &FederationOutcome) -> Vec<String> {
         own.doubt(own.accuracy),
         format::count(outcome.tests as u64),
     );
-    paragraphs.extend(outcome.mean_of_snapshots.as_ref().map(|mean| null(&own, mean, subject.codec)));
+    let uncompressed = outcome.spec.prepass.raw_rounds();
+    paragraphs.extend(outcome.null().map(|to_beat| null(&own, &to_beat, uncompressed, subject.codec)));
     paragraphs.push(beside);
     paragraphs.push(bytes(outcome, subject, &summary));
     paragraphs
@@ -100,18 +100,28 @@ impl Own {
     }
 }
 
-/// Is that learning, or did the decoders know it all before the first round?
-fn null(own: &Own, mean: &Tested, codec: Codec) -> String {
+/// Is that learning, or was it all there before the first compressed round?
+fn null(own: &Own, to_beat: &Null, uncompressed: u32, codec: Codec) -> String {
     let who = match codec {
         Codec::Pca => "Principal components",
         _ => "The autoencoders",
     };
-    let null = format!(
-        "the mean of the snapshots that they were learned from, with no compressed round at all, which gets {} test images \
-         right",
-        scores(mean.plain.accuracy, mean.gray.map(|gray| gray.accuracy))
-    );
-    match own.standing(mean.accuracy()) {
+    let what = match to_beat {
+        Null::MeanOfSnapshots(_) => {
+            "the mean of the snapshots that they were learned from, with no compressed round at all"
+                .to_string()
+        }
+        Null::AfterUncompressed(_) => {
+            format!(
+                "the global model that the {} before them had come to, uncompressed",
+                rounds(uncompressed)
+            )
+        }
+    };
+    let tested = to_beat.tested();
+    let scores = scores(tested.plain.accuracy, tested.gray.map(|gray| gray.accuracy));
+    let null = format!("{what}, which gets {scores} test images right");
+    match own.standing(tested.accuracy()) {
         Standing::Better(points) => format!("{who} beat their null by {points:.1} points: {null}."),
         Standing::Worse(points) => format!(
             "{who} did worse than their null, by {points:.1} points: {null}. Their codes carried nothing of use."

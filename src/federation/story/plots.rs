@@ -1,6 +1,7 @@
 //! Curves: the saw-tooth of each collaborator, the global model, the bytes, the autoencoders' training.
 
 use super::super::collaborators::LocalEpoch;
+use super::super::deal::Tested;
 use super::super::fit::FitPoint;
 use super::super::ledger::Direction;
 use super::super::rounds::RoundResult;
@@ -120,33 +121,40 @@ fn caption(outcome: &Outcome) -> String {
 /// The global model of each federation, on each kind of test images.
 fn global(outcome: &Outcome) -> Vec<Plot> {
     let (first, last) = (1.0, f64::from(outcome.spec.rounds));
-    let draw = |id: &str, title: &str, value: &dyn Fn(&RoundResult) -> Option<f64>, null: Option<f64>| {
+    // What has to be beaten, and how it does on one kind of images.
+    let nulls = [
+        ("mean of the snapshots", outcome.mean_of_snapshots),
+        ("after the uncompressed rounds", outcome.after_uncompressed),
+    ];
+    type Of<T> = fn(&T) -> Option<f64>;
+    let draw = |id: &str, title: &str, value: Of<RoundResult>, null: Of<Tested>| {
         let mut plot = Plot::new(id, title, "Round", "Test accuracy (%)");
         for federation in &outcome.federations {
             let points = federation.rounds.iter();
             let points = points.filter_map(|r| Some((f64::from(r.round), 100.0 * value(r)?))).collect();
             plot.series.push(Series::new(federation.codec.name(), Style::Solid, points));
         }
-        if let Some(null) = null {
-            let points = vec![(first, 100.0 * null), (last, 100.0 * null)];
-            plot.series.push(Series::new("mean of the snapshots", Style::Dashed, points));
+        for (name, tested) in nulls {
+            if let Some(accuracy) = tested.as_ref().and_then(null) {
+                let points = vec![(first, 100.0 * accuracy), (last, 100.0 * accuracy)];
+                plot.series.push(Series::new(name, Style::Dashed, points));
+            }
         }
         plot.with_caption(
             "All federations start from the same weights and see the same images in the same order.",
         )
     };
-    let mean = outcome.mean_of_snapshots;
-    let gray = mean.and_then(|mean| mean.gray).map(|gray| gray.accuracy);
-    let (plain, value) = (mean.map(|mean| mean.plain.accuracy), |r: &RoundResult| Some(r.test_accuracy));
+    let (value, plain) =
+        (|r: &RoundResult| Some(r.test_accuracy), |tested: &Tested| Some(tested.plain.accuracy));
     match outcome.initial.gray.is_some() {
-        false => vec![draw("accuracy", "Accuracy of the global model", &value, plain)],
+        false => vec![draw("accuracy", "Accuracy of the global model", value, plain)],
         true => vec![
-            draw("accuracy", "Accuracy of the global model on colour images", &value, plain),
+            draw("accuracy", "Accuracy of the global model on colour images", value, plain),
             draw(
                 "accuracy-grayscale",
                 "Accuracy of the global model on grayscale images",
-                &|r| r.grayscale_test_accuracy,
-                gray,
+                |r| r.grayscale_test_accuracy,
+                |tested| tested.gray.map(|gray| gray.accuracy),
             ),
         ],
     }

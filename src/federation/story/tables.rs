@@ -62,6 +62,9 @@ pub fn nulls(outcome: &Outcome) -> Table {
     if let Some(mean) = &outcome.mean_of_snapshots {
         row("mean of the snapshots", mean);
     }
+    if let Some(after) = &outcome.after_uncompressed {
+        row("global model after the uncompressed rounds", after);
+    }
     row("initial global model", &outcome.initial);
     table
 }
