@@ -59,7 +59,7 @@ fn title(outcome: &Outcome, subject: &FederationOutcome) -> String {
             let accuracy = short_scores(summary.final_accuracy, summary.final_grayscale_accuracy);
             let by = match null {
                 Null::MeanOfSnapshots(_) => "by the mean of the snapshots alone",
-                Null::AfterUncompressed(_) => "before the first of them",
+                Null::AfterUncompressed(_) => "before the first compressed round",
             };
             format!("{sent}: {accuracy}, and {} {by}", scores_of(null.tested()))
         }
