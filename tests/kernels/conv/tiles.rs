@@ -148,8 +148,12 @@ fn other_convolutions_keep_to_the_reference() {
         assert_tensor(&format!("{case:?}"), posing_gpu(), &output, &expected, Tolerance::Balanced);
         assert!(!rig.reached.contains(PRODUCT), "{case:?}: {:?}", rig.reached);
         let (x, dy) = given(case);
-        let (rig, _) = gradient(posing_gpu(), case, &x, &dy);
+        let (rig, [_, formed]) = gradient(posing_gpu(), case, &x, &dy);
         assert!(!rig.reached.contains(GRADIENT), "{case:?}: {:?}", rig.reached);
+        let (dw, db) = case.backward_weight(&wide(&dy), &wide(&x));
+        for (what, actual, expected) in [("dw", &formed.0, &dw), ("db", &formed.1, &db)] {
+            assert_close(&format!("{what} of {case:?}"), actual, expected, Tolerance::Balanced);
+        }
     }
 }
 
