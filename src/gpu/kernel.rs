@@ -79,7 +79,8 @@ impl Kernel {
     /// other: those that have a line [`LANES_LINE`]. A processor's subgroup has eight lanes, and few workgroups of
     /// more leave some of its cores without work; a GPU's has 32 or 64, and would leave most of them empty.
     pub fn for_adapter(self, is_cpu: bool) -> Self {
-        let leaves_it = || SHADERS.iter().any(|(name, text)| *name == self.shader && text.contains(LANES_LINE));
+        let leaves_it =
+            || SHADERS.iter().any(|(name, text)| *name == self.shader && text.contains(LANES_LINE));
         Self { lanes: (!is_cpu && leaves_it()).then_some(GPU_LANES), ..self }
     }
 
