@@ -35,7 +35,10 @@ class Failed(Exception):
 
 def seconds_of(command):
     """The median of the one work that a command times."""
-    ran = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    try:
+        ran = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    except FileNotFoundError:
+        raise Failed(f"there is no {command[0]}: build it first, as --help says")
     if ran.returncode != 0:
         said = [line.strip() for line in ran.stderr.splitlines() if len(line.split()) > 2]
         raise Failed(said[-1] if said else f"status {ran.returncode}")

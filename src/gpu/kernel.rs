@@ -86,10 +86,9 @@ impl Kernel {
 
     /// The WGSL of this variant.
     pub fn source(&self) -> Result<String> {
-        let mut source = shader_source(self.shader, self.tiles)?;
-        if let Some(lanes) = self.lanes {
-            source = source.replace(LANES_LINE, &format!("const LANES: u32 = {lanes}u;"));
-        }
+        let lanes = self.lanes.map(|lanes| ("LANES", lanes));
+        let tiles: Vec<_> = self.tiles.iter().copied().chain(lanes).collect();
+        let source = shader_source(self.shader, &tiles)?;
         let Some((name, from)) = self.section else { return Ok(source) };
         let section = |shader: &str, text: &str| {
             let (opening, closing) = (format!("// [{name}\n"), format!("// {name}]\n"));

@@ -2,7 +2,6 @@
 
 pub use super::conv_shape::{ConvShape, Part};
 use super::conv_variants::{self, Product, WeightGradient};
-
 use super::dense::{Arena, TrainedArena};
 use super::elementwise::STREAM_LANES;
 use super::optimizer::{self, Gradients};
@@ -292,8 +291,9 @@ impl Conv {
             offset: self.weight_offset,
             rate_scale: self.rate_scale,
         };
-        let mut dispatches = self.form_weight_gradient(gpu, large, small, &gradients)?;
-        if !conv_variants::weights_bring_biases(gpu, self, [replicas, input.batch]) {
+        let kernels = conv_variants::weight_gradient(gpu, self, [replicas, input.batch]);
+        let mut dispatches = self.form_weight_gradient(gpu, &kernels, (large, small), &gradients)?;
+        if !kernels.brings_biases() {
             dispatches.extend(self.bias_gradient(gpu, output_gradient, &gradients)?);
         }
         dispatches.push(optimizer::apply(gpu, &arenas[self.arena], optimizer, schedule, step)?);
@@ -303,32 +303,32 @@ impl Conv {
     /// The gradients of the weights alone, which go nowhere: what forming them takes.
     pub(crate) fn weight_gradient(&self, gpu: &Gpu, large: &Tensor, small: &Tensor) -> Result<Vec<Dispatch>> {
         let count = self.shape.weights() + self.output_channels();
-        self.form_weight_gradient(gpu, large, small, &gpu.zeros("weight gradients", large.replicas * count)?)
+        let kernels = conv_variants::weight_gradient(gpu, self, [large.replicas, large.batch]);
+        let gradients = gpu.zeros("weight gradients", large.replicas * count)?;
+        self.form_weight_gradient(gpu, &kernels, (large, small), &gradients)
     }
 
     fn form_weight_gradient(
         &self,
         gpu: &Gpu,
-        large: &Tensor,
-        small: &Tensor,
+        kernels: &WeightGradient,
+        (large, small): (&Tensor, &Tensor),
         gradients: &Buffer,
     ) -> Result<Vec<Dispatch>> {
         let s = &self.shape;
         let stride = s.weights() + self.output_channels();
-        match conv_variants::weight_gradient(gpu, self, [large.replicas, large.batch]) {
+        match kernels {
             WeightGradient::Reference => {}
             WeightGradient::Lanes => {
                 return conv3x3::weight_gradient(gpu, s, large, small, (gradients, stride));
             }
-            WeightGradient::Tiles(chunks) => {
-                let biases = !self.transposed;
+            WeightGradient::Tiles { chunks, biases } => {
                 return conv3x3_tiles::weight_gradient(
                     gpu,
                     s,
-                    &chunks,
+                    (chunks, *biases),
                     (large, small),
                     (gradients, stride),
-                    biases,
                 );
             }
         }

@@ -211,10 +211,9 @@ fn chunk_strips(strips: usize, workgroups: usize, most: usize, longest: usize) -
 pub(super) fn weight_gradient(
     gpu: &Gpu,
     shape: &ConvShape,
-    chunks: &Chunks,
+    (chunks, biases): (&Chunks, bool),
     (large, small): (&Tensor, &Tensor),
     (gradients, stride): (&Buffer, usize),
-    biases: bool,
 ) -> Result<Vec<Dispatch>> {
     let replicas = large.replicas;
     let count = shape.weights() + if biases { shape.outputs } else { 0 };

@@ -20,7 +20,19 @@ pub(super) enum WeightGradient {
     Reference,
     Lanes,
     /// In chunks that the kernel's workgroups take.
-    Tiles(Chunks),
+    Tiles {
+        chunks: Chunks,
+        /// Whether the gradients of the biases are formed on the way. A transposed layer has its biases on the
+        /// other side.
+        biases: bool,
+    },
+}
+
+impl WeightGradient {
+    /// Whether its kernels leave nothing to do for the biases.
+    pub fn brings_biases(&self) -> bool {
+        matches!(self, Self::Tiles { biases: true, .. })
+    }
 }
 
 /// Whether it is the convolution that the fast kernels are for, all alone in its lines.
@@ -50,11 +62,8 @@ pub(super) fn weight_gradient(gpu: &Gpu, layer: &Conv, lines: [usize; 2]) -> Wei
     if conv3x3::gradient_fits(gpu, &layer.shape) {
         return WeightGradient::Lanes;
     }
-    Chunks::new(gpu, &layer.shape, lines).map_or(WeightGradient::Reference, WeightGradient::Tiles)
-}
-
-/// Whether those of its kernels form the gradients of the biases on the way. A transposed layer has its biases on the
-/// other side.
-pub(super) fn weights_bring_biases(gpu: &Gpu, layer: &Conv, lines: [usize; 2]) -> bool {
-    !layer.transposed && matches!(weight_gradient(gpu, layer, lines), WeightGradient::Tiles(_))
+    match Chunks::new(gpu, &layer.shape, lines) {
+        Some(chunks) => WeightGradient::Tiles { chunks, biases: !layer.transposed },
+        None => WeightGradient::Reference,
+    }
 }

@@ -17,6 +17,7 @@ pub mod finite_difference;
 pub mod gather;
 pub mod gram;
 pub mod loss;
+pub mod mlp;
 pub mod moments_bf16;
 pub mod optimizer;
 pub mod peaks;

@@ -11,7 +11,7 @@ use fedfunnel::ops::dense::{Arena, Dense, DenseShard, RowsAre, TrainedArena};
 use fedfunnel::ops::gather::ImageShard;
 use fedfunnel::ops::mlp::{Batches, Mlp};
 use fedfunnel::reference::compare::{Tolerance, assert_close, compare};
-use fedfunnel::reference::dense::{self as twin, DenseShape};
+use fedfunnel::reference::mlp::{self as twin, MlpShape};
 use fedfunnel::reference::optimizer::{self as rules, Adam, Sgd};
 use fedfunnel::reference::{self, random};
 use fedfunnel::training::{Cohort, Evaluator, ResidentImages};
@@ -118,7 +118,7 @@ struct Stepped {
     tallies: Vec<f64>,
 }
 
-/// One step on the device and by the twins, from the same values.
+/// One step on the device and by its twin, from the same values.
 fn step(case: Case) -> (Stepped, Stepped) {
     let Case { replicas, batch, channels, hidden, outputs, .. } = case;
     let width = case.width();
@@ -180,7 +180,7 @@ fn step(case: Case) -> (Stepped, Stepped) {
         tallies: read(&tallies),
     };
 
-    // The same by the twins, replica by replica.
+    // The same by the twin, replica by replica.
     let mut expected = Stepped {
         parameters: wide(&parameters),
         first: vec![0.0; replicas * stride],
@@ -193,23 +193,16 @@ fn step(case: Case) -> (Stepped, Stepped) {
         let own = replica * stride..(replica + 1) * stride;
         let p = expected.parameters[own.clone()].to_vec();
         let [w1, b1, w2, b2] = case.offsets();
-        let (w1, b1) = (w1..w1 + width * hidden, b1..b1 + hidden);
-        let (w2, b2) = (w2..w2 + hidden * outputs, b2..b2 + outputs);
-        let one = DenseShape { replicas: 1, batch, inputs: width, outputs: hidden };
-        let two = DenseShape { replicas: 1, batch, inputs: hidden, outputs };
-        let h = twin::forward(&x, &p[w1.clone()], &p[b1.clone()], one, case.activation);
-        let y = twin::forward(&h, &p[w2.clone()], &p[b2.clone()], two, Activation::Linear);
+        let ranges = [w1..w1 + width * hidden, b1..b1 + hidden, w2..w2 + hidden * outputs, b2..b2 + outputs];
+        let layers = ranges.clone().map(|range| p[range].to_vec());
         let labels = reference::gather::gather_labels(&labels, places);
-        let loss = reference::loss::softmax_cross_entropy(&y, &labels, 1, batch, outputs);
+        let shape = MlpShape { batch, inputs: width, hidden, outputs, activation: case.activation };
+        let (loss, gradients) = twin::step(&x, &layers, &labels, shape);
         for place in 0..batch {
             expected.tallies[2 * (replica * batch + place)] += loss.loss[place];
             expected.tallies[2 * (replica * batch + place) + 1] += f64::from(loss.correct[place]);
         }
-        let dh = twin::backward_input(&loss.dlogits, &p[w2.clone()], two);
-        let dh = reference::activation::backward(&dh, &h, case.activation);
-        let (dw1, db1) = twin::backward_weight(&dh, &x, one);
-        let (dw2, db2) = twin::backward_weight(&loss.dlogits, &h, two);
-        for (range, gradient, scale) in [(w1, dw1, 0.5), (b1, db1, 0.5), (w2, dw2, 2.0), (b2, db2, 2.0)] {
+        for ((range, gradient), scale) in ranges.into_iter().zip(gradients).zip([0.5, 0.5, 2.0, 2.0]) {
             let at = own.start + range.start..own.start + range.end;
             let p = &mut expected.parameters[at.clone()];
             let m = &mut expected.first[at.clone()];
