@@ -64,6 +64,14 @@ pub fn folder_of(path: &Path) -> &Path {
     }
 }
 
+/// Whether two paths lead to the same place.
+pub fn is_same(a: &Path, b: &Path) -> bool {
+    match (a.canonicalize(), b.canonicalize()) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => a == b,
+    }
+}
+
 /// The candidate that is most like `word`, if any is alike at all.
 pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     candidates

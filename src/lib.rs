@@ -14,6 +14,7 @@
 pub mod bench;
 pub mod codec;
 pub mod data;
+mod digest;
 pub mod error;
 pub mod experiment;
 pub mod federation;

@@ -49,7 +49,7 @@ fn files_go_through_host_memory_piece_by_piece() {
     let folder = tempfile::tempdir().unwrap();
     let save = |most| {
         let parameters = (&network.parameters, 0);
-        save_autoencoder(&gpu, folder.path(), (&spec, "m"), parameters, &standard, most).unwrap()
+        save_autoencoder(&gpu, folder.path(), (&spec, &"m".into()), parameters, &standard, most).unwrap()
     };
     let most = 40 * MIB;
     for limit in [u64::MAX, 60_000_000] {

@@ -74,7 +74,8 @@ fn train_small(gpu: &Gpu, training: &Training<'_>) {
 
 fn save(gpu: &Gpu, training: &Training<'_>, network: &Network, standard: &Standard) {
     let folder = tempfile::tempdir().expect("a folder");
-    let what = (training.spec, "m");
+    let model = "m".into();
+    let what = (training.spec, &model);
     save_autoencoder(gpu, folder.path(), what, (&network.parameters, 0), standard, 1 << 40).expect("saved");
 }
 

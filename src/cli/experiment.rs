@@ -2,11 +2,13 @@
 
 use super::Common;
 use super::options::{DataDirOption, DeviceOptions};
-use super::shell::quoted;
+use super::start::{CommandLine, StartOptions, failed};
 use clap::Args;
-use fedfunnel::experiment::{Experiment, Found, Place, Run, SCALES, check_folder, list};
+use fedfunnel::experiment::{Experiment, SCALES, list};
+use fedfunnel::files;
 use fedfunnel::report::{self, Report, Table, slug, text_table};
-use std::path::PathBuf;
+use fedfunnel::run::{Found, Identity, Place, Run, RunFolder, Start, check_folder};
+use std::path::{Path, PathBuf};
 
 pub const EXAMPLES: &str = "Examples:
   fedfunnel experiment list                 the figures of the paper, and their names here
@@ -28,9 +30,8 @@ pub struct ExperimentArgs {
     /// Folder for the report and the figures [default: fedfunnel-NAME]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Go on with a run that was left in the middle
-    #[arg(long)]
-    resume: bool,
+    #[command(flatten)]
+    start: StartOptions,
     /// Set a field of the spec, such as autoencoder.epochs=50 (repeatable)
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -58,14 +59,16 @@ pub fn run(common: &Common, args: &ExperimentArgs) -> anyhow::Result<()> {
     }
     let out =
         args.out.clone().unwrap_or_else(|| format!("fedfunnel-{}", slug(&experiment.header().name)).into());
-    check_folder(&out, &config, args.resume)?;
-    if args.resume && Found::look(&out) == Found::Finished {
-        args.device.refuse_timing("the run is finished")?;
-        return print_report(&report::load(&out)?, &out, args.json);
-    }
+    files::check_output_folder("--out", &out)?;
     let data_dir = args.data_dir.resolve()?;
     let kind = experiment.kind();
     kind.check(&data_dir)?;
+    let identity = kind.identify(Identity::new("experiment", &config), &data_dir)?;
+    let start = args.start.start();
+    if let (Found::Finished(_), Start::Resume) = (check_folder(&out, &identity, start)?, start) {
+        args.device.refuse_timing("the run is finished")?;
+        return print_report(&report::load(&out)?, &out, args.json);
+    }
     let gpu = match kind.needs_device() {
         true => Some(args.device.open()?),
         false => {
@@ -82,22 +85,23 @@ pub fn run(common: &Common, args: &ExperimentArgs) -> anyhow::Result<()> {
         ));
     }
     let command = command(args, &out);
-    let place = Place { gpu: gpu.as_ref(), data_dir: &data_dir, folder: &out, command: &command };
     let mut bars = common.bars().tracing(gpu.as_ref().and_then(|gpu| gpu.trace()));
     bars.stop_on_signals()?;
-    let mut run = Run::open(place, &config, &mut bars)?;
+    let folder = RunFolder::open(&out, identity, start)?;
+    let place = Place { gpu: gpu.as_ref(), data_dir: Some(&data_dir), folder, command: command.as_str() };
+    let mut run = Run::open(place, &mut bars)?;
     let report = match kind.run(&mut run) {
         Ok(report) => Report { configuration: config, ..report },
-        Err(error) => return Err(super::simulate::stopped(error, &command)),
+        Err(error) => return Err(failed(run, error)),
     };
     run.finish(&report)?;
     print_report(&report, &out, args.json)?;
     gpu.map_or(Ok(()), |gpu| args.device.close(&gpu, args.json))
 }
 
-fn print_report(report: &Report, out: &std::path::Path, json: bool) -> anyhow::Result<()> {
+fn print_report(report: &Report, out: &Path, json: bool) -> anyhow::Result<()> {
     if json {
-        return super::print_json(report);
+        return super::say(files::read_text(&report::data(out))?.trim_end());
     }
     for paragraph in &report.answer {
         super::say(paragraph)?;
@@ -122,9 +126,7 @@ fn print_list(json: bool) -> anyhow::Result<()> {
 }
 
 /// The command line that repeats the run.
-fn command(args: &ExperimentArgs, out: &std::path::Path) -> String {
-    let scale = args.scale.as_ref().map_or(String::new(), |scale| format!(" --scale {scale}"));
-    let set: String = args.set.iter().map(|s| format!(" --set {}", quoted(s))).collect();
-    let out = quoted(&out.display().to_string());
-    format!("fedfunnel experiment {}{scale}{set} --out {out}", quoted(&args.name))
+fn command(args: &ExperimentArgs, out: &Path) -> CommandLine {
+    let line = CommandLine::new(&["experiment", &args.name]).given("--scale", args.scale.as_ref());
+    line.settings(&args.set).place(Some(&args.data_dir), &args.device).out(out)
 }

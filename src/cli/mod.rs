@@ -12,6 +12,7 @@ mod report;
 mod savings;
 mod shell;
 mod simulate;
+mod start;
 mod train;
 
 use anyhow::Context;

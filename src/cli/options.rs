@@ -79,6 +79,21 @@ impl DeviceOptions {
         Ok(())
     }
 
+    /// Those that decide what a run comes to, with their values.
+    pub fn arguments(&self) -> Vec<(&'static str, String)> {
+        let device = match &self.adapter.choice {
+            DeviceChoice::Auto => None,
+            choice => Some(("--device", choice.to_string())),
+        };
+        let bytes = self.max_binding_bytes.map(|bytes| ("--max-binding-bytes", bytes.to_string()));
+        device.into_iter().chain(bytes).collect()
+    }
+
+    /// Whether kernels check bounds.
+    pub fn is_checked(&self) -> bool {
+        self.checked
+    }
+
     /// Refuses options that would do nothing, since no device is opened.
     pub fn refuse_timing(&self, why: &str) -> fedfunnel::Result<()> {
         for (field, given) in [("--profile", self.profile), ("--trace", self.trace.is_some())] {
@@ -99,6 +114,12 @@ pub struct DataDirOption {
 }
 
 impl DataDirOption {
+    /// The option that names the folder, where it was named here or by the environment.
+    pub fn argument(&self) -> Option<(&'static str, String)> {
+        let named = self.data_dir.clone().or_else(DataDir::from_environment)?;
+        Some(("--data-dir", named.display().to_string()))
+    }
+
     /// The folder asked for, or the one that there is otherwise.
     pub fn resolve(&self) -> fedfunnel::Result<DataDir> {
         DataDir::resolve(self.data_dir.clone())

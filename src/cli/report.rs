@@ -3,6 +3,7 @@
 use clap::Args;
 use fedfunnel::files;
 use fedfunnel::report::{self, Report};
+use fedfunnel::run::{Identity, RunFolder, Start, check_folder};
 use std::path::{Path, PathBuf};
 
 pub const EXAMPLES: &str = "Examples:
@@ -23,17 +24,32 @@ pub struct ReportArgs {
 /// Makes reports again, or one of several.
 pub fn run(args: &ReportArgs) -> anyhow::Result<()> {
     let reports: Vec<Report> = args.runs.iter().map(|run| report::load(run)).collect::<Result<_, _>>()?;
-    let (made, default) = match (&args.runs[..], &reports[..]) {
-        ([run], [only]) => (only.clone(), run.clone()),
-        (runs, _) => (
-            report::overlay(&named(runs).into_iter().zip(reports).collect::<Vec<_>>()),
-            "fedfunnel-report".into(),
-        ),
+    let made = match &reports[..] {
+        [only] => only.clone(),
+        _ => report::overlay(&named(&args.runs).into_iter().zip(reports).collect::<Vec<_>>()),
     };
-    let out = args.out.clone().unwrap_or(default);
-    files::check_output_folder("--out", &out)?;
-    report::save(&made, &out)?;
+    let out = match (&args.out, &args.runs[..]) {
+        (Some(out), _) => out.clone(),
+        (None, [run]) => run.clone(),
+        (None, _) => "fedfunnel-report".into(),
+    };
+    // A run's own report is made again where it lies; any other goes where no run is.
+    match args.runs.iter().any(|run| files::is_same(run, &out)) && args.runs.len() == 1 {
+        true => report::save(&made, &out)?,
+        false => save_apart(&made, &args.runs, &out)?,
+    }
     super::say(&out.join("report.html").display().to_string())
+}
+
+/// Writes a report into a folder of its own, or over an earlier one of this verb.
+fn save_apart(made: &Report, runs: &[PathBuf], out: &Path) -> fedfunnel::Result<()> {
+    let runs: Vec<_> = runs.iter().map(|run| run.display().to_string()).collect();
+    let identity = Identity::new("report", &format!("runs = {runs:?}\n"));
+    let start = if RunFolder::holds(out, "report") { Start::Overwrite } else { Start::New };
+    check_folder(out, &identity, start)?;
+    let folder = RunFolder::open(out, identity, start)?;
+    report::save(made, out)?;
+    folder.finish()
 }
 
 /// The runs' names: the last parts of their paths, as many as tell them apart.

@@ -2,12 +2,12 @@
 
 use super::Common;
 use super::options::{DataDirOption, DeviceOptions};
-use super::shell::quoted;
+use super::start::{CommandLine, StartOptions, failed};
 use clap::Args;
 use fedfunnel::federation::{PRINTED, SUMMARY, SimulationSpec, Summary, check, leave, simulate, tell};
+use fedfunnel::files;
 use fedfunnel::report::{self, Report, slug, text_table};
-use fedfunnel::run::{self, Found, Run, check_folder};
-use fedfunnel::{Error, files};
+use fedfunnel::run::{self, Found, Identity, Run, RunFolder, Start, check_folder};
 use std::path::{Path, PathBuf};
 
 pub const DEMO_EXAMPLES: &str = "Examples:
@@ -57,9 +57,8 @@ pub struct SimulateArgs {
 /// How it runs, where, and where its data lie.
 #[derive(Args, Debug)]
 struct Place {
-    /// Go on with a run that was left in the middle
-    #[arg(long)]
-    resume: bool,
+    #[command(flatten)]
+    start: StartOptions,
     /// Print summary.json
     #[arg(long)]
     json: bool,
@@ -72,7 +71,8 @@ struct Place {
 /// Runs the demo.
 pub fn demo(common: &Common, args: &DemoArgs) -> anyhow::Result<()> {
     let spec = SimulationSpec::load("demo", &args.set)?;
-    run_spec((common, &args.place), &spec, &args.out, &command("demo", &args.set, &args.out))
+    let command = CommandLine::new(&["demo"]).settings(&args.set);
+    run_spec(common, &args.place, &spec, &args.out, command)
 }
 
 /// Runs a simulation.
@@ -82,56 +82,46 @@ pub fn run(common: &Common, args: &SimulateArgs) -> anyhow::Result<()> {
         return super::say(spec.to_toml()?.trim_end());
     }
     let out = args.out.clone().unwrap_or_else(|| format!("fedfunnel-{}", slug(&spec.name)).into());
-    let verb = format!("simulate {}", quoted(&args.name));
-    run_spec((common, &args.place), &spec, &out, &command(&verb, &args.set, &out))
-}
-
-/// The command line that repeats a run.
-fn command(verb: &str, settings: &[String], out: &Path) -> String {
-    let set: String = settings.iter().map(|s| format!(" --set {}", quoted(s))).collect();
-    format!("fedfunnel {verb}{set} --out {}", quoted(&out.display().to_string()))
+    let command = CommandLine::new(&["simulate", &args.name]).settings(&args.set);
+    run_spec(common, &args.place, &spec, &out, command)
 }
 
 fn run_spec(
-    (common, place): (&Common, &Place),
+    common: &Common,
+    place: &Place,
     spec: &SimulationSpec,
     out: &Path,
-    command: &str,
+    command: CommandLine,
 ) -> anyhow::Result<()> {
-    let config = spec.to_toml()?;
+    let command = command.place(Some(&place.data_dir), &place.device).out(out);
     // What can be refused is refused before the device is opened, let alone a round is run.
-    check_folder(out, &config, place.resume)?;
-    if place.resume && Found::look(out) == Found::Finished {
+    files::check_output_folder("--out", out)?;
+    let data_dir = place.data_dir.resolve()?;
+    check(spec, &data_dir)?;
+    let identity = spec.identify(Identity::new("simulate", &spec.to_toml()?), &data_dir)?;
+    let start = place.start.start();
+    if let (Found::Finished(_), Start::Resume) = (check_folder(out, &identity, start)?, start) {
         place.device.refuse_timing("the run is finished")?;
         return print(&report::load(out)?, out, place.json);
     }
-    let data_dir = place.data_dir.resolve()?;
-    check(spec, &data_dir)?;
     let gpu = place.device.open()?;
     if !common.quiet && !place.json {
         super::whisper(&format!("{} on {} ({})", spec.name, gpu.adapter.name, gpu.adapter.driver));
     }
     let mut bars = common.bars_of(&gpu);
     bars.stop_on_signals()?;
-    let at = run::Place { gpu: Some(&gpu), data_dir: &data_dir, folder: out, command };
-    let mut run = Run::open(at, &config, &mut bars)?;
+    let folder = RunFolder::open(out, identity, start)?;
+    let at = run::Place { gpu: Some(&gpu), data_dir: Some(&data_dir), folder, command: command.as_str() };
+    let mut run = Run::open(at, &mut bars)?;
     let outcome = match simulate(&mut run, spec) {
         Ok(outcome) => outcome,
-        Err(error) => return Err(stopped(error, command)),
+        Err(error) => return Err(failed(run, error)),
     };
     leave(&mut run, &outcome, &Summary::of(&outcome, &gpu.adapter))?;
     let report = tell(&run, &outcome)?;
     run.finish(&report)?;
     print(&report, out, place.json)?;
     place.device.close(&gpu, place.json)
-}
-
-/// Says how to go on with what was stopped.
-pub fn stopped(error: Error, command: &str) -> anyhow::Error {
-    if let Error::Stopped { .. } = error {
-        super::whisper(&format!("go on with: {command} --resume"));
-    }
-    error.into()
 }
 
 fn print(report: &Report, out: &Path, json: bool) -> anyhow::Result<()> {

@@ -2,26 +2,32 @@
 
 use super::Common;
 use super::options::{DataDirOption, DeviceOptions};
+use super::start::{CommandLine, StartOptions, failed};
 use clap::Args;
-use fedfunnel::data::{self, ImageShape};
+use fedfunnel::data::{self, DataDir, ImageShape};
+use fedfunnel::gpu::Gpu;
 use fedfunnel::model::state::{StateFile, StateWriter, TensorShape};
-use fedfunnel::model::{ModelSpec, Optimizer, OptimizerKind};
+use fedfunnel::model::{ClassifierSpec, ModelSpec, Optimizer, OptimizerKind};
 use fedfunnel::ops::augment::Augmentation;
-use fedfunnel::progress::Observer;
-use fedfunnel::report::{JsonLines, format};
-use fedfunnel::training::{Cohort, Evaluator, Inputs, SnapshotEvery, Snapshots, train_epoch};
-use fedfunnel::{Error, files};
+use fedfunnel::run::{Found, Identity, Place, Run, RunFolder, Start, check_folder};
+use fedfunnel::training::{EpochResult, Session, SessionNotes, SessionSettings, SnapshotEvery};
+use fedfunnel::{Error, files, settings};
 use serde::Serialize;
 use std::collections::HashMap;
-use std::path::PathBuf;
-use std::time::Instant;
+use std::path::{Path, PathBuf};
+
+/// The stage's name in the run's state.
+const STAGE: &str = "training";
 
 pub const EXAMPLES: &str = "Examples:
   fedfunnel train mnist-mlp --epochs 2 --out run      the sample of MNIST inside the program
   fedfunnel train mnist-mlp --data mnist --snapshots 100 --out run
   fedfunnel train cifar10-vgg3 --data cifar10-sample --optimizer sgd --lr 0.01 \\
       --standardize --out run
-  fedfunnel train mnist-mlp --init run/model.safetensors --lr 1e-4 --out more";
+  fedfunnel train mnist-mlp --init run/model.safetensors --lr 1e-4 --out more
+  fedfunnel train mnist-mlp --epochs 50 --out run --resume    go on with what was cut short
+
+Ctrl-C finishes the epoch, saves, and says how to go on.";
 
 /// Arguments of `train`.
 #[derive(Args, Debug)]
@@ -82,6 +88,8 @@ pub struct TrainArgs {
     /// Log the weights after each epoch, or after every N steps
     #[arg(long, value_name = "epoch|N")]
     snapshots: Option<SnapshotEvery>,
+    #[command(flatten)]
+    start: StartOptions,
     /// Print the metrics as JSON lines
     #[arg(long)]
     json: bool,
@@ -91,6 +99,7 @@ pub struct TrainArgs {
     device: DeviceOptions,
 }
 
+/// A line of the metrics.
 #[derive(Serialize)]
 struct EpochMetrics {
     epoch: u64,
@@ -99,6 +108,34 @@ struct EpochMetrics {
     test_accuracy: Option<f64>,
     seconds: f64,
     images_per_second: f64,
+}
+
+impl From<&EpochResult> for EpochMetrics {
+    fn from(epoch: &EpochResult) -> Self {
+        let &EpochResult { epoch, train_loss, test_loss, test_accuracy, seconds, images_per_second, .. } =
+            epoch;
+        Self { epoch, train_loss, test_loss, test_accuracy, seconds, images_per_second }
+    }
+}
+
+/// All that decides the result, as the run's folder keeps it.
+#[derive(Serialize)]
+struct Settings<'a> {
+    model: &'a str,
+    data: &'a str,
+    epochs: u64,
+    batch: usize,
+    seed: u32,
+    init: Option<&'a Path>,
+    shuffle: bool,
+    limit: Option<usize>,
+    eval_every: u64,
+    standardize: bool,
+    flip: bool,
+    crop: usize,
+    grayscale: bool,
+    snapshots: Option<SnapshotEvery>,
+    optimizer: Optimizer,
 }
 
 /// Trains a classifier.
@@ -122,7 +159,15 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     };
     optimizer.check("--")?;
     files::check_output_folder("--out", &args.out)?;
-    let mut data = data::load(&args.data, &args.data_dir.resolve()?)?;
+    let data_dir = args.data_dir.resolve()?;
+    let identity = identify(args, optimizer, &data_dir)?;
+    let start = args.start.start();
+    let path = args.out.join("model.safetensors");
+    if let (Found::Finished(_), Start::Resume) = (check_folder(&args.out, &identity, start)?, start) {
+        args.device.refuse_timing("the training is finished")?;
+        return super::say(&path.display().to_string());
+    }
+    let mut data = data::load(&args.data, &data_dir)?;
     spec.check_data(&data)?;
     if let Some(limit) = args.limit {
         data.train = data.train.limit(limit)?;
@@ -131,87 +176,108 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     check_changes(changes, data.train.shape)?;
     check_snapshots(args, data.train.len())?;
     let gpu = args.device.open()?;
-    let statistics = args.standardize.then(|| data.train.channel_statistics());
-    let inputs = Inputs { statistics, grayscale: args.grayscale };
-    let train = inputs.upload_changed(&gpu, &data.train, changes, args.seed)?;
-    let test = inputs.upload(&gpu, &data.test)?;
-    let mut cohort = Cohort::new(&gpu, &spec, &train, 1, args.batch, optimizer)?;
-    match &args.init {
-        Some(path) => {
-            StateFile::open(path)?.upload(&gpu, &cohort.network.parameters, 0, &spec.name)?;
-        }
-        None => cohort.network.parameters.initialize(&gpu, args.seed, true)?,
+    let settings = SessionSettings {
+        epochs: args.epochs,
+        batch: args.batch,
+        optimizer,
+        seed: args.seed,
+        shuffle: !args.no_shuffle,
+        test_every: args.eval_every,
+        snapshots: args.snapshots,
+        standardize: args.standardize,
+        changes,
+    };
+    let mut session = Session::new(&gpu, &spec, &data, settings)?;
+    if let Some(path) = &args.init {
+        StateFile::open(path)?.upload(&gpu, &session.cohort().network.parameters, 0, &spec.name)?;
     }
-    let evaluator = Evaluator::new(&gpu, &spec, &test, 1)?;
-    let mut metrics = JsonLines::create(args.out.join("metrics.jsonl"))?;
-    let mut snapshots = [Snapshots::new(&spec.name)];
-    snapshots[0].inputs = inputs;
+    let command = CommandLine::as_given(Some(&args.data_dir));
     let mut bars = common.bars_of(&gpu);
-    let batch = cohort.batch() as u64;
-    let mut steps = 0;
-    for epoch in 0..args.epochs {
-        let order = data::epoch_order(data.train.len(), u64::from(args.seed), epoch, !args.no_shuffle);
-        let orders = [order];
-        cohort.begin_epoch(epoch);
-        bars.begin(&format!("epoch {}/{}", epoch + 1, args.epochs), "images", data.train.len() as u64);
-        let start = Instant::now();
-        train_epoch(&mut cohort, &orders, args.snapshots, (steps, epoch), &mut snapshots, &mut |done| {
-            bars.advance(u64::from(done) * batch);
-        })?;
-        steps += cohort.steps(&orders) as u64;
-        let trained = cohort.take_tallies()?[0];
-        let seconds = start.elapsed().as_secs_f64();
-        let due = (epoch + 1).is_multiple_of(args.eval_every) || epoch + 1 == args.epochs;
-        let tested = if due { Some(evaluator.evaluate(&cohort.parameters()?)?[0]) } else { None };
-        let line = EpochMetrics {
-            epoch: epoch + 1,
-            train_loss: trained.loss,
-            test_loss: tested.map(|t| t.loss),
-            test_accuracy: tested.map(|t| t.accuracy),
-            seconds,
-            images_per_second: trained.samples as f64 / seconds,
-        };
-        bars.note(&format!(
-            "train loss {:.4}{}  {} images/s",
-            line.train_loss,
-            tested.map_or(String::new(), |t| {
-                format!("  test loss {:.4}  test accuracy {}", t.loss, format::percent(t.accuracy))
-            }),
-            format::count(line.images_per_second as u64)
-        ));
-        bars.end();
-        metrics.push(&line)?;
-        if args.json {
+    bars.stop_on_signals()?;
+    let folder = RunFolder::open(&args.out, identity, start)?;
+    let place = Place { gpu: Some(&gpu), data_dir: Some(&data_dir), folder, command: command.as_str() };
+    let mut run = Run::open(place, &mut bars)?;
+    if let Err(error) =
+        train(&mut run, &mut session, args.json).and_then(|()| save(args, &spec, &gpu, &session))
+    {
+        return Err(failed(run, error));
+    }
+    run.close()?;
+    if !args.json {
+        super::say(&path.display().to_string())?;
+    }
+    args.device.close(&gpu, args.json)
+}
+
+/// Trains all epochs, or those that are left.
+fn train(run: &mut Run<'_>, session: &mut Session<'_>, json: bool) -> fedfunnel::Result<()> {
+    if let Some((notes, file)) = run.load::<SessionNotes>(STAGE)? {
+        notes.epochs.iter().try_for_each(|epoch| run.log(&EpochMetrics::from(epoch)))?;
+        session.resume(notes, &file)?;
+    }
+    while !session.is_over() {
+        let epoch = session.epoch("epoch", run.observer)?;
+        let line = EpochMetrics::from(&epoch);
+        run.log(&line)?;
+        if json {
             // Lines that nobody reads any more do not stop the training; the file has them too.
             let _ = super::say_json(&line);
         }
-        if !line.train_loss.is_finite() {
-            return Err(Error::setting(
-                "--lr",
-                format!("training diverged in epoch {} (the loss is {})", epoch + 1, line.train_loss),
-                "use a smaller rate",
-            )
-            .into());
+        epoch.check_finite("--lr")?;
+        if !session.is_over() {
+            let shapes = session.state_shapes();
+            let bytes = shapes.iter().map(TensorShape::bytes).sum();
+            run.pause(bytes, |run| {
+                run.save(STAGE, &session.notes(), &shapes, |file| session.put_state(file))
+            })?;
         }
     }
-    metrics.finish()?;
+    Ok(())
+}
+
+/// Writes what came of it.
+fn save(args: &TrainArgs, spec: &ClassifierSpec, gpu: &Gpu, session: &Session<'_>) -> fedfunnel::Result<()> {
     let metadata = HashMap::from([
         ("model".to_string(), spec.name.clone()),
         ("epochs".to_string(), args.epochs.to_string()),
         ("seed".to_string(), args.seed.to_string()),
     ]);
-    let parameters = &cohort.network.parameters;
+    let parameters = &session.cohort().network.parameters;
     let path = args.out.join("model.safetensors");
     let mut file = StateWriter::create(&path, &TensorShape::of(parameters), &metadata)?;
-    file.put_parameters(&gpu, parameters, 0)?;
+    file.put_parameters(gpu, parameters, 0)?;
     file.finish()?;
     if args.snapshots.is_some() {
-        snapshots[0].save(&args.out.join("snapshots.safetensors"))?;
+        session.snapshots().save(&args.out.join("snapshots.safetensors"))?;
     }
-    if !args.json {
-        super::say(&path.display().to_string())?;
+    Ok(())
+}
+
+/// What decides the result.
+fn identify(args: &TrainArgs, optimizer: Optimizer, data_dir: &DataDir) -> fedfunnel::Result<Identity> {
+    let settings = Settings {
+        model: &args.model,
+        data: &args.data,
+        epochs: args.epochs,
+        batch: args.batch,
+        seed: args.seed,
+        init: args.init.as_deref(),
+        shuffle: !args.no_shuffle,
+        limit: args.limit,
+        eval_every: args.eval_every,
+        standardize: args.standardize,
+        flip: args.flip,
+        crop: args.crop,
+        grayscale: args.grayscale,
+        snapshots: args.snapshots,
+        optimizer,
+    };
+    let own = Identity::new("train", &settings::to_toml(&settings)?);
+    let own = own.with_model(&args.model)?.with_data(&args.data, data_dir)?;
+    match &args.init {
+        Some(path) => own.with_file("--init", path),
+        None => Ok(own),
     }
-    args.device.close(&gpu, args.json)
 }
 
 /// Refuses changes that cannot be made to images of this size.

@@ -23,6 +23,7 @@ pub use order::{derive_seed, epoch_order};
 pub use partition::{Partitioner, partition};
 pub use store::{DataDir, DatasetStatus, Presence, list};
 
+use crate::digest::Digester;
 use crate::{Error, Result};
 use std::path::Path;
 use text::{counted, grouped};
@@ -94,6 +95,16 @@ pub struct DataPair {
 }
 
 impl DataPair {
+    /// A digest of all images and labels, in their order.
+    pub fn digest(&self) -> String {
+        let mut digester = Digester::default();
+        for half in [&self.train, &self.test] {
+            let form = format!("{} {} {}", half.len(), half.shape, half.classes);
+            digester = digester.piece(form.as_bytes()).piece(&half.images).piece(&half.labels);
+        }
+        digester.hexadecimal()
+    }
+
     /// One half.
     pub fn split(&self, split: Split) -> &Dataset {
         match split {

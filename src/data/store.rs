@@ -26,12 +26,16 @@ impl DataDir {
     /// data folder (`~/.local/share` on Linux, `~/Library/Application Support` on macOS, `%APPDATA%` on
     /// Windows). It need not exist.
     pub fn resolve(explicit: Option<PathBuf>) -> Result<Self> {
-        Self::resolve_from(explicit, std::env::var_os(VARIABLE))
+        Self::resolve_from(explicit, Self::from_environment())
     }
 
-    fn resolve_from(explicit: Option<PathBuf>, variable: Option<OsString>) -> Result<Self> {
-        // An empty variable is one that is not set.
-        let chosen = explicit.or_else(|| variable.filter(|value| !value.is_empty()).map(PathBuf::from));
+    /// What `FEDFUNNEL_DATA_DIR` says.
+    pub fn from_environment() -> Option<PathBuf> {
+        named(std::env::var_os(VARIABLE))
+    }
+
+    fn resolve_from(explicit: Option<PathBuf>, variable: Option<PathBuf>) -> Result<Self> {
+        let chosen = explicit.or(variable);
         let default =
             || directories::ProjectDirs::from("", "", "fedfunnel").map(|dirs| dirs.data_dir().into());
         chosen.or_else(default).map(Self).ok_or_else(|| {
@@ -52,6 +56,11 @@ impl DataDir {
     pub fn folder(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
+}
+
+/// The folder that a variable names; an empty one is one that is not set.
+fn named(variable: Option<OsString>) -> Option<PathBuf> {
+    variable.filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 /// Whether a data set can be used.
@@ -176,8 +185,8 @@ mod tests {
         assert_eq!(resolve(Some("a"), Some("b")), DataDir::new("a"));
         assert_eq!(resolve(None, Some("b")), DataDir::new("b"));
         assert_eq!(resolve(None, Some("b")).folder("mnist"), Path::new("b").join("mnist"));
-        let default = resolve(None, Some(""));
-        assert_eq!(default, resolve(None, None));
+        assert_eq!((named(Some("".into())), named(Some("b".into()))), (None, Some("b".into())));
+        let default = resolve(None, None);
         assert!(default.path().components().any(|part| part.as_os_str() == "fedfunnel"));
     }
 

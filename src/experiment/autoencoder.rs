@@ -10,6 +10,7 @@ use crate::codec::autoencoder::{CurvePoint, argmax};
 use crate::codec::pca::PcaError;
 use crate::data::DataDir;
 use crate::report::{KeyFigure, Plot, Report, Series, Style, format};
+use crate::run::Identity;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 
@@ -40,9 +41,13 @@ pub struct PrintedAccuracy {
 }
 
 impl Kind for AutoencoderExperiment {
+    fn identify(&self, own: Identity, data_dir: &DataDir) -> Result<Identity> {
+        self.autoencoder.identify(self.classifier.identify(own, data_dir)?)
+    }
+
     fn check(&self, data_dir: &DataDir) -> Result<()> {
-        let classifier = self.classifier.check(data_dir)?;
-        self.autoencoder.check(classifier.parameters()).map(drop)
+        self.autoencoder.check(self.classifier.check_settings()?.parameters())?;
+        self.classifier.check(data_dir).map(drop)
     }
 
     fn run(&self, run: &mut Run<'_>) -> Result<Report> {

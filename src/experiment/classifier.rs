@@ -4,16 +4,17 @@ use super::Run;
 use crate::data::{self, DataDir, DataPair};
 use crate::model::state::TensorShape;
 use crate::model::{ClassifierSpec, ModelSpec, Optimizer};
+use crate::ops::augment::Augmentation;
 use crate::report::format;
-use crate::training::{Cohort, Evaluator, Inputs, SnapshotEvery, Snapshots, Tally, train_epoch};
+use crate::run::Identity;
+use crate::training::{
+    EpochResult, Evaluator, Session, SessionNotes, SessionSettings, SnapshotEvery, Snapshots,
+};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
-use std::time::Instant;
 
 /// The stage's name.
 const STAGE: &str = "classifier";
-/// The snapshots' tensor in its state.
-const SNAPSHOTS: &str = "snapshots";
 
 /// How the classifier is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -77,30 +78,27 @@ impl std::fmt::Display for Images {
 }
 
 /// A line of the metrics.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct EpochLine {
-    stage: String,
+#[derive(Serialize)]
+struct EpochLine<'a> {
+    stage: &'a str,
     epoch: u64,
     train_loss: f64,
     train_accuracy: f64,
-    test_loss: f64,
-    test_accuracy: f64,
+    test_loss: Option<f64>,
+    test_accuracy: Option<f64>,
     seconds: f64,
-}
-
-#[derive(Clone, Default, Serialize, Deserialize)]
-struct Notes {
-    epoch: u64,
-    steps: u64,
-    lines: Vec<EpochLine>,
-    taken: Vec<u64>,
-    snapshot_steps: Vec<u64>,
-    snapshot_epochs: Vec<u64>,
 }
 
 impl ClassifierStage {
     /// Checks what can be checked without a device.
     pub fn check(&self, data_dir: &DataDir) -> Result<ClassifierSpec> {
+        let spec = self.check_settings()?;
+        spec.check_data(&self.load(data_dir)?.0)?;
+        Ok(spec)
+    }
+
+    /// Checks what can be checked without looking at data.
+    pub fn check_settings(&self) -> Result<ClassifierSpec> {
         let zeros = [
             ("classifier.epochs", self.epochs == 0),
             ("classifier.batch", self.batch == 0),
@@ -111,9 +109,12 @@ impl ClassifierStage {
             return Err(Error::setting(*field, "0 does nothing", "use 1 or more"));
         }
         self.optimizer.check("classifier.optimizer")?;
-        let spec = ModelSpec::load(&self.model)?.classifier()?;
-        spec.check_data(&self.load(data_dir)?.0)?;
-        Ok(spec)
+        ModelSpec::load(&self.model)?.classifier()
+    }
+
+    /// Adds what it depends on besides its settings.
+    pub fn identify(&self, own: Identity, data_dir: &DataDir) -> Result<Identity> {
+        own.with_model(&self.model)?.with_data(&self.data, data_dir)
     }
 
     fn load(&self, data_dir: &DataDir) -> Result<(DataPair, Images)> {
@@ -132,74 +133,36 @@ impl ClassifierStage {
     /// Trains it, or goes on with it.
     pub fn run<'g>(&self, run: &mut Run<'g>, seed: u32) -> Result<Trained<'g>> {
         let gpu = run.gpu()?;
-        let spec = self.check(run.place.data_dir)?;
-        let (data, counts) = self.load(run.place.data_dir)?;
-        let inputs = Inputs {
-            statistics: self.standardize.then(|| data.train.channel_statistics()),
-            grayscale: false,
+        let spec = self.check(run.data_dir()?)?;
+        let (data, images) = self.load(run.data_dir()?)?;
+        let settings = SessionSettings {
+            epochs: self.epochs,
+            batch: self.batch,
+            optimizer: self.optimizer,
+            seed,
+            shuffle: true,
+            test_every: 1,
+            snapshots: Some(self.snapshot_every),
+            standardize: self.standardize,
+            changes: Augmentation::default(),
         };
-        let images = inputs.upload(gpu, &data.train)?;
-        let evaluator = Evaluator::new(gpu, &spec, &inputs.upload(gpu, &data.test)?, 8)?;
-        let mut cohort = Cohort::new(gpu, &spec, &images, 1, self.batch, self.optimizer)?;
-        cohort.network.parameters.initialize(gpu, seed, true)?;
-        let initial = cohort.parameters()?.swap_remove(0);
-        let mut snapshots = [Snapshots::new(&spec.name)];
-        snapshots[0].inputs = inputs;
-        let mut notes = Notes::default();
-        if let Some((saved, file)) = run.load::<Notes>(STAGE)? {
-            notes = saved;
-            cohort.resume(&file, &notes.taken)?;
-            let taken_at = notes.snapshot_steps.iter().zip(&notes.snapshot_epochs);
-            if file.has(SNAPSHOTS)? {
-                let flat = file.tensor(SNAPSHOTS)?.values()?;
-                for (row, (steps, epochs)) in flat.chunks_exact(initial.len()).zip(taken_at) {
-                    snapshots[0].push(row.to_vec(), *steps, *epochs);
-                }
-            }
-            notes.lines.iter().try_for_each(|line| run.log(line))?;
+        let mut session = Session::new(gpu, &spec, &data, settings)?;
+        let initial = session.cohort().parameters()?.swap_remove(0);
+        if let Some((notes, file)) = run.load::<SessionNotes>(STAGE)? {
+            notes.epochs.iter().try_for_each(|epoch| log(run, epoch))?;
+            session.resume(notes, &file)?;
         }
-        let batch = cohort.batch() as u64;
-        while notes.epoch < self.epochs {
-            let orders = [data::epoch_order(data.train.len(), u64::from(seed), notes.epoch, true)];
-            cohort.begin_epoch(notes.epoch);
-            let name = format!("classifier {}/{}", notes.epoch + 1, self.epochs);
-            run.observer.begin(&name, "images", data.train.len() as u64);
-            let start = Instant::now();
-            let done = (notes.steps, notes.epoch);
-            train_epoch(
-                &mut cohort,
-                &orders,
-                Some(self.snapshot_every),
-                done,
-                &mut snapshots,
-                &mut |steps| {
-                    run.observer.advance(u64::from(steps) * batch);
-                },
-            )?;
-            notes.steps += cohort.steps(&orders) as u64;
-            notes.epoch += 1;
-            let trained = cohort.take_tallies()?[0];
-            let tested = evaluator.evaluate(&cohort.parameters()?)?[0];
-            let line = line(notes.epoch, trained, tested, start.elapsed().as_secs_f64());
-            run.observer.note(&format!(
-                "train loss {:.4}  test accuracy {}",
-                line.train_loss,
-                format::percent(line.test_accuracy)
-            ));
-            run.observer.end();
-            if !line.train_loss.is_finite() {
-                let problem = format!("training diverged in epoch {}", notes.epoch);
-                return Err(Error::setting("classifier.optimizer.lr", problem, "use a smaller rate"));
+        while !session.is_over() {
+            let epoch = session.epoch(STAGE, run.observer)?;
+            epoch.check_finite("classifier.optimizer.lr")?;
+            log(run, &epoch)?;
+            if session.is_over() {
+                save(run, &session)?;
             }
-            run.log(&line)?;
-            notes.lines.push(line);
-            if notes.epoch == self.epochs {
-                save(run, &notes, &cohort, &snapshots[0])?;
-            }
-            let bytes = tensors(&cohort, &snapshots[0]).iter().map(TensorShape::bytes).sum();
-            run.pause(bytes, |run| save(run, &notes, &cohort, &snapshots[0]))?;
+            let bytes = session.state_shapes().iter().map(TensorShape::bytes).sum();
+            run.pause(bytes, |run| save(run, &session))?;
         }
-        let [snapshots] = snapshots;
+        let (snapshots, evaluator) = session.into_parts();
         if snapshots.len() < 2 {
             return Err(Error::setting(
                 "classifier.snapshot_every",
@@ -208,43 +171,16 @@ impl ClassifierStage {
             ));
         }
         snapshots.save(&run.path("snapshots.safetensors"))?;
-        Ok(Trained { spec, initial, snapshots, evaluator, images: counts })
+        Ok(Trained { spec, initial, snapshots, evaluator, images })
     }
 }
 
-fn line(epoch: u64, trained: Tally, tested: Tally, seconds: f64) -> EpochLine {
-    EpochLine {
-        stage: STAGE.into(),
-        epoch,
-        train_loss: trained.loss,
-        train_accuracy: trained.accuracy,
-        test_loss: tested.loss,
-        test_accuracy: tested.accuracy,
-        seconds,
-    }
+fn log(run: &mut Run<'_>, epoch: &EpochResult) -> Result<()> {
+    let &EpochResult { epoch, train_loss, train_accuracy, test_loss, test_accuracy, seconds, .. } = epoch;
+    run.log(&EpochLine { stage: STAGE, epoch, train_loss, train_accuracy, test_loss, test_accuracy, seconds })
 }
 
 /// Saves what the stage goes on from.
-fn save(run: &mut Run<'_>, notes: &Notes, cohort: &Cohort<'_>, snapshots: &Snapshots) -> Result<()> {
-    let gpu = run.gpu()?;
-    let notes = Notes {
-        taken: cohort.taken().to_vec(),
-        snapshot_steps: snapshots.steps.clone(),
-        snapshot_epochs: snapshots.epochs.clone(),
-        ..notes.clone()
-    };
-    run.save(STAGE, &notes, &tensors(cohort, snapshots), |file| {
-        cohort.network.put_state(gpu, file)?;
-        let mut rows = snapshots.rows().into_iter().enumerate();
-        rows.try_for_each(|(place, row)| file.put(SNAPSHOTS, place * row.len(), row))
-    })
-}
-
-/// What is in a saved state.
-fn tensors(cohort: &Cohort<'_>, snapshots: &Snapshots) -> Vec<TensorShape> {
-    let mut tensors = cohort.network.state_shapes();
-    if !snapshots.is_empty() {
-        tensors.push(TensorShape::new(SNAPSHOTS, &[snapshots.len(), snapshots.width()]));
-    }
-    tensors
+fn save(run: &mut Run<'_>, session: &Session<'_>) -> Result<()> {
+    run.save(STAGE, &session.notes(), &session.state_shapes(), |file| session.put_state(file))
 }

@@ -12,6 +12,7 @@ use crate::codec::autoencoder::{Costs, CurvePoint};
 use crate::data::DataDir;
 use crate::model::Optimizer;
 use crate::report::{Report, slug};
+use crate::run::Identity;
 use crate::{Error, Result};
 use measure::{Measure, Measured};
 use serde::{Deserialize, Serialize};
@@ -146,9 +147,17 @@ impl ComparisonExperiment {
 }
 
 impl Kind for ComparisonExperiment {
+    fn identify(&self, own: Identity, data_dir: &DataDir) -> Result<Identity> {
+        let mut own = self.classifier.identify(own, data_dir)?;
+        for variant in self.variants()? {
+            own = variant.stage.identify(own)?;
+        }
+        Ok(own)
+    }
+
     fn check(&self, data_dir: &DataDir) -> Result<()> {
-        let classifier = self.classifier.check(data_dir)?;
-        self.check_all(classifier.parameters()).map(drop)
+        self.check_all(self.classifier.check_settings()?.parameters())?;
+        self.classifier.check(data_dir).map(drop)
     }
 
     fn run(&self, run: &mut Run<'_>) -> Result<Report> {
@@ -188,7 +197,7 @@ impl Variant {
                 trained
             }
             None => {
-                let folder = run.path("state").join(&self.key);
+                let folder = run.place.folder.make_state()?.join(&self.key);
                 let compressor = self.stage.run_as(run, (&self.key, &folder), snapshots, seed)?;
                 let restored = compressor.restore(run, measure.held_out())?;
                 let trained = Trained { measured: measure.of(&restored)?, curve: compressor.curve };

@@ -10,6 +10,7 @@ use crate::codec::autoencoder::{
 };
 use crate::codec::pca::Pca;
 use crate::model::{AutoencoderSpec, ModelSpec, Optimizer, Rates};
+use crate::run::Identity;
 use crate::training::{HoldOut, Snapshots};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -117,6 +118,11 @@ impl AutoencoderStage {
         Ok(spec)
     }
 
+    /// Adds what it depends on besides its settings.
+    pub fn identify(&self, own: Identity) -> Result<Identity> {
+        own.with_model(&self.model)
+    }
+
     fn check_small(&self, spec: &AutoencoderSpec) -> Result<()> {
         if let Some(problem) = refusal(spec, &self.optimizer) {
             let mend = "use \"wide\", or another autoencoder or optimiser";
@@ -158,8 +164,8 @@ impl AutoencoderStage {
 
     /// Trains it, or goes on with it, and leaves it in the run's folder.
     pub fn run(&self, run: &mut Run<'_>, snapshots: &Snapshots, seed: u32) -> Result<Compressor> {
-        let folder = run.place.folder;
-        self.run_as(run, (STAGE, folder), snapshots, seed)
+        let folder = run.place.folder.path().to_path_buf();
+        self.run_as(run, (STAGE, &folder), snapshots, seed)
     }
 
     /// The same for one of several, with its name and its folder.
@@ -188,7 +194,7 @@ impl AutoencoderStage {
             }
             self.train(run, stage, &mut training, &mut notes)?;
             let parameters = (&training.network().parameters, 0);
-            let what = (&spec, snapshots.model.as_str());
+            let what = (&spec, &snapshots.model);
             save_autoencoder(gpu, folder, what, parameters, &training.read_standard()?, MAX_FILE_BYTES)?;
             // What it went on from is needed no more: it lies in its file.
             notes = Notes { taken: Vec::new(), finished: true, ..notes };

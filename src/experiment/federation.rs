@@ -8,6 +8,7 @@ use crate::federation::{
     simulate, tell,
 };
 use crate::report::{Report, format};
+use crate::run::Identity;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +39,10 @@ pub struct PrintedFederation {
 }
 
 impl Kind for FederationExperiment {
+    fn identify(&self, own: Identity, data_dir: &DataDir) -> Result<Identity> {
+        self.federation.identify(own, data_dir).map_err(in_its_table)
+    }
+
     fn check(&self, data_dir: &DataDir) -> Result<()> {
         let spec = &self.federation;
         let needs = [

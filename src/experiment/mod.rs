@@ -16,12 +16,13 @@ mod spec;
 mod validation;
 mod verdict;
 
-pub use crate::run::{Found, Place, Run, check_folder};
+pub use crate::run::{Place, Run};
 pub use spec::{Experiment, Listed, SCALES, list};
 
 use crate::Result;
 use crate::data::DataDir;
 use crate::report::Report;
+use crate::run::Identity;
 use serde::{Deserialize, Serialize};
 
 /// What every experiment has.
@@ -40,6 +41,9 @@ pub struct Header {
 pub trait Kind {
     /// Checks all that can be checked without a device.
     fn check(&self, data_dir: &DataDir) -> Result<()>;
+
+    /// Adds what it depends on besides its settings: models and data.
+    fn identify(&self, own: Identity, data_dir: &DataDir) -> Result<Identity>;
 
     /// Whether it trains anything.
     fn needs_device(&self) -> bool {

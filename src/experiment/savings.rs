@@ -7,6 +7,7 @@ use crate::codec::{Message, MessageKind};
 use crate::data::DataDir;
 use crate::federation::{Decoders, Savings, exact_decoder, spaced, whole};
 use crate::report::{KeyFigure, Plot, Report, Series, Style, Table, format};
+use crate::run::Identity;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -135,6 +136,10 @@ impl SavingsExperiment {
 }
 
 impl Kind for SavingsExperiment {
+    fn identify(&self, own: Identity, _: &DataDir) -> Result<Identity> {
+        Ok(own)
+    }
+
     fn check(&self, _: &DataDir) -> Result<()> {
         if self.curves.is_empty() || self.curves.contains(&0) {
             return Err(Error::setting("curves", "a curve needs a number above 0", "write curves = [8, 42]"));

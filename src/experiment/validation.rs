@@ -9,6 +9,7 @@ use crate::Result;
 use crate::codec::autoencoder::argmax;
 use crate::data::DataDir;
 use crate::report::{Report, Style};
+use crate::run::Identity;
 use crate::training::{Evaluator, Tally};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -78,9 +79,13 @@ impl<'a> Candidate<'a> {
 }
 
 impl Kind for ValidationExperiment {
+    fn identify(&self, own: Identity, data_dir: &DataDir) -> Result<Identity> {
+        self.autoencoder.identify(self.classifier.identify(own, data_dir)?)
+    }
+
     fn check(&self, data_dir: &DataDir) -> Result<()> {
-        let classifier = self.classifier.check(data_dir)?;
-        self.autoencoder.check(classifier.parameters()).map(drop)
+        self.autoencoder.check(self.classifier.check_settings()?.parameters())?;
+        self.classifier.check(data_dir).map(drop)
     }
 
     fn run(&self, run: &mut Run<'_>) -> Result<Report> {

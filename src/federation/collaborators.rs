@@ -5,7 +5,7 @@ use crate::Result;
 use crate::data::{derive_seed, epoch_order};
 use crate::gpu::Gpu;
 use crate::model::state::{StateFile, StateWriter, TensorShape};
-use crate::model::{ClassifierSpec, Optimizer};
+use crate::model::{ClassifierSpec, Optimizer, WeightsOf};
 use crate::training::{Cohort, ResidentImages, SnapshotEvery, Snapshots, Tally, train_epoch};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -17,7 +17,7 @@ pub struct Collaborators<'g> {
     /// The sample numbers of each collaborator's data.
     shares: Vec<Vec<u32>>,
     seed: u64,
-    model: String,
+    model: WeightsOf,
 }
 
 /// What a collaborator brings home from local training.
@@ -80,7 +80,7 @@ impl<'g> Collaborators<'g> {
         let together = shares.len().min(fitting).max(1);
         let cohort = Cohort::new(gpu, spec, images, together, batch, optimizer)?;
         let shares = shares.into_iter().map(|s| s.into_iter().map(|n| n as u32).collect()).collect();
-        Ok(Self { cohort, shares, seed: u64::from(seed), model: spec.name.clone() })
+        Ok(Self { cohort, shares, seed: u64::from(seed), model: spec.into() })
     }
 
     /// How many there are.
@@ -121,7 +121,7 @@ impl<'g> Collaborators<'g> {
         let mut first = 0;
         while first < self.len() {
             let group = self.group(first);
-            let mut snapshots = vec![Snapshots::new(&self.model); group.len()];
+            let mut snapshots = vec![Snapshots::new(self.model.clone()); group.len()];
             let mut epochs = vec![Vec::new(); group.len()];
             let mut steps = 0;
             self.restart_from(global)?;
@@ -218,7 +218,7 @@ impl<'g> Collaborators<'g> {
 
     /// Snapshots of each collaborator, none yet.
     pub fn no_snapshots(&self) -> Vec<Snapshots> {
-        vec![Snapshots::new(&self.model); self.len()]
+        vec![Snapshots::new(self.model.clone()); self.len()]
     }
 
     /// A collaborator's own images in the order of this epoch.

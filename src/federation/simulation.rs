@@ -127,7 +127,7 @@ fn parts(spec: &SimulationSpec) -> Result<(ClassifierSpec, AutoencoderSpec)> {
 pub fn simulate(run: &mut Run<'_>, spec: &SimulationSpec) -> Result<Outcome> {
     let gpu = run.gpu()?;
     let (classifier, autoencoder) = parts(spec)?;
-    let deal = Deal::new(spec, &classifier, run.place.data_dir)?;
+    let deal = Deal::new(spec, &classifier, run.data_dir()?)?;
     let local = (spec.batch, spec.optimizer, spec.seed);
     let collaborators = Collaborators::new(gpu, &classifier, &deal.train(gpu)?, deal.shares.clone(), local)?;
     let initial = collaborators.initial_weights(gpu, spec.seed)?;

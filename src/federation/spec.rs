@@ -9,8 +9,9 @@ pub use codec::Codec;
 pub(super) use prepass::refuse_few;
 pub use prepass::{Prepass, PrepassKind};
 
-use crate::data::Partitioner;
+use crate::data::{DataDir, Partitioner};
 use crate::model::Optimizer;
+use crate::run::Identity;
 use crate::{Error, Result, settings};
 use serde::{Deserialize, Serialize};
 
@@ -135,6 +136,12 @@ impl SimulationSpec {
         self.prepass.check(self.rounds)?;
         self.optimizer.check("optimizer")?;
         self.autoencoder.check()
+    }
+
+    /// Adds what it depends on besides its settings: models and data.
+    pub fn identify(&self, own: Identity, data_dir: &DataDir) -> Result<Identity> {
+        let own = own.with_model(&self.model)?.with_data(&self.data, data_dir)?;
+        if self.learns() { own.with_model(&self.autoencoder.model) } else { Ok(own) }
     }
 
     fn check_grayscale(&self) -> Result<()> {

@@ -5,6 +5,7 @@ mod optimizer;
 mod parameters;
 mod spec;
 pub mod state;
+mod weights_of;
 
 pub use crate::ops::Activation;
 pub use network::{Network, ReconstructionLoss, StepPlan, Workspace};
@@ -14,3 +15,4 @@ pub use spec::{
     AutoencoderSpec, ClassifierLayer, ClassifierSpec, ConvFunnel, ConvSpec, FunnelLayer, Initializer,
     LayerSpec, ModelSpec, NetworkLayer, Padding, Pair, Rates, built_in_autoencoders, built_in_names,
 };
+pub use weights_of::WeightsOf;

@@ -3,14 +3,27 @@
 use super::page::plot_csv;
 use super::{Report, html, slug, svg_file};
 use crate::{Error, Result, files};
-use std::path::Path;
+use serde::Serialize;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
 
 /// The report as data: what the others are made of.
 const DATA: &str = "report.json";
 
+/// What `report.json` says that it is. Files of the same name are common.
+const FORMAT: &str = "fedfunnel report 1";
+
+#[derive(Serialize)]
+struct Written<'a> {
+    format: &'a str,
+    #[serde(flatten)]
+    report: &'a Report,
+}
+
 /// Writes `report.json`, for each plot `plots/ID.svg` and `plots/ID.csv`, and `report.html`.
 pub fn save(report: &Report, folder: &Path) -> Result<()> {
-    let data = serde_json::to_vec_pretty(report).map_err(|e| {
+    let written = Written { format: FORMAT, report };
+    let data = serde_json::to_vec_pretty(&written).map_err(|e| {
         Error::device(
             format!("a report could not be written: {e}"),
             "this is a fault of fedfunnel; report it",
@@ -25,6 +38,11 @@ pub fn save(report: &Report, folder: &Path) -> Result<()> {
     files::write_atomic(&folder.join("report.html"), html(report)?.as_bytes())
 }
 
+/// The report of a run as data.
+pub fn data(folder: &Path) -> PathBuf {
+    folder.join(DATA)
+}
+
 /// Reads the report of a run.
 pub fn load(folder: &Path) -> Result<Report> {
     let path = folder.join(DATA);
@@ -36,8 +54,19 @@ pub fn load(folder: &Path) -> Result<Report> {
         ),
         _ => Error::io("read", &path)(source),
     })?;
-    serde_json::from_slice(&bytes)
-        .map_err(|e| Error::file(&path, format!("it is no report ({e})"), "make it again by running the run"))
+    let wrong = |problem: String| {
+        Error::file(&path, format!("it is no report of fedfunnel's ({problem})"), "name the folder of a run")
+    };
+    let mut fields: serde_json::Map<String, Value> =
+        serde_json::from_slice(&bytes).map_err(|e| wrong(e.to_string()))?;
+    match fields.remove("format") {
+        Some(Value::String(format)) if format == FORMAT => {}
+        other => {
+            let found = other.map_or("nothing".into(), |format| format.to_string());
+            return Err(wrong(format!("its `format` is {found}, not \"{FORMAT}\"")));
+        }
+    }
+    serde_json::from_value(Value::Object(fields)).map_err(|e| wrong(e.to_string()))
 }
 
 #[cfg(test)]
@@ -70,5 +99,22 @@ mod tests {
         assert!(said.contains("no report.json"), "{said}");
         std::fs::write(folder.path().join("report.json"), "[1").unwrap();
         assert!(load(folder.path()).unwrap_err().to_string().contains("it is no report"));
+    }
+
+    #[test]
+    fn the_report_of_somebody_else_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = serde_json::to_value(Written { format: FORMAT, report: &Report::default() }).unwrap();
+        for (key, value) in [("format", "coverage 3".into()), ("format", Value::Null), ("files", 3.into())] {
+            let mut other = own.clone();
+            other[key] = value;
+            std::fs::write(data(folder.path()), other.to_string()).unwrap();
+            let said = load(folder.path()).unwrap_err().to_string();
+            assert!(said.contains("it is no report") && said.contains(key), "{said}");
+        }
+        std::fs::write(data(folder.path()), "{}").unwrap();
+        assert!(load(folder.path()).is_err());
+        std::fs::write(data(folder.path()), own.to_string()).unwrap();
+        assert!(load(folder.path()).is_ok());
     }
 }

@@ -18,7 +18,7 @@ pub mod tensorboard;
 
 pub use ascii::text_plot;
 pub use csv::csv;
-pub use folder::{load, save};
+pub use folder::{data, load, save};
 pub use html::html;
 pub use jsonl::JsonLines;
 pub use overlay::overlay;
@@ -29,7 +29,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 /// Everything that one page says.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Report {
     /// The headline.
     pub title: String,

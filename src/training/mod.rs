@@ -5,6 +5,7 @@ mod evaluator;
 mod hold_out;
 mod images;
 mod inputs;
+mod session;
 mod snapshots;
 mod step;
 
@@ -13,6 +14,7 @@ pub use evaluator::Evaluator;
 pub use hold_out::HoldOut;
 pub use images::ResidentImages;
 pub use inputs::Inputs;
+pub use session::{EpochResult, Session, SessionNotes, SessionSettings};
 pub use snapshots::{SnapshotEvery, Snapshots, train_epoch};
 
 /// What an epoch or an evaluation came to, for one replica.

@@ -1,6 +1,7 @@
 //! Snapshots of a model's weights while it trains: what an autoencoder learns from.
 
 use super::{Cohort, Inputs};
+use crate::model::WeightsOf;
 use crate::model::state::{StateFile, StateWriter, TensorShape};
 use crate::{Error, Result};
 use std::collections::HashMap;
@@ -30,14 +31,23 @@ impl std::str::FromStr for SnapshotEvery {
     }
 }
 
+impl std::fmt::Display for SnapshotEvery {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Epoch => f.write_str("epoch"),
+            Self::Steps(steps) => write!(f, "{steps}"),
+        }
+    }
+}
+
 /// The tensor of a snapshot file.
 const TENSOR: &str = "snapshots";
 
 /// Weights over time: rows of P values in `state_dict` order.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshots {
-    /// The model they are of.
-    pub model: String,
+    /// The classifier they are of.
+    pub model: WeightsOf,
     rows: Rows,
     /// Steps taken before each row.
     pub steps: Vec<u64>,
@@ -64,7 +74,7 @@ impl Default for Rows {
 
 impl Snapshots {
     /// None yet.
-    pub fn new(model: impl Into<String>) -> Self {
+    pub fn new(model: impl Into<WeightsOf>) -> Self {
         Self { model: model.into(), ..Self::default() }
     }
 
@@ -126,11 +136,9 @@ impl Snapshots {
     /// Writes them as `snapshots` of shape `[S, P]`.
     pub fn save(&self, path: &Path) -> Result<()> {
         let numbers = |values: &[u64]| values.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
-        let mut metadata = HashMap::from([
-            ("model".into(), self.model.clone()),
-            ("steps".into(), numbers(&self.steps)),
-            ("epochs".into(), numbers(&self.epochs)),
-        ]);
+        let mut metadata =
+            HashMap::from([("steps".into(), numbers(&self.steps)), ("epochs".into(), numbers(&self.epochs))]);
+        self.model.note(&mut metadata)?;
         self.inputs.note(&mut metadata);
         let shape = TensorShape::new(TENSOR, &[self.len(), self.width()]);
         let mut file = StateWriter::create(path, &[shape], &metadata)?;
@@ -143,14 +151,15 @@ impl Snapshots {
     /// Maps a file of them. The values stay there.
     pub fn load(path: &Path) -> Result<Self> {
         let file = Arc::new(StateFile::open(path)?);
-        let mut metadata = file.metadata()?;
+        let metadata = file.metadata()?;
         let tensor = file.tensor(TENSOR)?;
         // Where a file of others has the values askew, they are copied.
         let askew = match tensor.check_in_place()? {
             true => None,
             false => Some(tensor.values()?),
         };
-        let (&[count, width], Some(model)) = (tensor.shape.as_slice(), metadata.remove("model")) else {
+        let named = WeightsOf::read(&metadata, path)?;
+        let (&[count, width], Some(model)) = (tensor.shape.as_slice(), named) else {
             return Err(Error::file(
                 path,
                 format!(

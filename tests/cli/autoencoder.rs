@@ -228,7 +228,7 @@ fn cut_tensors_learn_alike_whatever_the_batch_and_whatever_is_held_out() {
     let snapshots = fixtures().snapshots();
     let last = |out: &str, more: &str| {
         let mut all = vec!["autoencoder", "train", "--snapshots", snapshots.to_str().expect("UTF-8")];
-        all.extend(["--model", "ae-mnist", "--epochs", "3", "--out", out, "-q"]);
+        all.extend(["--model", "ae-mnist", "--epochs", "3", "--out", out, "--overwrite", "-q"]);
         all.extend(more.split_whitespace());
         succeed_in(folder.path(), &all);
         read_json_lines(&folder.path().join(out).join("metrics.jsonl")).pop().expect("a line")
@@ -276,7 +276,10 @@ fn several_files_hold_what_one_holds() {
     let ran = train(folder.path(), "two", "--epochs 3 --max-file-bytes 400000");
     assert!(ran.stdout.contains(INDEX), "{}", ran.stdout);
     let two = folder.path().join("two");
-    assert_eq!(names(&two), [ENCODER, DECODER, INDEX, "metrics.jsonl"]);
+    assert_eq!(
+        names(&two),
+        [ENCODER, DECODER, INDEX, "config.toml", "fedfunnel.lock", "metrics.jsonl", "run.json"]
+    );
     let one = read_tensors(&folder.path().join("one/autoencoder.safetensors"));
     let mut found = std::collections::HashMap::new();
     for name in [ENCODER, DECODER] {
@@ -290,10 +293,11 @@ fn several_files_hold_what_one_holds() {
     let printed = paths.map(|path| evaluate(folder.path(), &folder.path().join(path), &["--json"]).stdout);
     assert!(printed.iter().all(|one| *one == printed[0]), "{printed:?}");
     // A run that saves one file leaves no others, and the other way round.
-    train(folder.path(), "two", "--epochs 3");
-    assert_eq!(names(&two), ["autoencoder.safetensors", "metrics.jsonl"]);
-    train(folder.path(), "two", "--epochs 3 --max-file-bytes 1");
-    assert_eq!(names(&two).len(), 4 + 2);
+    train(folder.path(), "two", "--epochs 3 --overwrite");
+    let others = ["config.toml", "fedfunnel.lock", "metrics.jsonl", "run.json"];
+    assert_eq!(names(&two), [&["autoencoder.safetensors"], &others[..]].concat());
+    train(folder.path(), "two", "--epochs 3 --max-file-bytes 1 --overwrite");
+    assert_eq!(names(&two).len(), 4 + 1 + others.len());
 }
 
 #[test]
@@ -341,11 +345,45 @@ fn a_killed_run_leaves_a_whole_checkpoint() {
     }
 }
 
+/// A user's model may have the name of a built-in one.
+#[test]
+fn snapshots_are_tested_as_the_model_that_logged_them_whatever_its_name() {
+    let folder = temporary();
+    let spec = include_str!("../../models/mnist-mlp.toml");
+    std::fs::write(folder.path().join("own.toml"), spec.replace("relu", "tanh")).expect("a spec");
+    let data = fixtures().data();
+    let data = data.to_str().expect("UTF-8");
+    let how =
+        ["--data", data, "--epochs", "3", "--batch", "32", "--snapshots", "epoch", "--out", "own", "-q"];
+    let tested = succeed_in(folder.path(), &[&["train", "own.toml", "--json"], &how[..]].concat()).stdout;
+    let accuracies: Vec<_> = json_lines(&tested).iter().map(|line| line["test_accuracy"].clone()).collect();
+    let ae = "autoencoder train --snapshots own/snapshots.safetensors --model ae-mnist --epochs 1 --hold-out 0 --out ae -q";
+    succeed_in(folder.path(), &ae.split_whitespace().collect::<Vec<_>>());
+    let evaluate = |autoencoder: &str, more: &[&str]| {
+        let all =
+            ["autoencoder", "evaluate", "--snapshots", "own/snapshots.safetensors", "--json", "--data", data];
+        run_in(folder.path(), &[&all[..], &["--autoencoder", autoencoder], more].concat())
+    };
+    for more in [&[][..], &["--model", "own.toml"]] {
+        let ran = evaluate("ae", more);
+        let evaluation: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+        let rows = evaluation["snapshots"].as_array().expect("rows");
+        let original: Vec<_> = rows.iter().map(|row| row["original_accuracy"].clone()).collect();
+        assert_eq!(original, accuracies);
+    }
+    let ran = evaluate("ae", &["--model", "mnist-mlp"]);
+    assert!(ran.code == 2 && ran.stderr.contains("--model: the snapshots are of another"), "{}", ran.stderr);
+    // An autoencoder of the built-in model's weights is none for these.
+    let other = fixtures().autoencoder();
+    let ran = evaluate(other.to_str().expect("UTF-8"), &[]);
+    assert!(ran.code == 1 && ran.stderr.contains("weights of another mnist-mlp"), "{}", ran.stderr);
+}
+
 /// Trains another autoencoder on the shared snapshots; what it says in the end.
 fn train_another(folder: &Path, out: &str, arguments: &str) -> (Ran, Value) {
     let snapshots = fixtures().snapshots();
     let mut all = vec!["autoencoder", "train", "--snapshots", snapshots.to_str().expect("UTF-8")];
-    all.extend(["--out", out, "-q", "--json", "--epochs", "80", "--eval-every", "40"]);
+    all.extend(["--out", out, "--overwrite", "-q", "--json", "--epochs", "80", "--eval-every", "40"]);
     all.extend(arguments.split_whitespace());
     let ran = succeed_in(folder, &all);
     let last = json_lines(&ran.stdout).pop().expect("a last line");
@@ -455,7 +493,9 @@ fn a_training_that_does_not_fit_is_refused_with_settings_that_would() {
     let snapshots = fixtures().snapshots();
     let attempt = |most: f64, more: &str| {
         let mut all = vec!["autoencoder", "train", "--snapshots", snapshots.to_str().expect("UTF-8")];
-        let text = format!("--model ae-mnist --latent 4 --epochs 1 --max-memory {most} --out x -q {more}");
+        let text = format!(
+            "--model ae-mnist --latent 4 --epochs 1 --max-memory {most} --out x --overwrite -q {more}"
+        );
         all.extend(text.split_whitespace());
         run_in(folder.path(), &all)
     };
@@ -475,7 +515,7 @@ fn a_training_that_does_not_fit_is_refused_with_settings_that_would() {
     assert_eq!(attempt(all, "").code, 0);
     // With 32 floats the moments do, which it has not.
     let mut wide = vec!["autoencoder", "train", "--snapshots", snapshots.to_str().expect("UTF-8")];
-    wide.extend("--model ae-mnist --out x -q --plan --json".split_whitespace());
+    wide.extend("--model ae-mnist --out x --overwrite -q --plan --json".split_whitespace());
     let plan: Value = serde_json::from_str(&succeed_in(folder.path(), &wide).stdout).expect("JSON");
     let (device, host) = (number(&plan["device"], "bytes"), number(&plan["host"], "bytes"));
     let most = (device + host - 300_000.0).to_string();

@@ -9,6 +9,7 @@ mod bench;
 mod devices;
 mod experiment;
 mod federation;
+mod folder;
 mod help;
 mod hostile_files;
 mod images;

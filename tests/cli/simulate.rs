@@ -353,10 +353,8 @@ fn a_run_that_is_there_is_printed_again_and_not_made_again() {
     assert_eq!(serde_json::from_str::<Value>(&json).expect("JSON"), summary(&folder.path().join("run")));
     let other = run_in(folder.path(), &[&all[..], &["--resume", "--set", "seed=9"]].concat());
     assert!(other.code == 2 && other.stderr.contains("other settings"), "{}", other.stderr);
-    // What was left in the middle is not overwritten.
-    std::fs::create_dir_all(folder.path().join("run/state")).expect("a folder");
     let anew = run_in(folder.path(), &all);
-    assert!(anew.code == 2 && anew.stderr.contains("--resume"), "{}", anew.stderr);
+    assert!(anew.code == 2 && anew.stderr.contains("--overwrite"), "{}", anew.stderr);
 }
 
 #[test]

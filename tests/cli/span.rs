@@ -12,7 +12,8 @@ fn autoencoder(folder: &Path, verb: &str, arguments: &str) -> Ran {
 }
 
 fn train(folder: &Path, arguments: &str) -> Ran {
-    let ran = autoencoder(folder, "train", &format!("--model ae-mnist --space small -q {arguments}"));
+    let ran =
+        autoencoder(folder, "train", &format!("--model ae-mnist --space small --overwrite -q {arguments}"));
     assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
     ran
 }

@@ -1,13 +1,44 @@
 //! A device that goes away in mid-training.
 
 use crate::support::values;
+use fedfunnel::Result;
 use fedfunnel::codec::autoencoder::{
-    AutoencoderFile, Half, Pace, Trainer, TrainerSettings, save_autoencoder, train_with_curve,
+    AutoencoderFile, CurvePoint, Half, Pace, Trainer, TrainerSettings, Watcher, save_autoencoder,
+    train_with_curve,
 };
 use fedfunnel::gpu::{Gpu, GpuOptions};
 use fedfunnel::model::{ModelSpec, Network, Optimizer};
-use fedfunnel::progress::Quiet;
+use fedfunnel::progress::{Observer, Quiet};
 use std::path::Path;
+
+/// Saves each checkpoint, and loses the device after the second.
+struct Watching<'a> {
+    gpu: &'a Gpu,
+    save: &'a dyn Fn(&Trainer<'_>) -> Result<()>,
+    quiet: Quiet,
+    saved: Vec<Vec<f32>>,
+    looks: usize,
+}
+
+impl Watcher for Watching<'_> {
+    fn observer(&mut self) -> &mut dyn Observer {
+        &mut self.quiet
+    }
+
+    fn looked(&mut self, _: &Trainer<'_>, _: &[CurvePoint]) -> Result<()> {
+        self.looks += 1;
+        Ok(())
+    }
+
+    fn checkpoint(&mut self, trainer: &Trainer<'_>) -> Result<()> {
+        (self.save)(trainer)?;
+        self.saved = trainer.network().parameters.read(self.gpu)?;
+        if trainer.epochs() == 4 {
+            self.gpu.lose();
+        }
+        Ok(())
+    }
+}
 
 #[test]
 fn a_lost_device_is_one_clear_sentence_and_leaves_the_last_checkpoint_whole() {
@@ -20,30 +51,15 @@ fn a_lost_device_is_one_clear_sentence_and_leaves_the_last_checkpoint_whole() {
     let settings = TrainerSettings { optimizer: Optimizer::default(), batch: Some(2), seed: 0 };
     let mut trainer = Trainer::new(&gpu, &spec, &train, &[Vec::new()], settings).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let (mut saved, mut looks) = (Vec::new(), 0);
     let save = |trainer: &Trainer<'_>| {
         let (parameters, standards) = (&trainer.network().parameters, trainer.read_standards()?);
-        save_autoencoder(&gpu, folder.path(), (&spec, "m"), (parameters, 0), &standards[0], 1 << 30).map(drop)
+        save_autoencoder(&gpu, folder.path(), (&spec, &"m".into()), (parameters, 0), &standards[0], 1 << 30)
+            .map(drop)
     };
     let pace = Pace { epochs: 9, look_every: 3, checkpoint_every: 2 };
-    let failed = train_with_curve(
-        &mut trainer,
-        pace,
-        "training",
-        &mut Quiet,
-        |_, _| {
-            looks += 1;
-            Ok(())
-        },
-        |trainer| {
-            save(trainer)?;
-            saved = trainer.network().parameters.read(&gpu)?;
-            if trainer.epochs() == 4 {
-                gpu.lose();
-            }
-            Ok(())
-        },
-    );
+    let mut watching = Watching { gpu: &gpu, save: &save, quiet: Quiet, saved: Vec::new(), looks: 0 };
+    let failed = train_with_curve(&mut trainer, pace, "training", 0.0, &mut watching);
+    let Watching { saved, looks, .. } = watching;
     let text = failed.expect_err("a lost device").to_string();
     assert!(text.contains("was lost while it worked") && text.contains("saved before is whole"), "{text}");
     assert!(!text.contains('\n') && text.len() < 300, "{text}");

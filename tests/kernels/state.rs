@@ -143,7 +143,8 @@ fn sample(gpu: &Gpu, seed: u32) -> Sample {
 impl Sample {
     fn save(&self, gpu: &Gpu, folder: &Path, max_file_bytes: u64) -> PathBuf {
         let parameters = (&self.network.parameters, 0);
-        save_autoencoder(gpu, folder, (&self.spec, "m"), parameters, &self.standard, max_file_bytes).unwrap()
+        save_autoencoder(gpu, folder, (&self.spec, &"m".into()), parameters, &self.standard, max_file_bytes)
+            .unwrap()
     }
 }
 
@@ -297,8 +298,14 @@ fn parameters_that_are_no_numbers_are_not_saved() {
         *flat.last_mut().unwrap() = f32::NAN;
         sample.network.parameters.write(gpu, 0, &flat);
         let parameters = (&sample.network.parameters, 0);
-        let saved =
-            save_autoencoder(gpu, folder.path(), (&sample.spec, "m"), parameters, &sample.standard, most);
+        let saved = save_autoencoder(
+            gpu,
+            folder.path(),
+            (&sample.spec, &"m".into()),
+            parameters,
+            &sample.standard,
+            most,
+        );
         let error = saved.unwrap_err().to_string();
         assert!(error.contains("decoder.2.bias") && error.contains("NaN"), "{error}");
         assert_eq!(names(folder.path()), before);

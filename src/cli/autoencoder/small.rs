@@ -1,17 +1,17 @@
 //! `fedfunnel autoencoder train --space small`, and which optimiser is for which space.
 
-use super::TrainArgs;
-use crate::cli::{Common, say, say_json, whisper};
+use super::train::{Job, STAGE, TrainArgs, check_finite};
+use crate::cli::{say, say_json};
+use fedfunnel::codec::autoencoder::Reconstruction;
 use fedfunnel::codec::autoencoder::small::{
-    DecoderCost, Precision, SmallPoint, SmallTrainer, Space, decoder_costs,
+    DecoderCost, Precision, SmallPoint, SmallState, SmallTrainer, Space, decoder_costs,
 };
-use fedfunnel::codec::autoencoder::{Reconstruction, TrainerSettings, save_autoencoder};
-use fedfunnel::gpu::Gpu;
-use fedfunnel::model::{AutoencoderSpec, Optimizer, OptimizerKind};
-use fedfunnel::progress::Observer;
-use fedfunnel::report::{JsonLines, Table, format, text_table};
+use fedfunnel::model::{Optimizer, OptimizerKind};
+use fedfunnel::report::{Table, format, text_table};
+use fedfunnel::run::Run;
 use fedfunnel::{Error, files};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
 use std::time::Instant;
 
 /// An optimiser by name.
@@ -73,80 +73,83 @@ struct Shipped {
     validation_relative_l2: Option<f64>,
 }
 
-/// Trains, expands, saves, and says what shipping the decoder costs.
-pub fn train(
-    common: &Common,
-    args: &TrainArgs,
-    gpu: &Gpu,
-    spec: &AutoencoderSpec,
-    (model, train, held_out): (&str, &[&[f32]], &[&[f32]]),
-    settings: TrainerSettings,
-) -> anyhow::Result<()> {
-    let start = Instant::now();
-    let mut trainer = SmallTrainer::new(gpu, spec, train, held_out, settings, args.epochs)?;
-    let mut seconds = start.elapsed().as_secs_f64();
-    let mut metrics = JsonLines::create(args.out.join("metrics.jsonl"))?;
-    let mut bars = common.bars_of(gpu);
-    bars.begin(&spec.name, "epochs", args.epochs as u64);
-    let mut done = 0;
-    while done < args.epochs {
-        let now = args.eval_every.min(args.epochs - done);
+/// What came of a training.
+pub struct Trained<'g> {
+    trainer: SmallTrainer<'g>,
+    shipped: Vec<Shipped>,
+    seconds: f64,
+}
+
+/// Where a training stands after a look.
+#[derive(Default, Serialize, Deserialize)]
+struct Notes {
+    curve: Vec<SmallPoint>,
+    state: SmallState,
+}
+
+/// Trains, or goes on with it, expands, and saves.
+pub fn train<'g>(run: &mut Run<'_>, job: &Job<'_, 'g>) -> fedfunnel::Result<Box<Trained<'g>>> {
+    let (args, start) = (job.args, Instant::now());
+    let (train, held_out) = (&job.train[0], &job.held_out[0]);
+    let mut trainer = SmallTrainer::new(job.gpu, job.spec, train, held_out, job.settings, args.epochs)?;
+    let mut notes = Notes::default();
+    if let Some((saved, _)) = run.load::<Notes>(STAGE)? {
+        trainer.resume(&saved.state)?;
+        saved.curve.iter().try_for_each(|point| run.log(point))?;
+        notes = saved;
+    }
+    let mut seconds = notes.curve.last().map_or(0.0, |point| point.seconds) + start.elapsed().as_secs_f64();
+    run.observer.begin(&job.spec.name, "epochs", args.epochs as u64);
+    run.observer.advance(trainer.epochs());
+    while (trainer.epochs() as usize) < args.epochs {
+        let now = args.eval_every.min(args.epochs - trainer.epochs() as usize);
         let start = Instant::now();
-        trainer.train(now, &mut |finished| bars.advance(u64::from(finished)));
-        done += now;
-        if done == args.epochs {
+        trainer.train(now, &mut |finished| run.observer.advance(u64::from(finished)));
+        let is_over = trainer.epochs() as usize == args.epochs;
+        if is_over {
             trainer.expand()?;
-            gpu.wait()?;
+            job.gpu.wait()?;
         }
         seconds += start.elapsed().as_secs_f64();
         let mut point = trainer.look(now, seconds);
-        bars.note(&format!("loss {:.4}  relative L2 {:.3}", point.loss, point.relative_l2));
-        if done == args.epochs && point.loss.is_finite() {
+        run.observer.note(&format!("loss {:.4}  relative L2 {:.3}", point.loss, point.relative_l2));
+        if is_over && point.loss.is_finite() {
             at_full_width(&mut point, trainer.measure()?);
         }
-        metrics.push(&point)?;
-        if args.json {
-            // Lines that nobody reads any more do not stop the training; the file has them too.
-            let _ = say_json(&point);
-        }
-        if !point.loss.is_finite() {
-            let problem = format!("training diverged by epoch {} (the loss is {})", point.epoch, point.loss);
-            return Err(Error::setting("--lr", problem, "use a smaller rate").into());
+        run.log(&point)?;
+        job.say_point(&point);
+        check_finite(point.epoch, point.loss)?;
+        notes.curve.push(point);
+        if !is_over {
+            notes.state = trainer.state();
+            run.pause(0, |run| run.save(STAGE, &notes, &[], |_| Ok(())))?;
         }
     }
-    bars.end();
-    metrics.finish()?;
-    let path = save_autoencoder(
-        gpu,
-        &args.out,
-        (spec, model),
-        (&trainer.network().parameters, 0),
-        &trainer.read_standard()?,
-        args.max_file_bytes,
-    )?;
+    run.observer.end();
+    job.save(trainer.network(), &trainer.read_standard()?)?;
     let factored = trainer.factored(Precision::F32)?;
     files::write_atomic(&args.out.join("decoder.factored"), &factored.to_bytes())?;
-    let costs = decoder_costs(spec, Some(&factored));
-    let shipped = ship(&trainer, costs)?;
-    if args.json {
+    let shipped = ship(&trainer, decoder_costs(job.spec, Some(&factored)))?;
+    Ok(Box::new(Trained { trainer, shipped, seconds }))
+}
+
+/// Says what shipping the decoder costs. Gives the error of the snapshots.
+pub fn say_costs(job: &Job<'_, '_>, trained: &Trained<'_>, path: &Path) -> anyhow::Result<f64> {
+    let Trained { trainer, shipped, seconds } = trained;
+    if job.args.json {
         say_json(&serde_json::json!({ "optimizer": trainer.optimizer_name(), "decoders": shipped }))?;
     } else {
         say(&format!(
             "{} ({} parameters, {} floats to {}), trained by {} in the span of the snapshots in {seconds:.2} s",
             path.display(),
-            format::count(spec.parameters() as u64),
-            format::count(spec.inputs() as u64),
-            spec.latent(),
+            format::count(job.spec.parameters() as u64),
+            format::count(job.spec.inputs() as u64),
+            job.spec.latent(),
             trainer.optimizer_name()
         ))?;
-        say(&text_table(&table(&shipped)))?;
+        say(&text_table(&table(shipped)))?;
     }
-    if shipped.first().is_some_and(|dense| dense.relative_l2 > 0.9) {
-        whisper(
-            "warning: the autoencoder has learned little but the mean; train longer or with another rate",
-        );
-    }
-    args.device.close(gpu, args.json)
+    Ok(shipped.first().map_or(0.0, |dense| dense.relative_l2))
 }
 
 /// Puts what full width measures in the place of what coordinates say.

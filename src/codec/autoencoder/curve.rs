@@ -59,43 +59,52 @@ impl Pace {
     }
 }
 
-/// Trains and looks and saves in between. `point(r, p)` hears what collaborator `r` came to; `checkpoint`
-/// saves what there is.
+/// Who follows a training.
+pub trait Watcher {
+    /// Hears of progress.
+    fn observer(&mut self) -> &mut dyn Observer;
+
+    /// Hears after each look what each collaborator came to. An error ends the training.
+    fn looked(&mut self, trainer: &Trainer<'_>, points: &[CurvePoint]) -> Result<()>;
+
+    /// Saves what there is, where that is due.
+    fn checkpoint(&mut self, trainer: &Trainer<'_>) -> Result<()>;
+}
+
+/// Trains what is left of `pace`, and looks and saves in between. `seconds` is how long the epochs before took.
 pub fn train_with_curve(
     trainer: &mut Trainer<'_>,
     pace: Pace,
     what: &str,
-    observer: &mut dyn Observer,
-    mut point: impl FnMut(usize, &CurvePoint) -> Result<()>,
-    mut checkpoint: impl FnMut(&Trainer<'_>) -> Result<()>,
+    mut seconds: f64,
+    watcher: &mut dyn Watcher,
 ) -> Result<()> {
-    observer.begin(what, "epochs", pace.epochs as u64);
-    let (mut done, mut looked) = (0, 0);
-    let mut seconds = 0.0;
+    watcher.observer().begin(what, "epochs", pace.epochs as u64);
+    let mut done = trainer.epochs() as usize;
+    let mut looked = done;
+    watcher.observer().advance(done as u64);
     while done < pace.epochs {
         let now = pace.to_next_stop(done);
         let start = Instant::now();
+        let observer = watcher.observer();
         trainer.train(now, &mut |finished| observer.advance(u64::from(finished)))?;
         seconds += start.elapsed().as_secs_f64();
         done += now;
         if pace.is_look(done) {
             let points = look(trainer, done - looked, seconds)?;
             looked = done;
-            points.iter().enumerate().try_for_each(|(replica, p)| point(replica, p))?;
             let mean =
                 |value: fn(&CurvePoint) -> f64| points.iter().map(value).sum::<f64>() / points.len() as f64;
-            observer.note(&format!(
-                "loss {:.4}  relative L2 {:.3}",
-                mean(|p| p.loss),
-                mean(|p| p.relative_l2)
-            ));
+            let (loss, error) = (mean(|p| p.loss), mean(|p| p.relative_l2));
+            watcher.observer().note(&format!("loss {loss:.4}  relative L2 {error:.3}"));
+            watcher.looked(trainer, &points)?;
         }
         // After the look, which ends a training that has diverged.
         if pace.is_checkpoint(done) {
-            checkpoint(trainer)?;
+            watcher.checkpoint(trainer)?;
         }
     }
-    observer.end();
+    watcher.observer().end();
     Ok(())
 }
 

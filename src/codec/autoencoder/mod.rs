@@ -16,7 +16,7 @@ mod state;
 mod trainer;
 
 pub use costs::Costs;
-pub use curve::{CurvePoint, Pace, look, train_with_curve};
+pub use curve::{CurvePoint, Pace, Watcher, look, train_with_curve};
 pub use decoder::{DecoderBank, DecoderState};
 pub use encoder::Encoder;
 pub use evaluation::{Evaluation, SnapshotEvaluation, evaluate, reconstruct};

@@ -2,7 +2,7 @@
 
 use crate::gpu::Gpu;
 use crate::model::state::{StateSet, StateSetWriter, TensorGroups, TensorShape};
-use crate::model::{AutoencoderSpec, ModelSpec, NetworkLayer, Parameters};
+use crate::model::{AutoencoderSpec, ModelSpec, NetworkLayer, Parameters, WeightsOf};
 use crate::{Error, Result};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ impl Standard {
 pub fn save_autoencoder(
     gpu: &Gpu,
     folder: &Path,
-    (spec, model): (&AutoencoderSpec, &str),
+    (spec, model): (&AutoencoderSpec, &WeightsOf),
     (parameters, replica): (&Parameters, usize),
     standard: &Standard,
     max_file_bytes: u64,
@@ -45,10 +45,9 @@ pub fn save_autoencoder(
         TensorShape::of(parameters).into_iter().partition(|tensor| tensor.name.starts_with("encoder."));
     let shared = vec![TensorShape::new(MEANS, &[standard.means.len()]), TensorShape::new(SCALE, &[1])];
     let groups = TensorGroups { parts: vec![encoder, decoder], shared };
-    let text = toml::to_string(&ModelSpec::Autoencoder(spec.clone())).map_err(|e| {
-        Error::device(format!("a spec could not be written: {e}"), "this is a fault of fedfunnel; report it")
-    })?;
-    let metadata = HashMap::from([("spec".into(), text), ("model".into(), model.into())]);
+    let text = ModelSpec::Autoencoder(spec.clone()).to_toml()?;
+    let mut metadata = HashMap::from([("spec".into(), text)]);
+    model.note(&mut metadata)?;
     let mut files = StateSetWriter::create(folder, STEM, &groups, &metadata, max_file_bytes)?;
     files.put_parameters(gpu, parameters, replica)?;
     files.put(MEANS, 0, &standard.means)?;
@@ -83,8 +82,8 @@ impl Half {
 pub struct AutoencoderFile {
     /// Its shape.
     pub spec: AutoencoderSpec,
-    /// The model whose weights it takes.
-    pub model: String,
+    /// The classifier whose weights it takes.
+    pub model: WeightsOf,
     files: StateSet,
 }
 
@@ -94,7 +93,7 @@ impl AutoencoderFile {
         let files = StateSet::open(path, STEM)?;
         let path = files.path().to_path_buf();
         let mut metadata = files.metadata()?;
-        let (Some(spec), Some(model)) = (metadata.remove("spec"), metadata.remove("model")) else {
+        let (Some(spec), Some(model)) = (metadata.remove("spec"), WeightsOf::read(&metadata, &path)?) else {
             return Err(Error::file(
                 path,
                 "it is no autoencoder of fedfunnel's (no spec and model are named)",

@@ -112,6 +112,16 @@ impl ModelSpec {
         Ok(spec)
     }
 
+    /// It as TOML, every default filled in.
+    pub fn to_toml(&self) -> Result<String> {
+        crate::settings::to_toml(self)
+    }
+
+    /// A digest of all that it says.
+    pub fn digest(&self) -> Result<String> {
+        Ok(crate::digest::of_text(&self.to_toml()?))
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         match self {

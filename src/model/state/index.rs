@@ -110,7 +110,7 @@ impl Place {
 }
 
 /// What a user's path means: a file, an index, or a folder with either.
-pub(super) fn find(path: &Path, stem: &str) -> PathBuf {
+pub fn find(path: &Path, stem: &str) -> PathBuf {
     let place = Place::new(path, stem);
     match (path.is_dir(), place.index()) {
         (true, index) if index.exists() => index,

@@ -11,6 +11,7 @@ mod set;
 mod set_writer;
 mod writer;
 
+pub use index::find;
 pub use layout::TensorShape;
 pub use reader::{StateFile, StoredTensor};
 pub use set::StateSet;

@@ -3,6 +3,7 @@
 use super::coordinates::Coordinates;
 use crate::model::{Activation, Optimizer, OptimizerKind};
 use nalgebra::DMatrix;
+use serde::{Deserialize, Serialize};
 
 /// Coordinates of an autoencoder, of its gradient, or of an optimiser's moments.
 #[derive(Clone, Debug)]
@@ -38,6 +39,13 @@ impl Weights {
     }
 }
 
+/// What an iteration goes on from: all numbers of the weights and of both moments, and the steps that were taken.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct IterationState {
+    numbers: Vec<f64>,
+    steps: u64,
+}
+
 /// An autoencoder in coordinates, with its optimiser.
 #[derive(Debug)]
 pub(super) struct Iteration {
@@ -71,6 +79,26 @@ impl Iteration {
             rate_scales,
             steps: 0,
         }
+    }
+
+    /// What it goes on from.
+    pub fn state(&self) -> IterationState {
+        let all = [&self.weights, &self.first_moments, &self.second_moments];
+        let numbers = all.into_iter().flat_map(|weights| weights.parts().concat()).collect();
+        IterationState { numbers, steps: self.steps }
+    }
+
+    /// Goes on from there; false where it is the state of another iteration.
+    pub fn resume(&mut self, state: &IterationState) -> bool {
+        let all = [&mut self.weights, &mut self.first_moments, &mut self.second_moments];
+        let mut left = &state.numbers[..];
+        for part in all.into_iter().flat_map(Weights::parts_mut) {
+            let Some((numbers, rest)) = left.split_at_checked(part.len()) else { return false };
+            part.copy_from_slice(numbers);
+            left = rest;
+        }
+        self.steps = state.steps;
+        left.is_empty()
     }
 
     /// Codes of some snapshots, `[B, Z + 1]` with a column of ones for the decoder's bias.

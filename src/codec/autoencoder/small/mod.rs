@@ -26,4 +26,4 @@ mod trainer;
 pub use encoder::{EncoderFactors, FactoredEncoders};
 pub use factored::{DecoderCost, FactoredBank, FactoredDecoder, Precision, decoder_costs};
 pub use space::{Space, refusal};
-pub use trainer::{SmallPoint, SmallTrainer};
+pub use trainer::{SmallPoint, SmallState, SmallTrainer};

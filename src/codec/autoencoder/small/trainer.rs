@@ -3,7 +3,7 @@
 use super::coordinates::{Coordinates, Start};
 use super::encoder::EncoderFactors;
 use super::factored::{FactoredDecoder, Precision};
-use super::iterate::{Iteration, Weights};
+use super::iterate::{Iteration, IterationState, Weights};
 use crate::codec::autoencoder::trainer::{Pass, check_room};
 use crate::codec::autoencoder::{Reconstruction, SnapshotBatch, Standard, TrainerSettings};
 use crate::codec::basis::{Basis, Expansion, run_in_parts};
@@ -16,14 +16,14 @@ use crate::ops::standardize::Standards;
 use crate::reference::random::uniform_tensor;
 use crate::{Error, Result};
 use nalgebra::DMatrix;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
 
 /// How far training is, measured in coordinates.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SmallPoint {
     /// sgd or span-adam.
-    pub optimizer: &'static str,
+    pub optimizer: String,
     /// Epochs trained.
     pub epoch: u64,
     /// Mean squared error of the standardised training snapshots, averaged over the epochs since the
@@ -61,6 +61,14 @@ pub struct SmallTrainer<'g> {
     epoch: u64,
     steps: u64,
     squared_error: f64,
+}
+
+/// Where a training stands after a look.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct SmallState {
+    iteration: IterationState,
+    epoch: u64,
+    steps: u64,
 }
 
 /// What the matrices take of the snapshots and, after SGD, of the initial weights.
@@ -188,6 +196,21 @@ impl<'g> SmallTrainer<'g> {
         }
     }
 
+    /// What training goes on from after a look.
+    pub fn state(&self) -> SmallState {
+        SmallState { iteration: self.iteration.state(), epoch: self.epoch, steps: self.steps }
+    }
+
+    /// Goes on with the same training.
+    pub fn resume(&mut self, state: &SmallState) -> Result<()> {
+        if !self.iteration.resume(&state.iteration) {
+            let problem = "the saved state is of another autoencoder or of other snapshots";
+            return Err(Error::setting("--resume", problem, "start over with --overwrite"));
+        }
+        (self.epoch, self.steps) = (state.epoch, state.steps);
+        Ok(())
+    }
+
     /// Epochs trained so far.
     pub fn epochs(&self) -> u64 {
         self.epoch
@@ -207,7 +230,7 @@ impl<'g> SmallTrainer<'g> {
         let (train, held_out) = (measure(0..count), measure(count..errors.len()));
         let squared_error = std::mem::take(&mut self.squared_error);
         SmallPoint {
-            optimizer: self.optimizer_name(),
+            optimizer: self.optimizer_name().into(),
             epoch: self.epoch,
             loss: squared_error / (epochs.max(1) as f64 * count as f64 * width),
             validation_loss: held_out.map(|(loss, _)| loss),

@@ -1,5 +1,11 @@
 //! A run in its folder: where stages leave what they did, so that the run can be left and gone on with.
 
+mod folder;
+mod identity;
+
+pub use folder::{Found, RunFolder, Start, check_folder};
+pub use identity::Identity;
+
 use crate::data::DataDir;
 use crate::gpu::Gpu;
 use crate::model::state::{StateFile, StateWriter, TensorShape};
@@ -10,11 +16,14 @@ use crate::{Error, Result, files};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Saving takes no more than about this part of the time.
 const SHARE_OF_SAVING: u32 = 20;
+
+/// The key of the run's digest in the notes of its state.
+const RUN: &str = "run";
 
 /// Bytes that are taken to be saved in a second until it has been tried.
 const FIRST_GUESS: f64 = 200e6;
@@ -23,10 +32,10 @@ const FIRST_GUESS: f64 = 200e6;
 pub struct Place<'a> {
     /// The device; None for what only computes.
     pub gpu: Option<&'a Gpu>,
-    /// Where data sets lie.
-    pub data_dir: &'a DataDir,
+    /// Where data sets lie; None for what reads none.
+    pub data_dir: Option<&'a DataDir>,
     /// Where everything is written.
-    pub folder: &'a Path,
+    pub folder: RunFolder,
     /// The command line that repeats the run.
     pub command: &'a str,
 }
@@ -47,67 +56,13 @@ pub struct Run<'a> {
     saved: Option<(Instant, Duration)>,
 }
 
-/// What a run's folder holds already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// Nothing of a run.
-    Nothing,
-    /// A run that was left in the middle.
-    Unfinished,
-    /// A run that came to its end.
-    Finished,
-}
-
-impl Found {
-    /// Looks into a folder.
-    pub fn look(folder: &Path) -> Self {
-        if state_folder(folder).is_dir() {
-            Self::Unfinished
-        } else if folder.join("report.json").is_file() {
-            Self::Finished
-        } else {
-            Self::Nothing
-        }
-    }
-}
-
-fn state_folder(folder: &Path) -> PathBuf {
-    folder.join("state")
-}
-
-/// Refuses to start where another run would be lost, or to go on with one that is not this one.
-pub fn check_folder(folder: &Path, config: &str, resume: bool) -> Result<()> {
-    files::check_output_folder("--out", folder)?;
-    if Found::look(folder) == Found::Nothing {
-        return Ok(());
-    }
-    if !resume {
-        if Found::look(folder) == Found::Finished {
-            return Ok(());
-        }
-        let problem = format!("{} holds a run that was left in the middle", folder.display());
-        return Err(Error::setting("--out", problem, "go on with it by --resume, or name another folder"));
-    }
-    let path = folder.join("config.toml");
-    if files::read_text(&path)? == config {
-        return Ok(());
-    }
-    let problem = format!("{} was started with other settings", folder.display());
-    Err(Error::setting(
-        "--resume",
-        problem,
-        format!("repeat those in {}, or name another folder", path.display()),
-    ))
-}
-
 impl<'a> Run<'a> {
-    /// Opens the folder; see [`check_folder`].
-    pub fn open(place: Place<'a>, config: &str, observer: &'a mut dyn Observer) -> Result<Self> {
-        let state = state_folder(place.folder);
-        std::fs::create_dir_all(&state).map_err(Error::io("create the folder", &state))?;
-        files::write_atomic(&place.folder.join("config.toml"), config.as_bytes())?;
+    /// Begins a run, or goes on with it, in its folder.
+    pub fn open(place: Place<'a>, observer: &'a mut dyn Observer) -> Result<Self> {
         // Stages that are read back say their lines again.
-        let metrics = JsonLines::create(place.folder.join("metrics.jsonl"))?;
+        let metrics = JsonLines::create(place.folder.path().join("metrics.jsonl"))?;
+        let settings = &place.folder.identity().settings;
+        files::write_atomic(&place.folder.path().join("config.toml"), settings.as_bytes())?;
         Ok(Self {
             place,
             observer,
@@ -124,6 +79,13 @@ impl<'a> Run<'a> {
         self.place
             .gpu
             .ok_or_else(|| Error::device("no device was opened", "this is a fault of fedfunnel; report it"))
+    }
+
+    /// Where data sets lie.
+    pub fn data_dir(&self) -> Result<&'a DataDir> {
+        self.place
+            .data_dir
+            .ok_or_else(|| Error::device("no data is read here", "this is a fault of fedfunnel; report it"))
     }
 
     /// Writes a line into `metrics.jsonl`.
@@ -156,18 +118,22 @@ impl<'a> Run<'a> {
 
     /// A file of the run.
     pub fn path(&self, name: &str) -> PathBuf {
-        self.place.folder.join(name)
+        self.place.folder.path().join(name)
     }
 
     /// What a stage had come to when it was saved last.
     pub fn load<T: DeserializeOwned>(&mut self, stage: &str) -> Result<Option<(T, StateFile)>> {
-        let path = self.state_path(stage);
+        let path = self.place.folder.state_file(stage);
         if !path.exists() {
             return Ok(None);
         }
         let file = StateFile::open(&path)?;
         let metadata = file.metadata()?;
         let text = |key: &str| metadata.get(key).map(String::as_str).unwrap_or_default();
+        if text(RUN) != self.place.folder.identity().digest() {
+            let mend = "start over with --overwrite, or in another folder";
+            return Err(Error::file(&path, "it is of a run with other settings, models or data", mend));
+        }
         let notes = serde_json::from_str(text("notes")).map_err(|e| {
             Error::file(
                 &path,
@@ -195,8 +161,12 @@ impl<'a> Run<'a> {
             )
         })?;
         let seconds = self.wall().as_secs_f64().to_string();
-        let metadata = HashMap::from([("notes".to_string(), notes), ("seconds".to_string(), seconds)]);
-        let mut file = StateWriter::create(&self.state_path(stage), tensors, &metadata)?;
+        let digest = self.place.folder.identity().digest();
+        let metadata = HashMap::from(
+            [("notes", notes), ("seconds", seconds), (RUN, digest)].map(|(k, v)| (k.into(), v)),
+        );
+        self.place.folder.make_state()?;
+        let mut file = StateWriter::create(&self.place.folder.state_file(stage), tensors, &metadata)?;
         fill(&mut file)?;
         file.finish()?;
         self.saved = Some((Instant::now(), start.elapsed()));
@@ -212,20 +182,29 @@ impl<'a> Run<'a> {
         if stop || last.elapsed() > took * SHARE_OF_SAVING {
             save(self)?;
         }
-        if stop { Err(Error::Stopped { folder: self.place.folder.into() }) } else { Ok(()) }
+        if stop { Err(Error::Stopped { folder: self.place.folder.path().into() }) } else { Ok(()) }
     }
 
-    /// The run came to its end: writes what is left of it, and drops its state, which is needed no more.
+    /// The run came to its end: writes its report and what else is left of it.
     pub fn finish(mut self, report: &Report) -> Result<()> {
-        self.metrics.finish()?;
         self.events.curves(report);
-        self.events.save(self.place.folder)?;
-        report::save(report, self.place.folder)?;
-        let state = state_folder(self.place.folder);
-        std::fs::remove_dir_all(&state).map_err(Error::io("remove the folder", &state))
+        self.events.save(self.place.folder.path())?;
+        report::save(report, self.place.folder.path())?;
+        self.close()
     }
 
-    fn state_path(&self, stage: &str) -> PathBuf {
-        state_folder(self.place.folder).join(stage).with_extension("safetensors")
+    /// The run came to its end, and all that it was for is written.
+    pub fn close(self) -> Result<()> {
+        self.metrics.finish()?;
+        self.place.folder.finish()
+    }
+
+    /// The run ended with an error. With settings that cannot work there is nothing to go on with.
+    pub fn fail(self, error: Error) -> Error {
+        if error.is_usage() {
+            // The error that ended the run is the one to report.
+            let _ = self.place.folder.drop_state();
+        }
+        error
     }
 }

@@ -1,0 +1,118 @@
+//! How a run starts in its folder, and the command line that repeats it.
+
+use super::options::{DataDirOption, DeviceOptions};
+use super::shell::quoted;
+use super::whisper;
+use clap::Args;
+use fedfunnel::Error;
+use fedfunnel::run::{Run, Start};
+use std::path::Path;
+
+/// What is done with a run that the folder holds already.
+#[derive(Args, Debug)]
+pub struct StartOptions {
+    /// Go on with a run that was left in the middle
+    #[arg(long)]
+    resume: bool,
+    /// Replace the run that the folder holds
+    #[arg(long, conflicts_with = "resume")]
+    overwrite: bool,
+}
+
+impl StartOptions {
+    /// What was asked for.
+    pub fn start(&self) -> Start {
+        if self.resume {
+            Start::Resume
+        } else if self.overwrite {
+            Start::Overwrite
+        } else {
+            Start::New
+        }
+    }
+}
+
+/// The command line that repeats a run: every option that decides its result, and where it is written.
+#[derive(Clone, Debug)]
+pub struct CommandLine(String);
+
+impl CommandLine {
+    /// Begins with a verb and what it is about, each word as it was given.
+    pub fn new(words: &[&str]) -> Self {
+        let words: Vec<_> = words.iter().map(|word| quoted(word)).collect();
+        Self(format!("fedfunnel {}", words.join(" ")))
+    }
+
+    /// As it was given to this process, whatever the environment decided with it. How the run was to start is no part
+    /// of it.
+    pub fn as_given(data_dir: Option<&DataDirOption>) -> Self {
+        let words: Vec<_> =
+            std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+        let is_start = |word: &str| ["--resume", "--overwrite"].contains(&word);
+        let kept: Vec<_> = words.iter().map(String::as_str).filter(|word| !is_start(word)).collect();
+        let line = Self::new(&kept);
+        match data_dir.and_then(DataDirOption::argument) {
+            Some((name, value)) if !words.iter().any(|word| word.starts_with(name)) => {
+                line.option(name, &value)
+            }
+            _ => line,
+        }
+    }
+
+    /// An option with a value.
+    pub fn option(mut self, name: &str, value: &str) -> Self {
+        self.0 += &format!(" {name} {}", quoted(value));
+        self
+    }
+
+    /// An option with a value, where it was given.
+    pub fn given(self, name: &str, value: Option<impl ToString>) -> Self {
+        match value {
+            Some(value) => self.option(name, &value.to_string()),
+            None => self,
+        }
+    }
+
+    /// An option without a value, where it was given.
+    pub fn flag(mut self, name: &str, is_given: bool) -> Self {
+        if is_given {
+            self.0 += &format!(" {name}");
+        }
+        self
+    }
+
+    /// The settings of a spec.
+    pub fn settings(self, settings: &[String]) -> Self {
+        settings.iter().fold(self, |line, setting| line.option("--set", setting))
+    }
+
+    /// Where data sets lie and what computes, where that was said.
+    pub fn place(self, data_dir: Option<&DataDirOption>, device: &DeviceOptions) -> Self {
+        let mut line = self;
+        for (name, value) in data_dir.and_then(DataDirOption::argument).into_iter().chain(device.arguments())
+        {
+            line = line.option(name, &value);
+        }
+        line.flag("--checked", device.is_checked())
+    }
+
+    /// The folder for results.
+    pub fn out(self, folder: &Path) -> Self {
+        self.option("--out", &folder.display().to_string())
+    }
+
+    /// All of it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Ends a run that came to no end, and says how to go on with it where it was stopped.
+pub fn failed(run: Run<'_>, error: Error) -> anyhow::Error {
+    let command = run.place.command.to_string();
+    let error = run.fail(error);
+    if let Error::Stopped { .. } = error {
+        whisper(&format!("go on with: {command} --resume"));
+    }
+    error.into()
+}

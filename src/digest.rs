@@ -1,0 +1,43 @@
+//! Digests of what a run depends on.
+
+use crate::{Error, Result};
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// Feeds a digest piece by piece.
+#[derive(Clone, Debug, Default)]
+pub struct Digester(Sha256);
+
+impl Digester {
+    /// Adds a piece, its length first, so that two pieces are not one longer piece.
+    pub fn piece(mut self, bytes: &[u8]) -> Self {
+        self.0.update((bytes.len() as u64).to_le_bytes());
+        self.0.update(bytes);
+        self
+    }
+
+    /// The SHA-256 in hexadecimal.
+    pub fn hexadecimal(self) -> String {
+        self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// The SHA-256 of one piece of text.
+pub fn of_text(text: &str) -> String {
+    Digester::default().piece(text.as_bytes()).hexadecimal()
+}
+
+/// The SHA-256 of a file's content.
+pub fn of_file(path: &Path) -> Result<String> {
+    let mut file = File::open(path).map_err(Error::io("read", path))?;
+    let mut digester = Digester::default();
+    let mut block = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut block).map_err(Error::io("read", path))? {
+            0 => return Ok(digester.hexadecimal()),
+            read => digester.0.update(&block[..read]),
+        }
+    }
+}

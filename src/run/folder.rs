@@ -1,0 +1,307 @@
+//! A run's folder: who owns it, who writes in it now, and what of it may be replaced.
+
+use super::Identity;
+use crate::{Error, Result, files};
+use serde::{Deserialize, Serialize};
+use std::fs::{File, TryLockError};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Whose folder it is: the file is there from the first run on and never replaced, so that a lock on it holds.
+/// The system releases the lock with the process, however that ends.
+const MARKER: &str = "fedfunnel.lock";
+
+/// What the marker says to somebody who opens it.
+const MARKER_TEXT: &[u8] =
+    b"Results of fedfunnel lie in this folder. It is locked while a run writes in it; keep this file.\n";
+
+/// What the run is, and whether it came to its end.
+const RECORD: &str = "run.json";
+
+/// The layout of a run's folder and of its state.
+const FORMAT: u32 = 2;
+
+/// Where stages are kept until a run is finished.
+const STATE: &str = "state";
+
+/// What runs write, besides the files of an autoencoder.
+const OWN_NAMES: [&str; 13] = [
+    RECORD,
+    STATE,
+    "config.toml",
+    "decoder.factored",
+    "events.out.tfevents.0.fedfunnel",
+    "ledger.csv",
+    "metrics.jsonl",
+    "model.safetensors",
+    "plots",
+    "report.html",
+    "report.json",
+    "snapshots.safetensors",
+    "summary.json",
+];
+
+/// An autoencoder's files begin so; it may be cut into several.
+const OWN_STEM: &str = "autoencoder";
+
+/// What is done with a run that a folder holds already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// It is kept, and the start refused.
+    New,
+    /// It is gone on with.
+    Resume,
+    /// It is removed.
+    Overwrite,
+}
+
+/// What a run's folder holds already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing to keep: no run, or one that ended before there was anything to go on with.
+    Nothing,
+    /// A run that was left in the middle.
+    Unfinished(Identity),
+    /// A run that came to its end.
+    Finished(Identity),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Record {
+    format: u32,
+    fedfunnel: String,
+    finished: bool,
+    run: Identity,
+}
+
+/// A run's folder that this process alone writes in.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    identity: Identity,
+    /// Locked until it is dropped.
+    _marker: File,
+}
+
+/// Refuses a start that [`RunFolder::open`] would refuse, and changes nothing.
+pub fn check_folder(folder: &Path, identity: &Identity, start: Start) -> Result<Found> {
+    files::check_output_folder("--out", folder)?;
+    let marker = folder.join(MARKER);
+    if let Ok(marker) = File::open(&marker) {
+        // The lock is released at the end of this block.
+        lock(&marker, folder)?;
+    }
+    check(folder, marker.is_file(), identity, start)
+}
+
+fn check(folder: &Path, is_own: bool, identity: &Identity, start: Start) -> Result<Found> {
+    if !is_own {
+        return refuse_foreign(folder).map(|()| Found::Nothing);
+    }
+    check_state(folder)?;
+    let found = look(folder)?;
+    check_config(folder, &found)?;
+    let shown = folder.display();
+    match (&found, start) {
+        (Found::Unfinished(_), Start::New) => Err(Error::setting(
+            "--out",
+            format!("{shown} holds a run that was left in the middle"),
+            "go on with it by --resume, start over with --overwrite, or name another folder",
+        )),
+        (Found::Finished(_), Start::New) => Err(Error::setting(
+            "--out",
+            format!("{shown} holds a finished run"),
+            "replace it with --overwrite, or name another folder",
+        )),
+        (Found::Unfinished(earlier) | Found::Finished(earlier), Start::Resume) => {
+            identity.expect(earlier, folder).map(|()| found)
+        }
+        _ => Ok(found),
+    }
+}
+
+/// Looks into a folder of fedfunnel's own.
+fn look(folder: &Path) -> Result<Found> {
+    let path = folder.join(RECORD);
+    if !path.exists() {
+        return Ok(Found::Nothing);
+    }
+    let text = files::read_text(&path)?;
+    let damaged = |problem: String| Error::file(&path, problem, "start over with --overwrite");
+    // A record of another layout may have other fields too.
+    #[derive(Deserialize)]
+    struct Layout {
+        format: u32,
+    }
+    let layout: Layout = serde_json::from_str(&text).map_err(|e| damaged(format!("it is damaged ({e})")))?;
+    if layout.format != FORMAT {
+        return Err(damaged(format!("it was written by another version (layout {})", layout.format)));
+    }
+    let record: Record = serde_json::from_str(&text).map_err(|e| damaged(format!("it is damaged ({e})")))?;
+    if record.finished {
+        return Ok(Found::Finished(record.run));
+    }
+    let entries = std::fs::read_dir(folder.join(STATE)).into_iter().flatten().flatten();
+    let is_saved = entries.into_iter().any(|entry| entry.file_name() != MARKER);
+    if is_saved { Ok(Found::Unfinished(record.run)) } else { Ok(Found::Nothing) }
+}
+
+/// Refuses to take a folder of the user's for the state of a run.
+fn check_state(folder: &Path) -> Result<()> {
+    let state = folder.join(STATE);
+    let is_own = state.symlink_metadata().is_err() || state.join(MARKER).is_file();
+    if is_own { Ok(()) } else { Err(foreign(&state)) }
+}
+
+/// Refuses to replace a spec that somebody has changed since the run wrote it.
+fn check_config(folder: &Path, found: &Found) -> Result<()> {
+    let path = folder.join("config.toml");
+    match found {
+        Found::Unfinished(run) | Found::Finished(run) if path.exists() => {
+            if files::read_text(&path)? == run.settings { Ok(()) } else { Err(foreign(&path)) }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a folder in which files would be replaced that are not fedfunnel's.
+fn refuse_foreign(folder: &Path) -> Result<()> {
+    match own_names(folder).into_iter().next() {
+        Some(path) => Err(foreign(&path)),
+        None => Ok(()),
+    }
+}
+
+fn foreign(path: &Path) -> Error {
+    let problem = format!("{} was not written by this version of fedfunnel", path.display());
+    Error::setting("--out", problem, "move it away, or name another folder")
+}
+
+/// What is in a folder under the names that runs write.
+fn own_names(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let is_own = |name: &str| {
+        let is_tensors = name.ends_with(".safetensors") || name.ends_with(".safetensors.index.json");
+        OWN_NAMES.contains(&name) || name.starts_with(OWN_STEM) && is_tensors
+    };
+    let mut names: Vec<_> = entries
+        .flatten()
+        .filter(|entry| entry.file_name().to_str().is_some_and(is_own))
+        .map(|entry| entry.path())
+        .collect();
+    names.sort();
+    names
+}
+
+fn lock(marker: &File, folder: &Path) -> Result<()> {
+    match marker.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(Error::setting(
+            "--out",
+            format!("another run is writing in {}", folder.display()),
+            "wait until it is over, or name another folder",
+        )),
+        // A file system without locks protects nobody, and is no reason not to run.
+        Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => Ok(()),
+        Err(TryLockError::Error(error)) => Err(Error::io("lock", folder.join(MARKER))(error)),
+    }
+}
+
+impl RunFolder {
+    /// Takes a folder for a run; it is created where it is not there. What an earlier run left in it goes, unless
+    /// that is gone on with.
+    pub fn open(folder: &Path, identity: Identity, start: Start) -> Result<Self> {
+        std::fs::create_dir_all(folder).map_err(Error::io("create the folder", folder))?;
+        let path = folder.join(MARKER);
+        let opened = File::options().read(true).append(true).create(true).open(&path);
+        let mut marker = opened.map_err(Error::io("write", &path))?;
+        lock(&marker, folder)?;
+        let length = marker.metadata().map_err(Error::io("read", &path))?.len();
+        let found = check(folder, length > 0, &identity, start).inspect_err(|_| {
+            if length == 0 {
+                // It was not there before, and marks nothing.
+                let _ = std::fs::remove_file(&path);
+            }
+        })?;
+        if length == 0 {
+            marker.write_all(MARKER_TEXT).map_err(Error::io("write", &path))?;
+        }
+        let own = Self { path: folder.into(), identity, _marker: marker };
+        match (found, start) {
+            (Found::Unfinished(_), Start::Resume) => {}
+            (Found::Finished(_), Start::Resume) => {
+                let problem = format!("the run in {} was finished a moment ago", folder.display());
+                return Err(Error::setting("--resume", problem, "look at its report"));
+            }
+            // What an earlier run left would stand beside this one's as if it were of it.
+            _ => own_names(folder).iter().try_for_each(|path| remove(path))?,
+        }
+        own.record(false)?;
+        Ok(own)
+    }
+
+    /// Whether a folder holds what this verb has made.
+    pub fn holds(folder: &Path, verb: &str) -> bool {
+        folder.join(MARKER).is_file()
+            && matches!(look(folder), Ok(Found::Finished(run) | Found::Unfinished(run)) if run.verb == verb)
+    }
+
+    /// What decides the run's result.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file of a stage's state.
+    pub fn state_file(&self, stage: &str) -> PathBuf {
+        self.path.join(STATE).join(format!("{stage}.safetensors"))
+    }
+
+    /// The folder of the run's state, which is there from the first stage on that is saved.
+    pub fn make_state(&self) -> Result<PathBuf> {
+        let state = self.path.join(STATE);
+        let marker = state.join(MARKER);
+        if !marker.exists() {
+            files::write_atomic(&marker, MARKER_TEXT)?;
+        }
+        Ok(state)
+    }
+
+    /// Notes that the run came to its end, and drops its state, which is needed no more.
+    pub fn finish(&self) -> Result<()> {
+        self.record(true)?;
+        self.drop_state()
+    }
+
+    /// Drops what could be gone on with.
+    pub fn drop_state(&self) -> Result<()> {
+        let state = self.path.join(STATE);
+        if state.exists() { remove(&state) } else { Ok(()) }
+    }
+
+    fn record(&self, finished: bool) -> Result<()> {
+        let fedfunnel = env!("CARGO_PKG_VERSION").to_string();
+        let record = Record { format: FORMAT, fedfunnel, finished, run: self.identity.clone() };
+        let text = serde_json::to_string_pretty(&record).map_err(|e| {
+            Error::device(
+                format!("a run could not be recorded: {e}"),
+                "this is a fault of fedfunnel; report it",
+            )
+        })?;
+        files::write_atomic(&self.path.join(RECORD), format!("{text}\n").as_bytes())
+    }
+}
+
+/// Removes a file, or a folder with all that is in it.
+fn remove(path: &Path) -> Result<()> {
+    let about = path.symlink_metadata().map_err(Error::io("read", path))?;
+    if about.is_dir() {
+        return std::fs::remove_dir_all(path).map_err(Error::io("remove the folder", path));
+    }
+    std::fs::remove_file(path).map_err(Error::io("remove", path))
+}
