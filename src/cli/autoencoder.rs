@@ -213,8 +213,11 @@ fn train(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     let settings = TrainerSettings { optimizer, batch: args.batch, seed: args.seed };
     let (train, held_out) = ([train], [held_out]);
     let training = Training { spec: &spec, train: &train, held_out: &held_out, settings, space: args.space };
+    if args.memory.is_all() {
+        args.device.save_trace(&gpu)?;
+    }
     if !args.memory.allow(&gpu, &training, args.json)? {
-        return args.device.save_trace(&gpu);
+        return Ok(());
     }
     if args.space == Space::Small {
         return small::train(
@@ -254,6 +257,7 @@ fn train(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     train_with_curve(&mut trainer, pace, &spec.name, &mut bars, point, |trainer| save(trainer).map(drop))?;
     metrics.finish()?;
     let path = save(&trainer)?;
+    args.device.save_trace(&gpu)?;
     if let Some(point) = last {
         say_costs(&Costs::new(&spec, &point), &path, args.json)?;
     }
@@ -262,7 +266,7 @@ fn train(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
             "warning: the autoencoder has learned little but the mean; train longer or with another rate",
         );
     }
-    args.device.close(&gpu, args.json)
+    args.device.print_profile(&gpu, args.json)
 }
 
 /// The spec with what the arguments change.
@@ -296,8 +300,7 @@ fn check_training(path: &Path, train: &[&[f32]], held_out: usize) -> fedfunnel::
 /// What came of the training, in the same words and keys for every family of autoencoders.
 fn say_costs(costs: &Costs, path: &Path, json: bool) -> anyhow::Result<()> {
     if json {
-        let _ = super::say_json(costs);
-        return Ok(());
+        return super::say_json(costs);
     }
     super::say(&format!(
         "{} ({} weights to {} floats, {})",
@@ -366,9 +369,10 @@ fn evaluate_verb(args: &EvaluateArgs) -> anyhow::Result<()> {
     let images = snapshots.inputs.upload(&gpu, &data.test)?;
     let evaluator = Evaluator::new(&gpu, &classifier, &images, snapshots.len())?;
     let evaluation = evaluate(&gpu, &autoencoder, &snapshots, &evaluator)?;
+    args.device.save_trace(&gpu)?;
     if args.json {
         super::print_json(&evaluation)?;
-        return args.device.close(&gpu, true);
+        return args.device.print_profile(&gpu, true);
     }
     let columns = ["snapshot", "step", "relative L2", "argmax", "accuracy", "reconstructed", "mean"];
     let mut table = Table::new("evaluation", "Snapshots and what comes back of them", &columns);
@@ -391,7 +395,7 @@ fn evaluate_verb(args: &EvaluateArgs) -> anyhow::Result<()> {
         format::percent(evaluation.argmax_match),
         format::percent(evaluation.mean_argmax_match)
     ))?;
-    args.device.close(&gpu, false)
+    args.device.print_profile(&gpu, false)
 }
 
 /// The classifier that was asked for, or else the built-in one that the snapshots name.

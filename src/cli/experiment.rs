@@ -91,8 +91,9 @@ pub fn run(common: &Common, args: &ExperimentArgs) -> anyhow::Result<()> {
         Err(error) => return Err(super::simulate::stopped(error, &command)),
     };
     run.finish(&report)?;
+    gpu.as_ref().map_or(Ok(()), |gpu| args.device.save_trace(gpu))?;
     print_report(&report, &out, args.json)?;
-    gpu.map_or(Ok(()), |gpu| args.device.close(&gpu, args.json))
+    gpu.map_or(Ok(()), |gpu| args.device.print_profile(&gpu, args.json))
 }
 
 fn print_report(report: &Report, out: &std::path::Path, json: bool) -> anyhow::Result<()> {

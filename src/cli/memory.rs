@@ -18,6 +18,11 @@ pub struct MemoryOptions {
 }
 
 impl MemoryOptions {
+    /// Whether the plan is all that is asked for.
+    pub fn is_all(&self) -> bool {
+        self.plan
+    }
+
     /// Refuses what does not fit. Gives whether to go on: a plan that was asked for is all that was.
     pub fn allow(&self, gpu: &Gpu, training: &Training<'_>, json: bool) -> anyhow::Result<bool> {
         let plan = MemoryPlan::of(gpu, training)?;

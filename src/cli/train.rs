@@ -208,10 +208,11 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     if args.snapshots.is_some() {
         snapshots[0].save(&args.out.join("snapshots.safetensors"))?;
     }
+    args.device.save_trace(&gpu)?;
     if !args.json {
         super::say(&path.display().to_string())?;
     }
-    args.device.close(&gpu, args.json)
+    args.device.print_profile(&gpu, args.json)
 }
 
 /// Refuses changes that cannot be made to images of this size.

@@ -128,6 +128,7 @@ pub fn train(
     files::write_atomic(&args.out.join("decoder.factored"), &factored.to_bytes())?;
     let costs = decoder_costs(spec, Some(&factored));
     let shipped = ship(&trainer, costs)?;
+    args.device.save_trace(gpu)?;
     if args.json {
         say_json(&serde_json::json!({ "optimizer": trainer.optimizer_name(), "decoders": shipped }))?;
     } else {
@@ -146,7 +147,7 @@ pub fn train(
             "warning: the autoencoder has learned little but the mean; train longer or with another rate",
         );
     }
-    args.device.close(gpu, args.json)
+    args.device.print_profile(gpu, args.json)
 }
 
 /// Puts what full width measures in the place of what coordinates say.
