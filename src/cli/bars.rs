@@ -1,16 +1,12 @@
 //! Progress for people: bars on a terminal, a line for each round and each piece of work elsewhere.
 
-use anyhow::Context;
+use super::signals;
 use fedfunnel::gpu::{Span, Trace};
 use fedfunnel::progress::Observer;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
-
-/// Set when somebody asks the program to stop.
-static STOP: AtomicBool = AtomicBool::new(false);
 
 /// Draws progress on stderr.
 pub struct Bars {
@@ -54,25 +50,15 @@ impl Bars {
         super::whisper(line.trim_end());
     }
 
-    /// From now on Ctrl-C and a request to terminate ask the work to stop where it can be gone on with; a
-    /// second one ends the program at once.
+    /// From now on signals ask the work to stop where it can be gone on with; see [`signals::listen`].
     pub fn stop_on_signals(&self) -> anyhow::Result<()> {
-        let quiet = self.quiet;
-        ctrlc::set_handler(move || {
-            if STOP.swap(true, Ordering::Relaxed) {
-                std::process::exit(130);
-            }
-            if !quiet {
-                super::whisper("stopping at the end of this epoch or round; once more to stop at once");
-            }
-        })
-        .context("cannot listen to Ctrl-C")
+        signals::listen(self.quiet)
     }
 }
 
 impl Observer for Bars {
     fn stop(&self) -> bool {
-        STOP.load(Ordering::Relaxed)
+        signals::asked_to_stop()
     }
 
     fn begin(&mut self, what: &str, unit: &'static str, total: u64) {

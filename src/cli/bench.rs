@@ -8,7 +8,7 @@ use fedfunnel::files;
 use fedfunnel::gpu::Gpu;
 use fedfunnel::progress::Observer;
 use fedfunnel::report::{Table, format, text_table};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 pub const EXAMPLES: &str = "Examples:
   fedfunnel bench                       everything, in two minutes or so on a processor
@@ -31,7 +31,8 @@ pub struct BenchArgs {
     /// List the works, and time none
     #[arg(long, conflicts_with_all = ["json", "choice", "max_binding_bytes", "profile", "trace", "checked"])]
     list: bool,
-    /// Write the times as a list of JSON objects to a file, or without one to stdout in place of the table
+    /// Write the times as a list of JSON objects to a file, or without one (or with -) to standard output in
+    /// place of the table
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = STDOUT)]
     json: Option<PathBuf>,
     #[command(flatten)]
@@ -45,7 +46,7 @@ pub fn run(common: &Common, args: &BenchArgs) -> anyhow::Result<()> {
     if args.list {
         return list(&works);
     }
-    let to_stdout = args.json.as_deref() == Some(Path::new(STDOUT));
+    let to_stdout = args.json.as_deref().is_some_and(files::is_standard_output);
     let file = args.json.as_deref().filter(|_| !to_stdout);
     if let Some(path) = file {
         files::check_output_file("--json", path)?;
@@ -56,19 +57,23 @@ pub fn run(common: &Common, args: &BenchArgs) -> anyhow::Result<()> {
     for work in &works {
         measured.extend(time(&gpu, work, &mut bars)?);
     }
-    if to_stdout {
-        print_json(&measured)?;
-    }
-    // Where nobody sees the table, the peaks that it needs are not measured either.
-    if !to_stdout || !common.quiet {
-        let peaks = peaks(&gpu, &measured, &mut bars)?;
-        let table = text_table(&table(&gpu, &measured, peaks));
-        if to_stdout { whisper(&table) } else { say(&table)? }
-    }
     if let Some(path) = file {
         files::write_atomic(path, &serde_json::to_vec_pretty(&measured)?)?;
     }
-    args.device.close(&gpu, to_stdout)
+    // Where nobody sees the table, the peaks that it needs are not measured either.
+    let shown = match to_stdout && common.quiet {
+        true => None,
+        false => Some(table(&gpu, &measured, peaks(&gpu, &measured, &mut bars)?)),
+    };
+    args.device.save_trace(&gpu)?;
+    if to_stdout {
+        print_json(&measured)?;
+    }
+    if let Some(table) = shown {
+        let table = text_table(&table);
+        if to_stdout { whisper(&table) } else { say(&table)? }
+    }
+    args.device.print_profile(&gpu, to_stdout)
 }
 
 fn list(works: &[Work]) -> anyhow::Result<()> {

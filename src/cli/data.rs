@@ -3,10 +3,10 @@
 use super::Common;
 use super::options::DataDirOption;
 use clap::Subcommand;
-use fedfunnel::data;
 use fedfunnel::data::fetch::{self, FetchEvent};
 use fedfunnel::progress::Observer;
 use fedfunnel::report::{Table, format, text_table};
+use fedfunnel::{data, files};
 use std::cell::RefCell;
 use std::path::PathBuf;
 
@@ -56,7 +56,10 @@ pub fn run(common: &Common, verb: &DataVerb) -> anyhow::Result<()> {
     match verb {
         DataVerb::Fetch { name, dir, json, data_dir } => {
             let folder = match dir {
-                Some(dir) => dir.clone(),
+                Some(dir) => {
+                    files::check_output_folder("--dir", dir)?;
+                    dir.clone()
+                }
                 None => data_dir.resolve()?.folder(name),
             };
             let bars = RefCell::new(FetchBars { bars: common.bars(), file: None, done: 0 });

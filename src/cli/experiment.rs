@@ -95,8 +95,9 @@ pub fn run(common: &Common, args: &ExperimentArgs) -> anyhow::Result<()> {
         Err(error) => return Err(failed(run, error)),
     };
     run.finish(&report)?;
+    gpu.as_ref().map_or(Ok(()), |gpu| args.device.save_trace(gpu))?;
     print_report(&report, &out, args.json)?;
-    gpu.map_or(Ok(()), |gpu| args.device.close(&gpu, args.json))
+    gpu.map_or(Ok(()), |gpu| args.device.print_profile(&gpu, args.json))
 }
 
 fn print_report(report: &Report, out: &Path, json: bool) -> anyhow::Result<()> {

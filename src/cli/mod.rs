@@ -11,16 +11,18 @@ mod options;
 mod report;
 mod savings;
 mod shell;
+mod signals;
 mod simulate;
 mod start;
+mod stdout;
 mod train;
 
-use anyhow::Context;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use fedfunnel::gpu::Gpu;
 use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::time::Instant;
+use stdout::{print_json, say, say_json};
 
 /// Federated learning with learned update compression, on any GPU.
 #[derive(Parser, Debug)]
@@ -107,39 +109,51 @@ enum Verb {
 /// Runs the command line.
 pub fn main() -> ExitCode {
     started();
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(answer) => return answer_arguments(&answer),
-    };
-    match run(&cli) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Our own errors are whole sentences; those of others need what is behind them.
-            let (text, usage) = match error.downcast_ref::<fedfunnel::Error>() {
-                Some(own) => (own.to_string(), own.is_usage()),
-                None => (format!("{error:#}"), false),
-            };
-            whisper(&format!("error: {}", text.replace(['\n', '\r'], " ")));
-            ExitCode::from(match error.downcast_ref() {
-                // As a shell reports what a signal ended.
-                Some(fedfunnel::Error::Stopped { .. }) => 130,
-                _ if usage => 2,
-                _ => 1,
-            })
+    let parsed = Cli::command().try_get_matches().and_then(|arguments| {
+        let cli = Cli::from_arg_matches(&arguments)?;
+        Ok((cli, arguments))
+    });
+    let done = match &parsed {
+        Ok((cli, arguments)) => stdout::claim(arguments).map_err(Into::into).and_then(|()| run(cli)),
+        Err(answer) if is_asked_for(answer) => {
+            let code = ExitCode::from(answer.exit_code() as u8);
+            match stdout::print_help(answer) {
+                Ok(()) => return code,
+                failed => failed,
+            }
         }
+        Err(wrong) => return refuse_arguments(wrong),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => report_failure(&error),
     }
 }
 
-/// Help and version as they are; what is wrong with the arguments in one line.
-fn answer_arguments(answer: &clap::Error) -> ExitCode {
+/// Says what went wrong in one line.
+fn report_failure(error: &anyhow::Error) -> ExitCode {
+    // Our own errors are whole sentences; those of others need what is behind them.
+    let (text, usage) = match error.downcast_ref::<fedfunnel::Error>() {
+        Some(own) => (own.to_string(), own.is_usage()),
+        None => (format!("{error:#}"), false),
+    };
+    whisper(&format!("error: {}", text.replace(['\n', '\r'], " ")));
+    ExitCode::from(match error.downcast_ref() {
+        Some(fedfunnel::Error::Stopped { .. }) => signals::exit_code(),
+        _ if usage => 2,
+        _ => 1,
+    })
+}
+
+/// Whether the answer is help or the version, not an error.
+fn is_asked_for(answer: &clap::Error) -> bool {
     use clap::error::ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
-    if matches!(answer.kind(), DisplayHelp | DisplayVersion | DisplayHelpOnMissingArgumentOrSubcommand) {
-        // Nobody to print to is no failure.
-        let _ = answer.print();
-        return ExitCode::from(answer.exit_code() as u8);
-    }
-    let text = answer.render().to_string();
+    matches!(answer.kind(), DisplayHelp | DisplayVersion | DisplayHelpOnMissingArgumentOrSubcommand)
+}
+
+/// Says in one line what is wrong with the arguments.
+fn refuse_arguments(wrong: &clap::Error) -> ExitCode {
+    let text = wrong.render().to_string();
     let said = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
     let said: Vec<_> =
         said.filter(|line| !line.is_empty() && !line.starts_with("For more information")).collect();
@@ -164,34 +178,8 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
     }
 }
 
-/// Prints a line on stdout. Unlike `println!` it does not panic where stdout is closed or full.
-fn say(line: &str) -> anyhow::Result<()> {
-    use std::io::Write;
-    writeln!(std::io::stdout(), "{line}").context("cannot write to standard output")
-}
-
 /// Prints a line on stderr, if anybody listens.
 fn whisper(line: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr(), "{line}");
-}
-
-/// Prints a value as one line of JSON.
-fn say_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    say(&serde_json::to_string(value)?)
-}
-
-/// Prints a value as JSON.
-fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    use std::io::Write;
-    let mut out = std::io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, value).context("cannot write to standard output")?;
-    writeln!(out).context("cannot write to standard output")
-}
-
-/// Somebody read only the first lines of what we print: no fault of theirs.
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
-    })
 }

@@ -31,7 +31,8 @@ pub struct DeviceOptions {
     /// Time every kernel on the device and print a table at the end
     #[arg(long)]
     profile: bool,
-    /// Write what host and device did when, each kernel with its shapes, for ui.perfetto.dev (slower)
+    /// Write what host and device did when, each kernel with its shapes, for ui.perfetto.dev (slower); -
+    /// for standard output
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
     /// Compile kernels with bounds checks (slower)
@@ -59,16 +60,13 @@ impl DeviceOptions {
         })
     }
 
-    /// Ends the work on the device: prints what the kernels cost and writes the trace, where that was asked for.
-    /// The table is on stderr where stdout is for `json`.
-    pub fn close(&self, gpu: &Gpu, json: bool) -> anyhow::Result<()> {
-        if self.profile {
-            print_profile(gpu, json)?;
-        }
-        self.save_trace(gpu)
+    /// Prints what the kernels cost, where that was asked for: on stderr where stdout is for `json`.
+    pub fn print_profile(&self, gpu: &Gpu, json: bool) -> anyhow::Result<()> {
+        if self.profile { print_profile(gpu, json) } else { Ok(()) }
     }
 
-    /// Writes the trace, where that was asked for.
+    /// Ends the work on the device: writes the trace, where that was asked for. This comes before anything is
+    /// printed, so that a trace does not depend on who reads that.
     pub fn save_trace(&self, gpu: &Gpu) -> anyhow::Result<()> {
         let (Some(path), Some(trace)) = (&self.trace, gpu.trace()) else { return Ok(()) };
         let left_out = trace.save(path, &gpu.adapter.name)?;

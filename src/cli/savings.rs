@@ -47,10 +47,10 @@ pub struct SavingsArgs {
     /// What runs along the plot on the terminal and in --svg
     #[arg(long, default_value = "rounds")]
     over: PlotOver,
-    /// Write a page with plots
+    /// Write a page with plots; - for standard output
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Write the plot
+    /// Write the plot; - for standard output
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
     /// Print JSON, and no plot
@@ -104,6 +104,9 @@ pub fn run(args: &SavingsArgs) -> anyhow::Result<()> {
         PlotOver::Rounds => Over::Rounds,
         PlotOver::Collaborators => Over::Collaborators,
     };
+    for (option, path) in [("--html", &args.html), ("--svg", &args.svg)] {
+        path.as_ref().map_or(Ok(()), |path| files::check_output_file(option, path))?;
+    }
     let plot = savings_plot(&savings, over, target);
     if let Some(path) = &args.html {
         let page = html(&tell_savings(&savings, target, &command(&savings, target, path))?)?;
@@ -129,7 +132,8 @@ pub fn run(args: &SavingsArgs) -> anyhow::Result<()> {
     }
     super::say("")?;
     super::say(text_plot(&plot).trim_end())?;
-    for path in args.html.iter().chain(&args.svg) {
+    let written = args.html.iter().chain(&args.svg);
+    for path in written.filter(|path| !files::is_standard_output(path)) {
         super::say(&path.display().to_string())?;
     }
     Ok(())

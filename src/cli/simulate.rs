@@ -120,8 +120,9 @@ fn run_spec(
     leave(&mut run, &outcome, &Summary::of(&outcome, &gpu.adapter))?;
     let report = tell(&run, &outcome)?;
     run.finish(&report)?;
+    place.device.save_trace(&gpu)?;
     print(&report, out, place.json)?;
-    place.device.close(&gpu, place.json)
+    place.device.print_profile(&gpu, place.json)
 }
 
 fn print(report: &Report, out: &Path, json: bool) -> anyhow::Result<()> {

@@ -203,10 +203,11 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
         return Err(failed(run, error));
     }
     run.close()?;
+    args.device.save_trace(&gpu)?;
     if !args.json {
         super::say(&path.display().to_string())?;
     }
-    args.device.close(&gpu, args.json)
+    args.device.print_profile(&gpu, args.json)
 }
 
 /// Trains all epochs, or those that are left.

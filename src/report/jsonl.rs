@@ -1,9 +1,9 @@
 //! JSON lines: one object a line, there as soon as it is pushed.
 
-use crate::{Error, Result};
+use crate::{Error, Result, files};
 use serde::Serialize;
 use std::fs::File;
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// A log of JSON objects, one a line.
@@ -14,33 +14,48 @@ use std::path::{Path, PathBuf};
 /// (a full disk) the file is cut back to the last whole line. So every terminated line is complete
 /// and valid JSON at every moment. A reader that follows a live log ignores an unterminated tail,
 /// as line readers do; [`JsonLines::append`] cuts off the tail that a power failure may have left.
+///
+/// A name that is there and is no regular file, such as a FIFO or `/dev/null`, stays what it is, and lines go through
+/// it for as long as somebody reads them.
 #[derive(Debug)]
 pub struct JsonLines {
     path: PathBuf,
     file: File,
-    /// The length of the whole lines.
-    length: u64,
+    /// The length of the whole lines; None for what is no regular file.
+    length: Option<u64>,
 }
 
 impl JsonLines {
     /// Starts an empty log; an old one of the same name is replaced, not emptied under its readers.
     pub fn create(path: impl AsRef<Path>) -> Result<Self> {
-        crate::files::write_atomic(path.as_ref(), b"")?;
+        let path = path.as_ref();
+        if let Some(through) = Self::through(path)? {
+            return Ok(through);
+        }
+        files::write_atomic(path, b"")?;
         Self::append(path)
     }
 
     /// Goes on with a log, which is started where there is none.
     pub fn append(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref().to_path_buf();
+        if let Some(through) = Self::through(&path)? {
+            return Ok(through);
+        }
         if !path.exists() {
-            crate::files::write_atomic(&path, b"")?;
+            files::write_atomic(&path, b"")?;
         }
         let content = std::fs::read(&path).map_err(Error::io("read", &path))?;
         let length = content.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last as u64 + 1);
         let file = File::options().write(true).open(&path).map_err(Error::io("write", &path))?;
-        let mut log = Self { path, file, length };
+        let mut log = Self { path, file, length: Some(length) };
         log.cut_back().map_err(Error::io("write", &log.path))?;
         Ok(log)
+    }
+
+    /// A log that is no regular file.
+    fn through(path: &Path) -> Result<Option<Self>> {
+        Ok(files::open_through(path)?.map(|file| Self { path: path.into(), file, length: None }))
     }
 
     /// Adds one line. When this returns, the line is in the file.
@@ -54,24 +69,34 @@ impl JsonLines {
         })?;
         line.push(b'\n');
         if let Err(problem) = self.file.write_all(&line) {
+            // Whoever reads a pipe may leave, and the work goes on.
+            if self.length.is_none() && problem.kind() == ErrorKind::BrokenPipe {
+                return Ok(());
+            }
             // The first failure is the one to report, whether or not the cut succeeds.
             let _ = self.cut_back();
             return Err(Error::io("write", &self.path)(problem));
         }
-        self.length += line.len() as u64;
+        if let Some(length) = &mut self.length {
+            *length += line.len() as u64;
+        }
         Ok(())
     }
 
     /// Waits until the disk has everything. Without it the lines survive a crash of the program, but
     /// perhaps not one of the machine.
     pub fn finish(self) -> Result<()> {
-        self.file.sync_all().map_err(Error::io("write", &self.path))
+        match self.length {
+            Some(_) => self.file.sync_all().map_err(Error::io("write", &self.path)),
+            None => Ok(()),
+        }
     }
 
     /// Leaves the whole lines and stands behind them.
     fn cut_back(&mut self) -> std::io::Result<()> {
-        self.file.set_len(self.length)?;
-        self.file.seek(SeekFrom::Start(self.length)).map(drop)
+        let Some(length) = self.length else { return Ok(()) };
+        self.file.set_len(length)?;
+        self.file.seek(SeekFrom::Start(length)).map(drop)
     }
 }
 
@@ -113,8 +138,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn a_full_disk_is_an_error_that_names_the_file() {
-        let file = File::options().write(true).open("/dev/full").expect("the device that is always full");
-        let mut log = JsonLines { path: "/dev/full".into(), file, length: 0 };
+        let mut log = JsonLines::create("/dev/full").expect("the device that is always full");
         let message = log.push(&json!(1)).expect_err("no space").to_string();
         assert!(message.contains("/dev/full"), "{message}");
     }

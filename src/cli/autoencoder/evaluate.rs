@@ -56,9 +56,10 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     let images = snapshots.inputs.upload(&gpu, &data.test)?;
     let evaluator = Evaluator::new(&gpu, &classifier, &images, snapshots.len())?;
     let evaluation = evaluate(&gpu, &autoencoder, &snapshots, &evaluator)?;
+    args.device.save_trace(&gpu)?;
     if args.json {
         print_json(&evaluation)?;
-        return args.device.close(&gpu, true);
+        return args.device.print_profile(&gpu, true);
     }
     let columns = ["snapshot", "step", "relative L2", "argmax", "accuracy", "reconstructed", "mean"];
     let mut table = Table::new("evaluation", "Snapshots and what comes back of them", &columns);
@@ -81,7 +82,7 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
         format::percent(evaluation.argmax_match),
         format::percent(evaluation.mean_argmax_match)
     ))?;
-    args.device.close(&gpu, false)
+    args.device.print_profile(&gpu, false)
 }
 
 /// The classifier that the snapshots are of: what their file says, or else what was asked for.

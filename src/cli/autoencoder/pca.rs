@@ -83,9 +83,10 @@ pub fn run(args: &PcaArgs) -> anyhow::Result<()> {
     let sizes: Vec<_> = floats.into_iter().map(size).collect();
     let measured =
         Measured { snapshots: train.len(), held_out: held_out.len(), parameters: width, rank, sizes };
+    args.device.save_trace(&gpu)?;
     if args.json {
         print_json(&measured)?;
-        return args.device.close(&gpu, true);
+        return args.device.print_profile(&gpu, true);
     }
     let title = format!(
         "Centred relative L2 error of {} training and {} held-out snapshots of {} weights",
@@ -109,5 +110,5 @@ pub fn run(args: &PcaArgs) -> anyhow::Result<()> {
         ]);
     }
     say(&text_table(&table))?;
-    args.device.close(&gpu, false)
+    args.device.print_profile(&gpu, false)
 }

@@ -171,8 +171,11 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     let settings = TrainerSettings { optimizer, batch: args.batch, seed: args.seed };
     let (train, held_out) = ([train], [held_out]);
     let training = Training { spec: &spec, train: &train, held_out: &held_out, settings, space: args.space };
+    if args.memory.is_plan_only() {
+        args.device.save_trace(&gpu)?;
+    }
     if !args.memory.allow(&gpu, &training, args.json)? {
-        return args.device.save_trace(&gpu);
+        return Ok(());
     }
     let command = CommandLine::as_given(None);
     let mut bars = common.bars_of(&gpu);
@@ -198,6 +201,7 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
         Err(error) => return Err(failed(run, error)),
     };
     run.close()?;
+    args.device.save_trace(&gpu)?;
     let error = match &trained {
         Trained::Wide(point) => {
             say_costs(&Costs::new(&spec, point), &autoencoder_in(&args.out), args.json)?;
@@ -210,7 +214,7 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
             "warning: the autoencoder has learned little but the mean; train longer or with another rate",
         );
     }
-    args.device.close(&gpu, args.json)
+    args.device.print_profile(&gpu, args.json)
 }
 
 /// What is trained on what, and for whom.
@@ -361,8 +365,7 @@ fn shaped(args: &TrainArgs, lr: f32) -> fedfunnel::Result<AutoencoderSpec> {
 /// What came of the training, in the same words and keys for every family of autoencoders.
 fn say_costs(costs: &Costs, path: &Path, json: bool) -> anyhow::Result<()> {
     if json {
-        let _ = say_json(costs);
-        return Ok(());
+        return say_json(costs);
     }
     say(&format!(
         "{} ({} weights to {} floats, {})",

@@ -1,60 +1,17 @@
 //! Files are written whole or not at all.
 
+mod destination;
+mod leftovers;
+mod temporary;
+mod unfinished;
+
+pub use destination::is_standard_output;
+pub(crate) use destination::open_through;
+pub use unfinished::{Unfinished, write_atomic};
+
 use crate::{Error, Result};
-use std::fs::File;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-
-/// Writes `bytes` to `path` through a temporary file in the same folder and a rename, so that a
-/// reader sees the old content or the new one and never a part. Creates the folder.
-pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut unfinished = Unfinished::create(path)?;
-    unfinished.file().write_all(bytes).map_err(Error::io("write", path))?;
-    unfinished.finish()
-}
-
-/// A file in the making: it lies beside its place under another name, is put there once it is whole, and
-/// is gone where that never happens.
-#[derive(Debug)]
-pub struct Unfinished {
-    temporary: tempfile::NamedTempFile,
-    path: PathBuf,
-}
-
-impl Unfinished {
-    /// Begins the file that will be `path`. Creates the folder.
-    pub fn create(path: &Path) -> Result<Self> {
-        let folder = folder_of(path);
-        std::fs::create_dir_all(folder).map_err(Error::io("create the folder", folder))?;
-        let temporary = tempfile::Builder::new()
-            .prefix(".fedfunnel-")
-            .tempfile_in(folder)
-            .map_err(Error::io("write in the folder", folder))?;
-        Ok(Self { temporary, path: path.into() })
-    }
-
-    /// Where its content goes.
-    pub fn file(&mut self) -> &mut File {
-        self.temporary.as_file_mut()
-    }
-
-    /// What it will be.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Puts it in its place, over whatever was there.
-    pub fn finish(self) -> Result<()> {
-        // A temporary file is private to its owner; the finished one gets the mode any new file would.
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            let _ = self.temporary.as_file().set_permissions(std::fs::Permissions::from_mode(0o644));
-        }
-        let written = self.temporary.persist(&self.path);
-        written.map(drop).map_err(|refused| Error::io("write", &self.path)(refused.error))
-    }
-}
+use destination::Destination;
+use std::path::Path;
 
 /// The folder that a file lies in; a bare name lies in the current one.
 pub fn folder_of(path: &Path) -> &Path {
@@ -98,10 +55,18 @@ pub fn read_text(path: &Path) -> Result<String> {
 /// Refuses an output folder that could not be written, before the work whose results it is for. Leaves
 /// nothing behind.
 pub fn check_output_folder(argument: &str, folder: &Path) -> Result<()> {
+    if folder.as_os_str() == "-" {
+        let problem = "- is standard output, and this takes a folder";
+        return Err(Error::setting(argument, problem, "name a folder, or ./- for one of that name"));
+    }
+    check_folder(argument, folder)
+}
+
+fn check_folder(argument: &str, folder: &Path) -> Result<()> {
     let there = |path: &&Path| path.symlink_metadata().is_ok();
     // A relative path of one part has an empty parent: the current folder.
     let Some(existing) = folder.ancestors().filter(|path| !path.as_os_str().is_empty()).find(there) else {
-        return check_output_folder(argument, Path::new("."));
+        return check_folder(argument, Path::new("."));
     };
     if !existing.is_dir() {
         let problem = format!("{} is a file", existing.display());
@@ -111,12 +76,12 @@ pub fn check_output_folder(argument: &str, folder: &Path) -> Result<()> {
 }
 
 /// Refuses an output file that could not be written, before the work whose results it is for. Leaves nothing
-/// behind.
+/// behind. What is written through (a device, a FIFO, `-` for standard output) is not opened yet.
 pub fn check_output_file(argument: &str, path: &Path) -> Result<()> {
-    if path.is_dir() {
-        return Err(Error::setting(argument, format!("{} is a folder", path.display()), "name a file"));
+    match Destination::of(path).map_err(|refusal| refusal.of_argument(argument, path))? {
+        Destination::Replaced { path, .. } => check_folder(argument, folder_of(&path)),
+        _ => Ok(()),
     }
-    check_output_folder(argument, folder_of(path))
 }
 
 /// Reads a TOML text; an unknown key is refused with the nearest known one.
