@@ -207,9 +207,9 @@ fn sgd_element(element: u32, gradient: f32, now: vec4<f32>) {
     put_first_one(element, next.m.x, next.w.x);
 }
 
-struct RowTile {
-    g: array<vec4<f32>, TILE_ROWS>,
-}
+// An array, and not a member of a struct: FXC (DX12) addresses no array within a struct, unrolls every loop around
+// it instead, and gives up on those whose length it does not know.
+alias RowTile = array<vec4<f32>, TILE_ROWS>;
 
 // The gradient of TILE_ROWS rows by four columns.
 fn gradient_tile(first_row: u32, column4: u32, replica: u32) -> RowTile {
@@ -223,7 +223,7 @@ fn gradient_tile(first_row: u32, column4: u32, replica: u32) -> RowTile {
         let line = replica * update.batch + b;
         let c4 = update_columns4[line * columns4 + column4];
         for (var i = 0u; i < TILE_ROWS; i++) {
-            tile.g[i] += update_rows[line * update.row_side_width + row[i]] * c4;
+            tile[i] += update_rows[line * update.row_side_width + row[i]] * c4;
         }
     }
     return tile;
@@ -254,7 +254,7 @@ fn dense_update_adam(
         let row = first_row + i;
         if row < update.rows {
             let place = (update.weight_offset + base) / 4u + row * columns4 + id.x;
-            adam_four(place, parameters4[place], tile.g[i], now);
+            adam_four(place, parameters4[place], tile[i], now);
             if update.bias == BIAS_ROWS && id.x == 0u {
                 adam_element(update.bias_offset + base + row, bias_gradient_rows(row, replica), now);
             }
@@ -284,7 +284,7 @@ fn dense_update_sgd(
         let row = first_row + i;
         if row < update.rows {
             let place = (update.weight_offset + base) / 4u + row * columns4 + id.x;
-            sgd_four(place, parameters4[place], tile.g[i], now);
+            sgd_four(place, parameters4[place], tile[i], now);
             if update.bias == BIAS_ROWS && id.x == 0u {
                 sgd_element(update.bias_offset + base + row, bias_gradient_rows(row, replica), now);
             }

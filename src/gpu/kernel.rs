@@ -42,6 +42,10 @@ pub const LANES_LINE: &str = "const LANES: u32 = 8u;";
 /// Lanes of such a workgroup on a GPU: a subgroup of most of them.
 const GPU_LANES: u32 = 32;
 
+/// Whether workgroup memory is zeroed before a kernel runs. Every kernel writes what it reads; and the code that
+/// zeroes it takes FXC, the compiler of DX12 on a plain Windows, up to a minute for one kernel.
+pub const ZEROED_WORKGROUP_MEMORY: bool = false;
+
 /// One variant of one entry point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Kernel {
@@ -376,7 +380,7 @@ impl Registry {
             entry_point: Some(kernel.entry),
             compilation_options: wgpu::PipelineCompilationOptions {
                 constants: &[],
-                zero_initialize_workgroup_memory: false,
+                zero_initialize_workgroup_memory: ZEROED_WORKGROUP_MEMORY,
             },
             cache: None,
         });

@@ -24,7 +24,7 @@ pub use device::{Gpu, GpuOptions};
 pub use environment::quieten_drivers;
 pub use kernel::{
     Field, FieldKind, Grid, Immediates, Kernel, LANES_LINE, NO_IMMEDIATES, NoImmediates, SHADERS,
-    shader_source,
+    ZEROED_WORKGROUP_MEMORY, shader_source,
 };
 pub use profile::{KernelTime, Profile};
 pub use recorder::{Cost, Dispatch, Recorder};

@@ -11,6 +11,7 @@ mod elementwise;
 mod gather;
 mod goldens;
 mod gram;
+mod hlsl;
 mod loss;
 mod lost;
 mod mlp;

@@ -2,20 +2,21 @@
 //! opened with, and every entry point is emitted for Vulkan, Metal and DirectX, so that an error of
 //! Metal's or DirectX's back end shows on a machine that has neither.
 
+use crate::hlsl;
 use fedfunnel::gpu::{Kernel, LANES_LINE, SHADERS, shader_source};
 use fedfunnel::ops::dense::variants;
 use fedfunnel::ops::{conv3x3_tiles, mlp};
-use naga::back::{hlsl, msl, pipeline_constants::process_overrides, spv};
+use naga::back::{msl, pipeline_constants::process_overrides, spv};
 use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, Module, ResourceBinding, ShaderStage};
 use std::collections::BTreeSet;
 
 /// The only files whose lanes read each other's values; they run where the adapter can do that.
-const SUBGROUP_FILES: &[&str] = &["conv3x3", "dense_lanes", "dense_update_lanes", "mlp"];
+pub const SUBGROUP_FILES: &[&str] = &["conv3x3", "dense_lanes", "dense_update_lanes", "mlp"];
 
 /// Files that hold a section for others, and no kernel of their own.
-const SECTIONS: &[&str] = &["moments_bf16"];
+pub const SECTIONS: &[&str] = &["moments_bf16"];
 
 /// What a file may ask of a device.
 fn capabilities(shader: &str) -> Capabilities {
@@ -25,8 +26,21 @@ fn capabilities(shader: &str) -> Capabilities {
     }
 }
 
+/// Every variant that hosts declare.
+pub fn every_variant() -> impl Iterator<Item = Kernel> {
+    let dense = variants::ALL.iter().map(|variant| variant.kernel);
+    let carry = variants::all_carry().map(|variant| variant.kernel);
+    let residual = variants::all_residual().map(|variant| variant.kernel);
+    let others = mlp::UPDATES.into_iter().chain(conv3x3_tiles::ALL);
+    dense.chain(carry).chain(residual).chain(variants::all_bf16()).chain(others)
+}
+
 /// Parses and validates, with the source's name in the error.
-fn validated(name: &str, source: &str, capabilities: Capabilities) -> Result<(Module, ModuleInfo), String> {
+pub fn validated(
+    name: &str,
+    source: &str,
+    capabilities: Capabilities,
+) -> Result<(Module, ModuleInfo), String> {
     let module = naga::front::wgsl::parse_str(source)
         .map_err(|error| format!("{name}: {}", error.emit_to_string_with_path(source, name)))?;
     let info = Validator::new(ValidationFlags::all(), capabilities)
@@ -65,7 +79,9 @@ fn emit(module: &Module, info: &ModuleInfo, entry: &str, capabilities: Capabilit
         emit_spirv(&module, &info, entry, policies, [checked, subgroups])
             .map_err(|e| format!("SPIR-V: {e}"))?;
         emit_metal(&module, &info, entry, policies, checked).map_err(|e| format!("Metal: {e}"))?;
-        emit_hlsl(&module, &info, entry, [checked, subgroups]).map_err(|e| format!("HLSL: {e}"))?;
+        let (source, name) =
+            hlsl::translate(&module, &info, entry, [checked, subgroups]).map_err(|e| format!("HLSL: {e}"))?;
+        entry_named(&source, &[Ok::<_, String>(name)]).map_err(|e| format!("HLSL: {e}"))?;
     }
     Ok(())
 }
@@ -157,34 +173,6 @@ fn emit_metal(
     entry_named(&source, &translated.entry_point_names)
 }
 
-fn emit_hlsl(
-    module: &Module,
-    info: &ModuleInfo,
-    entry: &str,
-    [checked, subgroups]: [bool; 2],
-) -> Result<(), String> {
-    let mut options = hlsl::Options {
-        // The first with operations on waves; everything else runs with the one before.
-        shader_model: if subgroups { hlsl::ShaderModel::V6_0 } else { hlsl::ShaderModel::V5_1 },
-        fake_missing_bindings: false,
-        immediates_target: Some(hlsl::BindTarget { space: 1, ..Default::default() }),
-        restrict_indexing: checked,
-        force_loop_bounding: checked,
-        ..Default::default()
-    };
-    for (binding, _) in bindings(module) {
-        let target =
-            hlsl::BindTarget { register: binding.binding, restrict_indexing: checked, ..Default::default() };
-        options.binding_map.insert(binding, target);
-    }
-    let pipeline = hlsl::PipelineOptions { entry_point: Some((ShaderStage::Compute, entry.into())) };
-    let mut source = String::new();
-    let translated = hlsl::Writer::new(&mut source, &options, &pipeline)
-        .write(module, info, None)
-        .map_err(|error| error.to_string())?;
-    entry_named(&source, &translated.entry_point_names)
-}
-
 /// Back ends report a failed entry point in its name, not as a failure of the whole.
 fn entry_named<E: ToString>(source: &str, names: &[Result<String, E>]) -> Result<(), String> {
     match names {
@@ -251,19 +239,9 @@ fn every_file_is_valid_and_is_emitted_for_every_back_end() {
 
 #[test]
 fn every_variant_is_valid_and_is_emitted_for_every_back_end() {
-    let carry = variants::all_carry().map(|variant| variant.kernel);
-    let residual = variants::all_residual().map(|variant| variant.kernel);
     let bf16: Vec<_> = variants::all_bf16().collect();
     assert!(bf16.iter().all(|kernel| kernel.source().unwrap().contains("array<vec2<u32>>")));
-    for kernel in variants::ALL
-        .iter()
-        .map(|variant| variant.kernel)
-        .chain(carry)
-        .chain(residual)
-        .chain(bf16)
-        .chain(mlp::UPDATES)
-        .chain(conv3x3_tiles::ALL)
-    {
+    for kernel in every_variant() {
         let name = format!("shaders/{}.wgsl {:?}", kernel.shader, kernel.tiles);
         let source = kernel.source().unwrap();
         for (tile, value) in kernel.tiles {
