@@ -178,7 +178,8 @@ fn foreign(path: &Path) -> Error {
     Error::setting("--out", problem, "move it away, or name another folder")
 }
 
-/// What is in a folder under the names that runs write.
+/// What is in a folder under the names that runs write. Links, pipes and devices of these names were put there to be
+/// written through.
 fn own_names(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let is_own = |name: &str| {
@@ -188,6 +189,7 @@ fn own_names(folder: &Path) -> Vec<PathBuf> {
     let mut names: Vec<_> = entries
         .flatten()
         .filter(|entry| entry.file_name().to_str().is_some_and(is_own))
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file() || kind.is_dir()))
         .map(|entry| entry.path())
         .collect();
     names.sort();
