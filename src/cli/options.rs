@@ -57,6 +57,7 @@ impl DeviceOptions {
             checked: self.checked,
             profile: self.profile,
             trace,
+            posing: None,
         })
     }
 

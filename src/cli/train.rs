@@ -211,7 +211,7 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
 }
 
 /// Trains all epochs, or those that are left.
-fn train(run: &mut Run<'_>, session: &mut Session<'_>, json: bool) -> fedfunnel::Result<()> {
+fn train(run: &mut Run<'_>, session: &mut Session, json: bool) -> fedfunnel::Result<()> {
     if let Some((notes, file)) = run.load::<SessionNotes>(STAGE)? {
         notes.epochs.iter().try_for_each(|epoch| run.log(&EpochMetrics::from(epoch)))?;
         session.resume(notes, &file)?;
@@ -237,7 +237,7 @@ fn train(run: &mut Run<'_>, session: &mut Session<'_>, json: bool) -> fedfunnel:
 }
 
 /// Writes what came of it.
-fn save(args: &TrainArgs, spec: &ClassifierSpec, gpu: &Gpu, session: &Session<'_>) -> fedfunnel::Result<()> {
+fn save(args: &TrainArgs, spec: &ClassifierSpec, gpu: &Gpu, session: &Session) -> fedfunnel::Result<()> {
     let metadata = HashMap::from([
         ("model".to_string(), spec.name.clone()),
         ("epochs".to_string(), args.epochs.to_string()),

@@ -45,7 +45,7 @@ pub struct ClassifierStage {
 }
 
 /// A classifier that was trained.
-pub struct Trained<'g> {
+pub struct Trained {
     /// Its shape.
     pub spec: ClassifierSpec,
     /// The weights it started from.
@@ -53,7 +53,7 @@ pub struct Trained<'g> {
     /// What it logged.
     pub snapshots: Snapshots,
     /// What tests its weights, on the test images.
-    pub evaluator: Evaluator<'g>,
+    pub evaluator: Evaluator,
     /// The images.
     pub images: Images,
 }
@@ -131,7 +131,7 @@ impl ClassifierStage {
     }
 
     /// Trains it, or goes on with it.
-    pub fn run<'g>(&self, run: &mut Run<'g>, seed: u32) -> Result<Trained<'g>> {
+    pub fn run(&self, run: &mut Run, seed: u32) -> Result<Trained> {
         let gpu = run.gpu()?;
         let spec = self.check(run.data_dir()?)?;
         let (data, images) = self.load(run.data_dir()?)?;
@@ -181,6 +181,6 @@ fn log(run: &mut Run<'_>, epoch: &EpochResult) -> Result<()> {
 }
 
 /// Saves what the stage goes on from.
-fn save(run: &mut Run<'_>, session: &Session<'_>) -> Result<()> {
+fn save(run: &mut Run<'_>, session: &Session) -> Result<()> {
     run.save(STAGE, &session.notes(), &session.state_shapes(), |file| session.put_state(file))
 }

@@ -123,7 +123,7 @@ impl ValidationExperiment {
     fn candidates<'a>(
         &self,
         run: &mut Run<'_>,
-        trained: &'a Trained<'_>,
+        trained: &'a Trained,
         compressor: &'a Compressor,
     ) -> Result<Vec<Candidate<'a>>> {
         let rows = trained.snapshots.rows();
@@ -156,7 +156,7 @@ impl ValidationExperiment {
     fn principal_components<'a>(
         &self,
         run: &Run<'_>,
-        trained: &Trained<'_>,
+        trained: &Trained,
         floats: usize,
     ) -> Result<Candidate<'a>> {
         let pca = self.autoencoder.axes(run, &trained.snapshots)?;
@@ -201,7 +201,7 @@ impl ValidationExperiment {
 
 /// Evaluates rows, each that is the same one in memory once.
 fn evaluated(
-    evaluator: &Evaluator<'_>,
+    evaluator: &Evaluator,
     rows: &[Cow<'_, [f32]>],
     known: &mut HashMap<*const f32, Tally>,
 ) -> Result<Vec<Tally>> {

@@ -12,8 +12,8 @@ use std::ops::Range;
 
 /// All collaborators of a federation.
 #[derive(Debug)]
-pub struct Collaborators<'g> {
-    cohort: Cohort<'g>,
+pub struct Collaborators {
+    cohort: Cohort,
     /// The sample numbers of each collaborator's data.
     shares: Vec<Vec<u32>>,
     seed: u64,
@@ -60,13 +60,13 @@ pub struct LocalWork<'a> {
     /// When to log snapshots.
     pub snapshots: Option<SnapshotEvery>,
     /// Tests every collaborator after each epoch, where that is wanted.
-    pub tests: Option<&'a TestSets<'a>>,
+    pub tests: Option<&'a TestSets>,
 }
 
-impl<'g> Collaborators<'g> {
+impl Collaborators {
     /// `shares` are the sample numbers of each one's data.
     pub fn new(
-        gpu: &'g Gpu,
+        gpu: &Gpu,
         spec: &ClassifierSpec,
         images: &ResidentImages,
         shares: Vec<Vec<usize>>,

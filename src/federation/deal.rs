@@ -67,9 +67,9 @@ impl Deal {
     }
 
     /// What tests models on the test images.
-    pub fn test<'g>(&self, gpu: &'g Gpu, classifier: &ClassifierSpec) -> Result<TestSets<'g>> {
+    pub fn test(&self, gpu: &Gpu, classifier: &ClassifierSpec) -> Result<TestSets> {
         let models = self.shares.len() + 1;
-        let evaluator = |test: &Dataset| -> Result<Evaluator<'g>> {
+        let evaluator = |test: &Dataset| -> Result<Evaluator> {
             Evaluator::new(gpu, classifier, &self.inputs.upload(gpu, test)?, models)
         };
         let gray = match self.grayscale.contains(&true) {
@@ -102,16 +102,16 @@ impl Tested {
 
 /// The test images, with colours and, where a collaborator sees such, without.
 #[derive(Debug)]
-pub struct TestSets<'g> {
-    plain: Evaluator<'g>,
-    gray: Option<Evaluator<'g>>,
+pub struct TestSets {
+    plain: Evaluator,
+    gray: Option<Evaluator>,
     /// Which collaborators see no colours.
     grayscale: Vec<bool>,
 }
 
-impl<'g> TestSets<'g> {
+impl TestSets {
     /// For collaborators who all see images as they are.
-    pub fn plain(plain: Evaluator<'g>, collaborators: usize) -> Self {
+    pub fn plain(plain: Evaluator, collaborators: usize) -> Self {
         Self { plain, gray: None, grayscale: vec![false; collaborators] }
     }
 
@@ -141,7 +141,7 @@ impl<'g> TestSets<'g> {
         global: Option<&[f32]>,
     ) -> Result<(Vec<Tally>, Option<Tested>)> {
         let mut local = vec![Tally::default(); models.len()];
-        let mut kind = |evaluator: &Evaluator<'_>, grayscale: bool| -> Result<Option<Tally>> {
+        let mut kind = |evaluator: &Evaluator, grayscale: bool| -> Result<Option<Tally>> {
             let of_kind: Vec<usize> =
                 (0..models.len()).filter(|c| self.grayscale[first + c] == grayscale).collect();
             let tested: Vec<&[f32]> = of_kind.iter().map(|&c| &models[c][..]).chain(global).collect();

@@ -20,7 +20,7 @@ const FIRST_EPOCH: u64 = 1 << 32;
 
 /// Logs everybody's weights. `begun` is the federation before its first round; what comes back is where all
 /// federations that learn go on from.
-pub fn log_weights(shared: &mut Shared<'_>, run: &mut Run<'_>, begun: Played) -> Result<Played> {
+pub fn log_weights(shared: &mut Shared, run: &mut Run<'_>, begun: Played) -> Result<Played> {
     let played = match shared.spec.prepass.kind {
         PrepassKind::Isolated => alone(shared, run, begun)?,
         PrepassKind::Federated => together(shared, run, begun)?,
@@ -43,7 +43,7 @@ struct Notes {
 }
 
 /// Everybody trains alone from the same model; it can be left after each epoch.
-fn alone(shared: &mut Shared<'_>, run: &mut Run<'_>, begun: Played) -> Result<Played> {
+fn alone(shared: &mut Shared, run: &mut Run<'_>, begun: Played) -> Result<Played> {
     let Shared { spec, collaborators, .. } = shared;
     let epochs = spec.prepass.epochs.unwrap_or(0);
     let every = Some(spec.prepass.snapshot_every);
@@ -99,7 +99,7 @@ fn alone(shared: &mut Shared<'_>, run: &mut Run<'_>, begun: Played) -> Result<Pl
 }
 
 /// Rounds like those of the raw federation, with its bytes, and weights logged inside them.
-fn together(shared: &mut Shared<'_>, run: &mut Run<'_>, begun: Played) -> Result<Played> {
+fn together(shared: &mut Shared, run: &mut Run<'_>, begun: Played) -> Result<Played> {
     let none = shared.collaborators.no_snapshots();
     let (gpu, count, width) = (run.gpu()?, none.len(), begun.global.len());
     let mut played = match Played::load(run, STAGE, width, none.clone())? {

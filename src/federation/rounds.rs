@@ -94,7 +94,7 @@ pub struct Stretch<'a> {
 
 /// Plays rounds; they can be left after each.
 pub fn play(
-    shared: &mut Shared<'_>,
+    shared: &mut Shared,
     run: &mut Run<'_>,
     played: &mut Played,
     stretch: &Stretch<'_>,
@@ -127,7 +127,7 @@ pub fn play(
 
 /// Plays one round. Nothing of it is told or saved.
 pub fn play_round(
-    shared: &mut Shared<'_>,
+    shared: &mut Shared,
     observer: &mut dyn Observer,
     played: &mut Played,
     (round, snapshots): (u32, Option<SnapshotEvery>),

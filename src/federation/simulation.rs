@@ -17,13 +17,13 @@ use crate::training::Snapshots;
 use std::time::Duration;
 
 /// What all federations of a simulation have in common.
-pub struct Shared<'g> {
+pub struct Shared {
     /// What is run.
     pub spec: SimulationSpec,
     /// Who takes part.
-    pub collaborators: Collaborators<'g>,
+    pub collaborators: Collaborators,
     /// What tests models.
-    pub tests: TestSets<'g>,
+    pub tests: TestSets,
 }
 
 /// Everything that a simulation came to.
@@ -182,7 +182,7 @@ pub fn simulate(run: &mut Run<'_>, spec: &SimulationSpec) -> Result<Outcome> {
 
 /// Plays all rounds of a federation, or those that are left of it.
 fn federate(
-    shared: &mut Shared<'_>,
+    shared: &mut Shared,
     run: &mut Run<'_>,
     (begun, snapshots): (Played, &[Snapshots]),
     autoencoder: &AutoencoderSpec,

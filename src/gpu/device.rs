@@ -25,6 +25,8 @@ pub struct GpuOptions {
     pub profile: bool,
     /// Note there what host and device do when; kernels are timed for it too.
     pub trace: Option<Arc<Trace>>,
+    /// Takes the adapter for another one, whose kernels are to be tested.
+    pub posing: Option<fn(&mut AdapterSummary)>,
 }
 
 /// The smallest `--max-binding-bytes`.
@@ -50,9 +52,21 @@ enum Fault {
     Lost(String),
 }
 
-/// An open device.
+/// An open device. A clone is the same device: it may be kept and sent anywhere.
+#[derive(Clone, Debug)]
+pub struct Gpu(Arc<OpenDevice>);
+
+impl std::ops::Deref for Gpu {
+    type Target = OpenDevice;
+
+    fn deref(&self) -> &OpenDevice {
+        &self.0
+    }
+}
+
+/// What the clones of a [`Gpu`] have in common.
 #[derive(Debug)]
-pub struct Gpu {
+pub struct OpenDevice {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
     /// What it is.
@@ -80,7 +94,10 @@ impl Gpu {
         let span = |name| options.trace.as_ref().map(|trace| trace.span(name));
         let opening = span("open the device");
         let finding = span("find the adapter");
-        let (adapter, summary) = super::choose(&options.device)?;
+        let (adapter, mut summary) = super::choose(&options.device)?;
+        if let Some(pose) = options.posing {
+            pose(&mut summary);
+        }
         drop(finding);
         let features = adapter.features()
             & (wgpu::Features::IMMEDIATES | wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SUBGROUP);
@@ -132,7 +149,7 @@ impl Gpu {
         });
         let timestamps = asked.map(|_| Timestamps::new(&device, &queue, options.trace.clone()));
         drop(opening);
-        Ok(Self {
+        Ok(Self(Arc::new(OpenDevice {
             device,
             queue,
             adapter: summary,
@@ -147,14 +164,14 @@ impl Gpu {
             written: AtomicU64::new(0),
             timestamps,
             trace: options.trace.clone(),
-        })
+        })))
     }
 
     /// The same device, on which whatever is done is counted and not done: buffers are as large as one vector,
     /// writes and dispatches go nowhere, and what is read is zeros. So the code that takes memory also says,
     /// beforehand, how much it will take.
     pub fn rehearsal(&self) -> Self {
-        Self {
+        Self(Arc::new(OpenDevice {
             device: self.device.clone(),
             queue: self.queue.clone(),
             adapter: self.adapter.clone(),
@@ -169,7 +186,7 @@ impl Gpu {
             written: AtomicU64::new(0),
             timestamps: None,
             trace: None,
-        }
+        }))
     }
 
     pub(super) fn is_rehearsal(&self) -> bool {

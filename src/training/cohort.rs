@@ -14,8 +14,8 @@ const WINDOW: usize = 4_096;
 
 /// A cohort in training.
 #[derive(Debug)]
-pub struct Cohort<'g> {
-    gpu: &'g Gpu,
+pub struct Cohort {
+    gpu: Gpu,
     /// The replicas.
     pub network: Network,
     batch: usize,
@@ -29,10 +29,10 @@ pub struct Cohort<'g> {
     epoch_state: Buffer,
 }
 
-impl<'g> Cohort<'g> {
+impl Cohort {
     /// Makes everything that a training step needs; after this, steps allocate nothing.
     pub fn new(
-        gpu: &'g Gpu,
+        gpu: &Gpu,
         spec: &ClassifierSpec,
         images: &ResidentImages,
         replicas: usize,
@@ -62,7 +62,18 @@ impl<'g> Cohort<'g> {
             StepParts { images, index: &index, batch, epoch: &epoch_state, schedule, tallies: &tallies };
         let step = parts.dispatches(gpu, &network, Some(&optimizer))?;
         let tallied = vec![0; replicas];
-        Ok(Self { gpu, network, batch, index, writer, tallies, tallied, step, epoch: 0, epoch_state })
+        Ok(Self {
+            gpu: gpu.clone(),
+            network,
+            batch,
+            index,
+            writer,
+            tallies,
+            tallied,
+            step,
+            epoch: 0,
+            epoch_state,
+        })
     }
 
     /// R
@@ -114,7 +125,7 @@ impl<'g> Cohort<'g> {
             }
             self.gpu.write(&self.index.buffer, 0, &numbers);
             self.gpu.write(&self.epoch_state, 0, &[(first * batch) as u32, self.epoch]);
-            self.writer.write(self.gpu, count, |replica, step| part(replica, step).len());
+            self.writer.write(&self.gpu, count, |replica, step| part(replica, step).len());
             self.gpu.run_steps(&self.step, 0..count as u32, progress)?;
             first += count;
         }
@@ -132,8 +143,8 @@ impl<'g> Cohort<'g> {
 
     /// Starts every replica from the same parameters with a new optimiser, as a round does.
     pub fn restart_from(&mut self, flat: &[f32]) -> Result<()> {
-        self.network.parameters.write_all(self.gpu, flat);
-        self.network.clear_moments(self.gpu)?;
+        self.network.parameters.write_all(&self.gpu, flat);
+        self.network.clear_moments(&self.gpu)?;
         self.writer.restart();
         Ok(())
     }
@@ -146,13 +157,13 @@ impl<'g> Cohort<'g> {
 
     /// Goes on with a training of the same cohort.
     pub fn resume(&mut self, file: &StateFile, taken: &[u64]) -> Result<()> {
-        self.network.take_state(self.gpu, file)?;
+        self.network.take_state(&self.gpu, file)?;
         self.writer.resume(taken);
         Ok(())
     }
 
     /// The parameters of each replica in `state_dict` order.
     pub fn parameters(&self) -> Result<Vec<Vec<f32>>> {
-        self.network.parameters.read(self.gpu)
+        self.network.parameters.read(&self.gpu)
     }
 }

@@ -18,8 +18,8 @@ const ENOUGH: usize = 8 << 20;
 
 /// Evaluates models of one spec on one data set.
 #[derive(Debug)]
-pub struct Evaluator<'g> {
-    gpu: &'g Gpu,
+pub struct Evaluator {
+    gpu: Gpu,
     network: Network,
     tallies: Buffer,
     step: Vec<Dispatch>,
@@ -27,9 +27,9 @@ pub struct Evaluator<'g> {
     samples: usize,
 }
 
-impl<'g> Evaluator<'g> {
+impl Evaluator {
     /// Makes everything that an evaluation needs. `models` is how many there usually are at a time.
-    pub fn new(gpu: &'g Gpu, spec: &ClassifierSpec, images: &ResidentImages, models: usize) -> Result<Self> {
+    pub fn new(gpu: &Gpu, spec: &ClassifierSpec, images: &ResidentImages, models: usize) -> Result<Self> {
         let layers = spec.network();
         let widest = spec.widest();
         let room = gpu.max_binding_bytes() as usize / 4;
@@ -53,7 +53,7 @@ impl<'g> Evaluator<'g> {
         let parts =
             StepParts { images, index: &index, batch, epoch: &spare, schedule: &schedule, tallies: &tallies };
         let step = parts.dispatches(gpu, &network, None)?;
-        Ok(Self { gpu, network, tallies, step, steps, samples: images.len })
+        Ok(Self { gpu: gpu.clone(), network, tallies, step, steps, samples: images.len })
     }
 
     /// Evaluates models given by their parameters in `state_dict` order.
@@ -61,7 +61,7 @@ impl<'g> Evaluator<'g> {
         let mut tallies = Vec::with_capacity(models.len());
         for group in models.chunks(self.network.replicas()) {
             for (replica, flat) in group.iter().enumerate() {
-                self.network.parameters.write(self.gpu, replica, flat.as_ref());
+                self.network.parameters.write(&self.gpu, replica, flat.as_ref());
             }
             let zeros = vec![0f32; self.tallies.len()];
             self.gpu.write(&self.tallies, 0, &zeros);

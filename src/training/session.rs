@@ -70,24 +70,19 @@ pub struct SessionNotes {
 
 /// A classifier in training.
 #[derive(Debug)]
-pub struct Session<'g> {
-    gpu: &'g Gpu,
+pub struct Session {
+    gpu: Gpu,
     settings: SessionSettings,
-    cohort: Cohort<'g>,
-    evaluator: Evaluator<'g>,
+    cohort: Cohort,
+    evaluator: Evaluator,
     images: usize,
     snapshots: [Snapshots; 1],
     notes: SessionNotes,
 }
 
-impl<'g> Session<'g> {
+impl Session {
     /// Uploads the images and makes everything that training needs; the weights are those of the seed.
-    pub fn new(
-        gpu: &'g Gpu,
-        spec: &ClassifierSpec,
-        data: &DataPair,
-        settings: SessionSettings,
-    ) -> Result<Self> {
+    pub fn new(gpu: &Gpu, spec: &ClassifierSpec, data: &DataPair, settings: SessionSettings) -> Result<Self> {
         let statistics = settings.standardize.then(|| data.train.channel_statistics());
         let inputs = Inputs { statistics, grayscale: settings.changes.grayscale };
         let train = inputs.upload_changed(gpu, &data.train, settings.changes, settings.seed)?;
@@ -97,11 +92,19 @@ impl<'g> Session<'g> {
         let mut snapshots = [Snapshots::new(spec)];
         snapshots[0].inputs = inputs;
         let images = data.train.len();
-        Ok(Self { gpu, settings, cohort, evaluator, images, snapshots, notes: SessionNotes::default() })
+        Ok(Self {
+            gpu: gpu.clone(),
+            settings,
+            cohort,
+            evaluator,
+            images,
+            snapshots,
+            notes: SessionNotes::default(),
+        })
     }
 
     /// The network.
-    pub fn cohort(&self) -> &Cohort<'g> {
+    pub fn cohort(&self) -> &Cohort {
         &self.cohort
     }
 
@@ -111,7 +114,7 @@ impl<'g> Session<'g> {
     }
 
     /// What is left of it when it is over: what was logged, and what tests weights.
-    pub fn into_parts(self) -> (Snapshots, Evaluator<'g>) {
+    pub fn into_parts(self) -> (Snapshots, Evaluator) {
         let [snapshots] = self.snapshots;
         (snapshots, self.evaluator)
     }
@@ -184,7 +187,7 @@ impl<'g> Session<'g> {
 
     /// Puts them into a file.
     pub fn put_state(&self, file: &mut StateWriter) -> Result<()> {
-        self.cohort.network.put_state(self.gpu, file)?;
+        self.cohort.network.put_state(&self.gpu, file)?;
         let mut rows = self.snapshots().rows().into_iter().enumerate();
         rows.try_for_each(|(place, row)| file.put(SNAPSHOTS, place * row.len(), row))
     }

@@ -193,7 +193,7 @@ impl Snapshots {
 /// Trains one epoch of a cohort and takes snapshots on the way. `done` is the number of steps and of
 /// epochs that were taken before.
 pub fn train_epoch(
-    cohort: &mut Cohort<'_>,
+    cohort: &mut Cohort,
     orders: &[Vec<u32>],
     every: Option<SnapshotEvery>,
     done: (u64, u64),

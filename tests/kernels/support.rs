@@ -1,6 +1,6 @@
 //! What all modules share: the devices, test values, and comparing with a twin.
 
-use fedfunnel::gpu::{Gpu, GpuOptions, Tensor};
+use fedfunnel::gpu::{AdapterSummary, Gpu, GpuOptions, Tensor};
 use fedfunnel::reference::compare::{Tolerance, assert_close};
 use fedfunnel::reference::random::uniform_tensor;
 use std::sync::OnceLock;
@@ -10,11 +10,20 @@ pub const SMALL_BINDING: u64 = 64 << 10;
 
 /// The adapter with tensors cut to a size of one's own.
 pub fn open(max_binding_bytes: Option<u64>) -> Gpu {
+    open_as(max_binding_bytes, None)
+}
+
+/// The same, taken for another one.
+pub fn posing(max_binding_bytes: Option<u64>, pose: fn(&mut AdapterSummary)) -> Gpu {
+    open_as(max_binding_bytes, Some(pose))
+}
+
+fn open_as(max_binding_bytes: Option<u64>, posing: Option<fn(&mut AdapterSummary)>) -> Gpu {
     static QUIET: OnceLock<()> = OnceLock::new();
     // SAFETY: only a driver would read these variables behind Rust's back, and every device of this
     // binary is opened here, after this.
     QUIET.get_or_init(|| unsafe { fedfunnel::gpu::quieten_drivers() });
-    Gpu::open(&GpuOptions { checked: true, max_binding_bytes, ..Default::default() })
+    Gpu::open(&GpuOptions { checked: true, max_binding_bytes, posing, ..Default::default() })
         .unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -33,21 +42,17 @@ pub fn small_gpu() -> &'static Gpu {
 /// The same adapter, as if its lanes could not read each other's values: the kernels of such adapters.
 pub fn plain_gpu() -> &'static Gpu {
     static GPU: OnceLock<Gpu> = OnceLock::new();
-    GPU.get_or_init(|| {
-        let mut gpu = open(None);
-        gpu.adapter.subgroup_min = 0;
-        gpu
-    })
+    GPU.get_or_init(|| posing(None, |adapter| adapter.subgroup_min = 0))
 }
 
 /// The same adapter, as if it were a GPU: the kernels that GPUs take.
 pub fn posing_gpu() -> &'static Gpu {
     static GPU: OnceLock<Gpu> = OnceLock::new();
     GPU.get_or_init(|| {
-        let mut gpu = open(None);
-        gpu.adapter.kind = "discrete".into();
-        gpu.adapter.subgroup_min = 0;
-        gpu
+        posing(None, |adapter| {
+            adapter.kind = "discrete".into();
+            adapter.subgroup_min = 0;
+        })
     })
 }
 

@@ -55,7 +55,7 @@ pub fn evaluate(
     gpu: &Gpu,
     autoencoder: &AutoencoderFile,
     snapshots: &Snapshots,
-    evaluator: &Evaluator<'_>,
+    evaluator: &Evaluator,
 ) -> Result<Evaluation> {
     let rows = snapshots.rows();
     let standard = autoencoder.standard(Half::Decoder)?;

@@ -49,13 +49,13 @@ pub(super) struct References {
 /// Measures what stands for held-out snapshots.
 pub(super) struct Measure<'a> {
     stage: &'a AutoencoderStage,
-    trained: &'a Trained<'a>,
+    trained: &'a Trained,
     held_out: Vec<&'a [f32]>,
     mean: Vec<f32>,
 }
 
 impl<'a> Measure<'a> {
-    pub fn new(stage: &'a AutoencoderStage, trained: &'a Trained<'a>) -> Result<Self> {
+    pub fn new(stage: &'a AutoencoderStage, trained: &'a Trained) -> Result<Self> {
         let (train, held_out) = stage.split(&trained.snapshots)?;
         let mean = (0..trained.snapshots.width())
             .map(|place| {

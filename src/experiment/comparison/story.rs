@@ -23,7 +23,7 @@ struct Story<'a> {
 pub(super) fn tell(
     spec: &ComparisonExperiment,
     run: &Run<'_>,
-    trained: &Trained<'_>,
+    trained: &Trained,
     outcomes: &[Outcome],
     plain: &Plain,
     references: &References,

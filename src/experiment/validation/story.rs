@@ -15,7 +15,7 @@ impl ValidationExperiment {
     pub(super) fn tell(
         &self,
         run: &Run<'_>,
-        trained: &Trained<'_>,
+        trained: &Trained,
         compressor: &Compressor,
         all: &[Candidate<'_>],
     ) -> Report {
