@@ -7,6 +7,7 @@ mod data;
 mod devices;
 mod experiment;
 mod memory;
+mod not_text;
 mod options;
 mod report;
 mod savings;
@@ -138,6 +139,10 @@ fn answer_arguments(answer: &clap::Error) -> ExitCode {
         let _ = answer.print();
         return ExitCode::from(answer.exit_code() as u8);
     }
+    if let Some(sentence) = not_text::sentence(answer) {
+        whisper(&sentence);
+        return ExitCode::from(2);
+    }
     let text = answer.render().to_string();
     let said = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
     let said: Vec<_> =
@@ -180,12 +185,9 @@ fn say_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     say(&serde_json::to_string(value)?)
 }
 
-/// Prints a value as JSON.
+/// Prints a value as JSON, all of it or nothing.
 fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    use std::io::Write;
-    let mut out = std::io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, value).context("cannot write to standard output")?;
-    writeln!(out).context("cannot write to standard output")
+    say(&serde_json::to_string_pretty(value)?)
 }
 
 /// Somebody read only the first lines of what we print: no fault of theirs.

@@ -60,9 +60,15 @@ pub struct FetchReport {
     /// The data set.
     pub name: String,
     /// Where it lies.
+    #[serde(serialize_with = "lossy")]
     pub folder: PathBuf,
     /// Its files.
     pub files: Vec<FetchedFile>,
+}
+
+/// A path as text, which JSON is: with replacement characters for what is not UTF-8.
+fn lossy<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
 }
 
 /// One file of a [`FetchReport`].
