@@ -159,8 +159,11 @@ mod tests {
     use crate::settings;
     use std::path::Path;
 
+    /// What is said of a text that is no such spec.
+    type Read = fn(&str) -> Option<String>;
+
     /// Specs of all kinds, with how each is read.
-    fn specs() -> Vec<(&'static str, fn(&str) -> Option<String>)> {
+    fn specs() -> Vec<(&'static str, Read)> {
         fn model(text: &str) -> Option<String> {
             ModelSpec::parse(text, Path::new("own")).err().map(|error| error.to_string())
         }
