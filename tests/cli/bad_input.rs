@@ -723,3 +723,32 @@ fn a_setting_of_two_lines() {
         ran.stderr
     );
 }
+
+/// A header may announce more than there is memory for, in a file that is as long as it says.
+#[cfg(target_os = "linux")]
+#[test]
+fn images_that_do_not_fit_the_memory() {
+    let folder = temporary();
+    let data = folder.path().join("data");
+    write_data(&data, 20, 10);
+    let count = 5_000_000u32;
+    for (name, axes, bytes) in [("images-idx3", vec![count, 28, 28], 784), ("labels-idx1", vec![count], 1)] {
+        let path = data.join(format!("train-{name}-ubyte"));
+        write_idx(&path, &axes, &[]);
+        let header = path.metadata().expect("a header").len();
+        let file = std::fs::OpenOptions::new().write(true).open(&path).expect("a file");
+        // Nothing is written of it.
+        file.set_len(header + u64::from(count) * bytes).expect("a long file");
+    }
+    let program = assert_cmd::cargo::cargo_bin!("fedfunnel");
+    let line =
+        format!("ulimit -v 2500000; exec '{}' train mnist-mlp --data ./data --out out", program.display());
+    let ran = std::process::Command::new("sh").args(["-c", &line]).current_dir(folder.path()).output();
+    let ran = ran.expect("a shell");
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert_eq!(ran.status.code(), Some(FAILURE), "{said}");
+    assert!(
+        said.contains("train-images-idx3-ubyte: there is no memory for its 3,920,000,000 bytes of pixels; "),
+        "{said}"
+    );
+}
