@@ -27,6 +27,7 @@ pub mod reference;
 pub mod report;
 pub mod run;
 pub mod settings;
+mod toml_place;
 pub mod training;
 
 pub use error::{Error, Result};

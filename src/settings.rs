@@ -69,9 +69,16 @@ fn apply(root: &toml::Table, settings: &[String]) -> Result<toml::Table> {
             )
         };
         let (key, value) = setting.split_once('=').ok_or_else(|| wrong("it has no ="))?;
-        let value = format!("value = {value}")
-            .parse::<toml::Table>()
-            .ok()
+        let as_toml = format!("value = {value}").parse::<toml::Table>().ok();
+        // What follows a line break is a part of the value where that is an array, say, and otherwise a setting of
+        // its own that would be lost.
+        let goes_on = |text: &str| text.trim().contains(['\n', '\r']);
+        let is_one_value = as_toml.as_ref().is_some_and(|table| table.len() == 1);
+        if goes_on(key) || (goes_on(value) && !is_one_value) {
+            let mend = "give each setting a --set of its own, as --set rounds=5 --set batch=32";
+            return Err(Error::setting(format!("--set {setting}"), "it has more than one line", mend));
+        }
+        let value = as_toml
             .and_then(|mut table| table.remove("value"))
             .unwrap_or_else(|| toml::Value::String(value.trim().to_string()));
         let mut parts: Vec<&str> = key.trim().split('.').collect();
@@ -109,4 +116,35 @@ fn blame<T: DeserializeOwned>(root: &toml::Table, settings: &[String], error: &t
     };
     let field = place.map_or("--set".to_string(), |place| format!("--set {}", settings[place]));
     Error::setting(field, problem, mend)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(settings: &[&str]) -> Result<toml::Table> {
+        let root = "rounds = 3\nbatch = 2".parse::<toml::Table>().unwrap();
+        apply(&root, &settings.iter().map(|setting| setting.to_string()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn nothing_after_a_line_break_is_lost() {
+        for setting in [
+            "rounds=5\nbatch=32",
+            "rounds=5\r\nbatch=32",
+            "rounds=5\n[optimizer]\nlr=1",
+            "data=mnist\nbatch=32",
+            "rounds\nbatch=32",
+            "rounds=5 # five\nbatch=32",
+        ] {
+            let said = set(&[setting]).unwrap_err().to_string();
+            assert!(
+                said.contains("it has more than one line; give each setting a --set of its own"),
+                "{said}"
+            );
+        }
+        assert_eq!(set(&["rounds=5\n"]).unwrap()["rounds"].as_integer(), Some(5));
+        let codecs = set(&["codecs=[\n  \"raw\",\n  \"pca\",\n]"]).unwrap();
+        assert_eq!(codecs["codecs"].as_array().map(Vec::len), Some(2));
+    }
 }

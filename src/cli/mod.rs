@@ -7,6 +7,7 @@ mod data;
 mod devices;
 mod experiment;
 mod memory;
+mod not_text;
 mod options;
 mod report;
 mod savings;
@@ -153,6 +154,10 @@ fn is_asked_for(answer: &clap::Error) -> bool {
 
 /// Says in one line what is wrong with the arguments.
 fn refuse_arguments(wrong: &clap::Error) -> ExitCode {
+    if let Some(sentence) = not_text::sentence(wrong) {
+        whisper(&sentence);
+        return ExitCode::from(2);
+    }
     let text = wrong.render().to_string();
     let said = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
     let said: Vec<_> =

@@ -1,15 +1,13 @@
 //! Reads what came compressed or in an archive, never more than expected.
 
+use super::gunzip::Gunzip;
 use super::idx::is_gzip;
 use std::io::{self, BufRead, Read};
+use std::path::{Component, PathBuf};
 
 /// The plain content of a stream that may be gzipped; told by its first bytes.
 pub(super) fn plain<'a>(mut input: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
-    Ok(if is_gzip(input.fill_buf()?) {
-        Box::new(flate2::bufread::MultiGzDecoder::new(input))
-    } else {
-        Box::new(input)
-    })
+    Ok(if is_gzip(input.fill_buf()?) { Box::new(Gunzip::new(input)) } else { Box::new(input) })
 }
 
 /// Reads to the end, but stops one byte past `expected`: enough to tell that there is too much.
@@ -32,7 +30,8 @@ pub(super) fn each_file<E: From<io::Error>>(
         if !entry.header().entry_type().is_file() {
             continue;
         }
-        let path = entry.path()?.into_owned();
+        // `tar` writes `./` before all names where it was told to pack the folder that it was in.
+        let path: PathBuf = entry.path()?.components().filter(|part| *part != Component::CurDir).collect();
         let Some(name) = path.strip_prefix(folder).ok().and_then(|name| name.to_str()) else { continue };
         let name = name.to_string();
         let missing = entry.size();

@@ -77,7 +77,10 @@ pub(super) fn load(name: &str, place: &Place, records: Option<usize>, mend: &str
     let mut dataset = |batches: &[&str]| -> Result<Dataset> {
         let (mut images, mut labels) = (Vec::new(), Vec::new());
         for batch in batches {
-            for record in read(batch)?.chunks_exact(RECORD) {
+            let content = read(batch)?;
+            let room = images.try_reserve(content.len());
+            room.map_err(|_| Origin { path: place.path(), mend }.too_large(content.len() as u64, batch))?;
+            for record in content.chunks_exact(RECORD) {
                 labels.push(record[0]);
                 images.extend_from_slice(&record[1..]);
             }

@@ -113,6 +113,18 @@ fn the_public_way_to_a_folder_and_to_an_archive() {
     let path = folder.path().join("renamed.tar.gz");
     std::fs::write(&path, gzipped(&archive_of(FOLDER, &batches()))).unwrap();
     expect(&load(&path.to_string_lossy(), &nowhere).unwrap());
+    for name in ["LOUD.TAR.GZ", "Loud.Tgz", "loud.TAR"] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, gzipped(&archive_of(FOLDER, &batches()))).unwrap();
+        expect(&load(&path.to_string_lossy(), &nowhere).unwrap());
+    }
+    for name in ["x.tar.bz2", "x.TAR.XZ", "x.zip"] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, "packed").unwrap();
+        let said = load(&path.to_string_lossy(), &nowhere).unwrap_err().to_string();
+        let mend = "it is an archive of a kind that is not read; unpack it and give its folder, or pack that as .tar.gz";
+        assert!(said.contains(name) && said.ends_with(mend), "{said}");
+    }
 }
 
 #[test]

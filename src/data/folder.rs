@@ -1,10 +1,10 @@
 //! Reads a data set out of a folder with four IDX files, or with CIFAR-10's six batches.
 
 use super::cifar10::{self, Place};
-use super::idx::{Images, Origin, read_images, read_labels};
+use super::idx::{Images, Origin, open_images, open_labels};
 use super::source::{self, Format, Source};
 use super::text::counted;
-use super::{DataPair, Dataset, Split};
+use super::{DataPair, Dataset, Split, verified};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,7 @@ pub(super) struct Half {
 /// What to do with a damaged file of the user's own.
 pub(super) const OWN_MEND: &str = "replace it with an undamaged copy";
 
-/// Reads a data set of the table from its folder.
+/// Reads a data set of the table from its folder, and holds it to the table's hashes.
 pub(super) fn load_source(source: &Source, folder: &Path) -> Result<DataPair> {
     let fetch = format!("fedfunnel data fetch {}", source.name);
     let mend = format!("download it again with {fetch}");
@@ -27,26 +27,32 @@ pub(super) fn load_source(source: &Source, folder: &Path) -> Result<DataPair> {
         Format::Idx => None,
         Format::Cifar10 => cifar10::locate(folder),
     };
-    if let Some(archive @ Place::Archive(_)) = &place {
-        return cifar10::load(source.name, archive, Some(cifar10::BATCH), &mend);
-    }
     let place = place.unwrap_or_else(|| Place::Loose(folder.into()));
-    let folder = place.path();
-    let missing: Vec<_> = source.files.iter().filter(|file| find(folder, file.name).is_none()).collect();
-    if missing.len() == source.files.len() {
-        return Err(Error::file(
-            folder,
-            format!("{} is not there yet", source.name),
-            format!("run `{fetch}`, or use `--data {}`", source.sample),
-        ));
+    if let Place::Loose(folder) = &place {
+        let missing: Vec<_> = source.files.iter().filter(|file| find(folder, file.name).is_none()).collect();
+        if missing.len() == source.files.len() {
+            return Err(Error::file(
+                folder,
+                format!("{} is not there yet", source.name),
+                format!("run `{fetch}`, or use `--data {}`", source.sample),
+            ));
+        }
+        if let Some(file) = missing.first() {
+            return Err(Error::file(folder, format!("{} is missing", file.name), format!("run `{fetch}`")));
+        }
     }
-    if let Some(file) = missing.first() {
-        return Err(Error::file(folder, format!("{} is missing", file.name), format!("run `{fetch}`")));
-    }
-    match source.format {
-        Format::Idx => read_idx_folder(source.name, folder, Some(source.classes), &mend),
+    let read = match source.format {
+        Format::Idx => read_idx_folder(source.name, place.path(), Some(source.classes), &mend),
         Format::Cifar10 => cifar10::load(source.name, &place, Some(cifar10::BATCH), &mend),
-    }
+    };
+    let data = read.map_err(|error| match error {
+        // Whatever is wrong with a file, the table's own is right.
+        Error::File { path, problem, .. } => Error::File { path, problem, mend: mend.clone() },
+        other => other,
+    })?;
+    // After the reading, which says more of a damaged file than that it is another one.
+    verified::check(source, &place)?;
+    Ok(data)
 }
 
 /// Reads the user's own folder. Of IDX files, the largest label tells the number of classes; where
@@ -75,12 +81,12 @@ fn read_idx_folder(name: &str, folder: &Path, classes: Option<usize>, mend: &str
     let half = |split| -> Result<Half> {
         let images_path = find_part(folder, split, "images")?;
         let labels_path = find_part(folder, split, "labels")?;
-        Ok(Half {
-            images: read_images(Origin { path: &images_path, mend })?,
-            labels: read_labels(Origin { path: &labels_path, mend })?,
-            images_path,
-            labels_path,
-        })
+        let images = open_images(Origin { path: &images_path, mend })?;
+        let labels = open_labels(Origin { path: &labels_path, mend })?;
+        // Both headers are there before the pixels, which may take a while to unpack, are read.
+        check_counts((images.count(), &images_path), (labels.count(), &labels_path))?;
+        let (images, labels) = (images.images()?, labels.labels()?);
+        Ok(Half { images, labels, images_path, labels_path })
     };
     pair(name, half(Split::Train)?, half(Split::Test)?, classes, mend)
 }
@@ -92,16 +98,16 @@ pub(super) fn find(folder: &Path, name: &str) -> Option<PathBuf> {
 
 /// The file with the images or the labels of a split, under any of the names in use.
 fn find_part(folder: &Path, split: Split, part: &str) -> Result<PathBuf> {
-    let (prefixes, axes): (&[&str], &[u8]) = match (split, part) {
-        (Split::Train, "images") => (&["train"], &[3, 4]),
-        (Split::Train, _) => (&["train"], &[1]),
-        (Split::Test, "images") => (&["t10k", "test"], &[3, 4]),
-        (Split::Test, _) => (&["t10k", "test"], &[1]),
+    let prefixes: &[&str] = match split {
+        Split::Train => &["train", "qmnist-train"],
+        Split::Test => &["t10k", "test", "qmnist-test"],
     };
+    // QMNIST's labels are the only ones that are no bytes.
+    let contents: &[&str] = if part == "images" { &["3-ubyte", "4-ubyte"] } else { &["1-ubyte", "2-int"] };
     let names = prefixes.iter().flat_map(|prefix| {
-        axes.iter().flat_map(move |axes| {
+        contents.iter().flat_map(move |content| {
             // Some archives were unpacked by a program that wrote a dot for the first hyphen.
-            ['-', '.'].map(|separator| format!("{prefix}-{part}{separator}idx{axes}-ubyte"))
+            ['-', '.'].map(|separator| format!("{prefix}-{part}{separator}idx{content}"))
         })
     });
     names.clone().find_map(|name| find(folder, &name)).ok_or_else(|| {
@@ -114,6 +120,37 @@ fn find_part(folder: &Path, split: Split, part: &str) -> Result<PathBuf> {
     })
 }
 
+/// Refuses files of images and of labels that hold a different number of them.
+fn check_counts((images, images_path): (usize, &Path), (labels, labels_path): (usize, &Path)) -> Result<()> {
+    if images == labels {
+        return Ok(());
+    }
+    let (labels, images) = (counted(labels, "label"), counted(images, "image"));
+    let problem = format!("{labels}, but {images} in {}", images_path.display());
+    Err(Error::file(labels_path, problem, "give files of the same images"))
+}
+
+/// Refuses labels that were numbered from 1: none is 0, and all from 1 up to the largest are in both halves. Few
+/// samples may lack a class by chance, but not this one alone in both.
+fn check_first_class(train: &Half, test: &Half) -> Result<()> {
+    let present = |labels: &[u8]| {
+        let mut present = [false; 256];
+        labels.iter().for_each(|&label| present[usize::from(label)] = true);
+        present
+    };
+    let (classes, of_test) = (present(&train.labels), present(&test.labels));
+    let largest = classes.iter().rposition(|there| *there).unwrap_or(0);
+    let from_one = !classes[0] && classes[1..=largest].iter().all(|there| *there);
+    if largest < 2 || !from_one || classes != of_test {
+        return Ok(());
+    }
+    Err(Error::file(
+        &train.labels_path,
+        format!("labels run from 1 to {largest}, and classes are numbered from 0"),
+        format!("subtract 1 from each label, here and in {}", test.labels_path.display()),
+    ))
+}
+
 /// Joins two halves into a data set, or says what does not fit.
 pub(super) fn pair(
     name: &str,
@@ -123,18 +160,7 @@ pub(super) fn pair(
     mend: &str,
 ) -> Result<DataPair> {
     for half in [&train, &test] {
-        if half.images.count != half.labels.len() {
-            return Err(Error::file(
-                &half.labels_path,
-                format!(
-                    "{}, but {} in {}",
-                    counted(half.labels.len(), "label"),
-                    counted(half.images.count, "image"),
-                    half.images_path.display()
-                ),
-                mend,
-            ));
-        }
+        check_counts((half.images.count, &half.images_path), (half.labels.len(), &half.labels_path))?;
         if let Some((place, label)) = wrong_label(&half.labels, classes) {
             return Err(Error::file(
                 &half.labels_path,
@@ -155,8 +181,11 @@ pub(super) fn pair(
                 train.images.shape,
                 train.images_path.display()
             ),
-            mend,
+            "give both halves images of one size",
         ));
+    }
+    if classes.is_none() {
+        check_first_class(&train, &test)?;
     }
     let largest = train.labels.iter().chain(&test.labels).max().copied().unwrap_or(0);
     let classes = classes.unwrap_or(usize::from(largest) + 1);
@@ -247,6 +276,69 @@ mod tests {
         assert_eq!(data.train.image(1).unwrap()[..9], [24, 27, 30, 33, 36, 39, 42, 45, 25]);
         assert_eq!(data.test.images, (0..24).collect::<Vec<u8>>());
         assert_eq!((data.train.class_counts(), data.test.labels), (vec![1, 0, 0, 0, 1], vec![2]));
+    }
+
+    #[test]
+    fn counts_are_compared_before_anything_is_unpacked() {
+        let folder = folder();
+        std::fs::remove_file(folder.path().join("train-images-idx3-ubyte")).unwrap();
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut gzip, &idx(&[3, 100, 100], &[5; 30_000])).unwrap();
+        let whole = gzip.finish().unwrap();
+        // Reading on would show that the stream ends early.
+        std::fs::write(folder.path().join("train-images-idx3-ubyte.gz"), &whole[..whole.len() - 9]).unwrap();
+        let error = load_folder("own", folder.path()).unwrap_err().to_string();
+        assert!(error.contains("train-labels.idx1-ubyte: 2 labels, but 3 images in "), "{error}");
+    }
+
+    /// What is said of labels of images that do not matter.
+    fn with_labels(train: &[u8], test: &[u8]) -> Result<usize> {
+        let folder = tempfile::tempdir().unwrap();
+        for (split, labels) in [("train", train), ("t10k", test)] {
+            let count = labels.len() as u32;
+            let write = |name: &str, bytes: Vec<u8>| {
+                std::fs::write(folder.path().join(format!("{split}-{name}-ubyte")), bytes).unwrap();
+            };
+            write("images-idx3", idx(&[count, 1, 2], &vec![0; labels.len() * 2]));
+            write("labels-idx1", idx(&[count], labels));
+        }
+        load_folder("own", folder.path()).map(|data| data.train.classes)
+    }
+
+    #[test]
+    fn labels_that_start_at_1_are_told_from_those_that_lack_a_class() {
+        let letters: Vec<u8> = (1..=26).chain(1..=26).collect();
+        let said = with_labels(&letters, &letters[..26]).unwrap_err().to_string();
+        assert!(
+            said.contains(
+                "train-labels-idx1-ubyte: labels run from 1 to 26, and classes are numbered from 0; "
+            )
+        );
+        assert!(said.contains("; subtract 1 from each label, here and in "), "{said}");
+        assert!(with_labels(&[2, 1, 2], &[1, 2]).is_err());
+        // By chance: other classes are missing too, or the test images have it, or not all of the others.
+        assert_eq!(with_labels(&[1, 3], &[1]).unwrap(), 4);
+        assert_eq!(with_labels(&[1, 2, 3], &[0, 1, 2, 3]).unwrap(), 4);
+        assert_eq!(with_labels(&[1, 2, 3], &[1, 3]).unwrap(), 4);
+        assert_eq!(with_labels(&[1, 1], &[1]).unwrap(), 2);
+        assert_eq!(with_labels(&[0, 0], &[0]).unwrap(), 1);
+    }
+
+    #[test]
+    fn the_files_of_qmnist_by_their_own_names() {
+        let folder = tempfile::tempdir().unwrap();
+        for (split, labels) in [("train", [3u8, 0]), ("test", [1, 2])] {
+            let write = |name: &str, bytes: Vec<u8>| {
+                std::fs::write(folder.path().join(format!("qmnist-{split}-{name}")), bytes).unwrap();
+            };
+            write("images-idx3-ubyte", idx(&[2, 1, 2], &[1, 2, 3, 4]));
+            let rows = labels.iter().flat_map(|&label| [i32::from(label), 4, 5, 6, 7, 8, 9, 10]);
+            let mut bytes = idx(&[2, 8], &rows.flat_map(i32::to_be_bytes).collect::<Vec<_>>());
+            bytes[2] = 0x0c;
+            write("labels-idx2-int", bytes);
+        }
+        let data = load_folder("own", folder.path()).unwrap();
+        assert_eq!((data.train.labels, data.test.labels), (vec![3, 0], vec![1, 2]));
     }
 
     #[test]

@@ -2,14 +2,18 @@
 //!
 //! A header (two zero bytes, a type, the number of axes, then the length of each axis as a big-endian
 //! 32-bit number) and the payload. Read here: unsigned bytes with one axis (labels), three axes
-//! (`[n, H, W]`, grey images) or four (colour images). Of four axes, the channel axis is the one of
+//! (`[n, H, W]`, grey images) or four (colour images); and of labels as QMNIST has them, 32-bit integers with two
+//! axes (`[n, 8]`), the first column, which is the class. Of four axes, the channel axis is the one of
 //! length 1, 3 or 4: the second makes it `[n, C, H, W]`, the last `[n, H, W, C]`; where both would do
 //! it is taken for `[n, C, H, W]`, the layout used everywhere else in fedfunnel.
 //!
 //! Whether a file is gzipped is told by its content, never by its name. Nothing is allocated on the
-//! word of a header: a plain file must have the announced size, a gzipped one must be able to.
+//! word of a header: a plain file must have the announced size, a gzipped one must be able to. A header can be
+//! looked at by itself ([`open_images`], [`open_labels`]), so that files which do not fit each other are refused
+//! before they are read.
 
 use super::ImageShape;
+use super::gunzip::Gunzip;
 use super::text::grouped;
 use crate::{Error, Result};
 use std::fs::File;
@@ -20,7 +24,8 @@ use std::path::Path;
 const MAX_PAYLOAD: u64 = u32::MAX as u64;
 /// Deflate cannot make more than 1,032 bytes out of one; a header that announces more is corrupt.
 const MAX_EXPANSION: u64 = 1032;
-const UNSIGNED_BYTE: u8 = 0x08;
+/// The bytes that a gzip member begins with.
+pub(super) const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// Where bytes come from, for the messages about them.
 #[derive(Clone, Copy)]
@@ -36,10 +41,25 @@ impl Origin<'_> {
         Error::file(self.path, problem, self.mend)
     }
 
-    /// A read that failed: a damaged gzip stream, or a disk that refused.
+    /// A file that is whole, but of a kind that is not read: another copy of it would not do.
+    fn unsupported(&self, problem: impl Into<String>, mend: &str) -> Error {
+        Error::file(self.path, problem, mend)
+    }
+
+    /// More than there is memory for.
+    pub(super) fn too_large(&self, bytes: u64, what: &str) -> Error {
+        let problem = format!("there is no memory for its {} bytes of {what}", grouped(bytes));
+        Error::file(self.path, problem, "free some, or keep fewer images in it")
+    }
+
+    /// A read that failed: a damaged gzip stream, a disk that refused, or no memory left.
     pub(super) fn damaged(&self, error: std::io::Error) -> Error {
-        use std::io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+        use std::io::ErrorKind::{InvalidData, InvalidInput, OutOfMemory, UnexpectedEof};
         match error.kind() {
+            OutOfMemory => {
+                let problem = "there is no memory for what is in it";
+                Error::file(self.path, problem, "free some, or keep fewer images in it")
+            }
             UnexpectedEof => self.error("its gzip stream ends early"),
             InvalidData | InvalidInput => self.error(format!("its gzip stream is damaged ({error})")),
             _ => Error::io("read", self.path)(error),
@@ -60,29 +80,39 @@ pub struct Images {
 
 /// Reads a file of images.
 pub fn read_images(origin: Origin<'_>) -> Result<Images> {
-    let (file, bytes) = open(origin)?;
-    images(file, bytes, origin)
+    open_images(origin)?.images()
 }
 
 /// Reads a file of labels.
 pub fn read_labels(origin: Origin<'_>) -> Result<Vec<u8>> {
-    let (file, bytes) = open(origin)?;
-    labels(file, bytes, origin)
+    open_labels(origin)?.labels()
 }
 
 /// As [`read_images`], from memory.
 pub fn parse_images(bytes: &[u8], origin: Origin<'_>) -> Result<Images> {
-    images(bytes, bytes.len() as u64, origin)
+    announced(bytes, bytes.len() as u64, Kind::Images, origin)?.images()
 }
 
 /// As [`read_labels`], from memory.
 pub fn parse_labels(bytes: &[u8], origin: Origin<'_>) -> Result<Vec<u8>> {
-    labels(bytes, bytes.len() as u64, origin)
+    announced(bytes, bytes.len() as u64, Kind::Labels, origin)?.labels()
+}
+
+/// Reads the header of a file of images.
+pub(super) fn open_images(origin: Origin<'_>) -> Result<Announced<'_>> {
+    let (file, bytes) = open(origin)?;
+    announced(file, bytes, Kind::Images, origin)
+}
+
+/// Reads the header of a file of labels.
+pub(super) fn open_labels(origin: Origin<'_>) -> Result<Announced<'_>> {
+    let (file, bytes) = open(origin)?;
+    announced(file, bytes, Kind::Labels, origin)
 }
 
 /// True for the first bytes of a gzip stream.
 pub(crate) fn is_gzip(start: &[u8]) -> bool {
-    start.starts_with(&[0x1f, 0x8b])
+    start.starts_with(&GZIP)
 }
 
 fn open(origin: Origin<'_>) -> Result<(BufReader<File>, u64)> {
@@ -94,25 +124,95 @@ fn open(origin: Origin<'_>) -> Result<(BufReader<File>, u64)> {
     Ok((BufReader::new(file), metadata.len()))
 }
 
-fn images(input: impl BufRead, bytes: u64, origin: Origin<'_>) -> Result<Images> {
-    let Idx { axes, payload } = read(input, bytes, Kind::Images, origin)?;
-    let (count, shape, channels_last) = match axes[..] {
-        [n, height, width] => (n, ImageShape { channels: 1, height, width }, false),
-        [n, a, b, c] if is_channels(a) => (n, ImageShape { channels: a, height: b, width: c }, false),
-        [n, a, b, c] if is_channels(c) => (n, ImageShape { channels: c, height: a, width: b }, c > 1),
-        _ => {
-            return Err(origin.error(format!(
-                "its axes are {}, and neither the second nor the last can be colour channels (1, 3 or 4)",
-                shown(&axes)
-            )));
-        }
-    };
-    let pixels = if channels_last { channels_first(&payload, shape) } else { payload };
-    Ok(Images { count, shape, pixels })
+/// The type of a value.
+#[derive(Clone, Copy, PartialEq)]
+enum Element {
+    /// An unsigned byte.
+    Byte,
+    /// A 32-bit integer, of labels only.
+    Integer,
 }
 
-fn labels(input: impl BufRead, bytes: u64, origin: Origin<'_>) -> Result<Vec<u8>> {
-    Ok(read(input, bytes, Kind::Labels, origin)?.payload)
+/// What a header announces: values that the file has, or can have where it is gzipped, and that are still to be
+/// read.
+pub(super) struct Announced<'a> {
+    origin: Origin<'a>,
+    kind: Kind,
+    element: Element,
+    axes: Vec<usize>,
+    /// Of all values.
+    bytes: u64,
+    /// Whether the file has been seen to be that long.
+    exact: bool,
+    input: Box<dyn Read + 'a>,
+}
+
+impl Announced<'_> {
+    /// How many images or labels there are.
+    pub fn count(&self) -> usize {
+        self.axes[0]
+    }
+
+    /// Reads images.
+    pub fn images(self) -> Result<Images> {
+        let origin = self.origin;
+        let (count, shape, channels_last) = match self.axes[..] {
+            [n, height, width] => (n, ImageShape { channels: 1, height, width }, false),
+            [n, a, b, c] if is_channels(a) => (n, ImageShape { channels: a, height: b, width: c }, false),
+            [n, a, b, c] if is_channels(c) => (n, ImageShape { channels: c, height: a, width: b }, c > 1),
+            _ => {
+                return Err(origin.unsupported(
+                    format!(
+                        "its axes are {}, and neither the second nor the last can be colour channels (1, 3 or 4)",
+                        shown(&self.axes)
+                    ),
+                    "write images of 1, 3 or 4 channels, as [n, C, H, W] or [n, H, W, C]",
+                ));
+            }
+        };
+        let payload = self.payload()?;
+        let pixels = if channels_last { channels_first(&payload, shape, origin)? } else { payload };
+        Ok(Images { count, shape, pixels })
+    }
+
+    /// Reads labels.
+    pub fn labels(self) -> Result<Vec<u8>> {
+        let (origin, columns) = (self.origin, self.axes.get(1).copied().unwrap_or(1));
+        if self.element == Element::Byte {
+            return self.payload();
+        }
+        let payload = self.payload()?;
+        let class = |(place, row): (usize, &[u8])| {
+            let label = i32::from_be_bytes([row[0], row[1], row[2], row[3]]);
+            u8::try_from(label).map_err(|_| {
+                let problem = format!("label {label} at place {place} is not one of 0 to 255");
+                origin.unsupported(problem, "number the classes from 0 on")
+            })
+        };
+        payload.chunks_exact(4 * columns).enumerate().map(class).collect()
+    }
+
+    fn payload(mut self) -> Result<Vec<u8>> {
+        let (announced, origin, what) = (self.bytes, self.origin, self.kind.payload());
+        let mut payload = Vec::new();
+        if self.exact {
+            // At most 4 GiB, which a usize holds on every platform with a GPU driver.
+            payload.try_reserve_exact(announced as usize).map_err(|_| origin.too_large(announced, what))?;
+        }
+        let read = self.input.by_ref().take(announced).read_to_end(&mut payload);
+        read.map_err(|error| match error.kind() {
+            std::io::ErrorKind::OutOfMemory => origin.too_large(announced, what),
+            _ => origin.damaged(error),
+        })?;
+        if payload.len() as u64 != announced {
+            return Err(origin.error(mismatch(announced, grouped(payload.len() as u64), what)));
+        }
+        // Reading on to the end also makes the decoder compare the checksum of a gzip stream.
+        if self.input.read(&mut [0]).map_err(|e| origin.damaged(e))? > 0 {
+            return Err(origin.error(mismatch(announced, "more".into(), what)));
+        }
+        Ok(payload)
+    }
 }
 
 fn is_channels(length: usize) -> bool {
@@ -125,14 +225,15 @@ fn shown(axes: &[usize]) -> String {
 }
 
 /// `[n, H, W, C]` to `[n, C, H, W]`.
-fn channels_first(pixels: &[u8], shape: ImageShape) -> Vec<u8> {
-    let mut out = Vec::with_capacity(pixels.len());
+fn channels_first(pixels: &[u8], shape: ImageShape, origin: Origin<'_>) -> Result<Vec<u8>> {
+    let mut out = Vec::new();
+    out.try_reserve_exact(pixels.len()).map_err(|_| origin.too_large(pixels.len() as u64, "pixels"))?;
     for image in pixels.chunks_exact(shape.pixels()) {
         for channel in 0..shape.channels {
             out.extend(image.iter().skip(channel).step_by(shape.channels));
         }
     }
-    out
+    Ok(out)
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -150,19 +251,34 @@ impl Kind {
     }
 }
 
-struct Idx {
-    axes: Vec<usize>,
-    payload: Vec<u8>,
-}
-
-fn read(mut input: impl BufRead, bytes: u64, kind: Kind, origin: Origin<'_>) -> Result<Idx> {
+fn announced<'a>(
+    mut input: impl BufRead + 'a,
+    bytes: u64,
+    kind: Kind,
+    origin: Origin<'a>,
+) -> Result<Announced<'a>> {
     let start = input.fill_buf().map_err(Error::io("read", origin.path))?;
-    if is_gzip(start) {
-        let capacity = bytes.saturating_mul(MAX_EXPANSION);
-        decode(flate2::bufread::MultiGzDecoder::new(input), Size::AtMost(capacity), kind, origin)
-    } else {
-        decode(input, Size::Exactly(bytes), kind, origin)
+    let (mut input, size): (Box<dyn Read + 'a>, _) = match is_gzip(start) {
+        true => (Box::new(Gunzip::new(input)), Size::AtMost(bytes.saturating_mul(MAX_EXPANSION))),
+        false => (Box::new(input), Size::Exactly(bytes)),
+    };
+    let mut magic = [0; 4];
+    read_header(&mut input, &mut magic, origin)?;
+    let (element, axis_count) = check_magic(magic, kind, origin)?;
+    let mut header = [0; 16];
+    let header = &mut header[..4 * axis_count];
+    read_header(&mut input, header, origin)?;
+    let mut announced = if element == Element::Integer { 4u64 } else { 1 };
+    let mut axes = Vec::with_capacity(axis_count);
+    for length in header.chunks_exact(4) {
+        let length = u32::from_be_bytes([length[0], length[1], length[2], length[3]]);
+        announced = announced.saturating_mul(u64::from(length));
+        // A 32-bit length fits a usize on every platform with a GPU driver.
+        axes.push(length as usize);
     }
+    check_size(&axes, announced, size, (kind, 4 + 4 * axis_count as u64), origin)?;
+    let exact = matches!(size, Size::Exactly(_));
+    Ok(Announced { origin, kind, element, axes, bytes: announced, exact, input })
 }
 
 /// What is known about the length of a stream before it is read.
@@ -172,65 +288,44 @@ enum Size {
     AtMost(u64),
 }
 
-fn decode(mut input: impl Read, size: Size, kind: Kind, origin: Origin<'_>) -> Result<Idx> {
-    let mut magic = [0; 4];
-    read_header(&mut input, &mut magic, origin)?;
-    let axis_count = check_magic(magic, kind, origin)?;
-    let mut header = [0; 16];
-    let header = &mut header[..4 * axis_count];
-    read_header(&mut input, header, origin)?;
-    let mut announced = 1u64;
-    let mut axes = Vec::with_capacity(axis_count);
-    for length in header.chunks_exact(4) {
-        let length = u32::from_be_bytes([length[0], length[1], length[2], length[3]]);
-        announced = announced.saturating_mul(u64::from(length));
-        // A 32-bit length fits a usize on every platform with a GPU driver.
-        axes.push(length as usize);
-    }
+/// Refuses an announced number of bytes that is none, that is too large, or that the file cannot have.
+fn check_size(
+    axes: &[usize],
+    announced: u64,
+    size: Size,
+    (kind, header_bytes): (Kind, u64),
+    origin: Origin<'_>,
+) -> Result<()> {
     let what = kind.payload();
     if announced == 0 {
-        return Err(origin.error(format!("it holds no {what} (axes {})", shown(&axes))));
+        let problem = format!("it holds no {what} (axes {})", shown(axes));
+        return Err(origin.unsupported(problem, "put at least one into it"));
     }
     if announced > MAX_PAYLOAD {
-        return Err(origin.error(format!(
-            "it announces {} of {what} (axes {}), more than the {} that fit",
-            if announced == u64::MAX {
-                "too many bytes".into()
-            } else {
-                format!("{} bytes", grouped(announced))
-            },
-            shown(&axes),
-            grouped(MAX_PAYLOAD)
-        )));
+        let bytes = match announced {
+            u64::MAX => "too many bytes".into(),
+            bytes => format!("{} bytes", grouped(bytes)),
+        };
+        return Err(origin.unsupported(
+            format!(
+                "it announces {bytes} of {what} (axes {}), more than the {} that fit",
+                shown(axes),
+                grouped(MAX_PAYLOAD)
+            ),
+            "keep fewer images in it, or replace it where it is damaged",
+        ));
     }
-    let header_bytes = 4 + 4 * axis_count as u64;
-    let there = match size {
-        Size::Exactly(bytes) => bytes.saturating_sub(header_bytes),
-        Size::AtMost(bytes) if bytes < announced => {
-            return Err(origin.error(format!(
-                "{} bytes of {what} announced, more than the compressed file can hold",
-                grouped(announced)
-            )));
+    match size {
+        Size::Exactly(bytes) if bytes.saturating_sub(header_bytes) != announced => {
+            let there = bytes.saturating_sub(header_bytes);
+            Err(origin.error(mismatch(announced, grouped(there), what)))
         }
-        Size::AtMost(_) => announced,
-    };
-    if there != announced {
-        return Err(origin.error(mismatch(announced, grouped(there), what)));
+        Size::AtMost(bytes) if bytes < announced => Err(origin.error(format!(
+            "{} bytes of {what} announced, more than the compressed file can hold",
+            grouped(announced)
+        ))),
+        _ => Ok(()),
     }
-    // From here on the announced size is one that the file has, or can have.
-    let mut payload = match size {
-        Size::Exactly(_) => Vec::with_capacity(announced as usize),
-        Size::AtMost(_) => Vec::new(),
-    };
-    input.by_ref().take(announced).read_to_end(&mut payload).map_err(|e| origin.damaged(e))?;
-    if payload.len() as u64 != announced {
-        return Err(origin.error(mismatch(announced, grouped(payload.len() as u64), what)));
-    }
-    // Reading on to the end also makes the decoder compare the checksum of a gzip stream.
-    if input.read(&mut [0]).map_err(|e| origin.damaged(e))? > 0 {
-        return Err(origin.error(mismatch(announced, "more".into(), what)));
-    }
-    Ok(Idx { axes, payload })
 }
 
 fn mismatch(announced: u64, there: String, what: &str) -> String {
@@ -244,41 +339,54 @@ fn read_header(input: &mut impl Read, header: &mut [u8], origin: Origin<'_>) -> 
     })
 }
 
-/// The number of axes, where the magic number is one for this kind of file.
-fn check_magic(magic: [u8; 4], kind: Kind, origin: Origin<'_>) -> Result<usize> {
+/// The type of the values and the number of axes, where the magic number is one for this kind of file.
+fn check_magic(magic: [u8; 4], kind: Kind, origin: Origin<'_>) -> Result<(Element, usize)> {
     let [0, 0, element, axes] = magic else {
         let [a, b, c, d] = magic;
         return Err(origin.error(format!(
             "it starts with {a:02x} {b:02x} {c:02x} {d:02x}, which is not an IDX file's beginning"
         )));
     };
-    if element != UNSIGNED_BYTE {
-        let element = match element {
-            0x09 => "signed bytes".into(),
-            0x0b => "16-bit integers".into(),
-            0x0c => "32-bit integers".into(),
-            0x0d => "32-bit floats".into(),
-            0x0e => "64-bit floats".into(),
-            other => format!("elements of an unknown type ({other:#04x})"),
-        };
-        return Err(origin.error(format!("it holds {element}, and only unsigned bytes (0x08) are read")));
-    }
-    match (kind, axes) {
-        (Kind::Labels, 1) | (Kind::Images, 3 | 4) => Ok(usize::from(axes)),
-        (Kind::Images, 1) => Err(Error::file(
+    let element = match (element, kind) {
+        (0x08, _) => Element::Byte,
+        (0x0c, Kind::Labels) => Element::Integer,
+        _ => {
+            let held = match element {
+                0x09 => "signed bytes".into(),
+                0x0b => "16-bit integers".into(),
+                0x0c => "32-bit integers".into(),
+                0x0d => "32-bit floats".into(),
+                0x0e => "64-bit floats".into(),
+                other => format!("elements of an unknown type ({other:#04x})"),
+            };
+            return Err(origin.unsupported(
+                format!("it holds {held}, and only unsigned bytes (0x08) are read"),
+                "write its values as unsigned bytes, 0 to 255",
+            ));
+        }
+    };
+    match (kind, element, axes) {
+        (Kind::Labels, _, 1) | (Kind::Images, _, 3 | 4) | (Kind::Labels, Element::Integer, 2) => {
+            Ok((element, usize::from(axes)))
+        }
+        (Kind::Images, _, 1) => Err(Error::file(
             origin.path,
             "it holds labels (one axis) where images are expected",
             "put the file of images in its place",
         )),
-        (Kind::Labels, 3 | 4) => Err(Error::file(
+        (Kind::Labels, _, 3 | 4) => Err(Error::file(
             origin.path,
             format!("it holds images ({axes} axes) where labels are expected"),
             "put the file of labels in its place",
         )),
-        (_, axes) => Err(origin.error(format!(
-            "it has {axes} axes, and {} expected",
-            if kind == Kind::Labels { "one is" } else { "three or four are" }
-        ))),
+        (Kind::Labels, _, axes) => Err(origin.unsupported(
+            format!("it has {axes} axes, and one is expected"),
+            "write labels as [n], one for each image",
+        )),
+        (Kind::Images, _, axes) => Err(origin.unsupported(
+            format!("it has {axes} axes, and three or four are expected"),
+            "write images as [n, H, W], [n, C, H, W] or [n, H, W, C]",
+        )),
     }
 }
 

@@ -48,6 +48,71 @@ fn a_gzip_file_of_two_members_is_one_stream() {
 }
 
 #[test]
+fn what_follows_the_last_member_is_ignored_as_gunzip_does() {
+    let bytes = idx(8, &[4], &[7, 8, 9, 1]);
+    let mut two = gzipped(&bytes[..7]);
+    two.extend([0; 5]);
+    two.extend(gzipped(&bytes[7..]));
+    for start in [gzipped(&bytes), two] {
+        for end in [&[0; 700][..], b"\0", b"x", b"\x1f", b"\x1f\x1f\x8b", b"garbage of more than ten bytes"] {
+            let whole = [&start[..], end].concat();
+            assert_eq!(parse_labels(&whole, origin()).unwrap(), [7, 8, 9, 1], "{end:?}");
+            // The same where it comes byte by byte, so that a member's beginning is never there at once.
+            let input = std::io::BufReader::with_capacity(1, &whole[..]);
+            let mut plain = Vec::new();
+            Gunzip::new(input).read_to_end(&mut plain).unwrap();
+            assert_eq!(plain, bytes, "{end:?}");
+        }
+    }
+    // A second member that is cut is no garbage.
+    let mut cut = gzipped(&bytes[..7]);
+    let second = gzipped(&bytes[7..]);
+    cut.extend(&second[..second.len() - 3]);
+    assert!(labels_error(&cut).contains("its gzip stream ends early"), "{}", labels_error(&cut));
+}
+
+#[test]
+fn labels_of_qmnist_are_its_first_column() {
+    let rows = |labels: &[i32]| -> Vec<u8> {
+        labels
+            .iter()
+            .flat_map(|&label| [label, 9, 300, -1, 0, 5, 6, 70_000])
+            .flat_map(i32::to_be_bytes)
+            .collect()
+    };
+    let bytes = idx(0x0c, &[3, 8], &rows(&[5, 0, 255]));
+    assert_eq!(parse_labels(&bytes, origin()).unwrap(), [5, 0, 255]);
+    assert_eq!(parse_labels(&gzipped(&bytes), origin()).unwrap(), [5, 0, 255]);
+    let single: Vec<u8> = [4i32, 2].into_iter().flat_map(i32::to_be_bytes).collect();
+    assert_eq!(parse_labels(&idx(0x0c, &[2], &single), origin()).unwrap(), [4, 2]);
+    for (label, shown) in [(256, "label 256 at place 1"), (-1, "label -1 at place 1")] {
+        let said = labels_error(&idx(0x0c, &[2, 8], &rows(&[0, label])));
+        assert!(said.contains(shown) && said.ends_with("; number the classes from 0 on"), "{said}");
+    }
+    assert!(labels_error(&bytes[..bytes.len() - 4]).contains("96 bytes of labels announced, 92 there"));
+}
+
+#[test]
+fn what_is_whole_and_of_another_kind_is_not_to_be_replaced_by_a_copy() {
+    for said in [
+        images_error(&idx(8, &[1, 5, 2, 2], &[0; 20])),
+        images_error(&idx(0x0d, &[1, 1, 1], &[0; 4])),
+        images_error(&idx(0x0c, &[1, 1, 1], &[0; 4])),
+        images_error(&idx(8, &[1, 1], &[0])),
+        images_error(&idx(8, &[0, 28, 28], &[])),
+        labels_error(&idx(8, &[1, 1], &[0])),
+        labels_error(&idx(0x0b, &[1], &[0, 0])),
+    ] {
+        assert!(!said.contains("replace it"), "{said}");
+    }
+    let said = images_error(&idx(8, &[1, 5, 2, 2], &[0; 20]));
+    assert!(
+        said.ends_with("; write images of 1, 3 or 4 channels, as [n, C, H, W] or [n, H, W, C]"),
+        "{said}"
+    );
+}
+
+#[test]
 fn colour_images_come_out_channels_first() {
     // One image of 2 x 2, pixel values name channel and place: red 1x, green 2x, blue 3x.
     let last = [10, 20, 30, 11, 21, 31, 12, 22, 32, 13, 23, 33];

@@ -10,6 +10,7 @@ mod cifar10_sample;
 mod colours;
 pub mod fetch;
 mod folder;
+mod gunzip;
 pub mod idx;
 mod order;
 mod partition;
@@ -17,6 +18,7 @@ pub mod sample;
 pub mod source;
 mod store;
 mod text;
+mod verified;
 
 pub use fetch::{FetchEvent, FetchReport, fetch};
 pub use order::{derive_seed, epoch_order};
@@ -220,11 +222,22 @@ pub fn load(name: &str, data_dir: &DataDir) -> Result<DataPair> {
     if path.is_dir() {
         return folder::load_folder(name, path);
     }
-    if path.is_file() && [".tar.gz", ".tgz", ".tar"].iter().any(|end| name.ends_with(end)) {
+    let has_ending = |endings: &[&str]| {
+        let name = name.to_ascii_lowercase();
+        path.is_file() && endings.iter().any(|end| name.ends_with(end))
+    };
+    if has_ending(&[".tar.gz", ".tgz", ".tar"]) {
         let archive = cifar10::Place::Archive(path.into());
         return cifar10::load(name, &archive, None, folder::OWN_MEND);
     }
     let give = format!("give {}", source::PATHS);
+    if has_ending(&[
+        ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz", ".tar.zst", ".tzst", ".zip", ".7z", ".rar",
+    ]) {
+        let mend = "unpack it and give its folder, or pack that as .tar.gz";
+        let problem = "it is an archive of a kind that is not read";
+        return Err(Error::setting(format!("data \"{name}\""), problem, mend));
+    }
     if path.exists() {
         return Err(Error::setting(format!("data \"{name}\""), "it is a file", give));
     }

@@ -87,6 +87,7 @@ pub struct DatasetStatus {
     /// Whether it can be used.
     pub presence: Presence,
     /// Where it lies or would lie; none for an embedded one.
+    #[serde(serialize_with = "lossy")]
     pub folder: Option<PathBuf>,
     /// Bytes it takes there, or in the binary.
     pub bytes: u64,
@@ -103,6 +104,11 @@ impl DatasetStatus {
     pub fn is_usable(&self) -> bool {
         matches!(self.presence, Presence::Embedded | Presence::Present)
     }
+}
+
+/// A path as text, which JSON is: with replacement characters for what is not UTF-8.
+fn lossy<S: serde::Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    path.as_deref().map(Path::to_string_lossy).serialize(serializer)
 }
 
 /// Every known data set and whether it is there. Sizes are looked at, contents are not: reading and
@@ -207,6 +213,16 @@ mod tests {
         }
         assert_eq!((mnist().presence, mnist().bytes), (Presence::Present, 54_950_048));
         assert_eq!(mnist().how, "--data mnist");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_list_as_json_of_a_folder_that_is_not_utf_8() {
+        use std::os::unix::ffi::OsStringExt;
+        let statuses = list(&DataDir::new(OsString::from_vec(b"data-\xff".to_vec())));
+        let json = serde_json::to_value(&statuses).unwrap();
+        assert_eq!(json[0]["folder"], "data-\u{fffd}/mnist");
+        assert_eq!(json[2]["folder"], serde_json::Value::Null);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{Header, Kind, autoencoder, comparison, federation, savings, validation};
 use crate::settings;
-use crate::{Error, Result, files};
+use crate::{Error, Result, files, toml_place};
 use serde::{Deserialize, Serialize};
 
 /// The scales: within a minute on any machine, within half an hour on a laptop, the whole on a GPU.
@@ -96,8 +96,12 @@ impl Experiment {
         }
         // What is wrong with the spec itself is not blamed on a setting.
         root.clone().try_into::<Self>().map_err(|error| {
-            let (problem, mend) = files::toml_problem(&error);
-            Error::setting(origin.display().to_string(), problem, mend)
+            // Line numbers are those of the file, in which a scale's own values are in its table.
+            let line = toml_place::culprit::<Self>(&root, error.message()).and_then(|path| {
+                let of_scale = [&[toml_place::Step::Key(wanted.into())], &path[..]].concat();
+                toml_place::line_of(&text, &of_scale).or_else(|| toml_place::line_of(&text, &path))
+            });
+            files::toml_error(&error, line, &origin)
         })?;
         settings::with_settings(&root, values)
     }

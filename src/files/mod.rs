@@ -9,7 +9,7 @@ pub use destination::is_standard_output;
 pub(crate) use destination::open_through;
 pub use unfinished::{Unfinished, write_atomic};
 
-use crate::{Error, Result};
+use crate::{Error, Result, toml_place};
 use destination::Destination;
 use std::path::Path;
 
@@ -68,6 +68,10 @@ fn check_folder(argument: &str, folder: &Path) -> Result<()> {
     let Some(existing) = folder.ancestors().filter(|path| !path.as_os_str().is_empty()).find(there) else {
         return check_folder(argument, Path::new("."));
     };
+    if let (Ok(target), false) = (existing.read_link(), existing.exists()) {
+        let problem = format!("{} is a link to {}, which is not there", existing.display(), target.display());
+        return Err(Error::setting(argument, problem, "make that folder, or name another one"));
+    }
     if !existing.is_dir() {
         let problem = format!("{} is a file", existing.display());
         return Err(Error::setting(argument, problem, "name a folder"));
@@ -86,12 +90,12 @@ pub fn check_output_file(argument: &str, path: &Path) -> Result<()> {
 
 /// Reads a TOML text; an unknown key is refused with the nearest known one.
 pub fn parse_toml<T: serde::de::DeserializeOwned>(text: &str, origin: &Path) -> Result<T> {
-    toml::from_str(text).map_err(|error| toml_error(&error, text, origin))
+    toml::from_str(text).map_err(|error| toml_error(&error, toml_place::line::<T>(&error, text), origin))
 }
 
-/// Says what is wrong with a TOML text in one sentence: where, what, and the nearest known key.
-pub fn toml_error(error: &toml::de::Error, text: &str, origin: &Path) -> Error {
-    let line = error.span().map(|span| text[..span.start.min(text.len())].lines().count().max(1));
+/// Says what is wrong with a TOML text in one sentence: in which line, where it is in one, what, and the nearest
+/// known key.
+pub fn toml_error(error: &toml::de::Error, line: Option<usize>, origin: &Path) -> Error {
     let place = line.map_or(String::new(), |line| format!(" (line {line})"));
     let (problem, mend) = toml_problem(error);
     Error::setting(format!("{}{place}", origin.display()), problem, mend)
@@ -128,6 +132,25 @@ mod tests {
         std::fs::write(folder.path().join("a"), "").unwrap();
         let error = check_output_folder("--out", &deep).unwrap_err();
         assert!(error.is_usage() && error.to_string().contains("a is a file; name a folder"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_that_leads_nowhere_is_called_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("gone", &link).unwrap();
+        for out in [link.clone(), link.join("deep")] {
+            let error = check_output_folder("--out", &out).unwrap_err();
+            let said = error.to_string();
+            assert!(
+                error.is_usage() && said.contains("link is a link to gone, which is not there; "),
+                "{said}"
+            );
+        }
+        std::fs::create_dir(folder.path().join("gone")).unwrap();
+        check_output_folder("--out", &link).unwrap();
+        check_output_folder("--out", &link.join("deep")).unwrap();
     }
 
     #[test]

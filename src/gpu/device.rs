@@ -444,7 +444,7 @@ impl Gpu {
                     "{} would need {groups:?} workgroups, and the device allows 1 to {most}",
                     kernel.entry
                 ),
-                "use a smaller batch or fewer collaborators at a time",
+                "use narrower layers, a smaller batch or fewer collaborators at a time",
             ));
         }
         Ok(Dispatch::new(compiled, bound, bytemuck::bytes_of(immediates), groups))

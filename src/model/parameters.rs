@@ -88,6 +88,21 @@ impl ParameterPlan {
         (elements.next_multiple_of(4) * self.replicas * 4) as u64
     }
 
+    /// What has to be in one binding and is not.
+    fn too_wide(&self, what: &str, bytes: u64) -> Error {
+        let (of, mend) = match self.replicas {
+            1 => (String::new(), "use a narrower layer, or a larger --max-binding-bytes"),
+            more => {
+                let mend = "train fewer collaborators at a time, or use a narrower layer or a larger --max-binding-bytes";
+                (format!(" for {more} replicas"), mend)
+            }
+        };
+        Error::device(
+            format!("{what}{of} takes {bytes} bytes with its biases, and one binding holds {}", self.limit),
+            mend,
+        )
+    }
+
     /// Puts `elements` behind what is there, in the last arena while it fits one binding.
     fn place(&mut self, elements: usize) -> (usize, usize) {
         match self.strides.last() {
@@ -112,19 +127,10 @@ impl ParameterPlan {
         // Every replica is padded to a multiple of four elements.
         let pad = self.bytes(1);
         let row = columns + 1;
-        let ranges =
-            split_rows(rows, (row * self.replicas * 4) as u64, self.limit.saturating_sub(spare + pad))
-                .ok_or_else(|| {
-                    Error::device(
-                        format!(
-                            "one row of {prefix}weight for {} replicas is {} bytes, and one binding holds {}",
-                            self.replicas,
-                            row * self.replicas * 4,
-                            self.limit
-                        ),
-                        "train fewer collaborators at a time, or use a larger --max-binding-bytes",
-                    )
-                })?;
+        let room = self.limit.saturating_sub(spare + pad);
+        let row_bytes = (row * self.replicas * 4) as u64;
+        let ranges = split_rows(rows, row_bytes, room)
+            .ok_or_else(|| self.too_wide(&format!("one row of {prefix}weight"), row_bytes + spare + pad))?;
         let mut weight = ParameterTensor {
             name: format!("{prefix}weight"),
             shape: vec![layer.outputs, layer.inputs],
@@ -169,15 +175,7 @@ impl ParameterPlan {
         let shape = &layer.shape;
         let (weights, biases) = (shape.weights(), layer.output_channels());
         if self.bytes(weights + biases) > self.limit {
-            return Err(Error::device(
-                format!(
-                    "{prefix}weight for {} replicas is {} bytes, and one binding holds {}",
-                    self.replicas,
-                    self.bytes(weights + biases),
-                    self.limit
-                ),
-                "train fewer collaborators at a time, or use a larger --max-binding-bytes",
-            ));
+            return Err(self.too_wide(&format!("{prefix}weight"), self.bytes(weights + biases)));
         }
         let (arena, offset) = self.place(weights + biases);
         (layer.arena, layer.weight_offset) = (arena, offset);

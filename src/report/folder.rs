@@ -1,7 +1,7 @@
 //! A report as files in a run's folder, and back.
 
 use super::page::plot_csv;
-use super::{Report, html, slug, svg_file};
+use super::{Report, html, slugs, svg_file};
 use crate::{Error, Result, files};
 use serde::Serialize;
 use serde_json::Value;
@@ -30,8 +30,8 @@ pub fn save(report: &Report, folder: &Path) -> Result<()> {
         )
     })?;
     files::write_atomic(&folder.join(DATA), &data)?;
-    for plot in &report.plots {
-        let path = folder.join("plots").join(slug(&plot.id));
+    for (plot, name) in report.plots.iter().zip(slugs(report.plots.iter().map(|plot| &*plot.id))) {
+        let path = folder.join("plots").join(name);
         files::write_atomic(&path.with_extension("svg"), svg_file(plot)?.as_bytes())?;
         files::write_atomic(&path.with_extension("csv"), plot_csv(plot).as_bytes())?;
     }
@@ -90,6 +90,19 @@ mod tests {
         save(&load(folder.path()).unwrap(), folder.path()).unwrap();
         assert_eq!(before, read());
         assert!(String::from_utf8_lossy(&before[3]).contains("0.30000000000000004"));
+    }
+
+    #[test]
+    fn plots_with_names_that_look_alike_do_not_overwrite_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let ids = ["Loss", "loss!", "精度", "損失"];
+        let plots = ids.map(|id| Plot::new(id, format!("title of {id}"), "x", "y")).to_vec();
+        save(&Report { plots, ..Report::default() }, folder.path()).unwrap();
+        for (name, id) in ["loss", "loss-2", "u7cbe-u5ea6", "u640d-u5931"].into_iter().zip(ids) {
+            let svg = std::fs::read_to_string(folder.path().join(format!("plots/{name}.svg"))).unwrap();
+            assert!(svg.contains(&format!("title of {id}")), "{name}");
+            assert!(folder.path().join(format!("plots/{name}.csv")).is_file());
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! A report as one HTML file that needs nothing else.
 
-use super::page::{Names, figure, paragraphs, prose, table_section};
+use super::page::{figure, paragraphs, prose, table_section};
 use super::plot::escape;
-use super::{KeyFigure, Report};
+use super::{KeyFigure, Report, slugs};
 use crate::Result;
 use std::fmt::Write;
 
@@ -13,7 +13,6 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src dat
 
 /// The whole page: the answer first, what it rests on below. Every text of the report is escaped.
 pub fn html(report: &Report) -> Result<String> {
-    let mut names = Names::default();
     let mut page = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
@@ -38,11 +37,11 @@ pub fn html(report: &Report) -> Result<String> {
     if !more.is_empty() {
         page += &format!("<div class=\"more\">\n{}</div>\n", paragraphs(more));
     }
-    for plot in &report.plots {
-        page += &figure(plot, &mut names)?;
+    for (plot, name) in report.plots.iter().zip(slugs(report.plots.iter().map(|plot| &*plot.id))) {
+        page += &figure(plot, &name)?;
     }
-    for table in &report.tables {
-        page += &table_section(table, &mut names);
+    for (table, name) in report.tables.iter().zip(slugs(report.tables.iter().map(|table| &*table.id))) {
+        page += &table_section(table, &name);
     }
     if !report.notes.is_empty() {
         let items: String = report.notes.iter().map(|note| format!("<li>{}</li>\n", prose(note))).collect();
@@ -107,6 +106,29 @@ mod tests {
         let page = html(&Report::default()).expect("a page");
         assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>\n"));
         assert!(!page.contains("<section"));
+    }
+
+    #[test]
+    fn elements_and_their_files_have_one_name_and_no_two_the_same() {
+        use super::super::{Plot, Table};
+        let plot = |id: &str| Plot::new(id, "P", "x", "y");
+        let report = Report {
+            plots: vec![plot("A b"), plot("精度"), plot("a-b")],
+            tables: vec![Table::new("a b", "T", &["a"]), Table::new("a-b", "T", &["a"])],
+            ..Report::default()
+        };
+        let page = html(&report).expect("a page");
+        for (kind, name) in [
+            ("plot", "a-b"),
+            ("plot", "u7cbe-u5ea6"),
+            ("plot", "a-b-2"),
+            ("table", "a-b"),
+            ("table", "a-b-2"),
+        ] {
+            let id = format!("<section id=\"{kind}-{name}\">");
+            assert_eq!(page.matches(&id).count(), 1, "{id}");
+            assert!(page.contains(&format!("download=\"{name}.csv\"")), "{name}");
+        }
     }
 
     #[test]

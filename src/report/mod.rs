@@ -26,6 +26,8 @@ pub use plot::{remarks, svg, svg_file};
 pub use table::text_table;
 
 use serde::{Deserialize, Deserializer, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::HashSet;
 
 /// Everything that one page says.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -87,7 +89,7 @@ impl KeyFigure {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Plot {
-    /// Short name, unique in the report; [`slug`] of it names the file and the HTML element.
+    /// Short name, unique in the report; its slug (see [`slugs`]) names the files and the HTML element.
     pub id: String,
     /// The heading.
     pub title: String,
@@ -174,7 +176,7 @@ pub enum Style {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Table {
-    /// Short name, unique in the report; [`slug`] of it names the HTML element.
+    /// Short name, unique in the report; its slug (see [`slugs`]) names the HTML element.
     pub id: String,
     /// The heading.
     pub title: String,
@@ -203,19 +205,44 @@ impl Table {
     }
 }
 
+/// Longer slugs are cut: a file name has at most 255 bytes on most systems, endings included.
+const LONGEST_SLUG: usize = 80;
+
 /// A name that is safe in a file name, an HTML id and a URL: lower-case letters, digits and single
-/// hyphens, never empty.
+/// hyphens, never empty. Letters beyond a to z become their code points, so that names in other scripts stay
+/// apart: "精度" is `u7cbe-u5ea6`. Of a long name the beginning stays, with a hash of the whole.
 pub fn slug(name: &str) -> String {
     let mut slug = String::new();
     for letter in name.chars().flat_map(char::to_lowercase) {
         if letter.is_ascii_alphanumeric() {
             slug.push(letter);
-        } else if !slug.is_empty() && !slug.ends_with('-') {
+            continue;
+        }
+        if !slug.is_empty() && !slug.ends_with('-') {
             slug.push('-');
+        }
+        if letter.is_alphanumeric() {
+            slug += &format!("u{:x}-", u32::from(letter));
         }
     }
     let slug = slug.trim_end_matches('-');
+    if slug.len() > LONGEST_SLUG {
+        let hash: String = Sha256::digest(name)[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+        return format!("{}-{hash}", slug[..LONGEST_SLUG - 9].trim_end_matches('-'));
+    }
     if slug.is_empty() { "item".into() } else { slug.into() }
+}
+
+/// The slugs of names that stand side by side: of those that would be the same, all but the first get a number.
+pub fn slugs<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let mut taken = HashSet::new();
+    let unique = |name: &str| {
+        let base = slug(name);
+        let mut numbered = (2..).map(|number| format!("{base}-{number}"));
+        let free = |slug: &String| taken.insert(slug.clone());
+        std::iter::once(base.clone()).chain(&mut numbered).find(free).unwrap_or(base.clone())
+    };
+    names.into_iter().map(unique).collect()
 }
 
 /// JSON has no NaN and writes null in its place, so null reads back as NaN.
@@ -247,5 +274,25 @@ mod tests {
         assert_eq!(slug("Accuracy <per> round"), "accuracy-per-round");
         assert_eq!(slug("../../etc"), "etc");
         assert_eq!(slug("§§"), "item");
+    }
+
+    #[test]
+    fn names_in_other_scripts_and_long_ones_stay_apart() {
+        assert_eq!(slug("精度 (%)"), "u7cbe-u5ea6");
+        assert_eq!(slug("Точность"), slug("точность"));
+        assert_ne!(slug("Точность"), slug("Ошибка"));
+        assert_eq!(slug("café 2"), "caf-ue9-2");
+        let long = |end: &str| slug(&format!("{}{end}", "精".repeat(200)));
+        assert_ne!(long("a"), long("b"));
+        assert_eq!(long("a"), long("a"));
+        assert!(long("a").len() <= LONGEST_SLUG && !long("a").contains("--"), "{}", long("a"));
+    }
+
+    #[test]
+    fn slugs_side_by_side_are_unique() {
+        assert_eq!(
+            slugs(["A b", "a-b", "a-b-2", "§", "¶", "a b"]),
+            ["a-b", "a-b-2", "a-b-2-2", "item", "item-2", "a-b-3"]
+        );
     }
 }

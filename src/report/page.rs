@@ -4,9 +4,9 @@ use super::csv::csv;
 use super::format::{exact, number};
 use super::plot::{Shape, escape, svg_shaped};
 use super::table::right_aligned;
-use super::{Plot, Series, Table, remarks, slug};
+use super::{Plot, Series, Table, remarks};
 use crate::Result;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 /// The page shows so many rows of the numbers behind a plot; the CSV file has all of them.
 const ROWS_SHOWN: usize = 500;
@@ -17,28 +17,9 @@ const SHORT: usize = 24;
 /// Cells of more letters are sentences.
 const SENTENCE: usize = 60;
 
-/// Names given to elements, so that no two are the same.
-#[derive(Default)]
-pub(super) struct Names(HashSet<String>);
-
-impl Names {
-    /// A name that no element has yet, made from `id`.
-    fn take(&mut self, kind: &str, id: &str) -> String {
-        let base = format!("{kind}-{}", slug(id));
-        let mut name = base.clone();
-        let mut number = 2;
-        while !self.0.insert(name.clone()) {
-            name = format!("{base}-{number}");
-            number += 1;
-        }
-        name
-    }
-}
-
-/// A plot in both shapes (the style sheet shows one), its caption, and the numbers behind it.
-pub(super) fn figure(plot: &Plot, names: &mut Names) -> Result<String> {
-    let name = names.take("plot", &plot.id);
-    let mut text = format!("<section id=\"{name}\">\n");
+/// A plot in both shapes (the style sheet shows one), its caption, and the numbers behind it. `name` is its slug.
+pub(super) fn figure(plot: &Plot, name: &str) -> Result<String> {
+    let mut text = format!("<section id=\"plot-{name}\">\n");
     if !plot.title.is_empty() {
         text += &format!("<h2>{}</h2>\n", escape(&plot.title));
     }
@@ -55,13 +36,12 @@ pub(super) fn figure(plot: &Plot, names: &mut Names) -> Result<String> {
     if !below.is_empty() {
         text += &format!("<figcaption>\n{}</figcaption>\n", paragraphs(&below));
     }
-    Ok(text + "</figure>\n" + &numbers(plot) + "</section>\n")
+    Ok(text + "</figure>\n" + &numbers(plot, name) + "</section>\n")
 }
 
-/// A table in a box that scrolls sideways by itself, with its CSV file.
-pub(super) fn table_section(table: &Table, names: &mut Names) -> String {
-    let name = names.take("table", &table.id);
-    let mut text = format!("<section id=\"{name}\">\n");
+/// A table in a box that scrolls sideways by itself, with its CSV file. `name` is its slug.
+pub(super) fn table_section(table: &Table, name: &str) -> String {
+    let mut text = format!("<section id=\"table-{name}\">\n");
     if !table.title.is_empty() {
         text += &format!("<h2>{}</h2>\n", escape(&table.title));
     }
@@ -74,7 +54,7 @@ pub(super) fn table_section(table: &Table, names: &mut Names) -> String {
         text +=
             &format!("<div class=\"caption\">{}</div>\n", paragraphs(std::slice::from_ref(&table.caption)));
     }
-    text + &download(table, &slug(&table.id)) + "</section>\n"
+    text + &download(table, name) + "</section>\n"
 }
 
 /// Each string as one paragraph.
@@ -99,7 +79,7 @@ pub(super) fn prose(text: &str) -> String {
 }
 
 /// The numbers behind a plot: folded, and as a CSV file to keep.
-fn numbers(plot: &Plot) -> String {
+fn numbers(plot: &Plot, name: &str) -> String {
     let all = numbers_table(plot, exact);
     let mut shown = numbers_table(plot, |value| if value.is_nan() { "NaN".into() } else { readable(value) });
     shown.rows.truncate(ROWS_SHOWN);
@@ -115,7 +95,7 @@ fn numbers(plot: &Plot) -> String {
             super::format::count(all.rows.len() as u64)
         );
     }
-    text + &download(&all, &slug(&plot.id)) + "</details>\n"
+    text + &download(&all, name) + "</details>\n"
 }
 
 /// Six digits for reading; the CSV file has them all.
@@ -275,10 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_unique_and_links_are_encoded() {
-        let mut names = Names::default();
-        assert_eq!(names.take("plot", "A b"), "plot-a-b");
-        assert_eq!(names.take("plot", "a-b"), "plot-a-b-2");
+    fn links_are_encoded() {
         assert_eq!(percent_encoded("a,\"ü\"\r\n"), "a,%22%C3%BC%22%0D%0A");
     }
 
@@ -286,10 +263,10 @@ mod tests {
     fn rows_with_sentences_carry_their_columns_names_and_others_do_not() {
         let mut table = Table::new("t", "T", &["", "Why <so>"]);
         table.push(["a", "b"]);
-        let plain = table_section(&table, &mut Names::default());
+        let plain = table_section(&table, "t");
         assert!(plain.contains("<table>") && !plain.contains("data-label"));
         table.push(["a", &"word ".repeat(20)]);
-        let told = table_section(&table, &mut Names::default());
+        let told = table_section(&table, "t");
         assert!(told.contains("<table class=\"told\">"));
         assert_eq!(told.matches("data-label=\"Why &lt;so&gt;\"").count(), 2);
         assert!(!told.contains("data-label=\"\""));
@@ -299,7 +276,7 @@ mod tests {
     fn long_tables_are_cut_on_the_page_only() {
         let points = (0..1000).map(|i| (f64::from(i), 0.5)).collect();
         let plot = Plot::new("p", "P", "x", "y").with(Series::new("s", Style::Solid, points));
-        let text = figure(&plot, &mut Names::default()).expect("draws");
+        let text = figure(&plot, "p").expect("draws");
         assert!(text.contains("first 500 of 1,000 rows"));
         assert!(!text.contains("<td class=\"number\">999</td>") && text.contains("999,0.5%0D%0A"));
     }

@@ -80,6 +80,9 @@ fn write_bad_files(folder: &Path) {
         "layer.toml",
         classifier("layer", 20, "[1, 28, 28]", 10).replace("\"dense\"", "\"dens\"").as_bytes(),
     );
+    let dense = classifier("kernel", 20, "[1, 28, 28]", 10);
+    let conv = "[[layers]]\nkind = \"conv\"\noutputs = 2\nkernel = 29\npadding = \"valid\"\n[[layers]]";
+    write("kernel.toml", dense.replacen("[[layers]]", conv, 1).as_bytes());
     let demo = include_str!("../../models/experiments/demo.toml");
     write("sim.toml", demo.replace("local_epochs", "local_epocs").as_bytes());
     write("sim-width.toml", demo.replace("\"ae-mnist\"", "\"small-ae.toml\"").as_bytes());
@@ -99,6 +102,7 @@ fn write_bad_files(folder: &Path) {
     save("alike.safetensors", &rows, 2, 15_910);
     save("single.safetensors", &rows[..15_910], 1, 15_910);
     save("none.safetensors", &[], 0, 15_910);
+    write_tensors(&folder.join("notes.safetensors"), &[], &note);
     save("narrow.safetensors", &[0.1, 0.2, 0.3, 0.4], 2, 2);
     rows[77] = f32::NAN;
     save("nan.safetensors", &rows, 2, 15_910);
@@ -197,6 +201,7 @@ fn write_bad_files(folder: &Path) {
         path
     };
     std::fs::create_dir(folder.join("data-none")).expect("a folder");
+    data("named/mnist");
     let path = data("data-truncated");
     let images = path.join("train-images-idx3-ubyte");
     let bytes = std::fs::read(&images).expect("images");
@@ -255,7 +260,10 @@ fn numbers_that_cannot_work() {
         case(
             "train broad.toml --out out --batch 1 --max-binding-bytes 65536",
             FAILURE,
-            &["2.weight", "65536", "--max-binding-bytes"],
+            &[
+                "one row of 2.weight takes 160020 bytes with its biases, and one binding holds 65536",
+                "use a narrower layer, or a larger --max-binding-bytes",
+            ],
         ),
     ]);
 }
@@ -271,7 +279,12 @@ fn specs_that_cannot_be_read_or_built() {
         case("train empty.toml --out out", USAGE, &["empty.toml", "add `kind`"]),
         case("train latin1.toml --out out", USAGE, &["latin1.toml", "line 2", "UTF-8"]),
         case("train syntax.toml --out out", USAGE, &["syntax.toml", "line"]),
-        case("train key.toml --out out", USAGE, &["key.toml", "widhts", "did you mean `widths`?"]),
+        case(
+            "train kernel.toml --out out",
+            USAGE,
+            &["kernel.toml: layers[0].kernel: a kernel of 29 does not fit"],
+        ),
+        case("train key.toml --out out", USAGE, &["key.toml (line 3)", "widhts", "did you mean `widths`?"]),
         case("train kind.toml --out out", USAGE, &["kind.toml", "clasifier", "did you mean `classifier`?"]),
         case("train layer.toml --out out", USAGE, &["layer.toml", "dens", "did you mean `dense`?"]),
         case("train type.toml --out out", USAGE, &["type.toml", "many"]),
@@ -302,6 +315,16 @@ fn data_that_are_damaged_or_not_there() {
             "train mnist-mlp --out out --data data-none",
             FAILURE,
             &["data-none", "holds no images", "IDX", "CIFAR-10"],
+        ),
+        case(
+            "train mnist-mlp --out out --data mnist --data-dir named",
+            FAILURE,
+            &[
+                "named/mnist/train-images-idx3-ubyte",
+                "not what mnist has there",
+                "data fetch mnist",
+                "--data named/mnist",
+            ],
         ),
         case(
             "train mnist-mlp --out out --data mnist --data-dir data-none",
@@ -358,6 +381,11 @@ fn weights_that_do_not_fit() {
             FAILURE,
             &["0.bias", "[21]", "[20]"],
         ),
+        case(
+            "train mnist-mlp --out out --init notes.safetensors",
+            FAILURE,
+            &["notes.safetensors: it holds notes and no tensors", "0.weight"],
+        ),
         case("train mnist-mlp --out out --init model-more.safetensors", FAILURE, &["4.weight", "mnist-mlp"]),
         case("train mnist-mlp --out out --init model-inf.safetensors", FAILURE, &["0.bias", "inf"]),
     ]);
@@ -398,6 +426,11 @@ fn snapshots_that_cannot_be_learned_from() {
             "autoencoder train --model ae-mnist --out out --snapshots alike.safetensors",
             FAILURE,
             &["alike.safetensors", "the same"],
+        ),
+        case(
+            "autoencoder train --model ae-mnist --out out --snapshots notes.safetensors",
+            FAILURE,
+            &["notes.safetensors: it holds notes and no tensors", "\"snapshots\""],
         ),
         case("autoencoder train --model ae-mnist --out out --snapshots flat.safetensors", FAILURE, &["[4]"]),
         case(
@@ -546,7 +579,7 @@ fn simulations_that_cannot_be_run() {
         case(
             "simulate sim.toml --out out",
             USAGE,
-            &["sim.toml", "local_epocs", "did you mean `local_epochs`?"],
+            &["sim.toml (line 7)", "local_epocs", "did you mean `local_epochs`?"],
         ),
         case("simulate sim-width.toml --out out", USAGE, &["autoencoder.model", "100", "15910"]),
         case("simulate latin1.toml --out out", USAGE, &["latin1.toml", "UTF-8"]),
@@ -637,4 +670,85 @@ fn a_simulation_with_too_few_snapshots_leaves_nothing() {
         ran.stderr
     );
     assert!(!folder.path().join("out").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn arguments_and_folders_that_are_not_utf_8() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let folder = temporary();
+    let odd = OsStr::from_bytes(b"data-\xff");
+    std::fs::create_dir(folder.path().join(odd)).expect("a folder");
+    let run = |arguments: &[&OsStr]| {
+        fedfunnel().current_dir(folder.path()).args(arguments).output().expect("the program starts")
+    };
+    let words = |line: &str| -> Vec<std::ffi::OsString> { line.split(' ').map(Into::into).collect() };
+    let with = |line: &str| {
+        let mut words = words(line);
+        words.push(odd.into());
+        run(&words.iter().map(|word| &**word).collect::<Vec<_>>())
+    };
+    let refused = with("train mnist-mlp --out out --data");
+    let said = String::from_utf8(refused.stderr).expect("UTF-8");
+    assert_eq!(refused.status.code(), Some(USAGE), "{said}");
+    assert_eq!(
+        said,
+        "error: --data: \"data-\u{fffd}\" is not UTF-8 text; rename what it names, or go into its folder and give the \
+         path from there\n"
+    );
+    let listed = with("data list --json --data-dir");
+    let list: serde_json::Value = serde_json::from_slice(&listed.stdout).expect("a whole document");
+    assert_eq!(list[0]["folder"], "data-\u{fffd}/mnist");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_output_folder_that_is_a_link_to_nowhere() {
+    let folder = temporary();
+    std::os::unix::fs::symlink("gone", folder.path().join("link")).expect("a link");
+    let ran = run_in(folder.path(), &["train", "mnist-mlp", "--out", "link"]);
+    assert_eq!(ran.code, USAGE, "{}", ran.stderr);
+    let said = "--out: link is a link to gone, which is not there; make that folder, or name another one";
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
+}
+
+#[test]
+fn a_setting_of_two_lines() {
+    let ran = run_in(temporary().path(), &["simulate", "demo", "--out", "out", "--set", "rounds=1\nbatch=2"]);
+    assert_eq!(ran.code, USAGE, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("it has more than one line; give each setting a --set of its own"),
+        "{}",
+        ran.stderr
+    );
+}
+
+/// A header may announce more than there is memory for, in a file that is as long as it says.
+#[cfg(target_os = "linux")]
+#[test]
+fn images_that_do_not_fit_the_memory() {
+    let folder = temporary();
+    let data = folder.path().join("data");
+    write_data(&data, 20, 10);
+    let count = 5_000_000u32;
+    for (name, axes, bytes) in [("images-idx3", vec![count, 28, 28], 784), ("labels-idx1", vec![count], 1)] {
+        let path = data.join(format!("train-{name}-ubyte"));
+        write_idx(&path, &axes, &[]);
+        let header = path.metadata().expect("a header").len();
+        let file = std::fs::OpenOptions::new().write(true).open(&path).expect("a file");
+        // Nothing is written of it.
+        file.set_len(header + u64::from(count) * bytes).expect("a long file");
+    }
+    let program = assert_cmd::cargo::cargo_bin!("fedfunnel");
+    let line =
+        format!("ulimit -v 2500000; exec '{}' train mnist-mlp --data ./data --out out", program.display());
+    let ran = std::process::Command::new("sh").args(["-c", &line]).current_dir(folder.path()).output();
+    let ran = ran.expect("a shell");
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert_eq!(ran.status.code(), Some(FAILURE), "{said}");
+    assert!(
+        said.contains("train-images-idx3-ubyte: there is no memory for its 3,920,000,000 bytes of pixels; "),
+        "{said}"
+    );
 }

@@ -41,6 +41,14 @@ impl<'a> Delivery<'a> {
         Self { dir, progress, missing, fetched: Vec::new(), route: String::new() }
     }
 
+    /// The data set's folder, made if it is not there. What is downloaded to be unpacked lies in it meanwhile: there
+    /// is room for it where its content goes.
+    pub fn folder(&self) -> Result<&'a Path, Failure> {
+        let made = std::fs::create_dir_all(self.dir);
+        made.map_err(|e| Failure::Local(Error::io("create the folder", self.dir)(e)))?;
+        Ok(self.dir)
+    }
+
     pub fn is_complete(&self) -> bool {
         self.missing.is_empty()
     }

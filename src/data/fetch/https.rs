@@ -52,9 +52,10 @@ pub(super) fn tar_gz(archive: &Archive, delivery: &mut Delivery<'_>) -> Result<(
             return unpack(BufReader::new(File::open(&own)?), archive.folder, delivery);
         }
     }
-    let temporary = || Error::io("write a file in", std::env::temp_dir());
-    let mut file = tempfile::tempfile().map_err(|e| Failure::Local(temporary()(e)))?;
     let body = get(&agent(), archive.url)?;
+    let folder = delivery.folder()?;
+    let mut file = tempfile::tempfile_in(folder)
+        .map_err(|e| Failure::Local(Error::io("write in the folder", folder)(e)))?;
     let body = delivery.counting(name, body.content_length(), body.into_reader());
     let hash = hash_of(body.take(archive.bytes + 1), &mut file)?;
     let there = file.stream_position()?;

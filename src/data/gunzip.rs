@@ -1,0 +1,100 @@
+//! Unpacks gzip as `gunzip` does: all members of a file, and nothing of what follows them.
+
+use super::idx::GZIP;
+use flate2::bufread::GzDecoder;
+use std::io::{self, BufRead, Read};
+
+/// The plain content of a gzip stream. Members follow one another, with zeros between them or none; what comes
+/// after the last and is no member is left alone. A member that ends early is an error.
+pub(super) struct Gunzip<R> {
+    /// None after the last member.
+    member: Option<GzDecoder<Rest<R>>>,
+}
+
+impl<R: BufRead> Gunzip<R> {
+    /// For a stream that begins with a member.
+    pub fn new(input: R) -> Self {
+        Self { member: Some(GzDecoder::new(Rest { put_back: None, input })) }
+    }
+}
+
+impl<R: BufRead> Read for Gunzip<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        while let Some(member) = &mut self.member {
+            let read = member.read(buffer)?;
+            if read > 0 {
+                return Ok(read);
+            }
+            let rest = self.member.take().map(GzDecoder::into_inner);
+            self.member = rest.map(Rest::next_member).transpose()?.flatten().map(GzDecoder::new);
+        }
+        Ok(0)
+    }
+}
+
+/// A stream with the one byte in front of it that was read to see what comes.
+struct Rest<R> {
+    put_back: Option<u8>,
+    input: R,
+}
+
+impl<R: BufRead> Rest<R> {
+    /// The stream from its next member on, if there is one.
+    ///
+    /// What a stream gives at a time may end between the two bytes that a member begins with, so that they are
+    /// looked at one by one.
+    fn next_member(mut self) -> io::Result<Option<Self>> {
+        loop {
+            let there = self.fill_buf()?;
+            let zeros = there.iter().take_while(|byte| **byte == 0).count();
+            match there.get(zeros) {
+                // Files are padded with zeros, on tapes for one.
+                None if zeros > 0 => self.consume(zeros),
+                None => return Ok(None),
+                Some(_) => {
+                    self.consume(zeros);
+                    break;
+                }
+            }
+        }
+        if self.fill_buf()?.first() != Some(&GZIP[0]) {
+            return Ok(None);
+        }
+        self.consume(1);
+        if self.fill_buf()?.first() != Some(&GZIP[1]) {
+            return Ok(None);
+        }
+        self.put_back = Some(GZIP[0]);
+        Ok(Some(self))
+    }
+}
+
+impl<R: BufRead> Read for Rest<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let there = self.fill_buf()?;
+        let count = there.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&there[..count]);
+        self.consume(count);
+        Ok(count)
+    }
+}
+
+impl<R: BufRead> BufRead for Rest<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        match &self.put_back {
+            Some(byte) => Ok(std::slice::from_ref(byte)),
+            None => self.input.fill_buf(),
+        }
+    }
+
+    fn consume(&mut self, count: usize) {
+        match self.put_back {
+            Some(_) if count > 0 => self.put_back = None,
+            Some(_) => {}
+            None => self.input.consume(count),
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Whether the files of a data set are those of the table, and what is remembered of that.
+//!
+//! A file is known by the SHA-256 of its plain content. To read all of a set for that takes a while, so what was found
+//! is noted beside the files, and counts as long as a file keeps its size and its time of modification. Where nothing
+//! can be written, files are read each time.
+
+use super::archive::{self, plain};
+use super::cifar10::{self, Place};
+use super::folder::find;
+use super::idx::Origin;
+use super::source::{Source, SourceFile};
+use super::text::grouped;
+use crate::files::{folder_of, write_atomic};
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+/// Where it is noted, in the folder of the files.
+pub(super) const RECORD: &str = "verified.json";
+
+/// What was found of the files in a folder.
+#[derive(Default, Serialize, Deserialize)]
+struct Record {
+    /// By the name of the file or the archive.
+    files: BTreeMap<String, Found>,
+}
+
+/// What was found of a file that was as it is described here.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Found {
+    /// Its size, compressed or not.
+    bytes: u64,
+    /// Its time of modification, in nanoseconds since 1970.
+    modified_ns: u64,
+    /// The SHA-256 of what it holds, in hexadecimal, by name: of itself, or of each file in an archive.
+    sha256: BTreeMap<String, String>,
+}
+
+/// Refuses a data set of the table whose files are others. All of them are there.
+pub(super) fn check(source: &Source, place: &Place) -> Result<()> {
+    let mut record = Record::read(place);
+    let mut news = false;
+    for (path, files) in holders(source, place) {
+        let before = Found::of(&path, &files);
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if before.is_some() && before.as_ref() == record.files.get(&name) {
+            continue;
+        }
+        if let Some(difference) = difference(source, place, &path, &files)? {
+            return Err(Error::file(
+                &path,
+                format!("it is not what {} has there ({difference})", source.name),
+                format!(
+                    "download that with fedfunnel data fetch {}, or give a set of your own by its path, as --data {}",
+                    source.name,
+                    path.parent().unwrap_or(&path).display()
+                ),
+            ));
+        }
+        // A file that was changed meanwhile is read again the next time.
+        if let Some(found) = before.filter(|before| Some(before) == Found::of(&path, &files).as_ref()) {
+            record.files.insert(name, found);
+            news = true;
+        }
+    }
+    if news {
+        record.write(place);
+    }
+    Ok(())
+}
+
+/// Notes that the files in a folder were compared with the table and are right.
+pub(super) fn remember(source: &Source, folder: &Path) {
+    let place = Place::Loose(folder.into());
+    let mut record = Record::default();
+    for (path, files) in holders(source, &place) {
+        if let (Some(found), Some(name)) = (Found::of(&path, &files), path.file_name()) {
+            record.files.insert(name.to_string_lossy().into_owned(), found);
+        }
+    }
+    record.write(&place);
+}
+
+/// In what the plain content of a file, gzipped or not, differs from that of the table, if it does.
+pub(super) fn file_difference(file: &SourceFile, path: &Path) -> io::Result<Option<String>> {
+    compare(file, plain(BufReader::new(File::open(path)?))?)
+}
+
+/// Each file on the disk, with what it holds.
+fn holders<'a>(source: &'a Source, place: &Place) -> Vec<(PathBuf, Vec<&'a SourceFile>)> {
+    match place {
+        Place::Archive(path) => vec![(path.clone(), source.files.iter().collect())],
+        Place::Loose(folder) => {
+            let there = |file: &'a SourceFile| Some((find(folder, file.name)?, vec![file]));
+            source.files.iter().filter_map(there).collect()
+        }
+    }
+}
+
+fn difference(source: &Source, place: &Place, path: &Path, files: &[&SourceFile]) -> Result<Option<String>> {
+    let read = match (place, files) {
+        (Place::Loose(_), [file]) => file_difference(file, path),
+        _ => archive_difference(source, path),
+    };
+    read.map_err(|error| Origin { path, mend: "replace it with an undamaged copy" }.damaged(error))
+}
+
+fn archive_difference(source: &Source, path: &Path) -> io::Result<Option<String>> {
+    let (mut seen, mut difference) = (0, None);
+    archive::each_file(BufReader::new(File::open(path)?), cifar10::FOLDER, |name, content| {
+        if let Some(file) = source.files.iter().find(|file| file.name == name) {
+            difference = compare(file, content)?;
+            seen += 1;
+        }
+        Ok::<_, io::Error>(difference.is_none() && seen < source.files.len())
+    })?;
+    Ok(difference)
+}
+
+fn compare(file: &SourceFile, content: impl Read) -> io::Result<Option<String>> {
+    let mut hasher = Sha256::new();
+    let (mut bytes, mut buffer) = (0, vec![0; 64 * 1024]);
+    // One byte more than expected is enough to tell that there is too much.
+    let mut content = content.take(file.bytes.saturating_add(1));
+    loop {
+        let read = content.read(&mut buffer)?;
+        if read == 0 {
+            break;
+        }
+        hasher.update(&buffer[..read]);
+        bytes += read as u64;
+    }
+    if bytes != file.bytes {
+        let there = if bytes > file.bytes { "more".into() } else { grouped(bytes) };
+        return Ok(Some(format!("{}: {} bytes expected, {there} there", file.name, grouped(file.bytes))));
+    }
+    let hash: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let differs = hash != file.sha256;
+    Ok(differs.then(|| format!("{}: its SHA-256 is {hash} instead of {}", file.name, file.sha256)))
+}
+
+impl Found {
+    /// What would be noted of a file that holds these; none where its time is not known.
+    fn of(path: &Path, files: &[&SourceFile]) -> Option<Self> {
+        let about = path.metadata().ok()?;
+        let modified = about.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+        let sha256 = files.iter().map(|file| (file.name.to_string(), file.sha256.to_string())).collect();
+        Some(Self { bytes: about.len(), modified_ns: modified.as_nanos().try_into().ok()?, sha256 })
+    }
+}
+
+impl Record {
+    fn path(place: &Place) -> PathBuf {
+        match place {
+            Place::Loose(folder) => folder.join(RECORD),
+            Place::Archive(path) => folder_of(path).join(RECORD),
+        }
+    }
+
+    /// What was noted; nothing where that cannot be read.
+    fn read(place: &Place) -> Self {
+        let noted = std::fs::read(Self::path(place)).ok();
+        noted.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+    }
+
+    /// Notes it. A folder in which nothing can be written only makes the next check take longer.
+    fn write(&self, place: &Place) {
+        if let Ok(text) = serde_json::to_string_pretty(self) {
+            let _ = write_atomic(&Self::path(place), format!("{text}\n").as_bytes());
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "verified_tests.rs"]
+mod tests;
