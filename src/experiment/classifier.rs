@@ -2,6 +2,7 @@
 
 use super::Run;
 use crate::data::{self, DataDir, DataPair};
+use crate::gpu::Gpu;
 use crate::model::state::TensorShape;
 use crate::model::{ClassifierSpec, ModelSpec, Optimizer};
 use crate::report::format;
@@ -129,11 +130,21 @@ impl ClassifierStage {
         Ok((data, images))
     }
 
-    /// Trains it, or goes on with it.
-    pub fn run<'g>(&self, run: &mut Run<'g>, seed: u32) -> Result<Trained<'g>> {
+    /// Trains it, or goes on with it. `check_room` is told beforehand of how many weights and of how many
+    /// snapshots of them there will be.
+    pub fn run<'g>(
+        &self,
+        run: &mut Run<'g>,
+        seed: u32,
+        check_room: impl FnOnce(&Gpu, [usize; 2]) -> Result<()>,
+    ) -> Result<Trained<'g>> {
         let gpu = run.gpu()?;
         let spec = self.check(run.place.data_dir)?;
         let (data, counts) = self.load(run.place.data_dir)?;
+        let steps = data.train.len().div_ceil(self.batch);
+        let logged = self.snapshot_every.count(self.epochs, steps as u64);
+        refuse_few(logged)?;
+        check_room(gpu, [spec.parameters(), logged as usize])?;
         let inputs = Inputs {
             statistics: self.standardize.then(|| data.train.channel_statistics()),
             grayscale: false,
@@ -200,16 +211,21 @@ impl ClassifierStage {
             run.pause(bytes, |run| save(run, &notes, &cohort, &snapshots[0]))?;
         }
         let [snapshots] = snapshots;
-        if snapshots.len() < 2 {
-            return Err(Error::setting(
-                "classifier.snapshot_every",
-                format!("the training leaves {} snapshots, too few to learn from", snapshots.len()),
-                "take them more often, or train for more epochs",
-            ));
-        }
+        refuse_few(snapshots.len() as u64)?;
         snapshots.save(&run.path("snapshots.safetensors"))?;
         Ok(Trained { spec, initial, snapshots, evaluator, images: counts })
     }
+}
+
+fn refuse_few(snapshots: u64) -> Result<()> {
+    if snapshots >= 2 {
+        return Ok(());
+    }
+    Err(Error::setting(
+        "classifier.snapshot_every",
+        format!("the training leaves {snapshots} snapshots, too few to learn from"),
+        "take them more often, or train for more epochs",
+    ))
 }
 
 fn line(epoch: u64, trained: Tally, tested: Tally, seconds: f64) -> EpochLine {

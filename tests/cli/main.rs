@@ -13,6 +13,7 @@ mod help;
 mod hostile_files;
 mod images;
 mod resume;
+mod room;
 mod savings;
 mod simulate;
 mod span;

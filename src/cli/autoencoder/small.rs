@@ -3,7 +3,7 @@
 use super::TrainArgs;
 use crate::cli::{Common, say, say_json, whisper};
 use fedfunnel::codec::autoencoder::small::{
-    DecoderCost, Precision, SmallPoint, SmallTrainer, Space, decoder_costs,
+    DecoderCost, Precision, SmallPoint, SmallTrainer, Space, decoder_costs, rates_refusal,
 };
 use fedfunnel::codec::autoencoder::{Reconstruction, TrainerSettings, save_autoencoder};
 use fedfunnel::gpu::Gpu;
@@ -61,6 +61,12 @@ pub fn optimizer(args: &TrainArgs) -> fedfunnel::Result<Optimizer> {
     let moments = args.moments.unwrap_or_default();
     let optimizer = Optimizer { kind, lr: args.lr.unwrap_or(lr), moments, ..Optimizer::default() };
     optimizer.check("--")?;
+    if args.space == Space::Small && args.layer_rates.is_some() {
+        if let Some(problem) = rates_refusal(&optimizer) {
+            let mend = "leave it out and give --lr, or use --optimizer sgd or --space wide";
+            return Err(Error::setting("--layer-rates", problem, mend));
+        }
+    }
     Ok(optimizer)
 }
 
