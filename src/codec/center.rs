@@ -61,7 +61,7 @@ impl Center {
                 "log snapshots of a training that did not diverge",
             ));
         }
-        if scale < SCALES[0] || scale > SCALES[1] {
+        if !(SCALES[0]..=SCALES[1]).contains(&scale) {
             return Err(Error::setting(
                 "--snapshots",
                 format!("they differ by {scale:.1e} in the root mean square, which is beyond f32 arithmetic"),

@@ -118,7 +118,7 @@ fn errors_of_principal_components_are_those_of_the_singular_values() {
     let value = |at: usize| f32::from_le_bytes(tensor.data()[4 * at..][..4].try_into().expect("four bytes"));
     let (count, width) = (tensor.shape()[0], tensor.shape()[1]);
     for hold_out in [0, 4] {
-        let held_out = |s: usize| hold_out > 0 && (s + 1) % hold_out == 0;
+        let held_out = |s: usize| hold_out > 0 && (s + 1).is_multiple_of(hold_out);
         let (others, train): (Vec<_>, Vec<_>) = (0..count).partition(|&s| held_out(s));
         let row = |s: usize| move |n: usize| f64::from(value(s * width + n));
         let mean = |n: usize| train.iter().map(|&s| row(s)(n)).sum::<f64>() / train.len() as f64;

@@ -61,13 +61,14 @@ pub fn optimizer(args: &TrainArgs) -> fedfunnel::Result<Optimizer> {
     let moments = args.moments.unwrap_or_default();
     let optimizer = Optimizer { kind, lr: args.lr.unwrap_or(lr), moments, ..Optimizer::default() };
     optimizer.check("--")?;
-    if args.space == Space::Small && args.layer_rates.is_some() {
-        if let Some(problem) = rates_refusal(&optimizer) {
+    let rates_in_small = args.layer_rates.as_ref().filter(|_| args.space == Space::Small);
+    match rates_in_small.and_then(|_| rates_refusal(&optimizer)) {
+        Some(problem) => {
             let mend = "leave it out and give --lr, or use --optimizer sgd or --space wide";
-            return Err(Error::setting("--layer-rates", problem, mend));
+            Err(Error::setting("--layer-rates", problem, mend))
         }
+        None => Ok(optimizer),
     }
-    Ok(optimizer)
 }
 
 /// A form of the decoder: what it costs, and what comes back through it.
