@@ -32,15 +32,6 @@ fn standardize_forward(@builtin(global_invocation_id) id: vec3<u32>) {
     results[at] = (values[at] - mean) / scale_at(id.x, id.z);
 }
 
-// The same where the values lie: snapshots need not be there twice.
-@compute @workgroup_size(64, 1, 1)
-fn standardize_in_place(@builtin(global_invocation_id) id: vec3<u32>) {
-    if id.x >= standardize.width { return; }
-    let at = (id.z * standardize.lines + id.y) * standardize.width + id.x;
-    let mean = means[id.z * standardize.width + id.x];
-    results[at] = (results[at] - mean) / scale_at(id.x, id.z);
-}
-
 @compute @workgroup_size(64, 1, 1)
 fn standardize_inverse(@builtin(global_invocation_id) id: vec3<u32>) {
     if id.x >= standardize.width { return; }

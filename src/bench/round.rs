@@ -29,7 +29,7 @@ pub(super) fn works() -> Vec<Work> {
 fn round(gpu: &Gpu) -> Result<Ready<'_>> {
     let spec = SimulationSpec::load("mnist", &[format!("collaborators={COLLABORATORS}")])?;
     let classifier = ModelSpec::load(&spec.model)?.classifier()?;
-    let autoencoder = ModelSpec::load(&spec.autoencoder.model)?.autoencoder()?;
+    let autoencoder = ModelSpec::load(&spec.autoencoder()?.model)?.autoencoder()?;
     let train = images(60_000, [1, 28, 28]);
     let shares = partition(&train.labels, COLLABORATORS, &Partitioner::Iid, u64::from(SEED))?;
     let train = ResidentImages::upload(gpu, &train)?;

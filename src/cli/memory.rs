@@ -2,7 +2,7 @@
 
 use super::{print_json, say};
 use clap::Args;
-use fedfunnel::codec::autoencoder::{MemoryPlan, Training};
+use fedfunnel::codec::autoencoder::{MemoryPlan, Training, too_many};
 use fedfunnel::gpu::Gpu;
 use fedfunnel::report::{Table, format, text_table};
 
@@ -25,7 +25,7 @@ impl MemoryOptions {
 
     /// Refuses what does not fit. Gives whether to go on: a plan that was asked for is all that was.
     pub fn allow(&self, gpu: &Gpu, training: &Training<'_>, json: bool) -> anyhow::Result<bool> {
-        let plan = MemoryPlan::of(gpu, training)?;
+        let plan = MemoryPlan::of(gpu, training).map_err(|error| too_many(gpu, training, error))?;
         if self.plan {
             if json { print_json(&plan)? } else { show(gpu, training, &plan)? }
         }

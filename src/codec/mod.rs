@@ -3,6 +3,7 @@
 pub mod autoencoder;
 mod axes;
 mod basis;
+mod center;
 mod message;
 pub mod pca;
 mod raw;

@@ -5,13 +5,12 @@
 //! is better on the snapshots it was fitted to. As layers, that is an autoencoder without biases whose
 //! decoder is its encoder transposed, and that is how it is run.
 
-use super::autoencoder::{DecoderBank, DecoderState, Encoder, HalfParameters, SnapshotBatch, Standard};
+use super::autoencoder::{DecoderBank, DecoderState, Encoder, HalfParameters, Standard};
 use super::axes::Axes;
-use super::basis::{Basis, Expansion, run_in_parts};
+use super::center::Center;
 use super::{Message, MessageKind, UpdateDecoder, UpdateEncoder, bytes_to_floats, floats_to_bytes};
-use crate::gpu::{Gpu, RowRange, Tensor, split_rows};
-use crate::model::{AutoencoderSpec, TensorPiece};
-use crate::ops::gram::Coefficients;
+use crate::gpu::Gpu;
+use crate::model::AutoencoderSpec;
 use crate::{Error, Result};
 use serde::Serialize;
 
@@ -26,47 +25,35 @@ pub struct PcaError {
     pub validation_relative_l2: Option<f64>,
 }
 
-/// Snapshots with their principal axes.
+/// Snapshots with their principal axes. All of it is computed in f64: what is left over by nearly as many floats
+/// as there are snapshots is a small part of them.
 #[derive(Debug)]
-pub struct Pca<'g> {
-    gpu: &'g Gpu,
-    snapshots: Tensor,
-    means: Vec<f32>,
+pub struct Pca<'a> {
+    train: Vec<&'a [f32]>,
+    center: Center,
     axes: Axes,
-    /// Sums of squares of the training snapshots and of the held-out ones.
-    spreads: [f64; 2],
-    /// Of that of the held-out ones, what lies along each axis.
-    held_out_along: Vec<f64>,
+    /// `[r + 1]` for each held-out snapshot: its sum of squares along each axis, and that beyond the axes.
+    held_out: Vec<Vec<f64>>,
 }
 
-impl<'g> Pca<'g> {
-    /// Fits axes to the training snapshots.
-    pub fn fit(gpu: &'g Gpu, train: &[&[f32]], held_out: &[&[f32]]) -> Result<Self> {
-        let width = train.first().map_or(0, |row| row.len());
-        let ranges = ranges(gpu, width, train.len().max(held_out.len()))?;
-        let (data, standards) = SnapshotBatch::fit(gpu, &[train.to_vec()], &ranges)?;
-        let means = Standard::read_all(gpu, &standards)?.swap_remove(0).means;
-        let others = match held_out.is_empty() {
-            true => None,
-            false => {
-                Some(SnapshotBatch::standardized(gpu, &[held_out.to_vec()], &ranges, &standards)?.values)
-            }
-        };
-        let lines: Vec<_> = std::iter::once(&data.values).chain(&others).collect();
-        let all = train.len() + held_out.len();
-        let products = Basis::new(gpu, &lines, &[])?.products(all)?;
-        let axes = Axes::of(&products.view((0, 0), (train.len(), train.len())).into_owned());
-        let projections = products.view((train.len(), 0), (held_out.len(), train.len())) * &axes.coefficients;
-        let held_out_spread = (train.len()..all).map(|place| products[(place, place)]).sum();
-        Ok(Self {
-            gpu,
-            snapshots: data.values,
-            means,
-            held_out_along: projections.column_iter().map(|axis| axis.norm_squared()).collect(),
-            // All that the axes hold, so that no floats leave all of it and all floats nothing.
-            spreads: [axes.spreads.iter().sum(), held_out_spread],
-            axes,
-        })
+impl<'a> Pca<'a> {
+    /// Fits axes to the training snapshots. A direction that these differ in counts unless that may be nothing but
+    /// the rounding of their weights to f32.
+    pub fn fit(train: &[&'a [f32]], held_out: &[&'a [f32]]) -> Result<Self> {
+        let center = Center::of(train)?;
+        let all = [train, held_out].concat();
+        let products = center.products(&all);
+        let (count, others) = (train.len(), held_out.len());
+        let axes = Axes::of(&products.view((0, 0), (count, count)).into_owned(), center.rounding());
+        let along = products.view((count, 0), (others, count)) * &axes.coefficients;
+        let held_out = (0..others).map(|place| {
+            let mut squares: Vec<f64> = along.row(place).iter().map(|along| along * along).collect();
+            let whole = products[(count + place, count + place)];
+            squares.push((whole - squares.iter().sum::<f64>()).max(0.0));
+            squares
+        });
+        let held_out = held_out.collect();
+        Ok(Self { train: train.to_vec(), center, axes, held_out })
     }
 
     /// How many directions the training snapshots differ in.
@@ -76,17 +63,15 @@ impl<'g> Pca<'g> {
 
     /// The error of codes of `floats` floats.
     pub fn error(&self, floats: usize) -> PcaError {
-        let [train, held_out] = self.spreads;
-        let left = |spread: f64, along: &[f64]| {
-            let kept: f64 = along.iter().take(floats).sum();
-            if spread > 0.0 { ((spread - kept) / spread).max(0.0).sqrt() } else { 0.0 }
+        let relative = |left: f64, whole: f64| if whole > 0.0 { (left / whole).sqrt() } else { 0.0 };
+        let left_by = |count: usize| -> f64 {
+            0.0 + self.held_out.iter().flat_map(|squares| squares.iter().skip(count)).sum::<f64>()
         };
-        // On the training snapshots what is left is the tail of the spreads, which does not cancel.
-        let tail: f64 = 0.0 + self.axes.spreads.iter().skip(floats).sum::<f64>();
+        let (axes, held_out) = (floats.min(self.rank()), left_by(0));
         PcaError {
             floats,
-            relative_l2: if train > 0.0 { (tail / train).sqrt() } else { 0.0 },
-            validation_relative_l2: (held_out > 0.0).then(|| left(held_out, &self.held_out_along)),
+            relative_l2: relative(self.axes.left_by(axes), self.axes.left_by(0)),
+            validation_relative_l2: (held_out > 0.0).then(|| relative(left_by(axes), held_out)),
         }
     }
 
@@ -95,40 +80,18 @@ impl<'g> Pca<'g> {
         if floats == 0 || floats > self.rank() {
             return Err(self.refuse("--floats", floats));
         }
-        let ranges = ranges(self.gpu, self.means.len(), floats)?;
-        let coefficients = Coefficients::new(self.gpu, self.snapshots.batch, floats)?;
-        coefficients.write(self.gpu, |m, k| self.axes.coefficients[(m, k)] as f32);
-        let buffers = ranges
-            .iter()
-            .map(|range| self.gpu.zeros("principal axes", range.len * floats))
-            .collect::<Result<Vec<_>>>()?;
-        let pieces = buffers.iter().zip(&ranges);
-        let pieces = pieces.map(|(buffer, &range)| TensorPiece { buffer, offset: 0, range }).collect();
-        let expansion = Expansion { coefficients: &coefficients, pieces, accumulate: false };
-        let plan = Basis::new(self.gpu, &[&self.snapshots], &[])?.expand(&[expansion])?;
-        run_in_parts(self.gpu, &plan)?;
-        let mut columns = Vec::with_capacity(self.means.len() * floats);
-        for buffer in &buffers {
-            columns.extend(self.gpu.read::<f32>(buffer)?);
-        }
-        Ok(PcaState { floats, rows: transposed(&columns, floats), means: self.means.clone() })
+        let coefficients = self.axes.coefficients.columns(0, floats).into_owned();
+        let rows = self.center.combinations(&self.train, &coefficients);
+        Ok(PcaState { floats, rows, means: self.center.means() })
     }
 
-    /// Why codes of `floats` floats are none.
+    /// The error for a number of floats that there are no codes of.
     pub fn refuse(&self, field: &str, floats: usize) -> Error {
-        let (count, rank) = (self.snapshots.batch, self.rank());
+        let (count, rank) = (self.train.len(), self.rank());
         let problem =
             format!("{count} training snapshots differ in {rank} directions, and {floats} were asked for");
         Error::setting(field, problem, format!("use 1 to {rank}"))
     }
-}
-
-/// Where lines of N values are cut so that `lines` of them fit one binding.
-fn ranges(gpu: &Gpu, width: usize, lines: usize) -> Result<Vec<RowRange>> {
-    split_rows(width, 4 * lines.max(1) as u64, gpu.max_binding_bytes()).ok_or_else(|| {
-        let problem = format!("{lines} values do not fit one binding of {}", gpu.adapter.name);
-        Error::device(problem, "log fewer snapshots, or use a larger --max-binding-bytes")
-    })
 }
 
 /// `[columns, rows]` of `[rows, columns]`.

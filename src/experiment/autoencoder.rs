@@ -51,12 +51,14 @@ impl Kind for AutoencoderExperiment {
     }
 
     fn run(&self, run: &mut Run<'_>) -> Result<Report> {
-        let trained = self.classifier.run(run, self.seed)?;
+        let trained = self
+            .classifier
+            .run(run, self.seed, |gpu, logged| self.autoencoder.check_room(gpu, logged, self.seed))?;
         let snapshots = &trained.snapshots;
         let compressor = self.autoencoder.run(run, snapshots, self.seed)?;
         let restored = compressor.restore(run, &snapshots.rows())?;
         show_errors(run, snapshots, &restored);
-        let axes = self.autoencoder.axes(run, snapshots)?;
+        let axes = self.autoencoder.axes(snapshots)?;
         let pca = axes.error(compressor.file.spec.latent().min(axes.rank()));
         let mean_place = argmax(compressor.standard.means.iter().copied());
         let mean_match = |held_out: bool| {

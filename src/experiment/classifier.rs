@@ -2,6 +2,7 @@
 
 use super::Run;
 use crate::data::{self, DataDir, DataPair};
+use crate::gpu::Gpu;
 use crate::model::state::TensorShape;
 use crate::model::{ClassifierSpec, ModelSpec, Optimizer};
 use crate::ops::augment::Augmentation;
@@ -130,11 +131,21 @@ impl ClassifierStage {
         Ok((data, images))
     }
 
-    /// Trains it, or goes on with it.
-    pub fn run(&self, run: &mut Run, seed: u32) -> Result<Trained> {
+    /// Trains it, or goes on with it. `check_room` is told beforehand of how many weights and of how many
+    /// snapshots of them there will be.
+    pub fn run(
+        &self,
+        run: &mut Run<'_>,
+        seed: u32,
+        check_room: impl FnOnce(&Gpu, [usize; 2]) -> Result<()>,
+    ) -> Result<Trained> {
         let gpu = run.gpu()?;
         let spec = self.check(run.data_dir()?)?;
         let (data, images) = self.load(run.data_dir()?)?;
+        let steps = data.train.len().div_ceil(self.batch);
+        let logged = self.snapshot_every.count(self.epochs, steps as u64);
+        refuse_few(logged)?;
+        check_room(gpu, [spec.parameters(), logged as usize])?;
         let settings = SessionSettings {
             epochs: self.epochs,
             batch: self.batch,
@@ -163,13 +174,7 @@ impl ClassifierStage {
             run.pause(bytes, |run| save(run, &session))?;
         }
         let (snapshots, evaluator) = session.into_parts();
-        if snapshots.len() < 2 {
-            return Err(Error::setting(
-                "classifier.snapshot_every",
-                format!("the training leaves {} snapshots, too few to learn from", snapshots.len()),
-                "take them more often, or train for more epochs",
-            ));
-        }
+        refuse_few(snapshots.len() as u64)?;
         snapshots.save(&run.path("snapshots.safetensors"))?;
         Ok(Trained { spec, initial, snapshots, evaluator, images })
     }
@@ -178,6 +183,17 @@ impl ClassifierStage {
 fn log(run: &mut Run<'_>, epoch: &EpochResult) -> Result<()> {
     let &EpochResult { epoch, train_loss, train_accuracy, test_loss, test_accuracy, seconds, .. } = epoch;
     run.log(&EpochLine { stage: STAGE, epoch, train_loss, train_accuracy, test_loss, test_accuracy, seconds })
+}
+
+fn refuse_few(snapshots: u64) -> Result<()> {
+    if snapshots >= 2 {
+        return Ok(());
+    }
+    Err(Error::setting(
+        "classifier.snapshot_every",
+        format!("the training leaves {snapshots} snapshots, too few to learn from"),
+        "take them more often, or train for more epochs",
+    ))
 }
 
 /// Saves what the stage goes on from.

@@ -133,9 +133,14 @@ impl ComparisonExperiment {
     }
 
     fn check_all(&self, parameters: usize) -> Result<Vec<Variant>> {
+        self.each(|variant| variant.stage.check(parameters).map(drop))
+    }
+
+    /// Every autoencoder, each of which passes a check.
+    fn each(&self, check: impl Fn(&Variant) -> Result<()>) -> Result<Vec<Variant>> {
         let variants = self.variants()?;
         for variant in &variants {
-            variant.stage.check(parameters).map_err(|error| match error {
+            check(variant).map_err(|error| match error {
                 Error::Setting { field, problem, mend } => {
                     Error::setting(format!("{field} of {}", variant.key), problem, mend)
                 }
@@ -161,7 +166,9 @@ impl Kind for ComparisonExperiment {
     }
 
     fn run(&self, run: &mut Run<'_>) -> Result<Report> {
-        let trained = self.classifier.run(run, self.seed)?;
+        let trained = self.classifier.run(run, self.seed, |gpu, logged| {
+            self.each(|variant| variant.stage.check_room(gpu, logged, self.seed)).map(drop)
+        })?;
         let variants = self.check_all(trained.snapshots.width())?;
         let measure = Measure::new(&self.autoencoder, &trained)?;
         let mut outcomes = Vec::new();

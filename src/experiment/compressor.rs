@@ -3,12 +3,13 @@
 mod training;
 
 use super::Run;
-use crate::codec::autoencoder::small::{Space, refusal};
+use crate::codec::autoencoder::small::{Space, rates_refusal, refusal};
 use crate::codec::autoencoder::{
-    AutoencoderFile, CurvePoint, Half, MAX_FILE_BYTES, Standard, TrainerSettings, reconstruct,
+    AutoencoderFile, CurvePoint, Expected, Half, MAX_FILE_BYTES, Standard, TrainerSettings, reconstruct,
     save_autoencoder,
 };
 use crate::codec::pca::Pca;
+use crate::gpu::Gpu;
 use crate::model::{AutoencoderSpec, ModelSpec, Optimizer, Rates};
 use crate::run::Identity;
 use crate::training::{HoldOut, Snapshots};
@@ -128,12 +129,11 @@ impl AutoencoderStage {
             let mend = "use \"wide\", or another autoencoder or optimiser";
             return Err(Error::setting("autoencoder.space", problem, mend));
         }
-        match self.layer_rates {
-            Some(_) => Err(Error::setting(
-                "autoencoder.layer_rates",
-                "coordinates in the small space have no layers of their own",
-                "leave it out and set autoencoder.optimizer.lr, or use space = \"wide\"",
-            )),
+        match self.layer_rates.as_ref().and_then(|_| rates_refusal(&self.optimizer)) {
+            Some(problem) => {
+                let mend = "leave it out and set autoencoder.optimizer.lr, or use space = \"wide\"";
+                Err(Error::setting("autoencoder.layer_rates", problem, mend))
+            }
             None => Ok(()),
         }
     }
@@ -146,20 +146,26 @@ impl AutoencoderStage {
     /// The rows to train on, and those that are held out.
     pub fn split<'a>(&self, snapshots: &'a Snapshots) -> Result<(Rows<'a>, Rows<'a>)> {
         let (train, held_out) = HoldOut(self.hold_out).split(snapshots.rows());
-        if held_out.is_empty() || train.len() < 2 {
-            return Err(Error::setting(
-                "autoencoder.hold_out",
-                format!("of {} snapshots {} are held out", snapshots.len(), held_out.len()),
-                "log more snapshots, or use a smaller number",
-            ));
-        }
+        check_split(train.len(), held_out.len())?;
         Ok((train, held_out))
     }
 
+    /// Refuses so many snapshots of so many weights that the device has no room for them, or so few that there is
+    /// nothing to learn from, before there are any.
+    pub fn check_room(&self, gpu: &Gpu, [parameters, snapshots]: [usize; 2], seed: u32) -> Result<()> {
+        let spec = self.check(parameters)?;
+        let (train, held_out) = HoldOut(self.hold_out).split(0..snapshots);
+        check_split(train.len(), held_out.len())?;
+        let settings = TrainerSettings { optimizer: self.optimizer, batch: self.batch, seed };
+        let (space, train, held_out) = (self.space, train.len(), held_out.len());
+        let expected = Expected { spec: &spec, settings, space, collaborators: 1, train, held_out };
+        expected.check(gpu, "classifier.snapshot_every")
+    }
+
     /// Principal axes of the snapshots that it is trained on: what stands beside it.
-    pub fn axes<'g>(&self, run: &Run<'g>, snapshots: &Snapshots) -> Result<Pca<'g>> {
+    pub fn axes<'a>(&self, snapshots: &'a Snapshots) -> Result<Pca<'a>> {
         let (train, held_out) = self.split(snapshots)?;
-        Pca::fit(run.gpu()?, &train, &held_out)
+        Pca::fit(&train, &held_out)
     }
 
     /// Trains it, or goes on with it, and leaves it in the run's folder.
@@ -238,6 +244,17 @@ impl AutoencoderStage {
         run.observer.end();
         Ok(())
     }
+}
+
+fn check_split(train: usize, held_out: usize) -> Result<()> {
+    if held_out > 0 && train > 1 {
+        return Ok(());
+    }
+    Err(Error::setting(
+        "autoencoder.hold_out",
+        format!("of {} snapshots {held_out} are held out", train + held_out),
+        "log more snapshots, or use a smaller number",
+    ))
 }
 
 /// Snapshots whose weights and errors TensorBoard shows.

@@ -89,7 +89,9 @@ impl Kind for ValidationExperiment {
     }
 
     fn run(&self, run: &mut Run<'_>) -> Result<Report> {
-        let trained = self.classifier.run(run, self.seed)?;
+        let trained = self
+            .classifier
+            .run(run, self.seed, |gpu, logged| self.autoencoder.check_room(gpu, logged, self.seed))?;
         let compressor = self.autoencoder.run(run, &trained.snapshots, self.seed)?;
         let mut candidates = self.candidates(run, &trained, &compressor)?;
         run.observer.begin("evaluation", "models", candidates.len() as u64);
@@ -159,7 +161,7 @@ impl ValidationExperiment {
         trained: &Trained,
         floats: usize,
     ) -> Result<Candidate<'a>> {
-        let pca = self.autoencoder.axes(run, &trained.snapshots)?;
+        let pca = self.autoencoder.axes(&trained.snapshots)?;
         let floats = floats.min(pca.rank());
         let restored = pca.state(floats)?.restore(run.gpu()?, &trained.snapshots.rows())?;
         let rows = restored.into_iter().map(Cow::Owned).collect();

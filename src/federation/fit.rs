@@ -8,13 +8,14 @@ use super::ledger::{Direction, Ledger};
 use super::played::Played;
 use super::rounds::Wire;
 use super::spec::{Codec, SimulationSpec};
-use crate::Result;
-use crate::codec::autoencoder::CurvePoint;
 use crate::codec::autoencoder::small::{SmallPoint, Space};
+use crate::codec::autoencoder::{CurvePoint, Half};
 use crate::codec::{Message, MessageKind, Raw};
-use crate::model::AutoencoderSpec;
+use crate::gpu::Gpu;
+use crate::model::{AutoencoderSpec, Network};
 use crate::run::Run;
 use crate::training::Snapshots;
+use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 /// Points on the curve of an autoencoder's training.
@@ -85,19 +86,19 @@ type Ship<'a> = dyn FnMut(usize, Vec<u8>) -> Result<Vec<u8>> + 'a;
 pub fn wire<'g>(
     run: &mut Run<'g>,
     spec: &SimulationSpec,
-    autoencoder: &AutoencoderSpec,
+    autoencoder: Option<&AutoencoderSpec>,
     snapshots: &[Snapshots],
     played: &mut Played,
 ) -> Result<Wire<'g>> {
-    let (codec, round) = (played.codec, spec.prepass.raw_rounds());
+    let (codec, round) = (played.codec, spec.raw_rounds());
     let mut shipped = Ledger::default();
     let ship = &mut |collaborator: usize, payload: Vec<u8>| {
         let message =
             Message { kind: MessageKind::Decoder, round, collaborator: collaborator as u32, payload };
         Ok(shipped.send(codec, Direction::Up, &message)?.payload)
     };
-    let (fit, wire) = match (codec, spec.autoencoder.space) {
-        (Codec::Raw, _) => {
+    let (fit, wire) = match (codec, autoencoder) {
+        (Codec::Raw, _) | (_, None) => {
             let (gpu, count, width) = (run.gpu()?, spec.collaborators, played.global.len());
             let wire = Wire {
                 kind: MessageKind::RawUpdate,
@@ -106,15 +107,63 @@ pub fn wire<'g>(
             };
             (Fit::default(), wire)
         }
-        (Codec::Pca, _) => pca::fit(run, autoencoder.latent(), snapshots, ship)?,
-        (Codec::Autoencoder, Space::Wide) => autoencoder::fit(run, spec, autoencoder, snapshots, ship)?,
-        (Codec::Autoencoder, Space::Small) => small::fit(run, spec, autoencoder, snapshots, ship)?,
+        (Codec::Pca, Some(shape)) => pca::fit(run, shape.latent(), snapshots, ship)?,
+        (Codec::Autoencoder, Some(shape)) => match spec.autoencoder()?.space {
+            Space::Wide => autoencoder::fit(run, spec, shape, snapshots, ship)?,
+            Space::Small => small::fit(run, spec, shape, snapshots, ship)?,
+        },
     };
     if played.fit.floats == 0 {
         played.fit = fit;
         played.ledger.transfers.extend(shipped.transfers);
     }
     Ok(wire)
+}
+
+/// Refuses what the device has no room for, before it is given any work: how many snapshots there will be follows
+/// from the shares of the images.
+pub fn check_room(
+    gpu: &Gpu,
+    spec: &SimulationSpec,
+    autoencoder: &AutoencoderSpec,
+    shares: &[Vec<usize>],
+) -> Result<()> {
+    let (collaborators, snapshots) = (shares.len(), spec.most_snapshots(shares)? as usize);
+    let (inputs, latent) = (autoencoder.inputs(), autoencoder.latent());
+    if spec.codecs.contains(&Codec::Pca) {
+        let floats = latent.min(snapshots.saturating_sub(1)).max(1);
+        check_bank(gpu, &AutoencoderSpec::linear("pca", inputs, floats), collaborators)?;
+    }
+    if !spec.codecs.contains(&Codec::Autoencoder) {
+        return Ok(());
+    }
+    match spec.autoencoder()?.space {
+        Space::Wide => {
+            autoencoder::check_room(gpu, spec, autoencoder, collaborators, snapshots)?;
+            check_bank(gpu, autoencoder, collaborators)
+        }
+        Space::Small => {
+            small::check_room(gpu, spec, autoencoder, snapshots)?;
+            // Encoders are kept as products with the snapshots, or as they are.
+            check_bank(gpu, &AutoencoderSpec::linear("products", inputs, snapshots), collaborators)?;
+            check_bank(gpu, autoencoder, collaborators)
+        }
+    }
+}
+
+/// Refuses halves of autoencoders that do not lie side by side on the device for all collaborators.
+fn check_bank(gpu: &Gpu, shape: &AutoencoderSpec, collaborators: usize) -> Result<()> {
+    let rehearsal = gpu.rehearsal();
+    let fits = |collaborators: usize| {
+        [Half::Encoder, Half::Decoder].into_iter().try_for_each(|half| {
+            let network = Network::new(&rehearsal, &half.layers(shape), collaborators, None)?;
+            network.forward(&rehearsal, &network.workspace(&rehearsal, 1, false, None)?).map(drop)
+        })
+    };
+    let Err(error) = fits(collaborators) else { return Ok(()) };
+    let Error::Device { problem, .. } = &error else { return Err(error) };
+    let problem = format!("their codecs are too many: {problem}");
+    Err(Error::setting("collaborators", problem, "use fewer, or a larger --max-binding-bytes"))
 }
 
 /// Says in the metrics how a codec was learned.

@@ -21,7 +21,7 @@ const FIRST_EPOCH: u64 = 1 << 32;
 /// Logs everybody's weights. `begun` is the federation before its first round; what comes back is where all
 /// federations that learn go on from.
 pub fn log_weights(shared: &mut Shared, run: &mut Run<'_>, begun: Played) -> Result<Played> {
-    let played = match shared.spec.prepass.kind {
+    let played = match shared.spec.prepass()?.kind {
         PrepassKind::Isolated => alone(shared, run, begun)?,
         PrepassKind::Federated => together(shared, run, begun)?,
     };
@@ -45,8 +45,9 @@ struct Notes {
 /// Everybody trains alone from the same model; it can be left after each epoch.
 fn alone(shared: &mut Shared, run: &mut Run<'_>, begun: Played) -> Result<Played> {
     let Shared { spec, collaborators, .. } = shared;
-    let epochs = spec.prepass.epochs.unwrap_or(0);
-    let every = Some(spec.prepass.snapshot_every);
+    let prepass = spec.prepass()?;
+    let epochs = prepass.epochs.unwrap_or(0);
+    let every = Some(prepass.snapshot_every);
     let mut logs = collaborators.no_snapshots();
     let mut notes = Notes::default();
     if let Some((saved, file)) = run.load::<Notes>(STAGE)? {
@@ -111,12 +112,11 @@ fn together(shared: &mut Shared, run: &mut Run<'_>, begun: Played) -> Result<Pla
         encoder: Box::new(Raw::new(gpu, count, width)?),
         decoder: Box::new(Raw::new(gpu, count, width)?),
     };
-    let prepass = &shared.spec.prepass;
     let stretch = Stretch {
         stage: STAGE,
         what: "uncompressed rounds",
-        last: prepass.raw_rounds(),
-        snapshots: Some(prepass.snapshot_every),
+        last: shared.spec.raw_rounds(),
+        snapshots: Some(shared.spec.prepass()?.snapshot_every),
         told: false,
     };
     play(shared, run, &mut played, &stretch, &mut wire)?;

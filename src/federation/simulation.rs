@@ -2,12 +2,12 @@
 
 use super::collaborators::Collaborators;
 use super::deal::{Deal, TestSets, Tested};
-use super::fit::{Fit, log_fit, wire};
+use super::fit::{Fit, check_room, log_fit, wire};
 use super::ledger::{Direction, Ledger};
 use super::played::Played;
 use super::prepass::log_weights;
 use super::rounds::{RoundResult, Stretch, log_round, play};
-use super::spec::{Codec, PrepassKind, SimulationSpec};
+use super::spec::{Codec, SimulationSpec, refuse_few};
 use crate::Result;
 use crate::codec::{Message, MessageKind, floats_to_bytes, push_number};
 use crate::data::DataDir;
@@ -33,8 +33,8 @@ pub struct Outcome {
     pub spec: SimulationSpec,
     /// The classifier.
     pub classifier: ClassifierSpec,
-    /// The autoencoder.
-    pub autoencoder: AutoencoderSpec,
+    /// The autoencoder, where a codec learns.
+    pub autoencoder: Option<AutoencoderSpec>,
     /// A federation for each codec, in the spec's order.
     pub federations: Vec<FederationOutcome>,
     /// What the initial global model comes to.
@@ -110,16 +110,18 @@ pub fn check(spec: &SimulationSpec, data_dir: &DataDir) -> Result<()> {
     let (classifier, _) = parts(spec)?;
     let deal = Deal::new(spec, &classifier, data_dir)?;
     if spec.learns() {
-        let most = deal.shares.iter().map(Vec::len).max().unwrap_or(0);
-        spec.prepass.check_snapshots(most.div_ceil(spec.batch) as u64, spec.local_epochs)?;
+        refuse_few(spec.most_snapshots(&deal.shares)?)?;
     }
     Ok(())
 }
 
-/// Checks that the parts of a spec fit each other.
-fn parts(spec: &SimulationSpec) -> Result<(ClassifierSpec, AutoencoderSpec)> {
+/// Checks that the parts of a spec fit each other. There is an autoencoder where a codec learns.
+fn parts(spec: &SimulationSpec) -> Result<(ClassifierSpec, Option<AutoencoderSpec>)> {
     let classifier = ModelSpec::load(&spec.model)?.classifier()?;
-    let autoencoder = spec.autoencoder.shape(classifier.parameters())?;
+    let autoencoder = match spec.learns() {
+        true => Some(spec.autoencoder()?.shape(classifier.parameters())?),
+        false => None,
+    };
     Ok((classifier, autoencoder))
 }
 
@@ -128,6 +130,9 @@ pub fn simulate(run: &mut Run<'_>, spec: &SimulationSpec) -> Result<Outcome> {
     let gpu = run.gpu()?;
     let (classifier, autoencoder) = parts(spec)?;
     let deal = Deal::new(spec, &classifier, run.data_dir()?)?;
+    if let Some(autoencoder) = &autoencoder {
+        check_room(gpu, spec, autoencoder, &deal.shares)?;
+    }
     let local = (spec.batch, spec.optimizer, spec.seed);
     let collaborators = Collaborators::new(gpu, &classifier, &deal.train(gpu)?, deal.shares.clone(), local)?;
     let initial = collaborators.initial_weights(gpu, spec.seed)?;
@@ -139,7 +144,7 @@ pub fn simulate(run: &mut Run<'_>, spec: &SimulationSpec) -> Result<Outcome> {
     let logged = match spec.learns() {
         true => {
             let mut begun = begun.clone();
-            if spec.prepass.kind == PrepassKind::Isolated {
+            if !spec.begins_federated() {
                 send_initial(&mut begun, samples.len())?;
             }
             log_weights(&mut shared, run, begun)?
@@ -150,9 +155,10 @@ pub fn simulate(run: &mut Run<'_>, spec: &SimulationSpec) -> Result<Outcome> {
     let mut ledger = Ledger::default();
     for &codec in &spec.codecs {
         // The first rounds of a federated pre-pass are those of the raw federation too.
-        let alike = codec.learns() || spec.prepass.kind == PrepassKind::Federated;
+        let alike = codec.learns() || spec.begins_federated();
         let start = if alike { &logged } else { &begun };
-        let played = federate(&mut shared, run, (start.begin(codec), &logged.snapshots), &autoencoder)?;
+        let played =
+            federate(&mut shared, run, (start.begin(codec), &logged.snapshots), autoencoder.as_ref())?;
         ledger.transfers.extend(played.ledger.transfers);
         let Played { codec, rounds, fit, global, .. } = played;
         federations.push(FederationOutcome { codec, rounds, fit, model: global });
@@ -185,7 +191,7 @@ fn federate(
     shared: &mut Shared,
     run: &mut Run<'_>,
     (begun, snapshots): (Played, &[Snapshots]),
-    autoencoder: &AutoencoderSpec,
+    autoencoder: Option<&AutoencoderSpec>,
 ) -> Result<Played> {
     let (spec, codec) = (shared.spec.clone(), begun.codec);
     let mut played = Played::load(run, codec.run(), begun.global.len(), Vec::new())?.unwrap_or(begun);

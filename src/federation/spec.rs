@@ -75,10 +75,12 @@ pub struct SimulationSpec {
     /// Of the collaborators; a new one in each round.
     #[serde(default)]
     pub optimizer: Optimizer,
-    /// How weights are logged before the first round.
-    pub prepass: Prepass,
-    /// What compresses the updates.
-    pub autoencoder: AutoencoderSettings,
+    /// How weights are logged before the first round; needed where a codec learns from them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prepass: Option<Prepass>,
+    /// What compresses the updates, and how many floats those of PCA are; needed where a codec learns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autoencoder: Option<AutoencoderSettings>,
 }
 
 /// When collaborators' own models are tested, each on images like its own.
@@ -133,15 +135,55 @@ impl SimulationSpec {
         }
         Codec::check(&self.codecs)?;
         self.check_grayscale()?;
-        self.prepass.check(self.rounds)?;
         self.optimizer.check("optimizer")?;
-        self.autoencoder.check()
+        // What nothing learns from is not asked for.
+        match self.learns() {
+            true => {
+                self.prepass()?.check(self.rounds)?;
+                self.autoencoder()?.check()
+            }
+            false => Ok(()),
+        }
+    }
+
+    /// How weights are logged. Errors where the spec does not say.
+    pub fn prepass(&self) -> Result<&Prepass> {
+        self.prepass.as_ref().ok_or_else(|| self.missing("prepass", "epochs and snapshot_every"))
+    }
+
+    /// The collaborators' autoencoders. Errors where the spec does not say.
+    pub fn autoencoder(&self) -> Result<&AutoencoderSettings> {
+        self.autoencoder.as_ref().ok_or_else(|| self.missing("autoencoder", "model and epochs"))
+    }
+
+    /// The error for a table that is needed and not there.
+    fn missing(&self, table: &str, fields: &str) -> Error {
+        let learned = self.codecs.iter().find(|codec| codec.learns()).map_or("none", |codec| codec.name());
+        let problem = format!("of the codecs {learned} is learned, and there is no table [{table}]");
+        Error::setting(table, problem, format!("add it, with {fields}, or set codecs to [\"raw\"]"))
+    }
+
+    /// Snapshots of a collaborator that has as many images as the largest of these shares: those who train together
+    /// take as many steps.
+    pub(super) fn most_snapshots(&self, shares: &[Vec<usize>]) -> Result<u64> {
+        let images = shares.iter().map(Vec::len).max().unwrap_or(0);
+        Ok(self.prepass()?.snapshots(images.div_ceil(self.batch) as u64, self.local_epochs))
+    }
+
+    /// Rounds of a federated pre-pass, which are not compressed.
+    pub fn raw_rounds(&self) -> u32 {
+        self.prepass.as_ref().map_or(0, Prepass::raw_rounds)
+    }
+
+    /// Whether the pre-pass is the first rounds.
+    pub(super) fn begins_federated(&self) -> bool {
+        self.prepass.as_ref().is_some_and(|prepass| prepass.kind == PrepassKind::Federated)
     }
 
     /// Adds what it depends on besides its settings: models and data.
     pub fn identify(&self, own: Identity, data_dir: &DataDir) -> Result<Identity> {
         let own = own.with_model(&self.model)?.with_data(&self.data, data_dir)?;
-        if self.learns() { own.with_model(&self.autoencoder.model) } else { Ok(own) }
+        if self.learns() { own.with_model(&self.autoencoder()?.model) } else { Ok(own) }
     }
 
     fn check_grayscale(&self) -> Result<()> {
@@ -179,7 +221,7 @@ mod tests {
         };
         let spec = set(&["rounds=3", "optimizer.lr=0.5", "data=mnist", "prepass.snapshot_every=7"]).unwrap();
         assert_eq!((spec.rounds, spec.optimizer.lr, spec.data.as_str()), (3, 0.5, "mnist"));
-        assert_eq!(spec.prepass.snapshot_every, SnapshotEvery::Steps(7));
+        assert_eq!(spec.prepass.unwrap().snapshot_every, SnapshotEvery::Steps(7));
         for (pairs, words) in [
             (["ronds=3"], ["ronds", "rounds"]),
             (["rounds=many"], ["--set rounds=many", "expected u32"]),
@@ -216,8 +258,46 @@ mod tests {
 
     #[test]
     fn what_is_printed_can_be_read() {
+        let again = |spec: &SimulationSpec| -> SimulationSpec {
+            files::parse_toml(&spec.to_toml().unwrap(), Path::new("again")).unwrap()
+        };
         let spec = SimulationSpec::load("mnist", &[]).unwrap();
-        let again: SimulationSpec = files::parse_toml(&spec.to_toml().unwrap(), Path::new("again")).unwrap();
-        assert_eq!(spec, again);
+        assert_eq!(again(&spec), spec);
+        let bare = SimulationSpec {
+            prepass: None,
+            autoencoder: None,
+            codecs: vec![Codec::Raw],
+            ..SimulationSpec::load("mnist", &[]).unwrap()
+        };
+        assert!(!bare.to_toml().unwrap().contains("prepass"));
+        assert_eq!(again(&bare), bare);
+    }
+
+    #[test]
+    fn tables_are_asked_for_where_a_codec_learns() {
+        let folder = tempfile::tempdir().unwrap();
+        let load = |text: &str, codecs: &str| {
+            let path = folder.path().join("mine.toml");
+            std::fs::write(&path, text).unwrap();
+            let codecs = format!("codecs={codecs}");
+            SimulationSpec::load(path.to_str().unwrap(), &[codecs]).map_err(|error| error.to_string())
+        };
+        let bare =
+            "name = \"m\"\ndata = \"mnist-sample\"\nmodel = \"mnist-mlp\"\ncollaborators = 2\nrounds = 2\n";
+        let raw = load(bare, "[\"raw\"]").unwrap();
+        assert!(raw.prepass.is_none() && raw.autoencoder.is_none() && !raw.learns());
+        for codec in ["pca", "autoencoder"] {
+            let codecs = format!("[\"raw\",\"{codec}\"]");
+            let error = load(bare, &codecs).unwrap_err();
+            assert!(error.starts_with("prepass: ") && error.contains("add it, with epochs"), "{error}");
+            let logged = format!("{bare}[prepass]\nepochs = 2\nsnapshot_every = 3\n");
+            let error = load(&logged, &codecs).unwrap_err();
+            assert!(error.starts_with("autoencoder: ") && error.contains("with model and epochs"), "{error}");
+            let whole = format!("{logged}[autoencoder]\nmodel = \"ae-mnist\"\nepochs = 2\n");
+            assert!(load(&whole, &codecs).is_ok());
+        }
+        // What is there and not used may be anything that can be read.
+        let unused = format!("{bare}[prepass]\nrounds = 9\nkind = \"federated\"\nsnapshot_every = 3\n");
+        assert!(load(&unused, "[\"raw\"]").is_ok());
     }
 }

@@ -162,7 +162,7 @@ fn notes(outcome: &Outcome) -> Vec<String> {
                 .into(),
         );
     }
-    if let (true, raw @ 1..) = (outcome.spec.learns(), outcome.spec.prepass.raw_rounds()) {
+    if let (true, raw @ 1..) = (outcome.spec.learns(), outcome.spec.raw_rounds()) {
         notes.push(format!(
             "The first {raw} rounds of all federations are the same: those that compress log weights inside them, send \
              them as they are, and their bytes are counted."
@@ -192,14 +192,13 @@ fn facts(outcome: &Outcome) -> Vec<(String, String)> {
     if !outcome.snapshots.is_empty() {
         facts.push(fact("Snapshots of each collaborator", each(&outcome.snapshots)));
     }
-    if outcome.federation(Codec::Autoencoder).is_some() {
-        let settings = &outcome.spec.autoencoder;
+    let trained = outcome.federation(Codec::Autoencoder).and(outcome.spec.autoencoder.as_ref());
+    if let (Some(settings), Some(shape)) = (trained, &outcome.autoencoder) {
         let how = match (settings.space, settings.optimizer.kind) {
             (Space::Wide, _) => "trained on the weights themselves",
             (Space::Small, OptimizerKind::Sgd) => "trained by sgd in the span of the snapshots",
             (Space::Small, _) => "trained by span-adam in the span of the snapshots",
         };
-        let shape = &outcome.autoencoder;
         let value = format!("{}, {} parameters, {how}", shape.name, count(shape.parameters()));
         facts.push(fact("Autoencoder", value));
     }

@@ -6,6 +6,7 @@ use super::simulation::{FederationOutcome, Outcome};
 use super::spec::Codec;
 use crate::codec::MessageKind;
 use crate::gpu::AdapterSummary;
+use crate::model::AutoencoderSpec;
 use crate::run::Run;
 use crate::{Error, Result, files};
 use serde::Serialize;
@@ -29,9 +30,11 @@ pub struct Summary {
     /// P
     pub parameters: usize,
     /// Z
-    pub latent: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latent: Option<usize>,
     /// Parameters of the autoencoder's decoder, without means and scale.
-    pub decoder_parameters: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decoder_parameters: Option<usize>,
     /// The federation with updates as they are.
     pub raw: RunSummary,
     /// The federation whose updates autoencoders compress.
@@ -159,7 +162,7 @@ impl RunSummary {
             savings_ratio_both_ways: ratio(raw_up + raw_down, up + down),
             // After those of the pre-pass, which are raw in both federations.
             break_even_rounds: (saved > 0)
-                .then(|| f64::from(outcome.spec.prepass.raw_rounds()) + ratio(decoder, saved)),
+                .then(|| f64::from(outcome.spec.raw_rounds()) + ratio(decoder, saved)),
         }
     }
 }
@@ -181,8 +184,8 @@ impl Summary {
             collaborators: outcome.spec.collaborators,
             rounds: outcome.spec.rounds,
             parameters: outcome.classifier.parameters(),
-            latent: outcome.autoencoder.latent(),
-            decoder_parameters: outcome.autoencoder.decoder_parameters(),
+            latent: outcome.autoencoder.as_ref().map(AutoencoderSpec::latent),
+            decoder_parameters: outcome.autoencoder.as_ref().map(AutoencoderSpec::decoder_parameters),
             message_bytes: MessageBytes {
                 raw: raw.update_bytes,
                 compressed: compressed.as_ref().map(|c| c.update_bytes),

@@ -189,7 +189,8 @@ impl Gpu {
         }))
     }
 
-    pub(super) fn is_rehearsal(&self) -> bool {
+    /// Whether work is counted here and not done.
+    pub(crate) fn is_rehearsal(&self) -> bool {
         self.rehearsal
     }
 

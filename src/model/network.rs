@@ -181,7 +181,19 @@ impl Network {
         replicas: usize,
         optimizer: Option<&Optimizer>,
     ) -> Result<Self> {
-        let mut plan = ParameterPlan::new(gpu, replicas);
+        Self::for_lines(gpu, layers, replicas, optimizer, 1)
+    }
+
+    /// The same for batches of up to `lines` samples: where so many values of a wide side do not fit one binding,
+    /// its matrix is cut into pieces whose rows' values do.
+    pub fn for_lines<L: Clone + Into<NetworkLayer>>(
+        gpu: &Gpu,
+        layers: &[L],
+        replicas: usize,
+        optimizer: Option<&Optimizer>,
+        lines: usize,
+    ) -> Result<Self> {
+        let mut plan = ParameterPlan::new(gpu, replicas, lines);
         let mut built = Vec::new();
         for layer in layers {
             built.push(match layer.clone().into() {

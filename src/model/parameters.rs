@@ -72,6 +72,8 @@ pub struct Parameters {
 #[derive(Debug)]
 pub struct ParameterPlan {
     replicas: usize,
+    /// Samples of a batch, whose values are cut where the matrices are.
+    lines: usize,
     limit: u64,
     /// Elements per replica of each arena.
     strides: Vec<usize>,
@@ -79,9 +81,22 @@ pub struct ParameterPlan {
 }
 
 impl ParameterPlan {
-    /// For `replicas` replicas on this device.
-    pub fn new(gpu: &Gpu, replicas: usize) -> Self {
-        Self { replicas, limit: gpu.max_binding_bytes(), strides: Vec::new(), tensors: Vec::new() }
+    /// For `replicas` replicas and batches of `lines` samples on this device.
+    pub fn new(gpu: &Gpu, replicas: usize, lines: usize) -> Self {
+        Self { replicas, lines, limit: gpu.max_binding_bytes(), strides: Vec::new(), tensors: Vec::new() }
+    }
+
+    /// The same rows in pieces of which a batch's values fit one binding, in fours, since kernels take weights by
+    /// four. Nothing changes where all rows' values fit, or those of the pieces do.
+    fn cut_for_lines(&self, rows: usize, pieces: Vec<RowRange>) -> Vec<RowRange> {
+        let fitting = (self.limit / (4 * self.replicas * self.lines).max(1) as u64) as usize;
+        if rows <= fitting || pieces.iter().all(|piece| piece.len <= fitting) {
+            return pieces;
+        }
+        // Where not even four fit, the tensor of the values says so.
+        let most = (fitting - fitting % 4).max(4);
+        let len = rows.div_ceil(rows.div_ceil(most)).next_multiple_of(4);
+        (0..rows).step_by(len).map(|start| RowRange { start, len: len.min(rows - start) }).collect()
     }
 
     fn bytes(&self, elements: usize) -> u64 {
@@ -150,7 +165,7 @@ impl ParameterPlan {
             pieces: Vec::new(),
         };
         layer.shards.clear();
-        for (place, range) in ranges.into_iter().enumerate() {
+        for (place, range) in self.cut_for_lines(rows, ranges).into_iter().enumerate() {
             let biases = match (inputs_are_rows, place) {
                 (false, _) => range,
                 (true, 0) => RowRange { start: 0, len: layer.outputs },

@@ -31,28 +31,23 @@ pub enum Scales {
 
 /// `into = (values - mean) / scale`, shard by shard.
 pub fn forward(gpu: &Gpu, values: &Tensor, standards: &Standards, into: &Tensor) -> Result<Vec<Dispatch>> {
-    each_shard(gpu, "standardize_forward", Some(values), standards, into)
-}
-
-/// `values = (values - mean) / scale`, shard by shard.
-pub fn in_place(gpu: &Gpu, values: &Tensor, standards: &Standards) -> Result<Vec<Dispatch>> {
-    each_shard(gpu, "standardize_in_place", None, standards, values)
+    each_shard(gpu, "standardize_forward", values, standards, into)
 }
 
 /// `into = values * scale + mean`, shard by shard.
 pub fn inverse(gpu: &Gpu, values: &Tensor, standards: &Standards, into: &Tensor) -> Result<Vec<Dispatch>> {
-    each_shard(gpu, "standardize_inverse", Some(values), standards, into)
+    each_shard(gpu, "standardize_inverse", values, standards, into)
 }
 
 fn each_shard(
     gpu: &Gpu,
     entry: &'static str,
-    values: Option<&Tensor>,
+    values: &Tensor,
     standards: &Standards,
     into: &Tensor,
 ) -> Result<Vec<Dispatch>> {
     into.expect_cut_as(&standards.means)?;
-    values.map_or(Ok(()), |values| values.expect_cut_as(into))?;
+    values.expect_cut_as(into)?;
     if let Scales::Each(scales) = &standards.scales {
         into.expect_cut_as(scales)?;
     }
@@ -65,12 +60,16 @@ fn each_shard(
                 Scales::Global(buffer) => (1, buffer),
                 Scales::Each(tensor) => (width, &tensor.shards[place].buffer),
             };
-            let mut buffers = vec![("means", &means.buffer), ("scales", buffer), ("results", &shard.buffer)];
-            buffers.extend(values.map(|values| ("values", &values.shards[place].buffer)));
+            let values = &values.shards[place].buffer;
             gpu.dispatch(
                 &kernel,
                 &Standardize { lines: into.batch as u32, width, scales },
-                &buffers,
+                &[
+                    ("values", values),
+                    ("means", &means.buffer),
+                    ("scales", buffer),
+                    ("results", &shard.buffer),
+                ],
                 Grid(width, into.batch as u32, into.replicas as u32),
             )
         })

@@ -17,6 +17,16 @@ pub enum SnapshotEvery {
     Steps(usize),
 }
 
+impl SnapshotEvery {
+    /// How many are taken in `epochs` epochs of `steps` steps each.
+    pub fn count(self, epochs: u64, steps: u64) -> u64 {
+        match self {
+            Self::Epoch => epochs,
+            Self::Steps(every) => epochs.saturating_mul(steps) / every.max(1) as u64,
+        }
+    }
+}
+
 impl std::str::FromStr for SnapshotEvery {
     type Err = String;
 

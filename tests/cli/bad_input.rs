@@ -452,11 +452,11 @@ fn autoencoder_arguments_that_cannot_work() {
     let train = |more: &str| -> &'static str { format!("autoencoder train {S} {more}").leak() };
     refuse(&[
         case(train("--model ae-mnist --latent -1"), USAGE, &["--latent", "-1"]),
-        // Rows of four floats are cut into few pieces, and seven lines of such a piece are too many.
+        // Codes of seven snapshots are more than half a binding.
         case(
-            train("--model ae-mnist --latent 4 --max-binding-bytes 65536"),
+            train("--model ae-mnist --latent 1200 --max-binding-bytes 65536"),
             FAILURE,
-            &["7 snapshots", "65536 bytes", "log fewer"],
+            &["8 snapshots are too many", "log 6 or fewer", "--max-binding-bytes"],
         ),
         // Ends of different width are cut in different places.
         case(train("--model uneven.toml --max-binding-bytes 65536"), FAILURE, &["--max-binding-bytes"]),

@@ -78,8 +78,8 @@ fn options_are_those_of_the_verb() {
         let text = help(verb);
         let has = |option: &str| text.contains(&format!("\n      {option} "));
         let group = ["data", "autoencoder"].contains(&verb);
-        let runs_kernels =
-            !group && !verb.starts_with("data") && !["devices", "savings", "report"].contains(&verb);
+        let on_the_host = ["devices", "savings", "report", "autoencoder pca"];
+        let runs_kernels = !group && !verb.starts_with("data") && !on_the_host.contains(&verb);
         for option in kernels {
             assert_eq!(has(option), runs_kernels, "{verb} {option}: {text}");
         }
@@ -96,6 +96,7 @@ fn options_are_those_of_the_verb() {
         &["devices", "--max-binding-bytes", "65536"],
         &["devices", "--data-dir", "."],
         &["autoencoder", "train", "--data-dir", "."],
+        &["autoencoder", "pca", "--device", "0"],
     ] {
         let ran = run_in(Path::new("."), arguments);
         assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.lines().count()), (2, "", 1), "{}", ran.stderr);

@@ -15,6 +15,7 @@ mod hostile_files;
 mod images;
 mod outputs;
 mod resume;
+mod room;
 mod savings;
 mod signals;
 mod simulate;

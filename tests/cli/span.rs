@@ -1,6 +1,8 @@
 //! Training in the span of the snapshots, and principal components beside it.
 
 use crate::support::*;
+use nalgebra::DMatrix;
+use safetensors::SafeTensors;
 use serde_json::Value;
 use std::path::Path;
 
@@ -107,6 +109,48 @@ fn people_get_tables() {
     }
 }
 
+/// Of weights that were trained, for each number of floats up to one less than there are snapshots.
+#[test]
+fn errors_of_principal_components_are_those_of_the_singular_values() {
+    let folder = temporary();
+    let bytes = std::fs::read(fixtures().snapshots()).expect("snapshots");
+    let file = SafeTensors::deserialize(&bytes).expect("a file of tensors");
+    let tensor = file.tensor("snapshots").expect("snapshots");
+    let value = |at: usize| f32::from_le_bytes(tensor.data()[4 * at..][..4].try_into().expect("four bytes"));
+    let (count, width) = (tensor.shape()[0], tensor.shape()[1]);
+    for hold_out in [0, 4] {
+        let held_out = |s: usize| hold_out > 0 && (s + 1).is_multiple_of(hold_out);
+        let (others, train): (Vec<_>, Vec<_>) = (0..count).partition(|&s| held_out(s));
+        let row = |s: usize| move |n: usize| f64::from(value(s * width + n));
+        let mean = |n: usize| train.iter().map(|&s| row(s)(n)).sum::<f64>() / train.len() as f64;
+        let means: Vec<f64> = (0..width).map(mean).collect();
+        let centred = |rows: &[usize]| DMatrix::from_fn(width, rows.len(), |n, s| row(rows[s])(n) - means[n]);
+        let (centred, mut left) = (centred(&train), centred(&others));
+        let svd = centred.clone().svd(true, false);
+        let axes = svd.u.expect("vectors");
+        let mut order: Vec<usize> = (0..train.len()).collect();
+        order.sort_by(|&a, &b| svd.singular_values[b].total_cmp(&svd.singular_values[a]));
+        let floats: Vec<String> = (1..train.len()).map(|floats| floats.to_string()).collect();
+        let said = pca(folder.path(), &format!("--hold-out {hold_out} --floats {}", floats.join(",")));
+        assert_eq!(said["rank"], train.len() as u64 - 1, "{said}");
+        let whole = left.norm();
+        for floats in 0..train.len() {
+            let tail: f64 = order[floats..].iter().map(|&place| svd.singular_values[place].powi(2)).sum();
+            let size = &said["sizes"][floats];
+            let near = |key: &str, due: f64| {
+                let said = number(size, key);
+                assert!((said - due).abs() < 1e-5, "{floats} floats, {key}: {said}, due {due}");
+            };
+            near("relative_l2", tail.sqrt() / centred.norm());
+            if !others.is_empty() {
+                near("validation_relative_l2", left.norm() / whole);
+            }
+            let axis = axes.column(order[floats]);
+            left -= axis * (axis.transpose() * &left);
+        }
+    }
+}
+
 #[test]
 fn optimisers_are_those_of_their_space() {
     let folder = temporary();
@@ -116,6 +160,10 @@ fn optimisers_are_those_of_their_space() {
         ("train --model ae-mnist --out o --optimizer span-adam", ["--optimizer", "--space small"]),
         ("train --model ae-mnist --out o --space tiny", ["tiny", "small"]),
         ("train --model ae-mnist --out o --optimizer lion", ["lion", "span-adam"]),
+        (
+            "train --model ae-mnist --out o --space small --layer-rates encoder=1e-3,decoder=1",
+            ["--layer-rates", "--optimizer sgd"],
+        ),
         ("pca --floats 99", ["--floats", "99"]),
         ("pca --floats 0", ["--floats", "use 1 to"]),
         ("pca --floats 1 --hold-out 1", ["--hold-out", "0"]),

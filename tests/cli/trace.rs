@@ -24,7 +24,6 @@ fn every_long_verb_writes_a_trace() {
             ),
             "ae-mnist",
         ),
-        (format!("autoencoder pca --snapshots {snapshots} --hold-out 0"), "readback"),
         (format!("autoencoder evaluate --autoencoder {autoencoder} --snapshots {snapshots}"), "readback"),
         (format!("simulate demo {small}"), "raw rounds"),
         (format!("demo {small}"), "autoencoder rounds"),

@@ -7,6 +7,7 @@ use fedfunnel::codec::autoencoder::small::{
 use fedfunnel::codec::autoencoder::{
     DecoderBank, DecoderState, Encoder, HalfParameters, Trainer, TrainerSettings,
 };
+use fedfunnel::codec::pca::Pca;
 use fedfunnel::gpu::Gpu;
 use fedfunnel::model::{Activation, AutoencoderSpec, Optimizer, OptimizerKind};
 use fedfunnel::reference::compare::{Tolerance, assert_close, compare};
@@ -151,6 +152,33 @@ fn what_coordinates_say_is_what_full_width_measures() {
             // Under one rate for both, the decoder of such a width hardly learns by SGD.
             assert!(kind == OptimizerKind::Sgd || train.relative_l2 < 0.5, "{what}: {train:?}");
         }
+    }
+}
+
+/// A direction that the basis leaves out is error all the same.
+#[test]
+fn coordinates_count_what_they_leave_out() {
+    let (start, first, second) = (values(WIDTH, 1), values(WIDTH, 2), values(WIDTH, 3));
+    let parts = values(12, 4);
+    let row = |s: usize| -> Vec<f32> {
+        let [large, little] = [parts[2 * s], 4e-4 * parts[2 * s + 1]];
+        (0..WIDTH).map(|n| start[n] + large * first[n] + little * second[n]).collect()
+    };
+    let rows: Vec<Vec<f32>> = (0..6).map(row).collect();
+    let rows = slices(&rows);
+    let optimizer = Optimizer { lr: 0.03, ..Default::default() };
+    let settings = TrainerSettings { optimizer, batch: None, seed: 3 };
+    let spec = spec(2, Activation::Linear);
+    let mut small = SmallTrainer::new(gpu(), &spec, &rows, &[], settings, 600).unwrap();
+    small.train(600, &mut |_| {});
+    let point = small.look(600, 0.0);
+    small.expand().unwrap();
+    let due = Pca::fit(&rows, &[]).unwrap().error(1).relative_l2;
+    assert!(due > 1e-4, "{due}");
+    for (what, error) in
+        [("coordinates", point.relative_l2), ("full width", small.measure().unwrap().0.relative_l2)]
+    {
+        assert!((error / due - 1.0).abs() < 0.05, "{what}: {error}, and the basis leaves {due}");
     }
 }
 

@@ -1,7 +1,6 @@
 //! `fedfunnel autoencoder pca`
 
 use super::check_training;
-use crate::cli::options::DeviceOptions;
 use crate::cli::{print_json, say};
 use clap::Args;
 use fedfunnel::codec::pca::{Pca, PcaError, PcaState};
@@ -29,8 +28,6 @@ pub struct PcaArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    device: DeviceOptions,
 }
 
 /// What the verb prints.
@@ -59,8 +56,7 @@ pub fn run(args: &PcaArgs) -> anyhow::Result<()> {
     let width = snapshots.width();
     let (train, held_out) = HoldOut(args.hold_out).split(snapshots.rows());
     check_training(&args.snapshots, &train, held_out.len())?;
-    let gpu = args.device.open()?;
-    let pca = Pca::fit(&gpu, &train, &held_out)?;
+    let pca = Pca::fit(&train, &held_out)?;
     let rank = pca.rank();
     let mut floats = args.floats.clone().unwrap_or_else(|| {
         let smaller = [1, 2, 5].into_iter().filter(|&floats| floats < rank);
@@ -83,10 +79,8 @@ pub fn run(args: &PcaArgs) -> anyhow::Result<()> {
     let sizes: Vec<_> = floats.into_iter().map(size).collect();
     let measured =
         Measured { snapshots: train.len(), held_out: held_out.len(), parameters: width, rank, sizes };
-    args.device.save_trace(&gpu)?;
     if args.json {
-        print_json(&measured)?;
-        return args.device.print_profile(&gpu, true);
+        return print_json(&measured);
     }
     let title = format!(
         "Centred relative L2 error of {} training and {} held-out snapshots of {} weights",
@@ -109,6 +103,5 @@ pub fn run(args: &PcaArgs) -> anyhow::Result<()> {
             format!("{:.1}", size.break_even_rounds),
         ]);
     }
-    say(&text_table(&table))?;
-    args.device.print_profile(&gpu, false)
+    say(&text_table(&table))
 }

@@ -4,7 +4,7 @@ use super::train::{Job, STAGE, TrainArgs, check_finite};
 use crate::cli::{say, say_json};
 use fedfunnel::codec::autoencoder::Reconstruction;
 use fedfunnel::codec::autoencoder::small::{
-    DecoderCost, Precision, SmallPoint, SmallState, SmallTrainer, Space, decoder_costs,
+    DecoderCost, Precision, SmallPoint, SmallState, SmallTrainer, Space, decoder_costs, rates_refusal,
 };
 use fedfunnel::model::{Optimizer, OptimizerKind};
 use fedfunnel::report::{Table, format, text_table};
@@ -61,7 +61,14 @@ pub fn optimizer(args: &TrainArgs) -> fedfunnel::Result<Optimizer> {
     let moments = args.moments.unwrap_or_default();
     let optimizer = Optimizer { kind, lr: args.lr.unwrap_or(lr), moments, ..Optimizer::default() };
     optimizer.check("--")?;
-    Ok(optimizer)
+    let rates_in_small = args.layer_rates.as_ref().filter(|_| args.space == Space::Small);
+    match rates_in_small.and_then(|_| rates_refusal(&optimizer)) {
+        Some(problem) => {
+            let mend = "leave it out and give --lr, or use --optimizer sgd or --space wide";
+            Err(Error::setting("--layer-rates", problem, mend))
+        }
+        None => Ok(optimizer),
+    }
 }
 
 /// A form of the decoder: what it costs, and what comes back through it.

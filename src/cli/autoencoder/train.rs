@@ -103,7 +103,7 @@ pub struct TrainArgs {
     /// Learning rates of layers, in place of --lr and what follows from it: one for each layer, as 1e-7,3e-3,
     /// or by name, as encoder=1e-7,decoder=3e-3 or decoder.0=3e-3
     #[arg(long, value_name = "RATE[,RATE...]", allow_hyphen_values = true)]
-    layer_rates: Option<Rates>,
+    pub(super) layer_rates: Option<Rates>,
     /// Hold every Nth snapshot out for validation; 0 holds none out
     #[arg(long, default_value_t = 5, value_name = "N", allow_negative_numbers = true)]
     hold_out: usize,

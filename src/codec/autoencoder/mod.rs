@@ -20,7 +20,7 @@ pub use curve::{CurvePoint, Pace, Watcher, look, train_with_curve};
 pub use decoder::{DecoderBank, DecoderState};
 pub use encoder::Encoder;
 pub use evaluation::{Evaluation, SnapshotEvaluation, evaluate, reconstruct};
-pub use plan::{MemoryPlan, Training};
+pub use plan::{Expected, MemoryPlan, Training, too_many};
 pub use snapshots::SnapshotBatch;
 pub use state::{AutoencoderFile, Half, HalfParameters, MAX_FILE_BYTES, Standard, save_autoencoder};
 pub(crate) use trainer::argmax;

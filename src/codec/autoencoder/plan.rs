@@ -26,6 +26,77 @@ pub struct Training<'a> {
     pub space: Space,
 }
 
+/// A training on snapshots that nobody has logged yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected<'a> {
+    /// The shape.
+    pub spec: &'a AutoencoderSpec,
+    /// How.
+    pub settings: TrainerSettings,
+    /// In which coordinates.
+    pub space: Space,
+    /// How many collaborators train together.
+    pub collaborators: usize,
+    /// How many snapshots each has to learn from.
+    pub train: usize,
+    /// How many of each are held out.
+    pub held_out: usize,
+}
+
+impl Expected<'_> {
+    /// What it will take of memory. Errors where no cut of its tensors fits the device's bindings.
+    pub fn plan(&self, gpu: &Gpu) -> Result<MemoryPlan> {
+        self.with_training(|training| MemoryPlan::of(gpu, training))
+    }
+
+    /// Refuses what will not fit the device. `field` is the setting that says how many snapshots there are.
+    pub fn check(&self, gpu: &Gpu, field: &str) -> Result<()> {
+        self.with_training(|training| match MemoryPlan::of(gpu, training) {
+            Ok(plan) => plan.check_spec(training),
+            Err(error) => Err(match too_many(gpu, training, error) {
+                Error::Device { problem, mend } => Error::setting(field, problem, mend),
+                other => other,
+            }),
+        })
+    }
+
+    fn with_training<T>(&self, work: impl FnOnce(&Training<'_>) -> T) -> T {
+        let zeros = vec![0f32; self.spec.inputs()];
+        let rows = |count: usize| vec![vec![&zeros[..]; count]; self.collaborators];
+        let (train, held_out) = (rows(self.train), rows(self.held_out));
+        let Self { spec, settings, space, .. } = *self;
+        work(&Training { spec, train: &train, held_out: &held_out, settings, space })
+    }
+}
+
+/// The error for a training that no cut of its tensors fits the device's bindings with: how many snapshots do fit,
+/// or `error` where it is not they that are too many.
+pub fn too_many(gpu: &Gpu, training: &Training<'_>, error: Error) -> Error {
+    let Error::Device { problem, .. } = &error else { return error };
+    let (train, held_out) = (&training.train[0], training.held_out.first().map_or(0, Vec::len));
+    let all = train.len() + held_out;
+    let fits = |count: usize| {
+        let held_out = held_out * count / all;
+        let expected = Expected {
+            spec: training.spec,
+            settings: training.settings,
+            space: training.space,
+            collaborators: training.train.len(),
+            train: count - held_out,
+            held_out,
+        };
+        expected.plan(gpu).is_ok()
+    };
+    // Two are the fewest that differ.
+    match largest(all.saturating_sub(1), |count| count < 2 || fits(count)) {
+        0 | 1 => error,
+        most => Error::device(
+            format!("{all} snapshots are too many: {problem}"),
+            format!("log {most} or fewer, or use a larger --max-binding-bytes"),
+        ),
+    }
+}
+
 /// What a training takes when it takes most, and what there is.
 #[derive(Clone, Debug, Serialize)]
 pub struct MemoryPlan {
@@ -50,7 +121,8 @@ impl MemoryPlan {
         }
         let block = rehearsal.block_bytes();
         let line = 4 * spec.inputs() as u64;
-        let standards = (train.len() * (1 + held_out.len().min(1) + 1)) as u64 * line;
+        // As f32 for each pass and for saving, and in f64 while they are found.
+        let standards = (train.len() * (1 + held_out.len().min(1) + 1 + 2)) as u64 * line;
         let mut host = MemoryUse::default();
         host.add("program, driver and kernels", PROGRAM_BYTES);
         host.add("blocks on their way", 2 * block);
@@ -107,8 +179,8 @@ impl MemoryPlan {
     }
 
     /// The same of a training that the table `autoencoder` of a spec asks for.
-    pub fn check_spec(gpu: &Gpu, training: &Training<'_>) -> Result<()> {
-        let Some(problem) = Self::of(gpu, training)?.problem(training, None) else { return Ok(()) };
+    pub fn check_spec(&self, training: &Training<'_>) -> Result<()> {
+        let Some(problem) = self.problem(training, None) else { return Ok(()) };
         let (field, mend) = match training.space {
             Space::Wide => {
                 ("autoencoder.space", "use \"small\", a smaller autoencoder.latent, or another machine")
@@ -167,7 +239,7 @@ fn fitting(gpu: &Gpu, training: &Training<'_>, most: Option<u64>) -> Vec<String>
             let spec = training.spec.clone().with_latent("--latent", latent);
             spec.is_ok_and(|spec| fits(&Training { spec: &spec, ..*training }))
         };
-        largest(training.spec.latent().saturating_sub(1), fits)
+        largest_by_four(training.spec.latent().saturating_sub(1), fits)
     };
     let smaller = |training| latent(training).map(|latent| format!("--latent {latent}"));
     if training.space == Space::Small {
@@ -206,16 +278,20 @@ fn fitting(gpu: &Gpu, training: &Training<'_>, most: Option<u64>) -> Vec<String>
     found
 }
 
-/// The largest number up to `most` that fits, where all smaller ones do. Rounded down to whole groups of four
-/// where that leaves one, since kernels take values by four.
-fn largest(most: usize, fits: impl Fn(usize) -> bool) -> Option<usize> {
+/// The largest number up to `most` that fits, where all smaller ones do; 0 where none does.
+fn largest(most: usize, fits: impl Fn(usize) -> bool) -> usize {
     let (mut low, mut high) = (0, most + 1);
     while high - low > 1 {
         let middle = low + (high - low) / 2;
         if fits(middle) { low = middle } else { high = middle }
     }
-    let by_four = low - low % 4;
-    [by_four, low].into_iter().find(|&number| number > 0 && fits(number))
+    low
+}
+
+/// The same, rounded down to whole groups of four where that leaves one, since kernels take values by four.
+fn largest_by_four(most: usize, fits: impl Fn(usize) -> bool) -> Option<usize> {
+    let largest = largest(most, &fits);
+    [largest - largest % 4, largest].into_iter().find(|&number| number > 0 && fits(number))
 }
 
 #[cfg(test)]
@@ -244,9 +320,13 @@ mod tests {
 
     #[test]
     fn the_largest_that_fits_is_found_by_four() {
-        assert_eq!(largest(319, |n| n <= 250), Some(248));
-        assert_eq!(largest(3, |n| n <= 2), Some(2));
-        assert_eq!(largest(319, |_| false), None);
-        assert_eq!(largest(0, |_| true), None);
+        assert_eq!(largest_by_four(319, |n| n <= 250), Some(248));
+        assert_eq!(largest_by_four(3, |n| n <= 2), Some(2));
+        assert_eq!(largest_by_four(319, |_| false), None);
+        assert_eq!(largest_by_four(0, |_| true), None);
+        assert_eq!(
+            [largest(319, |n| n <= 250), largest(319, |_| true), largest(319, |_| false)],
+            [250, 319, 0]
+        );
     }
 }

@@ -91,7 +91,7 @@ impl<'a> Measure<'a> {
 
     /// Principal components at these numbers of floats, or at as many as there are; and at a few more.
     pub fn principal_components(&self, run: &mut Run<'_>, floats: &[usize]) -> Result<Plain> {
-        let pca = self.stage.axes(run, self.snapshots())?;
+        let pca = self.stage.axes(self.snapshots())?;
         let mut chosen: Vec<usize> = [1, 2, 5].iter().chain(floats).map(|&k| k.min(pca.rank())).collect();
         chosen.sort_unstable();
         chosen.dedup();

@@ -32,7 +32,7 @@ impl<'g> Training<'g> {
     ) -> Result<Self> {
         let (train, held_out) = ([train.to_vec()], [held_out.to_vec()]);
         let training = codec::Training { spec, train: &train, held_out: &held_out, settings, space };
-        MemoryPlan::check_spec(gpu, &training)?;
+        MemoryPlan::of(gpu, &training)?.check_spec(&training)?;
         if space == Space::Small {
             let trainer = SmallTrainer::new(gpu, spec, &train[0], &held_out[0], settings, epochs)?;
             return Ok(Self::Small(Box::new(trainer)));

@@ -4,11 +4,12 @@ use super::{CURVE_POINTS, Decoder, Fit, FitPoint, Ship};
 use crate::codec::MessageKind;
 use crate::codec::autoencoder::small::Space;
 use crate::codec::autoencoder::{
-    CurvePoint, DecoderBank, DecoderState, Encoder, HalfParameters, MemoryPlan, Trainer, TrainerSettings,
-    Training, look,
+    CurvePoint, DecoderBank, DecoderState, Encoder, Expected, HalfParameters, MemoryPlan, Trainer,
+    TrainerSettings, Training, look,
 };
 use crate::federation::rounds::Wire;
 use crate::federation::spec::SimulationSpec;
+use crate::gpu::Gpu;
 use crate::model::state::TensorShape;
 use crate::model::{AutoencoderSpec, OptimizerKind};
 use crate::run::Run;
@@ -21,6 +22,48 @@ use std::time::Instant;
 /// does not depend on how much memory happens to be free.
 const MOST_TOGETHER: usize = 2 << 30;
 
+/// How many train together, of collaborators with so many snapshots each: as many as are not too large, and of
+/// those half as often as it takes for the device's bindings to hold them.
+fn group<'a>(
+    gpu: &Gpu,
+    spec: &SimulationSpec,
+    shape: &'a AutoencoderSpec,
+    collaborators: usize,
+    snapshots: usize,
+) -> Result<Expected<'a>> {
+    let settings = settings(spec)?;
+    let (optimizer, parameters) = (settings.optimizer, shape.parameters());
+    let moments = if optimizer.kind == OptimizerKind::Sgd { 1 } else { 2 };
+    let words = parameters + moments * optimizer.moments.words(parameters);
+    let together = (MOST_TOGETHER / (4 * words)).clamp(1, collaborators.max(1));
+    let of = |collaborators: usize| Expected {
+        spec: shape,
+        settings,
+        space: Space::Wide,
+        collaborators,
+        train: snapshots,
+        held_out: 0,
+    };
+    let halves = std::iter::successors(Some(together), |&count| (count > 1).then(|| count.div_ceil(2)));
+    Ok(halves.map(of).find(|expected| expected.plan(gpu).is_ok()).unwrap_or_else(|| of(1)))
+}
+
+fn settings(spec: &SimulationSpec) -> Result<TrainerSettings> {
+    let autoencoder = spec.autoencoder()?;
+    Ok(TrainerSettings { optimizer: autoencoder.optimizer, batch: autoencoder.batch, seed: spec.seed })
+}
+
+/// Refuses snapshots that the device has no room for, those of a single collaborator or a group's weights.
+pub fn check_room(
+    gpu: &Gpu,
+    spec: &SimulationSpec,
+    shape: &AutoencoderSpec,
+    collaborators: usize,
+    snapshots: usize,
+) -> Result<()> {
+    group(gpu, spec, shape, collaborators, snapshots)?.check(gpu, "prepass.snapshot_every")
+}
+
 /// Trains them and ships each decoder.
 pub fn fit<'g>(
     run: &mut Run<'g>,
@@ -30,10 +73,8 @@ pub fn fit<'g>(
     ship: &mut Ship<'_>,
 ) -> Result<(Fit, Wire<'g>)> {
     let gpu = run.gpu()?;
-    let (optimizer, parameters) = (&spec.autoencoder.optimizer, shape.parameters());
-    let moments = if optimizer.kind == OptimizerKind::Sgd { 1 } else { 2 };
-    let words = parameters + moments * optimizer.moments.words(parameters);
-    let together = (MOST_TOGETHER / (4 * words)).max(1);
+    let most = snapshots.iter().map(Snapshots::len).max().unwrap_or(0);
+    let together = group(gpu, spec, shape, snapshots.len(), most)?.collaborators;
     let (mut curves, mut encoders, mut standards, mut decoders) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for first in (0..snapshots.len()).step_by(together) {
@@ -81,11 +122,9 @@ fn train<'g>(
     let stage = format!("autoencoder-{first}");
     let rows: Vec<_> = group.iter().map(Snapshots::rows).collect();
     let none = vec![Vec::new(); group.len()];
-    let autoencoder = &spec.autoencoder;
-    let settings =
-        TrainerSettings { optimizer: autoencoder.optimizer, batch: autoencoder.batch, seed: spec.seed };
+    let (autoencoder, settings) = (spec.autoencoder()?, settings(spec)?);
     let training = Training { spec: shape, train: &rows, held_out: &none, settings, space: Space::Wide };
-    MemoryPlan::check_spec(gpu, &training)?;
+    MemoryPlan::of(gpu, &training)?.check_spec(&training)?;
     let mut trainer = Trainer::new(gpu, shape, &rows, &none, settings)?;
     let mut notes = Notes { curves: vec![Vec::new(); group.len()], taken: Vec::new() };
     let last = |notes: &Notes| {

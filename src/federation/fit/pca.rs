@@ -19,7 +19,8 @@ pub fn fit<'g>(
     run.observer.begin("principal axes", "collaborators", snapshots.len() as u64);
     let mut states = Vec::with_capacity(snapshots.len());
     for log in snapshots {
-        let pca = Pca::fit(gpu, &log.rows(), &[])?;
+        let rows = log.rows();
+        let pca = Pca::fit(&rows, &[])?;
         states.push(pca.state(floats.min(pca.rank()))?);
         run.observer.advance(1);
     }

@@ -6,7 +6,8 @@ use crate::codec::autoencoder::small::{
     EncoderFactors, FactoredBank, FactoredDecoder, FactoredEncoders, Precision, SmallTrainer, Space,
 };
 use crate::codec::autoencoder::{
-    DecoderBank, DecoderState, Encoder, HalfParameters, MemoryPlan, Standard, TrainerSettings, Training,
+    DecoderBank, DecoderState, Encoder, Expected, HalfParameters, MemoryPlan, Standard, TrainerSettings,
+    Training,
 };
 use crate::codec::{MessageKind, UpdateDecoder, UpdateEncoder};
 use crate::federation::rounds::Wire;
@@ -18,6 +19,18 @@ use crate::training::Snapshots;
 use crate::{Error, Result};
 use std::time::Instant;
 
+fn settings(spec: &SimulationSpec) -> Result<TrainerSettings> {
+    let autoencoder = spec.autoencoder()?;
+    Ok(TrainerSettings { optimizer: autoencoder.optimizer, batch: autoencoder.batch, seed: spec.seed })
+}
+
+/// Refuses snapshots of a collaborator that the device has no room for.
+pub fn check_room(gpu: &Gpu, spec: &SimulationSpec, shape: &AutoencoderSpec, snapshots: usize) -> Result<()> {
+    let (settings, space) = (settings(spec)?, Space::Small);
+    let expected = Expected { spec: shape, settings, space, collaborators: 1, train: snapshots, held_out: 0 };
+    expected.check(gpu, "prepass.snapshot_every")
+}
+
 /// Trains them, and ships each decoder in its factors where those are fewer bytes.
 pub fn fit<'g>(
     run: &mut Run<'g>,
@@ -28,13 +41,14 @@ pub fn fit<'g>(
 ) -> Result<(Fit, Wire<'g>)> {
     let gpu = run.gpu()?;
     let most = snapshots.iter().map(Snapshots::len).max().unwrap_or(0);
-    let seeded = spec.autoencoder.optimizer.kind == OptimizerKind::Sgd;
+    let autoencoder = spec.autoencoder()?;
+    let seeded = autoencoder.optimizer.kind == OptimizerKind::Sgd;
     let factored = FactoredDecoder::payload_bytes_of(shape, most, seeded, Precision::F32);
     let decoder = match factored < DecoderState::payload_bytes(shape) {
         true => Decoder::Factored,
         false => Decoder::Dense,
     };
-    let total = spec.autoencoder.epochs * snapshots.len();
+    let total = autoencoder.epochs * snapshots.len();
     run.observer.begin("autoencoders", "epochs", total as u64);
     let (mut curves, mut encoders, mut decoders) = (Vec::new(), Encoders::default(), Decoders::default());
     for (collaborator, log) in snapshots.iter().enumerate() {
@@ -119,12 +133,10 @@ fn train<'g>(
     log: &Snapshots,
 ) -> Result<(SmallTrainer<'g>, Vec<FitPoint>)> {
     let gpu = run.gpu()?;
-    let autoencoder = &spec.autoencoder;
-    let settings =
-        TrainerSettings { optimizer: autoencoder.optimizer, batch: autoencoder.batch, seed: spec.seed };
+    let (autoencoder, settings) = (spec.autoencoder()?, settings(spec)?);
     let (rows, none) = ([log.rows()], [Vec::new()]);
     let training = Training { spec: shape, train: &rows, held_out: &none, settings, space: Space::Small };
-    MemoryPlan::check_spec(gpu, &training)?;
+    MemoryPlan::of(gpu, &training)?.check_spec(&training)?;
     let start = Instant::now();
     let mut trainer = SmallTrainer::new(gpu, shape, &rows[0], &[], settings, autoencoder.epochs)?;
     let every = autoencoder.epochs.div_ceil(CURVE_POINTS);

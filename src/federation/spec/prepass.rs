@@ -50,16 +50,13 @@ impl Prepass {
         }
     }
 
-    /// Refuses a pre-pass that leaves too few snapshots, where an epoch takes `steps` steps.
-    pub(in crate::federation) fn check_snapshots(&self, steps: u64, local_epochs: u64) -> Result<()> {
-        let logged = |epochs: u64| match self.snapshot_every {
-            SnapshotEvery::Epoch => epochs,
-            SnapshotEvery::Steps(every) => epochs.saturating_mul(steps) / every as u64,
-        };
-        refuse_few(match self.kind {
+    /// Snapshots that it leaves of a collaborator, where an epoch takes `steps` steps.
+    pub(in crate::federation) fn snapshots(&self, steps: u64, local_epochs: u64) -> u64 {
+        let logged = |epochs: u64| self.snapshot_every.count(epochs, steps);
+        match self.kind {
             PrepassKind::Isolated => logged(self.epochs.unwrap_or(0)),
             PrepassKind::Federated => logged(local_epochs).saturating_mul(self.raw_rounds().into()),
-        })
+        }
     }
 
     /// Refuses what cannot be run in a federation of so many rounds.

@@ -43,7 +43,7 @@ pub fn answer(outcome: &Outcome, subject: &FederationOutcome) -> Vec<String> {
         own.doubt(own.accuracy),
         format::count(outcome.tests as u64),
     );
-    let uncompressed = outcome.spec.prepass.raw_rounds();
+    let uncompressed = outcome.spec.raw_rounds();
     paragraphs.extend(outcome.null().map(|to_beat| null(&own, &to_beat, uncompressed, subject.codec)));
     paragraphs.push(beside);
     paragraphs.push(bytes(outcome, subject, &summary));
@@ -136,10 +136,10 @@ fn null(own: &Own, to_beat: &Null, uncompressed: u32, codec: Codec) -> String {
 fn bytes(outcome: &Outcome, subject: &FederationOutcome, summary: &RunSummary) -> String {
     let raw = outcome.federation(Codec::Raw).map(|raw| RunSummary::of(outcome, raw));
     let (raw_update, raw_up) = raw.map_or((0, 0), |raw| (raw.update_bytes, raw.bytes_up));
-    let form = match subject.fit.decoder {
-        Decoder::Factored => format!(
+    let form = match (subject.fit.decoder, &outcome.autoencoder) {
+        (Decoder::Factored, Some(autoencoder)) => format!(
             " (as the snapshots and what the decoder takes of them; its matrix would be {} bytes)",
-            format::count(DecoderState::message_bytes(&outcome.autoencoder))
+            format::count(DecoderState::message_bytes(autoencoder))
         ),
         _ => String::new(),
     };

@@ -114,6 +114,8 @@ const BIAS_COLUMNS: u32 = 2;
 
 /// What is done to the finished sums of a product.
 enum Epilogue<'a> {
+    /// Nothing: they are a part of larger sums.
+    Part,
     /// Bias and activation.
     Forward,
     /// The derivative of the activation that these outputs came out of.
@@ -185,6 +187,7 @@ impl Dense {
     ) -> Result<Product> {
         let (bias, bias_offset) = self.bias(shard);
         let (epilogue, activation) = match epilogue {
+            Epilogue::Part => (EPILOGUE_NONE, Activation::Linear),
             Epilogue::Forward => (EPILOGUE_FORWARD, self.activation),
             Epilogue::Backward(_, activation) => (EPILOGUE_BACKWARD, *activation),
         };
@@ -280,7 +283,7 @@ impl Dense {
                 let (sums, ..) = row_side_of(row_side, shard.range)?;
                 // Without a derivative to take, the gate is any buffer that is not written.
                 let gate = match epilogue {
-                    Epilogue::Forward => columns,
+                    Epilogue::Part | Epilogue::Forward => columns,
                     Epilogue::Backward(outputs, _) => row_side_of(outputs, shard.range)?.0,
                 };
                 let (weights, column_side) = variant.names();
@@ -310,18 +313,31 @@ impl Dense {
         let chunk_rows = variants::rows_per_chunk(gpu, self.rows(), replicas as usize, sum_bytes);
         let chunks_of = |shard: &DenseShard| shard.range.len.div_ceil(chunk_rows) as u32;
         let chunks: u32 = self.shards.iter().map(chunks_of).sum();
-        let partial = match chunks {
-            1 => None,
-            _ => Some(gpu.zeros("partial sums", (chunks * batch * replicas * columns) as usize)?),
+        // Chunks that one binding holds, of which a later turn begins with the sums of those before it.
+        let fewest = 1 + self.shards.iter().map(chunks_of).max().unwrap_or(0);
+        let held = ((gpu.max_binding_bytes() / sum_bytes as u64) as u32).max(fewest);
+        let buffers = match chunks {
+            1 => 0,
+            _ if chunks <= held => 1,
+            _ => 2,
         };
+        let partial = (0..buffers)
+            .map(|_| gpu.zeros("partial sums", chunks.min(held) as usize * sum_bytes / 4))
+            .collect::<Result<Vec<_>>>()?;
         let mut dispatches = Vec::new();
-        let mut first_chunk = 0;
+        let (mut turn, mut filled) = (0, 0);
         for shard in &self.shards {
             let arena = &arenas[shard.arena];
+            if buffers == 2 && filled + chunks_of(shard) > held {
+                let [from, into] = [turn % 2, (turn + 1) % 2].map(|place: usize| &partial[place]);
+                let arena = &arenas[self.shards[0].arena];
+                dispatches.push(self.finish(gpu, arena, row_side, (from, filled), into, &Epilogue::Part)?);
+                (turn, filled) = (turn + 1, 1);
+            }
             let (rows, ..) = row_side_of(row_side, shard.range)?;
             let mut immediates = self.product(shard, arena, row_side, epilogue)?;
             (immediates.chunk_rows, immediates.first_chunk, immediates.chunks) =
-                (chunk_rows as u32, first_chunk, chunks);
+                (chunk_rows as u32, filled, chunks);
             if chunks > 1 {
                 immediates.epilogue = EPILOGUE_NONE;
             }
@@ -340,16 +356,16 @@ impl Dense {
                     (weights, &arena.buffer),
                     ("row_side", rows),
                     ("gate", gate),
-                    ("sums", partial.as_ref().unwrap_or(result)),
+                    ("sums", partial.get(turn % 2).unwrap_or(result)),
                 ],
                 grid,
             )?;
             dispatches.push(self.count(dispatch, shard, row_side, None));
-            first_chunk += chunks_of(shard);
+            filled += chunks_of(shard);
         }
-        if let Some(partial) = partial {
+        if let Some(last) = partial.get(turn % 2) {
             let arena = &arenas[self.shards[0].arena];
-            dispatches.push(self.finish(gpu, arena, row_side, (&partial, chunks), result, epilogue)?);
+            dispatches.push(self.finish(gpu, arena, row_side, (last, filled), result, epilogue)?);
         }
         Ok(dispatches)
     }
@@ -379,7 +395,7 @@ impl Dense {
 
     fn gate_of_columns<'a>(&self, epilogue: &Epilogue<'a>, spare: &'a Buffer) -> Result<&'a Buffer> {
         match epilogue {
-            Epilogue::Forward => Ok(spare),
+            Epilogue::Part | Epilogue::Forward => Ok(spare),
             Epilogue::Backward(outputs, _) => outputs.whole(),
         }
     }

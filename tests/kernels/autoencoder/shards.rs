@@ -109,3 +109,70 @@ fn shards_change_nothing() {
         }
     }
 }
+
+/// Rows of a narrow matrix are short, so that it is cut into few pieces; so many snapshots' values of such a piece fit
+/// no binding.
+#[test]
+fn a_narrow_code_takes_as_many_snapshots_as_a_wide_one() {
+    let small = support::small_gpu();
+    // The last one's sums over the pieces fill more than one binding.
+    for (widths, count) in [
+        (&[4099, 4, 4099][..], 30),
+        (&[4099, 40, 4099], 30),
+        (&[4099, 24, 3, 24, 4099], 20),
+        (&[8203, 40, 8203], 50),
+    ] {
+        let all: Vec<Vec<f32>> = (0..count).map(|row| values(widths[0], 40 + row)).collect();
+        let (train, held_out) = all.split_at(all.len() - 4);
+        let (train, held_out) = ([support::slices(train)], [support::slices(held_out)]);
+        for (optimizer, _) in [rules()[0], rules()[2]] {
+            for batch in [None, Some(7)] {
+                let run = |gpu: &Gpu| {
+                    let settings = TrainerSettings { optimizer, batch, seed: 7 };
+                    let mut trainer = Trainer::new(
+                        gpu,
+                        &spec(widths, "hidden_activation = \"tanh\""),
+                        &train,
+                        &held_out,
+                        settings,
+                    )
+                    .unwrap();
+                    trainer.train(3, &mut |_| ()).unwrap();
+                    let measured = [
+                        trainer.measure_train().unwrap()[0],
+                        trainer.measure_held_out().unwrap().unwrap()[0],
+                    ];
+                    let losses = trainer.take_losses(3).unwrap()[0];
+                    let parameters = &trainer.network().parameters;
+                    let tensors = parameters.tensors.iter().map(|t| (t.name.clone(), t.len())).collect();
+                    let losses =
+                        vec![vec![losses as f32], measured.iter().map(|m| m.relative_l2 as f32).collect()];
+                    Outcome { tensors, parameters: parameters.read(gpu).unwrap(), losses }
+                };
+                let found = run(small).disagreements(&run(gpu()), Tolerance::Balanced);
+                assert!(found.is_empty(), "{widths:?}, {count} snapshots, batch {batch:?}: {found:#?}");
+            }
+        }
+    }
+}
+
+/// What a device cuts to is the same for all powers of two that snapshots are scaled by.
+#[test]
+fn snapshots_of_any_size_are_trained_on_alike() {
+    let all: Vec<Vec<f32>> = (0..7).map(|row| values(4099, 40 + row)).collect();
+    let run = |factor: f32| {
+        let scaled: Vec<Vec<f32>> = all.iter().map(|row| row.iter().map(|x| x * factor).collect()).collect();
+        let optimizer = Optimizer { kind: OptimizerKind::Sgd, lr: 0.3, ..Default::default() };
+        let settings = TrainerSettings { optimizer, batch: None, seed: 7 };
+        let mut trainer =
+            Trainer::new(gpu(), &spec(&[4099, 4, 4099], ""), &[support::slices(&scaled)], &[], settings)
+                .unwrap();
+        trainer.train(3, &mut |_| ()).unwrap();
+        let scale = trainer.read_standards().unwrap()[0].scale / factor;
+        (trainer.network().parameters.read(gpu()).unwrap(), trainer.measure_train().unwrap(), scale)
+    };
+    let plain = run(1.0);
+    for power in [-100, -80, 60, 100] {
+        assert!(run(2f32.powi(power)) == plain, "2^{power}");
+    }
+}

@@ -8,6 +8,10 @@ use crate::model::AutoencoderSpec;
 use crate::ops::random::Draw;
 use nalgebra::DMatrix;
 
+/// Axes with a smaller share of all variance are left out of the basis: it takes them from f32 snapshots, of which
+/// they would be a thousandth.
+const SMALLEST_AXIS: f64 = 1e-6;
+
 /// Initial weights of an autoencoder with one hidden layer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Start {
@@ -86,6 +90,8 @@ pub(super) struct Coordinates {
     pub decoder_factor: f64,
     /// `[S, r]`: what each basis vector takes of each snapshot, where the basis is not the snapshots.
     pub axes: Option<DMatrix<f64>>,
+    /// `[S]`: sums of squares of the training snapshots beyond the basis, which no weights bring back.
+    pub beyond: Vec<f64>,
 }
 
 impl Coordinates {
@@ -111,24 +117,27 @@ impl Coordinates {
             squares: (0..all).map(|place| products[(place, place)]).collect(),
             decoder_factor: 1.0,
             axes: None,
+            beyond: vec![0.0; count],
         })
     }
 
-    /// The span of the snapshots alone, by orthogonal vectors along its principal axes. Their values have a
-    /// mean square of 1, so that coordinates are as large as a narrow network's weights.
-    pub fn orthogonal(gpu: &Gpu, train: &Tensor, held_out: Option<&Tensor>) -> Result<Self> {
-        let lines: Vec<&Tensor> = std::iter::once(train).chain(held_out).collect();
-        let (count, all) = (train.batch, lines.iter().map(|lines| lines.batch).sum::<usize>());
-        let products = Basis::new(gpu, &lines, &[])?.products(all)?;
-        let width = train.width as f64;
-        let axes = Axes::of(&products.view((0, 0), (count, count)).into_owned()).coefficients * width.sqrt();
-        let cross = products.columns(0, count) * &axes;
-        let inputs = &cross / width;
-        let targets = inputs.rows(0, count).transpose();
-        Ok(Self {
-            width: train.width,
+    /// The span of the first `count` of the snapshots whose products with each other these are, by orthogonal
+    /// vectors along its principal axes. Their values have a mean square of 1, so that coordinates are as large
+    /// as a narrow network's weights.
+    pub fn orthogonal(products: &DMatrix<f64>, count: usize, inputs: usize) -> Self {
+        let (all, width) = (products.nrows(), inputs as f64);
+        let gram = products.view((0, 0), (count, count)).into_owned();
+        let axes = Axes::of(&gram, SMALLEST_AXIS * gram.trace());
+        let coefficients = &axes.coefficients * width.sqrt();
+        let cross = products.columns(0, count) * &coefficients;
+        let along = &cross / width;
+        let targets = along.rows(0, count).transpose();
+        let beyond = |place: usize| (gram[(place, place)] - width * along.row(place).norm_squared()).max(0.0);
+        Self {
+            width: inputs,
             train: count,
-            inputs,
+            beyond: (0..count).map(beyond).collect(),
+            inputs: along,
             initial: None,
             encoder_steps: Some(targets.clone()),
             targets,
@@ -136,7 +145,7 @@ impl Coordinates {
             cross: cross.transpose(),
             squares: (0..all).map(|place| products[(place, place)]).collect(),
             decoder_factor: width,
-            axes: Some(axes),
-        })
+            axes: Some(coefficients),
+        }
     }
 }

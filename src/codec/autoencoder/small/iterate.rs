@@ -125,7 +125,9 @@ impl Iteration {
         // [Md, B]: the error of each snapshot, in the decoder's basis.
         let errors = &self.weights.decoder * codes.transpose() - at.targets.select_columns(rows);
         let products = at.metric.times(&errors);
-        let error: f64 = (0..rows.len()).map(|b| products.row(b).transpose().dot(&errors.column(b))).sum();
+        let error: f64 = (0..rows.len())
+            .map(|b| products.row(b).transpose().dot(&errors.column(b)) + at.beyond[rows[b]])
+            .sum();
         // That of the mean over batch and width of the squared error.
         let factor = 2.0 / (rows.len() as f64 * at.width as f64);
         let code_gradients = products * self.weights.decoder.columns(0, latent) * factor;
@@ -177,7 +179,7 @@ impl Iteration {
                 // In the basis the difference is taken before it is squared, and nothing cancels.
                 let difference = outputs.column(row) - at.targets.column(row);
                 let difference = DMatrix::from_column_slice(difference.len(), 1, difference.as_slice());
-                return (at.metric.times(&difference) * difference)[(0, 0)];
+                return (at.metric.times(&difference) * difference)[(0, 0)] + at.beyond[row];
             }
             let output = outputs.columns(row, 1).into_owned();
             let square = (at.metric.times(&output) * &output)[(0, 0)];

@@ -25,5 +25,5 @@ mod trainer;
 
 pub use encoder::{EncoderFactors, FactoredEncoders};
 pub use factored::{DecoderCost, FactoredBank, FactoredDecoder, Precision, decoder_costs};
-pub use space::{Space, refusal};
+pub use space::{Space, rates_refusal, refusal};
 pub use trainer::{SmallPoint, SmallState, SmallTrainer};

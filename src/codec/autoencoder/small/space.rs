@@ -26,6 +26,13 @@ impl std::str::FromStr for Space {
     }
 }
 
+/// Why layers of an autoencoder have no rates of their own in the small space, if they have none: SGD's are those of
+/// the weights, span-adam's a single one for all coordinates.
+pub fn rates_refusal(optimizer: &Optimizer) -> Option<&'static str> {
+    (optimizer.kind != OptimizerKind::Sgd)
+        .then_some("span-adam has one rate for all coordinates, and none for layers")
+}
+
 /// Why this is no training in the span of the snapshots, if it is none.
 pub fn refusal(spec: &AutoencoderSpec, optimizer: &Optimizer) -> Option<String> {
     if spec.widths.len() != 3 {

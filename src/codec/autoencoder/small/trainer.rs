@@ -4,7 +4,7 @@ use super::coordinates::{Coordinates, Start};
 use super::encoder::EncoderFactors;
 use super::factored::{FactoredDecoder, Precision};
 use super::iterate::{Iteration, IterationState, Weights};
-use crate::codec::autoencoder::trainer::{Pass, check_room};
+use crate::codec::autoencoder::trainer::Pass;
 use crate::codec::autoencoder::{Reconstruction, SnapshotBatch, Standard, TrainerSettings};
 use crate::codec::basis::{Basis, Expansion, run_in_parts};
 use crate::data::epoch_order;
@@ -12,7 +12,6 @@ use crate::gpu::Gpu;
 use crate::model::{AutoencoderSpec, Network, Optimizer, OptimizerKind, ScheduleWriter};
 use crate::ops::gram::Coefficients;
 use crate::ops::random::{self, Draw, Target};
-use crate::ops::standardize::Standards;
 use crate::reference::random::uniform_tensor;
 use crate::{Error, Result};
 use nalgebra::DMatrix;
@@ -54,7 +53,7 @@ pub struct SmallTrainer<'g> {
     /// All epochs that are planned, along which span-adam's rate falls.
     planned: usize,
     network: Network,
-    standards: Standards,
+    standard: Standard,
     train: Pass,
     held_out: Option<Pass>,
     iteration: Iteration,
@@ -96,14 +95,15 @@ impl<'g> SmallTrainer<'g> {
             let problem = format!("{} snapshots span nothing around their mean", train.len());
             return Err(Error::setting("--snapshots", problem, "log more of them"));
         }
-        let network = Network::new(gpu, &spec.network(), 1, None)?;
         let most = train.len().max(held_out.len());
+        let network = Network::for_lines(gpu, &spec.network(), 1, None, most)?;
         let ranges = network.input_ranges(gpu, most);
-        check_room(gpu, 1, most, &ranges)?;
-        let (data, standards) = SnapshotBatch::fit(gpu, &[train.to_vec()], &ranges)?;
+        let (data, centers) = SnapshotBatch::fit(gpu, &[train.to_vec()], &ranges)?;
+        let center = &centers[0];
+        let standard = Standard::from(center);
         let held_out_data = match held_out.is_empty() {
             true => None,
-            false => Some(SnapshotBatch::standardized(gpu, &[held_out.to_vec()], &ranges, &standards)?),
+            false => Some(SnapshotBatch::standardized(gpu, &[held_out.to_vec()], &ranges, &centers)?),
         };
         let start = Start::of(spec, settings.seed);
         let others = held_out_data.as_ref().map(|data| &data.values);
@@ -121,7 +121,12 @@ impl<'g> SmallTrainer<'g> {
                 (coordinates, Weights { alpha: one(), encoder, encoder_bias: bias, decoder })
             }
             false => {
-                let coordinates = Coordinates::orthogonal(gpu, &data.values, others)?;
+                let all = [train, held_out].concat();
+                let products = match gpu.is_rehearsal() {
+                    true => DMatrix::zeros(all.len(), all.len()),
+                    false => center.products(&all),
+                };
+                let coordinates = Coordinates::orthogonal(&products, train.len(), spec.inputs());
                 // A network of r inputs, as PyTorch would begin it, without biases.
                 let rank = coordinates.targets.nrows();
                 let bound = |fan_in: usize| 1.0 / (fan_in as f64).sqrt();
@@ -141,7 +146,8 @@ impl<'g> SmallTrainer<'g> {
         let iteration = Iteration::new(coordinates, weights, spec.latent_activation, optimizer, scales);
         let writer = ScheduleWriter::new(gpu, optimizer, 1, 1)?;
         let pass = |data, rows: &[&[f32]]| {
-            Pass::new(gpu, &network, data, &[rows.to_vec()], (rows.len().max(1), None), (&writer, &standards))
+            let standards = std::slice::from_ref(&standard);
+            Pass::new(gpu, &network, data, &[rows.to_vec()], (rows.len().max(1), None), (&writer, standards))
         };
         let train = pass(data, train)?;
         let held_out = held_out_data.map(|data| pass(data, held_out)).transpose()?;
@@ -151,7 +157,7 @@ impl<'g> SmallTrainer<'g> {
             settings,
             planned: epochs,
             network,
-            standards,
+            standard,
             train,
             held_out,
             iteration,
@@ -313,7 +319,7 @@ impl<'g> SmallTrainer<'g> {
 
     /// Means and scale.
     pub fn read_standard(&self) -> Result<Standard> {
-        Ok(Standard::read_all(self.gpu, &self.standards)?.swap_remove(0))
+        Ok(self.standard.clone())
     }
 
     /// How well training and held-out snapshots come back through the expanded network, at full width.
