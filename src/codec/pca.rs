@@ -149,11 +149,11 @@ impl PcaState {
 
 /// The collaborators' side.
 #[derive(Debug)]
-pub struct PcaEncoder<'g>(Encoder<'g>);
+pub struct PcaEncoder(Encoder);
 
-impl<'g> PcaEncoder<'g> {
+impl PcaEncoder {
     /// One fitted codec for each collaborator, all of as many floats.
-    pub fn new(gpu: &'g Gpu, states: &[PcaState]) -> Result<Self> {
+    pub fn new(gpu: &Gpu, states: &[PcaState]) -> Result<Self> {
         let standards: Vec<_> = states.iter().map(PcaState::standard).collect();
         let parameters: Vec<_> =
             states.iter().map(|state| [&state.rows[..], &vec![0.0; state.floats]].concat()).collect();
@@ -163,7 +163,7 @@ impl<'g> PcaEncoder<'g> {
     }
 }
 
-impl UpdateEncoder for PcaEncoder<'_> {
+impl UpdateEncoder for PcaEncoder {
     fn encode(&mut self, weights: &[Vec<f32>]) -> Result<Vec<Vec<u8>>> {
         self.0.encode(weights)
     }
@@ -171,11 +171,11 @@ impl UpdateEncoder for PcaEncoder<'_> {
 
 /// The aggregator's side.
 #[derive(Debug)]
-pub struct PcaDecoder<'g>(DecoderBank<'g>);
+pub struct PcaDecoder(DecoderBank);
 
-impl<'g> PcaDecoder<'g> {
+impl PcaDecoder {
     /// From what each collaborator sent, all of as many floats.
-    pub fn new(gpu: &'g Gpu, states: &[PcaState]) -> Result<Self> {
+    pub fn new(gpu: &Gpu, states: &[PcaState]) -> Result<Self> {
         let dense = |state: &PcaState| {
             let mut parameters = transposed(&state.rows, state.means.len());
             parameters.resize(parameters.len() + state.means.len(), 0.0);
@@ -192,7 +192,7 @@ impl<'g> PcaDecoder<'g> {
     }
 }
 
-impl UpdateDecoder for PcaDecoder<'_> {
+impl UpdateDecoder for PcaDecoder {
     fn average(&mut self, payloads: &[Vec<u8>], samples: &[usize]) -> Result<Vec<f32>> {
         self.0.average(payloads, samples)
     }

@@ -7,27 +7,27 @@ use crate::{Error, Result};
 
 /// The codec that changes nothing, and the baseline of all others.
 #[derive(Debug)]
-pub struct Raw<'g> {
-    gpu: &'g Gpu,
+pub struct Raw {
+    gpu: Gpu,
     updates: Tensor,
     average: Average,
 }
 
-impl<'g> Raw<'g> {
+impl Raw {
     /// For `collaborators` updates of `parameters` values.
-    pub fn new(gpu: &'g Gpu, collaborators: usize, parameters: usize) -> Result<Self> {
+    pub fn new(gpu: &Gpu, collaborators: usize, parameters: usize) -> Result<Self> {
         let updates = Tensor::zeros(gpu, "updates", collaborators, 1, parameters)?;
-        Ok(Self { gpu, average: Average::new(gpu, &updates)?, updates })
+        Ok(Self { gpu: gpu.clone(), average: Average::new(gpu, &updates)?, updates })
     }
 }
 
-impl UpdateEncoder for Raw<'_> {
+impl UpdateEncoder for Raw {
     fn encode(&mut self, weights: &[Vec<f32>]) -> Result<Vec<Vec<u8>>> {
         Ok(weights.iter().map(|values| floats_to_bytes(values)).collect())
     }
 }
 
-impl UpdateDecoder for Raw<'_> {
+impl UpdateDecoder for Raw {
     fn average(&mut self, payloads: &[Vec<u8>], samples: &[usize]) -> Result<Vec<f32>> {
         let width = self.updates.width;
         let updates = payloads
@@ -40,8 +40,8 @@ impl UpdateDecoder for Raw<'_> {
                 "let every collaborator send one",
             ));
         }
-        self.updates.write(self.gpu, &updates.concat());
-        self.average.run(self.gpu, samples)
+        self.updates.write(&self.gpu, &updates.concat());
+        self.average.run(&self.gpu, samples)
     }
 }
 

@@ -9,7 +9,7 @@
 //!
 //! Whether a file is gzipped is told by its content, never by its name. Nothing is allocated on the
 //! word of a header: a plain file must have the announced size, a gzipped one must be able to. A header can be
-//! looked at by itself ([`open_images`], [`open_labels`]), so that files which do not fit each other are refused
+//! looked at by itself (`open_images`, `open_labels`), so that files which do not fit each other are refused
 //! before they are read.
 
 use super::ImageShape;

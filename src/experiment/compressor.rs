@@ -214,7 +214,7 @@ impl AutoencoderStage {
         &self,
         run: &mut Run<'_>,
         stage: &str,
-        training: &mut Training<'_>,
+        training: &mut Training,
         notes: &mut Notes,
     ) -> Result<()> {
         let mut seconds = notes.curve.last().map_or(0.0, |point| point.seconds);

@@ -83,13 +83,13 @@ type Ship<'a> = dyn FnMut(usize, Vec<u8>) -> Result<Vec<u8>> + 'a;
 
 /// Makes what is between collaborators and aggregator in the rounds after the pre-pass. What is shipped for it
 /// goes into the ledger; in a federation that is gone on with it is there already.
-pub fn wire<'g>(
-    run: &mut Run<'g>,
+pub fn wire(
+    run: &mut Run,
     spec: &SimulationSpec,
     autoencoder: Option<&AutoencoderSpec>,
     snapshots: &[Snapshots],
     played: &mut Played,
-) -> Result<Wire<'g>> {
+) -> Result<Wire> {
     let (codec, round) = (played.codec, spec.raw_rounds());
     let mut shipped = Ledger::default();
     let ship = &mut |collaborator: usize, payload: Vec<u8>| {

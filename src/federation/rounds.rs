@@ -13,13 +13,13 @@ use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 /// What is between collaborators and aggregator.
-pub struct Wire<'a> {
+pub struct Wire {
     /// What kind of message an update is.
     pub kind: MessageKind,
     /// The collaborators' side.
-    pub encoder: Box<dyn UpdateEncoder + 'a>,
+    pub encoder: Box<dyn UpdateEncoder>,
     /// The aggregator's side.
-    pub decoder: Box<dyn UpdateDecoder + 'a>,
+    pub decoder: Box<dyn UpdateDecoder>,
 }
 
 /// What a round came to.
@@ -98,7 +98,7 @@ pub fn play(
     run: &mut Run<'_>,
     played: &mut Played,
     stretch: &Stretch<'_>,
-    wire: &mut Wire<'_>,
+    wire: &mut Wire,
 ) -> Result<()> {
     let steps = shared.collaborators.steps(shared.spec.local_epochs);
     let first = played.rounds.len() as u32 + 1;
@@ -131,7 +131,7 @@ pub fn play_round(
     observer: &mut dyn Observer,
     played: &mut Played,
     (round, snapshots): (u32, Option<SnapshotEvery>),
-    wire: &mut Wire<'_>,
+    wire: &mut Wire,
 ) -> Result<RoundResult> {
     let Shared { spec, collaborators, tests } = shared;
     let samples = collaborators.samples();

@@ -14,7 +14,7 @@ use std::path::Path;
 /// Saves each checkpoint, and loses the device after the second.
 struct Watching<'a> {
     gpu: &'a Gpu,
-    save: &'a dyn Fn(&Trainer<'_>) -> Result<()>,
+    save: &'a dyn Fn(&Trainer) -> Result<()>,
     quiet: Quiet,
     saved: Vec<Vec<f32>>,
     looks: usize,
@@ -25,12 +25,12 @@ impl Watcher for Watching<'_> {
         &mut self.quiet
     }
 
-    fn looked(&mut self, _: &Trainer<'_>, _: &[CurvePoint]) -> Result<()> {
+    fn looked(&mut self, _: &Trainer, _: &[CurvePoint]) -> Result<()> {
         self.looks += 1;
         Ok(())
     }
 
-    fn checkpoint(&mut self, trainer: &Trainer<'_>) -> Result<()> {
+    fn checkpoint(&mut self, trainer: &Trainer) -> Result<()> {
         (self.save)(trainer)?;
         self.saved = trainer.network().parameters.read(self.gpu)?;
         if trainer.epochs() == 4 {
@@ -51,7 +51,7 @@ fn a_lost_device_is_one_clear_sentence_and_leaves_the_last_checkpoint_whole() {
     let settings = TrainerSettings { optimizer: Optimizer::default(), batch: Some(2), seed: 0 };
     let mut trainer = Trainer::new(&gpu, &spec, &train, &[Vec::new()], settings).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let save = |trainer: &Trainer<'_>| {
+    let save = |trainer: &Trainer| {
         let (parameters, standards) = (&trainer.network().parameters, trainer.read_standards()?);
         save_autoencoder(&gpu, folder.path(), (&spec, &"m".into()), (parameters, 0), &standards[0], 1 << 30)
             .map(drop)

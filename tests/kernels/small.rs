@@ -187,7 +187,7 @@ fn trained(
     gpu: &'static Gpu,
     kind: OptimizerKind,
     rows: &[Vec<f32>],
-) -> (AutoencoderSpec, SmallTrainer<'static>) {
+) -> (AutoencoderSpec, SmallTrainer) {
     let spec = spec(6, Activation::Linear);
     let lr = if kind == OptimizerKind::Sgd { SGD_RATE } else { 0.02 };
     let settings =

@@ -81,8 +81,8 @@ struct Shipped {
 }
 
 /// What came of a training.
-pub struct Trained<'g> {
-    trainer: SmallTrainer<'g>,
+pub struct Trained {
+    trainer: SmallTrainer,
     shipped: Vec<Shipped>,
     seconds: f64,
 }
@@ -95,7 +95,7 @@ struct Notes {
 }
 
 /// Trains, or goes on with it, expands, and saves.
-pub fn train<'g>(run: &mut Run<'_>, job: &Job<'_, 'g>) -> fedfunnel::Result<Box<Trained<'g>>> {
+pub fn train(run: &mut Run<'_>, job: &Job<'_>) -> fedfunnel::Result<Box<Trained>> {
     let (args, start) = (job.args, Instant::now());
     let (train, held_out) = (&job.train[0], &job.held_out[0]);
     let mut trainer = SmallTrainer::new(job.gpu, job.spec, train, held_out, job.settings, args.epochs)?;
@@ -141,7 +141,7 @@ pub fn train<'g>(run: &mut Run<'_>, job: &Job<'_, 'g>) -> fedfunnel::Result<Box<
 }
 
 /// Says what shipping the decoder costs. Gives the error of the snapshots.
-pub fn say_costs(job: &Job<'_, '_>, trained: &Trained<'_>, path: &Path) -> anyhow::Result<f64> {
+pub fn say_costs(job: &Job<'_>, trained: &Trained, path: &Path) -> anyhow::Result<f64> {
     let Trained { trainer, shipped, seconds } = trained;
     if job.args.json {
         say_json(&serde_json::json!({ "optimizer": trainer.optimizer_name(), "decoders": shipped }))?;
@@ -169,7 +169,7 @@ fn at_full_width(point: &mut SmallPoint, (train, held_out): (Reconstruction, Opt
 }
 
 /// Measures each form of the decoder at full width.
-fn ship(trainer: &SmallTrainer<'_>, costs: Vec<DecoderCost>) -> fedfunnel::Result<Vec<Shipped>> {
+fn ship(trainer: &SmallTrainer, costs: Vec<DecoderCost>) -> fedfunnel::Result<Vec<Shipped>> {
     costs
         .into_iter()
         .map(|cost| {

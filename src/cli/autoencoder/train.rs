@@ -218,9 +218,9 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
 }
 
 /// What is trained on what, and for whom.
-pub(super) struct Job<'a, 'g> {
+pub(super) struct Job<'a> {
     pub args: &'a TrainArgs,
-    pub gpu: &'g Gpu,
+    pub gpu: &'a Gpu,
     pub spec: &'a AutoencoderSpec,
     pub model: &'a WeightsOf,
     pub train: &'a [Vec<&'a [f32]>; 1],
@@ -228,7 +228,7 @@ pub(super) struct Job<'a, 'g> {
     pub settings: TrainerSettings,
 }
 
-impl Job<'_, '_> {
+impl Job<'_> {
     /// Writes the autoencoder.
     pub fn save(&self, network: &Network, standard: &Standard) -> fedfunnel::Result<PathBuf> {
         let (what, parameters) = ((self.spec, self.model), (&network.parameters, 0));
@@ -245,9 +245,9 @@ impl Job<'_, '_> {
 }
 
 /// What came of the training.
-enum Trained<'g> {
+enum Trained {
     Wide(CurvePoint),
-    Small(Box<small::Trained<'g>>),
+    Small(Box<small::Trained>),
 }
 
 /// Where a wide training stands, besides its tensors.
@@ -258,18 +258,18 @@ struct Notes {
 }
 
 /// Follows a wide training: writes what it comes to, and saves where it can be left.
-struct Watching<'a, 'g, 'r> {
+struct Watching<'a, 'r> {
     run: &'a mut Run<'r>,
-    job: &'a Job<'a, 'g>,
+    job: &'a Job<'a>,
     notes: Notes,
 }
 
-impl Watcher for Watching<'_, '_, '_> {
+impl Watcher for Watching<'_, '_> {
     fn observer(&mut self) -> &mut dyn Observer {
         self.run.observer
     }
 
-    fn looked(&mut self, trainer: &Trainer<'_>, points: &[CurvePoint]) -> fedfunnel::Result<()> {
+    fn looked(&mut self, trainer: &Trainer, points: &[CurvePoint]) -> fedfunnel::Result<()> {
         let Self { run, job, notes } = self;
         for point in points {
             run.log(point)?;
@@ -286,13 +286,13 @@ impl Watcher for Watching<'_, '_, '_> {
         run.pause(bytes, |run| run.save(STAGE, notes, &shapes, |file| network.put_state(job.gpu, file)))
     }
 
-    fn checkpoint(&mut self, trainer: &Trainer<'_>) -> fedfunnel::Result<()> {
+    fn checkpoint(&mut self, trainer: &Trainer) -> fedfunnel::Result<()> {
         self.job.save(trainer.network(), &trainer.read_standards()?[0]).map(drop)
     }
 }
 
 /// Trains on the weights themselves, or goes on with that.
-fn wide(run: &mut Run<'_>, job: &Job<'_, '_>) -> fedfunnel::Result<CurvePoint> {
+fn wide(run: &mut Run<'_>, job: &Job<'_>) -> fedfunnel::Result<CurvePoint> {
     let args = job.args;
     let mut trainer = Trainer::new(job.gpu, job.spec, job.train, job.held_out, job.settings)?;
     let mut notes = Notes::default();

@@ -65,15 +65,15 @@ pub trait Watcher {
     fn observer(&mut self) -> &mut dyn Observer;
 
     /// Hears after each look what each collaborator came to. An error ends the training.
-    fn looked(&mut self, trainer: &Trainer<'_>, points: &[CurvePoint]) -> Result<()>;
+    fn looked(&mut self, trainer: &Trainer, points: &[CurvePoint]) -> Result<()>;
 
     /// Saves what there is, where that is due.
-    fn checkpoint(&mut self, trainer: &Trainer<'_>) -> Result<()>;
+    fn checkpoint(&mut self, trainer: &Trainer) -> Result<()>;
 }
 
 /// Trains what is left of `pace`, and looks and saves in between. `seconds` is how long the epochs before took.
 pub fn train_with_curve(
-    trainer: &mut Trainer<'_>,
+    trainer: &mut Trainer,
     pace: Pace,
     what: &str,
     mut seconds: f64,
@@ -110,7 +110,7 @@ pub fn train_with_curve(
 
 /// How far each collaborator's autoencoder is, `epochs` epochs after the last look and `seconds` seconds
 /// into the training.
-pub fn look(trainer: &mut Trainer<'_>, epochs: usize, seconds: f64) -> Result<Vec<CurvePoint>> {
+pub fn look(trainer: &mut Trainer, epochs: usize, seconds: f64) -> Result<Vec<CurvePoint>> {
     let losses = trainer.take_losses(epochs)?;
     let (train, held_out) = (trainer.measure_train()?, trainer.measure_held_out()?);
     let each = losses.iter().zip(&train).enumerate().map(|(replica, (&loss, measured))| {

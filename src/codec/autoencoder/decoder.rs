@@ -64,18 +64,18 @@ impl DecoderState {
 
 /// The decoders that the aggregator was sent, side by side.
 #[derive(Debug)]
-pub struct DecoderBank<'g> {
-    gpu: &'g Gpu,
+pub struct DecoderBank {
+    gpu: Gpu,
     codes: Tensor,
     weights: Tensor,
     dispatches: Vec<Dispatch>,
     average: Average,
 }
 
-impl<'g> DecoderBank<'g> {
+impl DecoderBank {
     /// One decoder for each collaborator, with its standard. Decodes `batch` codes of each at a time.
     pub fn new(
-        gpu: &'g Gpu,
+        gpu: &Gpu,
         spec: &AutoencoderSpec,
         decoders: &[(HalfParameters<'_>, &Standard)],
         batch: usize,
@@ -92,13 +92,13 @@ impl<'g> DecoderBank<'g> {
         let mut dispatches = network.forward(gpu, &workspace)?;
         dispatches.extend(standardize::inverse(gpu, workspace.output(), &standards, &weights)?);
         let average = Average::new(gpu, &weights)?;
-        Ok(Self { gpu, codes: workspace.input().clone(), weights, dispatches, average })
+        Ok(Self { gpu: gpu.clone(), codes: workspace.input().clone(), weights, dispatches, average })
     }
 
     /// `codes` are `[R, B, Z]`; the weights are `[R, B, P]`.
     pub fn weights(&self, codes: &[f32]) -> Result<Vec<f32>> {
         self.decode(codes)?;
-        self.weights.read(self.gpu)
+        self.weights.read(&self.gpu)
     }
 
     fn decode(&self, codes: &[f32]) -> Result<()> {
@@ -109,12 +109,12 @@ impl<'g> DecoderBank<'g> {
                 "let every collaborator send one code of the agreed length",
             ));
         }
-        self.codes.write(self.gpu, codes);
+        self.codes.write(&self.gpu, codes);
         self.gpu.run(&self.dispatches)
     }
 }
 
-impl UpdateDecoder for DecoderBank<'_> {
+impl UpdateDecoder for DecoderBank {
     fn average(&mut self, payloads: &[Vec<u8>], samples: &[usize]) -> Result<Vec<f32>> {
         let width = self.codes.width;
         let codes = payloads
@@ -122,6 +122,6 @@ impl UpdateDecoder for DecoderBank<'_> {
             .map(|payload| bytes_to_floats(payload, width, "a code"))
             .collect::<Result<Vec<_>>>()?;
         self.decode(&codes.concat())?;
-        self.average.run(self.gpu, samples)
+        self.average.run(&self.gpu, samples)
     }
 }

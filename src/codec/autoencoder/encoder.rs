@@ -9,18 +9,18 @@ use crate::{Error, Result};
 
 /// The encoders of a cohort, side by side.
 #[derive(Debug)]
-pub struct Encoder<'g> {
-    gpu: &'g Gpu,
+pub struct Encoder {
+    gpu: Gpu,
     weights: Tensor,
     codes: Tensor,
     dispatches: Vec<Dispatch>,
 }
 
-impl<'g> Encoder<'g> {
+impl Encoder {
     /// One encoder for each collaborator, with its standard. Encodes `batch` sets of weights of each
     /// collaborator at a time.
     pub fn new(
-        gpu: &'g Gpu,
+        gpu: &Gpu,
         spec: &AutoencoderSpec,
         encoders: &[(HalfParameters<'_>, &Standard)],
         batch: usize,
@@ -36,7 +36,7 @@ impl<'g> Encoder<'g> {
         let standards = Standard::upload(gpu, &standards, &ranges)?;
         let mut dispatches = standardize::forward(gpu, &weights, &standards, workspace.input())?;
         dispatches.extend(network.forward(gpu, &workspace)?);
-        Ok(Self { gpu, weights, codes: workspace.output().clone(), dispatches })
+        Ok(Self { gpu: gpu.clone(), weights, codes: workspace.output().clone(), dispatches })
     }
 
     /// `weights` are up to R x B sets of P values, collaborator by collaborator; each has its code of Z floats.
@@ -50,16 +50,16 @@ impl<'g> Encoder<'g> {
             ));
         }
         for (line, row) in weights.iter().enumerate() {
-            self.weights.write_line(self.gpu, line, row.as_ref());
+            self.weights.write_line(&self.gpu, line, row.as_ref());
         }
         self.gpu.run(&self.dispatches)?;
-        let mut codes = self.codes.read(self.gpu)?;
+        let mut codes = self.codes.read(&self.gpu)?;
         codes.truncate(weights.len() * self.codes.width);
         Ok(codes)
     }
 }
 
-impl UpdateEncoder for Encoder<'_> {
+impl UpdateEncoder for Encoder {
     fn encode(&mut self, weights: &[Vec<f32>]) -> Result<Vec<Vec<u8>>> {
         let codes = self.codes(weights)?;
         Ok(codes.chunks_exact(self.codes.width).map(floats_to_bytes).collect())

@@ -38,8 +38,8 @@ pub struct Reconstruction {
 
 /// Autoencoders in training, one for each collaborator.
 #[derive(Debug)]
-pub struct Trainer<'g> {
-    gpu: &'g Gpu,
+pub struct Trainer {
+    gpu: Gpu,
     spec: AutoencoderSpec,
     network: Network,
     standards: Vec<Standard>,
@@ -73,10 +73,10 @@ pub(super) struct Pass {
     standards: Vec<Standard>,
 }
 
-impl<'g> Trainer<'g> {
+impl Trainer {
     /// `train[r]` and `held_out[r]` are collaborator `r`'s snapshots; all or none have held-out ones.
     pub fn new(
-        gpu: &'g Gpu,
+        gpu: &Gpu,
         spec: &AutoencoderSpec,
         train: &[Vec<&[f32]>],
         held_out: &[Vec<&[f32]>],
@@ -133,7 +133,7 @@ impl<'g> Trainer<'g> {
             false => None,
         };
         Ok(Self {
-            gpu,
+            gpu: gpu.clone(),
             spec: spec.clone(),
             network,
             standards,
@@ -185,7 +185,7 @@ impl<'g> Trainer<'g> {
 
     /// Goes on with the same training after so many epochs.
     pub fn resume(&mut self, file: &StateFile, taken: &[u64], epochs: u64) -> Result<()> {
-        self.network.take_state(self.gpu, file)?;
+        self.network.take_state(&self.gpu, file)?;
         self.writer.resume(taken);
         (self.epoch, self.steps) = (epochs, epochs * self.steps_per_epoch as u64);
         Ok(())
@@ -211,7 +211,7 @@ impl<'g> Trainer<'g> {
             if self.gathers {
                 self.gpu.write(&self.index.buffer, 0, &numbers);
             }
-            self.writer.write(self.gpu, now * steps, |replica, step| {
+            self.writer.write(&self.gpu, now * steps, |replica, step| {
                 counts[replica].saturating_sub(step % steps * batch).min(batch)
             });
             let mut done = 0;
@@ -229,7 +229,7 @@ impl<'g> Trainer<'g> {
 
     /// Mean training loss of each collaborator over the `epochs` epochs since the last call.
     pub fn take_losses(&mut self, epochs: usize) -> Result<Vec<f64>> {
-        let sums = self.tallies.take(self.gpu)?;
+        let sums = self.tallies.take(&self.gpu)?;
         let values = epochs as f64 * self.spec.inputs() as f64;
         let counts = &self.train.data.counts;
         Ok(sums
@@ -241,12 +241,12 @@ impl<'g> Trainer<'g> {
 
     /// How well each collaborator's training snapshots come back now.
     pub fn measure_train(&self) -> Result<Vec<Reconstruction>> {
-        self.train.measure(self.gpu)
+        self.train.measure(&self.gpu)
     }
 
     /// How well each collaborator's held-out snapshots come back now.
     pub fn measure_held_out(&self) -> Result<Option<Vec<Reconstruction>>> {
-        self.held_out.as_ref().map(|pass| pass.measure(self.gpu)).transpose()
+        self.held_out.as_ref().map(|pass| pass.measure(&self.gpu)).transpose()
     }
 }
 

@@ -12,18 +12,18 @@ use crate::model::state::{StateFile, TensorShape};
 use crate::model::{AutoencoderSpec, Network};
 
 /// An autoencoder in training.
-pub(super) enum Training<'g> {
+pub(super) enum Training {
     /// On the weights themselves.
-    Wide(Box<Trainer<'g>>),
+    Wide(Box<Trainer>),
     /// In the span of the snapshots. That takes seconds, and is not saved in the middle: a run that is gone
     /// on with trains it again, to the same end.
-    Small(Box<SmallTrainer<'g>>),
+    Small(Box<SmallTrainer>),
 }
 
-impl<'g> Training<'g> {
+impl Training {
     /// For `epochs` epochs in all.
     pub fn new(
-        gpu: &'g Gpu,
+        gpu: &Gpu,
         space: Space,
         spec: &AutoencoderSpec,
         (train, held_out): (&[&[f32]], &[&[f32]]),

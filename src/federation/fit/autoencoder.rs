@@ -65,13 +65,13 @@ pub fn check_room(
 }
 
 /// Trains them and ships each decoder.
-pub fn fit<'g>(
-    run: &mut Run<'g>,
+pub fn fit(
+    run: &mut Run,
     spec: &SimulationSpec,
     shape: &AutoencoderSpec,
     snapshots: &[Snapshots],
     ship: &mut Ship<'_>,
-) -> Result<(Fit, Wire<'g>)> {
+) -> Result<(Fit, Wire)> {
     let gpu = run.gpu()?;
     let most = snapshots.iter().map(Snapshots::len).max().unwrap_or(0);
     let together = group(gpu, spec, shape, snapshots.len(), most)?.collaborators;
@@ -111,13 +111,13 @@ struct Notes {
 }
 
 /// Trains those of a group at once; it can be left at each look.
-fn train<'g>(
-    run: &mut Run<'g>,
+fn train(
+    run: &mut Run,
     spec: &SimulationSpec,
     shape: &AutoencoderSpec,
     group: &[Snapshots],
     first: usize,
-) -> Result<(Trainer<'g>, Vec<Vec<FitPoint>>)> {
+) -> Result<(Trainer, Vec<Vec<FitPoint>>)> {
     let gpu = run.gpu()?;
     let stage = format!("autoencoder-{first}");
     let rows: Vec<_> = group.iter().map(Snapshots::rows).collect();
@@ -168,7 +168,7 @@ fn train<'g>(
 }
 
 /// Saves what a group's training goes on from.
-fn save(run: &mut Run<'_>, stage: &str, notes: &Notes, trainer: &Trainer<'_>) -> Result<()> {
+fn save(run: &mut Run<'_>, stage: &str, notes: &Notes, trainer: &Trainer) -> Result<()> {
     let (gpu, network) = (run.gpu()?, trainer.network());
     let notes = Notes { taken: trainer.taken().to_vec(), ..notes.clone() };
     run.save(stage, &notes, &network.state_shapes(), |file| network.put_state(gpu, file))

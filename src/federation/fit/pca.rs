@@ -9,12 +9,12 @@ use crate::run::Run;
 use crate::training::Snapshots;
 
 /// Fits axes: `floats` of them, or as many as everybody's snapshots have.
-pub fn fit<'g>(
-    run: &mut Run<'g>,
+pub fn fit(
+    run: &mut Run,
     floats: usize,
     snapshots: &[Snapshots],
     ship: &mut Ship<'_>,
-) -> Result<(Fit, Wire<'g>)> {
+) -> Result<(Fit, Wire)> {
     let gpu = run.gpu()?;
     run.observer.begin("principal axes", "collaborators", snapshots.len() as u64);
     let mut states = Vec::with_capacity(snapshots.len());

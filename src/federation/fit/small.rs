@@ -32,13 +32,13 @@ pub fn check_room(gpu: &Gpu, spec: &SimulationSpec, shape: &AutoencoderSpec, sna
 }
 
 /// Trains them, and ships each decoder in its factors where those are fewer bytes.
-pub fn fit<'g>(
-    run: &mut Run<'g>,
+pub fn fit(
+    run: &mut Run,
     spec: &SimulationSpec,
     shape: &AutoencoderSpec,
     snapshots: &[Snapshots],
     ship: &mut Ship<'_>,
-) -> Result<(Fit, Wire<'g>)> {
+) -> Result<(Fit, Wire)> {
     let gpu = run.gpu()?;
     let most = snapshots.iter().map(Snapshots::len).max().unwrap_or(0);
     let autoencoder = spec.autoencoder()?;
@@ -93,7 +93,7 @@ struct Encoders {
 }
 
 impl Encoders {
-    fn bank<'g>(self, gpu: &'g Gpu, shape: &AutoencoderSpec) -> Result<Box<dyn UpdateEncoder + 'g>> {
+    fn bank(self, gpu: &Gpu, shape: &AutoencoderSpec) -> Result<Box<dyn UpdateEncoder>> {
         if self.dense.is_empty() {
             return Ok(Box::new(FactoredEncoders::new(gpu, self.factored)?));
         }
@@ -110,7 +110,7 @@ struct Decoders {
 }
 
 impl Decoders {
-    fn bank<'g>(self, gpu: &'g Gpu, shape: &AutoencoderSpec) -> Result<Box<dyn UpdateDecoder + 'g>> {
+    fn bank(self, gpu: &Gpu, shape: &AutoencoderSpec) -> Result<Box<dyn UpdateDecoder>> {
         if self.dense.is_empty() {
             return Ok(Box::new(FactoredBank::new(gpu, shape, &self.factored)?));
         }
@@ -120,18 +120,18 @@ impl Decoders {
 }
 
 /// All parameters at full width, and the standard.
-fn expanded(gpu: &Gpu, trainer: &SmallTrainer<'_>) -> Result<(Vec<f32>, Standard)> {
+fn expanded(gpu: &Gpu, trainer: &SmallTrainer) -> Result<(Vec<f32>, Standard)> {
     trainer.expand()?;
     let parameters = trainer.network().parameters.read(gpu)?.swap_remove(0);
     Ok((parameters, trainer.read_standard()?))
 }
 
-fn train<'g>(
-    run: &mut Run<'g>,
+fn train(
+    run: &mut Run,
     spec: &SimulationSpec,
     shape: &AutoencoderSpec,
     log: &Snapshots,
-) -> Result<(SmallTrainer<'g>, Vec<FitPoint>)> {
+) -> Result<(SmallTrainer, Vec<FitPoint>)> {
     let gpu = run.gpu()?;
     let (autoencoder, settings) = (spec.autoencoder()?, settings(spec)?);
     let (rows, none) = ([log.rows()], [Vec::new()]);

@@ -12,7 +12,7 @@ fn rows() -> Vec<Vec<f32>> {
     (0..SNAPSHOTS).map(|row| values(WIDTH, 70 + row)).collect()
 }
 
-fn trainer<'g>(gpu: &'g Gpu, rows: &[Vec<f32>], moments: Moments, batch: Option<usize>) -> Trainer<'g> {
+fn trainer(gpu: &Gpu, rows: &[Vec<f32>], moments: Moments, batch: Option<usize>) -> Trainer {
     let optimizer = Optimizer { lr: 3e-3, moments, ..Default::default() };
     let train = [support::slices(rows)];
     let settings = TrainerSettings { optimizer, batch, seed: 3 };
@@ -48,7 +48,7 @@ fn half_the_memory_learns_as_much() {
 fn training_goes_on_from_a_file_as_if_it_had_not_stopped() {
     let (rows, folder) = (rows(), tempfile::tempdir().unwrap());
     let path = folder.path().join("state.safetensors");
-    let weights = |trainer: &Trainer<'_>| trainer.network().parameters.read(gpu()).unwrap();
+    let weights = |trainer: &Trainer| trainer.network().parameters.read(gpu()).unwrap();
     let mut whole = trainer(gpu(), &rows, Moments::Bf16, None);
     whole.train(3, &mut |_| ()).unwrap();
     let network = whole.network();

@@ -25,16 +25,16 @@ pub struct EncoderFactors {
 /// The encoders of a cohort in their factors. No matrix of Z columns is ever there: products with the S
 /// snapshots are taken on the device, what codes take of them on the host.
 #[derive(Debug)]
-pub struct FactoredEncoders<'g> {
-    products: Encoder<'g>,
+pub struct FactoredEncoders {
+    products: Encoder,
     each: Vec<EncoderFactors>,
     /// Products of a collaborator, those with empty rows included.
     stride: usize,
 }
 
-impl<'g> FactoredEncoders<'g> {
+impl FactoredEncoders {
     /// One encoder for each collaborator.
-    pub fn new(gpu: &'g Gpu, mut each: Vec<EncoderFactors>) -> Result<Self> {
+    pub fn new(gpu: &Gpu, mut each: Vec<EncoderFactors>) -> Result<Self> {
         let stride = each.iter().map(|factors| factors.coefficients.nrows()).max().unwrap_or(0);
         let width = each.first().map_or(0, |factors| factors.standard.means.len());
         // As a layer without bias; whoever has fewer snapshots has empty rows.
@@ -69,7 +69,7 @@ impl EncoderFactors {
     }
 }
 
-impl UpdateEncoder for FactoredEncoders<'_> {
+impl UpdateEncoder for FactoredEncoders {
     fn encode(&mut self, weights: &[Vec<f32>]) -> Result<Vec<Vec<u8>>> {
         let codes = self.codes(weights)?;
         let latent = codes.len() / weights.len().max(1);

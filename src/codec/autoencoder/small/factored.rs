@@ -204,8 +204,8 @@ fn payload_bytes(rows: usize, width: usize, floats: usize, seeded: bool, precisi
 /// The factored decoders that the aggregator was sent. It decodes without expanding any: a code gives what
 /// the weights take of the rows and of the initial matrix, which is drawn again a tile at a time.
 #[derive(Debug)]
-pub struct FactoredBank<'g> {
-    gpu: &'g Gpu,
+pub struct FactoredBank {
+    gpu: Gpu,
     latent: usize,
     combinations: Vec<DMatrix<f64>>,
     coefficients: Vec<Coefficients>,
@@ -214,9 +214,9 @@ pub struct FactoredBank<'g> {
     average: Average,
 }
 
-impl<'g> FactoredBank<'g> {
+impl FactoredBank {
     /// One decoder for each collaborator.
-    pub fn new(gpu: &'g Gpu, spec: &AutoencoderSpec, decoders: &[FactoredDecoder]) -> Result<Self> {
+    pub fn new(gpu: &Gpu, spec: &AutoencoderSpec, decoders: &[FactoredDecoder]) -> Result<Self> {
         let outputs = Tensor::zeros(gpu, "decoded values", decoders.len(), 1, spec.inputs())?;
         let weights = Tensor::zeros_cut(gpu, "decoded weights", decoders.len(), 1, &outputs.ranges())?;
         let (mut dispatches, mut combinations, mut coefficients) = (Vec::new(), Vec::new(), Vec::new());
@@ -237,13 +237,21 @@ impl<'g> FactoredBank<'g> {
         let standards = Standard::upload(gpu, &standards, &outputs.ranges())?;
         dispatches.extend(standardize::inverse(gpu, &outputs, &standards, &weights)?);
         let average = Average::new(gpu, &weights)?;
-        Ok(Self { gpu, latent: spec.latent(), combinations, coefficients, weights, dispatches, average })
+        Ok(Self {
+            gpu: gpu.clone(),
+            latent: spec.latent(),
+            combinations,
+            coefficients,
+            weights,
+            dispatches,
+            average,
+        })
     }
 
     /// `codes` are `[R, Z]`; the weights are `[R, P]`.
     pub fn weights(&self, codes: &[f32]) -> Result<Vec<f32>> {
         self.decode(codes)?;
-        self.weights.read(self.gpu)
+        self.weights.read(&self.gpu)
     }
 
     fn decode(&self, codes: &[f32]) -> Result<()> {
@@ -258,20 +266,20 @@ impl<'g> FactoredBank<'g> {
         for ((code, combination), coefficients) in each {
             let code = code.iter().map(|&z| f64::from(z)).chain([1.0]);
             let taken = combination * DMatrix::from_iterator(self.latent + 1, 1, code);
-            coefficients.write(self.gpu, |m, _| taken[(m, 0)] as f32);
+            coefficients.write(&self.gpu, |m, _| taken[(m, 0)] as f32);
         }
-        run_in_parts(self.gpu, &self.dispatches)
+        run_in_parts(&self.gpu, &self.dispatches)
     }
 }
 
-impl UpdateDecoder for FactoredBank<'_> {
+impl UpdateDecoder for FactoredBank {
     fn average(&mut self, payloads: &[Vec<u8>], samples: &[usize]) -> Result<Vec<f32>> {
         let codes = payloads
             .iter()
             .map(|payload| bytes_to_floats(payload, self.latent, "a code"))
             .collect::<Result<Vec<_>>>()?;
         self.decode(&codes.concat())?;
-        self.average.run(self.gpu, samples)
+        self.average.run(&self.gpu, samples)
     }
 }
 

@@ -46,8 +46,8 @@ pub struct SmallPoint {
 
 /// An autoencoder in training in the span of its snapshots.
 #[derive(Debug)]
-pub struct SmallTrainer<'g> {
-    gpu: &'g Gpu,
+pub struct SmallTrainer {
+    gpu: Gpu,
     spec: AutoencoderSpec,
     settings: TrainerSettings,
     /// All epochs that are planned, along which span-adam's rate falls.
@@ -80,10 +80,10 @@ struct Combination {
     decoder: DMatrix<f64>,
 }
 
-impl<'g> SmallTrainer<'g> {
+impl SmallTrainer {
     /// For `epochs` epochs in all.
     pub fn new(
-        gpu: &'g Gpu,
+        gpu: &Gpu,
         spec: &AutoencoderSpec,
         train: &[&[f32]],
         held_out: &[&[f32]],
@@ -152,7 +152,7 @@ impl<'g> SmallTrainer<'g> {
         let train = pass(data, train)?;
         let held_out = held_out_data.map(|data| pass(data, held_out)).transpose()?;
         Ok(Self {
-            gpu,
+            gpu: gpu.clone(),
             spec: spec.clone(),
             settings,
             planned: epochs,
@@ -251,7 +251,7 @@ impl<'g> SmallTrainer<'g> {
 
     /// Writes the full matrices of what was trained into [`network`](Self::network).
     pub fn expand(&self) -> Result<()> {
-        let gpu = self.gpu;
+        let gpu = &self.gpu;
         let parameters = &self.network.parameters;
         let start = Start::of(&self.spec, self.settings.seed);
         let combination = self.combination();
@@ -324,8 +324,8 @@ impl<'g> SmallTrainer<'g> {
 
     /// How well training and held-out snapshots come back through the expanded network, at full width.
     pub fn measure(&self) -> Result<(Reconstruction, Option<Reconstruction>)> {
-        let held_out = self.held_out.as_ref().map(|pass| pass.measure(self.gpu)).transpose()?;
-        Ok((self.train.measure(self.gpu)?[0], held_out.map(|all| all[0])))
+        let held_out = self.held_out.as_ref().map(|pass| pass.measure(&self.gpu)).transpose()?;
+        Ok((self.train.measure(&self.gpu)?[0], held_out.map(|all| all[0])))
     }
 
     /// The same with a factored decoder in the network's place of the dense one, where it stays until the
@@ -335,7 +335,7 @@ impl<'g> SmallTrainer<'g> {
         decoder: &FactoredDecoder,
     ) -> Result<(Reconstruction, Option<Reconstruction>)> {
         let places = [2, 3].map(|place| self.network.parameters.pieces(place));
-        decoder.expand_into(self.gpu, &self.spec, places)?;
+        decoder.expand_into(&self.gpu, &self.spec, places)?;
         self.measure()
     }
 
@@ -347,7 +347,7 @@ impl<'g> SmallTrainer<'g> {
             return Ok(None);
         }
         Ok(Some(EncoderFactors {
-            rows: self.train.data().values.read(self.gpu)?,
+            rows: self.train.data().values.read(&self.gpu)?,
             coefficients: combination.encoder,
             bias: self.iteration.weights.encoder_bias.clone(),
             activation: self.spec.latent_activation,
@@ -357,7 +357,7 @@ impl<'g> SmallTrainer<'g> {
 
     /// The decoder as a basis and what it takes of it.
     pub fn factored(&self, precision: Precision) -> Result<FactoredDecoder> {
-        let snapshots = self.train.data().values.read(self.gpu)?;
+        let snapshots = self.train.data().values.read(&self.gpu)?;
         let seed = self.is_exact().then_some(self.settings.seed);
         let combination = self.combination().decoder;
         FactoredDecoder::new(snapshots, self.count(), &combination, seed, self.read_standard()?, precision)
