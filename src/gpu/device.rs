@@ -312,7 +312,8 @@ impl Gpu {
             }
             at += part.len() as u64;
             self.account.take(WRITES, part.len() as u64);
-            if self.written.fetch_add(part.len() as u64, Ordering::Relaxed) >= MOST_WRITTEN {
+            let bytes = part.len() as u64;
+            if self.written.fetch_add(bytes, Ordering::Relaxed) + bytes >= MOST_WRITTEN {
                 let submission = self.queue.submit(None);
                 self.writes_are_taken();
                 // A device that is lost says so to whatever waits for its results.

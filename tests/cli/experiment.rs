@@ -139,10 +139,7 @@ fn a_resolved_spec_is_printed_and_wrong_ones_are_answered() {
 fn run_with_interruptions(folder: &Path, all: &[String], signal: &str, pauses: &[u64]) -> usize {
     let mut interrupted = 0;
     for pause in pauses {
-        let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin!("fedfunnel"))
-            .args(all)
-            .arg("--resume")
-            .current_dir(folder)
+        let mut child = stoppable(folder, &[&arguments(all)[..], &["--resume"]].concat())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

@@ -36,9 +36,9 @@ fn refused(folder: &Path, arguments: &[&str], words: &[&str]) {
     }
 }
 
+#[cfg(unix)]
 fn program(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("fedfunnel"));
-    command.args(arguments).current_dir(folder).env_remove("FEDFUNNEL_DATA_DIR");
+    let mut command = stoppable(folder, arguments);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -68,6 +68,7 @@ fn lines(out: &Path) -> usize {
     std::fs::read_to_string(out.join("metrics.jsonl")).map_or(0, |text| text.lines().count())
 }
 
+#[cfg(unix)]
 #[test]
 fn of_runs_that_start_together_in_one_folder_one_writes_and_the_others_are_refused() {
     let folder = with_data();

@@ -17,7 +17,7 @@ fn temporary_with_spec() -> tempfile::TempDir {
 
 /// Trains the small classifier, for two epochs where nothing else is said, and gives its parameters.
 fn train(folder: &Path, out: &str, arguments: &str) -> Vec<f32> {
-    let mut line = format!("train colour.toml --data cifar10-sample -q --out {out} {arguments}");
+    let mut line = format!("train colour.toml --data cifar10-sample -q --out {out} --overwrite {arguments}");
     for (name, value) in [("--epochs", "2"), ("--lr", "1e-4")] {
         if !arguments.split_whitespace().any(|word| word == name) {
             line += &format!(" {name} {value}");

@@ -271,7 +271,6 @@ fn printing() -> Vec<(String, &'static str)> {
         (format!("{train} {trace}"), "trace.json"),
         (format!("{train} --space small {trace}"), "trace.json"),
         (format!("{train} --plan {trace}"), "trace.json"),
-        (format!("autoencoder pca --snapshots {snapshots} --hold-out 0 {trace}"), "trace.json"),
         (
             format!("autoencoder evaluate --autoencoder {autoencoder} --snapshots {snapshots} {trace}"),
             "trace.json",

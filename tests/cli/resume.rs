@@ -26,13 +26,7 @@ impl Moments {
 }
 
 fn spawn(folder: &Path, all: &[&str]) -> Child {
-    Command::new(assert_cmd::cargo::cargo_bin!("fedfunnel"))
-        .args(all)
-        .current_dir(folder)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the program starts")
+    stoppable(folder, all).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts")
 }
 
 /// What a run has left: JSON without what depends on the clock, and the bytes of all other files. The page is

@@ -39,6 +39,23 @@ pub fn succeed_in(folder: &Path, arguments: &[&str]) -> Ran {
     ran
 }
 
+/// The program as a command whose process can be stopped: whoever runs the tests may have told them to ignore Ctrl-C,
+/// and a signal that is ignored at the start stays ignored.
+#[cfg(unix)]
+pub fn stoppable(folder: &Path, arguments: &[&str]) -> std::process::Command {
+    use std::os::unix::process::CommandExt;
+    let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("fedfunnel"));
+    command.args(arguments).current_dir(folder).env_remove("FEDFUNNEL_DATA_DIR");
+    // SAFETY: `signal` may be called between fork and exec, and nothing else is.
+    unsafe {
+        command.pre_exec(|| {
+            libc::signal(libc::SIGINT, libc::SIG_DFL);
+            Ok(())
+        });
+    }
+    command
+}
+
 pub fn temporary() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary folder")
 }

@@ -31,6 +31,10 @@ fn every_long_verb_writes_a_trace() {
     ];
     for (verb, stage) in verbs {
         let mut arguments: Vec<_> = verb.split_whitespace().collect();
+        if arguments[0] == "demo" {
+            // Into the folder of the simulation before it.
+            arguments.push("--overwrite");
+        }
         arguments.extend(["-q", "--profile", "--trace", "trace.json"]);
         let ran = succeed_in(folder.path(), &arguments);
         assert!(ran.stdout.contains("Kernels on the device"), "{verb}: {}", ran.stdout);
