@@ -11,6 +11,7 @@ mod environment;
 mod kernel;
 mod profile;
 mod recorder;
+mod section;
 mod shard;
 mod stamps;
 mod stopwatch;
@@ -28,6 +29,7 @@ pub use kernel::{
 };
 pub use profile::{KernelTime, Profile};
 pub use recorder::{Cost, Dispatch, Recorder};
+pub use section::{SharedSection, shared_sections};
 pub use shard::{RowRange, split_rows};
 pub use stopwatch::{Clock, Stopwatch};
 pub use trace::{Span, Trace};

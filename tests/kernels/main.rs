@@ -23,6 +23,7 @@ mod pool;
 mod random;
 mod reduce;
 mod registry;
+mod shared;
 mod small;
 mod standardize;
 mod state;
