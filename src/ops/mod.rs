@@ -1,12 +1,9 @@
-//! Layers and losses as dispatches: shapes in, dispatches out. One file per shader file, same name.
+//! Layers and losses as dispatches: shapes in, dispatches out. One file for each shader, of the
+//! same name, and a folder where several shaders do the work of one layer.
 
 mod activation;
 pub mod augment;
 pub mod conv;
-mod conv3x3;
-pub mod conv3x3_tiles;
-mod conv_shape;
-mod conv_variants;
 pub mod dense;
 pub mod elementwise;
 pub mod gather;

@@ -19,6 +19,7 @@ mod optimizer;
 mod parameters;
 mod pca;
 mod peaks;
+mod places;
 mod pool;
 mod random;
 mod reduce;

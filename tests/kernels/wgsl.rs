@@ -4,8 +4,9 @@
 
 use crate::hlsl;
 use fedfunnel::gpu::{Kernel, LANES_LINE, SHADERS, shader_source};
+use fedfunnel::ops::conv::conv3x3_tiles;
 use fedfunnel::ops::dense::variants;
-use fedfunnel::ops::{conv3x3_tiles, mlp};
+use fedfunnel::ops::mlp;
 use naga::back::{msl, pipeline_constants::process_overrides, spv};
 use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};

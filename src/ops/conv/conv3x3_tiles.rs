@@ -1,11 +1,12 @@
 //! The convolution that most networks are made of, for GPUs; see shaders/conv3x3_tiles.wgsl.
 
-use super::conv::{Conv, ConvShape, Epilogue, ROUNDS};
 use super::conv3x3::told;
-use super::dense::Arena;
-use super::elementwise::STREAM_LANES;
+use super::layer::{Conv, Epilogue, ROUNDS};
+use super::shape::ConvShape;
 use crate::Result;
 use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
+use crate::ops::dense::Arena;
+use crate::ops::elementwise::STREAM_LANES;
 
 immediates! {
     struct Gradient3x3Tiles {

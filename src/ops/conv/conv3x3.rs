@@ -1,9 +1,10 @@
 //! The convolution that most networks are made of, for CPUs; see shaders/conv3x3.wgsl.
 
-use super::conv::{Conv, ConvShape, Epilogue, ROUNDS, dispatches};
-use super::dense::Arena;
+use super::layer::{Conv, Epilogue, ROUNDS, dispatches};
+use super::shape::ConvShape;
 use crate::Result;
 use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
+use crate::ops::dense::Arena;
 use std::ops::Range;
 
 immediates! {

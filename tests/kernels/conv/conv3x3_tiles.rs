@@ -9,7 +9,7 @@ use crate::support::{SMALL_BINDING, assert_tensor, open, plain_gpu, posing_gpu, 
 use fedfunnel::gpu::{Gpu, Tensor};
 use fedfunnel::model::{ClassifierSpec, ModelSpec};
 use fedfunnel::ops::Activation;
-use fedfunnel::ops::conv3x3_tiles;
+use fedfunnel::ops::conv::conv3x3_tiles;
 use fedfunnel::reference::compare::{Tolerance, assert_close, compare};
 use std::collections::BTreeSet;
 use std::path::Path;
