@@ -7,10 +7,10 @@ use crate::Result;
 use crate::gpu::{Buffer, Cost, Dispatch, Gpu, RowRange, Tensor};
 use crate::model::{Activation, Optimizer, ScheduleWriter};
 use crate::ops::conv::{Conv, ConvShape, Part};
-use crate::ops::dense::{Carry, Dense, DenseShard, RowsAre, TrainedArena};
+use crate::ops::dense::{Carry, Dense, DenseShard, RowsAre};
 use crate::ops::pool::{Pool, PoolKind};
 use crate::ops::reduce::{self, Replicas};
-use crate::ops::{dense::Arena, loss};
+use crate::ops::{Arena, TrainedArena, loss};
 
 /// Images of a batch.
 const BATCH: usize = 64;

@@ -2,11 +2,10 @@
 //! see shaders/mlp.wgsl.
 
 use super::conv::ROUNDS;
-use super::dense::{Arena, Dense, RowsAre, TrainedArena};
+use super::dense::{Dense, RowsAre};
 use super::gather::{ImageShard, SampleIndex};
-use super::{Activation, Schedule};
+use super::{Activation, Arena, Optimizer, OptimizerKind, Schedule, TrainedArena};
 use crate::gpu::{Buffer, Cost, Dispatch, Gpu, Grid, Kernel, immediates};
-use crate::model::{Optimizer, OptimizerKind};
 use crate::{Error, Result};
 
 immediates! {

@@ -1,4 +1,4 @@
-//! A shader's host, twin and tests are found by its name.
+//! Where things lie: a shader's host, twin and tests are found by its name, and nothing calls upwards.
 
 use fedfunnel::gpu::SHADERS;
 use std::path::{Path, PathBuf};
@@ -95,4 +95,30 @@ fn no_file_stands_beside_a_folder_of_its_name() {
             .any(|at| file.starts_with(repository().join(at)))
     });
     assert!(beside.is_empty(), "{beside:?}");
+}
+
+/// The files below a folder of `src/` that name one of these, outside of their tests.
+fn naming(folder: &str, words: &[&str]) -> Vec<PathBuf> {
+    let mut files = rust_files(&repository().join("src").join(folder));
+    files.retain(|file| {
+        let source = std::fs::read_to_string(file).unwrap();
+        let code = source.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        words.iter().any(|word| code.contains(word))
+    });
+    files
+}
+
+#[test]
+fn layers_know_no_models() {
+    let found = naming("ops", &["crate::model", "crate::reference"]);
+    assert!(found.is_empty(), "{found:?}");
+    assert!(!naming("model", &["crate::ops"]).is_empty());
+}
+
+#[test]
+fn only_checks_call_the_twins() {
+    let mut found = naming("", &["reference::"]);
+    found.retain(|file| !file.starts_with(repository().join("src/reference")));
+    assert!(found.is_empty(), "{found:?}");
+    assert!(!naming("reference", &["reference::"]).is_empty());
 }

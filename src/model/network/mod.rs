@@ -10,8 +10,9 @@ use super::{Activation, ConvSpec, Moments, NetworkLayer, Optimizer, OptimizerKin
 use crate::gpu::{Buffer, Dispatch, Gpu, RowRange, Tensor, split_rows};
 use crate::ops::Schedule;
 use crate::ops::conv::{Conv, Part};
-use crate::ops::dense::{Arena, Carry, Dense, RowsAre, TrainedArena};
+use crate::ops::dense::{Carry, Dense, RowsAre};
 use crate::ops::pool::Pool;
+use crate::ops::{Arena, TrainedArena};
 use crate::{Error, Result};
 
 /// A layer with its place in the parameters.

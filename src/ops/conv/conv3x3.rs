@@ -4,7 +4,7 @@ use super::layer::{Conv, Epilogue, ROUNDS, dispatches};
 use super::shape::ConvShape;
 use crate::Result;
 use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
-use crate::ops::dense::Arena;
+use crate::ops::Arena;
 use std::ops::Range;
 
 immediates! {

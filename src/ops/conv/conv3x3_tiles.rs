@@ -5,7 +5,7 @@ use super::layer::{Conv, Epilogue, ROUNDS};
 use super::shape::ConvShape;
 use crate::Result;
 use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
-use crate::ops::dense::Arena;
+use crate::ops::Arena;
 use crate::ops::elementwise::STREAM_LANES;
 
 immediates! {

@@ -10,13 +10,11 @@ pub use layer::Conv;
 pub(crate) use layer::ROUNDS;
 pub use shape::{ConvShape, Part};
 
-use super::dense::{Arena, TrainedArena};
 use super::elementwise::STREAM_LANES;
 use super::optimizer::{self, Gradients};
-use super::{Activation, Schedule};
+use super::{Activation, Arena, Optimizer, Schedule, TrainedArena};
 use crate::Result;
 use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
-use crate::model::Optimizer;
 use layer::{Epilogue, dispatches};
 use std::ops::Range;
 use variants::{Product, WeightGradient};

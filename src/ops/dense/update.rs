@@ -1,11 +1,10 @@
 //! The pass that forms a layer's gradient and applies the optimiser, of which no gradient buffer is left: the host of
 //! shaders/dense_update.wgsl and shaders/dense_update_lanes.wgsl.
 
-use super::{Dense, DenseShard, RowsAre, TrainedArena, row_side_of, variants};
+use super::{Dense, DenseShard, RowsAre, row_side_of, variants};
 use crate::Result;
 use crate::gpu::{Dispatch, Gpu, Grid, Tensor, immediates};
-use crate::model::{Optimizer, OptimizerKind};
-use crate::ops::Schedule;
+use crate::ops::{Optimizer, OptimizerKind, Schedule, TrainedArena};
 
 immediates! {
     pub(super) struct Update {

@@ -1,7 +1,7 @@
 //! Which variant of a kernel is used: the one place that knows of adapter types and shapes.
 
 use crate::gpu::{Gpu, Grid, Kernel};
-use crate::model::Moments;
+use crate::ops::Moments;
 
 /// A kernel with what the host must know of its tiles.
 #[derive(Clone, Copy, Debug)]

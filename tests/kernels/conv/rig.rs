@@ -4,7 +4,7 @@ use crate::support::{values, wide};
 use fedfunnel::gpu::{Dispatch, Gpu, Tensor};
 use fedfunnel::ops::Activation;
 use fedfunnel::ops::conv::{Conv, ConvShape, Part};
-use fedfunnel::ops::dense::{Arena, TrainedArena};
+use fedfunnel::ops::{Arena, TrainedArena};
 use fedfunnel::reference::conv as twin;
 use std::collections::BTreeSet;
 
