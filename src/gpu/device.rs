@@ -6,7 +6,8 @@ use super::capacity::{self, Capacity};
 use super::kernel::{Compiled, Registry};
 use super::profile::Timestamps;
 use super::{
-    AdapterSummary, Buffer, DeviceChoice, Dispatch, Grid, Immediates, Kernel, Profile, Recorder, Span, Trace,
+    AdapterSummary, Buffer, DeviceChoice, DeviceClass, Dispatch, Grid, Immediates, Kernel, Profile, Recorder,
+    Span, Trace,
 };
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -57,6 +58,7 @@ pub struct Gpu {
     pub(super) queue: wgpu::Queue,
     /// What it is.
     pub adapter: AdapterSummary,
+    class: DeviceClass,
     max_binding_bytes: u64,
     /// What the device has of its own.
     memory_bytes: Option<u64>,
@@ -131,10 +133,13 @@ impl Gpu {
             }
         });
         let timestamps = asked.map(|_| Timestamps::new(&device, &queue, options.trace.clone()));
+        let subgroups = features.contains(wgpu::Features::SUBGROUP);
+        let smallest_subgroup = if subgroups { summary.subgroup_min } else { 0 };
         drop(opening);
         Ok(Self {
             device,
             queue,
+            class: DeviceClass::of(summary.kind, smallest_subgroup),
             adapter: summary,
             max_binding_bytes,
             memory_bytes: capacity::device_bytes(&adapter),
@@ -158,6 +163,7 @@ impl Gpu {
             device: self.device.clone(),
             queue: self.queue.clone(),
             adapter: self.adapter.clone(),
+            class: self.class,
             max_binding_bytes: self.max_binding_bytes,
             memory_bytes: self.memory_bytes,
             checked: self.checked,
@@ -195,7 +201,7 @@ impl Gpu {
 
     /// How much memory there is.
     pub fn capacity(&self) -> Capacity {
-        let shared = self.adapter.is_cpu() || self.adapter.kind == "integrated";
+        let shared = self.adapter.kind.shares_memory();
         Capacity { device: self.memory_bytes, host: capacity::host_bytes(), shared }
     }
 
@@ -246,10 +252,16 @@ impl Gpu {
         self.device.limits().max_compute_workgroups_per_dimension
     }
 
-    /// Whether the lanes of a workgroup of `lanes` can read each other's values: the adapter has subgroup
-    /// operations, and no subgroup is smaller.
-    pub fn shares_between_lanes(&self, lanes: u32) -> bool {
-        self.device.features().contains(wgpu::Features::SUBGROUP) && self.adapter.subgroup_min >= lanes
+    /// Which kernels it takes.
+    pub fn class(&self) -> DeviceClass {
+        self.class
+    }
+
+    /// The same device with the kernels of another class, whose lanes must not share more than this one's can: for
+    /// tests of those kernels.
+    #[doc(hidden)]
+    pub fn posing_as(self, class: DeviceClass) -> Self {
+        Self { class, ..self }
     }
 
     /// A zeroed buffer of 32-bit elements.
@@ -413,7 +425,7 @@ impl Gpu {
         buffers: &[(&str, &Buffer)],
         grid: Grid,
     ) -> Result<Dispatch> {
-        let kernel = &kernel.for_adapter(self.adapter.is_cpu());
+        let kernel = &kernel.for_class(self.class);
         let compiled = self.registry.get(&self.device, kernel, self.checked, self.trace.as_ref())?;
         self.check()?;
         compiled.reflected.check::<I>(kernel)?;

@@ -4,7 +4,7 @@
 //! entry point binds, its workgroup size and the layout of its immediates are read from the WGSL
 //! itself, so a mismatch with the host is an error that names both sides.
 
-use super::{Trace, shared_sections};
+use super::{DeviceClass, Trace, shared_sections};
 use crate::{Error, Result};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -56,7 +56,7 @@ pub struct Kernel {
     /// Values for the file's `const NAME: u32 = ...;` lines: register tile sizes, which WGSL's
     /// `override` cannot set because arrays in registers need a constant length.
     pub tiles: Tiles,
-    /// Lanes of a workgroup, where its file leaves that to the adapter; see [`Kernel::for_adapter`].
+    /// Lanes of a workgroup, where its file leaves that to the adapter; see [`Kernel::for_class`].
     pub lanes: Option<u32>,
     /// A section of the file, and the section that stands in its place, which is found in the file of its name: for
     /// buffers of another type.
@@ -79,13 +79,13 @@ impl Kernel {
         Self { section: Some((name, replacement)), ..self }
     }
 
-    /// The variant with workgroups as wide as the adapter wants them, for files whose lanes do not talk to each
+    /// The variant with workgroups as wide as the device wants them, for files whose lanes do not talk to each
     /// other: those that have a line [`LANES_LINE`]. A processor's subgroup has eight lanes, and few workgroups of
     /// more leave some of its cores without work; a GPU's has 32 or 64, and would leave most of them empty.
-    pub fn for_adapter(self, is_cpu: bool) -> Self {
+    pub fn for_class(self, class: DeviceClass) -> Self {
         let leaves_it =
             || SHADERS.iter().any(|(name, text)| *name == self.shader && text.contains(LANES_LINE));
-        Self { lanes: (!is_cpu && leaves_it()).then_some(GPU_LANES), ..self }
+        Self { lanes: (!class.is_cpu() && leaves_it()).then_some(GPU_LANES), ..self }
     }
 
     /// The WGSL of this variant.

@@ -6,6 +6,7 @@ mod account;
 mod adapter;
 mod buffer;
 mod capacity;
+mod class;
 mod device;
 mod environment;
 mod kernel;
@@ -21,6 +22,7 @@ pub use account::MemoryUse;
 pub use adapter::{AdapterSummary, DeviceChoice, adapters, choose};
 pub use buffer::{Buffer, Tensor, TensorShard};
 pub use capacity::Capacity;
+pub use class::{AdapterKind, DeviceClass, SHARING_LANES};
 pub use device::{Gpu, GpuOptions};
 pub use environment::quieten_drivers;
 pub use kernel::{

@@ -1,6 +1,6 @@
 //! What all modules share: the devices, test values, and comparing with a twin.
 
-use fedfunnel::gpu::{Gpu, GpuOptions, Tensor};
+use fedfunnel::gpu::{DeviceClass, Gpu, GpuOptions, Tensor};
 use fedfunnel::reference::compare::{Tolerance, assert_close};
 use fedfunnel::reference::random::uniform_tensor;
 use std::sync::OnceLock;
@@ -34,26 +34,20 @@ pub fn small_gpu() -> &'static Gpu {
 pub fn plain_gpu() -> &'static Gpu {
     static GPU: OnceLock<Gpu> = OnceLock::new();
     GPU.get_or_init(|| {
-        let mut gpu = open(None);
-        gpu.adapter.subgroup_min = 0;
-        gpu
+        let gpu = open(None);
+        if gpu.class().is_cpu() { gpu.posing_as(DeviceClass::CpuPlain) } else { gpu }
     })
 }
 
 /// The same adapter, as if it were a GPU: the kernels that GPUs take.
 pub fn posing_gpu() -> &'static Gpu {
     static GPU: OnceLock<Gpu> = OnceLock::new();
-    GPU.get_or_init(|| {
-        let mut gpu = open(None);
-        gpu.adapter.kind = "discrete".into();
-        gpu.adapter.subgroup_min = 0;
-        gpu
-    })
+    GPU.get_or_init(|| open(None).posing_as(DeviceClass::Gpu))
 }
 
 /// Whether this device runs kernels whose lanes share what they load: CPUs with eight lanes or more do.
 pub fn has_sharing_lanes(gpu: &Gpu) -> bool {
-    gpu.adapter.is_cpu() && gpu.shares_between_lanes(8)
+    gpu.class().shares_loads()
 }
 
 /// Values in [-1, 1), different ones for each `tensor`.

@@ -3,7 +3,7 @@
 //! Metal's or DirectX's back end shows on a machine that has neither.
 
 use crate::hlsl;
-use fedfunnel::gpu::{Kernel, LANES_LINE, SHADERS, shader_source};
+use fedfunnel::gpu::{DeviceClass, Kernel, LANES_LINE, SHADERS, shader_source};
 use fedfunnel::ops::conv::conv3x3_tiles;
 use fedfunnel::ops::dense::variants;
 use fedfunnel::ops::mlp;
@@ -225,7 +225,7 @@ fn every_file_is_valid_and_is_emitted_for_every_back_end() {
     for (name, source) in SHADERS {
         all.extend(file(name, source));
         // As wide as GPUs take it, where that makes a difference.
-        let kernel = Kernel::new(name, "").for_adapter(false);
+        let kernel = Kernel::new(name, "").for_class(DeviceClass::Gpu);
         assert_eq!(kernel.lanes.is_some(), source.contains(LANES_LINE), "{name}");
         if kernel.lanes.is_some() {
             let wide = kernel.source().unwrap();

@@ -39,16 +39,10 @@ immediates! {
     }
 }
 
-/// Lanes that exchange values: a workgroup, which has to lie in one subgroup.
-const LANES: u32 = 8;
-
 /// Whether the adapter and the size of a 3x3 convolution are those that the products are for.
 pub(super) fn fits(gpu: &Gpu, shape: &ConvShape) -> bool {
     let [height, width] = shape.input_size;
-    gpu.adapter.is_cpu()
-        && gpu.shares_between_lanes(LANES)
-        && width.is_multiple_of(4)
-        && height.is_multiple_of(2)
+    gpu.class().shares_loads() && width.is_multiple_of(4) && height.is_multiple_of(2)
 }
 
 /// Whether they are those that the weight gradient is for.

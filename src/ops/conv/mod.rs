@@ -307,9 +307,10 @@ impl Conv {
         let (replicas, batch) = (output_gradient.replicas, output_gradient.batch);
         let values = output_gradient.whole()?;
         let pixels = size[0] * size[1];
-        let (chunk, alone) = match gpu.adapter.is_cpu() {
-            true => (CHUNK, pixels <= CHUNK),
-            false => (GPU_CHUNK, batch * pixels <= GPU_CHUNK),
+        let (chunk, alone) = if gpu.class().is_cpu() {
+            (CHUNK, pixels <= CHUNK)
+        } else {
+            (GPU_CHUNK, batch * pixels <= GPU_CHUNK)
         };
         if alone {
             return self.bias_sums(gpu, [replicas, batch], (values, size, part), gradients);

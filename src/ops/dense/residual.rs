@@ -2,7 +2,7 @@
 
 use super::{Dense, Epilogue, RowsAre, row_side_of, variants};
 use crate::Result;
-use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Tensor};
+use crate::gpu::{Buffer, Dispatch, Gpu, Grid, SHARING_LANES, Tensor};
 use crate::ops::loss::{ERROR_CHUNK, ErrorTallies};
 use crate::ops::{Arena, Schedule};
 
@@ -74,7 +74,7 @@ impl Dense {
                     ("error_tallies", tally),
                 ],
                 Grid(
-                    groups as u32 * variants::LANES,
+                    groups as u32 * SHARING_LANES,
                     batch.div_ceil(variant.tile_batch) as u32,
                     replicas as u32,
                 ),

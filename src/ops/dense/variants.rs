@@ -88,13 +88,10 @@ const fn lanes(
     Variant { kernel, by_four: true, by_sample, tile_rows, tile_batch, lanes: 1 }
 }
 
-/// Lanes that share what they load: a workgroup, which has to lie in one subgroup.
-pub(super) const LANES: u32 = 8;
-
 /// Whether lanes can share what they load, and should: with eight lanes a workgroup would leave most of a
 /// GPU's subgroup empty.
 fn share(gpu: &Gpu) -> bool {
-    gpu.adapter.is_cpu() && gpu.shares_between_lanes(LANES)
+    gpu.class().shares_loads()
 }
 
 /// A kernel that updates, for moments kept in this form.
@@ -146,7 +143,7 @@ const LANES_UPDATE_SGD: Variant = lanes("dense_update_lanes", "dense_lanes_updat
 /// For `rows` rows and `batch` samples.
 pub fn rows_dot(gpu: &Gpu, by_four: bool, rows: usize, batch: usize) -> Variant {
     let few_rows = rows < 2 * batch && batch >= 8;
-    if by_four && !gpu.adapter.is_cpu() {
+    if by_four && !gpu.class().is_cpu() {
         return SPLIT_ROWS_DOT[usize::from(batch > 4) + usize::from(batch > 8)];
     }
     match (by_four, share(gpu), few_rows) {
@@ -182,7 +179,7 @@ pub fn update(gpu: &Gpu, by_four: bool, adaptive: bool, moments: Moments) -> Var
 
 /// Adds so many chunks up and finishes their sums. The kernel, and how many lanes share a column.
 pub fn finish(gpu: &Gpu, chunks: u32) -> (Kernel, u32) {
-    match !gpu.adapter.is_cpu() && chunks >= 32 {
+    match !gpu.class().is_cpu() && chunks >= 32 {
         true => (FINISH_SPLIT, 16),
         false => (Kernel::new("dense", "dense_finish"), 1),
     }
@@ -194,7 +191,7 @@ const FINISH_SPLIT: Kernel = Kernel::new("dense", "dense_finish_split");
 /// few that adding up the chunks, `sum_bytes` each, is the work or that those fill a binding. Never more
 /// than lavapipe's compiler allows a loop to take: it leaves every loop, silently, after 65,535 rounds.
 pub fn rows_per_chunk(gpu: &Gpu, rows: usize, replicas: usize, sum_bytes: usize) -> usize {
-    let chunks_wanted = if gpu.adapter.is_cpu() { 8 } else { 2_048 } / replicas;
+    let chunks_wanted = if gpu.class().is_cpu() { 8 } else { 2_048 } / replicas;
     let chunks_held = gpu.max_binding_bytes() as usize / (2 * sum_bytes);
     rows.div_ceil(chunks_wanted.min(chunks_held).max(1)).clamp(64, 32_768)
 }
@@ -280,7 +277,7 @@ impl CarryVariant {
     /// them than leave their sums, `sum_bytes` each, in one binding, and never so many rows that lavapipe's
     /// compiler leaves the loops (after 65,535 rounds). `None` where there is no such number.
     pub fn rows_per_chunk(&self, gpu: &Gpu, rows: usize, columns: usize, sum_bytes: usize) -> Option<usize> {
-        let wanted = if gpu.adapter.is_cpu() { 384 } else { 8_192 };
+        let wanted = if gpu.class().is_cpu() { 384 } else { 8_192 };
         let tile = if self.row_in_workgroup { 128 } else { 16 };
         // Shards end in the midst of chunks; half of the room is left for that, and for what lies behind the sums.
         let chunks = wanted.min(gpu.max_binding_bytes() as usize / (2 * sum_bytes)).max(1);

@@ -6,7 +6,7 @@ use super::products::{backward, forward};
 use super::rig::{Case, RATE_SCALE, Rig};
 use crate::mlp::trained;
 use crate::support::{SMALL_BINDING, assert_tensor, open, plain_gpu, posing_gpu, wide};
-use fedfunnel::gpu::{Gpu, Tensor};
+use fedfunnel::gpu::{DeviceClass, Gpu, Tensor};
 use fedfunnel::model::{ClassifierSpec, ModelSpec};
 use fedfunnel::ops::Activation;
 use fedfunnel::ops::conv::conv3x3_tiles;
@@ -110,11 +110,7 @@ fn gradients_of_large_batches_are_added_up_whole() {
 #[test]
 fn chunks_are_no_more_than_one_binding_holds() {
     static GPU: OnceLock<Gpu> = OnceLock::new();
-    let gpu = GPU.get_or_init(|| {
-        let mut gpu = open(Some(SMALL_BINDING));
-        gpu.adapter.kind = posing_gpu().adapter.kind.clone();
-        gpu
-    });
+    let gpu = GPU.get_or_init(|| open(Some(SMALL_BINDING)).posing_as(DeviceClass::Gpu));
     let case = Case::same([1, 9, 31, 31], [3, 5]);
     let (x, dy) = given(case);
     for (gpu, chunked) in [(gpu, false), (posing_gpu(), true)] {
