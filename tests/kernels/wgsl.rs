@@ -21,9 +21,10 @@ pub const SECTIONS: &[&str] = &["moments_bf16"];
 
 /// What a file may ask of a device.
 fn capabilities(shader: &str) -> Capabilities {
-    match SUBGROUP_FILES.contains(&shader) {
-        true => Capabilities::IMMEDIATES | Capabilities::SUBGROUP,
-        false => Capabilities::IMMEDIATES,
+    if SUBGROUP_FILES.contains(&shader) {
+        Capabilities::IMMEDIATES | Capabilities::SUBGROUP
+    } else {
+        Capabilities::IMMEDIATES
     }
 }
 
@@ -60,9 +61,10 @@ fn within_limits(module: &Module, info: &ModuleInfo, entry: &str) -> Result<(), 
     let buffers = variables().filter(|(_, v)| matches!(v.space, AddressSpace::Storage { .. })).count();
     let shared = variables().filter(|(_, v)| v.space == AddressSpace::WorkGroup);
     let bytes: u32 = shared.map(|(_, v)| module.types[v.ty].inner.size(module.to_ctx())).sum();
-    match lanes <= 256 && buffers <= 8 && bytes <= 16 << 10 {
-        true => Ok(()),
-        false => Err(format!("{lanes} lanes, {buffers} storage buffers, {bytes} bytes of workgroup memory")),
+    if lanes <= 256 && buffers <= 8 && bytes <= 16 << 10 {
+        Ok(())
+    } else {
+        Err(format!("{lanes} lanes, {buffers} storage buffers, {bytes} bytes of workgroup memory"))
     }
 }
 

@@ -326,13 +326,17 @@ impl Network {
         let last = self.layers.len();
         let compared =
             cut.len() > 1 && self.layers.last().is_some_and(|layer| layer.outputs() == input.width);
-        let after = |place, label| match compared && place == last {
-            true => Tensor::zeros_cut(gpu, label, self.replicas(), batch, &cut),
-            false => tensor(place, label),
+        let after = |place, label| {
+            if compared && place == last {
+                Tensor::zeros_cut(gpu, label, self.replicas(), batch, &cut)
+            } else {
+                tensor(place, label)
+            }
         };
-        let gradients: Vec<_> = match train {
-            true => (1..=last).map(|place| after(place, "gradients")).collect::<Result<_>>()?,
-            false => Vec::new(),
+        let gradients: Vec<_> = if train {
+            (1..=last).map(|place| after(place, "gradients")).collect::<Result<_>>()?
+        } else {
+            Vec::new()
         };
         let mut activations = vec![input];
         for place in 1..=last {

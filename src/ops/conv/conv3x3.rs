@@ -68,10 +68,8 @@ pub(super) fn told<'a>(
     let [height, width] = shape.input_size;
     let (inputs, outputs) = (shape.inputs as u32, shape.outputs as u32);
     let (code, activation, gate) = layer.epilogue(epilogue, from.whole()?)?;
-    let (from_channels, to_channels, from_stride, to_stride) = match upwards {
-        false => (inputs, outputs, 9, inputs * 9),
-        true => (outputs, inputs, inputs * 9, 9),
-    };
+    let (from_channels, to_channels, from_stride, to_stride) =
+        if upwards { (outputs, inputs, inputs * 9, 9) } else { (inputs, outputs, 9, inputs * 9) };
     let immediates = Conv3x3 {
         batch: from.batch as u32,
         height: height as u32,

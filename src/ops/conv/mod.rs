@@ -179,9 +179,10 @@ impl Conv {
             small_first: self.small.first as u32,
             small_line: self.small.line as u32,
         };
-        let (entry, [height, width], channels) = match upwards {
-            false => ("conv_forward_naive", s.output_size, s.outputs),
-            true => ("conv_backward_input_naive", s.input_size, s.inputs),
+        let (entry, [height, width], channels) = if upwards {
+            ("conv_backward_input_naive", s.input_size, s.inputs)
+        } else {
+            ("conv_forward_naive", s.output_size, s.outputs)
         };
         let dispatch = gpu.dispatch(
             &Kernel::new("conv", entry),
@@ -300,9 +301,10 @@ impl Conv {
         gradients: &Buffer,
     ) -> Result<Vec<Dispatch>> {
         let channels = self.output_channels();
-        let (size, part) = match self.transposed {
-            true => (self.shape.input_size, self.large),
-            false => (self.shape.output_size, self.small),
+        let (size, part) = if self.transposed {
+            (self.shape.input_size, self.large)
+        } else {
+            (self.shape.output_size, self.small)
         };
         let (replicas, batch) = (output_gradient.replicas, output_gradient.batch);
         let values = output_gradient.whole()?;

@@ -109,9 +109,10 @@ impl Dense {
                         ("second_moments4", second_moments),
                         ("carried", &carried),
                     ],
-                    match variant.row_in_workgroup {
-                        true => Grid(1, chunks, replicas as u32),
-                        false => Grid(columns as u32 / 4, chunks, replicas as u32),
+                    if variant.row_in_workgroup {
+                        Grid(1, chunks, replicas as u32)
+                    } else {
+                        Grid(columns as u32 / 4, chunks, replicas as u32)
                     },
                 )?
                 .moving(moved, 4 * weights * batch),

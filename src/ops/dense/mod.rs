@@ -300,9 +300,10 @@ impl Dense {
             let variant = variants::rows_sum(gpu, self.by_four(shard, arena));
             let (weights, _) = variant.names();
             let tiles = batch.div_ceil(variant.tile_batch);
-            let grid = match variant.by_four {
-                true => Grid(columns / 4, tiles * chunks_of(shard), replicas),
-                false => Grid(columns, batch * chunks_of(shard), replicas),
+            let grid = if variant.by_four {
+                Grid(columns / 4, tiles * chunks_of(shard), replicas)
+            } else {
+                Grid(columns, batch * chunks_of(shard), replicas)
             };
             let dispatch = gpu.dispatch(
                 &variant.kernel,

@@ -108,9 +108,10 @@ impl Dense {
                 }
                 let columns = self.columns() as u32;
                 let rows = shard.range.len as u32;
-                let grid = match four {
-                    true => Grid(columns / 4, rows.div_ceil(variant.tile_rows), row_side.replicas as u32),
-                    false => Grid(columns, rows, row_side.replicas as u32),
+                let grid = if four {
+                    Grid(columns / 4, rows.div_ceil(variant.tile_rows), row_side.replicas as u32)
+                } else {
+                    Grid(columns, rows, row_side.replicas as u32)
                 };
                 let dispatch = gpu.dispatch(&variant.kernel, &immediates, &buffers, grid)?;
                 Ok(self.count(dispatch, &shard, row_side, Some(optimizer)))

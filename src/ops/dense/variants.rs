@@ -28,10 +28,7 @@ impl Variant {
 
     /// What the WGSL calls the weights and the column side.
     pub fn names(&self) -> (&'static str, &'static str) {
-        match self.by_four {
-            true => ("weights4", "column_side4"),
-            false => ("weights", "column_side"),
-        }
+        if self.by_four { ("weights4", "column_side4") } else { ("weights", "column_side") }
     }
 
     /// The same for moments kept in this form.
@@ -42,10 +39,7 @@ impl Variant {
     /// Invocations of rows_dot.
     pub fn grid(&self, rows: u32, batch: u32, replicas: u32) -> Grid {
         let (rows, batch) = (rows.div_ceil(self.tile_rows), batch.div_ceil(self.tile_batch));
-        match self.by_sample {
-            true => Grid(batch, rows, replicas),
-            false => Grid(rows * self.lanes, batch, replicas),
-        }
+        if self.by_sample { Grid(batch, rows, replicas) } else { Grid(rows * self.lanes, batch, replicas) }
     }
 }
 
@@ -179,9 +173,10 @@ pub fn update(gpu: &Gpu, by_four: bool, adaptive: bool, moments: Moments) -> Var
 
 /// Adds so many chunks up and finishes their sums. The kernel, and how many lanes share a column.
 pub fn finish(gpu: &Gpu, chunks: u32) -> (Kernel, u32) {
-    match !gpu.class().is_cpu() && chunks >= 32 {
-        true => (FINISH_SPLIT, 16),
-        false => (Kernel::new("dense", "dense_finish"), 1),
+    if !gpu.class().is_cpu() && chunks >= 32 {
+        (FINISH_SPLIT, 16)
+    } else {
+        (Kernel::new("dense", "dense_finish"), 1)
     }
 }
 

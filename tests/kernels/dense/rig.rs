@@ -161,9 +161,10 @@ impl Rig {
     pub fn tensor(&self, width: usize, content: &[f32]) -> Tensor {
         let Case { replicas, batch, .. } = self.case;
         let fits = (4 * replicas * batch * width) as u64 <= self.gpu.max_binding_bytes();
-        let ranges = match fits {
-            true => vec![RowRange { start: 0, len: width }],
-            false => self.layer.shards.iter().map(|shard| shard.range).collect(),
+        let ranges = if fits {
+            vec![RowRange { start: 0, len: width }]
+        } else {
+            self.layer.shards.iter().map(|shard| shard.range).collect()
         };
         let tensor = Tensor::zeros_cut(self.gpu, "test", replicas, batch, &ranges).unwrap();
         assert_eq!(tensor.width, width, "only the row side can be cut");
