@@ -1,7 +1,10 @@
 // Batch gather of u8 images with seeded changes on the way: flipped, shifted, made grey. What happens to a
 // sample depends on its place in the epoch, the epoch and the seed alone; the hash is that of random.wgsl.
 
+// begin shared: nothing, from gather.wgsl
+// The number of a place of a batch that is left empty.
 const NOTHING: u32 = 0xffffffffu;
+// end shared: nothing
 
 struct Augment {
     batch: u32,
@@ -34,6 +37,7 @@ var<immediate> augment: Augment;
 @group(0) @binding(5) var<storage, read_write> batch_labels: array<u32>;
 @group(0) @binding(6) var<storage, read_write> samples: array<f32>;
 
+// begin shared: pcg4d, from random.wgsl
 fn pcg4d(place: vec4<u32>) -> vec4<u32> {
     var v = place * 1664525u + 1013904223u;
     v.x += v.y * v.w;
@@ -47,6 +51,7 @@ fn pcg4d(place: vec4<u32>) -> vec4<u32> {
     v.w += v.y * v.z;
     return v;
 }
+// end shared: pcg4d
 
 fn byte_at(place: u32) -> f32 {
     return f32((bytes[place / 4u] >> (8u * (place % 4u))) & 0xffu);

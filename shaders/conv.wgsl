@@ -13,26 +13,43 @@
 // Lanes of a workgroup; on a GPU they are more.
 const LANES: u32 = 8u;
 
+// begin shared: epilogues, from dense.wgsl
+// What is done to a finished sum.
+const EPILOGUE_NONE: u32 = 0u;
 const EPILOGUE_FORWARD: u32 = 1u;  // add the bias, apply the activation
 const EPILOGUE_BACKWARD: u32 = 2u; // multiply by the derivative of the activation that `gate` came out of
+// end shared: epilogues
 
+// begin shared: activations, from dense.wgsl
+// What follows a layer's sums, by number.
+const ACTIVATION_RELU: u32 = 1u;
+const ACTIVATION_TANH: u32 = 2u;
+const ACTIVATION_SIGMOID: u32 = 3u;
+// end shared: activations
+
+// begin shared: activate, from dense.wgsl
 fn activate(x: f32, activation: u32) -> f32 {
     switch activation {
-        case 1u: { return max(x, 0.0); }
-        case 2u: { return tanh(clamp(x, -15.0, 15.0)); }
-        case 3u: { return 1.0 / (1.0 + exp(-x)); }
+        case ACTIVATION_RELU: { return max(x, 0.0); }
+        // Some drivers' tanh overflows for large arguments; beyond 15 it is 1 in f32 anyway.
+        case ACTIVATION_TANH: { return tanh(clamp(x, -15.0, 15.0)); }
+        case ACTIVATION_SIGMOID: { return 1.0 / (1.0 + exp(-x)); }
         default: { return x; }
     }
 }
+// end shared: activate
 
+// begin shared: derivative, from dense.wgsl
+// The activation's derivative, from its output.
 fn derivative(y: f32, activation: u32) -> f32 {
     switch activation {
-        case 1u: { return select(0.0, 1.0, y > 0.0); }
-        case 2u: { return 1.0 - y * y; }
-        case 3u: { return y * (1.0 - y); }
+        case ACTIVATION_RELU: { return select(0.0, 1.0, y > 0.0); }
+        case ACTIVATION_TANH: { return 1.0 - y * y; }
+        case ACTIVATION_SIGMOID: { return y * (1.0 - y); }
         default: { return 1.0; }
     }
 }
+// end shared: derivative
 
 struct Conv {
     batch: u32,
@@ -66,7 +83,9 @@ var<immediate> conv: Conv;
 @group(0) @binding(2) var<storage, read> gate: array<f32>;
 @group(0) @binding(3) var<storage, read_write> result: array<f32>;
 
-fn finish(sum: f32, at: u32, channel: u32, replica: u32) -> f32 {
+// begin shared: finish_pixel
+// From the sum of a pixel to what is stored. `at` is its place in its own tensor.
+fn finish_pixel(sum: f32, at: u32, channel: u32, replica: u32) -> f32 {
     if conv.epilogue == EPILOGUE_FORWARD {
         let bias = weights[conv.bias_offset + replica * conv.replica_stride + channel];
         return activate(sum + bias, conv.activation);
@@ -76,6 +95,7 @@ fn finish(sum: f32, at: u32, channel: u32, replica: u32) -> f32 {
     }
     return sum;
 }
+// end shared: finish_pixel
 
 // One lane for each pixel of the small side, or for several where a dispatch has not as many; y: channel,
 // z: replica and sample.
@@ -108,7 +128,7 @@ fn conv_forward_naive(
             }
         }
         let at = conv.small_first + id.z * conv.small_line + id.y * pixels + pixel;
-        result[at] = finish(sum, at, id.y, replica);
+        result[at] = finish_pixel(sum, at, id.y, replica);
     }
 }
 
@@ -149,7 +169,7 @@ fn conv_backward_input_naive(
             }
         }
         let at = conv.large_first + id.z * conv.large_line + id.y * pixels + pixel;
-        result[at] = finish(sum, at, id.y, replica);
+        result[at] = finish_pixel(sum, at, id.y, replica);
     }
 }
 

@@ -5,27 +5,45 @@
 // by one lane of eight and broadcast to the others, and a pixel's neighbours come from the lanes beside it,
 // so that nearly every instruction is arithmetic. (On lavapipe it is loads that cost.)
 
-const EPILOGUE_FORWARD: u32 = 1u;
-const EPILOGUE_BACKWARD: u32 = 2u;
+// begin shared: epilogues, from dense.wgsl
+// What is done to a finished sum.
+const EPILOGUE_NONE: u32 = 0u;
+const EPILOGUE_FORWARD: u32 = 1u;  // add the bias, apply the activation
+const EPILOGUE_BACKWARD: u32 = 2u; // multiply by the derivative of the activation that `gate` came out of
+// end shared: epilogues
 
+// begin shared: activations, from dense.wgsl
+// What follows a layer's sums, by number.
+const ACTIVATION_RELU: u32 = 1u;
+const ACTIVATION_TANH: u32 = 2u;
+const ACTIVATION_SIGMOID: u32 = 3u;
+// end shared: activations
+
+// begin shared: activate, from dense.wgsl
 fn activate(x: f32, activation: u32) -> f32 {
     switch activation {
-        case 1u: { return max(x, 0.0); }
-        case 2u: { return tanh(clamp(x, -15.0, 15.0)); }
-        case 3u: { return 1.0 / (1.0 + exp(-x)); }
+        case ACTIVATION_RELU: { return max(x, 0.0); }
+        // Some drivers' tanh overflows for large arguments; beyond 15 it is 1 in f32 anyway.
+        case ACTIVATION_TANH: { return tanh(clamp(x, -15.0, 15.0)); }
+        case ACTIVATION_SIGMOID: { return 1.0 / (1.0 + exp(-x)); }
         default: { return x; }
     }
 }
+// end shared: activate
 
+// begin shared: derivative, from dense.wgsl
+// The activation's derivative, from its output.
 fn derivative(y: f32, activation: u32) -> f32 {
     switch activation {
-        case 1u: { return select(0.0, 1.0, y > 0.0); }
-        case 2u: { return 1.0 - y * y; }
-        case 3u: { return y * (1.0 - y); }
+        case ACTIVATION_RELU: { return select(0.0, 1.0, y > 0.0); }
+        case ACTIVATION_TANH: { return 1.0 - y * y; }
+        case ACTIVATION_SIGMOID: { return y * (1.0 - y); }
         default: { return 1.0; }
     }
 }
+// end shared: derivative
 
+// begin shared: conv3x3
 struct Conv3x3 {
     batch: u32,
     height: u32,
@@ -45,6 +63,7 @@ struct Conv3x3 {
     activation: u32,
 }
 var<immediate> conv: Conv3x3;
+// end shared: conv3x3
 
 @group(0) @binding(0) var<storage, read> weights: array<f32>;
 @group(0) @binding(1) var<storage, read> source4: array<vec4<f32>>;
@@ -57,12 +76,14 @@ const GROUP_PIXELS: u32 = 32u;
 // Four pixels of eight channels.
 alias Tile = array<vec4<f32>, 8>;
 
-// Four pixels with their left and right neighbours: as seen by the three columns of the kernel.
+// begin shared: pixel_row
+// Four pixels of a row as seen by the three columns of the kernel: with their left and right neighbours.
 struct Row {
     left: vec4<f32>,
     middle: vec4<f32>,
     right: vec4<f32>,
 }
+// end shared: pixel_row
 
 fn load_row(plane: u32, y: u32, x: u32) -> Row {
     // Above the image wraps around to a number that is beyond it.
@@ -212,8 +233,10 @@ fn load_row8(plane: u32, y: u32, x: u32) -> Row8 {
     return Row8(vec4(before, a.xyz), vec4(a.w, b.xyz), a, b, vec4(a.yzw, b.x), vec4(b.yzw, after));
 }
 
+// begin shared: kernel_weights
 // The nine weights between one pair of channels.
 alias Kernel = array<f32, 9>;
+// end shared: kernel_weights
 
 fn add_gradient(sum: ptr<function, Kernel>, da: vec4<f32>, db: vec4<f32>, r0: Row8, r1: Row8, r2: Row8) {
     (*sum)[0] += dot(da, r0.left_a) + dot(db, r0.left_b);

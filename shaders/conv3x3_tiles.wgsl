@@ -2,26 +2,43 @@
 // zeros around, images of any size. Lanes share what they load through workgroup memory and ask nothing of
 // subgroups. Every lane reaches every barrier; what lies beyond an image or its channels is zero or not stored.
 
-const EPILOGUE_FORWARD: u32 = 1u;
-const EPILOGUE_BACKWARD: u32 = 2u;
+// begin shared: epilogues, from dense.wgsl
+// What is done to a finished sum.
+const EPILOGUE_NONE: u32 = 0u;
+const EPILOGUE_FORWARD: u32 = 1u;  // add the bias, apply the activation
+const EPILOGUE_BACKWARD: u32 = 2u; // multiply by the derivative of the activation that `gate` came out of
+// end shared: epilogues
 
+// begin shared: activations, from dense.wgsl
+// What follows a layer's sums, by number.
+const ACTIVATION_RELU: u32 = 1u;
+const ACTIVATION_TANH: u32 = 2u;
+const ACTIVATION_SIGMOID: u32 = 3u;
+// end shared: activations
+
+// begin shared: activate, from dense.wgsl
 fn activate(x: f32, activation: u32) -> f32 {
     switch activation {
-        case 1u: { return max(x, 0.0); }
-        case 2u: { return tanh(clamp(x, -15.0, 15.0)); }
-        case 3u: { return 1.0 / (1.0 + exp(-x)); }
+        case ACTIVATION_RELU: { return max(x, 0.0); }
+        // Some drivers' tanh overflows for large arguments; beyond 15 it is 1 in f32 anyway.
+        case ACTIVATION_TANH: { return tanh(clamp(x, -15.0, 15.0)); }
+        case ACTIVATION_SIGMOID: { return 1.0 / (1.0 + exp(-x)); }
         default: { return x; }
     }
 }
+// end shared: activate
 
+// begin shared: derivative, from dense.wgsl
+// The activation's derivative, from its output.
 fn derivative(y: f32, activation: u32) -> f32 {
     switch activation {
-        case 1u: { return select(0.0, 1.0, y > 0.0); }
-        case 2u: { return 1.0 - y * y; }
-        case 3u: { return y * (1.0 - y); }
+        case ACTIVATION_RELU: { return select(0.0, 1.0, y > 0.0); }
+        case ACTIVATION_TANH: { return 1.0 - y * y; }
+        case ACTIVATION_SIGMOID: { return y * (1.0 - y); }
         default: { return 1.0; }
     }
 }
+// end shared: derivative
 
 // Of a workgroup, in every kernel of this file.
 const LANES: u32 = 64u;
@@ -29,6 +46,7 @@ const LANES: u32 = 64u;
 // ---------------------------------------------------------------------------------------------------
 // Products
 
+// begin shared: conv3x3, from conv3x3.wgsl
 struct Conv3x3 {
     batch: u32,
     height: u32,
@@ -48,6 +66,7 @@ struct Conv3x3 {
     activation: u32,
 }
 var<immediate> conv: Conv3x3;
+// end shared: conv3x3
 
 @group(0) @binding(0) var<storage, read> weights: array<f32>;
 @group(0) @binding(1) var<storage, read> source: array<f32>;
@@ -148,7 +167,9 @@ fn add_row(sums: ptr<function, Sums>, at: u32, pixel: u32) {
     add_tap(sums, at + 4u, vec4(left.zw, right));
 }
 
-fn finish(sum: f32, at: u32, channel: u32, replica: u32) -> f32 {
+// begin shared: finish_pixel, from conv.wgsl
+// From the sum of a pixel to what is stored. `at` is its place in its own tensor.
+fn finish_pixel(sum: f32, at: u32, channel: u32, replica: u32) -> f32 {
     if conv.epilogue == EPILOGUE_FORWARD {
         let bias = weights[conv.bias_offset + replica * conv.replica_stride + channel];
         return activate(sum + bias, conv.activation);
@@ -158,16 +179,17 @@ fn finish(sum: f32, at: u32, channel: u32, replica: u32) -> f32 {
     }
     return sum;
 }
+// end shared: finish_pixel
 
 // The four pixels of a channel from (x, y) on.
 fn store(sums: vec4<f32>, replica: u32, line: u32, channel: u32, x: u32, y: u32) {
     if channel >= conv.to_channels { return; }
     let at = ((line * conv.to_channels + channel) * conv.height + y) * conv.width + x;
     let pixels = conv.width - x;
-    result[at] = finish(sums.x, at, channel, replica);
-    if pixels > 1u { result[at + 1u] = finish(sums.y, at + 1u, channel, replica); }
-    if pixels > 2u { result[at + 2u] = finish(sums.z, at + 2u, channel, replica); }
-    if pixels > 3u { result[at + 3u] = finish(sums.w, at + 3u, channel, replica); }
+    result[at] = finish_pixel(sums.x, at, channel, replica);
+    if pixels > 1u { result[at + 1u] = finish_pixel(sums.y, at + 1u, channel, replica); }
+    if pixels > 2u { result[at + 2u] = finish_pixel(sums.z, at + 2u, channel, replica); }
+    if pixels > 3u { result[at + 3u] = finish_pixel(sums.w, at + 3u, channel, replica); }
 }
 
 // Forward, and with the strides exchanged and the kernel turned, the input gradient. A workgroup for each tile
@@ -311,12 +333,14 @@ fn stage_output_gradients(lane: u32, line: u32, first: u32, x: u32, y: u32) {
     }
 }
 
-// Four pixels of a row as seen by the three columns of the kernel.
+// begin shared: pixel_row, from conv3x3.wgsl
+// Four pixels of a row as seen by the three columns of the kernel: with their left and right neighbours.
 struct Row {
     left: vec4<f32>,
     middle: vec4<f32>,
     right: vec4<f32>,
 }
+// end shared: pixel_row
 
 fn staged_row(at: u32) -> Row {
     let a = input_strip[at];
@@ -329,8 +353,10 @@ fn add_four(sum: f32, a: vec4<f32>, b: vec4<f32>) -> f32 {
     return fma(a.w, b.w, fma(a.z, b.z, fma(a.y, b.y, fma(a.x, b.x, sum))));
 }
 
+// begin shared: kernel_weights, from conv3x3.wgsl
 // The nine weights between one pair of channels.
 alias Kernel = array<f32, 9>;
+// end shared: kernel_weights
 
 fn add_gradient(sum: ptr<function, Kernel>, d: vec4<f32>, above: Row, here: Row, below: Row) {
     (*sum)[0] = add_four((*sum)[0], d, above.left);

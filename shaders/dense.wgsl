@@ -22,20 +22,28 @@ const TILE_ROWS: u32 = 2u;
 const TILE_BATCH: u32 = 8u;
 const SAMPLE_CELLS: u32 = 4u;
 
+// begin shared: epilogues
 // What is done to a finished sum.
 const EPILOGUE_NONE: u32 = 0u;
 const EPILOGUE_FORWARD: u32 = 1u;  // add the bias, apply the activation
 const EPILOGUE_BACKWARD: u32 = 2u; // multiply by the derivative of the activation that `gate` came out of
+// end shared: epilogues
 
+// begin shared: bias_sides
 // Where the bias runs.
 const BIAS_NONE: u32 = 0u;
 const BIAS_ROWS: u32 = 1u;
 const BIAS_COLUMNS: u32 = 2u;
+// end shared: bias_sides
 
+// begin shared: activations
+// What follows a layer's sums, by number.
 const ACTIVATION_RELU: u32 = 1u;
 const ACTIVATION_TANH: u32 = 2u;
 const ACTIVATION_SIGMOID: u32 = 3u;
+// end shared: activations
 
+// begin shared: activate
 fn activate(x: f32, activation: u32) -> f32 {
     switch activation {
         case ACTIVATION_RELU: { return max(x, 0.0); }
@@ -45,7 +53,9 @@ fn activate(x: f32, activation: u32) -> f32 {
         default: { return x; }
     }
 }
+// end shared: activate
 
+// begin shared: derivative
 // The activation's derivative, from its output.
 fn derivative(y: f32, activation: u32) -> f32 {
     switch activation {
@@ -55,7 +65,9 @@ fn derivative(y: f32, activation: u32) -> f32 {
         default: { return 1.0; }
     }
 }
+// end shared: derivative
 
+// begin shared: product
 struct Product {
     batch: u32,
     // The rows of this shard, and where they lie in the row side: its width and the first row's place.
@@ -83,6 +95,7 @@ struct Product {
     whole_width: u32,
 }
 var<immediate> product: Product;
+// end shared: product
 
 @group(0) @binding(0) var<storage, read> weights: array<f32>;
 @group(0) @binding(0) var<storage, read> weights4: array<vec4<f32>>;
@@ -107,21 +120,26 @@ fn finish(sum: f32, at: u32, unit: u32, replica: u32) -> f32 {
     return sum;
 }
 
-// The same for a kernel that sees the weights as vec4.
+// begin shared: finish4
+// The bias of a row or column.
+fn output_bias(unit: u32, replica: u32) -> f32 {
+    if product.bias == BIAS_NONE { return 0.0; }
+    let element = product.bias_offset + replica * product.replica_stride + unit;
+    return weights4[element / 4u][element % 4u];
+}
+
+// From a sum to what is stored. `at` is the place of the sum in its own tensor, `unit` the row or column that its
+// bias belongs to.
 fn finish4(sum: f32, at: u32, unit: u32, replica: u32) -> f32 {
     if product.epilogue == EPILOGUE_FORWARD {
-        var y = sum;
-        if product.bias != BIAS_NONE {
-            let element = product.bias_offset + replica * product.replica_stride + unit;
-            y += weights4[element / 4u][element % 4u];
-        }
-        return activate(y, product.activation);
+        return activate(sum + output_bias(unit, replica), product.activation);
     }
     if product.epilogue == EPILOGUE_BACKWARD {
         return sum * derivative(gate[at], product.activation);
     }
     return sum;
 }
+// end shared: finish4
 
 @compute @workgroup_size(LANES, 1, 1)
 fn dense_rows_dot_naive(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -299,6 +317,7 @@ fn store_sum(sum: f32, chunk: u32, sample: u32, column: u32, replica: u32) {
     }
 }
 
+// begin shared: store_sum4
 fn store_sum4(sum: vec4<f32>, chunk: u32, sample: u32, column: u32, replica: u32) {
     let at = (replica * product.batch + sample) * product.columns + column;
     if product.chunks == 1u {
@@ -312,6 +331,7 @@ fn store_sum4(sum: vec4<f32>, chunk: u32, sample: u32, column: u32, replica: u32
         }
     }
 }
+// end shared: store_sum4
 
 @compute @workgroup_size(LANES, 1, 1)
 fn dense_rows_sum_naive(@builtin(global_invocation_id) id: vec3<u32>) {

@@ -9,20 +9,28 @@
 const TILE_GROUPS: u32 = 1u;
 const TILE_ROWS: u32 = 2u;
 
+// begin shared: epilogues, from dense.wgsl
 // What is done to a finished sum.
 const EPILOGUE_NONE: u32 = 0u;
 const EPILOGUE_FORWARD: u32 = 1u;  // add the bias, apply the activation
 const EPILOGUE_BACKWARD: u32 = 2u; // multiply by the derivative of the activation that `gate` came out of
+// end shared: epilogues
 
+// begin shared: bias_sides, from dense.wgsl
 // Where the bias runs.
 const BIAS_NONE: u32 = 0u;
 const BIAS_ROWS: u32 = 1u;
 const BIAS_COLUMNS: u32 = 2u;
+// end shared: bias_sides
 
+// begin shared: activations, from dense.wgsl
+// What follows a layer's sums, by number.
 const ACTIVATION_RELU: u32 = 1u;
 const ACTIVATION_TANH: u32 = 2u;
 const ACTIVATION_SIGMOID: u32 = 3u;
+// end shared: activations
 
+// begin shared: activate, from dense.wgsl
 fn activate(x: f32, activation: u32) -> f32 {
     switch activation {
         case ACTIVATION_RELU: { return max(x, 0.0); }
@@ -32,7 +40,9 @@ fn activate(x: f32, activation: u32) -> f32 {
         default: { return x; }
     }
 }
+// end shared: activate
 
+// begin shared: derivative, from dense.wgsl
 // The activation's derivative, from its output.
 fn derivative(y: f32, activation: u32) -> f32 {
     switch activation {
@@ -42,7 +52,9 @@ fn derivative(y: f32, activation: u32) -> f32 {
         default: { return 1.0; }
     }
 }
+// end shared: derivative
 
+// begin shared: product, from dense.wgsl
 struct Product {
     batch: u32,
     // The rows of this shard, and where they lie in the row side: its width and the first row's place.
@@ -70,6 +82,7 @@ struct Product {
     whole_width: u32,
 }
 var<immediate> product: Product;
+// end shared: product
 
 @group(0) @binding(0) var<storage, read> weights4: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> row_side: array<f32>;
@@ -77,6 +90,7 @@ var<immediate> product: Product;
 @group(0) @binding(2) var<storage, read> gate: array<f32>;
 @group(0) @binding(3) var<storage, read_write> sums: array<f32>;
 
+// begin shared: finish4, from dense.wgsl
 // The bias of a row or column.
 fn output_bias(unit: u32, replica: u32) -> f32 {
     if product.bias == BIAS_NONE { return 0.0; }
@@ -84,7 +98,8 @@ fn output_bias(unit: u32, replica: u32) -> f32 {
     return weights4[element / 4u][element % 4u];
 }
 
-// `at` is the place of the sum in its own tensor.
+// From a sum to what is stored. `at` is the place of the sum in its own tensor, `unit` the row or column that its
+// bias belongs to.
 fn finish4(sum: f32, at: u32, unit: u32, replica: u32) -> f32 {
     if product.epilogue == EPILOGUE_FORWARD {
         return activate(sum + output_bias(unit, replica), product.activation);
@@ -94,11 +109,24 @@ fn finish4(sum: f32, at: u32, unit: u32, replica: u32) -> f32 {
     }
     return sum;
 }
+// end shared: finish4
 
-// Sums of one lane's row (or sample) with eight samples (or rows).
+// begin shared: eight_lanes
+// A value of each of eight lanes.
 alias Eight = array<f32, 8>;
 
-// Adds four columns: `own` is the lane's own row, `other` holds a sample in each lane.
+// What eight lanes hold, for all of them.
+fn eight_lanes(own: f32) -> Eight {
+    return Eight(
+        subgroupBroadcast(own, 0u), subgroupBroadcast(own, 1u), subgroupBroadcast(own, 2u),
+        subgroupBroadcast(own, 3u), subgroupBroadcast(own, 4u), subgroupBroadcast(own, 5u),
+        subgroupBroadcast(own, 6u), subgroupBroadcast(own, 7u),
+    );
+}
+// end shared: eight_lanes
+
+// Adds four columns to the sums of one lane's row (or sample) with eight samples (or rows): `own` is the lane's own
+// row, `other` holds a sample in each lane.
 fn add_dot(sum: ptr<function, Eight>, own: vec4<f32>, other: vec4<f32>) {
     (*sum)[0] += dot(own, subgroupBroadcast(other, 0u));
     (*sum)[1] += dot(own, subgroupBroadcast(other, 1u));
@@ -179,6 +207,7 @@ fn dense_lanes_rows_dot_by_sample(
     }
 }
 
+// begin shared: store_sum4, from dense.wgsl
 fn store_sum4(sum: vec4<f32>, chunk: u32, sample: u32, column: u32, replica: u32) {
     let at = (replica * product.batch + sample) * product.columns + column;
     if product.chunks == 1u {
@@ -192,7 +221,9 @@ fn store_sum4(sum: vec4<f32>, chunk: u32, sample: u32, column: u32, replica: u32
         }
     }
 }
+// end shared: store_sum4
 
+// begin shared: add_outer
 // Four columns for each of eight samples, or of eight rows.
 alias Tile = array<vec4<f32>, 8>;
 
@@ -207,6 +238,7 @@ fn add_outer(tile: ptr<function, Tile>, columns: vec4<f32>, other: f32) {
     (*tile)[6] += subgroupBroadcast(other, 6u) * columns;
     (*tile)[7] += subgroupBroadcast(other, 7u) * columns;
 }
+// end shared: add_outer
 
 // Lanes run over groups of four columns; eight samples are broadcast.
 @compute @workgroup_size(8, 1, 1)
@@ -239,7 +271,10 @@ fn dense_lanes_rows_sum(
 // ---------------------------------------------------------------------------------------------------
 // The last layer and its loss in one pass: the mean squared error of its outputs, which are never stored.
 
+// begin shared: nothing, from gather.wgsl
+// The number of a place of a batch that is left empty.
 const NOTHING: u32 = 0xffffffffu;
+// end shared: nothing
 // Rows of the output whose squared errors are tallied together.
 const TALLY_ROWS: u32 = 256u;
 
@@ -261,11 +296,7 @@ fn error_weights(group: u32, lane: u32, replica: u32) -> Eight {
     let line = replica * product.batch + min(sample, product.batch - 1u);
     let weight = 2.0 * schedule[replica * product.steps + product.step].x / f32(product.whole_width);
     let own = select(weight, 0.0, sample >= product.batch || batch_labels[line] == NOTHING);
-    return Eight(
-        subgroupBroadcast(own, 0u), subgroupBroadcast(own, 1u), subgroupBroadcast(own, 2u),
-        subgroupBroadcast(own, 3u), subgroupBroadcast(own, 4u), subgroupBroadcast(own, 5u),
-        subgroupBroadcast(own, 6u), subgroupBroadcast(own, 7u),
-    );
+    return eight_lanes(own);
 }
 
 // From finished sums of one row with eight samples to the gradients before the activation, which go to `sums`;

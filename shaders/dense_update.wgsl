@@ -12,13 +12,17 @@ const TILE_ROWS: u32 = 4u;
 const TILE_BATCH: u32 = 8u;
 const ADAPTIVE: u32 = 1u;
 
+// begin shared: bias_sides, from dense.wgsl
 // Where the bias runs.
+const BIAS_NONE: u32 = 0u;
 const BIAS_ROWS: u32 = 1u;
 const BIAS_COLUMNS: u32 = 2u;
+// end shared: bias_sides
 
 // Which weights a pass carries on: those before its update, or those after it.
 const CARRY_BEFORE: u32 = 1u;
 
+// begin shared: update
 struct Update {
     batch: u32,
     rows: u32,
@@ -49,6 +53,7 @@ struct Update {
     carry: u32,
 }
 var<immediate> update: Update;
+// end shared: update
 
 @group(0) @binding(0) var<storage, read> update_rows: array<f32>;
 @group(0) @binding(1) var<storage, read> update_columns: array<f32>;
@@ -59,9 +64,9 @@ var<immediate> update: Update;
 @group(0) @binding(4) var<storage, read_write> first_moments: array<f32>;
 @group(0) @binding(5) var<storage, read_write> second_moments: array<f32>;
 
-// Moments of Adam, or the momentum of SGD. What stands between these two lines is f32; moments_bf16.wgsl has the
-// same in half the memory, and needs the new weights beside the moments.
-// [moments
+// begin shared: moments
+// Moments of Adam, or the momentum of SGD, in f32. The section of moments_bf16.wgsl takes this one's place for those of
+// half the memory; it needs the new weights beside the moments.
 @group(0) @binding(4) var<storage, read_write> first_moments4: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> second_moments4: array<vec4<f32>>;
 
@@ -77,8 +82,23 @@ fn put_first_one(element: u32, moment: f32, weight: f32) {
 fn put_second_one(element: u32, moment: f32, weight: f32) {
     second_moments4[element / 4u][element % 4u] = moment;
 }
-// moments]
+// end shared: moments
 
+// begin shared: optimizer, from optimizer.wgsl
+// What an optimiser step needs beside the gradient. `now` is a line of the schedule: (1 / samples,
+// rate / (1 - beta1^t), 1 / sqrt(1 - beta2^t), rate).
+struct Settings {
+    // The layer's own factor on the rate.
+    rate_scale: f32,
+    beta1: f32,
+    beta2: f32,
+    epsilon: f32,
+    weight_decay: f32,
+    // 1: decay the weights themselves (AdamW); 0: add the decay to the gradient.
+    decoupled: u32,
+}
+
+// The weights and moments after a step.
 struct Stepped {
     w: vec4<f32>,
     m: vec4<f32>,
@@ -86,27 +106,28 @@ struct Stepped {
 }
 
 // torch.optim.Adam and AdamW: epsilon is added after the bias correction of the root.
-fn adam(w: vec4<f32>, m: vec4<f32>, v: vec4<f32>, gradient: vec4<f32>, now: vec4<f32>) -> Stepped {
-    let rate = now.w * update.rate_scale;
-    let decay = select(1.0, 1.0 - rate * update.weight_decay, update.decoupled == 1u);
-    let g = gradient + select(update.weight_decay, 0.0, update.decoupled == 1u) * w;
-    let next_m = update.beta1 * m + (1.0 - update.beta1) * g;
-    let next_v = update.beta2 * v + (1.0 - update.beta2) * g * g;
-    let next_w = w * decay - now.y * update.rate_scale * next_m / (sqrt(next_v) * now.z + update.epsilon);
+fn adam(w: vec4<f32>, m: vec4<f32>, v: vec4<f32>, gradient: vec4<f32>, now: vec4<f32>, by: Settings) -> Stepped {
+    let decay = select(1.0, 1.0 - now.w * by.rate_scale * by.weight_decay, by.decoupled == 1u);
+    let g = gradient + select(by.weight_decay, 0.0, by.decoupled == 1u) * w;
+    let next_m = by.beta1 * m + (1.0 - by.beta1) * g;
+    let next_v = by.beta2 * v + (1.0 - by.beta2) * g * g;
+    let next_w = w * decay - now.y * by.rate_scale * next_m / (sqrt(next_v) * now.z + by.epsilon);
     return Stepped(next_w, next_m, next_v);
 }
 
 // torch.optim.SGD with momentum beta1 and no dampening.
-fn sgd(w: vec4<f32>, m: vec4<f32>, gradient: vec4<f32>, now: vec4<f32>) -> Stepped {
-    let next_m = update.beta1 * m + gradient + update.weight_decay * w;
-    return Stepped(w - now.w * update.rate_scale * next_m, next_m, vec4<f32>());
+fn sgd(w: vec4<f32>, m: vec4<f32>, gradient: vec4<f32>, now: vec4<f32>, by: Settings) -> Stepped {
+    let next_m = by.beta1 * m + gradient + by.weight_decay * w;
+    return Stepped(w - now.w * by.rate_scale * next_m, next_m, vec4<f32>());
 }
+// end shared: optimizer
 
 fn gradient_at(row: u32, column: u32, replica: u32) -> f32 {
     var sum = 0.0;
     for (var b = 0u; b < update.batch; b++) {
         let line = replica * update.batch + b;
-        sum += update_rows[line * update.row_side_width + update.row_side_first + row] * update_columns[line * update.columns + column];
+        sum += update_rows[line * update.row_side_width + update.row_side_first + row]
+            * update_columns[line * update.columns + column];
     }
     return sum;
 }
@@ -131,7 +152,7 @@ fn bias_gradient_columns(column: u32, replica: u32) -> f32 {
 fn adam_one(element: u32, gradient: f32, now: vec4<f32>) {
     let next = adam(
         vec4(parameters[element]), vec4(first_moments[element]), vec4(second_moments[element]),
-        vec4(gradient), now,
+        vec4(gradient), now, update_settings(),
     );
     parameters[element] = next.w.x;
     first_moments[element] = next.m.x;
@@ -139,7 +160,8 @@ fn adam_one(element: u32, gradient: f32, now: vec4<f32>) {
 }
 
 fn sgd_one(element: u32, gradient: f32, now: vec4<f32>) {
-    let next = sgd(vec4(parameters[element]), vec4(first_moments[element]), vec4(gradient), now);
+    let next =
+        sgd(vec4(parameters[element]), vec4(first_moments[element]), vec4(gradient), now, update_settings());
     parameters[element] = next.w.x;
     first_moments[element] = next.m.x;
 }
@@ -174,9 +196,17 @@ fn dense_update_sgd_naive(@builtin(global_invocation_id) id: vec3<u32>) {
     }
 }
 
+// begin shared: steps
+// The numbers of this dispatch.
+fn update_settings() -> Settings {
+    return Settings(
+        update.rate_scale, update.beta1, update.beta2, update.epsilon, update.weight_decay, update.decoupled,
+    );
+}
+
 // Four weights and their moments; `w` is what lies at that place. Gives the new weights.
 fn adam_four(place: u32, w: vec4<f32>, gradient: vec4<f32>, now: vec4<f32>) -> vec4<f32> {
-    let next = adam(w, first_four(place), second_four(place), gradient, now);
+    let next = adam(w, first_four(place), second_four(place), gradient, now, update_settings());
     parameters4[place] = next.w;
     put_first_four(place, next.m, next.w);
     put_second_four(place, next.v, next.w);
@@ -184,7 +214,7 @@ fn adam_four(place: u32, w: vec4<f32>, gradient: vec4<f32>, now: vec4<f32>) -> v
 }
 
 fn sgd_four(place: u32, w: vec4<f32>, gradient: vec4<f32>, now: vec4<f32>) -> vec4<f32> {
-    let next = sgd(w, first_four(place), gradient, now);
+    let next = sgd(w, first_four(place), gradient, now, update_settings());
     parameters4[place] = next.w;
     put_first_four(place, next.m, next.w);
     return next.w;
@@ -194,7 +224,9 @@ fn sgd_four(place: u32, w: vec4<f32>, gradient: vec4<f32>, now: vec4<f32>) -> ve
 // a word of moments, so one lane takes both of a pair, one after the other.
 fn adam_element(element: u32, gradient: f32, now: vec4<f32>) {
     let w = parameters4[element / 4u][element % 4u];
-    let next = adam(vec4(w), vec4(first_one(element)), vec4(second_one(element)), vec4(gradient), now);
+    let m = vec4(first_one(element));
+    let v = vec4(second_one(element));
+    let next = adam(vec4(w), m, v, vec4(gradient), now, update_settings());
     parameters4[element / 4u][element % 4u] = next.w.x;
     put_first_one(element, next.m.x, next.w.x);
     put_second_one(element, next.v.x, next.w.x);
@@ -202,10 +234,11 @@ fn adam_element(element: u32, gradient: f32, now: vec4<f32>) {
 
 fn sgd_element(element: u32, gradient: f32, now: vec4<f32>) {
     let w = parameters4[element / 4u][element % 4u];
-    let next = sgd(vec4(w), vec4(first_one(element)), vec4(gradient), now);
+    let next = sgd(vec4(w), vec4(first_one(element)), vec4(gradient), now, update_settings());
     parameters4[element / 4u][element % 4u] = next.w.x;
     put_first_one(element, next.m.x, next.w.x);
 }
+// end shared: steps
 
 // An array, and not a member of a struct: FXC (DX12) addresses no array within a struct, unrolls every loop around
 // it instead, and gives up on those whose length it does not know.
@@ -229,6 +262,7 @@ fn gradient_tile(first_row: u32, column4: u32, replica: u32) -> RowTile {
     return tile;
 }
 
+// begin shared: bias_gradient_columns4
 fn bias_gradient_columns4(column4: u32, replica: u32) -> vec4<f32> {
     var sum = vec4<f32>();
     for (var b = 0u; b < update.batch; b++) {
@@ -236,6 +270,7 @@ fn bias_gradient_columns4(column4: u32, replica: u32) -> vec4<f32> {
     }
     return sum;
 }
+// end shared: bias_gradient_columns4
 
 // Faster: four columns by a tile of rows in registers; rows are the same for all lanes of a workgroup.
 @compute @workgroup_size(LANES, 1, 1)

@@ -13,13 +13,17 @@ const ADAPTIVE: u32 = 1u;
 // Rows that it goes over at a time: their weights and moments have to stay in a processor's second cache.
 const TILE_ROWS: u32 = 128u;
 
+// begin shared: bias_sides, from dense.wgsl
 // Where the bias runs.
+const BIAS_NONE: u32 = 0u;
 const BIAS_ROWS: u32 = 1u;
 const BIAS_COLUMNS: u32 = 2u;
+// end shared: bias_sides
 
 // Which weights a pass carries on: those before its update, or those after it.
 const CARRY_BEFORE: u32 = 1u;
 
+// begin shared: add_outer, from dense_lanes.wgsl
 // Four columns for each of eight samples, or of eight rows.
 alias Tile = array<vec4<f32>, 8>;
 
@@ -34,7 +38,9 @@ fn add_outer(tile: ptr<function, Tile>, columns: vec4<f32>, other: f32) {
     (*tile)[6] += subgroupBroadcast(other, 6u) * columns;
     (*tile)[7] += subgroupBroadcast(other, 7u) * columns;
 }
+// end shared: add_outer
 
+// begin shared: update, from dense_update.wgsl
 struct Update {
     batch: u32,
     rows: u32,
@@ -65,15 +71,16 @@ struct Update {
     carry: u32,
 }
 var<immediate> update: Update;
+// end shared: update
 
 @group(0) @binding(0) var<storage, read> update_rows: array<f32>;
 @group(0) @binding(1) var<storage, read> update_columns4: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> schedule: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> parameters4: array<vec4<f32>>;
 
-// Moments of Adam, or the momentum of SGD. What stands between these two lines is f32; moments_bf16.wgsl has the
-// same in half the memory, and needs the new weights beside the moments.
-// [moments
+// begin shared: moments, from dense_update.wgsl
+// Moments of Adam, or the momentum of SGD, in f32. The section of moments_bf16.wgsl takes this one's place for those of
+// half the memory; it needs the new weights beside the moments.
 @group(0) @binding(4) var<storage, read_write> first_moments4: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> second_moments4: array<vec4<f32>>;
 
@@ -89,10 +96,23 @@ fn put_first_one(element: u32, moment: f32, weight: f32) {
 fn put_second_one(element: u32, moment: f32, weight: f32) {
     second_moments4[element / 4u][element % 4u] = moment;
 }
-fn touch_first(place: u32) -> f32 { return first_moments4[place].x; }
-fn touch_second(place: u32) -> f32 { return second_moments4[place].x; }
-// moments]
+// end shared: moments
 
+// begin shared: optimizer, from optimizer.wgsl
+// What an optimiser step needs beside the gradient. `now` is a line of the schedule: (1 / samples,
+// rate / (1 - beta1^t), 1 / sqrt(1 - beta2^t), rate).
+struct Settings {
+    // The layer's own factor on the rate.
+    rate_scale: f32,
+    beta1: f32,
+    beta2: f32,
+    epsilon: f32,
+    weight_decay: f32,
+    // 1: decay the weights themselves (AdamW); 0: add the decay to the gradient.
+    decoupled: u32,
+}
+
+// The weights and moments after a step.
 struct Stepped {
     w: vec4<f32>,
     m: vec4<f32>,
@@ -100,25 +120,33 @@ struct Stepped {
 }
 
 // torch.optim.Adam and AdamW: epsilon is added after the bias correction of the root.
-fn adam(w: vec4<f32>, m: vec4<f32>, v: vec4<f32>, gradient: vec4<f32>, now: vec4<f32>) -> Stepped {
-    let rate = now.w * update.rate_scale;
-    let decay = select(1.0, 1.0 - rate * update.weight_decay, update.decoupled == 1u);
-    let g = gradient + select(update.weight_decay, 0.0, update.decoupled == 1u) * w;
-    let next_m = update.beta1 * m + (1.0 - update.beta1) * g;
-    let next_v = update.beta2 * v + (1.0 - update.beta2) * g * g;
-    let next_w = w * decay - now.y * update.rate_scale * next_m / (sqrt(next_v) * now.z + update.epsilon);
+fn adam(w: vec4<f32>, m: vec4<f32>, v: vec4<f32>, gradient: vec4<f32>, now: vec4<f32>, by: Settings) -> Stepped {
+    let decay = select(1.0, 1.0 - now.w * by.rate_scale * by.weight_decay, by.decoupled == 1u);
+    let g = gradient + select(by.weight_decay, 0.0, by.decoupled == 1u) * w;
+    let next_m = by.beta1 * m + (1.0 - by.beta1) * g;
+    let next_v = by.beta2 * v + (1.0 - by.beta2) * g * g;
+    let next_w = w * decay - now.y * by.rate_scale * next_m / (sqrt(next_v) * now.z + by.epsilon);
     return Stepped(next_w, next_m, next_v);
 }
 
 // torch.optim.SGD with momentum beta1 and no dampening.
-fn sgd(w: vec4<f32>, m: vec4<f32>, gradient: vec4<f32>, now: vec4<f32>) -> Stepped {
-    let next_m = update.beta1 * m + gradient + update.weight_decay * w;
-    return Stepped(w - now.w * update.rate_scale * next_m, next_m, vec4<f32>());
+fn sgd(w: vec4<f32>, m: vec4<f32>, gradient: vec4<f32>, now: vec4<f32>, by: Settings) -> Stepped {
+    let next_m = by.beta1 * m + gradient + by.weight_decay * w;
+    return Stepped(w - now.w * by.rate_scale * next_m, next_m, vec4<f32>());
+}
+// end shared: optimizer
+
+// begin shared: steps, from dense_update.wgsl
+// The numbers of this dispatch.
+fn update_settings() -> Settings {
+    return Settings(
+        update.rate_scale, update.beta1, update.beta2, update.epsilon, update.weight_decay, update.decoupled,
+    );
 }
 
 // Four weights and their moments; `w` is what lies at that place. Gives the new weights.
 fn adam_four(place: u32, w: vec4<f32>, gradient: vec4<f32>, now: vec4<f32>) -> vec4<f32> {
-    let next = adam(w, first_four(place), second_four(place), gradient, now);
+    let next = adam(w, first_four(place), second_four(place), gradient, now, update_settings());
     parameters4[place] = next.w;
     put_first_four(place, next.m, next.w);
     put_second_four(place, next.v, next.w);
@@ -126,7 +154,7 @@ fn adam_four(place: u32, w: vec4<f32>, gradient: vec4<f32>, now: vec4<f32>) -> v
 }
 
 fn sgd_four(place: u32, w: vec4<f32>, gradient: vec4<f32>, now: vec4<f32>) -> vec4<f32> {
-    let next = sgd(w, first_four(place), gradient, now);
+    let next = sgd(w, first_four(place), gradient, now, update_settings());
     parameters4[place] = next.w;
     put_first_four(place, next.m, next.w);
     return next.w;
@@ -136,7 +164,9 @@ fn sgd_four(place: u32, w: vec4<f32>, gradient: vec4<f32>, now: vec4<f32>) -> ve
 // a word of moments, so one lane takes both of a pair, one after the other.
 fn adam_element(element: u32, gradient: f32, now: vec4<f32>) {
     let w = parameters4[element / 4u][element % 4u];
-    let next = adam(vec4(w), vec4(first_one(element)), vec4(second_one(element)), vec4(gradient), now);
+    let m = vec4(first_one(element));
+    let v = vec4(second_one(element));
+    let next = adam(vec4(w), m, v, vec4(gradient), now, update_settings());
     parameters4[element / 4u][element % 4u] = next.w.x;
     put_first_one(element, next.m.x, next.w.x);
     put_second_one(element, next.v.x, next.w.x);
@@ -144,10 +174,11 @@ fn adam_element(element: u32, gradient: f32, now: vec4<f32>) {
 
 fn sgd_element(element: u32, gradient: f32, now: vec4<f32>) {
     let w = parameters4[element / 4u][element % 4u];
-    let next = sgd(vec4(w), vec4(first_one(element)), vec4(gradient), now);
+    let next = sgd(vec4(w), vec4(first_one(element)), vec4(gradient), now, update_settings());
     parameters4[element / 4u][element % 4u] = next.w.x;
     put_first_one(element, next.m.x, next.w.x);
 }
+// end shared: steps
 
 // The gradient of eight rows by the lane's four columns.
 fn gradient_tile(first_row: u32, lane: u32, column4: u32, replica: u32) -> Tile {
@@ -174,6 +205,7 @@ fn bias_gradient_row(row: u32, replica: u32) -> f32 {
     return sum;
 }
 
+// begin shared: bias_gradient_columns4, from dense_update.wgsl
 fn bias_gradient_columns4(column4: u32, replica: u32) -> vec4<f32> {
     var sum = vec4<f32>();
     for (var b = 0u; b < update.batch; b++) {
@@ -181,6 +213,7 @@ fn bias_gradient_columns4(column4: u32, replica: u32) -> vec4<f32> {
     }
     return sum;
 }
+// end shared: bias_gradient_columns4
 
 // Lanes run over groups of four columns; eight rows are broadcast. The biases of rows are updated by the
 // first workgroup of each row tile, two rows in each of four lanes.
@@ -273,7 +306,19 @@ fn dense_lanes_update_sgd(
 // [chunks, R, B, K], and behind that one value for each chunk that nobody reads.
 @group(0) @binding(6) var<storage, read_write> carried: array<vec4<f32>>;
 
+// begin shared: eight_lanes, from dense_lanes.wgsl
+// A value of each of eight lanes.
 alias Eight = array<f32, 8>;
+
+// What eight lanes hold, for all of them.
+fn eight_lanes(own: f32) -> Eight {
+    return Eight(
+        subgroupBroadcast(own, 0u), subgroupBroadcast(own, 1u), subgroupBroadcast(own, 2u),
+        subgroupBroadcast(own, 3u), subgroupBroadcast(own, 4u), subgroupBroadcast(own, 5u),
+        subgroupBroadcast(own, 6u), subgroupBroadcast(own, 7u),
+    );
+}
+// end shared: eight_lanes
 
 // Eight samples of a row, of which each lane loads one; 0 beyond the batch.
 fn row_values(group: u32, row: u32, lane: u32, replica: u32) -> Eight {
@@ -281,11 +326,7 @@ fn row_values(group: u32, row: u32, lane: u32, replica: u32) -> Eight {
     let line = replica * update.batch + min(sample, update.batch - 1u);
     let value = update_rows[line * update.row_side_width + update.row_side_first + row];
     let own = select(0.0, value, sample < update.batch);
-    return Eight(
-        subgroupBroadcast(own, 0u), subgroupBroadcast(own, 1u), subgroupBroadcast(own, 2u),
-        subgroupBroadcast(own, 3u), subgroupBroadcast(own, 4u), subgroupBroadcast(own, 5u),
-        subgroupBroadcast(own, 6u), subgroupBroadcast(own, 7u),
-    );
+    return eight_lanes(own);
 }
 
 fn sum_of_products(columns: Tile, a: Eight) -> vec4<f32> {
@@ -356,9 +397,9 @@ fn put_sums(sums: Tile, group: u32, chunk: u32, column4: u32, replica: u32) {
 fn touch(first: u32, end: u32, lane: u32) -> f32 {
     var sum = 0.0;
     for (var i = first + lane * 4u; i < end; i += 32u) { sum += parameters4[i].x; }
-    for (var i = first + lane * 4u; i < end; i += 32u) { sum += touch_first(i); }
+    for (var i = first + lane * 4u; i < end; i += 32u) { sum += first_four(i).x; }
     if ADAPTIVE == 1u {
-        for (var i = first + lane * 4u; i < end; i += 32u) { sum += touch_second(i); }
+        for (var i = first + lane * 4u; i < end; i += 32u) { sum += second_four(i).x; }
     }
     return sum;
 }

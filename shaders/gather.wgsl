@@ -4,7 +4,10 @@
 // that is not full or for a collaborator with fewer samples. A data set larger than one binding is cut
 // by samples: each dispatch fills in the samples of its shard, and the first also clears empty places.
 
+// begin shared: nothing
+// The number of a place of a batch that is left empty.
 const NOTHING: u32 = 0xffffffffu;
+// end shared: nothing
 
 struct Gather {
     batch: u32,

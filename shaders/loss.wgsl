@@ -4,7 +4,10 @@
 // Lanes of a workgroup; on a GPU they are more.
 const LANES: u32 = 8u;
 
+// begin shared: nothing, from gather.wgsl
+// The number of a place of a batch that is left empty.
 const NOTHING: u32 = 0xffffffffu;
+// end shared: nothing
 
 struct Loss {
     batch: u32,
@@ -68,15 +71,24 @@ fn softmax_cross_entropy(@builtin(global_invocation_id) id: vec3<u32>) {
     }
 }
 
-// The derivative of an activation from its output; the numbers are those of dense.wgsl.
+// begin shared: activations, from dense.wgsl
+// What follows a layer's sums, by number.
+const ACTIVATION_RELU: u32 = 1u;
+const ACTIVATION_TANH: u32 = 2u;
+const ACTIVATION_SIGMOID: u32 = 3u;
+// end shared: activations
+
+// begin shared: derivative, from dense.wgsl
+// The activation's derivative, from its output.
 fn derivative(y: f32, activation: u32) -> f32 {
     switch activation {
-        case 1u: { return select(0.0, 1.0, y > 0.0); }
-        case 2u: { return 1.0 - y * y; }
-        case 3u: { return y * (1.0 - y); }
+        case ACTIVATION_RELU: { return select(0.0, 1.0, y > 0.0); }
+        case ACTIVATION_TANH: { return 1.0 - y * y; }
+        case ACTIVATION_SIGMOID: { return y * (1.0 - y); }
         default: { return 1.0; }
     }
 }
+// end shared: derivative
 
 // [R, B, N]
 @group(0) @binding(5) var<storage, read> targets: array<f32>;

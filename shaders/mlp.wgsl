@@ -10,28 +10,44 @@
 // they load. Channels are multiples of four pixels wide, H is a multiple of four, weights and biases begin where a vec4
 // does, and there are at most ten outputs.
 
+// begin shared: nothing, from gather.wgsl
+// The number of a place of a batch that is left empty.
 const NOTHING: u32 = 0xffffffffu;
+// end shared: nothing
 
 // Whether Adam steps or SGD; the host replaces the value.
 const ADAPTIVE: u32 = 1u;
 
+// begin shared: activations, from dense.wgsl
+// What follows a layer's sums, by number.
+const ACTIVATION_RELU: u32 = 1u;
+const ACTIVATION_TANH: u32 = 2u;
+const ACTIVATION_SIGMOID: u32 = 3u;
+// end shared: activations
+
+// begin shared: activate, from dense.wgsl
 fn activate(x: f32, activation: u32) -> f32 {
     switch activation {
-        case 1u: { return max(x, 0.0); }
-        case 2u: { return tanh(clamp(x, -15.0, 15.0)); }
-        case 3u: { return 1.0 / (1.0 + exp(-x)); }
+        case ACTIVATION_RELU: { return max(x, 0.0); }
+        // Some drivers' tanh overflows for large arguments; beyond 15 it is 1 in f32 anyway.
+        case ACTIVATION_TANH: { return tanh(clamp(x, -15.0, 15.0)); }
+        case ACTIVATION_SIGMOID: { return 1.0 / (1.0 + exp(-x)); }
         default: { return x; }
     }
 }
+// end shared: activate
 
+// begin shared: derivative, from dense.wgsl
+// The activation's derivative, from its output.
 fn derivative(y: f32, activation: u32) -> f32 {
     switch activation {
-        case 1u: { return select(0.0, 1.0, y > 0.0); }
-        case 2u: { return 1.0 - y * y; }
-        case 3u: { return y * (1.0 - y); }
+        case ACTIVATION_RELU: { return select(0.0, 1.0, y > 0.0); }
+        case ACTIVATION_TANH: { return 1.0 - y * y; }
+        case ACTIVATION_SIGMOID: { return y * (1.0 - y); }
         default: { return 1.0; }
     }
 }
+// end shared: derivative
 
 // What both dispatches need.
 struct Mlp {
@@ -100,13 +116,13 @@ fn pixels(word: u32, scale: vec2<f32>) -> vec4<f32> {
 alias Ten = array<f32, 10>;
 
 // The weights of a row that the first four lanes hold, and those that the others do.
-fn first_four(w: f32) -> vec4<f32> {
+fn low_four(w: f32) -> vec4<f32> {
     return vec4(
         subgroupBroadcast(w, 0u), subgroupBroadcast(w, 1u), subgroupBroadcast(w, 2u), subgroupBroadcast(w, 3u),
     );
 }
 
-fn second_four(w: f32) -> vec4<f32> {
+fn high_four(w: f32) -> vec4<f32> {
     return vec4(
         subgroupBroadcast(w, 4u), subgroupBroadcast(w, 5u), subgroupBroadcast(w, 6u), subgroupBroadcast(w, 7u),
     );
@@ -121,8 +137,8 @@ fn pair_at(row: u32, lane: u32, base: u32) -> u32 {
 fn ten_parameters(at: u32, count: u32, lane: u32) -> Ten {
     let eight = parameters[at + min(lane, count - 1u)];
     let two = parameters[at + min(8u + lane % 2u, count - 1u)];
-    let low = first_four(eight);
-    let high = second_four(eight);
+    let low = low_four(eight);
+    let high = high_four(eight);
     return Ten(
         low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w,
         subgroupBroadcast(two, 0u), subgroupBroadcast(two, 1u),
@@ -234,16 +250,16 @@ fn mlp_pass(
                 let p2 = parameters[w2 + at * 4u];
                 let p3 = parameters[w3 + at * 4u];
                 let p4 = parameters[w4 + at * 4u];
-                let r0 = first_four(p0);
-                let r1 = second_four(p0);
-                let r2 = first_four(p1);
-                let r3 = second_four(p1);
-                let r4 = first_four(p2);
-                let r5 = second_four(p2);
-                let r6 = first_four(p3);
-                let r7 = second_four(p3);
-                let r8 = first_four(p4);
-                let r9 = second_four(p4);
+                let r0 = low_four(p0);
+                let r1 = high_four(p0);
+                let r2 = low_four(p1);
+                let r3 = high_four(p1);
+                let r4 = low_four(p2);
+                let r5 = high_four(p2);
+                let r6 = low_four(p3);
+                let r7 = high_four(p3);
+                let r8 = low_four(p4);
+                let r9 = high_four(p4);
                 upper[0] += dot(r0, a);
                 upper[1] += dot(r1, a);
                 upper[2] += dot(r2, a);
@@ -308,6 +324,21 @@ fn mlp_pass(
 @group(0) @binding(6) var<storage, read> layer_values: array<f32>;
 @group(0) @binding(7) var<storage, read_write> second_moments4: array<vec4<f32>>;
 
+// begin shared: optimizer, from optimizer.wgsl
+// What an optimiser step needs beside the gradient. `now` is a line of the schedule: (1 / samples,
+// rate / (1 - beta1^t), 1 / sqrt(1 - beta2^t), rate).
+struct Settings {
+    // The layer's own factor on the rate.
+    rate_scale: f32,
+    beta1: f32,
+    beta2: f32,
+    epsilon: f32,
+    weight_decay: f32,
+    // 1: decay the weights themselves (AdamW); 0: add the decay to the gradient.
+    decoupled: u32,
+}
+
+// The weights and moments after a step.
 struct Stepped {
     w: vec4<f32>,
     m: vec4<f32>,
@@ -315,29 +346,31 @@ struct Stepped {
 }
 
 // torch.optim.Adam and AdamW: epsilon is added after the bias correction of the root.
-fn adam(w: vec4<f32>, m: vec4<f32>, v: vec4<f32>, gradient: vec4<f32>, now: vec4<f32>, scale: f32) -> Stepped {
-    let decay = select(1.0, 1.0 - now.w * scale * mlp.weight_decay, mlp.decoupled == 1u);
-    let g = gradient + select(mlp.weight_decay, 0.0, mlp.decoupled == 1u) * w;
-    let next_m = mlp.beta1 * m + (1.0 - mlp.beta1) * g;
-    let next_v = mlp.beta2 * v + (1.0 - mlp.beta2) * g * g;
-    let next_w = w * decay - now.y * scale * next_m / (sqrt(next_v) * now.z + mlp.epsilon);
+fn adam(w: vec4<f32>, m: vec4<f32>, v: vec4<f32>, gradient: vec4<f32>, now: vec4<f32>, by: Settings) -> Stepped {
+    let decay = select(1.0, 1.0 - now.w * by.rate_scale * by.weight_decay, by.decoupled == 1u);
+    let g = gradient + select(by.weight_decay, 0.0, by.decoupled == 1u) * w;
+    let next_m = by.beta1 * m + (1.0 - by.beta1) * g;
+    let next_v = by.beta2 * v + (1.0 - by.beta2) * g * g;
+    let next_w = w * decay - now.y * by.rate_scale * next_m / (sqrt(next_v) * now.z + by.epsilon);
     return Stepped(next_w, next_m, next_v);
 }
 
 // torch.optim.SGD with momentum beta1 and no dampening.
-fn sgd(w: vec4<f32>, m: vec4<f32>, gradient: vec4<f32>, now: vec4<f32>, scale: f32) -> Stepped {
-    let next_m = mlp.beta1 * m + gradient + mlp.weight_decay * w;
-    return Stepped(w - now.w * scale * next_m, next_m, vec4<f32>());
+fn sgd(w: vec4<f32>, m: vec4<f32>, gradient: vec4<f32>, now: vec4<f32>, by: Settings) -> Stepped {
+    let next_m = by.beta1 * m + gradient + by.weight_decay * w;
+    return Stepped(w - now.w * by.rate_scale * next_m, next_m, vec4<f32>());
 }
+// end shared: optimizer
 
 fn step_four(place: u32, gradient: vec4<f32>, now: vec4<f32>, rate: f32) {
+    let by = Settings(rate, mlp.beta1, mlp.beta2, mlp.epsilon, mlp.weight_decay, mlp.decoupled);
     var next: Stepped;
     if ADAPTIVE == 1u {
         let v = second_moments4[place];
-        next = adam(parameters4[place], first_moments4[place], v, gradient, now, rate);
+        next = adam(parameters4[place], first_moments4[place], v, gradient, now, by);
         second_moments4[place] = next.v;
     } else {
-        next = sgd(parameters4[place], first_moments4[place], gradient, now, rate);
+        next = sgd(parameters4[place], first_moments4[place], gradient, now, by);
     }
     parameters4[place] = next.w;
     first_moments4[place] = next.m;

@@ -1,12 +1,12 @@
-// The section of the same name in the updates of dense layers, for moments of sixteen bits, two to a word: the upper
-// halves of f32 (bf16). They have the range of f32, so that no gradient is too small to be squared, where f16 ends at
-// 6e-8; and to widen or to round one is a shift, on any adapter.
+// What takes the place of section `moments` in the updates of dense layers, for moments of sixteen bits, two to a
+// word: the upper halves of f32 (bf16). They have the range of f32, so that no gradient is too small to be squared,
+// where f16 ends at 6e-8; and to widen or to round one is a shift, on any adapter.
 //
 // What eight bits of precision leave out is more than the second moments change by in a step (a thousandth, with a
 // beta2 of 0.999): rounded to the nearest, they would stand still. So a moment is rounded to the upper of its
 // neighbours as often as it lies near that, and its mean over steps is right. Chance comes from the lower bits of the
 // new weight, which no two steps leave alike.
-// [moments
+// begin shared: moments_bf16
 @group(0) @binding(4) var<storage, read_write> first_moments4: array<vec2<u32>>;
 @group(0) @binding(5) var<storage, read_write> second_moments4: array<vec2<u32>>;
 
@@ -53,6 +53,4 @@ fn put_second_one(element: u32, moment: f32, weight: f32) {
     let word = second_moments4[element / 4u][element % 4u / 2u];
     second_moments4[element / 4u][element % 4u / 2u] = with_half(word, element, moment, weight);
 }
-fn touch_first(place: u32) -> f32 { return bitcast<f32>(first_moments4[place].x); }
-fn touch_second(place: u32) -> f32 { return bitcast<f32>(second_moments4[place].x); }
-// moments]
+// end shared: moments_bf16

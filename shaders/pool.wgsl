@@ -19,14 +19,24 @@ var<immediate> pool: Pool;
 @group(0) @binding(1) var<storage, read> output_gradients: array<f32>;
 @group(0) @binding(2) var<storage, read_write> outputs: array<f32>;
 
+// begin shared: activations, from dense.wgsl
+// What follows a layer's sums, by number.
+const ACTIVATION_RELU: u32 = 1u;
+const ACTIVATION_TANH: u32 = 2u;
+const ACTIVATION_SIGMOID: u32 = 3u;
+// end shared: activations
+
+// begin shared: derivative, from dense.wgsl
+// The activation's derivative, from its output.
 fn derivative(y: f32, activation: u32) -> f32 {
     switch activation {
-        case 1u: { return select(0.0, 1.0, y > 0.0); }
-        case 2u: { return 1.0 - y * y; }
-        case 3u: { return y * (1.0 - y); }
+        case ACTIVATION_RELU: { return select(0.0, 1.0, y > 0.0); }
+        case ACTIVATION_TANH: { return 1.0 - y * y; }
+        case ACTIVATION_SIGMOID: { return y * (1.0 - y); }
         default: { return 1.0; }
     }
 }
+// end shared: derivative
 
 // Lanes run over pixels; y counts planes in steps of the grid, since there can be very many.
 @compute @workgroup_size(64, 1, 1)

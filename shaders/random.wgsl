@@ -23,6 +23,7 @@ var<immediate> random: Random;
 
 @group(0) @binding(0) var<storage, read_write> values: array<f32>;
 
+// begin shared: pcg4d
 fn pcg4d(place: vec4<u32>) -> vec4<u32> {
     var v = place * 1664525u + 1013904223u;
     v.x += v.y * v.w;
@@ -36,6 +37,7 @@ fn pcg4d(place: vec4<u32>) -> vec4<u32> {
     v.w += v.y * v.z;
     return v;
 }
+// end shared: pcg4d
 
 @compute @workgroup_size(64, 1, 1)
 fn random_uniform(

@@ -52,9 +52,10 @@ struct Changes {
 }
 
 fn places(position: u32, length: usize) -> Vec<usize> {
-    match length <= SAMPLED {
-        true => (0..length).collect(),
-        false => (0..SAMPLED as u32).map(|i| bits(i, 0, position, SAMPLE_SEED) as usize % length).collect(),
+    if length <= SAMPLED {
+        (0..length).collect()
+    } else {
+        (0..SAMPLED as u32).map(|i| bits(i, 0, position, SAMPLE_SEED) as usize % length).collect()
     }
 }
 

@@ -7,10 +7,10 @@ use crate::Result;
 use crate::gpu::{Buffer, Cost, Dispatch, Gpu, RowRange, Tensor};
 use crate::model::{Activation, Optimizer, ScheduleWriter};
 use crate::ops::conv::{Conv, ConvShape, Part};
-use crate::ops::dense::{Carry, Dense, DenseShard, RowsAre, TrainedArena};
+use crate::ops::dense::{Carry, Dense, DenseShard, RowsAre};
 use crate::ops::pool::{Pool, PoolKind};
 use crate::ops::reduce::{self, Replicas};
-use crate::ops::{dense::Arena, loss};
+use crate::ops::{Arena, TrainedArena, loss};
 
 /// Images of a batch.
 const BATCH: usize = 64;
@@ -119,9 +119,10 @@ fn pool(gpu: &Gpu, back: bool) -> Result<Ready<'_>> {
     let layer = Pool { kind: PoolKind::Max, channels: 32, input_size: [32, 32], window: 2, stride: 2 };
     let (input, output) = (tensor(gpu, BATCH, layer.inputs(), 1)?, tensor(gpu, BATCH, layer.outputs(), 2)?);
     let gradient = tensor(gpu, BATCH, layer.inputs(), 3)?;
-    let dispatch = match back {
-        false => layer.forward(gpu, &input, &output)?,
-        true => layer.backward_input(gpu, &output, (&input, Activation::Relu), &gradient)?,
+    let dispatch = if back {
+        layer.backward_input(gpu, &output, (&input, Activation::Relu), &gradient)?
+    } else {
+        layer.forward(gpu, &input, &output)?
     };
     let sides = if back { 2 } else { 1 } * layer.inputs() + layer.outputs();
     bandwidth(gpu, vec![dispatch], BATCH * sides)

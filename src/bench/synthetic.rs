@@ -24,7 +24,7 @@ pub(super) fn images(count: usize, [channels, height, width]: [usize; 3]) -> Dat
 pub(super) fn values(count: usize, stream: u64, bound: f32) -> Vec<f32> {
     let mut words = vec![0u32; count];
     generator(stream).fill_bytes(bytemuck::cast_slice_mut(&mut words));
-    words.into_iter().map(|word| crate::reference::random::uniform(word, bound)).collect()
+    words.into_iter().map(|word| crate::ops::random::from_bits(word, bound)).collect()
 }
 
 /// Rows that differ a little from a common one, as the weights of one training do.

@@ -101,9 +101,10 @@ pub(super) fn steps_of<'g>(
         }
         let all: u32 = counted[1..].iter().map(|(_, done)| done).sum();
         let took = |from: &(Instant, u32), to: &(Instant, u32)| to.0.duration_since(from.0).as_secs_f64();
-        Ok(match counted[1..].iter().all(|(_, done)| *done == 1) {
-            true => counted.windows(2).map(|pair| took(&pair[0], &pair[1])).collect(),
-            false => vec![took(&counted[0], &counted[counted.len() - 1]) / f64::from(all.max(1))],
+        Ok(if counted[1..].iter().all(|(_, done)| *done == 1) {
+            counted.windows(2).map(|pair| took(&pair[0], &pair[1])).collect()
+        } else {
+            vec![took(&counted[0], &counted[counted.len() - 1]) / f64::from(all.max(1))]
         })
     };
     Ok(Ready { repeat: Box::new(repeat), clock: Clock::Wall, cost: Cost::default(), unit })

@@ -56,7 +56,7 @@ pub fn run(args: &DevicesArgs) -> anyhow::Result<()> {
             adapter.index.to_string(),
             adapter.name.clone(),
             adapter.backend.clone(),
-            adapter.kind.clone(),
+            adapter.kind.to_string(),
             adapter.driver.clone(),
             format::bytes(adapter.max_binding_bytes),
             format::bytes(adapter.max_buffer_bytes),

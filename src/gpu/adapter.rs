@@ -1,5 +1,6 @@
 //! Which adapters there are, what they can hold, and which one is used.
 
+use super::AdapterKind;
 use crate::{Error, Result};
 use serde::Serialize;
 
@@ -46,8 +47,8 @@ pub struct AdapterSummary {
     pub name: String,
     /// vulkan, metal or dx12.
     pub backend: String,
-    /// discrete, integrated, virtual, cpu or other.
-    pub kind: String,
+    /// What it is.
+    pub kind: AdapterKind,
     /// Driver and its version.
     pub driver: String,
     /// Largest buffer, in bytes.
@@ -73,18 +74,11 @@ pub struct AdapterSummary {
 impl AdapterSummary {
     fn of(index: usize, adapter: &wgpu::Adapter) -> Self {
         let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
-        let kind = match info.device_type {
-            wgpu::DeviceType::DiscreteGpu => "discrete",
-            wgpu::DeviceType::IntegratedGpu => "integrated",
-            wgpu::DeviceType::VirtualGpu => "virtual",
-            wgpu::DeviceType::Cpu => "cpu",
-            wgpu::DeviceType::Other => "other",
-        };
         Self {
             index,
             name: info.name,
             backend: info.backend.to_str().into(),
-            kind: kind.into(),
+            kind: AdapterKind::of(info.device_type),
             driver: format!("{} {}", info.driver, info.driver_info).trim().into(),
             max_buffer_bytes: limits.max_buffer_size,
             max_binding_bytes: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
@@ -96,19 +90,6 @@ impl AdapterSummary {
             timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
             chosen: false,
         }
-    }
-
-    /// Whether the adapter is a processor posing as a GPU (lavapipe, WARP).
-    pub fn is_cpu(&self) -> bool {
-        self.kind == "cpu"
-    }
-
-    /// Rank for `auto`; the smallest wins.
-    fn rank(&self) -> usize {
-        ["discrete", "integrated", "virtual", "other", "cpu"]
-            .iter()
-            .position(|kind| *kind == self.kind)
-            .unwrap_or(usize::MAX)
     }
 }
 
@@ -160,7 +141,7 @@ fn pick(list: &[AdapterSummary], choice: &DeviceChoice) -> Result<usize> {
     let names = || list.iter().map(|a| format!("{} ({})", a.index, a.name)).collect::<Vec<_>>().join(", ");
     let refuse = |problem: String| Error::setting("--device", problem, format!("there are: {}", names()));
     match choice {
-        DeviceChoice::Auto => Ok((0..list.len()).min_by_key(|&i| list[i].rank()).unwrap_or(0)),
+        DeviceChoice::Auto => Ok((0..list.len()).min_by_key(|&i| list[i].kind).unwrap_or(0)),
         DeviceChoice::Index(index) if *index < list.len() => Ok(*index),
         DeviceChoice::Index(index) => Err(refuse(format!("there is no adapter {index}"))),
         DeviceChoice::Name(name) => list
@@ -174,12 +155,12 @@ fn pick(list: &[AdapterSummary], choice: &DeviceChoice) -> Result<usize> {
 mod tests {
     use super::*;
 
-    fn adapter(index: usize, name: &str, kind: &str) -> AdapterSummary {
+    fn adapter(index: usize, name: &str, kind: AdapterKind) -> AdapterSummary {
         AdapterSummary {
             index,
             name: name.into(),
             backend: "vulkan".into(),
-            kind: kind.into(),
+            kind,
             driver: String::new(),
             max_buffer_bytes: 0,
             max_binding_bytes: 0,
@@ -195,8 +176,11 @@ mod tests {
 
     #[test]
     fn auto_prefers_discrete_then_integrated_then_cpu() {
-        let list =
-            [adapter(0, "llvmpipe", "cpu"), adapter(1, "Iris", "integrated"), adapter(2, "RTX", "discrete")];
+        let list = [
+            adapter(0, "llvmpipe", AdapterKind::Cpu),
+            adapter(1, "Iris", AdapterKind::Integrated),
+            adapter(2, "RTX", AdapterKind::Discrete),
+        ];
         assert_eq!(pick(&list, &DeviceChoice::Auto).unwrap(), 2);
         assert_eq!(pick(&list[..2], &DeviceChoice::Auto).unwrap(), 1);
         assert_eq!(pick(&list[..1], &DeviceChoice::Auto).unwrap(), 0);
@@ -204,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_name_or_an_index_that_is_not_there_lists_those_that_are() {
-        let list = [adapter(0, "llvmpipe", "cpu")];
+        let list = [adapter(0, "llvmpipe", AdapterKind::Cpu)];
         assert_eq!(pick(&list, &"LLVM".parse().unwrap()).unwrap(), 0);
         for wrong in ["7", "geforce"] {
             let error = pick(&list, &wrong.parse().unwrap()).unwrap_err();

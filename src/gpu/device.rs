@@ -6,7 +6,8 @@ use super::capacity::{self, Capacity};
 use super::kernel::{Compiled, Registry};
 use super::profile::Timestamps;
 use super::{
-    AdapterSummary, Buffer, DeviceChoice, Dispatch, Grid, Immediates, Kernel, Profile, Recorder, Span, Trace,
+    AdapterSummary, Buffer, DeviceChoice, DeviceClass, Dispatch, Grid, Immediates, Kernel, Profile, Recorder,
+    Span, Trace,
 };
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,8 +26,8 @@ pub struct GpuOptions {
     pub profile: bool,
     /// Note there what host and device do when; kernels are timed for it too.
     pub trace: Option<Arc<Trace>>,
-    /// Takes the adapter for another one, whose kernels are to be tested.
-    pub posing: Option<fn(&mut AdapterSummary)>,
+    /// Takes the kernels of another class than the adapter's, for tests of these.
+    pub posing: Option<DeviceClass>,
 }
 
 /// The smallest `--max-binding-bytes`.
@@ -71,6 +72,7 @@ pub struct OpenDevice {
     pub(super) queue: wgpu::Queue,
     /// What it is.
     pub adapter: AdapterSummary,
+    class: DeviceClass,
     max_binding_bytes: u64,
     /// What the device has of its own.
     memory_bytes: Option<u64>,
@@ -94,10 +96,7 @@ impl Gpu {
         let span = |name| options.trace.as_ref().map(|trace| trace.span(name));
         let opening = span("open the device");
         let finding = span("find the adapter");
-        let (adapter, mut summary) = super::choose(&options.device)?;
-        if let Some(pose) = options.posing {
-            pose(&mut summary);
-        }
+        let (adapter, summary) = super::choose(&options.device)?;
         drop(finding);
         let features = adapter.features()
             & (wgpu::Features::IMMEDIATES | wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SUBGROUP);
@@ -148,10 +147,13 @@ impl Gpu {
             }
         });
         let timestamps = asked.map(|_| Timestamps::new(&device, &queue, options.trace.clone()));
+        let subgroups = features.contains(wgpu::Features::SUBGROUP);
+        let smallest_subgroup = if subgroups { summary.subgroup_min } else { 0 };
         drop(opening);
         Ok(Self(Arc::new(OpenDevice {
             device,
             queue,
+            class: options.posing.unwrap_or(DeviceClass::of(summary.kind, smallest_subgroup)),
             adapter: summary,
             max_binding_bytes,
             memory_bytes: capacity::device_bytes(&adapter),
@@ -175,6 +177,7 @@ impl Gpu {
             device: self.device.clone(),
             queue: self.queue.clone(),
             adapter: self.adapter.clone(),
+            class: self.class,
             max_binding_bytes: self.max_binding_bytes,
             memory_bytes: self.memory_bytes,
             checked: self.checked,
@@ -213,7 +216,7 @@ impl Gpu {
 
     /// How much memory there is.
     pub fn capacity(&self) -> Capacity {
-        let shared = self.adapter.is_cpu() || self.adapter.kind == "integrated";
+        let shared = self.adapter.kind.shares_memory();
         Capacity { device: self.memory_bytes, host: capacity::host_bytes(), shared }
     }
 
@@ -264,10 +267,9 @@ impl Gpu {
         self.device.limits().max_compute_workgroups_per_dimension
     }
 
-    /// Whether the lanes of a workgroup of `lanes` can read each other's values: the adapter has subgroup
-    /// operations, and no subgroup is smaller.
-    pub fn shares_between_lanes(&self, lanes: u32) -> bool {
-        self.device.features().contains(wgpu::Features::SUBGROUP) && self.adapter.subgroup_min >= lanes
+    /// Which kernels it takes.
+    pub fn class(&self) -> DeviceClass {
+        self.class
     }
 
     /// A zeroed buffer of 32-bit elements.
@@ -432,7 +434,7 @@ impl Gpu {
         buffers: &[(&str, &Buffer)],
         grid: Grid,
     ) -> Result<Dispatch> {
-        let kernel = &kernel.for_adapter(self.adapter.is_cpu());
+        let kernel = &kernel.for_class(self.class);
         let compiled = self.registry.get(&self.device, kernel, self.checked, self.trace.as_ref())?;
         self.check()?;
         compiled.reflected.check::<I>(kernel)?;

@@ -4,7 +4,7 @@
 //! entry point binds, its workgroup size and the layout of its immediates are read from the WGSL
 //! itself, so a mismatch with the host is an error that names both sides.
 
-use super::Trace;
+use super::{DeviceClass, Trace, shared_sections};
 use crate::{Error, Result};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -56,10 +56,10 @@ pub struct Kernel {
     /// Values for the file's `const NAME: u32 = ...;` lines: register tile sizes, which WGSL's
     /// `override` cannot set because arrays in registers need a constant length.
     pub tiles: Tiles,
-    /// Lanes of a workgroup, where its file leaves that to the adapter; see [`Kernel::for_adapter`].
+    /// Lanes of a workgroup, where its file leaves that to the adapter; see [`Kernel::for_class`].
     pub lanes: Option<u32>,
-    /// A section of the file, and the file whose section of the same name stands in its place: for buffers of
-    /// another type.
+    /// A section of the file, and the section that stands in its place, which is found in the file of its name: for
+    /// buffers of another type.
     pub section: Option<(&'static str, &'static str)>,
 }
 
@@ -74,18 +74,18 @@ impl Kernel {
         Self { tiles, ..self }
     }
 
-    /// The variant that takes section `name` from another file.
-    pub const fn with_section(self, name: &'static str, from: &'static str) -> Self {
-        Self { section: Some((name, from)), ..self }
+    /// The variant in which section `replacement`, of the file of that name, stands in the place of section `name`.
+    pub const fn with_section(self, name: &'static str, replacement: &'static str) -> Self {
+        Self { section: Some((name, replacement)), ..self }
     }
 
-    /// The variant with workgroups as wide as the adapter wants them, for files whose lanes do not talk to each
+    /// The variant with workgroups as wide as the device wants them, for files whose lanes do not talk to each
     /// other: those that have a line [`LANES_LINE`]. A processor's subgroup has eight lanes, and few workgroups of
     /// more leave some of its cores without work; a GPU's has 32 or 64, and would leave most of them empty.
-    pub fn for_adapter(self, is_cpu: bool) -> Self {
+    pub fn for_class(self, class: DeviceClass) -> Self {
         let leaves_it =
             || SHADERS.iter().any(|(name, text)| *name == self.shader && text.contains(LANES_LINE));
-        Self { lanes: (!is_cpu && leaves_it()).then_some(GPU_LANES), ..self }
+        Self { lanes: (!class.is_cpu() && leaves_it()).then_some(GPU_LANES), ..self }
     }
 
     /// The WGSL of this variant.
@@ -93,17 +93,19 @@ impl Kernel {
         let lanes = self.lanes.map(|lanes| ("LANES", lanes));
         let tiles: Vec<_> = self.tiles.iter().copied().chain(lanes).collect();
         let source = shader_source(self.shader, &tiles)?;
-        let Some((name, from)) = self.section else { return Ok(source) };
-        let section = |shader: &str, text: &str| {
-            let (opening, closing) = (format!("// [{name}\n"), format!("// {name}]\n"));
-            let bounds = text.find(&opening).zip(text.find(&closing));
-            bounds.map(|(start, end)| start..end + closing.len()).ok_or_else(|| {
-                let problem = format!("shaders/{shader}.wgsl has no section {name:?}");
-                Error::device(problem, "this is a fault of fedfunnel; report it")
-            })
+        let Some((name, replacement)) = self.section else { return Ok(source) };
+        let find = |shader: &str, text: &str, name: &str| {
+            let sections = shared_sections(text).unwrap_or_default();
+            sections.into_iter().find(|section| section.name == name).map(|section| section.place).ok_or_else(
+                || {
+                    let problem = format!("shaders/{shader}.wgsl has no section {name:?}");
+                    Error::device(problem, "this is a fault of fedfunnel; report it")
+                },
+            )
         };
-        let other = shader_source(from, &[])?;
-        let (place, text) = (section(self.shader, &source)?, &other[section(from, &other)?]);
+        let other = shader_source(replacement, &[])?;
+        let (place, text) =
+            (find(self.shader, &source, name)?, &other[find(replacement, &other, replacement)?]);
         Ok([&source[..place.start], text, &source[place.end..]].concat())
     }
 }

@@ -1,15 +1,13 @@
-//! From a spec to a network: layers, initial values, optimisers, checkpoints.
+//! From a spec to a network: layers, initial values, checkpoints.
 
 mod network;
-mod optimizer;
 mod parameters;
 mod spec;
 pub mod state;
 mod weights_of;
 
-pub use crate::ops::Activation;
+pub use crate::ops::{Activation, Moments, Optimizer, OptimizerKind, ScheduleWriter};
 pub use network::{Network, ReconstructionLoss, StepPlan, Workspace};
-pub use optimizer::{Moments, Optimizer, OptimizerKind, ScheduleWriter};
 pub use parameters::{ParameterTensor, Parameters, TensorPiece};
 pub use spec::{
     AutoencoderSpec, ClassifierLayer, ClassifierSpec, ConvFunnel, ConvSpec, FunnelLayer, Initializer,

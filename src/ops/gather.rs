@@ -53,9 +53,10 @@ pub fn images(
     samples: &Tensor,
 ) -> Result<Vec<Dispatch>> {
     let by_four = samples.width.is_multiple_of(4) && channel_width.is_multiple_of(4);
-    let (entry, samples_name, lanes) = match by_four {
-        true => ("gather_images", "samples4", channel_width / 4),
-        false => ("gather_images_naive", "samples", samples.width),
+    let (entry, samples_name, lanes) = if by_four {
+        ("gather_images", "samples4", channel_width / 4)
+    } else {
+        ("gather_images_naive", "samples", samples.width)
     };
     let into = samples.whole()?;
     shards

@@ -2,11 +2,10 @@
 //! see shaders/mlp.wgsl.
 
 use super::conv::ROUNDS;
-use super::dense::{Arena, Dense, RowsAre, TrainedArena};
+use super::dense::{Dense, RowsAre};
 use super::gather::{ImageShard, SampleIndex};
-use super::{Activation, Schedule};
-use crate::gpu::{Buffer, Cost, Dispatch, Gpu, Grid, Kernel, immediates};
-use crate::model::{Optimizer, OptimizerKind};
+use super::{Activation, Arena, Optimizer, OptimizerKind, Schedule, TrainedArena};
+use crate::gpu::{Buffer, Cost, Dispatch, Gpu, Grid, Kernel, SHARING_LANES, immediates};
 use crate::{Error, Result};
 
 immediates! {
@@ -34,9 +33,6 @@ immediates! {
         decoupled: u32,
     }
 }
-
-/// Lanes that exchange values: a workgroup, which has to lie in one subgroup.
-const LANES: u32 = 8;
 
 /// The update's kernels: SGD's and Adam's.
 pub const UPDATES: [Kernel; 2] = [
@@ -108,8 +104,7 @@ impl<'a> Mlp<'a> {
             output_bias,
             stride,
         ];
-        let fits = gpu.adapter.is_cpu()
-            && gpu.shares_between_lanes(LANES)
+        let fits = gpu.class().shares_loads()
             && hidden.arena == output.arena
             && [first, second].iter().all(|layer| layer.rows_are == RowsAre::Outputs)
             && second.activation == Activation::Linear
@@ -209,9 +204,9 @@ impl<'a> Mlp<'a> {
         let no_moments = gpu.zeros("no second moments", 4)?;
         let second_moments = if adaptive { arena.second_moments()? } else { &no_moments };
         // Ten hidden values by 32 pixels, all outputs by 32 hidden values, 32 biases.
-        let groups = m.hidden.div_ceil(TEN as u32) * (m.width / 4).div_ceil(LANES)
-            + (m.hidden / 4).div_ceil(LANES)
-            + (m.hidden + m.outputs).div_ceil(4 * LANES);
+        let groups = m.hidden.div_ceil(TEN as u32) * (m.width / 4).div_ceil(SHARING_LANES)
+            + (m.hidden / 4).div_ceil(SHARING_LANES)
+            + (m.hidden + m.outputs).div_ceil(4 * SHARING_LANES);
         let dispatch = gpu.dispatch(
             &UPDATES[usize::from(adaptive)],
             &immediates,
@@ -225,7 +220,7 @@ impl<'a> Mlp<'a> {
                 ("layer_values", &self.values),
                 ("second_moments4", second_moments),
             ],
-            Grid(groups * LANES, 1, replicas as u32),
+            Grid(groups * SHARING_LANES, 1, replicas as u32),
         )?;
         Ok(dispatch.costing(self.cost(1, if adaptive { 6 } else { 4 })))
     }

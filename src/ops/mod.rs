@@ -1,12 +1,10 @@
-//! Layers and losses as dispatches: shapes in, dispatches out. One file per shader file, same name.
+//! Layers and losses as dispatches: shapes in, dispatches out. One file for each shader, of the
+//! same name, and a folder where several shaders do the work of one layer.
 
 mod activation;
+mod arena;
 pub mod augment;
 pub mod conv;
-mod conv3x3;
-pub mod conv3x3_tiles;
-mod conv_shape;
-mod conv_variants;
 pub mod dense;
 pub mod elementwise;
 pub mod gather;
@@ -21,16 +19,5 @@ pub mod reduce;
 pub mod standardize;
 
 pub use activation::Activation;
-
-use crate::gpu::Buffer;
-
-/// What each replica's optimiser needs to know of each step, on the device: `[R, steps]` of
-/// (1 / samples, rate / (1 - beta1^t), 1 / sqrt(1 - beta2^t), rate). A first number of 0 means that the
-/// replica has no samples in this step and rests.
-#[derive(Clone, Debug)]
-pub struct Schedule {
-    /// Four numbers for each replica and step.
-    pub buffer: Buffer,
-    /// How many steps it holds.
-    pub steps: usize,
-}
+pub use arena::{Arena, TrainedArena};
+pub use optimizer::{Moments, Optimizer, OptimizerKind, Schedule, ScheduleWriter};

@@ -1,6 +1,7 @@
 //! The f64 twins of the kernels, plain loops, no cleverness.
 //!
-//! One file for each file in `shaders/`, of the same name. A twin is what a kernel has to agree with, so it
+//! One file or folder for each file in `shaders/`, of the same name; shaders that do the work of one layer have its
+//! twin. A twin is what a kernel has to agree with, so it
 //! is written to be read against the paper or PyTorch, not to be fast: row-major slices in, fresh vectors
 //! out, one loop per index. [`compare`] decides what "agree" means, and [`finite_difference`] checks the
 //! twins' own gradients.

@@ -17,13 +17,15 @@ pub fn text_plot(plot: &Plot) -> String {
     let (Some(x_limits), Some(y_limits)) = (curves.x, curves.y) else {
         return format!("{}\n(nothing to draw)\n", plot.title);
     };
-    let x = match plot.x_log {
-        true => Axis::logarithmic(x_limits, 6, true),
-        false => Axis::linear(x_limits, 6, curves.whole, true),
+    let x = if plot.x_log {
+        Axis::logarithmic(x_limits, 6, true)
+    } else {
+        Axis::linear(x_limits, 6, curves.whole, true)
     };
-    let y = match plot.y_log {
-        true => Axis::logarithmic(y_limits, 5, false),
-        false => Axis::linear(y_limits, 5, false, curves.y_fixed),
+    let y = if plot.y_log {
+        Axis::logarithmic(y_limits, 5, false)
+    } else {
+        Axis::linear(y_limits, 5, false, curves.y_fixed)
     };
     let column = |at: f64| (at * (COLUMNS - 1) as f64).round() as usize;
     let line = |at: f64| ((1.0 - at) * (LINES - 1) as f64).round() as usize;

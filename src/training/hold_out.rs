@@ -9,9 +9,10 @@ impl HoldOut {
     pub fn split<T>(self, snapshots: impl IntoIterator<Item = T>) -> (Vec<T>, Vec<T>) {
         let (mut train, mut held_out) = (Vec::new(), Vec::new());
         for (place, snapshot) in snapshots.into_iter().enumerate() {
-            match self.0 > 0 && (place + 1).is_multiple_of(self.0) {
-                true => held_out.push(snapshot),
-                false => train.push(snapshot),
+            if self.0 > 0 && (place + 1).is_multiple_of(self.0) {
+                held_out.push(snapshot)
+            } else {
+                train.push(snapshot)
             }
         }
         (train, held_out)

@@ -164,10 +164,7 @@ impl Snapshots {
         let metadata = file.metadata()?;
         let tensor = file.tensor(TENSOR)?;
         // Where a file of others has the values askew, they are copied.
-        let askew = match tensor.check_in_place()? {
-            true => None,
-            false => Some(tensor.values()?),
-        };
+        let askew = if tensor.check_in_place()? { None } else { Some(tensor.values()?) };
         let named = WeightsOf::read(&metadata, path)?;
         let (&[count, width], Some(model)) = (tensor.shape.as_slice(), named) else {
             return Err(Error::file(

@@ -3,7 +3,7 @@
 //! `tools/fxc/check.py` compiles that folder with FXC itself.
 
 use crate::wgsl::{SECTIONS, SUBGROUP_FILES, every_variant, validated};
-use fedfunnel::gpu::{Kernel, SHADERS, ZEROED_WORKGROUP_MEMORY};
+use fedfunnel::gpu::{DeviceClass, Kernel, SHADERS, ZEROED_WORKGROUP_MEMORY};
 use naga::back::{hlsl, pipeline_constants::process_overrides};
 use naga::valid::{Capabilities, ModuleInfo};
 use naga::{AddressSpace, Handle, Module, ShaderStage, Type, TypeInner};
@@ -85,7 +85,8 @@ fn kernels() -> Vec<Kernel> {
             }
         }
     }
-    let wide = all.iter().map(|kernel| kernel.for_adapter(false)).filter(|kernel| kernel.lanes.is_some());
+    let wide =
+        all.iter().map(|kernel| kernel.for_class(DeviceClass::Gpu)).filter(|kernel| kernel.lanes.is_some());
     let wide: Vec<_> = wide.collect();
     all.into_iter().chain(wide).collect()
 }

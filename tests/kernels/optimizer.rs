@@ -3,8 +3,8 @@
 
 use crate::support::{gpu, values, wide};
 use fedfunnel::model::{Moments, Optimizer, OptimizerKind, ScheduleWriter};
-use fedfunnel::ops::dense::{Arena, TrainedArena};
 use fedfunnel::ops::optimizer::{Gradients, apply};
+use fedfunnel::ops::{Arena, TrainedArena};
 use fedfunnel::reference::compare::{Tolerance, assert_close, compare};
 use fedfunnel::reference::optimizer::{Adam, Sgd, adam, adamw, sgd};
 

@@ -50,9 +50,10 @@ fn check(gpu: &Gpu, [replicas, lines, width]: [usize; 3], global: bool) -> usize
     };
     let standards = Standards {
         means: cut(&means),
-        scales: match global {
-            true => Scales::Global(gpu.upload("scales", &scales).unwrap()),
-            false => Scales::Each(cut(&scales)),
+        scales: if global {
+            Scales::Global(gpu.upload("scales", &scales).unwrap())
+        } else {
+            Scales::Each(cut(&scales))
         },
     };
     let wrong_scales: Vec<f32> = scales.iter().map(|s| s * 1.01).collect();

@@ -1,6 +1,6 @@
 //! What all modules share: the devices, test values, and comparing with a twin.
 
-use fedfunnel::gpu::{AdapterSummary, Gpu, GpuOptions, Tensor};
+use fedfunnel::gpu::{DeviceClass, Gpu, GpuOptions, Tensor};
 use fedfunnel::reference::compare::{Tolerance, assert_close};
 use fedfunnel::reference::random::uniform_tensor;
 use std::sync::OnceLock;
@@ -13,12 +13,12 @@ pub fn open(max_binding_bytes: Option<u64>) -> Gpu {
     open_as(max_binding_bytes, None)
 }
 
-/// The same, taken for another one.
-pub fn posing(max_binding_bytes: Option<u64>, pose: fn(&mut AdapterSummary)) -> Gpu {
-    open_as(max_binding_bytes, Some(pose))
+/// The same with the kernels of another class, whose lanes must not share more than this adapter's can.
+pub fn posing(max_binding_bytes: Option<u64>, class: DeviceClass) -> Gpu {
+    open_as(max_binding_bytes, Some(class))
 }
 
-fn open_as(max_binding_bytes: Option<u64>, posing: Option<fn(&mut AdapterSummary)>) -> Gpu {
+fn open_as(max_binding_bytes: Option<u64>, posing: Option<DeviceClass>) -> Gpu {
     static QUIET: OnceLock<()> = OnceLock::new();
     // SAFETY: only a driver would read these variables behind Rust's back, and every device of this
     // binary is opened here, after this.
@@ -42,23 +42,18 @@ pub fn small_gpu() -> &'static Gpu {
 /// The same adapter, as if its lanes could not read each other's values: the kernels of such adapters.
 pub fn plain_gpu() -> &'static Gpu {
     static GPU: OnceLock<Gpu> = OnceLock::new();
-    GPU.get_or_init(|| posing(None, |adapter| adapter.subgroup_min = 0))
+    GPU.get_or_init(|| if gpu().class().is_cpu() { posing(None, DeviceClass::CpuPlain) } else { open(None) })
 }
 
 /// The same adapter, as if it were a GPU: the kernels that GPUs take.
 pub fn posing_gpu() -> &'static Gpu {
     static GPU: OnceLock<Gpu> = OnceLock::new();
-    GPU.get_or_init(|| {
-        posing(None, |adapter| {
-            adapter.kind = "discrete".into();
-            adapter.subgroup_min = 0;
-        })
-    })
+    GPU.get_or_init(|| posing(None, DeviceClass::Gpu))
 }
 
 /// Whether this device runs kernels whose lanes share what they load: CPUs with eight lanes or more do.
 pub fn has_sharing_lanes(gpu: &Gpu) -> bool {
-    gpu.adapter.is_cpu() && gpu.shares_between_lanes(8)
+    gpu.class().shares_loads()
 }
 
 /// Values in [-1, 1), different ones for each `tensor`.

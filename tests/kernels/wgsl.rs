@@ -3,9 +3,10 @@
 //! Metal's or DirectX's back end shows on a machine that has neither.
 
 use crate::hlsl;
-use fedfunnel::gpu::{Kernel, LANES_LINE, SHADERS, shader_source};
+use fedfunnel::gpu::{DeviceClass, Kernel, LANES_LINE, SHADERS, shader_source};
+use fedfunnel::ops::conv::conv3x3_tiles;
 use fedfunnel::ops::dense::variants;
-use fedfunnel::ops::{conv3x3_tiles, mlp};
+use fedfunnel::ops::mlp;
 use naga::back::{msl, pipeline_constants::process_overrides, spv};
 use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
@@ -20,9 +21,10 @@ pub const SECTIONS: &[&str] = &["moments_bf16"];
 
 /// What a file may ask of a device.
 fn capabilities(shader: &str) -> Capabilities {
-    match SUBGROUP_FILES.contains(&shader) {
-        true => Capabilities::IMMEDIATES | Capabilities::SUBGROUP,
-        false => Capabilities::IMMEDIATES,
+    if SUBGROUP_FILES.contains(&shader) {
+        Capabilities::IMMEDIATES | Capabilities::SUBGROUP
+    } else {
+        Capabilities::IMMEDIATES
     }
 }
 
@@ -59,9 +61,10 @@ fn within_limits(module: &Module, info: &ModuleInfo, entry: &str) -> Result<(), 
     let buffers = variables().filter(|(_, v)| matches!(v.space, AddressSpace::Storage { .. })).count();
     let shared = variables().filter(|(_, v)| v.space == AddressSpace::WorkGroup);
     let bytes: u32 = shared.map(|(_, v)| module.types[v.ty].inner.size(module.to_ctx())).sum();
-    match lanes <= 256 && buffers <= 8 && bytes <= 16 << 10 {
-        true => Ok(()),
-        false => Err(format!("{lanes} lanes, {buffers} storage buffers, {bytes} bytes of workgroup memory")),
+    if lanes <= 256 && buffers <= 8 && bytes <= 16 << 10 {
+        Ok(())
+    } else {
+        Err(format!("{lanes} lanes, {buffers} storage buffers, {bytes} bytes of workgroup memory"))
     }
 }
 
@@ -224,7 +227,7 @@ fn every_file_is_valid_and_is_emitted_for_every_back_end() {
     for (name, source) in SHADERS {
         all.extend(file(name, source));
         // As wide as GPUs take it, where that makes a difference.
-        let kernel = Kernel::new(name, "").for_adapter(false);
+        let kernel = Kernel::new(name, "").for_class(DeviceClass::Gpu);
         assert_eq!(kernel.lanes.is_some(), source.contains(LANES_LINE), "{name}");
         if kernel.lanes.is_some() {
             let wide = kernel.source().unwrap();

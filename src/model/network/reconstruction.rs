@@ -3,7 +3,7 @@
 use super::{Layer, Network, Workspace};
 use crate::Result;
 use crate::gpu::{Buffer, Dispatch, Gpu, Tensor};
-use crate::model::Optimizer;
+use crate::ops::Optimizer;
 use crate::ops::Schedule;
 use crate::ops::dense::{Carry, Dense, Targets};
 use crate::ops::loss::{self, ErrorTallies};

@@ -206,11 +206,10 @@ impl AutoencoderSpec {
             }
         };
         if latent == 0 || latent >= narrowest {
-            let problem = match self.conv.is_some() {
-                true => format!("{} has {narrowest} features, and no latent of {latent}", self.name),
-                false => {
-                    format!("a latent of {latent} does not fit {} with widths {:?}", self.name, self.widths)
-                }
+            let problem = if self.conv.is_some() {
+                format!("{} has {narrowest} features, and no latent of {latent}", self.name)
+            } else {
+                format!("a latent of {latent} does not fit {} with widths {:?}", self.name, self.widths)
             };
             return Err(Error::setting(field, problem, format!("use 1 to {}", narrowest.saturating_sub(1))));
         }
@@ -344,10 +343,7 @@ impl AutoencoderSpec {
                     Shape::Conv { segments, transposed } => {
                         let several = segments.len() > 1;
                         let segments = segments.into_iter().enumerate().map(|(number, shape)| ConvSpec {
-                            prefix: match several {
-                                true => format!("{prefix}{number}."),
-                                false => prefix.clone(),
-                            },
+                            prefix: if several { format!("{prefix}{number}.") } else { prefix.clone() },
                             shape,
                             transposed,
                             activation,

@@ -1,10 +1,9 @@
 //! One pass over a matrix that updates it and, the rows being at hand, carries sums on to the layer beside it.
 
-use super::{Dense, Epilogue, RowsAre, TrainedArena, passed, row_side_of, variants};
+use super::{Dense, Epilogue, RowsAre, passed, row_side_of, variants};
 use crate::Result;
 use crate::gpu::{Dispatch, Gpu, Grid, Tensor};
-use crate::model::{Optimizer, OptimizerKind};
-use crate::ops::{Activation, Schedule};
+use crate::ops::{Activation, Optimizer, OptimizerKind, Schedule, TrainedArena};
 
 const CARRY_BEFORE: u32 = 1;
 const CARRY_AFTER: u32 = 2;
@@ -110,9 +109,10 @@ impl Dense {
                         ("second_moments4", second_moments),
                         ("carried", &carried),
                     ],
-                    match variant.row_in_workgroup {
-                        true => Grid(1, chunks, replicas as u32),
-                        false => Grid(columns as u32 / 4, chunks, replicas as u32),
+                    if variant.row_in_workgroup {
+                        Grid(1, chunks, replicas as u32)
+                    } else {
+                        Grid(columns as u32 / 4, chunks, replicas as u32)
                     },
                 )?
                 .moving(moved, 4 * weights * batch),

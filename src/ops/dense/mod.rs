@@ -9,9 +9,8 @@ pub use carry::Carry;
 pub use residual::Targets;
 use update::passed;
 
-use super::Activation;
+use super::{Activation, Arena, Optimizer};
 use crate::gpu::{Buffer, Dispatch, Gpu, Grid, RowRange, Tensor, immediates, split_rows};
-use crate::model::Optimizer;
 use crate::{Error, Result};
 
 immediates! {
@@ -75,34 +74,6 @@ pub struct Dense {
     pub rate_scale: f32,
     /// The pieces of the matrix.
     pub shards: Vec<DenseShard>,
-}
-
-/// Memory of a model's parameters or moments: `[R, stride]`.
-#[derive(Clone, Debug)]
-pub struct Arena {
-    /// The memory.
-    pub buffer: Buffer,
-    /// Elements from one replica to the next; a multiple of four.
-    pub stride: usize,
-}
-
-/// Arenas of a model's parameters and of its optimiser's moments, laid out alike.
-#[derive(Clone, Debug)]
-pub struct TrainedArena {
-    /// Weights and biases.
-    pub parameters: Arena,
-    /// Momentum, or Adam's first moments.
-    pub first_moments: Buffer,
-    /// Adam's second moments.
-    pub second_moments: Option<Buffer>,
-}
-
-impl TrainedArena {
-    pub(super) fn second_moments(&self) -> Result<&Buffer> {
-        let fault =
-            || Error::device("Adam without second moments", "this is a fault of fedfunnel; report it");
-        self.second_moments.as_ref().ok_or_else(fault)
-    }
 }
 
 const EPILOGUE_NONE: u32 = 0;
@@ -345,9 +316,10 @@ impl Dense {
             let variant = variants::rows_sum(gpu, self.by_four(shard, arena));
             let (weights, _) = variant.names();
             let tiles = batch.div_ceil(variant.tile_batch);
-            let grid = match variant.by_four {
-                true => Grid(columns / 4, tiles * chunks_of(shard), replicas),
-                false => Grid(columns, batch * chunks_of(shard), replicas),
+            let grid = if variant.by_four {
+                Grid(columns / 4, tiles * chunks_of(shard), replicas)
+            } else {
+                Grid(columns, batch * chunks_of(shard), replicas)
             };
             let dispatch = gpu.dispatch(
                 &variant.kernel,

@@ -1,10 +1,10 @@
 //! The last layer and its loss in one pass over the matrix; the outputs are never stored.
 
-use super::{Arena, Dense, Epilogue, RowsAre, row_side_of, variants};
+use super::{Dense, Epilogue, RowsAre, row_side_of, variants};
 use crate::Result;
-use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Tensor};
-use crate::ops::Schedule;
+use crate::gpu::{Buffer, Dispatch, Gpu, Grid, SHARING_LANES, Tensor};
 use crate::ops::loss::{ERROR_CHUNK, ErrorTallies};
+use crate::ops::{Arena, Schedule};
 
 /// What the outputs are compared with, and how much each sample weighs.
 #[derive(Clone, Copy, Debug)]
@@ -74,7 +74,7 @@ impl Dense {
                     ("error_tallies", tally),
                 ],
                 Grid(
-                    groups as u32 * variants::LANES,
+                    groups as u32 * SHARING_LANES,
                     batch.div_ceil(variant.tile_batch) as u32,
                     replicas as u32,
                 ),

@@ -1,11 +1,10 @@
 //! The pass that forms a layer's gradient and applies the optimiser, of which no gradient buffer is left: the host of
 //! shaders/dense_update.wgsl and shaders/dense_update_lanes.wgsl.
 
-use super::{Dense, DenseShard, RowsAre, TrainedArena, row_side_of, variants};
+use super::{Dense, DenseShard, RowsAre, row_side_of, variants};
 use crate::Result;
 use crate::gpu::{Dispatch, Gpu, Grid, Tensor, immediates};
-use crate::model::{Optimizer, OptimizerKind};
-use crate::ops::Schedule;
+use crate::ops::{Optimizer, OptimizerKind, Schedule, TrainedArena};
 
 immediates! {
     pub(super) struct Update {
@@ -109,9 +108,10 @@ impl Dense {
                 }
                 let columns = self.columns() as u32;
                 let rows = shard.range.len as u32;
-                let grid = match four {
-                    true => Grid(columns / 4, rows.div_ceil(variant.tile_rows), row_side.replicas as u32),
-                    false => Grid(columns, rows, row_side.replicas as u32),
+                let grid = if four {
+                    Grid(columns / 4, rows.div_ceil(variant.tile_rows), row_side.replicas as u32)
+                } else {
+                    Grid(columns, rows, row_side.replicas as u32)
                 };
                 let dispatch = gpu.dispatch(&variant.kernel, &immediates, &buffers, grid)?;
                 Ok(self.count(dispatch, &shard, row_side, Some(optimizer)))

@@ -1,7 +1,7 @@
 //! Which variant of a kernel is used: the one place that knows of adapter types and shapes.
 
 use crate::gpu::{Gpu, Grid, Kernel};
-use crate::model::Moments;
+use crate::ops::Moments;
 
 /// A kernel with what the host must know of its tiles.
 #[derive(Clone, Copy, Debug)]
@@ -28,10 +28,7 @@ impl Variant {
 
     /// What the WGSL calls the weights and the column side.
     pub fn names(&self) -> (&'static str, &'static str) {
-        match self.by_four {
-            true => ("weights4", "column_side4"),
-            false => ("weights", "column_side"),
-        }
+        if self.by_four { ("weights4", "column_side4") } else { ("weights", "column_side") }
     }
 
     /// The same for moments kept in this form.
@@ -42,10 +39,7 @@ impl Variant {
     /// Invocations of rows_dot.
     pub fn grid(&self, rows: u32, batch: u32, replicas: u32) -> Grid {
         let (rows, batch) = (rows.div_ceil(self.tile_rows), batch.div_ceil(self.tile_batch));
-        match self.by_sample {
-            true => Grid(batch, rows, replicas),
-            false => Grid(rows * self.lanes, batch, replicas),
-        }
+        if self.by_sample { Grid(batch, rows, replicas) } else { Grid(rows * self.lanes, batch, replicas) }
     }
 }
 
@@ -88,13 +82,10 @@ const fn lanes(
     Variant { kernel, by_four: true, by_sample, tile_rows, tile_batch, lanes: 1 }
 }
 
-/// Lanes that share what they load: a workgroup, which has to lie in one subgroup.
-pub(super) const LANES: u32 = 8;
-
 /// Whether lanes can share what they load, and should: with eight lanes a workgroup would leave most of a
 /// GPU's subgroup empty.
 fn share(gpu: &Gpu) -> bool {
-    gpu.adapter.is_cpu() && gpu.shares_between_lanes(LANES)
+    gpu.class().shares_loads()
 }
 
 /// A kernel that updates, for moments kept in this form.
@@ -146,7 +137,7 @@ const LANES_UPDATE_SGD: Variant = lanes("dense_update_lanes", "dense_lanes_updat
 /// For `rows` rows and `batch` samples.
 pub fn rows_dot(gpu: &Gpu, by_four: bool, rows: usize, batch: usize) -> Variant {
     let few_rows = rows < 2 * batch && batch >= 8;
-    if by_four && !gpu.adapter.is_cpu() {
+    if by_four && !gpu.class().is_cpu() {
         return SPLIT_ROWS_DOT[usize::from(batch > 4) + usize::from(batch > 8)];
     }
     match (by_four, share(gpu), few_rows) {
@@ -182,9 +173,10 @@ pub fn update(gpu: &Gpu, by_four: bool, adaptive: bool, moments: Moments) -> Var
 
 /// Adds so many chunks up and finishes their sums. The kernel, and how many lanes share a column.
 pub fn finish(gpu: &Gpu, chunks: u32) -> (Kernel, u32) {
-    match !gpu.adapter.is_cpu() && chunks >= 32 {
-        true => (FINISH_SPLIT, 16),
-        false => (Kernel::new("dense", "dense_finish"), 1),
+    if !gpu.class().is_cpu() && chunks >= 32 {
+        (FINISH_SPLIT, 16)
+    } else {
+        (Kernel::new("dense", "dense_finish"), 1)
     }
 }
 
@@ -194,7 +186,7 @@ const FINISH_SPLIT: Kernel = Kernel::new("dense", "dense_finish_split");
 /// few that adding up the chunks, `sum_bytes` each, is the work or that those fill a binding. Never more
 /// than lavapipe's compiler allows a loop to take: it leaves every loop, silently, after 65,535 rounds.
 pub fn rows_per_chunk(gpu: &Gpu, rows: usize, replicas: usize, sum_bytes: usize) -> usize {
-    let chunks_wanted = if gpu.adapter.is_cpu() { 8 } else { 2_048 } / replicas;
+    let chunks_wanted = if gpu.class().is_cpu() { 8 } else { 2_048 } / replicas;
     let chunks_held = gpu.max_binding_bytes() as usize / (2 * sum_bytes);
     rows.div_ceil(chunks_wanted.min(chunks_held).max(1)).clamp(64, 32_768)
 }
@@ -280,7 +272,7 @@ impl CarryVariant {
     /// them than leave their sums, `sum_bytes` each, in one binding, and never so many rows that lavapipe's
     /// compiler leaves the loops (after 65,535 rounds). `None` where there is no such number.
     pub fn rows_per_chunk(&self, gpu: &Gpu, rows: usize, columns: usize, sum_bytes: usize) -> Option<usize> {
-        let wanted = if gpu.adapter.is_cpu() { 384 } else { 8_192 };
+        let wanted = if gpu.class().is_cpu() { 384 } else { 8_192 };
         let tile = if self.row_in_workgroup { 128 } else { 16 };
         // Shards end in the midst of chunks; half of the room is left for that, and for what lies behind the sums.
         let chunks = wanted.min(gpu.max_binding_bytes() as usize / (2 * sum_bytes)).max(1);

@@ -126,9 +126,12 @@ pub(super) fn draw(plot: &Plot, shape: Shape, alone: bool) -> Result<Drawing> {
 /// The x axis with as many ticks as have room for their labels.
 fn x_axis(curves: &Curves, logarithmic: bool, most: usize, fits: impl Fn(&Axis) -> bool) -> Axis {
     let limits = curves.x.unwrap_or((0.0, 1.0));
-    let with = |most| match logarithmic {
-        true => Axis::logarithmic(limits, most, true),
-        false => Axis::linear(limits, most, curves.whole, true),
+    let with = |most| {
+        if logarithmic {
+            Axis::logarithmic(limits, most, true)
+        } else {
+            Axis::linear(limits, most, curves.whole, true)
+        }
     };
     let mut axis = with(most);
     for fewer in (1..most).rev() {

@@ -2,8 +2,8 @@
 //! takes its shape.
 
 mod cases;
+mod conv3x3_tiles;
 pub mod gradients;
 mod products;
 pub mod rig;
 mod segments;
-mod tiles;

@@ -4,7 +4,7 @@ use crate::support::{values, wide};
 use fedfunnel::gpu::{Dispatch, Gpu, Tensor};
 use fedfunnel::ops::Activation;
 use fedfunnel::ops::conv::{Conv, ConvShape, Part};
-use fedfunnel::ops::dense::{Arena, TrainedArena};
+use fedfunnel::ops::{Arena, TrainedArena};
 use fedfunnel::reference::conv as twin;
 use std::collections::BTreeSet;
 
@@ -86,9 +86,10 @@ impl Case {
         let padding =
             std::array::from_fn(|d| [s.padding[d], reach[d].saturating_sub(s.padding[d] + s.input_size[d])]);
         let left_over = std::array::from_fn(|d| (s.padding[d] + s.input_size[d]).saturating_sub(reach[d]));
-        let (inputs, outputs, size) = match self.transposed {
-            false => (s.inputs, s.outputs, s.input_size),
-            true => (s.outputs, s.inputs, s.output_size),
+        let (inputs, outputs, size) = if self.transposed {
+            (s.outputs, s.inputs, s.output_size)
+        } else {
+            (s.inputs, s.outputs, s.input_size)
         };
         let shape = twin::ConvShape {
             replicas: self.replicas,
@@ -100,34 +101,38 @@ impl Case {
             stride: s.stride,
             padding,
         };
-        match self.transposed {
-            false => assert_eq!(shape.output_size(), s.output_size, "{self:?}"),
-            true => assert_eq!(shape.transposed_output_size(left_over), s.input_size, "{self:?}"),
+        if self.transposed {
+            assert_eq!(shape.transposed_output_size(left_over), s.input_size, "{self:?}")
+        } else {
+            assert_eq!(shape.output_size(), s.output_size, "{self:?}")
         }
         (shape, left_over)
     }
 
     pub fn forward(&self, x: &[f64], w: &[f64], bias: &[f64]) -> Vec<f64> {
         let (shape, left_over) = self.twin();
-        match self.transposed {
-            false => twin::forward(x, w, bias, shape, self.activation),
-            true => twin::transposed_forward(x, w, bias, shape, left_over, self.activation),
+        if self.transposed {
+            twin::transposed_forward(x, w, bias, shape, left_over, self.activation)
+        } else {
+            twin::forward(x, w, bias, shape, self.activation)
         }
     }
 
     pub fn backward_input(&self, dy: &[f64], w: &[f64]) -> Vec<f64> {
         let (shape, left_over) = self.twin();
-        match self.transposed {
-            false => twin::backward_input(dy, w, shape),
-            true => twin::transposed_backward_input(dy, w, shape, left_over),
+        if self.transposed {
+            twin::transposed_backward_input(dy, w, shape, left_over)
+        } else {
+            twin::backward_input(dy, w, shape)
         }
     }
 
     pub fn backward_weight(&self, dy: &[f64], x: &[f64]) -> (Vec<f64>, Vec<f64>) {
         let (shape, left_over) = self.twin();
-        match self.transposed {
-            false => twin::backward_weight(dy, x, shape),
-            true => twin::transposed_backward_weight(dy, x, shape, left_over),
+        if self.transposed {
+            twin::transposed_backward_weight(dy, x, shape, left_over)
+        } else {
+            twin::backward_weight(dy, x, shape)
         }
     }
 }

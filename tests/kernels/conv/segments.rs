@@ -7,7 +7,7 @@ use fedfunnel::gpu::Tensor;
 use fedfunnel::model::{Optimizer, OptimizerKind, ScheduleWriter};
 use fedfunnel::ops::Activation;
 use fedfunnel::ops::conv::{Conv, Part};
-use fedfunnel::ops::dense::{Arena, TrainedArena};
+use fedfunnel::ops::{Arena, TrainedArena};
 use fedfunnel::reference::activation;
 use fedfunnel::reference::compare::{Tolerance, assert_close, compare};
 

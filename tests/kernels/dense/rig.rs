@@ -4,7 +4,8 @@ use crate::support::{gpu, has_sharing_lanes, values, wide};
 use fedfunnel::gpu::{Buffer, Dispatch, Gpu, RowRange, Tensor, split_rows};
 use fedfunnel::model::Moments;
 use fedfunnel::ops::Activation;
-use fedfunnel::ops::dense::{Arena, Dense, DenseShard, RowsAre, TrainedArena, variants};
+use fedfunnel::ops::dense::{Dense, DenseShard, RowsAre, variants};
+use fedfunnel::ops::{Arena, TrainedArena};
 use fedfunnel::reference::dense::DenseShape;
 use fedfunnel::reference::moments_bf16;
 use std::collections::BTreeSet;
@@ -160,9 +161,10 @@ impl Rig {
     pub fn tensor(&self, width: usize, content: &[f32]) -> Tensor {
         let Case { replicas, batch, .. } = self.case;
         let fits = (4 * replicas * batch * width) as u64 <= self.gpu.max_binding_bytes();
-        let ranges = match fits {
-            true => vec![RowRange { start: 0, len: width }],
-            false => self.layer.shards.iter().map(|shard| shard.range).collect(),
+        let ranges = if fits {
+            vec![RowRange { start: 0, len: width }]
+        } else {
+            self.layer.shards.iter().map(|shard| shard.range).collect()
         };
         let tensor = Tensor::zeros_cut(self.gpu, "test", replicas, batch, &ranges).unwrap();
         assert_eq!(tensor.width, width, "only the row side can be cut");

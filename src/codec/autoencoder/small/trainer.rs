@@ -12,7 +12,6 @@ use crate::gpu::Gpu;
 use crate::model::{AutoencoderSpec, Network, Optimizer, OptimizerKind, ScheduleWriter};
 use crate::ops::gram::Coefficients;
 use crate::ops::random::{self, Draw, Target};
-use crate::reference::random::uniform_tensor;
 use crate::{Error, Result};
 use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
@@ -393,7 +392,7 @@ fn one() -> DMatrix<f64> {
 
 /// Initial values, by the same generator as on the device: they are few.
 fn drawn(rows: usize, columns: usize, tensor: u32, seed: u32, bound: f64) -> DMatrix<f64> {
-    let values = uniform_tensor(rows * columns, 0, tensor, seed, bound as f32);
+    let values = random::uniform_values(rows * columns, 0, tensor, seed, bound as f32);
     DMatrix::from_row_iterator(rows, columns, values.into_iter().map(f64::from))
 }
 

@@ -3,9 +3,10 @@
 mod transfer;
 
 use crate::gpu::{Buffer, Gpu, RowRange, split_rows};
-use crate::model::Moments;
+use crate::ops::Arena;
+use crate::ops::Moments;
 use crate::ops::conv::Conv;
-use crate::ops::dense::{Arena, Dense, DenseShard, RowsAre};
+use crate::ops::dense::{Dense, DenseShard, RowsAre};
 use crate::ops::random::{self, Draw, Target};
 use crate::{Error, Result};
 

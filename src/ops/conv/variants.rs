@@ -1,8 +1,9 @@
 //! Which kernels compute a convolution: the one place that chooses by adapter and shape.
 
-use super::conv::{Conv, ConvShape};
-use super::conv3x3_tiles::Chunks;
-use super::{conv3x3, conv3x3_tiles};
+use super::conv3x3;
+use super::conv3x3_tiles::{self, Chunks};
+use super::layer::Conv;
+use super::shape::ConvShape;
 use crate::gpu::Gpu;
 
 /// The kernels of a product.

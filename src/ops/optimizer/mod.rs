@@ -1,10 +1,14 @@
-//! The optimiser for layers whose gradients are in memory.
+//! Optimisers: their settings, the schedule of their steps, and the kernel for layers whose gradients are in memory.
 
-use super::Schedule;
-use super::dense::TrainedArena;
+mod schedule;
+mod settings;
+
+pub use schedule::{Schedule, ScheduleWriter};
+pub use settings::{Moments, Optimizer, OptimizerKind};
+
+use super::TrainedArena;
+use crate::Result;
 use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, immediates};
-use crate::model::{Optimizer, OptimizerKind};
-use crate::{Error, Result};
 
 immediates! {
     struct Apply {
@@ -69,10 +73,7 @@ pub fn apply(
     let entry = match optimizer.kind {
         OptimizerKind::Sgd => "optimizer_sgd",
         OptimizerKind::Adam | OptimizerKind::AdamW => {
-            let second = arena.second_moments.as_ref().ok_or_else(|| {
-                Error::device("Adam without second moments", "this is a fault of fedfunnel; report it")
-            })?;
-            buffers.push(("second_moments", second));
+            buffers.push(("second_moments", arena.second_moments()?));
             "optimizer_adam"
         }
     };

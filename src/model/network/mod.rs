@@ -10,8 +10,9 @@ use super::{Activation, ConvSpec, Moments, NetworkLayer, Optimizer, OptimizerKin
 use crate::gpu::{Buffer, Dispatch, Gpu, RowRange, Tensor, split_rows};
 use crate::ops::Schedule;
 use crate::ops::conv::{Conv, Part};
-use crate::ops::dense::{Arena, Carry, Dense, RowsAre, TrainedArena};
+use crate::ops::dense::{Carry, Dense, RowsAre};
 use crate::ops::pool::Pool;
+use crate::ops::{Arena, TrainedArena};
 use crate::{Error, Result};
 
 /// A layer with its place in the parameters.
@@ -337,13 +338,17 @@ impl Network {
         let last = self.layers.len();
         let compared =
             cut.len() > 1 && self.layers.last().is_some_and(|layer| layer.outputs() == input.width);
-        let after = |place, label| match compared && place == last {
-            true => Tensor::zeros_cut(gpu, label, self.replicas(), batch, &cut),
-            false => tensor(place, label),
+        let after = |place, label| {
+            if compared && place == last {
+                Tensor::zeros_cut(gpu, label, self.replicas(), batch, &cut)
+            } else {
+                tensor(place, label)
+            }
         };
-        let gradients: Vec<_> = match train {
-            true => (1..=last).map(|place| after(place, "gradients")).collect::<Result<_>>()?,
-            false => Vec::new(),
+        let gradients: Vec<_> = if train {
+            (1..=last).map(|place| after(place, "gradients")).collect::<Result<_>>()?
+        } else {
+            Vec::new()
         };
         let mut activations = vec![input];
         for place in 1..=last {

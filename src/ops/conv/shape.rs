@@ -1,7 +1,7 @@
 //! The geometry of convolutions, and what follows from it.
 
-use super::elementwise::STREAM_LANES;
 use crate::gpu::Dispatch;
+use crate::ops::elementwise::STREAM_LANES;
 
 /// The geometry of a convolution: its large side (C channels) goes in, its small side (O channels) comes
 /// out. A transposed convolution takes the small side in and gives the large one.

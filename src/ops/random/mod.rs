@@ -1,5 +1,9 @@
 //! Counter-based random initial values: the same on every adapter and for every way of sharding.
 
+mod host;
+
+pub use host::{from_bits, uniform_values};
+
 use super::elementwise::STREAM_LANES;
 use crate::Result;
 use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, RowRange, immediates};

@@ -1,15 +1,23 @@
 //! Convolutions and transposed convolutions, in two dimensions; one dimension is height 1.
 
-pub use super::conv_shape::{ConvShape, Part};
-use super::conv_variants::{self, Product, WeightGradient};
-use super::dense::{Arena, TrainedArena};
+mod conv3x3;
+pub mod conv3x3_tiles;
+mod layer;
+mod shape;
+mod variants;
+
+pub use layer::Conv;
+pub(crate) use layer::ROUNDS;
+pub use shape::{ConvShape, Part};
+
 use super::elementwise::STREAM_LANES;
 use super::optimizer::{self, Gradients};
-use super::{Activation, Schedule, conv3x3, conv3x3_tiles};
+use super::{Activation, Arena, Optimizer, Schedule, TrainedArena};
 use crate::Result;
 use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
-use crate::model::Optimizer;
+use layer::{Epilogue, dispatches};
 use std::ops::Range;
+use variants::{Product, WeightGradient};
 
 immediates! {
     struct ConvImmediates {
@@ -89,13 +97,6 @@ immediates! {
     }
 }
 
-pub(super) const EPILOGUE_FORWARD: u32 = 1;
-pub(super) const EPILOGUE_BACKWARD: u32 = 2;
-
-/// Rounds of all of a lane's loops together, for which a dispatch is made: lavapipe's compiler leaves every
-/// loop, silently, after 65,535.
-pub(crate) const ROUNDS: usize = 60_000;
-
 /// Pixels of a plane that one lane adds up for a bias; larger planes are added up by several.
 const CHUNK: usize = 2048;
 
@@ -106,68 +107,7 @@ const GPU_CHUNK: usize = 256;
 /// Pixels of a row that a lane adds up at a time for a weight.
 const STRIP: usize = 16_384;
 
-/// Cuts what a lane adds up, `count` parts of so many rounds each, into the ranges of several dispatches.
-pub(super) fn dispatches(count: usize, rounds: usize) -> impl Iterator<Item = Range<u32>> {
-    let most = (ROUNDS / rounds).max(1);
-    (0..count).step_by(most).map(move |first| first as u32..count.min(first + most) as u32)
-}
-
-/// A layer of that geometry.
-#[derive(Clone, Debug)]
-pub struct Conv {
-    /// Its geometry.
-    pub shape: ConvShape,
-    /// Where its large side lies.
-    pub large: Part,
-    /// Where its small side lies.
-    pub small: Part,
-    /// Takes the small side in and gives the large one.
-    pub transposed: bool,
-    /// What follows the sums.
-    pub activation: Activation,
-    /// Factor on the optimiser's rate.
-    pub rate_scale: f32,
-    /// Which arena of the model's parameters.
-    pub arena: usize,
-    /// Element of replica 0's first weight; its biases follow its weights.
-    pub weight_offset: usize,
-}
-
-/// What is done to finished sums.
-#[derive(Clone, Copy)]
-pub(super) enum Epilogue<'a> {
-    /// Bias and activation.
-    Forward,
-    /// The derivative of the activation that these values came out of.
-    Backward(&'a Tensor, Activation),
-}
-
 impl Conv {
-    /// Values that go in.
-    pub fn inputs(&self) -> usize {
-        if self.transposed { self.shape.output_width() } else { self.shape.input_width() }
-    }
-
-    /// Values that come out.
-    pub fn outputs(&self) -> usize {
-        if self.transposed { self.shape.input_width() } else { self.shape.output_width() }
-    }
-
-    /// Channels that come out, each with a bias.
-    pub fn output_channels(&self) -> usize {
-        if self.transposed { self.shape.inputs } else { self.shape.outputs }
-    }
-
-    /// Whether its sides are all that their lines hold.
-    pub(super) fn is_whole(&self) -> bool {
-        self.large == Part::whole(self.shape.input_width())
-            && self.small == Part::whole(self.shape.output_width())
-    }
-
-    pub(super) fn bias_offset(&self) -> usize {
-        self.weight_offset + self.shape.weights()
-    }
-
     /// `output = activation(input * weights + bias)`
     pub fn forward(
         &self,
@@ -203,7 +143,7 @@ impl Conv {
         epilogue: Epilogue<'_>,
     ) -> Result<Vec<Dispatch>> {
         let arena = &arenas[self.arena];
-        match conv_variants::product(gpu, self, from.batch) {
+        match variants::product(gpu, self, from.batch) {
             Product::Reference => {}
             Product::Lanes => {
                 return Ok(vec![conv3x3::product(gpu, self, arena, upwards, from, to, epilogue)?]);
@@ -239,9 +179,10 @@ impl Conv {
             small_first: self.small.first as u32,
             small_line: self.small.line as u32,
         };
-        let (entry, [height, width], channels) = match upwards {
-            false => ("conv_forward_naive", s.output_size, s.outputs),
-            true => ("conv_backward_input_naive", s.input_size, s.inputs),
+        let (entry, [height, width], channels) = if upwards {
+            ("conv_backward_input_naive", s.input_size, s.inputs)
+        } else {
+            ("conv_forward_naive", s.output_size, s.outputs)
         };
         let dispatch = gpu.dispatch(
             &Kernel::new("conv", entry),
@@ -254,19 +195,6 @@ impl Conv {
             ),
         )?;
         Ok(vec![s.count(dispatch, from.replicas, from.replicas * from.batch)])
-    }
-
-    /// The number of an epilogue, its activation, and the buffer that its derivative is taken from: any
-    /// that is not written where there is none to take.
-    pub(super) fn epilogue<'a>(
-        &self,
-        epilogue: Epilogue<'a>,
-        spare: &'a Buffer,
-    ) -> Result<(u32, Activation, &'a Buffer)> {
-        Ok(match epilogue {
-            Epilogue::Forward => (EPILOGUE_FORWARD, self.activation, spare),
-            Epilogue::Backward(outputs, activation) => (EPILOGUE_BACKWARD, activation, outputs.whole()?),
-        })
     }
 
     /// Forms the gradients of weights and biases and applies the optimiser.
@@ -291,7 +219,7 @@ impl Conv {
             offset: self.weight_offset,
             rate_scale: self.rate_scale,
         };
-        let kernels = conv_variants::weight_gradient(gpu, self, [replicas, input.batch]);
+        let kernels = variants::weight_gradient(gpu, self, [replicas, input.batch]);
         let mut dispatches = self.form_weight_gradient(gpu, &kernels, (large, small), &gradients)?;
         if !kernels.brings_biases() {
             dispatches.extend(self.bias_gradient(gpu, output_gradient, &gradients)?);
@@ -303,7 +231,7 @@ impl Conv {
     /// The gradients of the weights alone, which go nowhere: what forming them takes.
     pub(crate) fn weight_gradient(&self, gpu: &Gpu, large: &Tensor, small: &Tensor) -> Result<Vec<Dispatch>> {
         let count = self.shape.weights() + self.output_channels();
-        let kernels = conv_variants::weight_gradient(gpu, self, [large.replicas, large.batch]);
+        let kernels = variants::weight_gradient(gpu, self, [large.replicas, large.batch]);
         let gradients = gpu.zeros("weight gradients", large.replicas * count)?;
         self.form_weight_gradient(gpu, &kernels, (large, small), &gradients)
     }
@@ -373,16 +301,18 @@ impl Conv {
         gradients: &Buffer,
     ) -> Result<Vec<Dispatch>> {
         let channels = self.output_channels();
-        let (size, part) = match self.transposed {
-            true => (self.shape.input_size, self.large),
-            false => (self.shape.output_size, self.small),
+        let (size, part) = if self.transposed {
+            (self.shape.input_size, self.large)
+        } else {
+            (self.shape.output_size, self.small)
         };
         let (replicas, batch) = (output_gradient.replicas, output_gradient.batch);
         let values = output_gradient.whole()?;
         let pixels = size[0] * size[1];
-        let (chunk, alone) = match gpu.adapter.is_cpu() {
-            true => (CHUNK, pixels <= CHUNK),
-            false => (GPU_CHUNK, batch * pixels <= GPU_CHUNK),
+        let (chunk, alone) = if gpu.class().is_cpu() {
+            (CHUNK, pixels <= CHUNK)
+        } else {
+            (GPU_CHUNK, batch * pixels <= GPU_CHUNK)
         };
         if alone {
             return self.bias_sums(gpu, [replicas, batch], (values, size, part), gradients);

@@ -1,11 +1,12 @@
 //! The convolution that most networks are made of, for GPUs; see shaders/conv3x3_tiles.wgsl.
 
-use super::conv::{Conv, ConvShape, Epilogue, ROUNDS};
 use super::conv3x3::told;
-use super::dense::Arena;
-use super::elementwise::STREAM_LANES;
+use super::layer::{Conv, Epilogue, ROUNDS};
+use super::shape::ConvShape;
 use crate::Result;
-use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
+use crate::gpu::{Buffer, DeviceClass, Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
+use crate::ops::Arena;
+use crate::ops::elementwise::STREAM_LANES;
 
 immediates! {
     struct Gradient3x3Tiles {
@@ -146,7 +147,7 @@ impl Strip {
 /// Whether the adapter and the size of a 3x3 convolution are those that the products are for.
 pub(super) fn fits(gpu: &Gpu, shape: &ConvShape, batch: usize) -> bool {
     let tile = Tile::of(shape.input_size, batch);
-    !gpu.adapter.is_cpu()
+    gpu.class() == DeviceClass::Gpu
         && tile.rounds(shape.inputs.max(shape.outputs)) <= ROUNDS
         && pieces(shape.input_size, [tile.side; 2]) <= gpu.max_workgroups() as usize
 }
@@ -187,7 +188,7 @@ pub(super) struct Chunks {
 impl Chunks {
     /// As many chunks as a GPU wants and memory has room for; `None` where a lane's loops would be too long even so.
     pub fn new(gpu: &Gpu, shape: &ConvShape, [replicas, batch]: [usize; 2]) -> Option<Self> {
-        if gpu.adapter.is_cpu() {
+        if gpu.class() != DeviceClass::Gpu {
             return None;
         }
         let strip = Strip::of(shape.input_size);

@@ -1,4 +1,4 @@
-//! Convolutions, and in the file beside this one the transposed ones.
+//! Convolutions, and in a file beside this one the transposed ones.
 //!
 //! A layer's weight is `[R, O, C, KH, KW]`, as torch.nn.Conv2d keeps it, and like there the kernel is not
 //! mirrored (it is a cross-correlation). A convolution of one dimension is the one of two with H = KH = 1 and

@@ -6,10 +6,10 @@ use super::products::{backward, forward};
 use super::rig::{Case, RATE_SCALE, Rig};
 use crate::mlp::trained;
 use crate::support::{SMALL_BINDING, assert_tensor, plain_gpu, posing, posing_gpu, wide};
-use fedfunnel::gpu::{Gpu, Tensor};
+use fedfunnel::gpu::{DeviceClass, Gpu, Tensor};
 use fedfunnel::model::{ClassifierSpec, ModelSpec};
 use fedfunnel::ops::Activation;
-use fedfunnel::ops::conv3x3_tiles;
+use fedfunnel::ops::conv::conv3x3_tiles;
 use fedfunnel::reference::compare::{Tolerance, assert_close, compare};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -110,7 +110,7 @@ fn gradients_of_large_batches_are_added_up_whole() {
 #[test]
 fn chunks_are_no_more_than_one_binding_holds() {
     static GPU: OnceLock<Gpu> = OnceLock::new();
-    let gpu = GPU.get_or_init(|| posing(Some(SMALL_BINDING), |adapter| adapter.kind = "discrete".into()));
+    let gpu = GPU.get_or_init(|| posing(Some(SMALL_BINDING), DeviceClass::Gpu));
     let case = Case::same([1, 9, 31, 31], [3, 5]);
     let (x, dy) = given(case);
     for (gpu, chunked) in [(gpu, false), (posing_gpu(), true)] {

@@ -1,9 +1,10 @@
 //! The convolution that most networks are made of, for CPUs; see shaders/conv3x3.wgsl.
 
-use super::conv::{Conv, ConvShape, Epilogue, ROUNDS, dispatches};
-use super::dense::Arena;
+use super::layer::{Conv, Epilogue, ROUNDS, dispatches};
+use super::shape::ConvShape;
 use crate::Result;
 use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
+use crate::ops::Arena;
 use std::ops::Range;
 
 immediates! {
@@ -38,16 +39,10 @@ immediates! {
     }
 }
 
-/// Lanes that exchange values: a workgroup, which has to lie in one subgroup.
-const LANES: u32 = 8;
-
 /// Whether the adapter and the size of a 3x3 convolution are those that the products are for.
 pub(super) fn fits(gpu: &Gpu, shape: &ConvShape) -> bool {
     let [height, width] = shape.input_size;
-    gpu.adapter.is_cpu()
-        && gpu.shares_between_lanes(LANES)
-        && width.is_multiple_of(4)
-        && height.is_multiple_of(2)
+    gpu.class().shares_loads() && width.is_multiple_of(4) && height.is_multiple_of(2)
 }
 
 /// Whether they are those that the weight gradient is for.
@@ -73,10 +68,8 @@ pub(super) fn told<'a>(
     let [height, width] = shape.input_size;
     let (inputs, outputs) = (shape.inputs as u32, shape.outputs as u32);
     let (code, activation, gate) = layer.epilogue(epilogue, from.whole()?)?;
-    let (from_channels, to_channels, from_stride, to_stride) = match upwards {
-        false => (inputs, outputs, 9, inputs * 9),
-        true => (outputs, inputs, inputs * 9, 9),
-    };
+    let (from_channels, to_channels, from_stride, to_stride) =
+        if upwards { (outputs, inputs, inputs * 9, 9) } else { (inputs, outputs, 9, inputs * 9) };
     let immediates = Conv3x3 {
         batch: from.batch as u32,
         height: height as u32,

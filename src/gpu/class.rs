@@ -1,0 +1,129 @@
+//! What an adapter is, and which kernels it takes: decided once, when a device is opened.
+
+use serde::Serialize;
+
+/// What an adapter is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AdapterKind {
+    // In the order in which `auto` takes them.
+    /// A GPU with memory of its own.
+    Discrete,
+    /// A GPU that shares the processor's memory.
+    Integrated,
+    /// A GPU that a virtual machine is lent.
+    Virtual,
+    /// What the driver does not say.
+    Other,
+    /// A processor posing as a GPU (lavapipe, SwiftShader, WARP).
+    Cpu,
+}
+
+impl AdapterKind {
+    pub(super) fn of(device_type: wgpu::DeviceType) -> Self {
+        match device_type {
+            wgpu::DeviceType::DiscreteGpu => Self::Discrete,
+            wgpu::DeviceType::IntegratedGpu => Self::Integrated,
+            wgpu::DeviceType::VirtualGpu => Self::Virtual,
+            wgpu::DeviceType::Cpu => Self::Cpu,
+            wgpu::DeviceType::Other => Self::Other,
+        }
+    }
+
+    /// As reports and JSON have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Discrete => "discrete",
+            Self::Integrated => "integrated",
+            Self::Virtual => "virtual",
+            Self::Other => "other",
+            Self::Cpu => "cpu",
+        }
+    }
+
+    /// Whether the processor's memory is the adapter's.
+    pub fn shares_memory(self) -> bool {
+        matches!(self, Self::Cpu | Self::Integrated)
+    }
+}
+
+impl std::fmt::Display for AdapterKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Which kernels a device takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DeviceClass {
+    /// A processor whose subgroups have eight lanes or more, which can read each other's values: loads are what costs,
+    /// and one load serves eight lanes. (lavapipe with vectors of 256 bits or more)
+    CpuLanes,
+    /// A processor with fewer lanes, or without subgroup operations. (lavapipe with vectors of 128 bits: any processor
+    /// without AVX, such as ARM; SwiftShader; WARP)
+    CpuPlain,
+    /// Everything else: many lanes, workgroup memory.
+    Gpu,
+}
+
+/// Lanes that share what they load: a workgroup, which has to lie in one subgroup.
+pub const SHARING_LANES: u32 = 8;
+
+impl DeviceClass {
+    /// From what the adapter is, and its smallest subgroup where it has subgroup operations (0 where it has none).
+    pub fn of(kind: AdapterKind, smallest_subgroup: u32) -> Self {
+        match kind {
+            AdapterKind::Cpu if smallest_subgroup >= SHARING_LANES => Self::CpuLanes,
+            AdapterKind::Cpu => Self::CpuPlain,
+            _ => Self::Gpu,
+        }
+    }
+
+    /// Whether it is a processor.
+    pub fn is_cpu(self) -> bool {
+        self != Self::Gpu
+    }
+
+    /// Whether its lanes are to share what they load. On a GPU a workgroup of eight lanes would leave most of a subgroup
+    /// empty.
+    pub fn shares_loads(self) -> bool {
+        self == Self::CpuLanes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_and_json_of_a_kind_are_the_same() {
+        use AdapterKind::{Cpu, Discrete, Integrated, Other, Virtual};
+        let words = [
+            (Discrete, "discrete"),
+            (Integrated, "integrated"),
+            (Virtual, "virtual"),
+            (Other, "other"),
+            (Cpu, "cpu"),
+        ];
+        for (kind, word) in words {
+            assert_eq!(kind.to_string(), word);
+            assert_eq!(serde_json::to_string(&kind).unwrap(), format!("\"{word}\""));
+        }
+        assert!(words.is_sorted_by_key(|(kind, _)| *kind));
+    }
+
+    #[test]
+    fn only_processors_of_eight_lanes_share_loads() {
+        for (kind, subgroup, class) in [
+            (AdapterKind::Cpu, 8, DeviceClass::CpuLanes),
+            (AdapterKind::Cpu, 16, DeviceClass::CpuLanes),
+            (AdapterKind::Cpu, 4, DeviceClass::CpuPlain),
+            (AdapterKind::Cpu, 0, DeviceClass::CpuPlain),
+            (AdapterKind::Integrated, 8, DeviceClass::Gpu),
+            (AdapterKind::Discrete, 32, DeviceClass::Gpu),
+            (AdapterKind::Other, 0, DeviceClass::Gpu),
+        ] {
+            assert_eq!(DeviceClass::of(kind, subgroup), class, "{kind}, {subgroup}");
+        }
+    }
+}

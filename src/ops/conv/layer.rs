@@ -1,0 +1,90 @@
+//! One convolution of a network: its geometry, its place, and what all of its kernels are told.
+
+use super::shape::{ConvShape, Part};
+use crate::Result;
+use crate::gpu::{Buffer, Tensor};
+use crate::ops::Activation;
+use std::ops::Range;
+
+const EPILOGUE_FORWARD: u32 = 1;
+const EPILOGUE_BACKWARD: u32 = 2;
+
+/// Rounds of all of a lane's loops together, for which a dispatch is made: lavapipe's compiler leaves every
+/// loop, silently, after 65,535.
+pub(crate) const ROUNDS: usize = 60_000;
+
+/// Cuts what a lane adds up, `count` parts of so many rounds each, into the ranges of several dispatches.
+pub(super) fn dispatches(count: usize, rounds: usize) -> impl Iterator<Item = Range<u32>> {
+    let most = (ROUNDS / rounds).max(1);
+    (0..count).step_by(most).map(move |first| first as u32..count.min(first + most) as u32)
+}
+
+/// A layer of that geometry.
+#[derive(Clone, Debug)]
+pub struct Conv {
+    /// Its geometry.
+    pub shape: ConvShape,
+    /// Where its large side lies.
+    pub large: Part,
+    /// Where its small side lies.
+    pub small: Part,
+    /// Takes the small side in and gives the large one.
+    pub transposed: bool,
+    /// What follows the sums.
+    pub activation: Activation,
+    /// Factor on the optimiser's rate.
+    pub rate_scale: f32,
+    /// Which arena of the model's parameters.
+    pub arena: usize,
+    /// Element of replica 0's first weight; its biases follow its weights.
+    pub weight_offset: usize,
+}
+
+/// What is done to finished sums.
+#[derive(Clone, Copy)]
+pub(super) enum Epilogue<'a> {
+    /// Bias and activation.
+    Forward,
+    /// The derivative of the activation that these values came out of.
+    Backward(&'a Tensor, Activation),
+}
+
+impl Conv {
+    /// Values that go in.
+    pub fn inputs(&self) -> usize {
+        if self.transposed { self.shape.output_width() } else { self.shape.input_width() }
+    }
+
+    /// Values that come out.
+    pub fn outputs(&self) -> usize {
+        if self.transposed { self.shape.input_width() } else { self.shape.output_width() }
+    }
+
+    /// Channels that come out, each with a bias.
+    pub fn output_channels(&self) -> usize {
+        if self.transposed { self.shape.inputs } else { self.shape.outputs }
+    }
+
+    /// Whether its sides are all that their lines hold.
+    pub(super) fn is_whole(&self) -> bool {
+        self.large == Part::whole(self.shape.input_width())
+            && self.small == Part::whole(self.shape.output_width())
+    }
+
+    pub(super) fn bias_offset(&self) -> usize {
+        self.weight_offset + self.shape.weights()
+    }
+
+    /// The number of an epilogue, its activation, and the buffer that its derivative is taken from: any
+    /// that is not written where there is none to take.
+    pub(super) fn epilogue<'a>(
+        &self,
+        epilogue: Epilogue<'a>,
+        spare: &'a Buffer,
+    ) -> Result<(u32, Activation, &'a Buffer)> {
+        Ok(match epilogue {
+            Epilogue::Forward => (EPILOGUE_FORWARD, self.activation, spare),
+            Epilogue::Backward(outputs, activation) => (EPILOGUE_BACKWARD, activation, outputs.whole()?),
+        })
+    }
+}

@@ -1,0 +1,50 @@
+//! The same numbers on the host, for the small matrices and synthetic data that are made there.
+
+/// 32 random bits for one element of one tensor of one replica: the first word of pcg4d of Jarzynski & Olano, "Hash
+/// Functions for GPU Rendering", JCGT 9(3), 2020.
+fn bits(index: u32, replica: u32, tensor: u32, seed: u32) -> u32 {
+    let mut v = [index, replica, tensor, seed].map(|c| c.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
+    mix(&mut v);
+    v = v.map(|word| word ^ (word >> 16));
+    mix(&mut v);
+    v[0]
+}
+
+fn mix(v: &mut [u32; 4]) {
+    for (to, from) in [(0, [1, 3]), (1, [2, 0]), (2, [0, 1]), (3, [1, 2])] {
+        v[to] = v[to].wrapping_add(v[from[0]].wrapping_mul(v[from[1]]));
+    }
+}
+
+/// A float in `[-bound, bound)` from the upper 24 of 32 random bits. The integer fits a float exactly, so that one
+/// multiplication by `bound / 2^23` gives the float that every adapter gives.
+pub fn from_bits(bits: u32, bound: f32) -> f32 {
+    ((bits >> 8) as i32 - 8_388_608) as f32 * (bound / 8_388_608.0)
+}
+
+/// The first `length` elements of one tensor of one replica, uniform in `[-bound, bound)`.
+pub fn uniform_values(length: usize, replica: u32, tensor: u32, seed: u32, bound: f32) -> Vec<f32> {
+    (0..length as u32).map(|index| from_bits(bits(index, replica, tensor, seed), bound)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference::random;
+
+    #[test]
+    fn numbers_of_the_host_are_those_of_the_twin_to_the_bit() {
+        for (replica, tensor, seed) in [(0, 0, 0), (12, 5, 7), (999, 1, u32::MAX)] {
+            let twin = random::uniform_tensor(1000, replica, tensor, seed, 0.3);
+            assert_eq!(uniform_values(1000, replica, tensor, seed, 0.3), twin, "{replica}, {tensor}, {seed}");
+            assert_ne!(
+                uniform_values(1000, replica, tensor, seed ^ 1, 0.3),
+                twin,
+                "{replica}, {tensor}, {seed}"
+            );
+        }
+        for bits in [0, 1 << 31, u32::MAX] {
+            assert_eq!(from_bits(bits, 3.0), random::uniform(bits, 3.0));
+        }
+    }
+}
