@@ -8,7 +8,7 @@ use crate::codec::MessageKind;
 use crate::codec::autoencoder::{DecoderBank, DecoderState, Encoder, HalfParameters, Standard};
 use crate::data::{Partitioner, partition};
 use crate::federation::{
-    Codec, Collaborators, Ledger, Played, Shared, SimulationSpec, TestSets, Wire, play_round,
+    Clients, Codec, FederationState, Ledger, Participants, SimulationSpec, TestSets, Wire, play_round,
 };
 use crate::gpu::Gpu;
 use crate::model::{ModelSpec, Network};
@@ -35,7 +35,7 @@ fn round(gpu: &Gpu) -> Result<Ready<'_>> {
     let train = ResidentImages::upload(gpu, &train)?;
     let test = ResidentImages::upload(gpu, &images(10_000, [1, 28, 28]))?;
     let local = (spec.batch, spec.optimizer, SEED);
-    let collaborators = Collaborators::new(gpu, &classifier, &train, shares, local)?;
+    let collaborators = Clients::new(gpu, &classifier, &train, shares, local)?;
     let evaluator = Evaluator::new(gpu, &classifier, &test, COLLABORATORS + 1)?;
     let initial = collaborators.initial_weights(gpu, SEED)?;
     // Autoencoders as they are before they have learned anything; a round takes as long with those.
@@ -50,14 +50,15 @@ fn round(gpu: &Gpu) -> Result<Ready<'_>> {
     let decoders: Vec<_> =
         parameters.iter().map(|values| DecoderState::of(&autoencoder, values, &standard)).collect();
     let decoders: Vec<_> = decoders.iter().map(DecoderState::half).collect();
-    let mut shared = Shared { spec, collaborators, tests: TestSets::plain(evaluator, COLLABORATORS) };
+    let mut participants =
+        Participants { spec, collaborators, tests: TestSets::plain(evaluator, COLLABORATORS) };
     let mut wire = Wire {
         kind: MessageKind::CodedUpdate,
         encoder: Box::new(Encoder::new(gpu, &autoencoder, &encoders, 1)?),
         decoder: Box::new(DecoderBank::new(gpu, &autoencoder, &decoders, 1)?),
     };
     Ok(Ready::wall(Unit::Seconds, move || {
-        let mut played = Played::new(Codec::Autoencoder, initial.clone(), Ledger::default());
-        play_round(&mut shared, &mut Quiet, &mut played, (1, None), &mut wire).map(drop)
+        let mut state = FederationState::new(Codec::Autoencoder, initial.clone(), Ledger::default());
+        play_round(&mut participants, &mut Quiet, &mut state, (1, None), &mut wire).map(drop)
     }))
 }

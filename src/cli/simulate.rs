@@ -4,7 +4,9 @@ use super::Common;
 use super::options::{DataDirOption, DeviceOptions};
 use super::start::{CommandLine, StartOptions, failed};
 use clap::Args;
-use fedfunnel::federation::{PRINTED, SUMMARY, SimulationSpec, Summary, check, leave, simulate, tell};
+use fedfunnel::federation::{
+    PRINTED, SUMMARY, SimulationSpec, Summary, check, simulate, simulation_report, write_summary,
+};
 use fedfunnel::files;
 use fedfunnel::report::{self, Report, slug, text_table};
 use fedfunnel::run::{self, Found, Identity, Run, RunFolder, Start, check_folder};
@@ -117,8 +119,8 @@ fn run_spec(
         Ok(outcome) => outcome,
         Err(error) => return Err(failed(run, error)),
     };
-    leave(&mut run, &outcome, &Summary::of(&outcome, &gpu.adapter))?;
-    let report = tell(&run, &outcome)?;
+    write_summary(&mut run, &outcome, &Summary::of(&outcome, &gpu.adapter))?;
+    let report = simulation_report(&run, &outcome)?;
     run.finish(&report)?;
     place.device.save_trace(&gpu)?;
     print(&report, out, place.json)?;

@@ -4,8 +4,8 @@ use super::printed::{Printed, printed_table};
 use super::{Header, Kind, Run};
 use crate::data::DataDir;
 use crate::federation::{
-    Codec, FederationOutcome, LocalTests, Outcome, RunSummary, SimulationSpec, Summary, check, leave,
-    simulate, tell,
+    Codec, FederationOutcome, LocalTests, Outcome, RunSummary, SimulationSpec, Summary, check, simulate,
+    simulation_report, write_summary,
 };
 use crate::report::{Report, format};
 use crate::run::Identity;
@@ -59,8 +59,8 @@ impl Kind for FederationExperiment {
     fn run(&self, run: &mut Run<'_>) -> Result<Report> {
         let gpu = run.gpu()?;
         let outcome = simulate(run, &self.federation).map_err(in_its_table)?;
-        leave(run, &outcome, &Summary::of(&outcome, &gpu.adapter))?;
-        let mut report = tell(run, &outcome)?;
+        write_summary(run, &outcome, &Summary::of(&outcome, &gpu.adapter))?;
+        let mut report = simulation_report(run, &outcome)?;
         let coded = outcome.federation(Codec::Autoencoder);
         report.tables.splice(0..0, coded.map(|coded| printed_table(self.printed(&outcome, coded))));
         Ok(report)

@@ -2,95 +2,33 @@
 
 mod autoencoder;
 mod pca;
+mod ship;
 mod small;
 
 use super::ledger::{Direction, Ledger};
-use super::played::Played;
-use super::rounds::Wire;
+use super::results::Fit;
 use super::spec::{Codec, SimulationSpec};
-use crate::codec::autoencoder::small::{SmallPoint, Space};
-use crate::codec::autoencoder::{CurvePoint, Half};
+use super::state::FederationState;
+use super::wire::Wire;
+use crate::codec::autoencoder::Half;
+use crate::codec::autoencoder::small::Space;
 use crate::codec::{Message, MessageKind, Raw};
 use crate::gpu::Gpu;
 use crate::model::{AutoencoderSpec, Network};
 use crate::run::Run;
 use crate::training::Snapshots;
 use crate::{Error, Result};
-use serde::{Deserialize, Serialize};
-
-/// Points on the curve of an autoencoder's training.
-const CURVE_POINTS: usize = 40;
-
-/// How a codec was learned; nothing for one that is not.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Fit {
-    /// Floats of a code.
-    pub floats: usize,
-    /// What is shipped to decode it.
-    pub decoder: Decoder,
-    /// How training went, for each collaborator.
-    pub curves: Vec<Vec<FitPoint>>,
-}
-
-/// What a collaborator ships so that its codes can be decoded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Decoder {
-    /// Nothing: updates are sent as they are.
-    #[default]
-    Nothing,
-    /// The decoder's weights.
-    Dense,
-    /// What the decoder is made of: the snapshots, and what it takes of them.
-    Factored,
-    /// Principal axes.
-    Axes,
-}
-
-/// How far one collaborator's autoencoder is.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct FitPoint {
-    /// Epochs trained.
-    pub epoch: u64,
-    /// Steps taken.
-    pub steps: u64,
-    /// Mean squared error of the standardised snapshots, averaged over the epochs since the point before.
-    pub loss: f64,
-    /// Error of the snapshots relative to what their mean leaves; 1 is "learned the mean only".
-    pub relative_l2: f64,
-    /// Part of the snapshots whose largest weight is where it was, where that was looked at.
-    pub argmax_match: Option<f64>,
-    /// Seconds spent training.
-    pub seconds: f64,
-}
-
-impl From<&CurvePoint> for FitPoint {
-    fn from(point: &CurvePoint) -> Self {
-        let &CurvePoint { epoch, steps, loss, relative_l2, argmax_match, seconds, .. } = point;
-        Self { epoch, steps, loss, relative_l2, argmax_match: Some(argmax_match), seconds }
-    }
-}
-
-impl From<&SmallPoint> for FitPoint {
-    fn from(point: &SmallPoint) -> Self {
-        let &SmallPoint { epoch, steps, loss, relative_l2, argmax_match, seconds, .. } = point;
-        Self { epoch, steps, loss, relative_l2, argmax_match, seconds }
-    }
-}
-
-/// Sends what a collaborator's codes are decoded with; gives the payload that arrives.
-type Ship<'a> = dyn FnMut(usize, Vec<u8>) -> Result<Vec<u8>> + 'a;
 
 /// Makes what is between collaborators and aggregator in the rounds after the pre-pass. What is shipped for it
 /// goes into the ledger; in a federation that is gone on with it is there already.
-pub fn wire(
+pub fn learn_codec(
     run: &mut Run,
     spec: &SimulationSpec,
     autoencoder: Option<&AutoencoderSpec>,
     snapshots: &[Snapshots],
-    played: &mut Played,
+    state: &mut FederationState,
 ) -> Result<Wire> {
-    let (codec, round) = (played.codec, spec.raw_rounds());
+    let (codec, round) = (state.codec, spec.raw_rounds());
     let mut shipped = Ledger::default();
     let ship = &mut |collaborator: usize, payload: Vec<u8>| {
         let message =
@@ -99,7 +37,7 @@ pub fn wire(
     };
     let (fit, wire) = match (codec, autoencoder) {
         (Codec::Raw, _) | (_, None) => {
-            let (gpu, count, width) = (run.gpu()?, spec.collaborators, played.global.len());
+            let (gpu, count, width) = (run.gpu()?, spec.collaborators, state.global.len());
             let wire = Wire {
                 kind: MessageKind::RawUpdate,
                 encoder: Box::new(Raw::new(gpu, count, width)?),
@@ -113,9 +51,9 @@ pub fn wire(
             Space::Small => small::fit(run, spec, shape, snapshots, ship)?,
         },
     };
-    if played.fit.floats == 0 {
-        played.fit = fit;
-        played.ledger.transfers.extend(shipped.transfers);
+    if state.fit.floats == 0 {
+        state.fit = fit;
+        state.ledger.transfers.extend(shipped.transfers);
     }
     Ok(wire)
 }

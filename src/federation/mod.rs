@@ -1,31 +1,37 @@
 //! Federated rounds: collaborators, the aggregator, and every byte between them.
 
-mod collaborators;
-mod deal;
+mod clients;
 mod fit;
 mod ledger;
-mod played;
+mod logs;
+mod participants;
+mod population;
 mod prepass;
-mod rounds;
+mod results;
+mod round;
 mod savings;
 mod savings_story;
 mod simulation;
 mod spec;
+mod state;
 mod story;
 mod summary;
+mod test_sets;
+mod wire;
 
-pub(crate) use collaborators::Collaborators;
-pub(crate) use deal::TestSets;
-pub use deal::Tested;
-pub use fit::{Decoder, Fit, FitPoint};
+pub use clients::Clients;
 pub use ledger::{Direction, Ledger, Transfer};
-pub(crate) use played::Played;
-pub use rounds::RoundResult;
-pub(crate) use rounds::{Wire, play_round};
+pub use participants::Participants;
+pub use results::{
+    Decoder, FederationOutcome, Fit, FitPoint, LocalEpoch, Null, Outcome, RoundResult, Tested,
+};
+pub use round::play_round;
 pub use savings::{Decoders, Savings, exact_decoder};
 pub use savings_story::{Over, savings_answer, savings_plot, spaced, tell_savings, whole};
-pub(crate) use simulation::Shared;
-pub use simulation::{FederationOutcome, Outcome, check, simulate};
+pub use simulation::{check, simulate};
 pub use spec::{AutoencoderSettings, Codec, LocalTests, Prepass, PrepassKind, SimulationSpec};
-pub use story::{PRINTED, tell};
-pub use summary::{FILE as SUMMARY, RunSummary, Summary, leave};
+pub use state::FederationState;
+pub use story::{PRINTED, simulation_report};
+pub use summary::{FILE as SUMMARY, RunSummary, Summary, write_summary};
+pub use test_sets::TestSets;
+pub use wire::Wire;

@@ -1,10 +1,12 @@
 //! Before anything is compressed: weights are logged, of collaborators that train alone or in the first
 //! rounds.
 
-use super::played::{Played, TakenAt, log_shapes, put_logs, take_logs, taken_at};
-use super::rounds::{Stretch, Wire, play};
-use super::simulation::Shared;
+use super::logs::{TakenAt, log_shapes, put_logs, take_logs, taken_at};
+use super::participants::Participants;
+use super::round::{RoundPlan, play};
 use super::spec::{PrepassKind, refuse_few};
+use super::state::FederationState;
+use super::wire::Wire;
 use crate::codec::{MessageKind, Raw};
 use crate::model::state::TensorShape;
 use crate::run::Run;
@@ -20,14 +22,18 @@ const FIRST_EPOCH: u64 = 1 << 32;
 
 /// Logs everybody's weights. `begun` is the federation before its first round; what comes back is where all
 /// federations that learn go on from.
-pub fn log_weights(shared: &mut Shared, run: &mut Run<'_>, begun: Played) -> Result<Played> {
-    let played = match shared.spec.prepass()?.kind {
-        PrepassKind::Isolated => alone(shared, run, begun)?,
-        PrepassKind::Federated => together(shared, run, begun)?,
+pub fn log_weights(
+    participants: &mut Participants,
+    run: &mut Run<'_>,
+    begun: FederationState,
+) -> Result<FederationState> {
+    let state = match participants.spec.prepass()?.kind {
+        PrepassKind::Isolated => alone(participants, run, begun)?,
+        PrepassKind::Federated => together(participants, run, begun)?,
     };
     // Those who train in a group of their own may take fewer steps than the largest share would.
-    refuse_few(played.snapshots.iter().map(Snapshots::len).min().unwrap_or(0) as u64)?;
-    Ok(played)
+    refuse_few(state.snapshots.iter().map(Snapshots::len).min().unwrap_or(0) as u64)?;
+    Ok(state)
 }
 
 /// How far a pre-pass in isolation is.
@@ -43,8 +49,12 @@ struct Notes {
 }
 
 /// Everybody trains alone from the same model; it can be left after each epoch.
-fn alone(shared: &mut Shared, run: &mut Run<'_>, begun: Played) -> Result<Played> {
-    let Shared { spec, collaborators, .. } = shared;
+fn alone(
+    participants: &mut Participants,
+    run: &mut Run<'_>,
+    begun: FederationState,
+) -> Result<FederationState> {
+    let Participants { spec, collaborators, .. } = participants;
     let prepass = spec.prepass()?;
     let epochs = prepass.epochs.unwrap_or(0);
     let every = Some(prepass.snapshot_every);
@@ -96,29 +106,33 @@ fn alone(shared: &mut Shared, run: &mut Run<'_>, begun: Played) -> Result<Played
     let fewest = logs.iter().map(Snapshots::len).min().unwrap_or(0);
     run.observer.note(&format!("{fewest} snapshots each"));
     run.observer.end();
-    Ok(Played { snapshots: logs, ..begun })
+    Ok(FederationState { snapshots: logs, ..begun })
 }
 
 /// Rounds like those of the raw federation, with its bytes, and weights logged inside them.
-fn together(shared: &mut Shared, run: &mut Run<'_>, begun: Played) -> Result<Played> {
-    let none = shared.collaborators.no_snapshots();
+fn together(
+    participants: &mut Participants,
+    run: &mut Run<'_>,
+    begun: FederationState,
+) -> Result<FederationState> {
+    let none = participants.collaborators.no_snapshots();
     let (gpu, count, width) = (run.gpu()?, none.len(), begun.global.len());
-    let mut played = match Played::load(run, STAGE, width, none.clone())? {
-        Some(played) => played,
-        None => Played { snapshots: none, ..begun },
+    let mut state = match FederationState::load(run, STAGE, width, none.clone())? {
+        Some(state) => state,
+        None => FederationState { snapshots: none, ..begun },
     };
     let mut wire = Wire {
         kind: MessageKind::RawUpdate,
         encoder: Box::new(Raw::new(gpu, count, width)?),
         decoder: Box::new(Raw::new(gpu, count, width)?),
     };
-    let stretch = Stretch {
+    let plan = RoundPlan {
         stage: STAGE,
         what: "uncompressed rounds",
-        last: shared.spec.raw_rounds(),
-        snapshots: Some(shared.spec.prepass()?.snapshot_every),
-        told: false,
+        last: participants.spec.raw_rounds(),
+        snapshots: Some(participants.spec.prepass()?.snapshot_every),
+        is_logged: false,
     };
-    play(shared, run, &mut played, &stretch, &mut wire)?;
-    Ok(played)
+    play(participants, run, &mut state, &plan, &mut wire)?;
+    Ok(state)
 }

@@ -1,116 +1,30 @@
 //! A whole simulation: pre-pass, codecs learned and shipped, and rounds, once for each codec.
 
-use super::collaborators::Collaborators;
-use super::deal::{Deal, TestSets, Tested};
-use super::fit::{Fit, check_room, log_fit, wire};
+use super::clients::Clients;
+use super::fit::{check_room, learn_codec, log_fit};
 use super::ledger::{Direction, Ledger};
-use super::played::Played;
+use super::participants::Participants;
+use super::population::Population;
 use super::prepass::log_weights;
-use super::rounds::{RoundResult, Stretch, log_round, play};
+use super::results::{FederationOutcome, Outcome};
+use super::round::{RoundPlan, log_round, play};
 use super::spec::{Codec, SimulationSpec, refuse_few};
+use super::state::FederationState;
 use crate::Result;
 use crate::codec::{Message, MessageKind, floats_to_bytes, push_number};
 use crate::data::DataDir;
 use crate::model::{AutoencoderSpec, ClassifierSpec, ModelSpec};
 use crate::run::Run;
 use crate::training::Snapshots;
-use std::time::Duration;
-
-/// What all federations of a simulation have in common.
-pub struct Shared {
-    /// What is run.
-    pub spec: SimulationSpec,
-    /// Who takes part.
-    pub collaborators: Collaborators,
-    /// What tests models.
-    pub tests: TestSets,
-}
-
-/// Everything that a simulation came to.
-#[derive(Clone, Debug)]
-pub struct Outcome {
-    /// What was run.
-    pub spec: SimulationSpec,
-    /// The classifier.
-    pub classifier: ClassifierSpec,
-    /// The autoencoder, where a codec learns.
-    pub autoencoder: Option<AutoencoderSpec>,
-    /// A federation for each codec, in the spec's order.
-    pub federations: Vec<FederationOutcome>,
-    /// What the initial global model comes to.
-    pub initial: Tested,
-    /// The mean of each collaborator's snapshots, averaged, with no rounds at all.
-    pub mean_of_snapshots: Option<Tested>,
-    /// The global model that the uncompressed rounds of a federated pre-pass came to.
-    pub after_uncompressed: Option<Tested>,
-    /// Snapshots of each collaborator.
-    pub snapshots: Vec<usize>,
-    /// Training images of each collaborator.
-    pub samples: Vec<usize>,
-    /// Test images.
-    pub tests: usize,
-    /// Every message.
-    pub ledger: Ledger,
-    /// Time of the whole.
-    pub wall: Duration,
-}
-
-/// A federation that came to its end.
-#[derive(Clone, Debug)]
-pub struct FederationOutcome {
-    /// What was on its wire.
-    pub codec: Codec,
-    /// Its rounds.
-    pub rounds: Vec<RoundResult>,
-    /// How its codec was learned.
-    pub fit: Fit,
-    /// The last global model.
-    pub model: Vec<f32>,
-}
-
-/// What a codec has to beat: a model that its decoders, or the rounds before it, had already come to.
-#[derive(Clone, Copy, Debug)]
-pub enum Null {
-    /// The mean of the snapshots that the codec was learned from.
-    MeanOfSnapshots(Tested),
-    /// The global model after the uncompressed rounds of a federated pre-pass.
-    AfterUncompressed(Tested),
-}
-
-impl Null {
-    /// What it comes to.
-    pub fn tested(&self) -> &Tested {
-        match self {
-            Self::MeanOfSnapshots(tested) | Self::AfterUncompressed(tested) => tested,
-        }
-    }
-}
-
-impl Outcome {
-    /// The best of what there was without a compressed round.
-    pub fn null(&self) -> Option<Null> {
-        let mean = self.mean_of_snapshots.map(Null::MeanOfSnapshots);
-        let after = self.after_uncompressed.map(Null::AfterUncompressed);
-        [mean, after]
-            .into_iter()
-            .flatten()
-            .max_by(|a, b| a.tested().accuracy().total_cmp(&b.tested().accuracy()))
-    }
-
-    /// The federation with this codec, if there was one.
-    pub fn federation(&self, codec: Codec) -> Option<&FederationOutcome> {
-        self.federations.iter().find(|federation| federation.codec == codec)
-    }
-}
 
 /// Checks all of a spec that can be checked without a device: its fields, models, data, and how it is dealt
 /// out.
 pub fn check(spec: &SimulationSpec, data_dir: &DataDir) -> Result<()> {
     spec.check()?;
     let (classifier, _) = parts(spec)?;
-    let deal = Deal::new(spec, &classifier, data_dir)?;
+    let population = Population::new(spec, &classifier, data_dir)?;
     if spec.learns() {
-        refuse_few(spec.most_snapshots(&deal.shares)?)?;
+        refuse_few(spec.most_snapshots(&population.shares)?)?;
     }
     Ok(())
 }
@@ -129,25 +43,27 @@ fn parts(spec: &SimulationSpec) -> Result<(ClassifierSpec, Option<AutoencoderSpe
 pub fn simulate(run: &mut Run<'_>, spec: &SimulationSpec) -> Result<Outcome> {
     let gpu = run.gpu()?;
     let (classifier, autoencoder) = parts(spec)?;
-    let deal = Deal::new(spec, &classifier, run.data_dir()?)?;
+    let population = Population::new(spec, &classifier, run.data_dir()?)?;
     if let Some(autoencoder) = &autoencoder {
-        check_room(gpu, spec, autoencoder, &deal.shares)?;
+        check_room(gpu, spec, autoencoder, &population.shares)?;
     }
     let local = (spec.batch, spec.optimizer, spec.seed);
-    let collaborators = Collaborators::new(gpu, &classifier, &deal.train(gpu)?, deal.shares.clone(), local)?;
+    let collaborators =
+        Clients::new(gpu, &classifier, &population.train(gpu)?, population.shares.clone(), local)?;
     let initial = collaborators.initial_weights(gpu, spec.seed)?;
-    let mut shared = Shared { spec: spec.clone(), collaborators, tests: deal.test(gpu, &classifier)? };
-    let samples = shared.collaborators.samples();
+    let mut participants =
+        Participants { spec: spec.clone(), collaborators, tests: population.test(gpu, &classifier)? };
+    let samples = participants.collaborators.samples();
 
     // What every federation begins with, and those that learn from logged weights.
-    let begun = Played::new(Codec::Raw, initial.clone(), join(&samples)?);
+    let begun = FederationState::new(Codec::Raw, initial.clone(), join(&samples)?);
     let logged = match spec.learns() {
         true => {
             let mut begun = begun.clone();
             if !spec.begins_federated() {
                 send_initial(&mut begun, samples.len())?;
             }
-            log_weights(&mut shared, run, begun)?
+            log_weights(&mut participants, run, begun)?
         }
         false => begun.clone(),
     };
@@ -157,10 +73,10 @@ pub fn simulate(run: &mut Run<'_>, spec: &SimulationSpec) -> Result<Outcome> {
         // The first rounds of a federated pre-pass are those of the raw federation too.
         let alike = codec.learns() || spec.begins_federated();
         let start = if alike { &logged } else { &begun };
-        let played =
-            federate(&mut shared, run, (start.begin(codec), &logged.snapshots), autoencoder.as_ref())?;
-        ledger.transfers.extend(played.ledger.transfers);
-        let Played { codec, rounds, fit, global, .. } = played;
+        let state =
+            federate(&mut participants, run, (start.begin(codec), &logged.snapshots), autoencoder.as_ref())?;
+        ledger.transfers.extend(state.ledger.transfers);
+        let FederationState { codec, rounds, fit, global, .. } = state;
         federations.push(FederationOutcome { codec, rounds, fit, model: global });
     }
     let mean = match logged.snapshots.is_empty() {
@@ -169,7 +85,7 @@ pub fn simulate(run: &mut Run<'_>, spec: &SimulationSpec) -> Result<Outcome> {
     };
     let uncompressed = (!logged.rounds.is_empty()).then_some(&logged.global);
     let models: Vec<_> = [Some(&initial), mean.as_ref(), uncompressed].into_iter().flatten().collect();
-    let mut tested = shared.tests.all(&models)?.into_iter();
+    let mut tested = participants.tests.all(&models)?.into_iter();
     Ok(Outcome {
         spec: spec.clone(),
         classifier,
@@ -180,7 +96,7 @@ pub fn simulate(run: &mut Run<'_>, spec: &SimulationSpec) -> Result<Outcome> {
         after_uncompressed: uncompressed.and(tested.next()),
         snapshots: logged.snapshots.iter().map(Snapshots::len).collect(),
         samples,
-        tests: deal.tests(),
+        tests: population.tests(),
         ledger,
         wall: run.wall(),
     })
@@ -188,27 +104,32 @@ pub fn simulate(run: &mut Run<'_>, spec: &SimulationSpec) -> Result<Outcome> {
 
 /// Plays all rounds of a federation, or those that are left of it.
 fn federate(
-    shared: &mut Shared,
+    participants: &mut Participants,
     run: &mut Run<'_>,
-    (begun, snapshots): (Played, &[Snapshots]),
+    (begun, snapshots): (FederationState, &[Snapshots]),
     autoencoder: Option<&AutoencoderSpec>,
-) -> Result<Played> {
-    let (spec, codec) = (shared.spec.clone(), begun.codec);
-    let mut played = Played::load(run, codec.run(), begun.global.len(), Vec::new())?.unwrap_or(begun);
-    let left = played.rounds.len() < spec.rounds as usize;
+) -> Result<FederationState> {
+    let (spec, codec) = (participants.spec.clone(), begun.codec);
+    let mut state = FederationState::load(run, codec.run(), begun.global.len(), Vec::new())?.unwrap_or(begun);
+    let left = state.rounds.len() < spec.rounds as usize;
     let wire = match left {
-        true => Some(wire(run, &spec, autoencoder, snapshots, &mut played)?),
+        true => Some(learn_codec(run, &spec, autoencoder, snapshots, &mut state)?),
         false => None,
     };
-    log_fit(run, &played.fit)?;
-    played.rounds.iter().try_for_each(|round| log_round(run, codec, round))?;
+    log_fit(run, &state.fit)?;
+    state.rounds.iter().try_for_each(|round| log_round(run, codec, round))?;
     if let Some(mut wire) = wire {
         let what = format!("{} rounds", codec.name());
-        let stretch =
-            Stretch { stage: codec.run(), what: &what, last: spec.rounds, snapshots: None, told: true };
-        play(shared, run, &mut played, &stretch, &mut wire)?;
+        let plan = RoundPlan {
+            stage: codec.run(),
+            what: &what,
+            last: spec.rounds,
+            snapshots: None,
+            is_logged: true,
+        };
+        play(participants, run, &mut state, &plan, &mut wire)?;
     }
-    Ok(played)
+    Ok(state)
 }
 
 /// Everybody says how many images it has, since the average is weighted by that.
@@ -225,7 +146,7 @@ fn join(samples: &[usize]) -> Result<Ledger> {
 }
 
 /// The model that everybody starts a pre-pass in isolation from crosses the wire too.
-fn send_initial(begun: &mut Played, collaborators: usize) -> Result<()> {
+fn send_initial(begun: &mut FederationState, collaborators: usize) -> Result<()> {
     for collaborator in 0..collaborators as u32 {
         let payload = floats_to_bytes(&begun.global);
         let message = Message { kind: MessageKind::GlobalModel, round: 0, collaborator, payload };

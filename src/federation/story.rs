@@ -3,9 +3,9 @@
 mod answer;
 mod plots;
 mod tables;
+mod words;
 
-use super::deal::Tested;
-use super::simulation::{FederationOutcome, Null, Outcome};
+use super::results::{FederationOutcome, Null, Outcome};
 use super::spec::Codec;
 use super::summary::RunSummary;
 use crate::Result;
@@ -13,12 +13,13 @@ use crate::codec::autoencoder::small::Space;
 use crate::model::OptimizerKind;
 use crate::report::{KeyFigure, Report, format};
 use crate::run::Run;
+use words::{scores_of, short_scores};
 
 /// The tables that are printed at the end of a run.
 pub const PRINTED: [&str; 2] = [tables::RESULTS, tables::NULLS];
 
 /// The report of a simulation.
-pub fn tell(run: &Run<'_>, outcome: &Outcome) -> Result<Report> {
+pub fn simulation_report(run: &Run<'_>, outcome: &Outcome) -> Result<Report> {
     let subject = subject(outcome);
     let mut facts = facts(outcome);
     facts.extend(run.facts(Some(outcome.spec.seed)));
@@ -64,37 +65,6 @@ fn title(outcome: &Outcome, subject: &FederationOutcome) -> String {
             format!("{sent}: {accuracy}, and {} {by}", scores_of(null.tested()))
         }
     }
-}
-
-/// A collaborator in a legend.
-fn name_of(outcome: &Outcome, collaborator: usize) -> String {
-    match (outcome.spec.grayscale.is_empty(), outcome.spec.grayscale.contains(&collaborator)) {
-        (true, _) => format!("collaborator {collaborator}"),
-        (false, true) => format!("collaborator {collaborator}, grayscale"),
-        (false, false) => format!("collaborator {collaborator}, colour"),
-    }
-}
-
-/// Accuracies in a sentence about test images.
-fn scores(plain: f64, gray: Option<f64>) -> String {
-    match gray {
-        None => format!("{} of the", format::percent(plain)),
-        Some(gray) => {
-            format!("{} of the colour and {} of the grayscale", format::percent(plain), format::percent(gray))
-        }
-    }
-}
-
-/// Accuracies where there is little room: "36.2 %", or "36.2 / 33.1 %".
-fn short_scores(plain: f64, gray: Option<f64>) -> String {
-    match gray {
-        None => format::percent(plain),
-        Some(gray) => format!("{:.1} / {}", plain * 100.0, format::percent(gray)),
-    }
-}
-
-fn scores_of(tested: &Tested) -> String {
-    short_scores(tested.plain.accuracy, tested.gray.map(|gray| gray.accuracy))
 }
 
 fn figures(outcome: &Outcome, subject: &FederationOutcome) -> Vec<KeyFigure> {

@@ -1,8 +1,7 @@
 //! The few numbers of a simulation that machines ask for, and the files beside them.
 
-use super::deal::Tested;
 use super::ledger::Direction;
-use super::simulation::{FederationOutcome, Outcome};
+use super::results::{FederationOutcome, Outcome, Tested};
 use super::spec::Codec;
 use crate::codec::MessageKind;
 use crate::gpu::AdapterSummary;
@@ -23,7 +22,7 @@ pub struct Summary {
     pub version: &'static str,
     /// Seed of everything.
     pub seed: u32,
-    /// Collaborators.
+    /// Clients.
     pub collaborators: usize,
     /// Rounds.
     pub rounds: u32,
@@ -218,7 +217,7 @@ impl Summary {
 
 /// Leaves what is not the report's in the run's folder: the summary, the ledger, and the last models for
 /// TensorBoard.
-pub fn leave(run: &mut Run<'_>, outcome: &Outcome, summary: &Summary) -> Result<()> {
+pub fn write_summary(run: &mut Run<'_>, outcome: &Outcome, summary: &Summary) -> Result<()> {
     outcome.ledger.save(&run.path("ledger.csv"))?;
     let text = serde_json::to_vec_pretty(summary).map_err(|e| {
         Error::device(

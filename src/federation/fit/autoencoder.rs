@@ -1,14 +1,15 @@
 //! Autoencoders trained on the weights themselves, as many at a time as are not too large together.
 
-use super::{CURVE_POINTS, Decoder, Fit, FitPoint, Ship};
+use super::ship::{CURVE_POINTS, Ship};
 use crate::codec::MessageKind;
 use crate::codec::autoencoder::small::Space;
 use crate::codec::autoencoder::{
     CurvePoint, DecoderBank, DecoderState, Encoder, Expected, HalfParameters, MemoryPlan, Trainer,
     TrainerSettings, Training, look,
 };
-use crate::federation::rounds::Wire;
+use crate::federation::results::{Decoder, Fit, FitPoint};
 use crate::federation::spec::SimulationSpec;
+use crate::federation::wire::Wire;
 use crate::gpu::Gpu;
 use crate::model::state::TensorShape;
 use crate::model::{AutoencoderSpec, OptimizerKind};

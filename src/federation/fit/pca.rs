@@ -1,10 +1,11 @@
 //! Principal axes of each collaborator's snapshots.
 
-use super::{Decoder, Fit, Ship};
+use super::ship::Ship;
 use crate::Result;
 use crate::codec::MessageKind;
 use crate::codec::pca::{Pca, PcaDecoder, PcaEncoder, PcaState};
-use crate::federation::rounds::Wire;
+use crate::federation::results::{Decoder, Fit};
+use crate::federation::wire::Wire;
 use crate::run::Run;
 use crate::training::Snapshots;
 

@@ -1,7 +1,7 @@
 //! Autoencoders in the span of the snapshots, one collaborator after the other: it takes seconds, so that a
 //! run that is gone on with trains them again.
 
-use super::{CURVE_POINTS, Decoder, Fit, FitPoint, Ship};
+use super::ship::{CURVE_POINTS, Ship};
 use crate::codec::autoencoder::small::{
     EncoderFactors, FactoredBank, FactoredDecoder, FactoredEncoders, Precision, SmallTrainer, Space,
 };
@@ -10,8 +10,9 @@ use crate::codec::autoencoder::{
     Training,
 };
 use crate::codec::{MessageKind, UpdateDecoder, UpdateEncoder};
-use crate::federation::rounds::Wire;
+use crate::federation::results::{Decoder, Fit, FitPoint};
 use crate::federation::spec::SimulationSpec;
+use crate::federation::wire::Wire;
 use crate::gpu::Gpu;
 use crate::model::{AutoencoderSpec, OptimizerKind};
 use crate::run::Run;

@@ -1,10 +1,9 @@
 //! The answer in plain words: is it better than nothing, than what is plainer, than what is larger.
 
-use super::super::fit::Decoder;
-use super::super::simulation::{FederationOutcome, Null, Outcome};
+use super::super::results::{Decoder, FederationOutcome, Null, Outcome};
 use super::super::spec::Codec;
 use super::super::summary::RunSummary;
-use super::{scores, short_scores};
+use super::words::{scores, short_scores};
 use crate::codec::autoencoder::DecoderState;
 use crate::report::format;
 

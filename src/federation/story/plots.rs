@@ -1,16 +1,12 @@
 //! Curves: the saw-tooth of each collaborator, the global model, the bytes, the autoencoders' training.
 
-use super::super::collaborators::LocalEpoch;
-use super::super::deal::Tested;
-use super::super::fit::FitPoint;
 use super::super::ledger::Direction;
-use super::super::rounds::RoundResult;
-use super::super::simulation::{FederationOutcome, Outcome};
+use super::super::results::{FederationOutcome, FitPoint, LocalEpoch, Outcome, RoundResult, Tested};
 use super::super::spec::{Codec, LocalTests};
-use super::name_of;
+use super::words::name_of;
 use crate::report::{Plot, Series, Style};
 
-/// Collaborators that get curves of their own.
+/// Clients that get curves of their own.
 const SHOWN: usize = 8;
 
 /// All plots, those that say most about `subject` first.

@@ -1,8 +1,7 @@
 //! The numbers behind the answer.
 
-use super::super::deal::Tested;
 use super::super::ledger::Direction;
-use super::super::simulation::Outcome;
+use super::super::results::{Outcome, Tested};
 use super::super::spec::Codec;
 use super::super::summary::RunSummary;
 use crate::report::{Table, format};

@@ -1,18 +1,18 @@
 //! The collaborators' side: local training, as many at a time as the device holds.
 
-use super::deal::TestSets;
+use super::results::LocalEpoch;
+use super::test_sets::TestSets;
 use crate::Result;
 use crate::data::{derive_seed, epoch_order};
 use crate::gpu::Gpu;
 use crate::model::state::{StateFile, StateWriter, TensorShape};
 use crate::model::{ClassifierSpec, Optimizer, WeightsOf};
 use crate::training::{Cohort, ResidentImages, SnapshotEvery, Snapshots, Tally, train_epoch};
-use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 /// All collaborators of a federation.
 #[derive(Debug)]
-pub struct Collaborators {
+pub struct Clients {
     cohort: Cohort,
     /// The sample numbers of each collaborator's data.
     shares: Vec<Vec<u32>>,
@@ -31,25 +31,6 @@ pub struct Trained {
     pub snapshots: Snapshots,
 }
 
-/// An epoch of a collaborator's training.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LocalEpoch {
-    /// Who trained.
-    pub collaborator: u32,
-    /// Its number over all rounds, from 1.
-    pub epoch: u64,
-    /// Loss on its own images, while it trained on them.
-    pub train_loss: f64,
-    /// Accuracy there.
-    pub train_accuracy: f64,
-    /// Loss on test images like its own after the epoch, where that was looked at.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub test_loss: Option<f64>,
-    /// Accuracy there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub test_accuracy: Option<f64>,
-}
-
 /// What is to be done locally.
 #[derive(Clone, Copy, Debug)]
 pub struct LocalWork<'a> {
@@ -63,7 +44,7 @@ pub struct LocalWork<'a> {
     pub tests: Option<&'a TestSets>,
 }
 
-impl Collaborators {
+impl Clients {
     /// `shares` are the sample numbers of each one's data.
     pub fn new(
         gpu: &Gpu,
@@ -86,6 +67,11 @@ impl Collaborators {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.shares.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.shares.is_empty()
     }
 
     /// How many images each one has.

@@ -1,0 +1,221 @@
+//! What a federation comes to, as plain data: everything else here makes it, saves it, or tells of it.
+
+use super::ledger::Ledger;
+use super::spec::{Codec, SimulationSpec};
+use crate::codec::autoencoder::CurvePoint;
+use crate::codec::autoencoder::small::SmallPoint;
+use crate::model::{AutoencoderSpec, ClassifierSpec};
+use crate::training::Tally;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// What a model came to on the test images.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tested {
+    /// On the images as they are.
+    pub plain: Tally,
+    /// On the images without colours, where a collaborator sees such.
+    pub gray: Option<Tally>,
+}
+
+impl Tested {
+    /// Accuracy over all kinds of images.
+    pub fn accuracy(&self) -> f64 {
+        self.gray.map_or(self.plain.accuracy, |gray| (self.plain.accuracy + gray.accuracy) / 2.0)
+    }
+}
+
+/// An epoch of a collaborator's training.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LocalEpoch {
+    /// Who trained.
+    pub collaborator: u32,
+    /// Its number over all rounds, from 1.
+    pub epoch: u64,
+    /// Loss on its own images, while it trained on them.
+    pub train_loss: f64,
+    /// Accuracy there.
+    pub train_accuracy: f64,
+    /// Loss on test images like its own after the epoch, where that was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_loss: Option<f64>,
+    /// Accuracy there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_accuracy: Option<f64>,
+}
+
+/// What a round came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RoundResult {
+    /// From 1.
+    pub round: u32,
+    /// Loss of the new global model on the test images.
+    pub test_loss: f64,
+    /// Its accuracy there.
+    pub test_accuracy: f64,
+    /// Its loss on the test images without colours, where a collaborator sees such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grayscale_test_loss: Option<f64>,
+    /// Its accuracy there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grayscale_test_accuracy: Option<f64>,
+    /// Test accuracy of each collaborator's own model before the average, on images like its own.
+    pub local_test_accuracy: Vec<f64>,
+    /// Mean loss of the collaborators on their own images in the round's last epoch.
+    pub train_loss: f64,
+    /// Bytes from the collaborators in this round.
+    pub bytes_up: u64,
+    /// Bytes to the collaborators in this round.
+    pub bytes_down: u64,
+    /// Every epoch of every collaborator.
+    pub local_epochs: Vec<LocalEpoch>,
+}
+
+impl RoundResult {
+    /// Accuracy of the new global model over all kinds of test images.
+    pub fn accuracy(&self) -> f64 {
+        self.grayscale_test_accuracy.map_or(self.test_accuracy, |gray| (self.test_accuracy + gray) / 2.0)
+    }
+
+    /// Loss and accuracy of the new global model on images like those of a collaborator.
+    pub fn like(&self, grayscale: bool) -> (f64, f64) {
+        match (grayscale, self.grayscale_test_loss, self.grayscale_test_accuracy) {
+            (true, Some(loss), Some(accuracy)) => (loss, accuracy),
+            _ => (self.test_loss, self.test_accuracy),
+        }
+    }
+}
+
+/// How a codec was learned; nothing for one that is not.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Fit {
+    /// Floats of a code.
+    pub floats: usize,
+    /// What is shipped to decode it.
+    pub decoder: Decoder,
+    /// How training went, for each collaborator.
+    pub curves: Vec<Vec<FitPoint>>,
+}
+
+/// What a collaborator ships so that its codes can be decoded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decoder {
+    /// Nothing: updates are sent as they are.
+    #[default]
+    Nothing,
+    /// The decoder's weights.
+    Dense,
+    /// What the decoder is made of: the snapshots, and what it takes of them.
+    Factored,
+    /// Principal axes.
+    Axes,
+}
+
+/// How far one collaborator's autoencoder is.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FitPoint {
+    /// Epochs trained.
+    pub epoch: u64,
+    /// Steps taken.
+    pub steps: u64,
+    /// Mean squared error of the standardised snapshots, averaged over the epochs since the point before.
+    pub loss: f64,
+    /// Error of the snapshots relative to what their mean leaves; 1 is "learned the mean only".
+    pub relative_l2: f64,
+    /// Part of the snapshots whose largest weight is where it was, where that was looked at.
+    pub argmax_match: Option<f64>,
+    /// Seconds spent training.
+    pub seconds: f64,
+}
+
+impl From<&CurvePoint> for FitPoint {
+    fn from(point: &CurvePoint) -> Self {
+        let &CurvePoint { epoch, steps, loss, relative_l2, argmax_match, seconds, .. } = point;
+        Self { epoch, steps, loss, relative_l2, argmax_match: Some(argmax_match), seconds }
+    }
+}
+
+impl From<&SmallPoint> for FitPoint {
+    fn from(point: &SmallPoint) -> Self {
+        let &SmallPoint { epoch, steps, loss, relative_l2, argmax_match, seconds, .. } = point;
+        Self { epoch, steps, loss, relative_l2, argmax_match, seconds }
+    }
+}
+
+/// Everything that a simulation came to.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What was run.
+    pub spec: SimulationSpec,
+    /// The classifier.
+    pub classifier: ClassifierSpec,
+    /// The autoencoder, where a codec learns.
+    pub autoencoder: Option<AutoencoderSpec>,
+    /// A federation for each codec, in the spec's order.
+    pub federations: Vec<FederationOutcome>,
+    /// What the initial global model comes to.
+    pub initial: Tested,
+    /// The mean of each collaborator's snapshots, averaged, with no rounds at all.
+    pub mean_of_snapshots: Option<Tested>,
+    /// The global model that the uncompressed rounds of a federated pre-pass came to.
+    pub after_uncompressed: Option<Tested>,
+    /// Snapshots of each collaborator.
+    pub snapshots: Vec<usize>,
+    /// Training images of each collaborator.
+    pub samples: Vec<usize>,
+    /// Test images.
+    pub tests: usize,
+    /// Every message.
+    pub ledger: Ledger,
+    /// Time of the whole.
+    pub wall: Duration,
+}
+
+/// A federation that came to its end.
+#[derive(Clone, Debug)]
+pub struct FederationOutcome {
+    /// What was on its wire.
+    pub codec: Codec,
+    /// Its rounds.
+    pub rounds: Vec<RoundResult>,
+    /// How its codec was learned.
+    pub fit: Fit,
+    /// The last global model.
+    pub model: Vec<f32>,
+}
+
+/// What a codec has to beat: a model that its decoders, or the rounds before it, had already come to.
+#[derive(Clone, Copy, Debug)]
+pub enum Null {
+    /// The mean of the snapshots that the codec was learned from.
+    MeanOfSnapshots(Tested),
+    /// The global model after the uncompressed rounds of a federated pre-pass.
+    AfterUncompressed(Tested),
+}
+
+impl Null {
+    /// What it comes to.
+    pub fn tested(&self) -> &Tested {
+        match self {
+            Self::MeanOfSnapshots(tested) | Self::AfterUncompressed(tested) => tested,
+        }
+    }
+}
+
+impl Outcome {
+    /// The best of what there was without a compressed round.
+    pub fn null(&self) -> Option<Null> {
+        let mean = self.mean_of_snapshots.map(Null::MeanOfSnapshots);
+        let after = self.after_uncompressed.map(Null::AfterUncompressed);
+        [mean, after]
+            .into_iter()
+            .flatten()
+            .max_by(|a, b| a.tested().accuracy().total_cmp(&b.tested().accuracy()))
+    }
+
+    /// The federation with this codec, if there was one.
+    pub fn federation(&self, codec: Codec) -> Option<&FederationOutcome> {
+        self.federations.iter().find(|federation| federation.codec == codec)
+    }
+}
