@@ -183,11 +183,7 @@ fn coordinates_count_what_they_leave_out() {
 }
 
 /// The decoder of each kind of training, and a code for it.
-fn trained(
-    gpu: &'static Gpu,
-    kind: OptimizerKind,
-    rows: &[Vec<f32>],
-) -> (AutoencoderSpec, SmallTrainer) {
+fn trained(gpu: &'static Gpu, kind: OptimizerKind, rows: &[Vec<f32>]) -> (AutoencoderSpec, SmallTrainer) {
     let spec = spec(6, Activation::Linear);
     let lr = if kind == OptimizerKind::Sgd { SGD_RATE } else { 0.02 };
     let settings =
