@@ -1,7 +1,7 @@
 //! The device by itself: what a dispatch costs, and the peaks that all else is held against.
 
 use super::harness::{Ready, Unit};
-use super::{Work, work};
+use super::work::{Work, work};
 use crate::ops::{elementwise, peaks};
 
 /// Values that are streamed: 64 MiB in and as much out, more than caches hold, and no more than any binding.

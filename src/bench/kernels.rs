@@ -2,7 +2,7 @@
 
 use super::harness::{Ready, Unit};
 use super::synthetic::{images, values};
-use super::{Work, work};
+use super::work::{Work, work};
 use crate::Result;
 use crate::gpu::{Buffer, Cost, Dispatch, Gpu, RowRange, Tensor};
 use crate::model::{Activation, Optimizer, ScheduleWriter};

@@ -13,34 +13,13 @@ mod start;
 mod synthetic;
 mod training;
 mod wide;
+mod work;
 
 pub use harness::{Measurement, Ready, Spread, Unit};
+pub use work::Work;
 
-use crate::gpu::Gpu;
 use crate::{Error, Result, files};
 use std::path::PathBuf;
-
-/// What gets a work ready on a device.
-type Prepare = Box<dyn for<'g> Fn(&'g Gpu) -> Result<Ready<'g>>>;
-
-/// Something whose time is worth knowing.
-pub struct Work {
-    /// What it is called, for good.
-    pub name: &'static str,
-    /// What is done.
-    pub what: &'static str,
-    /// Whether it takes so much memory that there may be too little.
-    large: bool,
-    prepare: Prepare,
-}
-
-fn work(
-    name: &'static str,
-    what: &'static str,
-    prepare: impl for<'g> Fn(&'g Gpu) -> Result<Ready<'g>> + 'static,
-) -> Work {
-    Work { name, what, large: false, prepare: Box::new(prepare) }
-}
 
 /// The works that everything else is held against.
 pub const PEAKS: [&str; 2] = ["arithmetic", "stream"];
@@ -70,35 +49,6 @@ pub fn select(works: Vec<Work>, filter: &str) -> Result<Vec<Work>> {
         None => "see them with --list".into(),
     };
     Err(Error::setting("FILTER", format!("no work has {filter:?} in its name"), mend))
-}
-
-impl Work {
-    fn large(self) -> Self {
-        Self { large: true, ..self }
-    }
-
-    /// Gets it ready on a device.
-    pub fn prepare<'g>(&self, gpu: &'g Gpu) -> Result<Ready<'g>> {
-        (self.prepare)(gpu)
-    }
-
-    /// Times it.
-    pub fn measure(&self, gpu: &Gpu) -> Result<Measurement> {
-        self.prepare(gpu)?.measure(self.name, &gpu.adapter.name)
-    }
-
-    /// Bytes that it takes and bytes that there are, where those are fewer: found out without taking any.
-    pub fn excess(&self, gpu: &Gpu) -> Result<Option<(u64, u64)>> {
-        if !self.large {
-            return Ok(None);
-        }
-        let rehearsal = gpu.rehearsal();
-        drop(self.prepare(&rehearsal)?);
-        let bytes = rehearsal.peak_memory().bytes;
-        let capacity = gpu.capacity();
-        let there = if capacity.shared { capacity.host } else { capacity.device };
-        Ok(there.filter(|there| bytes > *there).map(|there| (bytes, there)))
-    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::harness::{Ready, Unit};
 use super::synthetic::{SEED, values};
-use super::{Work, work};
+use super::work::{Work, work};
 use crate::Result;
 use crate::gpu::{Cost, Gpu};
 use crate::model::{Activation, Initializer, LayerSpec, Network};

@@ -2,7 +2,7 @@
 
 use super::harness::{Ready, Unit};
 use super::synthetic::{SEED, images};
-use super::{Work, work};
+use super::work::{Work, work};
 use crate::Result;
 use crate::codec::MessageKind;
 use crate::codec::autoencoder::{DecoderBank, DecoderState, Encoder, HalfParameters, Standard};

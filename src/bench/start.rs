@@ -1,7 +1,7 @@
 //! How long the program takes from nothing to the answer of a first dispatch.
 
 use super::harness::{Ready, Unit};
-use super::{Work, work};
+use super::work::{Work, work};
 use crate::gpu::Gpu;
 use crate::{Error, Result};
 use std::io::{BufRead, BufReader};

@@ -2,7 +2,7 @@
 
 use super::harness::{Ready, Unit};
 use super::synthetic::{SEED, images, snapshots};
-use super::{Work, work};
+use super::work::{Work, work};
 use crate::Result;
 use crate::codec::autoencoder::{Trainer, TrainerSettings};
 use crate::data::epoch_order;

@@ -3,7 +3,7 @@
 use super::harness::{Ready, Unit};
 use super::synthetic::{snapshots, values};
 use super::training::steps_of;
-use super::{Work, work};
+use super::work::{Work, work};
 use crate::Result;
 use crate::codec::autoencoder::{DecoderBank, Encoder, HalfParameters, Standard};
 use crate::gpu::Gpu;

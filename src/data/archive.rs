@@ -1,7 +1,6 @@
 //! Reads what came compressed or in an archive, never more than expected.
 
-use super::gunzip::Gunzip;
-use super::idx::is_gzip;
+use super::gunzip::{Gunzip, is_gzip};
 use std::io::{self, BufRead, Read};
 use std::path::{Component, PathBuf};
 

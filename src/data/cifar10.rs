@@ -4,8 +4,8 @@
 //! and blue. There is no header, so a damaged batch shows by its size and by labels that no class has.
 
 use super::archive;
-use super::folder::find;
 use super::idx::Origin;
+use super::lookup::find;
 use super::text::{counted, grouped};
 use super::{DataPair, Dataset, ImageShape};
 use crate::{Error, Result};

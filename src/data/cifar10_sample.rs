@@ -22,11 +22,12 @@ const TEST_LABELS: &[u8] = include_bytes!("sample/cifar10/test-labels");
 pub(super) const BYTES: usize =
     TRAIN_IMAGES.len() + TRAIN_LABELS.len() + TEST_IMAGES.len() + TEST_LABELS.len();
 
-/// Unpacks the sample: 1,200 training and 300 test images of 3 x 32 x 32, classes balanced and mixed.
-pub(super) fn load() -> Result<DataPair> {
+/// Unpacks the sample: 1,200 training and 300 test images of 3 x 32 x 32, classes balanced and mixed. `mend` is
+/// what to do where it is damaged.
+pub(super) fn load(mend: &str) -> Result<DataPair> {
     let dataset = |split: &str, png: &[u8], labels: &[u8]| -> Result<Dataset> {
         // Only a binary damaged on disk gets here with content that does not decode.
-        let damaged = |problem: String| Error::file(format!("{NAME}/{split}"), problem, super::sample::MEND);
+        let damaged = |problem: String| Error::file(format!("{NAME}/{split}"), problem, mend);
         let images = unpack(png, labels.len()).map_err(damaged)?;
         Ok(Dataset { name: NAME.into(), images, labels: labels.to_vec(), shape: SHAPE, classes: CLASSES })
     };
@@ -61,7 +62,7 @@ mod tests {
 
     #[test]
     fn it_is_balanced_mixed_and_small() {
-        let data = load().unwrap();
+        let data = load("").unwrap();
         assert_eq!((data.train.shape, data.test.shape), (SHAPE, SHAPE));
         assert_eq!((data.train.len(), data.test.len()), (TRAIN, TEST));
         assert_eq!(data.train.images.len(), TRAIN * 3072);
@@ -77,7 +78,7 @@ mod tests {
 
     #[test]
     fn its_images_are_natural_ones_in_the_right_colours() {
-        let data = load().unwrap();
+        let data = load("").unwrap();
         // Known of CIFAR-10: means 0.491, 0.482, 0.447 and deviations 0.247, 0.243, 0.262.
         let known = [(0.491, 0.247), (0.482, 0.243), (0.447, 0.262)];
         for ((mean, std), (known_mean, known_std)) in data.train.channel_statistics().into_iter().zip(known) {

@@ -2,6 +2,7 @@
 
 use super::cifar10::{self, Place};
 use super::idx::{Images, Origin, open_images, open_labels};
+use super::lookup::find;
 use super::source::{self, Format, Source};
 use super::text::counted;
 use super::{DataPair, Dataset, Split, verified};
@@ -89,11 +90,6 @@ fn read_idx_folder(name: &str, folder: &Path, classes: Option<usize>, mend: &str
         Ok(Half { images, labels, images_path, labels_path })
     };
     pair(name, half(Split::Train)?, half(Split::Test)?, classes, mend)
-}
-
-/// The file of this name in a folder, plain or with `.gz`; the plain one where there are both.
-pub(super) fn find(folder: &Path, name: &str) -> Option<PathBuf> {
-    [folder.join(name), folder.join(format!("{name}.gz"))].into_iter().find(|path| path.is_file())
 }
 
 /// The file with the images or the labels of a split, under any of the names in use.

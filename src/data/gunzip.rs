@@ -1,8 +1,15 @@
 //! Unpacks gzip as `gunzip` does: all members of a file, and nothing of what follows them.
 
-use super::idx::GZIP;
 use flate2::bufread::GzDecoder;
 use std::io::{self, BufRead, Read};
+
+/// The bytes that a gzip member begins with.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// True for the first bytes of a gzip stream.
+pub(super) fn is_gzip(start: &[u8]) -> bool {
+    start.starts_with(&GZIP)
+}
 
 /// The plain content of a gzip stream. Members follow one another, with zeros between them or none; what comes
 /// after the last and is no member is left alone. A member that ends early is an error.

@@ -13,7 +13,7 @@
 //! before they are read.
 
 use super::ImageShape;
-use super::gunzip::Gunzip;
+use super::gunzip::{Gunzip, is_gzip};
 use super::text::grouped;
 use crate::{Error, Result};
 use std::fs::File;
@@ -24,8 +24,6 @@ use std::path::Path;
 const MAX_PAYLOAD: u64 = u32::MAX as u64;
 /// Deflate cannot make more than 1,032 bytes out of one; a header that announces more is corrupt.
 const MAX_EXPANSION: u64 = 1032;
-/// The bytes that a gzip member begins with.
-pub(super) const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// Where bytes come from, for the messages about them.
 #[derive(Clone, Copy)]
@@ -108,11 +106,6 @@ pub(super) fn open_images(origin: Origin<'_>) -> Result<Announced<'_>> {
 pub(super) fn open_labels(origin: Origin<'_>) -> Result<Announced<'_>> {
     let (file, bytes) = open(origin)?;
     announced(file, bytes, Kind::Labels, origin)
-}
-
-/// True for the first bytes of a gzip stream.
-pub(crate) fn is_gzip(start: &[u8]) -> bool {
-    start.starts_with(&GZIP)
 }
 
 fn open(origin: Origin<'_>) -> Result<(BufReader<File>, u64)> {

@@ -19,7 +19,7 @@ pub struct Sample {
     pub test: usize,
     /// Bytes it takes in the binary.
     pub bytes: usize,
-    load: fn() -> Result<DataPair>,
+    load: fn(mend: &str) -> Result<DataPair>,
 }
 
 /// Every sample.
@@ -43,7 +43,7 @@ pub const SAMPLES: &[Sample] = &[
 ];
 
 /// What to do where a sample is damaged, and with it the program.
-pub(super) const MEND: &str = "install fedfunnel again";
+const MEND: &str = "install fedfunnel again";
 
 /// The sample of this name.
 pub fn find(name: &str) -> Option<&'static Sample> {
@@ -53,7 +53,7 @@ pub fn find(name: &str) -> Option<&'static Sample> {
 impl Sample {
     /// Unpacks it.
     pub fn load(&self) -> Result<DataPair> {
-        (self.load)()
+        (self.load)(MEND)
     }
 }
 
@@ -70,14 +70,14 @@ const TEST_LABELS: &[u8] = include_bytes!("sample/t10k-labels-idx1-ubyte.gz");
 const BYTES: usize = TRAIN_IMAGES.len() + TRAIN_LABELS.len() + TEST_IMAGES.len() + TEST_LABELS.len();
 
 /// Unpacks the sample: 6,000 training and 1,000 test images of 28 x 28, classes balanced and mixed.
-fn load_mnist() -> Result<DataPair> {
+fn load_mnist(mend: &str) -> Result<DataPair> {
     let half = |split, images: &[u8], labels: &[u8]| -> Result<Half> {
         let path = match split {
             Split::Train => "mnist-sample/train",
             Split::Test => "mnist-sample/test",
         };
         // Only a binary damaged on disk gets here with content that does not parse.
-        let origin = Origin { path: Path::new(path), mend: MEND };
+        let origin = Origin { path: Path::new(path), mend };
         Ok(Half {
             images: parse_images(images, origin)?,
             labels: parse_labels(labels, origin)?,
@@ -90,7 +90,7 @@ fn load_mnist() -> Result<DataPair> {
         half(Split::Train, TRAIN_IMAGES, TRAIN_LABELS)?,
         half(Split::Test, TEST_IMAGES, TEST_LABELS)?,
         Some(CLASSES),
-        MEND,
+        mend,
     )
 }
 
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn it_is_balanced_mixed_and_small() {
-        let data = load_mnist().unwrap();
+        let data = load_mnist(MEND).unwrap();
         let shape = ImageShape { channels: 1, height: 28, width: 28 };
         assert_eq!((data.train.shape, data.test.shape), (shape, shape));
         assert_eq!((data.train.len(), data.test.len()), (TRAIN, TEST));
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn its_images_are_digits() {
-        let data = load_mnist().unwrap();
+        let data = load_mnist(MEND).unwrap();
         // Known of MNIST: mean brightness 33.3 of 255 and about 81 % of the pixels black.
         let mean =
             data.train.images.iter().map(|&p| f64::from(p)).sum::<f64>() / data.train.images.len() as f64;

@@ -1,7 +1,7 @@
 //! Where data sets lie on this computer, and which are there.
 
 use super::cifar10::{self, Place};
-use super::folder;
+use super::lookup;
 use super::sample::{SAMPLES, Sample};
 use super::source::{Format, SOURCES, Source};
 use crate::{Error, Result};
@@ -162,7 +162,7 @@ fn presence(source: &Source, folder: &Path) -> (Presence, u64) {
     let folder = place.as_ref().map_or(folder, Place::path);
     let (mut bytes, mut found, mut sound) = (0, 0, 0);
     for file in source.files {
-        let Some(path) = folder::find(folder, file.name) else { continue };
+        let Some(path) = lookup::find(folder, file.name) else { continue };
         let there = size(&path);
         bytes += there;
         found += 1;

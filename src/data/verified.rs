@@ -6,8 +6,8 @@
 
 use super::archive::{self, plain};
 use super::cifar10::{self, Place};
-use super::folder::find;
 use super::idx::Origin;
+use super::lookup::find;
 use super::source::{Source, SourceFile};
 use super::text::grouped;
 use crate::files::{folder_of, write_atomic};

@@ -1,6 +1,6 @@
 //! What the path of an output file names: a file to replace, or something to write through.
 
-use super::folder_of;
+use super::paths::folder_of;
 use crate::{Error, Result};
 use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Write};

@@ -2,32 +2,18 @@
 
 mod destination;
 mod leftovers;
+mod paths;
 mod temporary;
 mod unfinished;
 
 pub use destination::is_standard_output;
 pub(crate) use destination::open_through;
+pub use paths::{folder_of, is_same};
 pub use unfinished::{Unfinished, write_atomic};
 
 use crate::{Error, Result, toml_place};
 use destination::Destination;
 use std::path::Path;
-
-/// The folder that a file lies in; a bare name lies in the current one.
-pub fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
-}
-
-/// Whether two paths lead to the same place.
-pub fn is_same(a: &Path, b: &Path) -> bool {
-    match (a.canonicalize(), b.canonicalize()) {
-        (Ok(a), Ok(b)) => a == b,
-        _ => a == b,
-    }
-}
 
 /// The candidate that is most like `word`, if any is alike at all.
 pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {

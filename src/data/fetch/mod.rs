@@ -5,53 +5,20 @@
 //! verified in memory before it is written, so that one in part, or a wrong one, is never there.
 
 mod delivery;
+mod event;
 mod https;
 mod npm;
 mod png_batches;
 
+pub use event::FetchEvent;
+
 use super::source::{self, Route, Source, SourceFile};
 use super::text::{counted, grouped};
-use super::{folder, sample, verified};
+use super::{lookup, sample, verified};
 use crate::{Error, Result};
 use delivery::{Delivery, Failure};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-
-/// What happens while a data set is downloaded.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum FetchEvent<'a> {
-    /// This file is in the folder already, and verified.
-    AlreadyThere {
-        /// The file.
-        file: &'a str,
-    },
-    /// A way to get the missing files is being tried.
-    Route {
-        /// A host, or a package.
-        route: &'a str,
-    },
-    /// Part of a file has arrived.
-    Progress {
-        /// The file (of an archive's content: the file in it).
-        file: &'a str,
-        /// Bytes received so far.
-        done: u64,
-        /// Bytes to come in all, where that is known.
-        total: Option<u64>,
-    },
-    /// A file was verified and is in the folder now.
-    Stored {
-        /// The file.
-        file: &'a str,
-    },
-    /// A way to get the files did not work out; the next one is tried.
-    RouteFailed {
-        /// A host, or a package.
-        route: &'a str,
-        /// What went wrong.
-        reason: &'a str,
-    },
-}
 
 /// What a download came to.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -196,7 +163,7 @@ fn bring(source: &Source, dir: &Path, progress: &dyn Fn(FetchEvent<'_>)) -> Resu
 
 /// True where the file that would be loaded is there, plain or gzipped, with the right content.
 fn is_sound(dir: &Path, file: &SourceFile) -> Result<bool> {
-    let Some(path) = folder::find(dir, file.name) else { return Ok(false) };
+    let Some(path) = lookup::find(dir, file.name) else { return Ok(false) };
     std::fs::File::open(&path).map_err(Error::io("read", &path))?;
     // A stream that cannot be read to its end is a damaged file, to be replaced.
     Ok(matches!(verified::file_difference(file, &path), Ok(None)))

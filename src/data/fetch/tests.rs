@@ -1,6 +1,7 @@
 //! The routes against a server of our own, well-behaved and not.
 
 use super::*;
+use crate::data::folder;
 use crate::data::source::Format;
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;

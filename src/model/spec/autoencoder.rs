@@ -1,10 +1,11 @@
 //! An autoencoder's spec: a funnel of dense layers, or convolutions and their mirror image.
 
 use super::convolutional::ConvFunnel;
+use super::layer::Shape;
+use super::limits::MOST_PARAMETERS;
 use super::rates::Rates;
 use super::{ConvSpec, Initializer, LayerSpec, NetworkLayer};
 use crate::ops::Activation;
-use crate::ops::conv::ConvShape;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -42,14 +43,6 @@ pub struct AutoencoderSpec {
     /// Of convolutions, in place of `widths`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conv: Option<ConvFunnel>,
-}
-
-/// A layer before it has a name, an activation and a rate.
-pub(super) enum Shape {
-    /// Inputs and outputs.
-    Dense(usize, usize),
-    /// One convolution for each segment.
-    Conv { segments: Vec<ConvShape>, transposed: bool },
 }
 
 /// The fan-in up to which a layer that narrows learns at the full rate.
@@ -245,8 +238,8 @@ impl AutoencoderSpec {
         self.widths = ends(widths, &mut std::iter::once(latent).chain(hidden.iter().rev().copied()));
         self.widths.push(inputs);
         let most = self.parameters();
-        if most > super::MOST_PARAMETERS {
-            let problem = format!("a model of more than {} parameters", super::MOST_PARAMETERS);
+        if most > MOST_PARAMETERS {
+            let problem = format!("a model of more than {} parameters", MOST_PARAMETERS);
             return Err(Error::setting(field, problem, "use smaller widths"));
         }
         self.check_layers(field, field)?;

@@ -7,9 +7,8 @@
 //! the surplus is cut off on the way out, by geometry alone: nothing is stored twice. The features of all
 //! segments, one after the other, are the latent, unless a dense layer makes a smaller one of them.
 
-use super::autoencoder::Shape;
 use super::classifier::Pair;
-use super::layer::same_padding;
+use super::layer::{Shape, same_padding};
 use crate::ops::conv::{ConvShape, ROUNDS};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};

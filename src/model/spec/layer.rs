@@ -53,6 +53,14 @@ pub struct ConvSpec {
     pub rate_scale: f32,
 }
 
+/// A layer before it has a name, an activation and a rate.
+pub(super) enum Shape {
+    /// Inputs and outputs.
+    Dense(usize, usize),
+    /// One convolution for each segment.
+    Conv { segments: Vec<ConvShape>, transposed: bool },
+}
+
 /// Windows along one side, and the zeros before it: of all that they reach beyond the side, half are before
 /// it, and where that is odd, the one more is after it.
 pub(super) fn same_padding(size: usize, kernel: usize, stride: usize) -> (usize, usize) {

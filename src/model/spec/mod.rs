@@ -3,16 +3,20 @@
 mod autoencoder;
 mod classifier;
 mod convolutional;
+mod initializer;
 mod layer;
+mod limits;
 mod rates;
 
 pub use autoencoder::AutoencoderSpec;
 pub use classifier::{ClassifierLayer, ClassifierSpec, Padding, Pair};
 pub use convolutional::{ConvFunnel, FunnelLayer};
+pub use initializer::Initializer;
 pub use layer::{ConvSpec, LayerSpec, NetworkLayer};
 pub use rates::Rates;
 
 use crate::{Error, Result};
+use limits::{MOST_PARAMETERS, fits_in_memory};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -38,28 +42,6 @@ pub fn built_in_autoencoders() -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 
-/// More parameters than this are a slip of the pen: 16 GiB for one replica without its moments.
-const MOST_PARAMETERS: usize = 1 << 32;
-
-/// Whether the product of these does not overflow, nor come near.
-fn fits_in_memory(lengths: &[usize]) -> bool {
-    let product = lengths.iter().try_fold(1usize, |product, length| product.checked_mul(*length));
-    product.is_some_and(|product| product <= MOST_PARAMETERS)
-}
-
-/// Initial values of a layer; all of them uniform, so that they are the same on every adapter.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Initializer {
-    /// Weights and biases within 1/sqrt(I), as `torch.nn.Linear` starts.
-    #[default]
-    Torch,
-    /// Weights within sqrt(6/I), biases zero (He et al. 2015).
-    He,
-    /// Weights within sqrt(6/(I+O)), biases zero (Glorot and Bengio 2010).
-    Glorot,
-}
-
 /// A model's spec.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
@@ -68,21 +50,6 @@ pub enum ModelSpec {
     Classifier(ClassifierSpec),
     /// Weights to a latent and back.
     Autoencoder(AutoencoderSpec),
-}
-
-impl Initializer {
-    /// How far from zero initial weights and biases reach.
-    fn bounds(self, fan_in: usize, fan_out: usize) -> (f32, f32) {
-        let (inputs, outputs) = (fan_in as f64, fan_out as f64);
-        match self {
-            Self::Torch => {
-                let bound = (1.0 / inputs.sqrt()) as f32;
-                (bound, bound)
-            }
-            Self::He => ((6.0 / inputs).sqrt() as f32, 0.0),
-            Self::Glorot => ((6.0 / (inputs + outputs)).sqrt() as f32, 0.0),
-        }
-    }
 }
 
 impl ModelSpec {

@@ -1,9 +1,9 @@
 //! Where everything stands in a plot.
 
-use super::Shape;
 use super::axis::Axis;
 use super::curves::{Curve, Curves, clip, thin};
 use super::pen::{Pen, shortened, units, width};
+use super::shape::Shape;
 use super::theme::{self, Role};
 use crate::Result;
 use crate::report::{Plot, Style};

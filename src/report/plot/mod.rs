@@ -8,22 +8,15 @@ pub(super) mod axis;
 pub(super) mod curves;
 mod draw;
 mod pen;
+mod shape;
 mod theme;
+
+pub(super) use shape::Shape;
 
 use super::Plot;
 use crate::Result;
 use curves::Curves;
 use theme::Theme;
-
-/// The two shapes of a plot. Text keeps its size, so a narrow screen gets a narrow drawing instead
-/// of a shrunken wide one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
-    /// For a page or a screen at arm's length.
-    Wide,
-    /// For a phone.
-    Narrow,
-}
 
 /// The plot as an `<svg>` element for a page that is HTML. It takes its colours from the CSS
 /// variables `--ink`, `--muted`, `--grid` and `--series-0` to `--series-7` where the page sets them,

@@ -1,7 +1,7 @@
 //! A decoder as what it is made of: the snapshots, what it takes of them, and its initial weights' seed.
 
 use super::coordinates::Start;
-use super::trainer::expand_decoder;
+use super::expand::expand_decoder;
 use crate::codec::autoencoder::{DecoderState, Standard};
 use crate::codec::basis::{Basis, Expansion, column_pieces, run_in_parts};
 use crate::codec::raw::Average;

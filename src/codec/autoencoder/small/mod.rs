@@ -18,6 +18,7 @@
 
 mod coordinates;
 mod encoder;
+mod expand;
 mod factored;
 mod iterate;
 mod space;

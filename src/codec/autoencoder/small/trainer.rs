@@ -2,6 +2,7 @@
 
 use super::coordinates::{Coordinates, Start};
 use super::encoder::EncoderFactors;
+use super::expand::{coefficients, expand_decoder};
 use super::factored::{FactoredDecoder, Precision};
 use super::iterate::{Iteration, IterationState, Weights};
 use crate::codec::autoencoder::trainer::Pass;
@@ -10,7 +11,6 @@ use crate::codec::basis::{Basis, Expansion, run_in_parts};
 use crate::data::epoch_order;
 use crate::gpu::Gpu;
 use crate::model::{AutoencoderSpec, Network, Optimizer, OptimizerKind, ScheduleWriter};
-use crate::ops::gram::Coefficients;
 use crate::ops::random::{self, Draw, Target};
 use crate::{Error, Result};
 use nalgebra::DMatrix;
@@ -361,29 +361,6 @@ impl SmallTrainer {
         let combination = self.combination().decoder;
         FactoredDecoder::new(snapshots, self.count(), &combination, seed, self.read_standard()?, precision)
     }
-}
-
-/// The dispatches that expand a decoder's weights and biases.
-pub(super) fn expand_decoder(
-    gpu: &Gpu,
-    (rows, start): (&crate::gpu::Tensor, Option<&Start>),
-    decoder: &DMatrix<f64>,
-    [weights, biases]: [Vec<crate::model::TensorPiece<'_>>; 2],
-) -> Result<Vec<crate::gpu::Dispatch>> {
-    let latent = decoder.ncols() - 1;
-    let drawn: Vec<_> = start.iter().flat_map(|start| [start.decoder, start.decoder_bias]).collect();
-    let matrix = coefficients(gpu, decoder, 0..latent)?;
-    let bias = coefficients(gpu, decoder, latent..latent + 1)?;
-    Basis::new(gpu, &[rows], &drawn)?.expand(&[
-        Expansion { coefficients: &matrix, pieces: weights, accumulate: false },
-        Expansion { coefficients: &bias, pieces: biases, accumulate: false },
-    ])
-}
-
-fn coefficients(gpu: &Gpu, from: &DMatrix<f64>, columns: std::ops::Range<usize>) -> Result<Coefficients> {
-    let coefficients = Coefficients::new(gpu, from.nrows(), columns.len())?;
-    coefficients.write(gpu, |m, k| from[(m, columns.start + k)] as f32);
-    Ok(coefficients)
 }
 
 fn one() -> DMatrix<f64> {

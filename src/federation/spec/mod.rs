@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 
 /// The specs that come with the program.
 const BUILT_IN: &[(&str, &str)] = &[
-    ("demo", include_str!("../../models/experiments/demo.toml")),
-    ("mnist", include_str!("../../models/experiments/mnist.toml")),
+    ("demo", include_str!("../../../models/experiments/demo.toml")),
+    ("mnist", include_str!("../../../models/experiments/mnist.toml")),
 ];
 
 /// A federation, and how its updates are compressed.

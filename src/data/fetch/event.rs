@@ -1,0 +1,37 @@
+//! What a download reports while it runs.
+
+/// What happens while a data set is downloaded.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum FetchEvent<'a> {
+    /// This file is in the folder already, and verified.
+    AlreadyThere {
+        /// The file.
+        file: &'a str,
+    },
+    /// A way to get the missing files is being tried.
+    Route {
+        /// A host, or a package.
+        route: &'a str,
+    },
+    /// Part of a file has arrived.
+    Progress {
+        /// The file (of an archive's content: the file in it).
+        file: &'a str,
+        /// Bytes received so far.
+        done: u64,
+        /// Bytes to come in all, where that is known.
+        total: Option<u64>,
+    },
+    /// A file was verified and is in the folder now.
+    Stored {
+        /// The file.
+        file: &'a str,
+    },
+    /// A way to get the files did not work out; the next one is tried.
+    RouteFailed {
+        /// A host, or a package.
+        route: &'a str,
+        /// What went wrong.
+        reason: &'a str,
+    },
+}
