@@ -18,7 +18,7 @@
 // Lanes of a workgroup; on a GPU they are more.
 const LANES: u32 = 8u;
 // Register tiles; the host replaces the values to make variants.
-const TILE_ROWS: u32 = 2u;
+const TILE_ROWS: u32 = 5u;
 const TILE_BATCH: u32 = 8u;
 const SAMPLE_CELLS: u32 = 4u;
 
@@ -156,56 +156,8 @@ fn dense_rows_dot_naive(@builtin(global_invocation_id) id: vec3<u32>) {
     sums[at] = finish(sum, at, row, id.z);
 }
 
-// Faster: each value of c and w that is loaded serves a whole tile of sums, four columns at a time; the
-// samples are the same for all lanes of a workgroup, so on a CPU their loads are scalar ones.
-@compute @workgroup_size(LANES, 1, 1)
-fn dense_rows_dot(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(workgroup_id) group: vec3<u32>,
-) {
-    let replica = group.z;
-    let first_row = id.x * TILE_ROWS;
-    let first_sample = group.y * TILE_BATCH;
-    if first_row >= product.rows { return; }
-    let columns4 = product.columns / 4u;
-    // Rows and samples beyond the end repeat the last one; their sums are not written.
-    var w: array<u32, TILE_ROWS>;
-    for (var i = 0u; i < TILE_ROWS; i++) {
-        let row = min(first_row + i, product.rows - 1u);
-        w[i] = (product.weight_offset + replica * product.replica_stride) / 4u + row * columns4;
-    }
-    var c: array<u32, TILE_BATCH>;
-    for (var j = 0u; j < TILE_BATCH; j++) {
-        let sample = min(first_sample + j, product.batch - 1u);
-        c[j] = (replica * product.batch + sample) * columns4;
-    }
-    var sum: array<f32, TILE_ROWS * TILE_BATCH>;
-    for (var k = 0u; k < columns4; k++) {
-        var w4: array<vec4<f32>, TILE_ROWS>;
-        for (var i = 0u; i < TILE_ROWS; i++) {
-            w4[i] = weights4[w[i] + k];
-        }
-        for (var j = 0u; j < TILE_BATCH; j++) {
-            let c4 = column_side4[c[j] + k];
-            for (var i = 0u; i < TILE_ROWS; i++) {
-                sum[i * TILE_BATCH + j] += dot(w4[i], c4);
-            }
-        }
-    }
-    for (var j = 0u; j < TILE_BATCH; j++) {
-        for (var i = 0u; i < TILE_ROWS; i++) {
-            let row = first_row + i;
-            if row < product.rows && first_sample + j < product.batch {
-                let at = (replica * product.batch + first_sample + j) * product.row_side_width
-                    + product.row_side_first + row;
-                sums[at] = finish4(sum[i * TILE_BATCH + j], at, row, replica);
-            }
-        }
-    }
-}
-
-// Faster where there are few rows and many samples (a classifier's layers): lanes run over samples, so
-// that it is the weights whose loads are scalar ones on a CPU.
+// Faster on a CPU whose lanes cannot share, where there are few rows and many samples (a classifier's layers): lanes
+// run over samples, so that the weights' loads are scalar ones, and a value that is loaded serves a tile of sums.
 @compute @workgroup_size(LANES, 1, 1)
 fn dense_rows_dot_by_sample(
     @builtin(global_invocation_id) id: vec3<u32>,
@@ -259,9 +211,9 @@ fn four_samples(at: vec4<u32>, k: u32) -> array<vec4<f32>, 4> {
     return array(column_side4[at.x + k], column_side4[at.y + k], column_side4[at.z + k], column_side4[at.w + k]);
 }
 
-// Faster on a GPU: few sums still keep many lanes busy. Four lanes share the columns of a cell of four rows by four
-// samples, so that neighbours read neighbouring values, and add their parts up in workgroup memory. A workgroup has
-// sixteen cells, SAMPLE_CELLS of them side by side.
+// Faster where sums are few or columns many: few sums still keep many lanes busy. Four lanes share the columns of a
+// cell of four rows by four samples, so that neighbours read neighbouring values, and add their parts up in workgroup
+// memory. A workgroup has sixteen cells, SAMPLE_CELLS of them side by side.
 @compute @workgroup_size(64, 1, 1)
 fn dense_rows_dot_split(
     @builtin(workgroup_id) group: vec3<u32>,

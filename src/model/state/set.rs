@@ -24,13 +24,13 @@ impl StateSet {
     /// Opens a file, an index (`*.json`), or a folder with `stem.safetensors` or its index.
     pub fn open(path: &Path, stem: &str) -> Result<Self> {
         let path = find(path, stem);
-        let kind = match path.extension().is_some_and(|extension| extension == "json") {
-            true => Kind::Indexed(Index::read(&path)?),
-            false if path.is_dir() => {
-                let problem = format!("neither {stem}.safetensors nor its index is in this folder");
-                return Err(Error::file(path, problem, "name another folder, or the file"));
-            }
-            false => Kind::Single(Arc::new(StateFile::open(&path)?)),
+        let kind = if path.extension().is_some_and(|extension| extension == "json") {
+            Kind::Indexed(Index::read(&path)?)
+        } else if path.is_dir() {
+            let problem = format!("neither {stem}.safetensors nor its index is in this folder");
+            return Err(Error::file(path, problem, "name another folder, or the file"));
+        } else {
+            Kind::Single(Arc::new(StateFile::open(&path)?))
         };
         Ok(Self { path, kind })
     }

@@ -1,4 +1,6 @@
-//! Which kernels compute a convolution: the one place that chooses by adapter and shape.
+//! Which kernels compute a convolution: the one place that chooses by class of device and shape.
+//!
+//! Times are medians of `fedfunnel bench` on lavapipe (Mesa 22.3.6) with vectors of 256 bits, two cores of an Intel Xeon.
 
 use super::conv3x3;
 use super::conv3x3_tiles::{self, Chunks};
@@ -10,17 +12,19 @@ use crate::gpu::Gpu;
 pub(super) enum Product {
     /// conv.wgsl: any shape, any adapter.
     Reference,
-    /// conv3x3.wgsl: lanes of a CPU's subgroup.
+    /// conv3x3.wgsl: lanes of a CPU's subgroup. 32 channels of 32x32 pixels, batch 64, take 59 ms, where the reference
+    /// takes 1,530 ms.
     Lanes,
-    /// conv3x3_tiles.wgsl: workgroup memory of a GPU.
+    /// conv3x3_tiles.wgsl: workgroup memory of a GPU. Not measured: no GPU at hand.
     Tiles,
 }
 
 /// The same for a weight gradient.
 pub(super) enum WeightGradient {
     Reference,
+    /// The same layer's in 37 ms, where the reference takes 956 ms.
     Lanes,
-    /// In chunks that the kernel's workgroups take.
+    /// In chunks that the kernel's workgroups take. Not measured: no GPU at hand.
     Tiles {
         chunks: Chunks,
         /// Whether the gradients of the biases are formed on the way. A transposed layer has its biases on the

@@ -1,4 +1,4 @@
-//! `dense_rows_sum` and `dense_rows_dot` as input gradients, and the weight gradient that an update forms.
+//! The products `rows_sum` and `rows_dot` as input gradients, and the weight gradient that an update forms.
 
 use super::rig::{Case, Rig, assert_all_reached};
 use crate::support::{assert_tensor, gpu, plain_gpu, posing_gpu, small_gpu, values, wide};

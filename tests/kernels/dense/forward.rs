@@ -1,4 +1,4 @@
-//! `dense_rows_dot` and `dense_rows_sum` as forward passes.
+//! The products `rows_dot` and `rows_sum` as forward passes.
 
 use super::rig::{Case, Rig, assert_all_reached};
 use crate::support::{assert_tensor, gpu, plain_gpu, posing_gpu, small_gpu, values, wide};
