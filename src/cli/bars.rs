@@ -47,7 +47,7 @@ impl Bars {
     fn line(&self) {
         let seconds = self.started.elapsed().as_secs_f64();
         let line = format!("{:<28} {seconds:>7.1} s  {}", self.what, self.note);
-        super::whisper(line.trim_end());
+        super::stdout::whisper(line.trim_end());
     }
 
     /// From now on signals ask the work to stop where it can be gone on with; see [`signals::listen`].

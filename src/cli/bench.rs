@@ -1,7 +1,8 @@
 //! `fedfunnel bench`
 
+use super::common::Common;
 use super::options::DeviceOptions;
-use super::{Common, print_json, say, whisper};
+use super::stdout::{print_json, say, whisper};
 use clap::Args;
 use fedfunnel::bench::{self, Measurement, PEAKS, Work};
 use fedfunnel::files;

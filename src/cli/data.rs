@@ -1,6 +1,6 @@
 //! `fedfunnel data fetch` and `fedfunnel data list`
 
-use super::Common;
+use super::common::Common;
 use super::options::DataDirOption;
 use clap::Subcommand;
 use fedfunnel::data::fetch::{self, FetchEvent};
@@ -65,15 +65,15 @@ pub fn run(common: &Common, verb: &DataVerb) -> anyhow::Result<()> {
             let bars = RefCell::new(FetchBars { bars: common.bars(), file: None, done: 0 });
             let report = fetch::fetch(name, &folder, &|event| bars.borrow_mut().show(event, common.quiet))?;
             if *json {
-                return super::print_json(&report);
+                return super::stdout::print_json(&report);
             }
-            super::say(&report.to_string())?;
+            super::stdout::say(&report.to_string())?;
         }
         DataVerb::List { json, data_dir } => {
             let data_dir = data_dir.resolve()?;
             let list = data::list(&data_dir);
             if *json {
-                return super::print_json(&list);
+                return super::stdout::print_json(&list);
             }
             let columns = ["name", "there", "training", "test", "size", "how"];
             let mut table = Table::new("data", "Data sets", &columns);
@@ -88,7 +88,7 @@ pub fn run(common: &Common, verb: &DataVerb) -> anyhow::Result<()> {
                     set.how.clone(),
                 ]);
             }
-            super::say(&format!("{}\n{}", text_table(&table), data_dir.path().display()))?;
+            super::stdout::say(&format!("{}\n{}", text_table(&table), data_dir.path().display()))?;
         }
     }
     Ok(())
@@ -117,7 +117,7 @@ impl FetchBars {
             FetchEvent::RouteFailed { route, reason } => {
                 self.finish();
                 if !quiet {
-                    super::whisper(&format!("{route}: {reason}; trying the next way"));
+                    super::stdout::whisper(&format!("{route}: {reason}; trying the next way"));
                 }
             }
             FetchEvent::Route { .. } | FetchEvent::AlreadyThere { .. } => {}

@@ -33,7 +33,7 @@ pub fn run(args: &DevicesArgs) -> anyhow::Result<()> {
     }
     let list = adapters(&args.adapter.choice)?;
     if args.json {
-        return super::print_json(&list);
+        return super::stdout::print_json(&list);
     }
     let columns = [
         "",
@@ -65,7 +65,7 @@ pub fn run(args: &DevicesArgs) -> anyhow::Result<()> {
             yes_no(adapter.timestamps),
         ]);
     }
-    super::say(&text_table(&table))
+    super::stdout::say(&text_table(&table))
 }
 
 /// Runs one kernel and looks at its answer.
@@ -75,18 +75,18 @@ fn check(args: &DevicesArgs) -> anyhow::Result<()> {
     let buffer = gpu.zeros("answers", 64)?;
     gpu.run(&[elementwise::fill(&gpu, &buffer, 0, 64, ANSWER)?])?;
     let answers: Vec<f32> = gpu.read(&buffer)?;
-    let seconds = super::started().elapsed().as_secs_f64();
+    let seconds = super::common::started().elapsed().as_secs_f64();
     if answers.iter().any(|&answer| answer != ANSWER) {
         let problem = format!("{} ({}) gives wrong answers", gpu.adapter.name, gpu.adapter.driver);
         return Err(Error::device(problem, "update its driver, or choose another --device").into());
     }
     if args.json {
         let index = gpu.adapter.index;
-        return super::say_json(
+        return super::stdout::say_json(
             &serde_json::json!({ "index": index, "name": gpu.adapter.name, "seconds": seconds }),
         );
     }
-    super::say(&format!(
+    super::stdout::say(&format!(
         "{} works: the first answer came {:.0} ms after the start of the program",
         gpu.adapter.name,
         seconds * 1e3

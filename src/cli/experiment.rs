@@ -1,6 +1,6 @@
 //! `fedfunnel experiment`
 
-use super::Common;
+use super::common::Common;
 use super::options::{DataDirOption, DeviceOptions};
 use super::start::{CommandLine, StartOptions, failed};
 use clap::Args;
@@ -55,7 +55,7 @@ pub fn run(common: &Common, args: &ExperimentArgs) -> anyhow::Result<()> {
     let experiment = Experiment::load(&args.name, args.scale.as_deref(), &args.set)?;
     let config = experiment.to_toml()?;
     if args.print_config {
-        return super::say(config.trim_end());
+        return super::stdout::say(config.trim_end());
     }
     let out =
         args.out.clone().unwrap_or_else(|| format!("fedfunnel-{}", slug(&experiment.header().name)).into());
@@ -77,7 +77,7 @@ pub fn run(common: &Common, args: &ExperimentArgs) -> anyhow::Result<()> {
         }
     };
     if let (Some(gpu), false) = (&gpu, common.quiet || args.json) {
-        super::whisper(&format!(
+        super::stdout::whisper(&format!(
             "{} on {} ({})",
             experiment.header().name,
             gpu.adapter.name,
@@ -102,28 +102,28 @@ pub fn run(common: &Common, args: &ExperimentArgs) -> anyhow::Result<()> {
 
 fn print_report(report: &Report, out: &Path, json: bool) -> anyhow::Result<()> {
     if json {
-        return super::say(files::read_text(&report::data(out))?.trim_end());
+        return super::stdout::say(files::read_text(&report::data(out))?.trim_end());
     }
     for paragraph in &report.answer {
-        super::say(paragraph)?;
+        super::stdout::say(paragraph)?;
     }
     for table in report.tables.iter().filter(|table| table.id == "paper") {
-        super::say("")?;
-        super::say(&text_table(table))?;
+        super::stdout::say("")?;
+        super::stdout::say(&text_table(table))?;
     }
-    super::say(&out.join("report.html").display().to_string())
+    super::stdout::say(&out.join("report.html").display().to_string())
 }
 
 fn print_list(json: bool) -> anyhow::Result<()> {
     let all = list()?;
     if json {
-        return super::print_json(&all);
+        return super::stdout::print_json(&all);
     }
     let mut table = Table::new("experiments", "", &["name", "what it shows", "the paper's figures"]);
     for experiment in all {
         table.push([experiment.name, experiment.summary, experiment.paper]);
     }
-    super::say(text_table(&table).trim_end())
+    super::stdout::say(text_table(&table).trim_end())
 }
 
 /// The command line that repeats the run.

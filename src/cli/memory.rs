@@ -1,6 +1,6 @@
 //! What a training takes of memory: shown before it, and refused where it does not fit.
 
-use super::{print_json, say};
+use super::stdout::{print_json, say};
 use clap::Args;
 use fedfunnel::codec::autoencoder::{MemoryPlan, Training, too_many};
 use fedfunnel::gpu::Gpu;

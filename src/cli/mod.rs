@@ -3,6 +3,7 @@
 mod autoencoder;
 mod bars;
 mod bench;
+mod common;
 mod data;
 mod devices;
 mod experiment;
@@ -18,12 +19,10 @@ mod start;
 mod stdout;
 mod train;
 
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
-use fedfunnel::gpu::Gpu;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use common::{Common, started};
 use std::process::ExitCode;
-use std::sync::OnceLock;
-use std::time::Instant;
-use stdout::{print_json, say, say_json};
+use stdout::whisper;
 
 /// Federated learning with learned update compression, on any GPU.
 #[derive(Parser, Debug)]
@@ -46,32 +45,6 @@ const EXAMPLES: &str = "Examples:
   fedfunnel simulate mnist --out sim    the paper's federation on the whole of MNIST
   fedfunnel experiment list             the figures of the paper, one command each
   fedfunnel bench                       how fast all of that is here";
-
-/// What every verb understands.
-#[derive(Args, Debug)]
-struct Common {
-    /// Print results only, no progress
-    #[arg(long, short, global = true, display_order = 100)]
-    quiet: bool,
-}
-
-impl Common {
-    fn bars(&self) -> bars::Bars {
-        bars::Bars::new(self.quiet)
-    }
-
-    /// Those of work on this device, whose trace they go into as well.
-    fn bars_of(&self, gpu: &Gpu) -> bars::Bars {
-        self.bars().tracing(gpu.trace())
-    }
-}
-
-/// When the program began.
-static STARTED: OnceLock<Instant> = OnceLock::new();
-
-fn started() -> Instant {
-    *STARTED.get_or_init(Instant::now)
-}
 
 #[derive(Subcommand, Debug)]
 enum Verb {
@@ -181,10 +154,4 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Verb::Bench(args) => bench::run(common, args),
         Verb::Savings(args) => savings::run(args),
     }
-}
-
-/// Prints a line on stderr, if anybody listens.
-fn whisper(line: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "{line}");
 }

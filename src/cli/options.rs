@@ -1,6 +1,7 @@
 //! Options that several verbs share; a verb has those that do something there.
 
-use super::{say, started, whisper};
+use super::common::started;
+use super::stdout::{say, whisper};
 use clap::Args;
 use fedfunnel::Error;
 use fedfunnel::data::DataDir;

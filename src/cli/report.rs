@@ -38,7 +38,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<()> {
         true => report::save(&made, &out)?,
         false => save_apart(&made, &args.runs, &out)?,
     }
-    super::say(&out.join("report.html").display().to_string())
+    super::stdout::say(&out.join("report.html").display().to_string())
 }
 
 /// Writes a report into a folder of its own, or over an earlier one of this verb.

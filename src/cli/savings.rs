@@ -116,7 +116,7 @@ pub fn run(args: &SavingsArgs) -> anyhow::Result<()> {
         files::write_atomic(path, svg_file(&plot)?.as_bytes())?;
     }
     if args.json {
-        return super::print_json(&Answer {
+        return super::stdout::print_json(&Answer {
             savings,
             decoders_shipped: savings.shipped(),
             target_ratio: target,
@@ -128,13 +128,13 @@ pub fn run(args: &SavingsArgs) -> anyhow::Result<()> {
         });
     }
     for sentence in savings_answer(&savings, target) {
-        super::say(&sentence)?;
+        super::stdout::say(&sentence)?;
     }
-    super::say("")?;
-    super::say(text_plot(&plot).trim_end())?;
+    super::stdout::say("")?;
+    super::stdout::say(text_plot(&plot).trim_end())?;
     let written = args.html.iter().chain(&args.svg);
     for path in written.filter(|path| !files::is_standard_output(path)) {
-        super::say(&path.display().to_string())?;
+        super::stdout::say(&path.display().to_string())?;
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ pub fn listen(quiet: bool) -> anyhow::Result<()> {
             platform::exit(code_of(signal));
         }
         if !quiet {
-            super::whisper("stopping at the end of this epoch or round; once more to stop at once");
+            super::stdout::whisper("stopping at the end of this epoch or round; once more to stop at once");
         }
     })
     .context("cannot listen to signals")

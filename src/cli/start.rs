@@ -2,7 +2,7 @@
 
 use super::options::{DataDirOption, DeviceOptions};
 use super::shell::quoted;
-use super::whisper;
+use super::stdout::whisper;
 use clap::Args;
 use fedfunnel::Error;
 use fedfunnel::run::{Run, Start};

@@ -1,4 +1,4 @@
-//! Standard output: what verbs print, unless an output file goes there.
+//! Standard output: what verbs print, unless an output file goes there; and the line for people on stderr.
 //!
 //! Whoever reads it may leave early, as `head` does: what is printed after that is dropped, and is no failure.
 
@@ -39,7 +39,7 @@ pub fn claim(arguments: &ArgMatches) -> fedfunnel::Result<()> {
 /// Prints a line for people: on stdout, or on stderr where stdout is for an output file.
 pub fn say(line: &str) -> anyhow::Result<()> {
     if TAKEN.load(Ordering::Relaxed) {
-        super::whisper(line);
+        whisper(line);
         return Ok(());
     }
     print(line)
@@ -70,4 +70,9 @@ fn unless_closed(printed: std::io::Result<()>) -> anyhow::Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         other => other.context("cannot write to standard output"),
     }
+}
+
+/// Prints a line on stderr; where that is closed, nothing.
+pub fn whisper(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -50,7 +50,8 @@ fn a_limit_leaves_the_first_images() {
     write_data(&few, 40, 20);
     write_data(&many, 320, 20);
     let run = |data: &str, more: &str| {
-        let line = format!("train mnist-mlp --data ./{data} --epochs 2 --batch 16 -q --out out {more}");
+        let line =
+            format!("train mnist-mlp --data ./{data} --epochs 2 --batch 16 -q --out out --overwrite {more}");
         succeed_in(folder.path(), &line.split_whitespace().collect::<Vec<_>>());
         read_tensors(&folder.path().join("out/model.safetensors")).flat(&STATE_DICT)
     };

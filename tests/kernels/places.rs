@@ -88,12 +88,6 @@ fn no_file_stands_beside_a_folder_of_its_name() {
         let files = rust_files(&repository().join(room));
         beside.extend(files.into_iter().filter(|file| file.with_extension("").is_dir()));
     }
-    // Those that are not moved yet.
-    beside.retain(|file| {
-        !["src/federation", "src/experiment", "src/data"]
-            .iter()
-            .any(|at| file.starts_with(repository().join(at)))
-    });
     assert!(beside.is_empty(), "{beside:?}");
 }
 

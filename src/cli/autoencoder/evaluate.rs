@@ -2,7 +2,7 @@
 
 use super::check_width;
 use crate::cli::options::{DataDirOption, DeviceOptions};
-use crate::cli::{print_json, say};
+use crate::cli::stdout::{print_json, say};
 use clap::Args;
 use fedfunnel::codec::autoencoder::{AutoencoderFile, evaluate};
 use fedfunnel::model::{ClassifierSpec, ModelSpec, WeightsOf};

@@ -5,7 +5,7 @@ mod pca;
 mod small;
 mod train;
 
-use super::Common;
+use crate::cli::common::Common;
 use clap::Subcommand;
 use fedfunnel::Error;
 use fedfunnel::training::Snapshots;

@@ -1,7 +1,7 @@
 //! `fedfunnel autoencoder pca`
 
 use super::check_training;
-use crate::cli::{print_json, say};
+use crate::cli::stdout::{print_json, say};
 use clap::Args;
 use fedfunnel::codec::pca::{Pca, PcaError, PcaState};
 use fedfunnel::report::{Table, format, text_table};

@@ -1,7 +1,7 @@
 //! `fedfunnel autoencoder train --space small`, and which optimiser is for which space.
 
 use super::train::{Job, STAGE, TrainArgs, check_finite};
-use crate::cli::{say, say_json};
+use crate::cli::stdout::{say, say_json};
 use fedfunnel::codec::autoencoder::Reconstruction;
 use fedfunnel::codec::autoencoder::small::{
     DecoderCost, Precision, SmallPoint, SmallState, SmallTrainer, Space, decoder_costs, rates_refusal,

@@ -2,10 +2,11 @@
 
 use super::small;
 use super::{check_training, check_width};
+use crate::cli::common::Common;
 use crate::cli::memory::MemoryOptions;
 use crate::cli::options::DeviceOptions;
 use crate::cli::start::{CommandLine, StartOptions, failed};
-use crate::cli::{Common, say, say_json, whisper};
+use crate::cli::stdout::{say, say_json, whisper};
 use clap::Args;
 use fedfunnel::codec::autoencoder::small::Space;
 use fedfunnel::codec::autoencoder::{

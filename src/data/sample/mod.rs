@@ -62,10 +62,10 @@ const TRAIN: usize = 6_000;
 const TEST: usize = 1_000;
 const CLASSES: usize = 10;
 
-const TRAIN_IMAGES: &[u8] = include_bytes!("sample/train-images-idx3-ubyte.gz");
-const TRAIN_LABELS: &[u8] = include_bytes!("sample/train-labels-idx1-ubyte.gz");
-const TEST_IMAGES: &[u8] = include_bytes!("sample/t10k-images-idx3-ubyte.gz");
-const TEST_LABELS: &[u8] = include_bytes!("sample/t10k-labels-idx1-ubyte.gz");
+const TRAIN_IMAGES: &[u8] = include_bytes!("train-images-idx3-ubyte.gz");
+const TRAIN_LABELS: &[u8] = include_bytes!("train-labels-idx1-ubyte.gz");
+const TEST_IMAGES: &[u8] = include_bytes!("t10k-images-idx3-ubyte.gz");
+const TEST_LABELS: &[u8] = include_bytes!("t10k-labels-idx1-ubyte.gz");
 
 const BYTES: usize = TRAIN_IMAGES.len() + TRAIN_LABELS.len() + TEST_IMAGES.len() + TEST_LABELS.len();
 

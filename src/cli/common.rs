@@ -1,0 +1,35 @@
+//! What every verb understands, and when the program began.
+
+use super::bars::Bars;
+use clap::Args;
+use fedfunnel::gpu::Gpu;
+use std::sync::OnceLock;
+use std::time::Instant;
+
+/// What every verb understands.
+#[derive(Args, Debug)]
+pub struct Common {
+    /// Print results only, no progress
+    #[arg(long, short, global = true, display_order = 100)]
+    pub quiet: bool,
+}
+
+impl Common {
+    /// What draws progress.
+    pub fn bars(&self) -> Bars {
+        Bars::new(self.quiet)
+    }
+
+    /// Those of work on this device, whose trace they go into as well.
+    pub fn bars_of(&self, gpu: &Gpu) -> Bars {
+        self.bars().tracing(gpu.trace())
+    }
+}
+
+/// When the program began.
+static STARTED: OnceLock<Instant> = OnceLock::new();
+
+/// The moment when the program began.
+pub fn started() -> Instant {
+    *STARTED.get_or_init(Instant::now)
+}
