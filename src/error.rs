@@ -49,6 +49,20 @@ pub enum Error {
         /// Where it was saved.
         folder: PathBuf,
     },
+    /// A message of the federation that is malformed, or not the one that is due.
+    #[error("{problem}; {mend}")]
+    Message {
+        /// What is wrong with it.
+        problem: String,
+        /// What to do about it.
+        mend: String,
+    },
+    /// A state that the program cannot come into by anything that its user does.
+    #[error("{problem}; this is a fault of fedfunnel; report it")]
+    Fault {
+        /// What was found.
+        problem: String,
+    },
     /// A download that did not succeed.
     #[error("{problem}; {mend}")]
     Network {
@@ -103,6 +117,16 @@ impl Error {
     /// A failure of the adapter.
     pub fn device(problem: impl Into<String>, mend: impl Into<String>) -> Self {
         Self::Device { problem: problem.into(), mend: mend.into() }
+    }
+
+    /// A malformed message.
+    pub fn message(problem: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self::Message { problem: problem.into(), mend: mend.into() }
+    }
+
+    /// A fault of the program itself.
+    pub fn fault(problem: impl Into<String>) -> Self {
+        Self::Fault { problem: problem.into() }
     }
 
     /// A failed download.

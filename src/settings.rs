@@ -40,9 +40,7 @@ pub fn with_settings<T: DeserializeOwned>(root: &toml::Table, settings: &[String
 
 /// A spec as TOML, every default filled in.
 pub fn to_toml(spec: &impl Serialize) -> Result<String> {
-    toml::to_string(spec).map_err(|e| {
-        Error::device(format!("a spec could not be written: {e}"), "this is a fault of fedfunnel; report it")
-    })
+    toml::to_string(spec).map_err(|e| Error::fault(format!("a spec could not be written: {e}")))
 }
 
 /// Puts the values of `over` into `base`, tables within tables likewise.

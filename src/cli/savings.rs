@@ -3,7 +3,7 @@
 use super::shell::quoted;
 use clap::{Args, ValueEnum};
 use fedfunnel::federation::{
-    Decoders, Over, Savings, exact_decoder, savings_answer, savings_plot, tell_savings,
+    Decoders, Over, Savings, exact_decoder, savings_answer, savings_plot, savings_report,
 };
 use fedfunnel::report::{html, svg_file, text_plot};
 use fedfunnel::{Error, files};
@@ -109,7 +109,7 @@ pub fn run(args: &SavingsArgs) -> anyhow::Result<()> {
     }
     let plot = savings_plot(&savings, over, target);
     if let Some(path) = &args.html {
-        let page = html(&tell_savings(&savings, target, &command(&savings, target, path))?)?;
+        let page = html(&savings_report(&savings, target, &command(&savings, target, path))?)?;
         files::write_atomic(path, page.as_bytes())?;
     }
     if let Some(path) = &args.svg {

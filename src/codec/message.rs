@@ -65,7 +65,7 @@ impl Message {
     /// Reads what came over the wire.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let wrong = |problem: &str| {
-            Error::network(format!("a message {problem}"), "use the same version of fedfunnel on both sides")
+            Error::message(format!("a message {problem}"), "use the same version of fedfunnel on both sides")
         };
         let (&head, mut rest) = bytes.split_first().ok_or_else(|| wrong("is empty"))?;
         if head >> 4 != VERSION {

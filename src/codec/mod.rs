@@ -34,7 +34,7 @@ pub fn floats_to_bytes(values: &[f32]) -> Vec<u8> {
 /// Little-endian bytes as f32 values; `expected` of them.
 pub fn bytes_to_floats(bytes: &[u8], expected: usize, what: &str) -> Result<Vec<f32>> {
     if bytes.len() != expected * 4 {
-        return Err(crate::Error::network(
+        return Err(crate::Error::message(
             format!("{what} has {} bytes where {} are due", bytes.len(), expected * 4),
             "use the same model and codec on both sides",
         ));

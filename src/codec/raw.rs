@@ -35,7 +35,7 @@ impl UpdateDecoder for Raw {
             .map(|payload| bytes_to_floats(payload, width, "a raw update"))
             .collect::<Result<Vec<_>>>()?;
         if updates.len() != self.updates.replicas {
-            return Err(Error::network(
+            return Err(Error::message(
                 format!("{} updates came where {} are due", updates.len(), self.updates.replicas),
                 "let every collaborator send one",
             ));

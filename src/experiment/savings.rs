@@ -5,7 +5,7 @@ use super::{Header, Kind, Run};
 use crate::codec::autoencoder::{DecoderState, Standard};
 use crate::codec::{Message, MessageKind};
 use crate::data::DataDir;
-use crate::federation::{Decoders, Savings, exact_decoder, spaced, whole};
+use crate::federation::{Decoders, Savings, exact_decoder, logarithmic_counts, rounded_up};
 use crate::report::{KeyFigure, Plot, Report, Series, Style, Table, format};
 use crate::run::Identity;
 use crate::{Error, Result};
@@ -101,7 +101,7 @@ impl SavingsExperiment {
     }
 
     fn plot(&self, decoder_parameters: u64) -> Plot {
-        let values = spaced(self.last);
+        let values = logarithmic_counts(self.last);
         let (x, title, curve_name) = match self.along {
             Along::Collaborators => {
                 ("Collaborators", "Savings ratio over collaborators, one decoder", "rounds")
@@ -239,7 +239,7 @@ impl SavingsExperiment {
                 count(self.target_collaborators),
                 format::ratio(ratio_with_few),
                 count(many),
-                whole(even_with_many, "collaborators"),
+                rounded_up(even_with_many, "collaborators"),
             ),
         ];
         report.figures = vec![
@@ -295,7 +295,7 @@ impl SavingsExperiment {
         for &rounds in &self.curves {
             table.push([
                 count(rounds),
-                whole(self.savings(half, rounds, 1).break_even_collaborators(), "collaborators"),
+                rounded_up(self.savings(half, rounds, 1).break_even_collaborators(), "collaborators"),
                 format::ratio(self.savings(half, rounds, self.target_collaborators).uplink_ratio()),
             ]);
         }
@@ -312,13 +312,15 @@ impl SavingsExperiment {
         let by_half = self.savings(half, 1, 2).break_even_rounds();
         let by_exact = self.savings(exact, 1, 2).break_even_rounds();
         let own = self.savings(half, 40, 2).uplink_ratio();
-        report.title =
-            format!("A decoder for each collaborator pays for itself after {}", whole(by_half, "rounds"));
+        report.title = format!(
+            "A decoder for each collaborator pays for itself after {}",
+            rounded_up(by_half, "rounds")
+        );
         report.answer = vec![
             format!(
                 "A decoder for each collaborator pays for itself after {}, however many collaborators there are: each \
                  has its own decoder to pay for, and the curves of all federations are one.",
-                whole(by_half, "rounds"),
+                rounded_up(by_half, "rounds"),
             ),
             format!(
                 "The paper's own experiment, 2 collaborators and 40 rounds, has a savings ratio of {}: its decoders cost \

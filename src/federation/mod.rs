@@ -27,7 +27,7 @@ pub use results::{
 };
 pub use round::play_round;
 pub use savings::{Decoders, Savings, exact_decoder};
-pub use savings_story::{Over, savings_answer, savings_plot, spaced, tell_savings, whole};
+pub use savings_story::{Over, logarithmic_counts, rounded_up, savings_answer, savings_plot, savings_report};
 pub use simulation::{check, simulate};
 pub use spec::{AutoencoderSettings, Codec, LocalTests, Prepass, PrepassKind, SimulationSpec};
 pub use state::FederationState;

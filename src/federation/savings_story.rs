@@ -40,7 +40,7 @@ impl Over {
 }
 
 /// Whole numbers from 1 to `last`, each about as much larger than the one before.
-pub fn spaced(last: u64) -> Vec<u64> {
+pub fn logarithmic_counts(last: u64) -> Vec<u64> {
     let mut values: Vec<u64> = (0..=POINTS)
         .map(|place| ((last.max(2) as f64).ln() * place as f64 / POINTS as f64).exp().round() as u64)
         .collect();
@@ -61,7 +61,7 @@ pub fn savings_plot(savings: &Savings, over: Over, target: Option<f64>) -> Plot 
     let furthest = marks.into_iter().flatten().fold(1.0, f64::max);
     // Up to the next power of ten, and no further than f64 counts exactly.
     let last = 10f64.powi((furthest * 2.0).log10().ceil().clamp(1.0, 15.0) as i32) as u64;
-    let values = spaced(last);
+    let values = logarithmic_counts(last);
     let curve = |ratio: fn(&Savings) -> f64| {
         values.iter().map(|&value| (value as f64, ratio(&over.set(savings, value)))).collect::<Vec<_>>()
     };
@@ -95,7 +95,7 @@ pub fn savings_plot(savings: &Savings, over: Over, target: Option<f64>) -> Plot 
 }
 
 /// "322 rounds", or that there is no such number. `what` is the plural.
-pub fn whole(value: Option<f64>, what: &str) -> String {
+pub fn rounded_up(value: Option<f64>, what: &str) -> String {
     match value {
         // Beyond this no count is meant any more.
         Some(value) if value <= 1.0 => format!("1 {}", what.trim_end_matches('s')),
@@ -148,17 +148,19 @@ pub fn savings_answer(savings: &Savings, target: Option<f64>) -> Vec<String> {
                 (_, collaborators) => {
                     format!(
                         "; in {} it takes {}",
-                        whole(Some(savings.rounds as f64), "rounds"),
-                        whole(collaborators, "collaborators")
+                        rounded_up(Some(savings.rounds as f64), "rounds"),
+                        rounded_up(collaborators, "collaborators")
                     )
                 }
             };
-            format!("They break even after {}{collaborators}.", whole(Some(rounds), "rounds"))
+            format!("They break even after {}{collaborators}.", rounded_up(Some(rounds), "rounds"))
         }
     });
     if let Some(target) = target {
         answer.push(match savings.rounds_for(target) {
-            Some(rounds) => format!("{} takes {}.", format::ratio(target), whole(Some(rounds), "rounds")),
+            Some(rounds) => {
+                format!("{} takes {}.", format::ratio(target), rounded_up(Some(rounds), "rounds"))
+            }
             None => format!(
                 "{} cannot be reached: codes alone are {} smaller.",
                 format::ratio(target),
@@ -170,7 +172,7 @@ pub fn savings_answer(savings: &Savings, target: Option<f64>) -> Vec<String> {
 }
 
 /// A page about one federation. `command` is the command line that repeats it.
-pub fn tell_savings(savings: &Savings, target: Option<f64>, command: &str) -> crate::Result<Report> {
+pub fn savings_report(savings: &Savings, target: Option<f64>, command: &str) -> crate::Result<Report> {
     let floats = |value: f64| format::number(value, 6);
     let mut table = Table::new("floats", "Floats on the wire", &["Sent", "Raw", "Compressed"]);
     let updates = savings.rounds as f64 * savings.collaborators as f64;

@@ -219,12 +219,8 @@ impl Summary {
 /// TensorBoard.
 pub fn write_summary(run: &mut Run<'_>, outcome: &Outcome, summary: &Summary) -> Result<()> {
     outcome.ledger.save(&run.path("ledger.csv"))?;
-    let text = serde_json::to_vec_pretty(summary).map_err(|e| {
-        Error::device(
-            format!("the summary could not be written: {e}"),
-            "this is a fault of fedfunnel; report it",
-        )
-    })?;
+    let text = serde_json::to_vec_pretty(summary)
+        .map_err(|e| Error::fault(format!("the summary could not be written: {e}")))?;
     files::write_atomic(&run.path(FILE), &text)?;
     let last = u64::from(outcome.spec.rounds);
     let raw = outcome.federation(Codec::Raw).map_or(&[][..], |raw| &raw.model);

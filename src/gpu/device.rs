@@ -463,16 +463,13 @@ impl Gpu {
         let wanted = &compiled.reflected.bindings;
         let find = |name: &str| buffers.iter().find(|(given, _)| *given == name).map(|(_, buffer)| *buffer);
         if wanted.len() != buffers.len() || wanted.iter().any(|w| find(&w.name).is_none()) {
-            return Err(Error::device(
-                format!(
-                    "bindings differ: shaders/{}.wgsl has {:?} for {}, the host gives {:?}",
-                    kernel.shader,
-                    wanted.iter().map(|w| &w.name).collect::<Vec<_>>(),
-                    kernel.entry,
-                    buffers.iter().map(|(name, _)| name).collect::<Vec<_>>()
-                ),
-                "this is a fault of fedfunnel; report it",
-            ));
+            return Err(Error::fault(format!(
+                "bindings differ: shaders/{}.wgsl has {:?} for {}, the host gives {:?}",
+                kernel.shader,
+                wanted.iter().map(|w| &w.name).collect::<Vec<_>>(),
+                kernel.entry,
+                buffers.iter().map(|(name, _)| name).collect::<Vec<_>>()
+            )));
         }
         let entries: Vec<_> = wanted
             .iter()

@@ -99,7 +99,7 @@ impl Kernel {
             sections.into_iter().find(|section| section.name == name).map(|section| section.place).ok_or_else(
                 || {
                     let problem = format!("shaders/{shader}.wgsl has no section {name:?}");
-                    Error::device(problem, "this is a fault of fedfunnel; report it")
+                    Error::fault(problem)
                 },
             )
         };
@@ -112,7 +112,7 @@ impl Kernel {
 
 /// The WGSL of a file with the values of its `const` tile sizes replaced.
 pub fn shader_source(shader: &str, tiles: &[(&str, u32)]) -> Result<String> {
-    let wrong = |problem: String| Error::device(problem, "this is a fault of fedfunnel; report it");
+    let wrong = |problem: String| Error::fault(problem);
     let (_, text) = SHADERS
         .iter()
         .find(|(name, _)| *name == shader)
@@ -236,27 +236,21 @@ impl Reflected {
         if host == self.fields {
             return Ok(());
         }
-        Err(Error::device(
-            format!(
-                "immediates differ: shaders/{}.wgsl has {:?} for {}, the host's struct {} has {:?}",
-                kernel.shader,
-                self.fields,
-                kernel.entry,
-                I::NAME,
-                host
-            ),
-            "this is a fault of fedfunnel; report it",
-        ))
+        Err(Error::fault(format!(
+            "immediates differ: shaders/{}.wgsl has {:?} for {}, the host's struct {} has {:?}",
+            kernel.shader,
+            self.fields,
+            kernel.entry,
+            I::NAME,
+            host
+        )))
     }
 }
 
 /// Reads bindings, workgroup size and immediates of an entry point from its WGSL.
 pub(super) fn reflect(kernel: &Kernel, source: &str) -> Result<Reflected> {
     let wrong = |problem: String| {
-        Error::device(
-            format!("shaders/{}.wgsl, {}: {problem}", kernel.shader, kernel.entry),
-            "this is a fault of fedfunnel; report it",
-        )
+        Error::fault(format!("shaders/{}.wgsl, {}: {problem}", kernel.shader, kernel.entry))
     };
     let module = naga::front::wgsl::parse_str(source).map_err(|e| wrong(e.emit_to_string(source)))?;
     let info = naga::valid::Validator::new(

@@ -25,8 +25,7 @@ pub struct TrainedArena {
 
 impl TrainedArena {
     pub(super) fn second_moments(&self) -> Result<&Buffer> {
-        let fault =
-            || Error::device("Adam without second moments", "this is a fault of fedfunnel; report it");
+        let fault = || Error::fault("Adam without second moments");
         self.second_moments.as_ref().ok_or_else(fault)
     }
 }

@@ -79,9 +79,9 @@ impl ErrorTallies {
     pub(super) fn of(&self, range: RowRange) -> Result<(&Buffer, usize)> {
         let holds = |s: &RowRange| s.start <= range.start && range.start + range.len <= s.start + s.len;
         let found = self.shards.iter().find(|(columns, ..)| holds(columns));
-        found.map(|(_, buffer, chunks)| (buffer, *chunks)).ok_or_else(|| {
-            Error::device("tallies are cut otherwise than a layer", "this is a fault of fedfunnel; report it")
-        })
+        found
+            .map(|(_, buffer, chunks)| (buffer, *chunks))
+            .ok_or_else(|| Error::fault("tallies are cut otherwise than a layer"))
     }
 
     /// Sum of squared errors of each place of the batch, `[R, B]`, since the last call; starts over.

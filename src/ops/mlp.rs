@@ -230,9 +230,6 @@ impl<'a> Mlp<'a> {
         if schedule.steps == self.batches.index.steps {
             return Ok(());
         }
-        Err(Error::device(
-            "an index and a schedule of different lengths",
-            "this is a fault of fedfunnel; report it",
-        ))
+        Err(Error::fault("an index and a schedule of different lengths"))
     }
 }

@@ -23,12 +23,8 @@ struct Written<'a> {
 /// Writes `report.json`, for each plot `plots/ID.svg` and `plots/ID.csv`, and `report.html`.
 pub fn save(report: &Report, folder: &Path) -> Result<()> {
     let written = Written { format: FORMAT, report };
-    let data = serde_json::to_vec_pretty(&written).map_err(|e| {
-        Error::device(
-            format!("a report could not be written: {e}"),
-            "this is a fault of fedfunnel; report it",
-        )
-    })?;
+    let data = serde_json::to_vec_pretty(&written)
+        .map_err(|e| Error::fault(format!("a report could not be written: {e}")))?;
     files::write_atomic(&folder.join(DATA), &data)?;
     for (plot, name) in report.plots.iter().zip(slugs(report.plots.iter().map(|plot| &*plot.id))) {
         let path = folder.join("plots").join(name);

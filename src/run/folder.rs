@@ -289,12 +289,8 @@ impl RunFolder {
     fn record(&self, finished: bool) -> Result<()> {
         let fedfunnel = env!("CARGO_PKG_VERSION").to_string();
         let record = Record { format: FORMAT, fedfunnel, finished, run: self.identity.clone() };
-        let text = serde_json::to_string_pretty(&record).map_err(|e| {
-            Error::device(
-                format!("a run could not be recorded: {e}"),
-                "this is a fault of fedfunnel; report it",
-            )
-        })?;
+        let text = serde_json::to_string_pretty(&record)
+            .map_err(|e| Error::fault(format!("a run could not be recorded: {e}")))?;
         files::write_atomic(&self.path.join(RECORD), format!("{text}\n").as_bytes())
     }
 }

@@ -76,16 +76,12 @@ impl<'a> Run<'a> {
 
     /// The device.
     pub fn gpu(&self) -> Result<&'a Gpu> {
-        self.place
-            .gpu
-            .ok_or_else(|| Error::device("no device was opened", "this is a fault of fedfunnel; report it"))
+        self.place.gpu.ok_or_else(|| Error::fault("no device was opened"))
     }
 
     /// Where data sets lie.
     pub fn data_dir(&self) -> Result<&'a DataDir> {
-        self.place
-            .data_dir
-            .ok_or_else(|| Error::device("no data is read here", "this is a fault of fedfunnel; report it"))
+        self.place.data_dir.ok_or_else(|| Error::fault("no data is read here"))
     }
 
     /// Writes a line into `metrics.jsonl`.
@@ -154,12 +150,8 @@ impl<'a> Run<'a> {
         fill: impl FnOnce(&mut StateWriter) -> Result<()>,
     ) -> Result<()> {
         let start = Instant::now();
-        let notes = serde_json::to_string(notes).map_err(|e| {
-            Error::device(
-                format!("a state could not be written: {e}"),
-                "this is a fault of fedfunnel; report it",
-            )
-        })?;
+        let notes = serde_json::to_string(notes)
+            .map_err(|e| Error::fault(format!("a state could not be written: {e}")))?;
         let seconds = self.wall().as_secs_f64().to_string();
         let digest = self.place.folder.identity().digest();
         let metadata = HashMap::from(

@@ -104,7 +104,7 @@ impl DecoderBank {
     fn decode(&self, codes: &[f32]) -> Result<()> {
         let due = self.codes.replicas * self.codes.batch * self.codes.width;
         if codes.len() != due {
-            return Err(Error::network(
+            return Err(Error::message(
                 format!("{} code values came where {due} are due", codes.len()),
                 "let every collaborator send one code of the agreed length",
             ));

@@ -21,10 +21,7 @@ pub use writer::StateWriter;
 use crate::Error;
 
 fn internal(error: impl std::fmt::Display) -> Error {
-    Error::device(
-        format!("a tensor could not be laid out: {error}"),
-        "this is a fault of fedfunnel; report it",
-    )
+    Error::fault(format!("a tensor could not be laid out: {error}"))
 }
 
 /// The first value that is no finite number, and its place.

@@ -57,7 +57,7 @@ fn gradient_rounds(shape: &ConvShape) -> usize {
 }
 
 /// What a product is told, and the buffer that its derivative is taken from.
-pub(super) fn told<'a>(
+pub(super) fn product_immediates<'a>(
     layer: &Conv,
     arena: &Arena,
     upwards: bool,
@@ -98,7 +98,7 @@ pub(super) fn product(
     to: &Tensor,
     epilogue: Epilogue<'_>,
 ) -> Result<Dispatch> {
-    let (immediates, gate) = told(layer, arena, upwards, from, epilogue)?;
+    let (immediates, gate) = product_immediates(layer, arena, upwards, from, epilogue)?;
     let [height, width] = layer.shape.input_size;
     let dispatch = gpu.dispatch(
         &Kernel::new("conv3x3", "conv3x3_product"),

@@ -1,6 +1,6 @@
 //! The convolution that most networks are made of, for GPUs; see shaders/conv3x3_tiles.wgsl.
 
-use super::conv3x3::told;
+use super::conv3x3::product_immediates;
 use super::layer::{Conv, Epilogue, ROUNDS};
 use super::shape::ConvShape;
 use crate::Result;
@@ -162,7 +162,7 @@ pub(super) fn product(
     to: &Tensor,
     epilogue: Epilogue<'_>,
 ) -> Result<Dispatch> {
-    let (immediates, gate) = told(layer, arena, upwards, from, epilogue)?;
+    let (immediates, gate) = product_immediates(layer, arena, upwards, from, epilogue)?;
     let size = layer.shape.input_size;
     let tile = Tile::of(size, from.batch);
     let dispatch = gpu.dispatch(

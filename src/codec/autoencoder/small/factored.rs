@@ -128,10 +128,10 @@ impl FactoredDecoder {
     /// From the payload of a message.
     pub fn from_bytes(spec: &AutoencoderSpec, bytes: &[u8]) -> Result<Self> {
         let wrong =
-            || Error::network("a factored decoder ends within its header", "send it again, and whole");
+            || Error::message("a factored decoder ends within its header", "send it again, and whole");
         let (&parts, mut rest) = bytes.split_first().ok_or_else(wrong)?;
         if parts > 3 || spec.widths.len() != 3 || rest.first() == Some(&0) {
-            return Err(Error::network(
+            return Err(Error::message(
                 format!("a factored decoder of kind {parts} is none for {}", spec.name),
                 "use the same model and version of fedfunnel on both sides",
             ));
@@ -152,7 +152,7 @@ impl FactoredDecoder {
         let values = count.saturating_mul(width);
         let due = values.saturating_mul(precision.bytes()).saturating_add(floats.saturating_mul(4));
         if rest.len() != due {
-            return Err(Error::network(
+            return Err(Error::message(
                 format!("a factored decoder has {} bytes where {due} are due", rest.len()),
                 "use the same model and codec on both sides",
             ));
@@ -257,7 +257,7 @@ impl FactoredBank {
     fn decode(&self, codes: &[f32]) -> Result<()> {
         let due = self.combinations.len() * self.latent;
         if codes.len() != due {
-            return Err(Error::network(
+            return Err(Error::message(
                 format!("{} code values came where {due} are due", codes.len()),
                 "let every collaborator send one code of the agreed length",
             ));
