@@ -62,9 +62,10 @@ pub fn run(common: &Common, args: &BenchArgs) -> anyhow::Result<()> {
         files::write_atomic(path, &serde_json::to_vec_pretty(&measured)?)?;
     }
     // Where nobody sees the table, the peaks that it needs are not measured either.
-    let shown = match to_stdout && common.quiet {
-        true => None,
-        false => Some(table(&gpu, &measured, peaks(&gpu, &measured, &mut bars)?)),
+    let shown = if to_stdout && common.quiet {
+        None
+    } else {
+        Some(table(&gpu, &measured, peaks(&gpu, &measured, &mut bars)?))
     };
     args.device.save_trace(&gpu)?;
     if to_stdout {

@@ -69,12 +69,11 @@ pub fn run(common: &Common, args: &ExperimentArgs) -> anyhow::Result<()> {
         args.device.refuse_timing("the run is finished")?;
         return print_report(&report::load(&out)?, &out, args.json);
     }
-    let gpu = match kind.needs_device() {
-        true => Some(args.device.open()?),
-        false => {
-            args.device.refuse_timing("this experiment is a formula")?;
-            None
-        }
+    let gpu = if kind.needs_device() {
+        Some(args.device.open()?)
+    } else {
+        args.device.refuse_timing("this experiment is a formula")?;
+        None
     };
     if let (Some(gpu), false) = (&gpu, common.quiet || args.json) {
         super::stdout::whisper(&format!(

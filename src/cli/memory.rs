@@ -52,8 +52,9 @@ fn show(gpu: &Gpu, training: &Training<'_>, plan: &MemoryPlan) -> anyhow::Result
     ))?;
     let size = |bytes: Option<u64>| bytes.map_or("unknown".into(), format::bytes);
     let available = plan.available;
-    say(&match available.shared {
-        true => format!("there are {} for device and host together", size(available.host)),
-        false => format!("the device has {}, the host {} free", size(available.device), size(available.host)),
+    say(&if available.shared {
+        format!("there are {} for device and host together", size(available.host))
+    } else {
+        format!("the device has {}, the host {} free", size(available.device), size(available.host))
     })
 }

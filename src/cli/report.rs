@@ -34,9 +34,10 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<()> {
         (None, _) => "fedfunnel-report".into(),
     };
     // A run's own report is made again where it lies; any other goes where no run is.
-    match args.runs.iter().any(|run| files::is_same(run, &out)) && args.runs.len() == 1 {
-        true => report::save(&made, &out)?,
-        false => save_apart(&made, &args.runs, &out)?,
+    if args.runs.iter().any(|run| files::is_same(run, &out)) && args.runs.len() == 1 {
+        report::save(&made, &out)?
+    } else {
+        save_apart(&made, &args.runs, &out)?
     }
     super::stdout::say(&out.join("report.html").display().to_string())
 }

@@ -156,10 +156,11 @@ impl<'a> Basis<'a> {
             }
         }
         // What is symmetric was computed once, above the diagonal.
-        Ok(DMatrix::from_fn(lines, vectors, |j, k| match k < j {
-            true => sums[k * stride + j],
-            false => sums[j * stride + k],
-        }))
+        Ok(DMatrix::from_fn(
+            lines,
+            vectors,
+            |j, k| if k < j { sums[k * stride + j] } else { sums[j * stride + k] },
+        ))
     }
 
     /// The dispatches of combinations, each `[N, columns]`, from one pass over the vectors.

@@ -251,9 +251,10 @@ fn announced<'a>(
     origin: Origin<'a>,
 ) -> Result<Announced<'a>> {
     let start = input.fill_buf().map_err(Error::io("read", origin.path))?;
-    let (mut input, size): (Box<dyn Read + 'a>, _) = match is_gzip(start) {
-        true => (Box::new(Gunzip::new(input)), Size::AtMost(bytes.saturating_mul(MAX_EXPANSION))),
-        false => (Box::new(input), Size::Exactly(bytes)),
+    let (mut input, size): (Box<dyn Read + 'a>, _) = if is_gzip(start) {
+        (Box::new(Gunzip::new(input)), Size::AtMost(bytes.saturating_mul(MAX_EXPANSION)))
+    } else {
+        (Box::new(input), Size::Exactly(bytes))
     };
     let mut magic = [0; 4];
     read_header(&mut input, &mut magic, origin)?;

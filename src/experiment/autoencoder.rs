@@ -144,16 +144,17 @@ impl Outcome {
         let (error, trained) =
             (format::number(self.held_out_error, 3), format::number(self.last.relative_l2, 3));
         let latent = floats(self.latent);
-        let verdict = match beats_the_mean(self.held_out_error) {
-            true => format!(
+        let verdict = if beats_the_mean(self.held_out_error) {
+            format!(
                 "The autoencoder beat the mean of the snapshots: of what distinguishes a held-out snapshot from that \
-                 mean, {error} is lost in its {latent} (relative L2 error, 1 for the mean itself), and {trained} of a \
-                 snapshot that it was trained on."
-            ),
-            false => format!(
+             mean, {error} is lost in its {latent} (relative L2 error, 1 for the mean itself), and {trained} of a \
+             snapshot that it was trained on."
+            )
+        } else {
+            format!(
                 "The autoencoder did not beat the mean of the snapshots: its relative L2 error on held-out snapshots is \
-                 {error}, and the mean alone has 1."
-            ),
+             {error}, and the mean alone has 1."
+            )
         };
         let plain = format!(
             "Principal components of the same snapshots lose {} on held-out ones with {}: {} the autoencoder.",

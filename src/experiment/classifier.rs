@@ -70,9 +70,12 @@ pub struct Images {
 
 impl std::fmt::Display for Images {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let part = |(taken, all): (usize, usize)| match taken == all {
-            true => format::count(all as u64),
-            false => format!("the first {} of {}", format::count(taken as u64), format::count(all as u64)),
+        let part = |(taken, all): (usize, usize)| {
+            if taken == all {
+                format::count(all as u64)
+            } else {
+                format!("the first {} of {}", format::count(taken as u64), format::count(all as u64))
+            }
         };
         write!(f, "{} to train on, {} to test", part(self.train), part(self.test))
     }

@@ -137,10 +137,7 @@ impl FederationExperiment {
                 what: "Schedule",
                 paper: schedule(printed.rounds, printed.local_epochs),
                 ours: schedule(spec.rounds, spec.local_epochs),
-                why: match same {
-                    true => "The same.".into(),
-                    false => "A smaller scale; --scale paper is the whole.".into(),
-                },
+                why: if same { "The same.".into() } else { "A smaller scale; --scale paper is the whole.".into() },
             },
         ]
     }

@@ -73,13 +73,12 @@ impl Population {
         let evaluator = |test: &Dataset| -> Result<Evaluator> {
             Evaluator::new(gpu, classifier, &self.inputs.upload(gpu, test)?, models)
         };
-        let gray = match self.grayscale.contains(&true) {
-            false => None,
-            true => {
-                let mut test = self.data.test.clone();
-                test.take_colours_out(0..test.len())?;
-                Some(evaluator(&test)?)
-            }
+        let gray = if !self.grayscale.contains(&true) {
+            None
+        } else {
+            let mut test = self.data.test.clone();
+            test.take_colours_out(0..test.len())?;
+            Some(evaluator(&test)?)
         };
         Ok(TestSets { plain: evaluator(&self.data.test)?, gray, grayscale: self.grayscale.clone() })
     }

@@ -32,10 +32,8 @@ pub fn check(spec: &SimulationSpec, data_dir: &DataDir) -> Result<()> {
 /// Checks that the parts of a spec fit each other. There is an autoencoder where a codec learns.
 fn parts(spec: &SimulationSpec) -> Result<(ClassifierSpec, Option<AutoencoderSpec>)> {
     let classifier = ModelSpec::load(&spec.model)?.classifier()?;
-    let autoencoder = match spec.learns() {
-        true => Some(spec.autoencoder()?.shape(classifier.parameters())?),
-        false => None,
-    };
+    let autoencoder =
+        if spec.learns() { Some(spec.autoencoder()?.shape(classifier.parameters())?) } else { None };
     Ok((classifier, autoencoder))
 }
 
@@ -57,15 +55,14 @@ pub fn simulate(run: &mut Run<'_>, spec: &SimulationSpec) -> Result<Outcome> {
 
     // What every federation begins with, and those that learn from logged weights.
     let begun = FederationState::new(Codec::Raw, initial.clone(), join(&samples)?);
-    let logged = match spec.learns() {
-        true => {
-            let mut begun = begun.clone();
-            if !spec.begins_federated() {
-                send_initial(&mut begun, samples.len())?;
-            }
-            log_weights(&mut participants, run, begun)?
+    let logged = if spec.learns() {
+        let mut begun = begun.clone();
+        if !spec.begins_federated() {
+            send_initial(&mut begun, samples.len())?;
         }
-        false => begun.clone(),
+        log_weights(&mut participants, run, begun)?
+    } else {
+        begun.clone()
     };
     let mut federations = Vec::with_capacity(spec.codecs.len());
     let mut ledger = Ledger::default();
@@ -79,10 +76,8 @@ pub fn simulate(run: &mut Run<'_>, spec: &SimulationSpec) -> Result<Outcome> {
         let FederationState { codec, rounds, fit, global, .. } = state;
         federations.push(FederationOutcome { codec, rounds, fit, model: global });
     }
-    let mean = match logged.snapshots.is_empty() {
-        true => None,
-        false => Some(weighted_mean(&logged.snapshots, &samples)),
-    };
+    let mean =
+        if logged.snapshots.is_empty() { None } else { Some(weighted_mean(&logged.snapshots, &samples)) };
     let uncompressed = (!logged.rounds.is_empty()).then_some(&logged.global);
     let models: Vec<_> = [Some(&initial), mean.as_ref(), uncompressed].into_iter().flatten().collect();
     let mut tested = participants.tests.all(&models)?.into_iter();
@@ -112,10 +107,7 @@ fn federate(
     let (spec, codec) = (participants.spec.clone(), begun.codec);
     let mut state = FederationState::load(run, codec.run(), begun.global.len(), Vec::new())?.unwrap_or(begun);
     let left = state.rounds.len() < spec.rounds as usize;
-    let wire = match left {
-        true => Some(learn_codec(run, &spec, autoencoder, snapshots, &mut state)?),
-        false => None,
-    };
+    let wire = if left { Some(learn_codec(run, &spec, autoencoder, snapshots, &mut state)?) } else { None };
     log_fit(run, &state.fit)?;
     state.rounds.iter().try_for_each(|round| log_round(run, codec, round))?;
     if let Some(mut wire) = wire {

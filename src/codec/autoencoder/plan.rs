@@ -150,12 +150,11 @@ impl MemoryPlan {
     pub fn excess(&self, most: Option<u64>) -> Option<(&'static str, u64, u64)> {
         let Capacity { device, host, shared } = self.available;
         let all = ("device and host", self.bytes());
-        let bounds = match shared {
-            true => [Some((all, host)), None, None],
-            false => {
-                let (on_device, on_host) = (("the device", self.device.bytes), ("the host", self.host.bytes));
-                [Some((on_device, device)), Some((on_host, host)), None]
-            }
+        let bounds = if shared {
+            [Some((all, host)), None, None]
+        } else {
+            let (on_device, on_host) = (("the device", self.device.bytes), ("the host", self.host.bytes));
+            [Some((on_device, device)), Some((on_host, host)), None]
         };
         let mut bounds = bounds;
         bounds[2] = Some((all, most));

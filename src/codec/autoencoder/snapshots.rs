@@ -25,9 +25,8 @@ impl SnapshotBatch {
     /// Finds the mean and one scale of each collaborator's snapshots, and uploads them standardised.
     pub fn fit(gpu: &Gpu, rows: &[Vec<&[f32]>], ranges: &[RowRange]) -> Result<(Self, Vec<Center>)> {
         let width = check(rows, ranges)?;
-        let center = |rows: &Vec<&[f32]>| match gpu.is_rehearsal() {
-            true => Ok(Center::rehearsed(width)),
-            false => Center::of(rows),
+        let center = |rows: &Vec<&[f32]>| {
+            if gpu.is_rehearsal() { Ok(Center::rehearsed(width)) } else { Center::of(rows) }
         };
         let centers = rows.iter().map(center).collect::<Result<Vec<_>>>()?;
         Ok((Self::standardized(gpu, rows, ranges, &centers)?, centers))
@@ -67,13 +66,14 @@ impl SnapshotBatch {
 /// Refuses snapshots of another width than the ranges cover; gives that width.
 fn check(rows: &[Vec<&[f32]>], ranges: &[RowRange]) -> Result<usize> {
     let width: usize = ranges.iter().map(|range| range.len).sum();
-    match rows.iter().any(|rows| rows.is_empty() || rows.iter().any(|row| row.len() != width)) {
-        false => Ok(width),
-        true => Err(Error::setting(
+    if !rows.iter().any(|rows| rows.is_empty() || rows.iter().any(|row| row.len() != width)) {
+        Ok(width)
+    } else {
+        Err(Error::setting(
             "--snapshots",
             format!("a collaborator has no snapshots, or some that are not {width} values wide"),
             "log snapshots of the model that the autoencoder is for",
-        )),
+        ))
     }
 }
 

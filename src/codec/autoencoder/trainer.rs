@@ -106,14 +106,13 @@ impl Trainer {
         let full = batch == most && !(whole && ranges.len() > 1);
         let lines = if whole { vec![RowRange { start: 0, len: spec.inputs() }] } else { ranges.clone() };
         let mut gather = Vec::new();
-        let (input, labels) = match full {
-            true => (data.values.clone(), data.labels.clone()),
-            false => {
-                let input = Tensor::zeros_cut(gpu, "batch", replicas, batch, &lines)?;
-                let labels = gpu.zeros("batch labels", replicas * batch)?;
-                gather.extend(gather::rows(gpu, &data.values, &index, &labels, &input)?);
-                (input, labels)
-            }
+        let (input, labels) = if full {
+            (data.values.clone(), data.labels.clone())
+        } else {
+            let input = Tensor::zeros_cut(gpu, "batch", replicas, batch, &lines)?;
+            let labels = gpu.zeros("batch labels", replicas * batch)?;
+            gather.extend(gather::rows(gpu, &data.values, &index, &labels, &input)?);
+            (input, labels)
         };
         let workspace = network.reconstruction_workspace(gpu, batch, Some(input))?;
         let tallies = ErrorTallies::new(gpu, workspace.output())?;
@@ -124,13 +123,12 @@ impl Trainer {
         // Between steps nobody needs the gradient of the outputs: outputs that are only looked at lie there.
         let spare = workspace.output_gradient();
         let train_pass = Pass::new(gpu, &network, data, train, (batch, spare), (&writer, &standards))?;
-        let held_out_pass = match held_out.iter().any(|rows| !rows.is_empty()) {
-            true => {
-                let data = SnapshotBatch::standardized(gpu, held_out, &ranges, &centers)?;
-                let spare = Some(train_pass.workspace.output());
-                Some(Pass::new(gpu, &network, data, held_out, (batch, spare), (&writer, &standards))?)
-            }
-            false => None,
+        let held_out_pass = if held_out.iter().any(|rows| !rows.is_empty()) {
+            let data = SnapshotBatch::standardized(gpu, held_out, &ranges, &centers)?;
+            let spare = Some(train_pass.workspace.output());
+            Some(Pass::new(gpu, &network, data, held_out, (batch, spare), (&writer, &standards))?)
+        } else {
+            None
         };
         Ok(Self {
             gpu: gpu.clone(),
@@ -262,26 +260,25 @@ impl Pass {
     ) -> Result<Self> {
         let (replicas, most) = (data.values.replicas, data.values.batch);
         let cut = data.values.shards.len() > 1;
-        let (input, labels, parts) = match network.takes_whole_lines() && (cut || batch < most) {
-            false => (data.values.clone(), data.labels.clone(), vec![Vec::new()]),
-            true => {
-                let batch = batch.min(most);
-                let line = RowRange { start: 0, len: data.values.width };
-                let input = Tensor::zeros_cut(gpu, "part", replicas, batch, &[line])?;
-                let labels = gpu.zeros("labels of the part", replicas * batch)?;
-                let mut parts = Vec::new();
-                for first in (0..most).step_by(batch) {
-                    let numbers: Vec<u32> = data
-                        .counts
-                        .iter()
-                        .flat_map(|&count| (first..first + batch).map(move |place| (place, count)))
-                        .map(|(place, count)| if place < count { place as u32 } else { NOTHING })
-                        .collect();
-                    let index = SampleIndex { buffer: gpu.upload("part index", &numbers)?, steps: 1 };
-                    parts.push(gather::rows(gpu, &data.values, &index, &labels, &input)?);
-                }
-                (input, labels, parts)
+        let (input, labels, parts) = if !(network.takes_whole_lines() && (cut || batch < most)) {
+            (data.values.clone(), data.labels.clone(), vec![Vec::new()])
+        } else {
+            let batch = batch.min(most);
+            let line = RowRange { start: 0, len: data.values.width };
+            let input = Tensor::zeros_cut(gpu, "part", replicas, batch, &[line])?;
+            let labels = gpu.zeros("labels of the part", replicas * batch)?;
+            let mut parts = Vec::new();
+            for first in (0..most).step_by(batch) {
+                let numbers: Vec<u32> = data
+                    .counts
+                    .iter()
+                    .flat_map(|&count| (first..first + batch).map(move |place| (place, count)))
+                    .map(|(place, count)| if place < count { place as u32 } else { NOTHING })
+                    .collect();
+                let index = SampleIndex { buffer: gpu.upload("part index", &numbers)?, steps: 1 };
+                parts.push(gather::rows(gpu, &data.values, &index, &labels, &input)?);
             }
+            (input, labels, parts)
         };
         let outputs = spare_outputs.and_then(|spare| spare.reused(input.batch, &input.ranges()));
         let workspace = network.forward_workspace(gpu, input.batch, input, outputs)?;

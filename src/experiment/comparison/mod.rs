@@ -106,10 +106,8 @@ impl ComparisonExperiment {
         let mut variants = Vec::new();
         for family in &self.families {
             let latents = family.latents.as_ref().unwrap_or(&self.latents);
-            let latents: Vec<_> = match latents.is_empty() {
-                true => vec![None],
-                false => latents.iter().copied().map(Some).collect(),
-            };
+            let latents: Vec<_> =
+                if latents.is_empty() { vec![None] } else { latents.iter().copied().map(Some).collect() };
             for latent in latents {
                 let size = latent.map_or(String::new(), |latent| format!("-{latent}"));
                 let key = format!("autoencoder-{}{size}", slug(&family.name));

@@ -169,10 +169,8 @@ impl Story<'_> {
                 )
             })
             .collect();
-        let others = match others.is_empty() {
-            true => String::new(),
-            false => format!("Of the others, {}. ", others.join("; ")),
-        };
+        let others =
+            if others.is_empty() { String::new() } else { format!("Of the others, {}. ", others.join("; ")) };
         let mut paragraphs =
             vec![verdict, format!("{others}A decoder, sent once, takes {}.", costs.join(", "))];
         paragraphs.extend(self.sizes());

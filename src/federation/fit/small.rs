@@ -45,10 +45,8 @@ pub fn fit(
     let autoencoder = spec.autoencoder()?;
     let seeded = autoencoder.optimizer.kind == OptimizerKind::Sgd;
     let factored = FactoredDecoder::payload_bytes_of(shape, most, seeded, Precision::F32);
-    let decoder = match factored < DecoderState::payload_bytes(shape) {
-        true => Decoder::Factored,
-        false => Decoder::Dense,
-    };
+    let decoder =
+        if factored < DecoderState::payload_bytes(shape) { Decoder::Factored } else { Decoder::Dense };
     let total = autoencoder.epochs * snapshots.len();
     run.observer.begin("autoencoders", "epochs", total as u64);
     let (mut curves, mut encoders, mut decoders) = (Vec::new(), Encoders::default(), Decoders::default());

@@ -137,12 +137,11 @@ impl SimulationSpec {
         self.check_grayscale()?;
         self.optimizer.check("optimizer")?;
         // What nothing learns from is not asked for.
-        match self.learns() {
-            true => {
-                self.prepass()?.check(self.rounds)?;
-                self.autoencoder()?.check()
-            }
-            false => Ok(()),
+        if self.learns() {
+            self.prepass()?.check(self.rounds)?;
+            self.autoencoder()?.check()
+        } else {
+            Ok(())
         }
     }
 

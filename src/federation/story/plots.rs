@@ -100,10 +100,7 @@ fn training_of_each(outcome: &Outcome, federation: &FederationOutcome) -> Vec<Pl
 }
 
 fn caption(outcome: &Outcome) -> String {
-    let own = match outcome.spec.grayscale.is_empty() {
-        true => "",
-        false => ", tested on images like its own",
-    };
+    let own = if outcome.spec.grayscale.is_empty() { "" } else { ", tested on images like its own" };
     let epochs = match outcome.spec.local_epochs {
         1 => "every local epoch".to_string(),
         epochs => format!("every {epochs} local epochs"),
@@ -142,9 +139,10 @@ fn global(outcome: &Outcome) -> Vec<Plot> {
     };
     let (value, plain) =
         (|r: &RoundResult| Some(r.test_accuracy), |tested: &Tested| Some(tested.plain.accuracy));
-    match outcome.initial.gray.is_some() {
-        false => vec![draw("accuracy", "Accuracy of the global model", value, plain)],
-        true => vec![
+    if outcome.initial.gray.is_none() {
+        vec![draw("accuracy", "Accuracy of the global model", value, plain)]
+    } else {
+        vec![
             draw("accuracy", "Accuracy of the global model on colour images", value, plain),
             draw(
                 "accuracy-grayscale",
@@ -152,7 +150,7 @@ fn global(outcome: &Outcome) -> Vec<Plot> {
                 |r| r.grayscale_test_accuracy,
                 |tested| tested.gray.map(|gray| gray.accuracy),
             ),
-        ],
+        ]
     }
 }
 

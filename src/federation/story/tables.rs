@@ -45,9 +45,10 @@ pub fn results(outcome: &Outcome) -> Table {
 /// What a global model comes to with no compressed rounds.
 pub fn nulls(outcome: &Outcome) -> Table {
     let gray = outcome.initial.gray.is_some();
-    let columns = match gray {
-        false => vec!["", "accuracy", "test loss"],
-        true => vec!["", "accuracy", "accuracy, grayscale", "test loss", "test loss, grayscale"],
+    let columns = if !gray {
+        vec!["", "accuracy", "test loss"]
+    } else {
+        vec!["", "accuracy", "accuracy, grayscale", "test loss", "test loss, grayscale"]
     };
     let mut table = Table::new(NULLS, "What has to be beaten, with no compressed rounds", &columns);
     let mut row = |label: &str, tested: &Tested| {

@@ -100,46 +100,43 @@ impl SmallTrainer {
         let (data, centers) = SnapshotBatch::fit(gpu, &[train.to_vec()], &ranges)?;
         let center = &centers[0];
         let standard = Standard::from(center);
-        let held_out_data = match held_out.is_empty() {
-            true => None,
-            false => Some(SnapshotBatch::standardized(gpu, &[held_out.to_vec()], &ranges, &centers)?),
+        let held_out_data = if held_out.is_empty() {
+            None
+        } else {
+            Some(SnapshotBatch::standardized(gpu, &[held_out.to_vec()], &ranges, &centers)?)
         };
         let start = Start::of(spec, settings.seed);
         let others = held_out_data.as_ref().map(|data| &data.values);
         let (latent, exact) = (spec.latent(), settings.optimizer.kind == OptimizerKind::Sgd);
-        let (coordinates, weights) = match exact {
-            true => {
-                let coordinates = Coordinates::exact(gpu, &data.values, others, &start)?;
-                // All of the initial decoder, behind the snapshots.
-                let decoder = DMatrix::from_fn(coordinates.targets.nrows(), latent + 1, |m, k| {
-                    f64::from(m == train.len() + k)
-                });
-                let encoder = DMatrix::zeros(train.len(), latent);
-                let bound = f64::from(spec.network()[0].bounds().1);
-                let bias = drawn(1, latent, 1, settings.seed, bound);
-                (coordinates, Weights { alpha: one(), encoder, encoder_bias: bias, decoder })
-            }
-            false => {
-                let all = [train, held_out].concat();
-                let products = match gpu.is_rehearsal() {
-                    true => DMatrix::zeros(all.len(), all.len()),
-                    false => center.products(&all),
-                };
-                let coordinates = Coordinates::orthogonal(&products, train.len(), spec.inputs());
-                // A network of r inputs, as PyTorch would begin it, without biases.
-                let rank = coordinates.targets.nrows();
-                let bound = |fan_in: usize| 1.0 / (fan_in as f64).sqrt();
-                let encoder = drawn(rank, latent, 0, settings.seed, bound(rank));
-                let decoder = drawn(rank, latent, 2, settings.seed, bound(latent)).insert_column(latent, 0.0);
-                let encoder_bias = DMatrix::zeros(1, latent);
-                (coordinates, Weights { alpha: one(), encoder, encoder_bias, decoder })
-            }
+        let (coordinates, weights) = if exact {
+            let coordinates = Coordinates::exact(gpu, &data.values, others, &start)?;
+            // All of the initial decoder, behind the snapshots.
+            let decoder = DMatrix::from_fn(coordinates.targets.nrows(), latent + 1, |m, k| {
+                f64::from(m == train.len() + k)
+            });
+            let encoder = DMatrix::zeros(train.len(), latent);
+            let bound = f64::from(spec.network()[0].bounds().1);
+            let bias = drawn(1, latent, 1, settings.seed, bound);
+            (coordinates, Weights { alpha: one(), encoder, encoder_bias: bias, decoder })
+        } else {
+            let all = [train, held_out].concat();
+            let products =
+                if gpu.is_rehearsal() { DMatrix::zeros(all.len(), all.len()) } else { center.products(&all) };
+            let coordinates = Coordinates::orthogonal(&products, train.len(), spec.inputs());
+            // A network of r inputs, as PyTorch would begin it, without biases.
+            let rank = coordinates.targets.nrows();
+            let bound = |fan_in: usize| 1.0 / (fan_in as f64).sqrt();
+            let encoder = drawn(rank, latent, 0, settings.seed, bound(rank));
+            let decoder = drawn(rank, latent, 2, settings.seed, bound(latent)).insert_column(latent, 0.0);
+            let encoder_bias = DMatrix::zeros(1, latent);
+            (coordinates, Weights { alpha: one(), encoder, encoder_bias, decoder })
         };
         let layers = spec.network();
-        let scales = match exact {
-            true => [f64::from(layers[0].rate_scale()), f64::from(layers[1].rate_scale())],
+        let scales = if exact {
+            [f64::from(layers[0].rate_scale()), f64::from(layers[1].rate_scale())]
+        } else {
             // Coordinates are few: no fan-in is wide.
-            false => [1.0, 1.0],
+            [1.0, 1.0]
         };
         let optimizer = settings.optimizer;
         let iteration = Iteration::new(coordinates, weights, spec.latent_activation, optimizer, scales);
