@@ -125,24 +125,64 @@ impl Center {
         products
     }
 
+    /// Orthonormal combinations of standardised snapshots, by coefficients `[S, K]`: `[K, N]`, row by row.
+    ///
+    /// The coefficients of a small axis come from a small eigenvalue, which carries the rounding of the largest: what
+    /// that leaves of the axes before it is taken out here, and its length is made 1.
+    pub fn axes(&self, rows: &[&[f32]], coefficients: &DMatrix<f64>) -> Vec<f32> {
+        let mut axes = self.combinations(rows, coefficients);
+        orthonormalize(&mut axes, self.means.len());
+        axes.into_iter().map(|value| value as f32).collect()
+    }
+
     /// Combinations of standardised snapshots, by coefficients `[S, K]`: `[K, N]`, row by row.
-    pub fn combinations(&self, rows: &[&[f32]], coefficients: &DMatrix<f64>) -> Vec<f32> {
+    fn combinations(&self, rows: &[&[f32]], coefficients: &DMatrix<f64>) -> Vec<f64> {
         let width = self.means.len();
-        let mut combined = vec![0f32; coefficients.ncols() * width];
+        let mut combined = vec![0f64; coefficients.ncols() * width];
         for (start, block) in self.blocks(rows) {
             let block = block * coefficients;
             for (k, column) in block.column_iter().enumerate() {
                 let into = &mut combined[k * width + start..][..column.len()];
-                into.iter_mut().zip(column.iter()).for_each(|(into, &value)| *into = value as f32);
+                into.iter_mut().zip(column.iter()).for_each(|(into, &value)| *into = value);
             }
         }
         combined
     }
 }
 
+/// Makes rows of `width` values orthonormal, each against those before it (modified Gram-Schmidt).
+fn orthonormalize(rows: &mut [f64], width: usize) {
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    for place in 0..rows.len() / width.max(1) {
+        let (before, from_here) = rows.split_at_mut(place * width);
+        let row = &mut from_here[..width];
+        for other in before.chunks_exact(width) {
+            let part = dot(other, row);
+            row.iter_mut().zip(other).for_each(|(value, other)| *value -= part * other);
+        }
+        let length = dot(row, row).sqrt();
+        if length > 0.0 {
+            row.iter_mut().for_each(|value| *value /= length);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_that_are_nearly_orthonormal_become_so() {
+        let mut rows = vec![1.0, 1e-5, 0.0, 1e-5, 0.999, 0.0, 1e-6, 2e-6, 1.001];
+        orthonormalize(&mut rows, 3);
+        for (j, a) in rows.chunks_exact(3).enumerate() {
+            for (k, b) in rows.chunks_exact(3).enumerate() {
+                let product: f64 = a.iter().zip(b).map(|(a, b)| a * b).sum();
+                assert!((product - f64::from(u8::from(j == k))).abs() < 1e-15, "{j} {k} {product}");
+            }
+            assert!(a[j] > 0.99, "it is another axis");
+        }
+    }
 
     #[test]
     fn means_and_scale_hold_at_both_ends_of_f32() {
@@ -189,8 +229,8 @@ mod tests {
         let combined =
             center.combinations(&rows, &DMatrix::from_row_slice(3, 2, &[1.0, 0.0, 0.0, 1.0, -1.0, 0.0]));
         for n in 0..2500 {
-            assert!((combined[n] - (lines[0][n] - lines[2][n])).abs() < 1e-5);
-            assert!((combined[2500 + n] - lines[1][n]).abs() < 1e-6);
+            assert!((combined[n] - f64::from(lines[0][n] - lines[2][n])).abs() < 1e-5);
+            assert!((combined[2500 + n] - f64::from(lines[1][n])).abs() < 1e-6);
         }
     }
 }

@@ -81,7 +81,7 @@ impl<'a> Pca<'a> {
             return Err(self.refuse("--floats", floats));
         }
         let coefficients = self.axes.coefficients.columns(0, floats).into_owned();
-        let rows = self.center.combinations(&self.train, &coefficients);
+        let rows = self.center.axes(&self.train, &coefficients);
         Ok(PcaState { floats, rows, means: self.center.means() })
     }
 
