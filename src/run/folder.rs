@@ -101,7 +101,7 @@ fn check(folder: &Path, is_own: bool, identity: &Identity, start: Start) -> Resu
     }
     check_state(folder)?;
     let found = look(folder)?;
-    check_config(folder, &found)?;
+    check_config(folder)?;
     let shown = folder.display();
     match (&found, start) {
         (Found::Unfinished(_), Start::New) => Err(Error::setting(
@@ -121,14 +121,25 @@ fn check(folder: &Path, is_own: bool, identity: &Identity, start: Start) -> Resu
     }
 }
 
-/// Looks into a folder of fedfunnel's own.
+/// What a folder of fedfunnel's own holds.
 fn look(folder: &Path) -> Result<Found> {
+    let Some(record) = read_record(folder)? else { return Ok(Found::Nothing) };
+    if record.finished {
+        return Ok(Found::Finished(record.run));
+    }
+    let entries = std::fs::read_dir(folder.join(STATE)).into_iter().flatten().flatten();
+    let is_saved = entries.into_iter().any(|entry| entry.file_name() != MARKER);
+    if is_saved { Ok(Found::Unfinished(record.run)) } else { Ok(Found::Nothing) }
+}
+
+/// What the last run in a folder has noted of itself.
+fn read_record(folder: &Path) -> Result<Option<Record>> {
     let path = folder.join(RECORD);
     if !path.exists() {
-        return Ok(Found::Nothing);
+        return Ok(None);
     }
     let text = files::read_text(&path)?;
-    let damaged = |problem: String| Error::file(&path, problem, "start over with --overwrite");
+    let damaged = |problem: String| Error::file(&path, problem, "move the folder away, or name another one");
     // A record of another layout may have other fields too.
     #[derive(Deserialize)]
     struct Layout {
@@ -138,13 +149,7 @@ fn look(folder: &Path) -> Result<Found> {
     if layout.format != FORMAT {
         return Err(damaged(format!("it was written by another version (layout {})", layout.format)));
     }
-    let record: Record = serde_json::from_str(&text).map_err(|e| damaged(format!("it is damaged ({e})")))?;
-    if record.finished {
-        return Ok(Found::Finished(record.run));
-    }
-    let entries = std::fs::read_dir(folder.join(STATE)).into_iter().flatten().flatten();
-    let is_saved = entries.into_iter().any(|entry| entry.file_name() != MARKER);
-    if is_saved { Ok(Found::Unfinished(record.run)) } else { Ok(Found::Nothing) }
+    serde_json::from_str(&text).map(Some).map_err(|e| damaged(format!("it is damaged ({e})")))
 }
 
 /// Refuses to take a folder of the user's for the state of a run.
@@ -154,15 +159,15 @@ fn check_state(folder: &Path) -> Result<()> {
     if is_own { Ok(()) } else { Err(foreign(&state)) }
 }
 
-/// Refuses to replace a spec that somebody has changed since the run wrote it.
-fn check_config(folder: &Path, found: &Found) -> Result<()> {
+/// Refuses to replace a spec that somebody has changed since the last run wrote it, or put there.
+fn check_config(folder: &Path) -> Result<()> {
     let path = folder.join("config.toml");
-    match found {
-        Found::Unfinished(run) | Found::Finished(run) if path.exists() => {
-            if files::read_text(&path)? == run.settings { Ok(()) } else { Err(foreign(&path)) }
-        }
-        _ => Ok(()),
+    if !path.exists() {
+        return Ok(());
     }
+    let text = files::read_text(&path)?;
+    let is_own = read_record(folder)?.is_some_and(|record| record.run.settings == text);
+    if is_own { Ok(()) } else { Err(foreign(&path)) }
 }
 
 /// Refuses a folder in which files would be replaced that are not fedfunnel's.

@@ -196,8 +196,19 @@ fn a_simulation_that_fails_late_does_not_block_its_folder() {
     let run = |rate: &str| run_in(folder.path(), &[&SMALL[..], &["--out", "run", "--set", rate]].concat());
     let failed = run(&rate("1e30"));
     assert!(failed.code == 2 && failed.stderr.contains("use a smaller rate"), "{}", failed.stderr);
+    // A spec that was mended in its folder is the user's by then.
+    let config = folder.path().join("run/config.toml");
+    let written = std::fs::read_to_string(&config).expect("a spec");
+    std::fs::write(&config, format!("{written}# mine\n")).expect("written");
+    let refused = run(&rate("0.003"));
+    assert!(refused.code == 2 && refused.stderr.contains("run/config.toml"), "{}", refused.stderr);
+    std::fs::write(&config, written).expect("written");
     let mended = run(&rate("0.003"));
     assert_eq!(mended.code, 0, "{}", mended.stderr);
+    // A record that cannot be read is no run to go on with, and none to replace unseen.
+    std::fs::write(folder.path().join("run/run.json"), "{\"format\": 9}").expect("written");
+    let unknown = run(&rate("0.003"));
+    assert!(unknown.code == 1 && unknown.stderr.contains("another version"), "{}", unknown.stderr);
 }
 
 #[test]
