@@ -25,10 +25,7 @@ use std::path::Path;
 /// Circles that are known and are being taken apart, by the folder they are in. Nothing is added here: a new circle is
 /// mended, and a pair that is none any more has to go from the list.
 const KNOWN: &[(&str, &str)] = &[
-    // Verbs of autoencoders use the checks that their `mod.rs` defines, and it calls them.
-    ("cli/autoencoder/evaluate.rs", "cli/autoencoder/mod.rs"),
-    ("cli/autoencoder/mod.rs", "cli/autoencoder/pca.rs"),
-    ("cli/autoencoder/mod.rs", "cli/autoencoder/train.rs"),
+    // Training on the weights and in the small space share the arguments and the job.
     ("cli/autoencoder/small.rs", "cli/autoencoder/train.rs"),
     // A stage and what it writes or trains use each other's types.
     ("experiment/comparison/mod.rs", "experiment/comparison/story.rs"),

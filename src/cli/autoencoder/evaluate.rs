@@ -1,6 +1,6 @@
 //! `fedfunnel autoencoder evaluate`
 
-use super::check_width;
+use super::checks::check_width;
 use crate::cli::options::{DataDirOption, DeviceOptions};
 use crate::cli::stdout::{print_json, say};
 use clap::Args;

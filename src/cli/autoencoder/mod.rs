@@ -1,5 +1,6 @@
 //! `fedfunnel autoencoder train`, `fedfunnel autoencoder evaluate` and `fedfunnel autoencoder pca`
 
+mod checks;
 mod evaluate;
 mod pca;
 mod small;
@@ -7,9 +8,6 @@ mod train;
 
 use crate::cli::common::Common;
 use clap::Subcommand;
-use fedfunnel::Error;
-use fedfunnel::training::Snapshots;
-use std::path::Path;
 
 pub const EXAMPLES: &str = "Examples:
   fedfunnel autoencoder train --snapshots run/snapshots.safetensors --model ae-mnist --out ae
@@ -38,36 +36,4 @@ pub fn run(common: &Common, verb: &AutoencoderVerb) -> anyhow::Result<()> {
         AutoencoderVerb::Evaluate(args) => evaluate::run(args),
         AutoencoderVerb::Pca(args) => pca::run(args),
     }
-}
-
-/// Refuses snapshots that there is nothing to learn from: their mean would be all of them, and every
-/// error 0.
-fn check_training(path: &Path, train: &[&[f32]], held_out: usize) -> fedfunnel::Result<()> {
-    if train.len() < 2 && held_out > 0 {
-        let problem = format!("holding {held_out} of the snapshots out leaves {} to train on", train.len());
-        return Err(Error::setting("--hold-out", problem, "use a larger number, or 0"));
-    }
-    if train.iter().skip(1).any(|row| *row != train[0]) {
-        return Ok(());
-    }
-    let problem = match train.len() {
-        1 => "`snapshots` holds a single snapshot, and an autoencoder learns how they differ".to_string(),
-        count => format!("all {count} of its `snapshots` are the same"),
-    };
-    Err(Error::file(path, problem, "log more of them with fedfunnel train --snapshots"))
-}
-
-fn check_width(path: &Path, snapshots: &Snapshots, width: usize, name: &str) -> fedfunnel::Result<()> {
-    if snapshots.width() == width {
-        return Ok(());
-    }
-    Err(Error::file(
-        path,
-        format!(
-            "`snapshots` are of {} with {} values each, and {name} takes {width}",
-            snapshots.model.name,
-            snapshots.width()
-        ),
-        "use the snapshots and the autoencoder of the same model",
-    ))
 }

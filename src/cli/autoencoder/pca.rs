@@ -1,6 +1,6 @@
 //! `fedfunnel autoencoder pca`
 
-use super::check_training;
+use super::checks::check_training;
 use crate::cli::stdout::{print_json, say};
 use clap::Args;
 use fedfunnel::codec::pca::{Pca, PcaError, PcaState};

@@ -1,7 +1,7 @@
 //! `fedfunnel autoencoder train`
 
+use super::checks::{check_training, check_width};
 use super::small;
-use super::{check_training, check_width};
 use crate::cli::common::Common;
 use crate::cli::memory::MemoryOptions;
 use crate::cli::options::DeviceOptions;
