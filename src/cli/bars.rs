@@ -1,6 +1,7 @@
 //! Progress for people: bars on a terminal, a line for each round and each piece of work elsewhere.
 
 use super::signals;
+use super::stdout::whisper;
 use fedfunnel::gpu::{Span, Trace};
 use fedfunnel::progress::Observer;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -47,7 +48,7 @@ impl Bars {
     fn line(&self) {
         let seconds = self.started.elapsed().as_secs_f64();
         let line = format!("{:<28} {seconds:>7.1} s  {}", self.what, self.note);
-        super::stdout::whisper(line.trim_end());
+        whisper(line.trim_end());
     }
 
     /// From now on signals ask the work to stop where it can be gone on with; see [`signals::listen`].

@@ -2,6 +2,7 @@
 
 use super::common::Common;
 use super::options::DataDirOption;
+use super::stdout::{print_json, say, whisper};
 use clap::Subcommand;
 use fedfunnel::data::fetch::{self, FetchEvent};
 use fedfunnel::progress::Observer;
@@ -65,15 +66,15 @@ pub fn run(common: &Common, verb: &DataVerb) -> anyhow::Result<()> {
             let bars = RefCell::new(FetchBars { bars: common.bars(), file: None, done: 0 });
             let report = fetch::fetch(name, &folder, &|event| bars.borrow_mut().show(event, common.quiet))?;
             if *json {
-                return super::stdout::print_json(&report);
+                return print_json(&report);
             }
-            super::stdout::say(&report.to_string())?;
+            say(&report.to_string())?;
         }
         DataVerb::List { json, data_dir } => {
             let data_dir = data_dir.resolve()?;
             let list = data::list(&data_dir);
             if *json {
-                return super::stdout::print_json(&list);
+                return print_json(&list);
             }
             let columns = ["name", "there", "training", "test", "size", "how"];
             let mut table = Table::new("data", "Data sets", &columns);
@@ -88,7 +89,7 @@ pub fn run(common: &Common, verb: &DataVerb) -> anyhow::Result<()> {
                     set.how.clone(),
                 ]);
             }
-            super::stdout::say(&format!("{}\n{}", text_table(&table), data_dir.path().display()))?;
+            say(&format!("{}\n{}", text_table(&table), data_dir.path().display()))?;
         }
     }
     Ok(())
@@ -117,7 +118,7 @@ impl FetchBars {
             FetchEvent::RouteFailed { route, reason } => {
                 self.finish();
                 if !quiet {
-                    super::stdout::whisper(&format!("{route}: {reason}; trying the next way"));
+                    whisper(&format!("{route}: {reason}; trying the next way"));
                 }
             }
             FetchEvent::Route { .. } | FetchEvent::AlreadyThere { .. } => {}

@@ -1,6 +1,7 @@
 //! `fedfunnel devices`
 
 use super::options::AdapterOption;
+use super::stdout::{print_json, say, say_json};
 use clap::Args;
 use fedfunnel::Error;
 use fedfunnel::gpu::{Gpu, GpuOptions, adapters};
@@ -33,7 +34,7 @@ pub fn run(args: &DevicesArgs) -> anyhow::Result<()> {
     }
     let list = adapters(&args.adapter.choice)?;
     if args.json {
-        return super::stdout::print_json(&list);
+        return print_json(&list);
     }
     let columns = [
         "",
@@ -65,7 +66,7 @@ pub fn run(args: &DevicesArgs) -> anyhow::Result<()> {
             yes_no(adapter.timestamps),
         ]);
     }
-    super::stdout::say(&text_table(&table))
+    say(&text_table(&table))
 }
 
 /// Runs one kernel and looks at its answer.
@@ -82,11 +83,11 @@ fn check(args: &DevicesArgs) -> anyhow::Result<()> {
     }
     if args.json {
         let index = gpu.adapter.index;
-        return super::stdout::say_json(
+        return say_json(
             &serde_json::json!({ "index": index, "name": gpu.adapter.name, "seconds": seconds }),
         );
     }
-    super::stdout::say(&format!(
+    say(&format!(
         "{} works: the first answer came {:.0} ms after the start of the program",
         gpu.adapter.name,
         seconds * 1e3

@@ -3,6 +3,7 @@
 use super::common::Common;
 use super::options::{DataDirOption, DeviceOptions};
 use super::start::{CommandLine, StartOptions, failed};
+use super::stdout::{print_json, say, whisper};
 use clap::Args;
 use fedfunnel::experiment::{Experiment, SCALES, list};
 use fedfunnel::files;
@@ -55,7 +56,7 @@ pub fn run(common: &Common, args: &ExperimentArgs) -> anyhow::Result<()> {
     let experiment = Experiment::load(&args.name, args.scale.as_deref(), &args.set)?;
     let config = experiment.to_toml()?;
     if args.print_config {
-        return super::stdout::say(config.trim_end());
+        return say(config.trim_end());
     }
     let out =
         args.out.clone().unwrap_or_else(|| format!("fedfunnel-{}", slug(&experiment.header().name)).into());
@@ -76,12 +77,7 @@ pub fn run(common: &Common, args: &ExperimentArgs) -> anyhow::Result<()> {
         None
     };
     if let (Some(gpu), false) = (&gpu, common.quiet || args.json) {
-        super::stdout::whisper(&format!(
-            "{} on {} ({})",
-            experiment.header().name,
-            gpu.adapter.name,
-            gpu.adapter.driver
-        ));
+        whisper(&format!("{} on {} ({})", experiment.header().name, gpu.adapter.name, gpu.adapter.driver));
     }
     let command = command(args, &out);
     let mut bars = common.bars().tracing(gpu.as_ref().and_then(|gpu| gpu.trace()));
@@ -101,28 +97,28 @@ pub fn run(common: &Common, args: &ExperimentArgs) -> anyhow::Result<()> {
 
 fn print_report(report: &Report, out: &Path, json: bool) -> anyhow::Result<()> {
     if json {
-        return super::stdout::say(files::read_text(&report::data(out))?.trim_end());
+        return say(files::read_text(&report::data(out))?.trim_end());
     }
     for paragraph in &report.answer {
-        super::stdout::say(paragraph)?;
+        say(paragraph)?;
     }
     for table in report.tables.iter().filter(|table| table.id == "paper") {
-        super::stdout::say("")?;
-        super::stdout::say(&text_table(table))?;
+        say("")?;
+        say(&text_table(table))?;
     }
-    super::stdout::say(&out.join("report.html").display().to_string())
+    say(&out.join("report.html").display().to_string())
 }
 
 fn print_list(json: bool) -> anyhow::Result<()> {
     let all = list()?;
     if json {
-        return super::stdout::print_json(&all);
+        return print_json(&all);
     }
     let mut table = Table::new("experiments", "", &["name", "what it shows", "the paper's figures"]);
     for experiment in all {
         table.push([experiment.name, experiment.summary, experiment.paper]);
     }
-    super::stdout::say(text_table(&table).trim_end())
+    say(text_table(&table).trim_end())
 }
 
 /// The command line that repeats the run.

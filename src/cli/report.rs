@@ -1,5 +1,6 @@
 //! `fedfunnel report`
 
+use super::stdout::say;
 use clap::Args;
 use fedfunnel::files;
 use fedfunnel::report::{self, Report};
@@ -39,7 +40,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<()> {
     } else {
         save_apart(&made, &args.runs, &out)?
     }
-    super::stdout::say(&out.join("report.html").display().to_string())
+    say(&out.join("report.html").display().to_string())
 }
 
 /// Writes a report into a folder of its own, or over an earlier one of this verb.

@@ -1,6 +1,7 @@
 //! `fedfunnel savings`
 
 use super::shell::quoted;
+use super::stdout::{print_json, say};
 use clap::{Args, ValueEnum};
 use fedfunnel::federation::{
     Decoders, Over, Savings, exact_decoder, savings_answer, savings_plot, savings_report,
@@ -116,7 +117,7 @@ pub fn run(args: &SavingsArgs) -> anyhow::Result<()> {
         files::write_atomic(path, svg_file(&plot)?.as_bytes())?;
     }
     if args.json {
-        return super::stdout::print_json(&Answer {
+        return print_json(&Answer {
             savings,
             decoders_shipped: savings.shipped(),
             target_ratio: target,
@@ -128,13 +129,13 @@ pub fn run(args: &SavingsArgs) -> anyhow::Result<()> {
         });
     }
     for sentence in savings_answer(&savings, target) {
-        super::stdout::say(&sentence)?;
+        say(&sentence)?;
     }
-    super::stdout::say("")?;
-    super::stdout::say(text_plot(&plot).trim_end())?;
+    say("")?;
+    say(text_plot(&plot).trim_end())?;
     let written = args.html.iter().chain(&args.svg);
     for path in written.filter(|path| !files::is_standard_output(path)) {
-        super::stdout::say(&path.display().to_string())?;
+        say(&path.display().to_string())?;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Signals that ask the program to stop: Ctrl-C, a request to terminate, a terminal that hangs up.
 
+use super::stdout::whisper;
 use anyhow::Context;
 use std::sync::atomic::{AtomicI32, Ordering};
 
@@ -17,7 +18,7 @@ pub fn listen(quiet: bool) -> anyhow::Result<()> {
             platform::exit(code_of(signal));
         }
         if !quiet {
-            super::stdout::whisper("stopping at the end of this epoch or round; once more to stop at once");
+            whisper("stopping at the end of this epoch or round; once more to stop at once");
         }
     })
     .context("cannot listen to signals")

@@ -3,6 +3,7 @@
 use super::common::Common;
 use super::options::{DataDirOption, DeviceOptions};
 use super::start::{CommandLine, StartOptions, failed};
+use super::stdout::{say, whisper};
 use clap::Args;
 use fedfunnel::federation::{
     PRINTED, SUMMARY, SimulationSpec, Summary, check, simulate, simulation_report, write_summary,
@@ -81,7 +82,7 @@ pub fn demo(common: &Common, args: &DemoArgs) -> anyhow::Result<()> {
 pub fn run(common: &Common, args: &SimulateArgs) -> anyhow::Result<()> {
     let spec = SimulationSpec::load(&args.name, &args.set)?;
     if args.print_config {
-        return super::stdout::say(spec.to_toml()?.trim_end());
+        return say(spec.to_toml()?.trim_end());
     }
     let out = args.out.clone().unwrap_or_else(|| format!("fedfunnel-{}", slug(&spec.name)).into());
     let command = CommandLine::new(&["simulate", &args.name]).settings(&args.set);
@@ -108,7 +109,7 @@ fn run_spec(
     }
     let gpu = place.device.open()?;
     if !common.quiet && !place.json {
-        super::stdout::whisper(&format!("{} on {} ({})", spec.name, gpu.adapter.name, gpu.adapter.driver));
+        whisper(&format!("{} on {} ({})", spec.name, gpu.adapter.name, gpu.adapter.driver));
     }
     let mut bars = common.bars_of(&gpu);
     bars.stop_on_signals()?;
@@ -129,13 +130,13 @@ fn run_spec(
 
 fn print(report: &Report, out: &Path, json: bool) -> anyhow::Result<()> {
     if json {
-        return super::stdout::say(files::read_text(&out.join(SUMMARY))?.trim_end());
+        return say(files::read_text(&out.join(SUMMARY))?.trim_end());
     }
     for table in report.tables.iter().filter(|table| PRINTED.contains(&table.id.as_str())) {
-        super::stdout::say(&text_table(table))?;
+        say(&text_table(table))?;
     }
     for (name, value) in report.facts.iter().filter(|(name, _)| name == "Wall time") {
-        super::stdout::say(&format!("{}: {value}", name.to_lowercase()))?;
+        say(&format!("{}: {value}", name.to_lowercase()))?;
     }
-    super::stdout::say(&out.join("report.html").display().to_string())
+    say(&out.join("report.html").display().to_string())
 }

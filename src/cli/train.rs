@@ -3,6 +3,7 @@
 use super::common::Common;
 use super::options::{DataDirOption, DeviceOptions};
 use super::start::{CommandLine, StartOptions, failed};
+use super::stdout::{say, say_json};
 use clap::Args;
 use fedfunnel::data::{self, DataDir, ImageShape};
 use fedfunnel::gpu::Gpu;
@@ -165,7 +166,7 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     let path = args.out.join("model.safetensors");
     if let (Found::Finished(_), Start::Resume) = (check_folder(&args.out, &identity, start)?, start) {
         args.device.refuse_timing("the training is finished")?;
-        return super::stdout::say(&path.display().to_string());
+        return say(&path.display().to_string());
     }
     let mut data = data::load(&args.data, &data_dir)?;
     spec.check_data(&data)?;
@@ -205,7 +206,7 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     run.close()?;
     args.device.save_trace(&gpu)?;
     if !args.json {
-        super::stdout::say(&path.display().to_string())?;
+        say(&path.display().to_string())?;
     }
     args.device.print_profile(&gpu, args.json)
 }
@@ -222,7 +223,7 @@ fn train(run: &mut Run<'_>, session: &mut Session, json: bool) -> fedfunnel::Res
         run.log(&line)?;
         if json {
             // Lines that nobody reads any more do not stop the training; the file has them too.
-            let _ = super::stdout::say_json(&line);
+            let _ = say_json(&line);
         }
         epoch.check_finite("--lr")?;
         if !session.is_over() {
