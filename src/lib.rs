@@ -1,8 +1,8 @@
 //! Federated learning with learned update compression, trained by hand-written compute shaders.
 //!
 //! Data flows one way: [`data`] and [`model`] feed [`ops`], which record dispatches of the WGSL
-//! kernels in `shaders/` through [`gpu`]; [`codec`] trains autoencoders on weight snapshots with the
-//! same ops; [`federation`] drives collaborators and the aggregator, counts every byte, and
+//! kernels in `shaders/` through [`gpu`]; [`autoencoder`] learns on snapshots of weights with the
+//! same ops, and [`codec`] makes bytes of updates; [`federation`] drives collaborators and the aggregator, counts every byte, and
 //! [`report`] shows what came of it. [`mod@reference`] holds the f64 twin of every kernel, [`mod@bench`] times them
 //! and all that is made of them.
 //!
@@ -11,7 +11,9 @@
 //! columns of a weight matrix as it lies on the device, `S` snapshots.
 #![warn(missing_docs)]
 
+pub mod autoencoder;
 pub mod bench;
+pub mod bytes;
 pub mod codec;
 pub mod data;
 mod digest;

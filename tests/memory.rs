@@ -3,7 +3,7 @@
 //! A binary of its own with one test, since the peak is the whole process's. Linux alone says what it is.
 #![cfg(target_os = "linux")]
 
-use fedfunnel::codec::autoencoder::{AutoencoderFile, Standard, save_autoencoder};
+use fedfunnel::autoencoder::{AutoencoderFile, Standard, save_autoencoder};
 use fedfunnel::gpu::{Gpu, GpuOptions};
 use fedfunnel::model::{ModelSpec, Network};
 use std::path::Path;

@@ -3,10 +3,8 @@
 //! A binary of its own with one test, since the peak is the whole process's. Linux alone says what it is.
 #![cfg(target_os = "linux")]
 
-use fedfunnel::codec::autoencoder::small::{Precision, SmallTrainer, Space};
-use fedfunnel::codec::autoencoder::{
-    MemoryPlan, Standard, Trainer, TrainerSettings, Training, save_autoencoder,
-};
+use fedfunnel::autoencoder::small::{Precision, SmallTrainer, Space};
+use fedfunnel::autoencoder::{MemoryPlan, Standard, Trainer, TrainerSettings, Training, save_autoencoder};
 use fedfunnel::gpu::{Gpu, GpuOptions};
 use fedfunnel::model::{ModelSpec, Moments, Network, Optimizer, OptimizerKind};
 use std::path::Path;

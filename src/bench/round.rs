@@ -4,11 +4,13 @@ use super::harness::{Ready, Unit};
 use super::synthetic::{SEED, images};
 use super::work::{Work, work};
 use crate::Result;
-use crate::codec::MessageKind;
-use crate::codec::autoencoder::{DecoderBank, DecoderState, Encoder, HalfParameters, Standard};
+use crate::autoencoder::{DecoderState, Standard};
+use crate::codec::stages::autoencoder::keep_encoder;
+use crate::codec::{Context, PartSpec, PipelineSpec};
 use crate::data::{Partitioner, partition};
 use crate::federation::{
-    Clients, Codec, FederationState, Ledger, Participants, SimulationSpec, TestSets, Wire, play_round,
+    CODEC, Clients, Federation, FederationState, Ledger, LocalSettings, Participants, Parts, SimulationSpec,
+    TestSets, play_round,
 };
 use crate::gpu::Gpu;
 use crate::model::{ModelSpec, Network};
@@ -34,7 +36,7 @@ fn round(gpu: &Gpu) -> Result<Ready<'_>> {
     let shares = partition(&train.labels, COLLABORATORS, &Partitioner::Iid, u64::from(SEED))?;
     let train = ResidentImages::upload(gpu, &train)?;
     let test = ResidentImages::upload(gpu, &images(10_000, [1, 28, 28]))?;
-    let local = (spec.batch, spec.optimizer, SEED);
+    let local = LocalSettings { batch: spec.batch, optimizer: spec.optimizer, seed: SEED };
     let collaborators = Clients::new(gpu, &classifier, &train, shares, local)?;
     let evaluator = Evaluator::new(gpu, &classifier, &test, COLLABORATORS + 1)?;
     let initial = collaborators.initial_weights(gpu, SEED)?;
@@ -44,21 +46,26 @@ fn round(gpu: &Gpu) -> Result<Ready<'_>> {
     let parameters = network.parameters.read(gpu)?;
     drop(network);
     let standard = Standard { means: initial.clone(), scale: 0.1 };
-    let own = autoencoder.parameters() - autoencoder.decoder_parameters();
-    let encoders: Vec<_> =
-        parameters.iter().map(|values| (HalfParameters::Values(&values[..own]), &standard)).collect();
-    let decoders: Vec<_> =
-        parameters.iter().map(|values| DecoderState::of(&autoencoder, values, &standard)).collect();
-    let decoders: Vec<_> = decoders.iter().map(DecoderState::half).collect();
-    let mut participants =
-        Participants { spec, collaborators, tests: TestSets::plain(evaluator, COLLABORATORS) };
-    let mut wire = Wire {
-        kind: MessageKind::CodedUpdate,
-        encoder: Box::new(Encoder::new(gpu, &autoencoder, &encoders, 1)?),
-        decoder: Box::new(DecoderBank::new(gpu, &autoencoder, &decoders, 1)?),
-    };
+    let parts = Parts::default();
+    let context = Context { parameters: initial.len(), seed: SEED, autoencoder: spec.autoencoder.as_ref() };
+    let pipeline = parts.stages.pipeline(&PipelineSpec(vec![PartSpec::named("autoencoder")]), &context)?;
+    let mut begun = FederationState::new(initial, Ledger::default());
+    for (who, mut parameters) in (0..).zip(parameters) {
+        let decoder = DecoderState::of(&autoencoder, &parameters, &standard).to_bytes();
+        pipeline.install(&decoder, begun.aggregator.of_mut(who).scope_mut(CODEC))?;
+        parameters.truncate(autoencoder.parameters() - autoencoder.decoder_parameters());
+        // The first stage of the pipeline.
+        let kept = begun.collaborators.of_mut(who).scope_mut(CODEC).scope_mut("0");
+        keep_encoder(kept, parameters, &standard);
+    }
+    let strategy = spec.strategy.make(&parts.strategies)?;
+    let tests = TestSets::plain(evaluator);
+    let mut participants = Participants { gpu: gpu.clone(), spec, collaborators, tests };
+    let global = begun.global.clone();
+    let mut federation = Federation::new(pipeline, strategy, begun);
     Ok(Ready::wall(Unit::Seconds, move || {
-        let mut state = FederationState::new(Codec::Autoencoder, initial.clone(), Ledger::default());
-        play_round(&mut participants, &mut Quiet, &mut state, (1, None), &mut wire).map(drop)
+        federation.state.global.clone_from(&global);
+        federation.state.ledger.transfers.clear();
+        play_round(&mut participants, &mut Quiet, &mut federation, 1, None).map(drop)
     }))
 }

@@ -4,7 +4,7 @@ use super::harness::{Ready, Unit};
 use super::synthetic::{SEED, images, snapshots};
 use super::work::{Work, work};
 use crate::Result;
-use crate::codec::autoencoder::{Trainer, TrainerSettings};
+use crate::autoencoder::{Trainer, TrainerSettings};
 use crate::data::epoch_order;
 use crate::gpu::{Clock, Cost, Gpu};
 use crate::model::{AutoencoderSpec, ModelSpec, Optimizer, OptimizerKind};

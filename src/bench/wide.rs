@@ -5,7 +5,7 @@ use super::synthetic::{snapshots, values};
 use super::training::steps_of;
 use super::work::{Work, work};
 use crate::Result;
-use crate::codec::autoencoder::{DecoderBank, Encoder, HalfParameters, Standard};
+use crate::autoencoder::{DecoderBank, Encoder, HalfParameters, Standard};
 use crate::gpu::Gpu;
 use crate::model::{AutoencoderSpec, ModelSpec};
 

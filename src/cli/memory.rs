@@ -2,7 +2,7 @@
 
 use super::stdout::{print_json, say};
 use clap::Args;
-use fedfunnel::codec::autoencoder::{MemoryPlan, Training, too_many};
+use fedfunnel::autoencoder::{MemoryPlan, Training, too_many};
 use fedfunnel::gpu::Gpu;
 use fedfunnel::report::{Table, format, text_table};
 

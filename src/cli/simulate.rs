@@ -6,7 +6,7 @@ use super::start::{CommandLine, StartOptions, failed};
 use super::stdout::{say, whisper};
 use clap::Args;
 use fedfunnel::federation::{
-    PRINTED, SUMMARY, SimulationSpec, Summary, check, simulate, simulation_report, write_summary,
+    PRINTED, Parts, SUMMARY, SimulationSpec, Summary, check, simulate, simulation_report, write_summary,
 };
 use fedfunnel::files;
 use fedfunnel::report::{self, Report, slug, text_table};
@@ -100,8 +100,9 @@ fn run_spec(
     // What can be refused is refused before the device is opened, let alone a round is run.
     files::check_output_folder("--out", out)?;
     let data_dir = place.data_dir.resolve()?;
-    check(spec, &data_dir)?;
-    let identity = spec.identify(Identity::new("simulate", &spec.to_toml()?), &data_dir)?;
+    check(spec, &Parts::default(), &data_dir)?;
+    let identity =
+        spec.identify(Identity::new("simulate", &spec.to_toml()?), &Parts::default(), &data_dir)?;
     let start = place.start.start();
     if let (Found::Finished(_), Start::Resume) = (check_folder(out, &identity, start)?, start) {
         place.device.refuse_timing("the run is finished")?;
@@ -116,7 +117,7 @@ fn run_spec(
     let folder = RunFolder::open(out, identity, start)?;
     let at = run::Place { gpu: Some(&gpu), data_dir: Some(&data_dir), folder, command: command.as_str() };
     let mut run = Run::open(at, &mut bars)?;
-    let outcome = match simulate(&mut run, spec) {
+    let outcome = match simulate(&mut run, spec, &Parts::default()) {
         Ok(outcome) => outcome,
         Err(error) => return Err(failed(run, error)),
     };

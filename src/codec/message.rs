@@ -1,39 +1,46 @@
 //! What crosses the wire, byte for byte.
 //!
-//! A message is one byte of version and kind, the round and the collaborator as LEB128 numbers (one byte
-//! each below 128), and the payload. The transport frames it and knows its length; which codec made the
-//! payload was agreed when the collaborator joined.
+//! A message is one byte of version, checksum flag and kind, the round and the collaborator as LEB128 numbers (one
+//! byte each below 128), and the payload. The transport frames it and knows its length; which codec made the payload
+//! was agreed when the collaborator joined. Where the transport does not vouch for its bytes, four bytes of CRC-32C
+//! over all that stands before them end the message.
 
+use crate::bytes::{Reader, Writer};
 use crate::{Error, Result};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+
+/// Set in the first byte of a message that ends with a checksum.
+const CHECKSUM: u8 = 8;
 
 /// What a message is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum MessageKind {
     /// A collaborator joins and says how many samples it has.
     Join = 0,
     /// The aggregator sends the global model.
-    GlobalModel = 1,
-    /// A collaborator sends its weights as they are.
-    RawUpdate = 2,
-    /// A collaborator sends a code of its weights.
-    CodedUpdate = 3,
-    /// A collaborator sends its decoder, once.
-    Decoder = 4,
+    Model = 1,
+    /// A collaborator sends what its updates are decoded with, once.
+    Setup = 2,
+    /// A collaborator sends its update.
+    Update = 3,
+    /// What a local rule adds, either way: control variates.
+    Control = 4,
 }
 
 impl MessageKind {
+    const ALL: [Self; 5] = [Self::Join, Self::Model, Self::Setup, Self::Update, Self::Control];
+
     /// Its name in the ledger.
     pub fn name(self) -> &'static str {
         match self {
             Self::Join => "join",
-            Self::GlobalModel => "global_model",
-            Self::RawUpdate => "raw_update",
-            Self::CodedUpdate => "coded_update",
-            Self::Decoder => "decoder",
+            Self::Model => "model",
+            Self::Setup => "setup",
+            Self::Update => "update",
+            Self::Control => "control",
         }
     }
 }
@@ -45,71 +52,66 @@ pub struct Message {
     pub kind: MessageKind,
     /// The round, from 1; 0 before the first.
     pub round: u32,
-    /// Who sends or gets it.
+    /// The collaborator that sends or gets it.
     pub collaborator: u32,
     /// What it carries.
     pub payload: Vec<u8>,
 }
 
 impl Message {
-    /// The bytes that cross the wire.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.payload.len() + 11);
-        bytes.push(VERSION << 4 | self.kind as u8);
-        push_number(&mut bytes, self.round);
-        push_number(&mut bytes, self.collaborator);
-        bytes.extend_from_slice(&self.payload);
+    /// The bytes that cross the wire, with a checksum at their end or without.
+    pub fn to_bytes(&self, checksum: bool) -> Vec<u8> {
+        let mut bytes = Writer::default();
+        bytes.byte(VERSION << 4 | if checksum { CHECKSUM } else { 0 } | self.kind as u8);
+        bytes.number(self.round);
+        bytes.number(self.collaborator);
+        bytes.bytes(&self.payload);
+        let mut bytes = bytes.into_bytes();
+        if checksum {
+            bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
+        }
         bytes
     }
 
-    /// Reads what came over the wire.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+    /// Reads what came over the wire. `checksum` says whether both sides agreed on one.
+    pub fn from_bytes(bytes: &[u8], checksum: bool) -> Result<Self> {
         let wrong = |problem: &str| {
             Error::message(format!("a message {problem}"), "use the same version of fedfunnel on both sides")
         };
-        let (&head, mut rest) = bytes.split_first().ok_or_else(|| wrong("is empty"))?;
+        let head = *bytes.first().ok_or_else(|| wrong("is empty"))?;
         if head >> 4 != VERSION {
             return Err(wrong(&format!("has version {}, this program knows {VERSION}", head >> 4)));
         }
-        let kind = match head & 15 {
-            0 => MessageKind::Join,
-            1 => MessageKind::GlobalModel,
-            2 => MessageKind::RawUpdate,
-            3 => MessageKind::CodedUpdate,
-            4 => MessageKind::Decoder,
-            other => return Err(wrong(&format!("has the unknown kind {other}"))),
-        };
-        let mut number = || take_number(&mut rest).ok_or_else(|| wrong("ends within its header"));
-        let (round, collaborator) = (number()?, number()?);
-        Ok(Self { kind, round, collaborator, payload: rest.to_vec() })
+        let number = head & 7;
+        let kind = MessageKind::ALL.into_iter().find(|kind| *kind as u8 == number);
+        let kind = kind.ok_or_else(|| wrong(&format!("has the unknown kind {number}")))?;
+        if (head & CHECKSUM != 0) != checksum {
+            return Err(wrong(if checksum {
+                "has no checksum"
+            } else {
+                "has a checksum that was not agreed on"
+            }));
+        }
+        let bytes = if checksum { checked(bytes)? } else { bytes };
+        let mut reader = Reader::new(&bytes[1..], "a message's header");
+        let (round, collaborator) = (reader.number()?, reader.number()?);
+        let payload = reader.bytes(reader.len())?.to_vec();
+        Ok(Self { kind, round, collaborator, payload })
     }
 }
 
-/// Appends a number as LEB128: seven bits a byte, the lowest first.
-pub fn push_number(bytes: &mut Vec<u8>, mut number: u32) {
-    while number >= 0x80 {
-        bytes.push(number as u8 | 0x80);
-        number >>= 7;
+/// The bytes before a checksum that fits them.
+fn checked(bytes: &[u8]) -> Result<&[u8]> {
+    match bytes.split_last_chunk::<4>() {
+        Some((bytes, sum)) if !bytes.is_empty() && crc32c::crc32c(bytes).to_le_bytes() == *sum => Ok(bytes),
+        _ => Err(Error::message("a message was damaged on its way (its checksum is wrong)", "send it again")),
     }
-    bytes.push(number as u8);
 }
 
-/// Takes a LEB128 number off the front.
-pub fn take_number(bytes: &mut &[u8]) -> Option<u32> {
-    let mut number = 0u32;
-    for shift in (0..35).step_by(7) {
-        let (&byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        let bits = u32::from(byte & 0x7f);
-        if shift == 28 && bits > 0xf {
-            return None;
-        }
-        number |= bits << shift;
-        if byte < 0x80 {
-            return Some(number);
-        }
-    }
-    None
+/// Bytes of a message before the first round, with a payload of so many and no checksum, to or from one of the first
+/// 128 collaborators.
+pub fn message_bytes(payload: usize) -> u64 {
+    3 + payload as u64
 }
 
 #[cfg(test)]
@@ -120,29 +122,46 @@ mod tests {
     #[test]
     fn the_header_of_a_small_federation_is_three_bytes() {
         let message =
-            Message { kind: MessageKind::CodedUpdate, round: 10, collaborator: 1, payload: vec![0; 128] };
-        assert_eq!(message.to_bytes().len(), 131);
+            Message { kind: MessageKind::Update, round: 10, collaborator: 1, payload: vec![0; 128] };
+        assert_eq!(message.to_bytes(false).len(), 131);
+        assert_eq!(message_bytes(128), 131);
+        assert_eq!(message.to_bytes(true).len(), 135);
     }
 
     #[test]
     fn other_versions_and_kinds_are_refused() {
-        for bytes in [&[][..], &[0x21, 0, 0], &[0x1f, 0, 0], &[0x11], &[0x11, 0x80], &[0x11, 0, 0xff]] {
-            assert!(Message::from_bytes(bytes).is_err(), "{bytes:?}");
+        for bytes in
+            [&[][..], &[0x11, 0, 0], &[0x31, 0, 0], &[0x25, 0, 0], &[0x21], &[0x21, 0x80], &[0x29, 0, 0]]
+        {
+            let error = Message::from_bytes(bytes, false).unwrap_err();
+            assert!(matches!(error, Error::Message { .. }), "{bytes:?}: {error}");
+        }
+        assert!(Message::from_bytes(&[0x21, 0, 0], false).is_ok());
+    }
+
+    #[test]
+    fn a_checksum_finds_every_flipped_bit() {
+        let message = Message { kind: MessageKind::Update, round: 3, collaborator: 200, payload: vec![7; 9] };
+        let bytes = message.to_bytes(true);
+        for bit in 0..8 * bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            assert!(Message::from_bytes(&damaged, true).is_err(), "bit {bit}");
         }
     }
 
     proptest! {
         #[test]
-        fn what_is_sent_is_what_arrives(round: u32, collaborator: u32, kind in 0..5u8, payload: Vec<u8>) {
-            let kind = [MessageKind::Join, MessageKind::GlobalModel, MessageKind::RawUpdate,
-                MessageKind::CodedUpdate, MessageKind::Decoder][usize::from(kind)];
-            let message = Message { kind, round, collaborator, payload };
-            prop_assert_eq!(Message::from_bytes(&message.to_bytes()).unwrap(), message);
+        fn what_is_sent_is_what_arrives(
+            round: u32, collaborator: u32, kind in 0..5usize, payload: Vec<u8>, checksum: bool,
+        ) {
+            let message = Message { kind: MessageKind::ALL[kind], round, collaborator, payload };
+            prop_assert_eq!(Message::from_bytes(&message.to_bytes(checksum), checksum).unwrap(), message);
         }
 
         #[test]
         fn arbitrary_bytes_never_panic(bytes: Vec<u8>) {
-            let _ = Message::from_bytes(&bytes);
+            let _ = (Message::from_bytes(&bytes, false), Message::from_bytes(&bytes, true));
         }
     }
 }

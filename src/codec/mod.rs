@@ -1,44 +1,137 @@
-//! How an update crosses the wire: messages, and the codecs that make and read their payloads.
+//! How an update crosses the wire: a [`Pipeline`] of [`Stage`]s makes bytes of it and undoes them in reverse order.
+//!
+//! A stage keeps nothing itself. What a side has to keep lies in [`Kept`], one [`Store`] for each side, by collaborator
+//! id; the aggregator's is filled from bytes alone.
 
-pub mod autoencoder;
-mod axes;
-mod basis;
-mod center;
+mod costs;
+mod kept;
+mod learned;
 mod message;
-pub mod pca;
-mod raw;
+mod options;
+mod pipeline;
+mod pipeline_spec;
+mod registry;
+pub mod stages;
+mod values;
 
-pub use message::{Message, MessageKind, push_number, take_number};
-pub use raw::Raw;
+pub use costs::{Costs, DecoderCost, decoder_costs};
+pub use kept::{Kept, Store};
+pub use learned::{Decoder, FitPoint, Learned};
+pub use message::{Message, MessageKind, message_bytes};
+pub use options::{NoOptions, Options, PartSpec};
+pub use pipeline::Pipeline;
+pub use pipeline_spec::PipelineSpec;
+pub use registry::{Context, Make, StageKind, Stages};
+pub use values::Values;
 
 use crate::Result;
+use crate::bytes::{Reader, Writer};
+use crate::gpu::Gpu;
+use crate::run::Run;
+use crate::training::Snapshots;
 
-/// The collaborators' side: all of a cohort's updates at once, since they lie side by side on the device.
-pub trait UpdateEncoder {
-    /// `weights[r]` are collaborator `r`'s P values in `state_dict` order; the payloads are what its
-    /// message carries.
-    fn encode(&mut self, weights: &[Vec<f32>]) -> Result<Vec<Vec<u8>>>;
-}
+/// One step between weights and bytes, and back.
+pub trait Stage: Send + Sync {
+    /// Its part of a pipeline's label: `topk(0.01)`.
+    fn label(&self) -> String;
 
-/// The aggregator's side: it sees nothing but payloads.
-pub trait UpdateDecoder {
-    /// The average of the decoded updates, weighted by `samples` (FedAvg), P values in `state_dict` order.
-    fn average(&mut self, payloads: &[Vec<u8>], samples: &[usize]) -> Result<Vec<f32>>;
-}
-
-/// f32 values as little-endian bytes.
-pub fn floats_to_bytes(values: &[f32]) -> Vec<u8> {
-    values.iter().flat_map(|value| value.to_le_bytes()).collect()
-}
-
-/// Little-endian bytes as f32 values; `expected` of them.
-pub fn bytes_to_floats(bytes: &[u8], expected: usize, what: &str) -> Result<Vec<f32>> {
-    if bytes.len() != expected * 4 {
-        return Err(crate::Error::message(
-            format!("{what} has {} bytes where {} are due", bytes.len(), expected * 4),
-            "use the same model and codec on both sides",
-        ));
+    /// How many values it leaves for the next stage of `count` that it is given; `None` where that depends on the
+    /// values, and a number has to be sent along.
+    fn leaves(&self, count: usize, kept: &Kept) -> Option<usize> {
+        let _ = kept;
+        Some(count)
     }
-    // Chunks of exactly four bytes always convert.
-    Ok(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
+
+    /// Sender: leaves in `values` what the next stage takes, and writes to `side` what undoes this one.
+    fn encode(&self, round: &Round<'_>, batch: &mut [Outgoing<'_>]) -> Result<()>;
+
+    /// Receiver: reads `side`, and makes of `values` the `due` values that `encode` was given.
+    fn decode(&self, round: &Round<'_>, batch: &mut [Incoming<'_>]) -> Result<()>;
+
+    /// Once, before the first update, where its kind learns: learns from logs, fills what collaborators keep, and gives
+    /// what each of them ships.
+    fn setup(&self, job: &mut SetupJob<'_, '_>) -> Result<Vec<Vec<u8>>> {
+        let _ = job;
+        Ok(Vec::new())
+    }
+
+    /// The aggregator's side of it: keeps what came.
+    fn install(&self, bytes: &[u8], kept: &mut Kept) -> Result<()> {
+        let _ = (bytes, kept);
+        Ok(())
+    }
+
+    /// Refuses what the device has no room for, before it is given any work.
+    fn check_room(&self, gpu: &Gpu, expected: ExpectedLogs) -> Result<()> {
+        let _ = (gpu, expected);
+        Ok(())
+    }
+}
+
+/// What all stages see of a round. Both sides have the same.
+#[derive(Clone, Copy, Debug)]
+pub struct Round<'a> {
+    /// From 1.
+    pub number: u32,
+    /// The federation's.
+    pub seed: u64,
+    /// The global model that the round began with.
+    pub global: &'a [f32],
+    /// The device.
+    pub gpu: &'a Gpu,
+}
+
+/// An update on its way out.
+#[derive(Debug)]
+pub struct Outgoing<'a> {
+    /// The collaborator.
+    pub who: u32,
+    /// What there is to send.
+    pub values: Values,
+    /// What this stage adds to the message.
+    pub side: Writer,
+    /// What the collaborator keeps for this stage.
+    pub kept: &'a mut Kept,
+}
+
+/// An update on its way in.
+#[derive(Debug)]
+pub struct Incoming<'a> {
+    /// The collaborator.
+    pub who: u32,
+    /// What the next stage was given, decoded.
+    pub values: Values,
+    /// How many values this stage was given.
+    pub due: usize,
+    /// The message from what this stage added to it on.
+    pub side: Reader<'a>,
+    /// What the aggregator keeps for this stage.
+    pub kept: &'a Kept,
+}
+
+/// What a stage learns from.
+pub struct SetupJob<'a, 'r> {
+    /// The run, which can be stopped and gone on with.
+    pub run: &'a mut Run<'r>,
+    /// What the names of its own states begin with.
+    pub name: &'a str,
+    /// The device.
+    pub gpu: &'a Gpu,
+    /// The collaborators.
+    pub ids: &'a [u32],
+    /// What each of them logged.
+    pub logs: &'a [Snapshots],
+    /// What each of them keeps for this stage.
+    pub kept: Vec<&'a mut Kept>,
+    /// How it went, for the report.
+    pub learned: &'a mut Learned,
+}
+
+/// How much there will be to learn from.
+#[derive(Clone, Copy, Debug)]
+pub struct ExpectedLogs {
+    /// How many collaborators.
+    pub collaborators: usize,
+    /// How many snapshots each of them logs at most.
+    pub snapshots: usize,
 }

@@ -2,9 +2,10 @@
 
 use super::printed::{Printed, printed_table};
 use super::{Header, Kind, Run};
+use crate::codec::PipelineSpec;
 use crate::data::DataDir;
 use crate::federation::{
-    Codec, FederationOutcome, LocalTests, Outcome, RunSummary, SimulationSpec, Summary, check, simulate,
+    FederationOutcome, LocalTests, Outcome, Parts, RunSummary, SimulationSpec, Summary, check, simulate,
     simulation_report, write_summary,
 };
 use crate::report::{Report, format};
@@ -40,31 +41,36 @@ pub struct PrintedFederation {
 
 impl Kind for FederationExperiment {
     fn identify(&self, own: Identity, data_dir: &DataDir) -> Result<Identity> {
-        self.federation.identify(own, data_dir).map_err(in_its_table)
+        self.federation.identify(own, &Parts::default(), data_dir).map_err(in_its_table)
     }
 
     fn check(&self, data_dir: &DataDir) -> Result<()> {
         let spec = &self.federation;
         let needs = [
-            (!spec.codecs.contains(&Codec::Autoencoder), "codecs", "add \"autoencoder\""),
+            (!spec.codecs.iter().any(is_learned), "codecs", "add \"autoencoder\""),
             (spec.local_tests != LocalTests::Epoch, "local_tests", "set it to epoch"),
         ];
         if let Some((_, field, mend)) = needs.iter().find(|(missing, ..)| *missing) {
             let problem = "the figures cannot be drawn without it";
             return Err(in_its_table(Error::setting(*field, problem, *mend)));
         }
-        check(spec, data_dir).map_err(in_its_table)
+        check(spec, &Parts::default(), data_dir).map_err(in_its_table)
     }
 
     fn run(&self, run: &mut Run<'_>) -> Result<Report> {
         let gpu = run.gpu()?;
-        let outcome = simulate(run, &self.federation).map_err(in_its_table)?;
+        let outcome = simulate(run, &self.federation, &Parts::default()).map_err(in_its_table)?;
         write_summary(run, &outcome, &Summary::of(&outcome, &gpu.adapter))?;
         let mut report = simulation_report(run, &outcome)?;
-        let coded = outcome.federation(Codec::Autoencoder);
+        let coded = outcome.federations.iter().find(|federation| !federation.learned.curves.is_empty());
         report.tables.splice(0..0, coded.map(|coded| printed_table(self.printed(&outcome, coded))));
         Ok(report)
     }
+}
+
+/// Whether a codec has an autoencoder, which the paper's figures are about.
+fn is_learned(codec: &PipelineSpec) -> bool {
+    codec.names().any(|name| name == "autoencoder")
 }
 
 /// The field as it is called in the experiment.
@@ -129,7 +135,7 @@ impl FederationExperiment {
                 ours: format::number(summary.savings_ratio, 3),
                 why: format!(
                     "The paper leaves the decoders out of its figures. Here each is {} bytes, and there are {}.",
-                    format::count(summary.decoder_bytes),
+                    format::count(summary.setup_bytes),
                     schedule(spec.rounds, spec.local_epochs)
                 ),
             },

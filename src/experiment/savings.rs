@@ -2,7 +2,7 @@
 
 use super::printed::{Printed, printed_table};
 use super::{Header, Kind, Run};
-use crate::codec::autoencoder::{DecoderState, Standard};
+use crate::autoencoder::{DecoderState, Standard};
 use crate::codec::{Message, MessageKind};
 use crate::data::DataDir;
 use crate::federation::{Decoders, Savings, exact_decoder, logarithmic_counts, rounded_up};
@@ -86,17 +86,17 @@ impl SavingsExperiment {
         let (parameters, latent) = (self.parameters as usize, self.latent as usize);
         let message = |kind, payload| {
             let message = Message { kind, round: 40, collaborator: 1, payload };
-            message.to_bytes().len() as u64
+            message.to_bytes(false).len() as u64
         };
-        let floats = |count: usize| crate::codec::floats_to_bytes(&vec![0.0; count]);
+        let floats = |count: usize| crate::bytes::floats_to_bytes(&vec![0.0; count]);
         let decoder = DecoderState {
             parameters: vec![0.0; self.exact()? as usize],
             standard: Standard { means: vec![0.0; parameters], scale: 1.0 },
         };
         Ok(Weighed {
-            raw: message(MessageKind::RawUpdate, floats(parameters)),
-            code: message(MessageKind::CodedUpdate, floats(latent)),
-            decoder: message(MessageKind::Decoder, decoder.to_bytes()),
+            raw: message(MessageKind::Update, floats(parameters)),
+            code: message(MessageKind::Update, floats(latent)),
+            decoder: message(MessageKind::Setup, decoder.to_bytes()),
         })
     }
 

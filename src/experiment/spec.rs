@@ -38,7 +38,7 @@ pub enum Experiment {
     /// Autoencoders of several kinds and sizes.
     Comparison(comparison::ComparisonExperiment),
     /// Collaborators with different images.
-    Federation(federation::FederationExperiment),
+    Federation(Box<federation::FederationExperiment>),
     /// The formula of the savings.
     Savings(savings::SavingsExperiment),
 }
@@ -128,7 +128,7 @@ impl Experiment {
             Self::Autoencoder(spec) => spec,
             Self::Validation(spec) => spec,
             Self::Comparison(spec) => spec,
-            Self::Federation(spec) => spec,
+            Self::Federation(spec) => &**spec,
             Self::Savings(spec) => spec,
         }
     }

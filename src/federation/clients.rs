@@ -1,4 +1,4 @@
-//! The collaborators' side: local training, as many at a time as the device holds.
+//! The collaborators' side: local training, a cohort of fixed width at a time.
 
 use super::results::LocalEpoch;
 use super::test_sets::TestSets;
@@ -8,25 +8,40 @@ use crate::gpu::Gpu;
 use crate::model::state::{StateFile, StateWriter, TensorShape};
 use crate::model::{ClassifierSpec, Optimizer, WeightsOf};
 use crate::training::{Cohort, ResidentImages, SnapshotEvery, Snapshots, Tally, train_epoch};
-use std::ops::Range;
+use std::collections::BTreeMap;
 
-/// All collaborators of a federation.
+/// All collaborators of a federation. A collaborator is its id; which place it has in a cohort matters nowhere else.
 #[derive(Debug)]
 pub struct Clients {
     cohort: Cohort,
-    /// The sample numbers of each collaborator's data.
-    shares: Vec<Vec<u32>>,
+    /// The sample numbers of each collaborator's data, by id.
+    shares: BTreeMap<u32, Vec<u32>>,
     seed: u64,
     model: WeightsOf,
 }
 
-/// What a collaborator brings home from local training.
+/// How collaborators train.
+#[derive(Clone, Copy, Debug)]
+pub struct LocalSettings {
+    /// Images per step.
+    pub batch: usize,
+    /// How they learn.
+    pub optimizer: Optimizer,
+    /// Seed of the order of images.
+    pub seed: u32,
+}
+
+/// What a collaborator's local training came to.
 #[derive(Clone, Debug)]
 pub struct Trained {
+    /// The collaborator.
+    pub who: u32,
     /// Its weights in `state_dict` order.
     pub weights: Vec<f32>,
-    /// How it came there.
+    /// Its epochs.
     pub epochs: Vec<LocalEpoch>,
+    /// Steps that it took.
+    pub steps: u64,
     /// What it logged on the way.
     pub snapshots: Snapshots,
 }
@@ -44,39 +59,51 @@ pub struct LocalWork<'a> {
     pub tests: Option<&'a TestSets>,
 }
 
+/// An epoch of a cohort.
+#[derive(Clone, Copy, Debug)]
+pub struct CohortEpoch {
+    /// Its number, which picks the order of the images.
+    pub number: u64,
+    /// Steps that the cohort has trained before.
+    pub steps_before: u64,
+    /// Epochs that it has trained before.
+    pub epochs_before: u64,
+    /// When to log snapshots.
+    pub snapshots: Option<SnapshotEvery>,
+}
+
 impl Clients {
-    /// `shares` are the sample numbers of each one's data.
+    /// `shares` are the sample numbers of each one's data; ids are given in their order.
     pub fn new(
         gpu: &Gpu,
         spec: &ClassifierSpec,
         images: &ResidentImages,
         shares: Vec<Vec<usize>>,
-        (batch, optimizer, seed): (usize, Optimizer, u32),
+        settings: LocalSettings,
     ) -> Result<Self> {
-        let widest = spec.widest();
-        // A batch larger than everybody's share is that share.
+        // A batch larger than the largest share is that share.
         let largest = shares.iter().map(Vec::len).max().unwrap_or(1).max(1);
-        let batch = batch.clamp(1, largest);
-        let fitting = gpu.max_binding_bytes() as usize / (4 * batch * widest);
-        let together = shares.len().min(fitting).max(1);
-        let cohort = Cohort::new(gpu, spec, images, together, batch, optimizer)?;
-        let shares = shares.into_iter().map(|s| s.into_iter().map(|n| n as u32).collect()).collect();
-        Ok(Self { cohort, shares, seed: u64::from(seed), model: spec.into() })
+        let batch = settings.batch.clamp(1, largest);
+        let fitting = gpu.max_binding_bytes() as usize / (4 * batch * spec.widest());
+        let width = shares.len().min(fitting).max(1);
+        let cohort = Cohort::new(gpu, spec, images, width, batch, settings.optimizer)?;
+        let numbers = |share: Vec<usize>| share.into_iter().map(|number| number as u32).collect();
+        let shares = (0..).zip(shares.into_iter().map(numbers)).collect();
+        Ok(Self { cohort, shares, seed: u64::from(settings.seed), model: spec.into() })
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.shares.len()
+    /// All ids, in order.
+    pub fn ids(&self) -> Vec<u32> {
+        self.shares.keys().copied().collect()
     }
 
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.shares.is_empty()
+    /// How many images a collaborator has.
+    pub fn samples(&self, who: u32) -> usize {
+        self.share(who).len()
     }
 
-    /// How many images each one has.
-    pub fn samples(&self) -> Vec<usize> {
-        self.shares.iter().map(Vec::len).collect()
+    fn share(&self, who: u32) -> &[u32] {
+        self.shares.get(&who).map_or(&[], Vec::as_slice)
     }
 
     /// Weights to begin with, the same for all.
@@ -85,45 +112,49 @@ impl Clients {
         Ok(self.cohort.parameters()?.swap_remove(0))
     }
 
-    /// Steps that `epochs` epochs take, all groups together.
-    pub fn steps(&self, epochs: u64) -> u64 {
-        self.steps_before(self.len()) * epochs
+    /// The cohorts that these collaborators train in, one after the other.
+    pub fn cohorts(&self, who: &[u32]) -> Vec<Vec<u32>> {
+        who.chunks(self.cohort.replicas()).map(<[u32]>::to_vec).collect()
     }
 
-    /// Steps of an epoch of the groups before collaborator `first`.
-    pub fn steps_before(&self, first: usize) -> u64 {
-        let groups = (0..first).step_by(self.cohort.replicas());
-        groups.map(|first| self.steps_of(&self.group(first))).sum()
+    /// Steps of an epoch of these collaborators, all cohorts together.
+    pub fn steps(&self, who: &[u32]) -> u64 {
+        self.cohorts(who).iter().map(|cohort| self.steps_of(cohort)).sum()
     }
 
-    /// Every collaborator trains from `global` with a new optimiser on its own data.
+    /// Steps of an epoch of a cohort.
+    pub fn steps_of(&self, cohort: &[u32]) -> u64 {
+        let longest = cohort.iter().map(|&who| self.samples(who)).max().unwrap_or(0);
+        longest.div_ceil(self.cohort.batch()) as u64
+    }
+
+    /// Collaborators train from `global` with a new optimiser, each on its own data.
     pub fn train(
         &mut self,
+        who: &[u32],
         global: &[f32],
         work: LocalWork<'_>,
         progress: &mut dyn FnMut(u32),
     ) -> Result<Vec<Trained>> {
-        let mut trained = Vec::with_capacity(self.shares.len());
-        let mut first = 0;
-        while first < self.len() {
-            let group = self.group(first);
-            let mut snapshots = vec![Snapshots::new(self.model.clone()); group.len()];
-            let mut epochs = vec![Vec::new(); group.len()];
-            let mut steps = 0;
+        let mut trained = Vec::with_capacity(who.len());
+        for cohort in self.cohorts(who) {
+            let mut snapshots = vec![Snapshots::new(self.model.clone()); cohort.len()];
+            let mut epochs = vec![Vec::new(); cohort.len()];
+            let steps = self.steps_of(&cohort);
             self.restart_from(global)?;
             for epoch in 0..work.epochs {
-                let done = (steps, epoch);
                 let number = work.first_epoch + epoch;
-                let tallies = self.epoch(&group, number, done, work.snapshots, &mut snapshots, progress)?;
-                steps += self.steps_of(&group);
+                let (steps_before, epochs_before) = (epoch * steps, epoch);
+                let now = CohortEpoch { number, steps_before, epochs_before, snapshots: work.snapshots };
+                let tallies = self.epoch(&cohort, now, &mut snapshots, progress)?;
                 let tested = match work.tests {
                     None => None,
-                    Some(tests) => Some(tests.local(first, &self.weights(&group)?)?),
+                    Some(tests) => Some(tests.local(&cohort, &self.weights(&cohort)?)?),
                 };
                 for (place, (tally, into)) in tallies.iter().zip(&mut epochs).enumerate() {
                     let tested = tested.as_ref().map(|tallies| tallies[place]);
                     into.push(LocalEpoch {
-                        collaborator: (first + place) as u32,
+                        collaborator: cohort[place],
                         epoch: number + 1,
                         train_loss: tally.loss,
                         train_accuracy: tally.accuracy,
@@ -132,57 +163,51 @@ impl Clients {
                     });
                 }
             }
-            first = group.end;
-            let each = self.weights(&group)?.into_iter().zip(epochs).zip(snapshots);
-            trained.extend(each.map(|((weights, epochs), snapshots)| Trained { weights, epochs, snapshots }));
+            let weights = self.weights(&cohort)?;
+            let each = cohort.iter().zip(weights).zip(epochs).zip(snapshots);
+            trained.extend(each.map(|(((&who, weights), epochs), snapshots)| Trained {
+                who,
+                weights,
+                epochs,
+                steps: work.epochs * self.steps_of(&[who]),
+                snapshots,
+            }));
         }
         Ok(trained)
     }
 
-    /// The collaborators from `first` on that train in the same dispatches.
-    pub fn group(&self, first: usize) -> Range<usize> {
-        first..(first + self.cohort.replicas()).min(self.len())
-    }
-
-    /// The next group starts from `global` with a new optimiser.
+    /// The next cohort starts from `global` with a new optimiser.
     pub fn restart_from(&mut self, global: &[f32]) -> Result<()> {
         self.cohort.restart_from(global)
     }
 
-    /// A group trains the epoch of this number. `done` are the steps and epochs that it has trained before.
+    /// A cohort trains an epoch.
     pub fn epoch(
         &mut self,
-        group: &Range<usize>,
-        number: u64,
-        done: (u64, u64),
-        every: Option<SnapshotEvery>,
+        cohort: &[u32],
+        epoch: CohortEpoch,
         into: &mut [Snapshots],
         progress: &mut dyn FnMut(u32),
     ) -> Result<Vec<Tally>> {
+        let mut orders: Vec<Vec<u32>> = cohort.iter().map(|&who| self.order(who, epoch.number)).collect();
         // Places of the cohort beyond the last collaborator have no images and rest.
-        let orders: Vec<Vec<u32>> = (group.start..group.start + self.cohort.replicas())
-            .map(|c| self.shares.get(c).map_or(Vec::new(), |share| self.order(c, share, number)))
-            .collect();
-        self.cohort.begin_epoch(number);
-        train_epoch(&mut self.cohort, &orders, every, done, into, progress)?;
+        orders.resize(self.cohort.replicas(), Vec::new());
+        self.cohort.begin_epoch(epoch.number);
+        let done = (epoch.steps_before, epoch.epochs_before);
+        train_epoch(&mut self.cohort, &orders, epoch.snapshots, done, into, progress)?;
         let mut tallies = self.cohort.take_tallies()?;
-        tallies.truncate(group.len());
+        tallies.truncate(cohort.len());
         Ok(tallies)
     }
 
-    /// Steps of an epoch of a group.
-    pub fn steps_of(&self, group: &Range<usize>) -> u64 {
-        self.cohort.steps(&self.shares[group.clone()]) as u64
-    }
-
-    /// The weights of a group that has trained.
-    fn weights(&self, group: &Range<usize>) -> Result<Vec<Vec<f32>>> {
+    /// The weights of a cohort that has trained.
+    fn weights(&self, cohort: &[u32]) -> Result<Vec<Vec<f32>>> {
         let mut weights = self.cohort.parameters()?;
-        weights.truncate(group.len());
+        weights.truncate(cohort.len());
         Ok(weights)
     }
 
-    /// The tensors of a group's training, for going on with it between two epochs.
+    /// The tensors of a cohort's training, for going on with it between two epochs.
     pub fn state_shapes(&self) -> Vec<TensorShape> {
         self.cohort.network.state_shapes()
     }
@@ -192,24 +217,24 @@ impl Clients {
         self.cohort.network.put_state(gpu, file)
     }
 
-    /// Steps that each of the group has taken, which belongs to its state.
+    /// Steps that each of the cohort has taken, which belongs to its state.
     pub fn taken(&self) -> &[u64] {
         self.cohort.taken()
     }
 
-    /// Goes on with the training of a group.
+    /// Goes on with the training of a cohort.
     pub fn resume(&mut self, file: &StateFile, taken: &[u64]) -> Result<()> {
         self.cohort.resume(file, taken)
     }
 
     /// Snapshots of each collaborator, none yet.
     pub fn no_snapshots(&self) -> Vec<Snapshots> {
-        vec![Snapshots::new(self.model.clone()); self.len()]
+        vec![Snapshots::new(self.model.clone()); self.shares.len()]
     }
 
     /// A collaborator's own images in the order of this epoch.
-    fn order(&self, collaborator: usize, share: &[u32], epoch: u64) -> Vec<u32> {
-        let seed = derive_seed(self.seed, collaborator as u64);
+    fn order(&self, who: u32, epoch: u64) -> Vec<u32> {
+        let (share, seed) = (self.share(who), derive_seed(self.seed, u64::from(who)));
         epoch_order(share.len(), seed, epoch, true).into_iter().map(|place| share[place as usize]).collect()
     }
 }

@@ -1,13 +1,12 @@
-//! Every message, with its size as it crossed the wire.
+//! Every byte that crosses the wire, message by message.
 
-use super::spec::Codec;
 use crate::codec::{Message, MessageKind};
 use crate::report::csv;
 use crate::{Result, files};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// Which way a message went.
+/// Which way a message goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
@@ -18,13 +17,11 @@ pub enum Direction {
 }
 
 /// One message.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transfer {
-    /// Which federation: the one with this codec.
-    pub run: Codec,
     /// The round, from 1; 0 before the first.
     pub round: u32,
-    /// Who sent or got it.
+    /// The collaborator that sent or got it.
     pub collaborator: u32,
     /// Which way.
     pub direction: Direction,
@@ -34,32 +31,48 @@ pub struct Transfer {
     pub bytes: u64,
 }
 
-/// All messages of a simulation, in their order.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(transparent)]
+/// All messages of a federation, in their order.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ledger {
+    /// Whether messages end with a checksum.
+    pub checksum: bool,
     /// The entries.
     pub transfers: Vec<Transfer>,
 }
 
 impl Ledger {
+    /// No messages yet.
+    pub fn new(checksum: bool) -> Self {
+        Self { checksum, transfers: Vec::new() }
+    }
+
     /// Sends a message: serialises it, notes its size, and gives what arrives on the other side.
-    pub fn send(&mut self, run: Codec, direction: Direction, message: &Message) -> Result<Message> {
-        let bytes = message.to_bytes();
+    pub fn send(&mut self, direction: Direction, message: &Message) -> Result<Message> {
+        let bytes = message.to_bytes(self.checksum);
         self.transfers.push(Transfer {
-            run,
             round: message.round,
             collaborator: message.collaborator,
             direction,
             kind: message.kind,
             bytes: bytes.len() as u64,
         });
-        Message::from_bytes(&bytes)
+        Message::from_bytes(&bytes, self.checksum)
     }
 
-    /// Adds the messages of another one, as those of a federation that has them too.
-    pub fn adopt(&mut self, run: Codec, other: &Self) {
-        self.transfers.extend(other.transfers.iter().map(|transfer| Transfer { run, ..transfer.clone() }));
+    /// Sends the same payload to all of these collaborators; gives the payload that arrives, which is the same for all.
+    pub fn broadcast(
+        &mut self,
+        kind: MessageKind,
+        round: u32,
+        to: &[u32],
+        payload: Vec<u8>,
+    ) -> Result<Vec<u8>> {
+        let mut message = Message { kind, round, collaborator: 0, payload };
+        for &collaborator in to {
+            message.collaborator = collaborator;
+            message.payload = self.send(Direction::Down, &message)?.payload;
+        }
+        Ok(message.payload)
     }
 
     /// Bytes of all messages that `which` picks.
@@ -67,28 +80,30 @@ impl Ledger {
         self.transfers.iter().filter(|t| which(t)).map(|t| t.bytes).sum()
     }
 
-    /// Bytes of a federation's last message of this kind.
-    pub fn message_bytes(&self, run: Codec, kind: MessageKind) -> Option<u64> {
-        self.transfers.iter().rev().find(|t| t.run == run && t.kind == kind).map(|t| t.bytes)
+    /// Bytes of the last message of this kind.
+    pub fn message_bytes(&self, kind: MessageKind) -> Option<u64> {
+        self.transfers.iter().rev().find(|t| t.kind == kind).map(|t| t.bytes)
     }
+}
 
-    /// Writes it as CSV.
-    pub fn save(&self, path: &Path) -> Result<()> {
-        let columns = ["run", "round", "collaborator", "direction", "kind", "bytes"];
-        let rows = self.transfers.iter().map(|t| {
+/// Writes the ledgers of federations, by their labels, as one CSV file.
+pub fn save_ledgers<'a>(path: &Path, ledgers: impl Iterator<Item = (&'a str, &'a Ledger)>) -> Result<()> {
+    let columns = ["run", "round", "collaborator", "direction", "kind", "bytes"];
+    let rows = ledgers.flat_map(|(label, ledger)| {
+        ledger.transfers.iter().map(move |t| {
             let direction = match t.direction {
                 Direction::Up => "up",
                 Direction::Down => "down",
             };
             vec![
-                t.run.run().to_string(),
+                label.to_string(),
                 t.round.to_string(),
                 t.collaborator.to_string(),
                 direction.to_string(),
                 t.kind.name().to_string(),
                 t.bytes.to_string(),
             ]
-        });
-        files::write_atomic(path, csv(&columns, rows).as_bytes())
-    }
+        })
+    });
+    files::write_atomic(path, csv(&columns, rows).as_bytes())
 }

@@ -1,37 +1,40 @@
 //! Federated rounds: collaborators, the aggregator, and every byte between them.
 
 mod clients;
-mod fit;
 mod ledger;
 mod logs;
 mod participants;
+mod parts;
 mod population;
 mod prepass;
 mod results;
 mod round;
 mod savings;
 mod savings_story;
+mod setup;
 mod simulation;
 mod spec;
 mod state;
 mod story;
+mod strategy;
 mod summary;
 mod test_sets;
-mod wire;
 
-pub use clients::Clients;
+pub use clients::{Clients, LocalSettings};
 pub use ledger::{Direction, Ledger, Transfer};
 pub use participants::Participants;
-pub use results::{
-    Decoder, FederationOutcome, Fit, FitPoint, LocalEpoch, Null, Outcome, RoundResult, Tested,
-};
+pub use parts::Parts;
+pub use results::{FederationOutcome, LocalEpoch, Null, Outcome, RoundResult, Tested};
 pub use round::play_round;
 pub use savings::{Decoders, Savings, exact_decoder};
 pub use savings_story::{Over, logarithmic_counts, rounded_up, savings_answer, savings_plot, savings_report};
 pub use simulation::{check, simulate};
-pub use spec::{AutoencoderSettings, Codec, LocalTests, Prepass, PrepassKind, SimulationSpec};
-pub use state::FederationState;
+pub use spec::{LocalTests, Prepass, PrepassKind, SimulationSpec};
+pub use state::{CODEC, Federation, FederationState};
 pub use story::{PRINTED, simulation_report};
+pub use strategy::{
+    Arrived, Combine, CombineKind, Local, LocalKind, LocalResult, Mean, Momentum, Plain, Preset, Replace,
+    Server, ServerKind, Strategies, Strategy, StrategySpec,
+};
 pub use summary::{FILE as SUMMARY, RunSummary, Summary, write_summary};
 pub use test_sets::TestSets;
-pub use wire::Wire;

@@ -3,12 +3,15 @@
 use super::clients::Clients;
 use super::spec::SimulationSpec;
 use super::test_sets::TestSets;
+use crate::gpu::Gpu;
 
-/// Who takes part in every federation of a simulation, and what tests their models.
+/// The collaborators of every federation of a simulation, and what tests their models.
 pub struct Participants {
+    /// The device.
+    pub gpu: Gpu,
     /// What is run.
     pub spec: SimulationSpec,
-    /// Who takes part.
+    /// The collaborators.
     pub collaborators: Clients,
     /// What tests models.
     pub tests: TestSets,

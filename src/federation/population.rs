@@ -80,6 +80,8 @@ impl Population {
             test.take_colours_out(0..test.len())?;
             Some(evaluator(&test)?)
         };
-        Ok(TestSets { plain: evaluator(&self.data.test)?, gray, grayscale: self.grayscale.clone() })
+        let see_none = (0..).zip(&self.grayscale).filter(|(_, grayscale)| **grayscale);
+        let grayscale = see_none.map(|(who, _)| who).collect();
+        Ok(TestSets { plain: evaluator(&self.data.test)?, gray, grayscale })
     }
 }

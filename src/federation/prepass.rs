@@ -1,13 +1,12 @@
 //! Before anything is compressed: weights are logged, of collaborators that train alone or in the first
 //! rounds.
 
+use super::clients::CohortEpoch;
 use super::logs::{TakenAt, log_shapes, put_logs, take_logs, taken_at};
 use super::participants::Participants;
 use super::round::{RoundPlan, play};
 use super::spec::{PrepassKind, refuse_few};
-use super::state::FederationState;
-use super::wire::Wire;
-use crate::codec::{MessageKind, Raw};
+use super::state::{Federation, FederationState};
 use crate::model::state::TensorShape;
 use crate::run::Run;
 use crate::training::Snapshots;
@@ -20,27 +19,22 @@ const STAGE: &str = "prepass";
 /// Epoch numbers of the pre-pass are kept apart from those of the rounds, so that no order is used twice.
 const FIRST_EPOCH: u64 = 1 << 32;
 
-/// Logs everybody's weights. `begun` is the federation before its first round; what comes back is where all
+/// Logs the collaborators' weights. `begun` is the federation before its first round; afterwards it is where all
 /// federations that learn go on from.
-pub fn log_weights(
-    participants: &mut Participants,
-    run: &mut Run<'_>,
-    begun: FederationState,
-) -> Result<FederationState> {
-    let state = match participants.spec.prepass()?.kind {
-        PrepassKind::Isolated => alone(participants, run, begun)?,
+pub fn log_weights(participants: &mut Participants, run: &mut Run<'_>, begun: &mut Federation) -> Result<()> {
+    match participants.spec.prepass()?.kind {
+        PrepassKind::Isolated => alone(participants, run, &mut begun.state)?,
         PrepassKind::Federated => together(participants, run, begun)?,
-    };
-    // Those who train in a group of their own may take fewer steps than the largest share would.
-    refuse_few(state.snapshots.iter().map(Snapshots::len).min().unwrap_or(0) as u64)?;
-    Ok(state)
+    }
+    // Those who train in a cohort of their own may take fewer steps than the largest share would.
+    refuse_few(begun.state.snapshots.iter().map(Snapshots::len).min().unwrap_or(0) as u64)
 }
 
 /// How far a pre-pass in isolation is.
 #[derive(Default, Serialize, Deserialize)]
 struct Notes {
-    /// The first collaborator of the group that trains.
-    first: usize,
+    /// The number of the cohort that trains.
+    cohort: usize,
     /// Epochs and steps that it has trained.
     epochs: u64,
     steps: u64,
@@ -48,16 +42,14 @@ struct Notes {
     taken_at: Vec<TakenAt>,
 }
 
-/// Everybody trains alone from the same model; it can be left after each epoch.
-fn alone(
-    participants: &mut Participants,
-    run: &mut Run<'_>,
-    begun: FederationState,
-) -> Result<FederationState> {
+/// Every collaborator trains alone from the same model; it can be left after each epoch.
+fn alone(participants: &mut Participants, run: &mut Run<'_>, begun: &mut FederationState) -> Result<()> {
     let Participants { spec, collaborators, .. } = participants;
     let prepass = spec.prepass()?;
     let epochs = prepass.epochs.unwrap_or(0);
     let every = Some(prepass.snapshot_every);
+    let cohorts = collaborators.cohorts(&collaborators.ids());
+    let steps_of: Vec<_> = cohorts.iter().map(|cohort| collaborators.steps_of(cohort)).collect();
     let mut logs = collaborators.no_snapshots();
     let mut notes = Notes::default();
     if let Some((saved, file)) = run.load::<Notes>(STAGE)? {
@@ -65,18 +57,23 @@ fn alone(
         collaborators.resume(&file, &notes.taken)?;
         take_logs(&file, &mut logs, &notes.taken_at)?;
     }
-    run.observer.begin("pre-pass", "steps", collaborators.steps(epochs));
-    run.observer.advance(collaborators.steps_before(notes.first) * epochs + notes.steps);
-    while notes.first < collaborators.len() {
-        let group = collaborators.group(notes.first);
+    run.observer.begin("pre-pass", "steps", steps_of.iter().sum::<u64>() * epochs);
+    run.observer.advance(steps_of[..notes.cohort].iter().sum::<u64>() * epochs + notes.steps);
+    while let Some(cohort) = cohorts.get(notes.cohort) {
         if notes.epochs == 0 {
             collaborators.restart_from(&begun.global)?;
         }
-        let (number, done) = (FIRST_EPOCH + notes.epochs, (notes.steps, notes.epochs));
+        let epoch = CohortEpoch {
+            number: FIRST_EPOCH + notes.epochs,
+            steps_before: notes.steps,
+            epochs_before: notes.epochs,
+            snapshots: every,
+        };
         let progress = &mut |steps| run.observer.advance(u64::from(steps));
-        let tallies = collaborators.epoch(&group, number, done, every, &mut logs[group.clone()], progress)?;
+        let first: usize = cohorts[..notes.cohort].iter().map(Vec::len).sum();
+        let tallies = collaborators.epoch(cohort, epoch, &mut logs[first..first + cohort.len()], progress)?;
         notes.epochs += 1;
-        notes.steps += collaborators.steps_of(&group);
+        notes.steps += steps_of[notes.cohort];
         let loss = tallies.iter().map(|t| t.loss).sum::<f64>() / tallies.len() as f64;
         if !loss.is_finite() {
             let problem = format!("training diverged in epoch {} of the pre-pass", notes.epochs);
@@ -84,9 +81,9 @@ fn alone(
         }
         run.observer.note(&format!("epoch {}/{epochs}: train loss {loss:.4}", notes.epochs));
         if notes.epochs == epochs {
-            notes = Notes { first: group.end, ..Notes::default() };
+            notes = Notes { cohort: notes.cohort + 1, ..Notes::default() };
         }
-        let is_over = notes.first == collaborators.len();
+        let is_over = notes.cohort == cohorts.len();
         let tensors = [collaborators.state_shapes(), log_shapes(&logs)].concat();
         let bytes = tensors.iter().map(TensorShape::bytes).sum();
         let mut save = |run: &mut Run<'_>| {
@@ -106,26 +103,14 @@ fn alone(
     let fewest = logs.iter().map(Snapshots::len).min().unwrap_or(0);
     run.observer.note(&format!("{fewest} snapshots each"));
     run.observer.end();
-    Ok(FederationState { snapshots: logs, ..begun })
+    begun.snapshots = logs;
+    Ok(())
 }
 
 /// Rounds like those of the raw federation, with its bytes, and weights logged inside them.
-fn together(
-    participants: &mut Participants,
-    run: &mut Run<'_>,
-    begun: FederationState,
-) -> Result<FederationState> {
-    let none = participants.collaborators.no_snapshots();
-    let (gpu, count, width) = (run.gpu()?, none.len(), begun.global.len());
-    let mut state = match FederationState::load(run, STAGE, width, none.clone())? {
-        Some(state) => state,
-        None => FederationState { snapshots: none, ..begun },
-    };
-    let mut wire = Wire {
-        kind: MessageKind::RawUpdate,
-        encoder: Box::new(Raw::new(gpu, count, width)?),
-        decoder: Box::new(Raw::new(gpu, count, width)?),
-    };
+fn together(participants: &mut Participants, run: &mut Run<'_>, begun: &mut Federation) -> Result<()> {
+    begun.state.snapshots = participants.collaborators.no_snapshots();
+    begun.load(run, STAGE, &participants.collaborators.ids())?;
     let plan = RoundPlan {
         stage: STAGE,
         what: "uncompressed rounds",
@@ -133,6 +118,5 @@ fn together(
         snapshots: Some(participants.spec.prepass()?.snapshot_every),
         is_logged: false,
     };
-    play(participants, run, &mut state, &plan, &mut wire)?;
-    Ok(state)
+    play(participants, run, begun, &plan)
 }

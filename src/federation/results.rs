@@ -1,10 +1,9 @@
 //! What a federation comes to, as plain data: everything else here makes it, saves it, or tells of it.
 
 use super::ledger::Ledger;
-use super::spec::{Codec, SimulationSpec};
-use crate::codec::autoencoder::CurvePoint;
-use crate::codec::autoencoder::small::SmallPoint;
-use crate::model::{AutoencoderSpec, ClassifierSpec};
+use super::spec::SimulationSpec;
+use crate::codec::Learned;
+use crate::model::ClassifierSpec;
 use crate::training::Tally;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -86,63 +85,6 @@ impl RoundResult {
     }
 }
 
-/// How a codec was learned; nothing for one that is not.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Fit {
-    /// Floats of a code.
-    pub floats: usize,
-    /// What is shipped to decode it.
-    pub decoder: Decoder,
-    /// How training went, for each collaborator.
-    pub curves: Vec<Vec<FitPoint>>,
-}
-
-/// What a collaborator ships so that its codes can be decoded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Decoder {
-    /// Nothing: updates are sent as they are.
-    #[default]
-    Nothing,
-    /// The decoder's weights.
-    Dense,
-    /// What the decoder is made of: the snapshots, and what it takes of them.
-    Factored,
-    /// Principal axes.
-    Axes,
-}
-
-/// How far one collaborator's autoencoder is.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct FitPoint {
-    /// Epochs trained.
-    pub epoch: u64,
-    /// Steps taken.
-    pub steps: u64,
-    /// Mean squared error of the standardised snapshots, averaged over the epochs since the point before.
-    pub loss: f64,
-    /// Error of the snapshots relative to what their mean leaves; 1 is "learned the mean only".
-    pub relative_l2: f64,
-    /// Part of the snapshots whose largest weight is where it was, where that was looked at.
-    pub argmax_match: Option<f64>,
-    /// Seconds spent training.
-    pub seconds: f64,
-}
-
-impl From<&CurvePoint> for FitPoint {
-    fn from(point: &CurvePoint) -> Self {
-        let &CurvePoint { epoch, steps, loss, relative_l2, argmax_match, seconds, .. } = point;
-        Self { epoch, steps, loss, relative_l2, argmax_match: Some(argmax_match), seconds }
-    }
-}
-
-impl From<&SmallPoint> for FitPoint {
-    fn from(point: &SmallPoint) -> Self {
-        let &SmallPoint { epoch, steps, loss, relative_l2, argmax_match, seconds, .. } = point;
-        Self { epoch, steps, loss, relative_l2, argmax_match, seconds }
-    }
-}
-
 /// Everything that a simulation came to.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -150,8 +92,6 @@ pub struct Outcome {
     pub spec: SimulationSpec,
     /// The classifier.
     pub classifier: ClassifierSpec,
-    /// The autoencoder, where a codec learns.
-    pub autoencoder: Option<AutoencoderSpec>,
     /// A federation for each codec, in the spec's order.
     pub federations: Vec<FederationOutcome>,
     /// What the initial global model comes to.
@@ -166,8 +106,6 @@ pub struct Outcome {
     pub samples: Vec<usize>,
     /// Test images.
     pub tests: usize,
-    /// Every message.
-    pub ledger: Ledger,
     /// Time of the whole.
     pub wall: Duration,
 }
@@ -175,12 +113,20 @@ pub struct Outcome {
 /// A federation that came to its end.
 #[derive(Clone, Debug)]
 pub struct FederationOutcome {
-    /// What was on its wire.
-    pub codec: Codec,
+    /// The label of its codec.
+    pub label: String,
+    /// Whether updates are sent as they are.
+    pub is_raw: bool,
+    /// Floats of an update that are sent as they are; `None` where the values decide.
+    pub floats: Option<usize>,
     /// Its rounds.
     pub rounds: Vec<RoundResult>,
     /// How its codec was learned.
-    pub fit: Fit,
+    pub learned: Learned,
+    /// Every message.
+    pub ledger: Ledger,
+    /// Seconds that it took, those of rounds that all federations have in common excluded.
+    pub seconds: f64,
     /// The last global model.
     pub model: Vec<f32>,
 }
@@ -214,8 +160,8 @@ impl Outcome {
             .max_by(|a, b| a.tested().accuracy().total_cmp(&b.tested().accuracy()))
     }
 
-    /// The federation with this codec, if there was one.
-    pub fn federation(&self, codec: Codec) -> Option<&FederationOutcome> {
-        self.federations.iter().find(|federation| federation.codec == codec)
+    /// The federation with updates as they are, which there always is.
+    pub fn raw(&self) -> &FederationOutcome {
+        self.federations.iter().find(|federation| federation.is_raw).unwrap_or(&self.federations[0])
     }
 }

@@ -1,30 +1,35 @@
-//! Rounds of FedAvg (McMahan et al. 2017) with whatever codec is on the wire.
+//! Rounds: local training, updates through the codec and back, and the strategy's step.
 
-use super::clients::LocalWork;
-use super::ledger::Direction;
+use super::clients::{LocalWork, Trained};
+use super::ledger::{Direction, Ledger};
 use super::participants::Participants;
 use super::results::RoundResult;
-use super::spec::{Codec, LocalTests};
-use super::state::FederationState;
-use super::wire::Wire;
-use crate::codec::{Message, MessageKind, bytes_to_floats, floats_to_bytes};
+use super::spec::LocalTests;
+use super::state::{CODEC, Federation, FederationState};
+use super::strategy::{Arrived, Local, LocalResult, Strategy};
+use crate::bytes::{bytes_to_floats, floats_to_bytes};
+use crate::codec::{Message, MessageKind, Pipeline, Round, Store, Values};
 use crate::progress::Observer;
 use crate::run::Run;
 use crate::training::SnapshotEvery;
 use crate::{Error, Result};
 use serde::Serialize;
+use std::time::Instant;
+
+/// What a collaborator keeps for the strategy's local rule.
+const LOCAL: &str = "local";
 
 /// A round in the metrics.
 #[derive(Serialize)]
 struct Line<'a> {
-    run: &'static str,
+    run: &'a str,
     #[serde(flatten)]
     round: &'a RoundResult,
 }
 
-/// Says a round in the run's metrics.
-pub fn log_round(run: &mut Run<'_>, codec: Codec, round: &RoundResult) -> Result<()> {
-    run.log(&Line { run: codec.run(), round })
+/// Writes a round of the federation of this label into the run's metrics.
+pub fn log_round(run: &mut Run<'_>, label: &str, round: &RoundResult) -> Result<()> {
+    run.log(&Line { run: label, round })
 }
 
 /// Which rounds are played, and as what.
@@ -46,15 +51,16 @@ pub struct RoundPlan<'a> {
 pub fn play(
     participants: &mut Participants,
     run: &mut Run<'_>,
-    state: &mut FederationState,
+    federation: &mut Federation,
     plan: &RoundPlan<'_>,
-    wire: &mut Wire,
 ) -> Result<()> {
-    let steps = participants.collaborators.steps(participants.spec.local_epochs);
-    let first = state.rounds.len() as u32 + 1;
+    let ids = participants.collaborators.ids();
+    let steps = participants.collaborators.steps(&ids) * participants.spec.local_epochs;
+    let first = federation.state.rounds.len() as u32 + 1;
     run.observer.begin(plan.what, "steps", steps * u64::from((plan.last + 1).saturating_sub(first)));
     for round in first..=plan.last {
-        let result = play_round(participants, run.observer, state, (round, plan.snapshots), wire)?;
+        let start = Instant::now();
+        let result = play_round(participants, run.observer, federation, round, plan.snapshots)?;
         let gray = result.grayscale_test_accuracy;
         run.observer.note(&format!(
             "round {round}/{}: accuracy {:.1} %{}",
@@ -63,13 +69,14 @@ pub fn play(
             gray.map_or(String::new(), |gray| format!(", without colours {:.1} %", gray * 100.0)),
         ));
         if plan.is_logged {
-            log_round(run, state.codec, &result)?;
+            log_round(run, federation.pipeline.label(), &result)?;
         }
-        state.rounds.push(result);
+        federation.state.rounds.push(result);
+        federation.state.seconds += start.elapsed().as_secs_f64();
         if round == plan.last {
-            state.save(run, plan.stage)?;
+            federation.save(run, plan.stage)?;
         }
-        run.pause(state.bytes(), |run| state.save(run, plan.stage))?;
+        run.pause(federation.bytes(), |run| federation.save(run, plan.stage))?;
     }
     run.observer.end();
     Ok(())
@@ -79,47 +86,52 @@ pub fn play(
 pub fn play_round(
     participants: &mut Participants,
     observer: &mut dyn Observer,
-    state: &mut FederationState,
-    (round, snapshots): (u32, Option<SnapshotEvery>),
-    wire: &mut Wire,
+    federation: &mut Federation,
+    round: u32,
+    snapshots: Option<SnapshotEvery>,
 ) -> Result<RoundResult> {
-    let Participants { spec, collaborators, tests } = participants;
-    let samples = collaborators.samples();
-    let codec = state.codec;
-    let mut arrived = Vec::new();
-    for collaborator in 0..collaborators.len() as u32 {
-        let payload = floats_to_bytes(&state.global);
-        let message = Message { kind: MessageKind::GlobalModel, round, collaborator, payload };
-        arrived = state.ledger.send(codec, Direction::Down, &message)?.payload;
-    }
-    // The same bytes reached everybody.
-    let start = bytes_to_floats(&arrived, state.global.len(), "a global model")?;
+    let Participants { gpu, spec, collaborators, tests } = participants;
+    let Federation { pipeline, strategy, state } = federation;
+    let who = collaborators.ids();
+    let (start, control) = send_down(state, strategy, round, &who)?;
     let work = LocalWork {
         epochs: spec.local_epochs,
         first_epoch: u64::from(round - 1) * spec.local_epochs,
         snapshots,
         tests: (spec.local_tests == LocalTests::Epoch).then_some(&*tests),
     };
-    let trained = collaborators.train(&start, work, &mut |steps| observer.advance(u64::from(steps)))?;
+    let trained = collaborators.train(&who, &start, work, &mut |steps| observer.advance(u64::from(steps)))?;
     if snapshots.is_some() {
-        for ((log, trained), &images) in state.snapshots.iter_mut().zip(&trained).zip(&samples) {
-            let steps = work.first_epoch * images.div_ceil(spec.batch) as u64;
+        for (log, trained) in state.snapshots.iter_mut().zip(&trained) {
+            let steps = work.first_epoch * collaborators.samples(trained.who).div_ceil(spec.batch) as u64;
             log.extend(&trained.snapshots, steps, work.first_epoch);
         }
     }
-    let (weights, epochs): (Vec<_>, Vec<_>) = trained.into_iter().map(|t| (t.weights, t.epochs)).unzip();
-    let mut payloads = Vec::with_capacity(weights.len());
-    for (collaborator, payload) in wire.encoder.encode(&weights)?.into_iter().enumerate() {
-        let message = Message { kind: wire.kind, round, collaborator: collaborator as u32, payload };
-        payloads.push(state.ledger.send(codec, Direction::Up, &message)?.payload);
-    }
-    state.global = wire.decoder.average(&payloads, &samples)?;
-    // Those that were tested after their last epoch are not tested again.
-    let known: Option<Vec<f64>> = epochs.iter().map(|epochs| epochs.last()?.test_accuracy).collect();
+    let reports = report(state, &*strategy.local, round, &trained, &start, control.as_deref())?;
+    let seed = u64::from(spec.seed);
+    let view = Round { number: round, seed, global: &start, gpu };
+    let payloads = send_up(&mut state.ledger, pipeline, &view, &mut state.collaborators, &trained)?;
+    let view = Round { number: round, seed, global: &state.global, gpu };
+    let updates = receive(pipeline, &view, &state.aggregator, &trained, &payloads)?;
+    let arrived: Vec<_> = trained
+        .iter()
+        .zip(updates)
+        .map(|(Trained { who, .. }, update)| {
+            let samples = collaborators.samples(*who);
+            Arrived { who: *who, samples, update }
+        })
+        .collect();
+    let combined = strategy.combine.combine(gpu, &arrived)?;
+    strategy.server.step(&mut state.global, &combined);
+    strategy.local.absorb(&reports);
+    // Collaborators that were tested after their last epoch are not tested again.
+    let known: Option<Vec<f64>> =
+        trained.iter().map(|trained| trained.epochs.last()?.test_accuracy).collect();
     let (local, tested) = match known {
         Some(known) => (known, tests.all(&[&state.global])?[0]),
         None => {
-            let (local, tested) = tests.round(&weights, &state.global)?;
+            let weights: Vec<_> = trained.iter().map(|trained| &trained.weights).collect();
+            let (local, tested) = tests.round(&who, &weights, &state.global)?;
             (local.iter().map(|t| t.accuracy).collect(), tested)
         }
     };
@@ -129,8 +141,8 @@ pub fn play_round(
         return Err(Error::setting("optimizer.lr", problem, "use a smaller rate"));
     }
     let in_round = |direction| state.ledger.bytes(|t| t.round == round && t.direction == direction);
-    // Everybody trained for at least one epoch.
-    let last = epochs.iter().filter_map(|epochs| epochs.last()).map(|epoch| epoch.train_loss);
+    // There is at least one epoch of each.
+    let last = trained.iter().filter_map(|trained| trained.epochs.last()).map(|epoch| epoch.train_loss);
     Ok(RoundResult {
         round,
         test_loss: loss,
@@ -138,9 +150,85 @@ pub fn play_round(
         grayscale_test_loss: tested.gray.map(|t| t.loss),
         grayscale_test_accuracy: tested.gray.map(|t| t.accuracy),
         local_test_accuracy: local,
-        train_loss: last.sum::<f64>() / epochs.len() as f64,
+        train_loss: last.sum::<f64>() / trained.len() as f64,
         bytes_up: in_round(Direction::Up),
         bytes_down: in_round(Direction::Down),
-        local_epochs: epochs.concat(),
+        local_epochs: trained.into_iter().flat_map(|trained| trained.epochs).collect(),
     })
+}
+
+/// Sends the global model, and what the local rule adds to it; gives both as they arrive.
+fn send_down(
+    state: &mut FederationState,
+    strategy: &Strategy,
+    round: u32,
+    who: &[u32],
+) -> Result<(Vec<f32>, Option<Vec<f32>>)> {
+    let mut send = |kind, values: &[f32], what| {
+        let arrived = state.ledger.broadcast(kind, round, who, floats_to_bytes(values))?;
+        bytes_to_floats(&arrived, values.len(), what)
+    };
+    let model = send(MessageKind::Model, &state.global, "a global model")?;
+    let control =
+        strategy.local.broadcast().map(|values| send(MessageKind::Control, &values, "control values"));
+    Ok((model, control.transpose()?))
+}
+
+/// Sends what the local rule adds to updates; gives it as it arrives.
+fn report(
+    state: &mut FederationState,
+    local: &dyn Local,
+    round: u32,
+    trained: &[Trained],
+    global: &[f32],
+    broadcast: Option<&[f32]>,
+) -> Result<Vec<(u32, Vec<f32>)>> {
+    let mut reports = Vec::new();
+    for Trained { who, weights, steps, .. } in trained {
+        let done = LocalResult { who: *who, global, weights, broadcast, steps: *steps };
+        let kept = state.collaborators.of_mut(*who).scope_mut(LOCAL);
+        let Some(values) = local.report(&done, kept) else { continue };
+        let (kind, payload) = (MessageKind::Control, floats_to_bytes(&values));
+        let message = Message { kind, round, collaborator: *who, payload };
+        let arrived = state.ledger.send(Direction::Up, &message)?;
+        reports.push((*who, bytes_to_floats(&arrived.payload, values.len(), "control values")?));
+    }
+    Ok(reports)
+}
+
+/// Encodes the updates and sends them; gives the payloads that arrive.
+fn send_up(
+    ledger: &mut Ledger,
+    pipeline: &Pipeline,
+    view: &Round<'_>,
+    store: &mut Store,
+    trained: &[Trained],
+) -> Result<Vec<Vec<u8>>> {
+    let mut kept: Vec<_> = trained.iter().map(|trained| store.take(trained.who)).collect();
+    let updates = trained
+        .iter()
+        .zip(&mut kept)
+        .map(|(trained, kept)| (trained.who, kept.scope_mut(CODEC), Values::Host(trained.weights.clone())));
+    let payloads = pipeline.send(view, updates.collect())?;
+    trained.iter().zip(kept).for_each(|(trained, kept)| store.put_back(trained.who, kept));
+    let send = |(trained, payload): (&Trained, Vec<u8>)| {
+        let (kind, round) = (MessageKind::Update, view.number);
+        let message = Message { kind, round, collaborator: trained.who, payload };
+        Ok(ledger.send(Direction::Up, &message)?.payload)
+    };
+    trained.iter().zip(payloads).map(send).collect()
+}
+
+/// Decodes the updates that arrived.
+fn receive(
+    pipeline: &Pipeline,
+    view: &Round<'_>,
+    store: &Store,
+    trained: &[Trained],
+    payloads: &[Vec<u8>],
+) -> Result<Vec<Values>> {
+    let arrived = trained.iter().zip(payloads);
+    let arrived = arrived
+        .map(|(trained, payload)| (trained.who, store.of(trained.who).scope(CODEC), payload.as_slice()));
+    pipeline.receive(view, arrived.collect())
 }

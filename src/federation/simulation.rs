@@ -1,81 +1,87 @@
 //! A whole simulation: pre-pass, codecs learned and shipped, and rounds, once for each codec.
 
-use super::clients::Clients;
-use super::fit::{check_room, learn_codec, log_fit};
+use super::clients::{Clients, LocalSettings};
 use super::ledger::{Direction, Ledger};
 use super::participants::Participants;
+use super::parts::Parts;
 use super::population::Population;
 use super::prepass::log_weights;
 use super::results::{FederationOutcome, Outcome};
 use super::round::{RoundPlan, log_round, play};
-use super::spec::{Codec, SimulationSpec, refuse_few};
-use super::state::FederationState;
+use super::setup::{log_learned, set_up};
+use super::spec::{SimulationSpec, refuse_few};
+use super::state::{CODEC, Federation, FederationState};
 use crate::Result;
-use crate::codec::{Message, MessageKind, floats_to_bytes, push_number};
+use crate::bytes::{Writer, floats_to_bytes};
+use crate::codec::{Context, ExpectedLogs, Message, MessageKind, Pipeline, PipelineSpec};
 use crate::data::DataDir;
-use crate::model::{AutoencoderSpec, ClassifierSpec, ModelSpec};
+use crate::model::{ClassifierSpec, ModelSpec};
+use crate::report::slug;
 use crate::run::Run;
 use crate::training::Snapshots;
 
 /// Checks all of a spec that can be checked without a device: its fields, models, data, and how it is dealt
 /// out.
-pub fn check(spec: &SimulationSpec, data_dir: &DataDir) -> Result<()> {
-    spec.check()?;
-    let (classifier, _) = parts(spec)?;
+pub fn check(spec: &SimulationSpec, parts: &Parts, data_dir: &DataDir) -> Result<()> {
+    spec.check(parts)?;
+    let classifier = classifier(spec)?;
+    spec.pipelines(parts, classifier.parameters())?;
     let population = Population::new(spec, &classifier, data_dir)?;
-    if spec.learns() {
+    if spec.learns(parts)? {
         refuse_few(spec.most_snapshots(&population.shares)?)?;
     }
     Ok(())
 }
 
-/// Checks that the parts of a spec fit each other. There is an autoencoder where a codec learns.
-fn parts(spec: &SimulationSpec) -> Result<(ClassifierSpec, Option<AutoencoderSpec>)> {
-    let classifier = ModelSpec::load(&spec.model)?.classifier()?;
-    let autoencoder =
-        if spec.learns() { Some(spec.autoencoder()?.shape(classifier.parameters())?) } else { None };
-    Ok((classifier, autoencoder))
+fn classifier(spec: &SimulationSpec) -> Result<ClassifierSpec> {
+    ModelSpec::load(&spec.model)?.classifier()
 }
 
 /// Runs a simulation, or goes on with it.
-pub fn simulate(run: &mut Run<'_>, spec: &SimulationSpec) -> Result<Outcome> {
+pub fn simulate(run: &mut Run<'_>, spec: &SimulationSpec, parts: &Parts) -> Result<Outcome> {
     let gpu = run.gpu()?;
-    let (classifier, autoencoder) = parts(spec)?;
+    let classifier = classifier(spec)?;
+    let pipelines = spec.pipelines(parts, classifier.parameters())?;
     let population = Population::new(spec, &classifier, run.data_dir()?)?;
-    if let Some(autoencoder) = &autoencoder {
-        check_room(gpu, spec, autoencoder, &population.shares)?;
-    }
-    let local = (spec.batch, spec.optimizer, spec.seed);
+    let learns = pipelines.iter().any(Pipeline::learns);
+    let snapshots = if learns { spec.most_snapshots(&population.shares)? as usize } else { 0 };
+    let expected = ExpectedLogs { collaborators: population.shares.len(), snapshots };
+    pipelines.iter().try_for_each(|pipeline| pipeline.check_room(gpu, expected))?;
+    let local = LocalSettings { batch: spec.batch, optimizer: spec.optimizer, seed: spec.seed };
     let collaborators =
         Clients::new(gpu, &classifier, &population.train(gpu)?, population.shares.clone(), local)?;
     let initial = collaborators.initial_weights(gpu, spec.seed)?;
-    let mut participants =
-        Participants { spec: spec.clone(), collaborators, tests: population.test(gpu, &classifier)? };
-    let samples = participants.collaborators.samples();
+    let ids = collaborators.ids();
+    let samples: Vec<_> = ids.iter().map(|&who| collaborators.samples(who)).collect();
+    let tests = population.test(gpu, &classifier)?;
+    let mut participants = Participants { gpu: gpu.clone(), spec: spec.clone(), collaborators, tests };
 
     // What every federation begins with, and those that learn from logged weights.
-    let begun = FederationState::new(Codec::Raw, initial.clone(), join(&samples)?);
-    let logged = if spec.learns() {
-        let mut begun = begun.clone();
-        if !spec.begins_federated() {
-            send_initial(&mut begun, samples.len())?;
-        }
-        log_weights(&mut participants, run, begun)?
-    } else {
-        begun.clone()
+    let raw = || {
+        let context = Context { parameters: initial.len(), seed: spec.seed, autoencoder: None };
+        parts.stages.pipeline(&PipelineSpec::raw(), &context)
     };
-    let mut federations = Vec::with_capacity(spec.codecs.len());
-    let mut ledger = Ledger::default();
-    for &codec in &spec.codecs {
-        // The first rounds of a federated pre-pass are those of the raw federation too.
-        let alike = codec.learns() || spec.begins_federated();
-        let start = if alike { &logged } else { &begun };
-        let state =
-            federate(&mut participants, run, (start.begin(codec), &logged.snapshots), autoencoder.as_ref())?;
-        ledger.transfers.extend(state.ledger.transfers);
-        let FederationState { codec, rounds, fit, global, .. } = state;
-        federations.push(FederationOutcome { codec, rounds, fit, model: global });
+    let strategy = || spec.strategy.make(&parts.strategies);
+    let begun = FederationState::new(initial.clone(), join(spec, &ids, &samples)?);
+    let mut begun = Federation::new(raw()?, strategy()?, begun);
+    let mut logged = begun.fork(raw()?, strategy()?);
+    if learns {
+        if !spec.begins_federated() {
+            send_initial(&mut logged.state, &ids)?;
+        }
+        log_weights(&mut participants, run, &mut logged)?;
     }
+    let mut federations = Vec::with_capacity(pipelines.len());
+    for (place, pipeline) in pipelines.into_iter().enumerate() {
+        // The first rounds of a federated pre-pass are those of the raw federation too.
+        let goes_on = learns && (pipeline.learns() || spec.begins_federated());
+        let start = if goes_on { &mut logged } else { &mut begun };
+        let mut federation = start.fork(pipeline, strategy()?);
+        let stage = format!("{place}-{}", slug(federation.pipeline.label()));
+        federate(&mut participants, run, &mut federation, &logged.state.snapshots, &stage)?;
+        federations.push(outcome(federation, initial.len(), ids[0]));
+    }
+    let logged = logged.state;
     let mean =
         if logged.snapshots.is_empty() { None } else { Some(weighted_mean(&logged.snapshots, &samples)) };
     let uncompressed = (!logged.rounds.is_empty()).then_some(&logged.global);
@@ -84,7 +90,6 @@ pub fn simulate(run: &mut Run<'_>, spec: &SimulationSpec) -> Result<Outcome> {
     Ok(Outcome {
         spec: spec.clone(),
         classifier,
-        autoencoder,
         federations,
         initial: tested.next().unwrap_or_default(),
         mean_of_snapshots: mean.and(tested.next()),
@@ -92,62 +97,63 @@ pub fn simulate(run: &mut Run<'_>, spec: &SimulationSpec) -> Result<Outcome> {
         snapshots: logged.snapshots.iter().map(Snapshots::len).collect(),
         samples,
         tests: population.tests(),
-        ledger,
         wall: run.wall(),
     })
+}
+
+fn outcome(federation: Federation, parameters: usize, first: u32) -> FederationOutcome {
+    let Federation { pipeline, state, .. } = federation;
+    FederationOutcome {
+        label: pipeline.label().into(),
+        is_raw: pipeline.is_raw(),
+        floats: pipeline.floats(parameters, state.aggregator.of(first).scope(CODEC)),
+        rounds: state.rounds,
+        learned: state.learned,
+        ledger: state.ledger,
+        seconds: state.seconds,
+        model: state.global,
+    }
 }
 
 /// Plays all rounds of a federation, or those that are left of it.
 fn federate(
     participants: &mut Participants,
     run: &mut Run<'_>,
-    (begun, snapshots): (FederationState, &[Snapshots]),
-    autoencoder: Option<&AutoencoderSpec>,
-) -> Result<FederationState> {
-    let (spec, codec) = (participants.spec.clone(), begun.codec);
-    let mut state = FederationState::load(run, codec.run(), begun.global.len(), Vec::new())?.unwrap_or(begun);
-    let left = state.rounds.len() < spec.rounds as usize;
-    let wire = if left { Some(learn_codec(run, &spec, autoencoder, snapshots, &mut state)?) } else { None };
-    log_fit(run, &state.fit)?;
-    state.rounds.iter().try_for_each(|round| log_round(run, codec, round))?;
-    if let Some(mut wire) = wire {
-        let what = format!("{} rounds", codec.name());
-        let plan = RoundPlan {
-            stage: codec.run(),
-            what: &what,
-            last: spec.rounds,
-            snapshots: None,
-            is_logged: true,
-        };
-        play(participants, run, &mut state, &plan, &mut wire)?;
+    federation: &mut Federation,
+    snapshots: &[Snapshots],
+    stage: &str,
+) -> Result<()> {
+    let (spec, ids) = (participants.spec.clone(), participants.collaborators.ids());
+    federation.load(run, stage, &ids)?;
+    if !federation.state.is_set_up {
+        set_up(run, &spec, federation, snapshots, &ids, stage)?;
     }
-    Ok(state)
+    log_learned(run, federation)?;
+    let label = federation.pipeline.label().to_string();
+    federation.state.rounds.iter().try_for_each(|round| log_round(run, &label, round))?;
+    let what = format!("{label} rounds");
+    let plan = RoundPlan { stage, what: &what, last: spec.rounds, snapshots: None, is_logged: true };
+    play(participants, run, federation, &plan)
 }
 
-/// Everybody says how many images it has, since the average is weighted by that.
-fn join(samples: &[usize]) -> Result<Ledger> {
-    let mut ledger = Ledger::default();
-    for (collaborator, samples) in samples.iter().enumerate() {
-        let mut payload = Vec::new();
-        push_number(&mut payload, *samples as u32);
-        let message =
-            Message { kind: MessageKind::Join, round: 0, collaborator: collaborator as u32, payload };
-        ledger.send(Codec::Raw, Direction::Up, &message)?;
+/// Every collaborator says how many images it has, since the average is weighted by that.
+fn join(spec: &SimulationSpec, ids: &[u32], samples: &[usize]) -> Result<Ledger> {
+    let mut ledger = Ledger::new(spec.checksum);
+    for (&collaborator, &samples) in ids.iter().zip(samples) {
+        let mut payload = Writer::default();
+        payload.number(samples as u32);
+        let (kind, payload) = (MessageKind::Join, payload.into_bytes());
+        ledger.send(Direction::Up, &Message { kind, round: 0, collaborator, payload })?;
     }
     Ok(ledger)
 }
 
-/// The model that everybody starts a pre-pass in isolation from crosses the wire too.
-fn send_initial(begun: &mut FederationState, collaborators: usize) -> Result<()> {
-    for collaborator in 0..collaborators as u32 {
-        let payload = floats_to_bytes(&begun.global);
-        let message = Message { kind: MessageKind::GlobalModel, round: 0, collaborator, payload };
-        begun.ledger.send(Codec::Raw, Direction::Down, &message)?;
-    }
-    Ok(())
+/// The model that a pre-pass in isolation starts from crosses the wire too.
+fn send_initial(begun: &mut FederationState, ids: &[u32]) -> Result<()> {
+    begun.ledger.broadcast(MessageKind::Model, 0, ids, floats_to_bytes(&begun.global)).map(drop)
 }
 
-/// The mean of everybody's snapshots, weighted as the aggregator weighs.
+/// The mean of the collaborators' snapshots, weighted as the aggregator weighs.
 fn weighted_mean(logs: &[Snapshots], samples: &[usize]) -> Vec<f32> {
     let total: usize = samples.iter().sum();
     let mut mean = vec![0f64; logs.first().map_or(0, Snapshots::width)];

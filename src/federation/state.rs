@@ -2,33 +2,49 @@
 
 use super::ledger::Ledger;
 use super::logs::{TakenAt, log_shapes, put_logs, take_logs, taken_at};
-use super::results::{Fit, RoundResult};
-use super::spec::Codec;
+use super::results::RoundResult;
+use super::strategy::Strategy;
 use crate::Result;
-use crate::model::state::TensorShape;
+use crate::codec::{Kept, Learned, Pipeline, Store};
+use crate::model::state::{StateWriter, TensorShape};
 use crate::run::Run;
 use crate::training::Snapshots;
 use serde::{Deserialize, Serialize};
 
+/// What both sides keep for the codec.
+pub const CODEC: &str = "codec";
+
 const GLOBAL: &str = "global";
+const COLLABORATORS: &str = "collaborators";
+const AGGREGATOR: &str = "aggregator";
+const SERVER: &str = "server";
+const LOCAL: &str = "local";
 
 /// One federation of a simulation, or the rounds that all of them have in common.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct FederationState {
-    /// What is on its wire.
-    pub codec: Codec,
     /// What its rounds came to, the first of them first.
     pub rounds: Vec<RoundResult>,
     /// Its messages.
     pub ledger: Ledger,
     /// How its codec was learned.
-    pub fit: Fit,
+    pub learned: Learned,
+    /// Whether its codec is set up, so that rounds can be played.
+    pub is_set_up: bool,
+    /// Seconds that it took so far, those of common rounds excluded.
+    pub seconds: f64,
     /// The last global model.
     #[serde(skip)]
     pub global: Vec<f32>,
     /// What each collaborator logged.
     #[serde(skip)]
     pub snapshots: Vec<Snapshots>,
+    /// What each collaborator keeps for its codec, by id.
+    #[serde(skip)]
+    pub collaborators: Store,
+    /// What the aggregator keeps for the codec of each collaborator, by id. It is filled from messages alone.
+    #[serde(skip)]
+    pub aggregator: Store,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -37,48 +53,122 @@ struct Notes<P> {
     taken_at: Vec<TakenAt>,
 }
 
+/// A federation: how its updates cross the wire, what becomes of them, and how far it has come.
+pub struct Federation {
+    /// How updates cross the wire.
+    pub pipeline: Pipeline,
+    /// What becomes of them.
+    pub strategy: Strategy,
+    /// How far it has come.
+    pub state: FederationState,
+}
+
 impl FederationState {
     /// Before the first round.
-    pub fn new(codec: Codec, global: Vec<f32>, ledger: Ledger) -> Self {
-        Self { codec, rounds: Vec::new(), ledger, fit: Fit::default(), global, snapshots: Vec::new() }
+    pub fn new(global: Vec<f32>, ledger: Ledger) -> Self {
+        Self { ledger, global, ..Self::default() }
+    }
+}
+
+/// The state of a codec that has been set up, which is saved once.
+fn setup_of(stage: &str) -> String {
+    format!("{stage}-setup")
+}
+
+impl Federation {
+    /// Before the first round.
+    pub fn new(pipeline: Pipeline, strategy: Strategy, state: FederationState) -> Self {
+        Self { pipeline, strategy, state }
     }
 
-    /// Another federation that began in the same way.
-    pub fn begin(&self, codec: Codec) -> Self {
-        let mut ledger = Ledger::default();
-        ledger.adopt(codec, &self.ledger);
-        Self { rounds: self.rounds.clone(), ..Self::new(codec, self.global.clone(), ledger) }
+    /// Another federation that goes on from here, with a codec of its own and a strategy of the same kind.
+    pub fn fork(&mut self, pipeline: Pipeline, mut strategy: Strategy) -> Self {
+        strategy.server.kept().clone_from(self.strategy.server.kept());
+        strategy.local.kept().clone_from(self.strategy.local.kept());
+        let own = &self.state;
+        let state = FederationState {
+            rounds: own.rounds.clone(),
+            collaborators: own.collaborators.clone(),
+            ..FederationState::new(own.global.clone(), own.ledger.clone())
+        };
+        Self { pipeline, strategy, state }
     }
 
-    /// What a stage had come to when it was saved last, with a model of `width` weights. `none` are logs
-    /// without snapshots.
-    pub fn load(run: &mut Run<'_>, stage: &str, width: usize, none: Vec<Snapshots>) -> Result<Option<Self>> {
-        let Some((notes, file)) = run.load::<Notes<Self>>(stage)? else { return Ok(None) };
+    /// Goes on with what a stage had come to when it was saved last, if it was, with a model of as many weights as the
+    /// federation's and the collaborators `ids`.
+    pub fn load(&mut self, run: &mut Run<'_>, stage: &str, ids: &[u32]) -> Result<()> {
+        // What was set up once, and over it what has changed since.
+        let loaded = self.take(run, &setup_of(stage), ids)?;
+        if loaded {
+            self.seal();
+        }
+        self.take(run, stage, ids).map(drop)
+    }
+
+    fn take(&mut self, run: &mut Run<'_>, stage: &str, ids: &[u32]) -> Result<bool> {
+        let Some((notes, file)) = run.load::<Notes<FederationState>>(stage)? else { return Ok(false) };
+        let (own, strategy) = (&mut self.state, &mut self.strategy);
+        let width = own.global.len();
         let mut state = notes.state;
         let global = file.tensor(GLOBAL)?;
         global.expect_shape(&[width], "the classifier")?;
         state.global = global.values()?;
-        state.snapshots = none;
+        state.snapshots = own.snapshots.iter().map(|log| Snapshots::new(log.model.clone())).collect();
         take_logs(&file, &mut state.snapshots, &notes.taken_at)?;
-        Ok(Some(state))
+        state.collaborators = std::mem::take(&mut own.collaborators);
+        state.aggregator = std::mem::take(&mut own.aggregator);
+        state.collaborators.load(COLLABORATORS, ids, &file)?;
+        state.aggregator.load(AGGREGATOR, ids, &file)?;
+        strategy.server.kept().load(SERVER, &file)?;
+        strategy.local.kept().load(LOCAL, &file)?;
+        *own = state;
+        Ok(true)
     }
 
-    fn tensors(&self) -> Vec<TensorShape> {
-        let global = TensorShape::new(GLOBAL, &[self.global.len()]);
-        [vec![global], log_shapes(&self.snapshots)].concat()
+    fn kept(&mut self) -> [(&'static str, &mut Kept); 2] {
+        [(SERVER, self.strategy.server.kept()), (LOCAL, self.strategy.local.kept())]
+    }
+
+    fn seal(&mut self) {
+        self.state.collaborators.seal();
+        self.state.aggregator.seal();
+    }
+
+    fn tensors(&mut self) -> Vec<TensorShape> {
+        let mut tensors: Vec<_> = self.kept().iter().flat_map(|(name, kept)| kept.shapes(name)).collect();
+        let state = &self.state;
+        tensors.push(TensorShape::new(GLOBAL, &[state.global.len()]));
+        tensors.extend(log_shapes(&state.snapshots));
+        tensors.extend(state.collaborators.shapes(COLLABORATORS));
+        tensors.extend(state.aggregator.shapes(AGGREGATOR));
+        tensors
     }
 
     /// Bytes of what is saved.
-    pub fn bytes(&self) -> u64 {
+    pub fn bytes(&mut self) -> u64 {
         self.tensors().iter().map(TensorShape::bytes).sum()
     }
 
     /// Saves it as what a stage has come to.
-    pub fn save(&self, run: &mut Run<'_>, stage: &str) -> Result<()> {
-        let notes = Notes { state: self, taken_at: taken_at(&self.snapshots) };
-        run.save(stage, &notes, &self.tensors(), |file| {
-            file.put(GLOBAL, 0, &self.global)?;
-            put_logs(file, &self.snapshots)
+    pub fn save(&mut self, run: &mut Run<'_>, stage: &str) -> Result<()> {
+        let tensors = self.tensors();
+        let notes = Notes { state: &self.state, taken_at: taken_at(&self.state.snapshots) };
+        let (server, local) = (self.strategy.server.kept().clone(), self.strategy.local.kept().clone());
+        let state = &self.state;
+        run.save(stage, &notes, &tensors, |file: &mut StateWriter| {
+            file.put(GLOBAL, 0, &state.global)?;
+            put_logs(file, &state.snapshots)?;
+            state.collaborators.save(COLLABORATORS, file)?;
+            state.aggregator.save(AGGREGATOR, file)?;
+            server.save(SERVER, file)?;
+            local.save(LOCAL, file)
         })
+    }
+
+    /// Saves a codec that has been set up; it is not saved again with every round.
+    pub fn save_setup(&mut self, run: &mut Run<'_>, stage: &str) -> Result<()> {
+        self.save(run, &setup_of(stage))?;
+        self.seal();
+        Ok(())
     }
 }

@@ -1,14 +1,13 @@
 //! The few numbers of a simulation that machines ask for, and the files beside them.
 
-use super::ledger::Direction;
+use super::ledger::{Direction, save_ledgers};
 use super::results::{FederationOutcome, Outcome, Tested};
-use super::spec::Codec;
 use crate::codec::MessageKind;
 use crate::gpu::AdapterSummary;
-use crate::model::AutoencoderSpec;
 use crate::run::Run;
 use crate::{Error, Result, files};
-use serde::Serialize;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 
 /// The file's name.
 pub const FILE: &str = "summary.json";
@@ -22,40 +21,17 @@ pub struct Summary {
     pub version: &'static str,
     /// Seed of everything.
     pub seed: u32,
-    /// Clients.
+    /// How many take part.
     pub collaborators: usize,
     /// Rounds.
     pub rounds: u32,
+    /// What the aggregator does with updates.
+    pub strategy: String,
     /// P
     pub parameters: usize,
-    /// Z
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub latent: Option<usize>,
-    /// Parameters of the autoencoder's decoder, without means and scale.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub decoder_parameters: Option<usize>,
-    /// The federation with updates as they are.
-    pub raw: RunSummary,
-    /// The federation whose updates autoencoders compress.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub compressed: Option<RunSummary>,
-    /// The federation whose updates are projections on principal axes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pca: Option<RunSummary>,
-    /// Bytes of single messages, headers included.
-    pub message_bytes: MessageBytes,
-    /// A raw update's bytes over the autoencoder's.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ratio_per_message: Option<f64>,
-    /// Raw uplink bytes over the autoencoder's, decoders counted.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub savings_ratio: Option<f64>,
-    /// The same for both directions.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub savings_ratio_both_ways: Option<f64>,
-    /// Rounds from which on the autoencoder's uplink is smaller, decoders counted.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub break_even_rounds: Option<f64>,
+    /// The federations by the labels of their codecs, in the spec's order.
+    #[serde(serialize_with = "by_label")]
+    pub runs: Vec<(String, RunSummary)>,
     /// Accuracy of the mean of the snapshots with no rounds at all: what has to be beaten.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mean_of_snapshots_accuracy: Option<f64>,
@@ -70,8 +46,6 @@ pub struct Summary {
     pub after_uncompressed_grayscale_accuracy: Option<f64>,
     /// Accuracy of the initial global model.
     pub initial_accuracy: f64,
-    /// Centred relative L2 error of each collaborator's training snapshots.
-    pub autoencoder_relative_l2: Vec<f64>,
     /// Wall time.
     pub seconds: f64,
     /// The adapter.
@@ -90,78 +64,99 @@ pub struct RunSummary {
     pub best_accuracy: f64,
     /// Test loss of the last global model.
     pub final_loss: f64,
-    /// Floats of an update.
-    pub floats: usize,
-    /// Bytes of an update's message.
-    pub update_bytes: u64,
-    /// Bytes of a decoder's message, which is sent once; 0 where there is none.
-    pub decoder_bytes: u64,
-    /// Bytes from collaborators.
-    pub bytes_up: u64,
-    /// Bytes to collaborators.
-    pub bytes_down: u64,
-    /// A raw update's bytes over one of these.
+    /// Floats of an update that are sent as they are, where that does not depend on the values.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub floats: Option<usize>,
+    /// Bytes of an update's message, the last one.
+    pub message_bytes: u64,
+    /// Bytes of the message by which a collaborator ships, once, what its updates are decoded with.
+    pub setup_bytes: u64,
+    /// Bytes from all collaborators, in all messages.
+    pub uplink_bytes: u64,
+    /// Bytes to all collaborators, in all messages.
+    pub downlink_bytes: u64,
+    /// Bytes of a raw update over those of one of these.
     pub ratio_per_message: f64,
-    /// Raw uplink bytes over these, decoders counted.
+    /// Raw uplink bytes over these, setups counted.
     pub savings_ratio: f64,
     /// The same for both directions.
-    pub savings_ratio_both_ways: f64,
+    pub savings_ratio_both: f64,
     /// Rounds from which on the uplink is smaller than the raw one, where it ever is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub break_even_rounds: Option<f64>,
+    /// Epochs that a collaborator trains in all rounds together.
+    pub local_epochs: u64,
+    /// Centred relative L2 error of each collaborator's training snapshots, where an autoencoder learned from them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub relative_l2: Vec<f64>,
+    /// Wall time, that of rounds which all federations have in common excluded.
+    pub seconds: f64,
 }
 
-/// Bytes of single messages.
-#[derive(Clone, Debug, Serialize)]
-pub struct MessageBytes {
-    /// A raw update.
-    pub raw: u64,
-    /// The autoencoder's update.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub compressed: Option<u64>,
-    /// Its decoder, sent once.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub decoder: Option<u64>,
-    /// The global model.
-    pub global_model: u64,
+fn by_label<S: Serializer>(runs: &[(String, RunSummary)], serializer: S) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(Some(runs.len()))?;
+    runs.iter().try_for_each(|(label, run)| map.serialize_entry(label, run))?;
+    map.end()
 }
 
 fn ratio(a: u64, b: u64) -> f64 {
     a as f64 / b.max(1) as f64
 }
 
+/// What a federation's collaborators send in rounds.
+struct Uplink {
+    all: u64,
+    both: u64,
+    update: u64,
+    setups: u64,
+    /// In the rounds after those of a federated pre-pass.
+    in_rounds: u64,
+}
+
+impl Uplink {
+    fn of(outcome: &Outcome, federation: &FederationOutcome) -> Self {
+        let ledger = &federation.ledger;
+        let first = outcome.spec.raw_rounds();
+        let kinds = [MessageKind::Update, MessageKind::Control];
+        let is_up = |direction| direction == Direction::Up;
+        Self {
+            all: ledger.bytes(|t| is_up(t.direction)),
+            both: ledger.bytes(|_| true),
+            update: ledger.message_bytes(MessageKind::Update).unwrap_or(0),
+            setups: ledger.bytes(|t| t.kind == MessageKind::Setup),
+            in_rounds: ledger.bytes(|t| is_up(t.direction) && kinds.contains(&t.kind) && t.round > first),
+        }
+    }
+}
+
 impl RunSummary {
     /// Of one of the federations, beside that with raw updates.
     pub fn of(outcome: &Outcome, federation: &FederationOutcome) -> Self {
-        let (ledger, codec) = (&outcome.ledger, federation.codec);
-        let bytes = |run: Codec, direction| ledger.bytes(|t| t.run == run && t.direction == direction);
-        let [raw_up, raw_down] = [Direction::Up, Direction::Down].map(|d| bytes(Codec::Raw, d));
-        let [up, down] = [Direction::Up, Direction::Down].map(|d| bytes(codec, d));
-        let message = |run, kind| ledger.message_bytes(run, kind).unwrap_or(0);
-        let raw_update = message(Codec::Raw, MessageKind::RawUpdate);
-        let (floats, update) = match codec {
-            Codec::Raw => (outcome.classifier.parameters(), raw_update),
-            _ => (federation.fit.floats, message(codec, MessageKind::CodedUpdate)),
-        };
-        let decoder = message(codec, MessageKind::Decoder);
-        let saved = raw_update.saturating_sub(update);
+        let (raw, own) = (Uplink::of(outcome, outcome.raw()), Uplink::of(outcome, federation));
+        let uncompressed = outcome.spec.raw_rounds();
+        let compressed_rounds = f64::from(outcome.spec.rounds - uncompressed);
+        let saved = raw.in_rounds.saturating_sub(own.in_rounds);
         let last = federation.rounds.last();
+        let curves = federation.learned.curves.iter();
         Self {
             final_accuracy: last.map_or(0.0, |r| r.test_accuracy),
             final_grayscale_accuracy: last.and_then(|r| r.grayscale_test_accuracy),
             best_accuracy: federation.rounds.iter().map(|r| r.test_accuracy).fold(0.0, f64::max),
             final_loss: last.map_or(f64::NAN, |r| r.test_loss),
-            floats,
-            update_bytes: update,
-            decoder_bytes: decoder,
-            bytes_up: up,
-            bytes_down: down,
-            ratio_per_message: ratio(raw_update, update),
-            savings_ratio: ratio(raw_up, up),
-            savings_ratio_both_ways: ratio(raw_up + raw_down, up + down),
-            // After those of the pre-pass, which are raw in both federations.
+            floats: federation.floats,
+            message_bytes: own.update,
+            setup_bytes: federation.ledger.message_bytes(MessageKind::Setup).unwrap_or(0),
+            uplink_bytes: own.all,
+            downlink_bytes: own.both - own.all,
+            ratio_per_message: ratio(raw.update, own.update),
+            savings_ratio: ratio(raw.all, own.all),
+            savings_ratio_both: ratio(raw.both, own.both),
+            // After those of the pre-pass, which are raw in all federations.
             break_even_rounds: (saved > 0)
-                .then(|| f64::from(outcome.spec.raw_rounds()) + ratio(decoder, saved)),
+                .then(|| f64::from(uncompressed) + ratio(own.setups, saved) * compressed_rounds),
+            local_epochs: outcome.spec.local_epochs * u64::from(outcome.spec.rounds),
+            relative_l2: curves.map(|c| c.last().map_or(f64::NAN, |p| p.relative_l2)).collect(),
+            seconds: federation.seconds,
         }
     }
 }
@@ -169,65 +164,44 @@ impl RunSummary {
 impl Summary {
     /// From what a simulation came to.
     pub fn of(outcome: &Outcome, device: &AdapterSummary) -> Self {
-        let run = |codec| outcome.federation(codec).map(|f| RunSummary::of(outcome, f));
         let plain = |tested: Option<Tested>| tested.map(|tested| tested.plain.accuracy);
         let gray = |tested: Option<Tested>| tested.and_then(|tested| tested.gray).map(|gray| gray.accuracy);
-        // There is always one with raw updates.
-        let raw = run(Codec::Raw).unwrap_or_else(|| RunSummary::of(outcome, &outcome.federations[0]));
-        let compressed = run(Codec::Autoencoder);
-        let global_model = outcome.ledger.message_bytes(Codec::Raw, MessageKind::GlobalModel).unwrap_or(0);
+        let run =
+            |federation: &FederationOutcome| (federation.label.clone(), RunSummary::of(outcome, federation));
         Self {
             name: outcome.spec.name.clone(),
             version: env!("CARGO_PKG_VERSION"),
             seed: outcome.spec.seed,
             collaborators: outcome.spec.collaborators,
             rounds: outcome.spec.rounds,
+            strategy: outcome.spec.strategy.name(),
             parameters: outcome.classifier.parameters(),
-            latent: outcome.autoencoder.as_ref().map(AutoencoderSpec::latent),
-            decoder_parameters: outcome.autoencoder.as_ref().map(AutoencoderSpec::decoder_parameters),
-            message_bytes: MessageBytes {
-                raw: raw.update_bytes,
-                compressed: compressed.as_ref().map(|c| c.update_bytes),
-                decoder: compressed.as_ref().map(|c| c.decoder_bytes),
-                global_model,
-            },
-            ratio_per_message: compressed.as_ref().map(|c| c.ratio_per_message),
-            savings_ratio: compressed.as_ref().map(|c| c.savings_ratio),
-            savings_ratio_both_ways: compressed.as_ref().map(|c| c.savings_ratio_both_ways),
-            break_even_rounds: compressed.as_ref().and_then(|c| c.break_even_rounds),
-            raw,
-            compressed,
-            pca: run(Codec::Pca),
+            runs: outcome.federations.iter().map(run).collect(),
             mean_of_snapshots_accuracy: plain(outcome.mean_of_snapshots),
             mean_of_snapshots_grayscale_accuracy: gray(outcome.mean_of_snapshots),
             after_uncompressed_accuracy: plain(outcome.after_uncompressed),
             after_uncompressed_grayscale_accuracy: gray(outcome.after_uncompressed),
             initial_accuracy: outcome.initial.plain.accuracy,
-            autoencoder_relative_l2: outcome
-                .federation(Codec::Autoencoder)
-                .iter()
-                .flat_map(|f| &f.fit.curves)
-                .map(|curve| curve.last().map_or(f64::NAN, |p| p.relative_l2))
-                .collect(),
             seconds: outcome.wall.as_secs_f64(),
             device: device.clone(),
         }
     }
 }
 
-/// Leaves what is not the report's in the run's folder: the summary, the ledger, and the last models for
+/// Writes what is not the report's into the run's folder: the summary, the ledger, and the last models for
 /// TensorBoard.
 pub fn write_summary(run: &mut Run<'_>, outcome: &Outcome, summary: &Summary) -> Result<()> {
-    outcome.ledger.save(&run.path("ledger.csv"))?;
+    let ledgers = outcome.federations.iter().map(|federation| (&*federation.label, &federation.ledger));
+    save_ledgers(&run.path("ledger.csv"), ledgers)?;
     let text = serde_json::to_vec_pretty(summary)
         .map_err(|e| Error::fault(format!("the summary could not be written: {e}")))?;
     files::write_atomic(&run.path(FILE), &text)?;
     let last = u64::from(outcome.spec.rounds);
-    let raw = outcome.federation(Codec::Raw).map_or(&[][..], |raw| &raw.model);
-    for FederationOutcome { codec, model, .. } in &outcome.federations {
-        let tag = format!("weights/{}", codec.run());
+    let raw = &outcome.raw().model;
+    for FederationOutcome { label, is_raw, model, .. } in &outcome.federations {
+        let tag = format!("weights/{label}");
         run.events.histogram(&tag, last, model.iter().copied());
-        if *codec != Codec::Raw {
+        if !is_raw {
             let errors = model.iter().zip(raw).map(|(model, raw)| model - raw);
             run.events.histogram(&format!("{tag} minus raw"), last, errors);
         }

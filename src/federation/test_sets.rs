@@ -3,20 +3,21 @@
 use super::results::Tested;
 use crate::Result;
 use crate::training::{Evaluator, Tally};
+use std::collections::BTreeSet;
 
 /// The test images, with colours and, where a collaborator sees such, without.
 #[derive(Debug)]
 pub struct TestSets {
     pub(super) plain: Evaluator,
     pub(super) gray: Option<Evaluator>,
-    /// Which collaborators see no colours.
-    pub(super) grayscale: Vec<bool>,
+    /// The collaborators that see no colours.
+    pub(super) grayscale: BTreeSet<u32>,
 }
 
 impl TestSets {
     /// For collaborators who all see images as they are.
-    pub fn plain(plain: Evaluator, collaborators: usize) -> Self {
-        Self { plain, gray: None, grayscale: vec![false; collaborators] }
+    pub fn plain(plain: Evaluator) -> Self {
+        Self { plain, gray: None, grayscale: BTreeSet::new() }
     }
 
     /// Tests models on all kinds of images.
@@ -27,28 +28,33 @@ impl TestSets {
         Ok(each.map(|(place, plain)| Tested { plain, gray: gray.as_ref().map(|g| g[place]) }).collect())
     }
 
-    /// Tests the models of the collaborators from `first` on, each on images like its own.
-    pub fn local(&self, first: usize, models: &[Vec<f32>]) -> Result<Vec<Tally>> {
-        Ok(self.with_global(first, models, None)?.0)
+    /// Tests the models of these collaborators, each on images like its own.
+    pub fn local<M: AsRef<[f32]>>(&self, who: &[u32], models: &[M]) -> Result<Vec<Tally>> {
+        Ok(self.with_global(who, models, None)?.0)
     }
 
-    /// The same of all collaborators, and a global model on all kinds of images in the same dispatches.
-    pub fn round(&self, models: &[Vec<f32>], global: &[f32]) -> Result<(Vec<Tally>, Tested)> {
-        let (local, tested) = self.with_global(0, models, Some(global))?;
+    /// The same, and a global model on all kinds of images in the same dispatches.
+    pub fn round<M: AsRef<[f32]>>(
+        &self,
+        who: &[u32],
+        models: &[M],
+        global: &[f32],
+    ) -> Result<(Vec<Tally>, Tested)> {
+        let (local, tested) = self.with_global(who, models, Some(global))?;
         Ok((local, tested.unwrap_or_default()))
     }
 
-    fn with_global(
+    fn with_global<M: AsRef<[f32]>>(
         &self,
-        first: usize,
-        models: &[Vec<f32>],
+        who: &[u32],
+        models: &[M],
         global: Option<&[f32]>,
     ) -> Result<(Vec<Tally>, Option<Tested>)> {
         let mut local = vec![Tally::default(); models.len()];
         let mut kind = |evaluator: &Evaluator, grayscale: bool| -> Result<Option<Tally>> {
-            let of_kind: Vec<usize> =
-                (0..models.len()).filter(|c| self.grayscale[first + c] == grayscale).collect();
-            let tested: Vec<&[f32]> = of_kind.iter().map(|&c| &models[c][..]).chain(global).collect();
+            let is_of_kind = |place: &usize| self.grayscale.contains(&who[*place]) == grayscale;
+            let of_kind: Vec<usize> = (0..models.len()).filter(is_of_kind).collect();
+            let tested: Vec<&[f32]> = of_kind.iter().map(|&c| models[c].as_ref()).chain(global).collect();
             let tallies = evaluator.evaluate(&tested)?;
             of_kind.iter().zip(&tallies).for_each(|(&c, tally)| local[c] = *tally);
             Ok(tallies.get(of_kind.len()).copied())

@@ -142,6 +142,15 @@ impl Tensor {
         Ok(values)
     }
 
+    /// Reads line `line` of the R x B back, `N` values.
+    pub fn read_line(&self, gpu: &Gpu, line: usize) -> Result<Vec<f32>> {
+        let mut values = Vec::with_capacity(self.width);
+        for TensorShard { buffer, range } in &self.shards {
+            values.extend(gpu.read_part::<f32>(buffer, line * range.len, range.len)?);
+        }
+        Ok(values)
+    }
+
     /// The first `batch` lines of each replica's memory as a tensor of its own, for values that are needed at other
     /// times. `None` where they do not fit.
     pub fn reused(&self, batch: usize, ranges: &[RowRange]) -> Option<Self> {
@@ -163,6 +172,13 @@ impl Tensor {
             }
         }
         Ok(())
+    }
+
+    /// Whether both are handles of the same memory.
+    pub fn is_same_memory(&self, other: &Self) -> bool {
+        let mut pairs = self.shards.iter().zip(&other.shards);
+        self.shards.len() == other.shards.len()
+            && pairs.all(|(a, b)| Arc::ptr_eq(&a.buffer.memory, &b.buffer.memory))
     }
 
     /// The ranges of its shards.

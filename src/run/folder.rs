@@ -19,7 +19,7 @@ const MARKER_TEXT: &[u8] =
 const RECORD: &str = "run.json";
 
 /// The layout of a run's folder and of its state.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// Where stages are kept until a run is finished.
 const STATE: &str = "state";
@@ -283,6 +283,13 @@ impl RunFolder {
     pub fn finish(&self) -> Result<()> {
         self.record(true)?;
         self.drop_state()
+    }
+
+    /// Drops the states of stages whose names begin like that.
+    pub fn drop_states(&self, beginning: &str) -> Result<()> {
+        let entries = std::fs::read_dir(self.path.join(STATE)).into_iter().flatten().flatten();
+        let is_of = |name: &std::ffi::OsStr| name.to_str().is_some_and(|name| name.starts_with(beginning));
+        entries.filter(|entry| is_of(&entry.file_name())).try_for_each(|entry| remove(&entry.path()))
     }
 
     /// Drops what could be gone on with.

@@ -165,6 +165,11 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// Drops the states of stages whose names begin like that: what they came to is saved elsewhere.
+    pub fn forget(&self, beginning: &str) -> Result<()> {
+        self.place.folder.drop_states(beginning)
+    }
+
     /// A place where a stage can be left: saves it now and then, and where it is asked to stop, stops. `bytes`
     /// is how large its state is.
     pub fn pause(&mut self, bytes: u64, save: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {

@@ -7,12 +7,19 @@ use std::path::Path;
 /// P of the small classifier, and Z.
 const P: u64 = 30_730;
 const Z: u64 = 16;
+/// The label of its autoencoder.
+const CODED: &str = "autoencoder(16)";
 /// Rounds, local epochs, and snapshots of the pre-pass.
 const ROUNDS: usize = 3;
 const EPOCHS: usize = 2;
 const SNAPSHOTS: u64 = 4;
 /// A message's header.
 const HEADER: u64 = 3;
+
+/// A label as it stands in the names of plots.
+fn plain(label: &str) -> &str {
+    if label == CODED { "autoencoder-16" } else { label }
+}
 
 /// The figures at a size of seconds.
 pub fn small(out: &str) -> Vec<String> {
@@ -50,7 +57,7 @@ fn every_byte_is_counted_and_every_epoch_is_shown() {
     small_colour_models(folder.path());
     let all = small("run");
     let ran = succeed_in(folder.path(), &all.iter().map(String::as_str).collect::<Vec<_>>());
-    for word in ["their null", "PCA of the same snapshots with 3 floats", "raw updates", "The saw-tooth"] {
+    for word in ["its null", "pca", "raw updates", "The saw-tooth"] {
         assert!(ran.stdout.contains(word), "{word}: {}", ran.stdout);
     }
     let out = folder.path().join("run");
@@ -59,22 +66,22 @@ fn every_byte_is_counted_and_every_epoch_is_shown() {
     // A decoder in its factors: all snapshots but one, what the code takes of them, the mean and the scale.
     let factored = 2 + 4 * ((SNAPSHOTS - 1) * (P + Z + 1) + P + 1) + HEADER;
     for (words, expected) in [
-        (&["raw", "raw_update"][..], two * rounds * (4 * P + HEADER)),
-        (&["compressed", "coded_update"], two * rounds * (4 * Z + HEADER)),
-        (&["compressed", "decoder"], two * factored),
-        (&["pca", "coded_update"], two * rounds * (4 * 3 + HEADER)),
-        (&["pca", "decoder"], two * (4 * 4 * P + HEADER)),
+        (&["raw", "update"][..], two * rounds * (4 * P + HEADER)),
+        (&[CODED, "update"], two * rounds * (4 * Z + HEADER)),
+        (&[CODED, "setup"], two * factored),
+        (&["pca", "update"], two * rounds * (4 * 3 + HEADER)),
+        (&["pca", "setup"], two * (4 * 4 * P + HEADER)),
         (&["raw", "down"], two * rounds * (4 * P + HEADER)),
-        (&["compressed", "down"], two * (rounds + 1) * (4 * P + HEADER)),
+        (&[CODED, "down"], two * (rounds + 1) * (4 * P + HEADER)),
         // Sixty images each: a number of one byte.
         (&["join"], 3 * two * (HEADER + 1)),
     ] {
         assert_eq!(bytes(&ledger, words), expected, "{words:?}");
     }
     let summary = json(&out.join("summary.json"));
-    for run in ["raw", "compressed", "pca"] {
-        assert_eq!(summary[run]["bytes_up"], bytes(&ledger, &[run, "up"]), "{run}");
-        assert!(summary[run]["final_grayscale_accuracy"].is_number(), "{run}");
+    for run in ["raw", CODED, "pca"] {
+        assert_eq!(summary["runs"][run]["uplink_bytes"], bytes(&ledger, &[run, "up"]), "{run}");
+        assert!(summary["runs"][run]["final_grayscale_accuracy"].is_number(), "{run}");
     }
     check_curves(&out);
     // What the wide space ships is its matrix.
@@ -84,7 +91,7 @@ fn every_byte_is_counted_and_every_epoch_is_shown() {
     }
     succeed_in(folder.path(), &wide.iter().map(String::as_str).collect::<Vec<_>>());
     let ledger = std::fs::read_to_string(folder.path().join("wide/ledger.csv")).expect("a ledger");
-    assert_eq!(bytes(&ledger, &["decoder", "compressed"]), two * (4 * (Z * P + P + P + 1) + HEADER));
+    assert_eq!(bytes(&ledger, &["setup", CODED]), two * (4 * (Z * P + P + P + 1) + HEADER));
 }
 
 /// Curves of the report, point by point beside the metrics.
@@ -95,15 +102,15 @@ fn check_curves(out: &Path) {
     let points =
         |id: &str, place: usize| plot(id)["series"][place]["points"].as_array().expect("points").clone();
     let lines = read_json_lines(&out.join("metrics.jsonl"));
-    for run in ["raw", "compressed", "pca"] {
+    for run in ["raw", CODED, "pca"] {
         let rounds: Vec<_> = lines.iter().filter(|line| line["run"] == run).collect();
         assert_eq!(rounds.len(), ROUNDS);
         for (collaborator, field) in [(0, "test_loss"), (1, "grayscale_test_loss")] {
-            let name = plot(&format!("local-loss-{run}"))["series"][collaborator]["name"].clone();
+            let name = plot(&format!("local-loss-{}", plain(run)))["series"][collaborator]["name"].clone();
             let colours = if collaborator == 0 { "colour" } else { "grayscale" };
             assert_eq!(name, format!("collaborator {collaborator}, {colours}"));
             // In each round its epochs and the average.
-            let points = points(&format!("local-loss-{run}"), collaborator);
+            let points = points(&format!("local-loss-{}", plain(run)), collaborator);
             assert_eq!(points.len(), ROUNDS * (EPOCHS + 1));
             for (round, part) in rounds.iter().zip(points.chunks(EPOCHS + 1)) {
                 let own: Vec<_> = round["local_epochs"].as_array().expect("epochs").iter().collect();
@@ -121,7 +128,7 @@ fn check_curves(out: &Path) {
         }
         assert_eq!(points("bytes", 0).len(), ROUNDS + 1);
     }
-    for id in ["train-loss-compressed", "train-accuracy-compressed"] {
+    for id in ["train-loss-autoencoder-16", "train-accuracy-autoencoder-16"] {
         assert_eq!(points(id, 1).len(), ROUNDS * EPOCHS);
     }
     for id in ["accuracy", "accuracy-grayscale", "autoencoder-error", "autoencoder-loss"] {
@@ -130,7 +137,7 @@ fn check_curves(out: &Path) {
     // The federations begin alike: what is trained before the first average is the same in all.
     let first =
         |run: &str| lines.iter().find(|line| line["run"] == run).expect("a round")["local_epochs"].clone();
-    assert_eq!(first("raw"), first("compressed"));
+    assert_eq!(first("raw"), first(CODED));
     assert_eq!(first("raw"), first("pca"));
 }
 
@@ -150,8 +157,10 @@ fn a_federated_prepass_is_counted_here_too() {
     let ran = run_in(folder.path(), &all.iter().map(String::as_str).collect::<Vec<_>>());
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let ledger = std::fs::read_to_string(folder.path().join("run/ledger.csv")).expect("a ledger");
-    for run in ["compressed", "pca"] {
-        assert_eq!(bytes(&ledger, &[run, "raw_update"]), 2 * 2 * (4 * P + HEADER));
+    for run in [CODED, "pca"] {
+        let coded = if run == "pca" { SNAPSHOTS - 1 } else { Z };
+        let last = (ROUNDS as u64 - 2) * 2 * (4 * coded + HEADER);
+        assert_eq!(bytes(&ledger, &[run, "update"]), 2 * 2 * (4 * P + HEADER) + last);
         assert_eq!(bytes(&ledger, &[run, "down"]), 2 * ROUNDS as u64 * (4 * P + HEADER));
     }
     let lines = read_json_lines(&folder.path().join("run/metrics.jsonl"));
@@ -161,9 +170,9 @@ fn a_federated_prepass_is_counted_here_too() {
         rounds
     };
     assert_eq!(rounds("raw").len(), ROUNDS);
-    assert_eq!(rounds("raw")[..2], rounds("compressed")[..2]);
+    assert_eq!(rounds("raw")[..2], rounds(CODED)[..2]);
     assert_eq!(rounds("raw")[..2], rounds("pca")[..2]);
-    assert_ne!(rounds("raw")[2], rounds("compressed")[2]);
+    assert_ne!(rounds("raw")[2], rounds(CODED)[2]);
 }
 
 #[test]
@@ -200,10 +209,11 @@ fn the_smoke_scale_has_the_papers_sizes() {
     let output = command.current_dir(folder.path()).args(all).output().expect("the program starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let summary = json(&folder.path().join("run/summary.json"));
-    assert_eq!((&summary["parameters"], &summary["latent"]), (&Value::from(550_570), &Value::from(320)));
-    assert_eq!(summary["compressed"]["update_bytes"], 4 * 320 + HEADER);
-    assert_eq!(summary["raw"]["update_bytes"], 4 * 550_570 + HEADER);
-    for error in summary["autoencoder_relative_l2"].as_array().expect("errors") {
+    let coded = &summary["runs"]["autoencoder(320)"];
+    assert_eq!((&summary["parameters"], &coded["floats"]), (&Value::from(550_570), &Value::from(320)));
+    assert_eq!(coded["message_bytes"], 4 * 320 + HEADER);
+    assert_eq!(summary["runs"]["raw"]["message_bytes"], 4 * 550_570 + HEADER);
+    for error in coded["relative_l2"].as_array().expect("errors") {
         assert!(error.as_f64().expect("a number") < 0.1, "{summary}");
     }
 }

@@ -1,7 +1,7 @@
 //! Arbitrary bytes as models, snapshots, autoencoders and specs: an error each, never a panic.
 
 use crate::support::{fixtures, temporary};
-use fedfunnel::codec::autoencoder::{AutoencoderFile, Half};
+use fedfunnel::autoencoder::{AutoencoderFile, Half};
 use fedfunnel::federation::SimulationSpec;
 use fedfunnel::model::ModelSpec;
 use fedfunnel::model::state::StateFile;

@@ -22,6 +22,9 @@ const P: u64 = 15_910;
 const Z: u64 = 32;
 const D: u64 = Z * P + P;
 
+/// The label of the demo's autoencoder.
+const CODED: &str = "autoencoder(32)";
+
 /// A message's header: version and kind, round, collaborator.
 const HEADER: u64 = 3;
 
@@ -57,21 +60,32 @@ fn ledger_bytes(folder: &Path, words: &[&str]) -> u64 {
 #[test]
 fn the_summary_has_what_machines_ask_for() {
     let summary = summary(demo());
-    for (section, key) in [
-        ("raw", "final_accuracy"),
-        ("compressed", "final_accuracy"),
-        ("message_bytes", "raw"),
-        ("message_bytes", "compressed"),
-    ] {
-        assert!(summary[section][key].is_number(), "{section}.{key}: {summary}");
+    assert_eq!(summary["parameters"], P);
+    for label in ["raw", CODED] {
+        for key in [
+            "final_accuracy",
+            "message_bytes",
+            "setup_bytes",
+            "uplink_bytes",
+            "downlink_bytes",
+            "savings_ratio",
+            "savings_ratio_both",
+            "local_epochs",
+            "seconds",
+        ] {
+            assert!(summary["runs"][label][key].is_number(), "{label}.{key}: {summary}");
+        }
     }
-    assert!(number(&summary["raw"], "final_accuracy") > 0.5, "{summary}");
-    assert!(number(&summary["compressed"], "final_accuracy") > 0.1, "{summary}");
-    assert!(number(&summary, "ratio_per_message") >= 480.0, "{summary}");
+    assert!(summary["runs"][CODED]["break_even_rounds"].is_number(), "{summary}");
+    assert!(summary["runs"]["raw"]["break_even_rounds"].is_null(), "{summary}");
+    assert!(number(&summary["runs"]["raw"], "final_accuracy") > 0.5, "{summary}");
+    assert!(number(&summary["runs"][CODED], "final_accuracy") > 0.1, "{summary}");
+    assert!(number(&summary["runs"][CODED], "ratio_per_message") >= 480.0, "{summary}");
+    assert_eq!(summary["runs"][CODED]["local_epochs"], 2);
     assert!(number(&summary, "seconds") > 0.0);
     assert!(summary["device"]["name"].is_string());
-    assert_eq!(summary["message_bytes"]["raw"], 4 * P + HEADER);
-    assert_eq!(summary["message_bytes"]["compressed"], 4 * Z + HEADER);
+    assert_eq!(summary["runs"]["raw"]["message_bytes"], 63_643);
+    assert_eq!(summary["runs"][CODED]["message_bytes"], 131);
 }
 
 #[test]
@@ -85,17 +99,17 @@ fn the_ledger_adds_up_to_the_summary_and_to_an_independent_count() {
     let coded_up = collaborators * (join + decoder + rounds * (4 * Z + HEADER));
     let global = 4 * P + HEADER;
     for (words, bytes, field) in [
-        (["raw", "up"], raw_up, &summary["raw"]["bytes_up"]),
-        (["raw", "down"], collaborators * rounds * global, &summary["raw"]["bytes_down"]),
-        (["compressed", "up"], coded_up, &summary["compressed"]["bytes_up"]),
+        (["raw", "up"], raw_up, &summary["runs"]["raw"]["uplink_bytes"]),
+        (["raw", "down"], collaborators * rounds * global, &summary["runs"]["raw"]["downlink_bytes"]),
+        ([CODED, "up"], coded_up, &summary["runs"][CODED]["uplink_bytes"]),
         // The pre-pass needs one initial model.
-        (["compressed", "down"], collaborators * (rounds + 1) * global, &summary["compressed"]["bytes_down"]),
+        ([CODED, "down"], collaborators * (rounds + 1) * global, &summary["runs"][CODED]["downlink_bytes"]),
     ] {
         assert_eq!((ledger_bytes(folder, &words), field), (bytes, &Value::from(bytes)), "{words:?}");
     }
-    assert_eq!(ledger_bytes(folder, &["decoder"]), collaborators * decoder);
+    assert_eq!(ledger_bytes(folder, &["setup"]), collaborators * decoder);
     let ratio = raw_up as f64 / coded_up as f64;
-    assert!((number(&summary, "savings_ratio") - ratio).abs() < 1e-12, "{summary}");
+    assert!((number(&summary["runs"][CODED], "savings_ratio") - ratio).abs() < 1e-12, "{summary}");
 }
 
 #[test]
@@ -129,7 +143,7 @@ fn the_report_is_one_file_with_four_plots() {
 #[test]
 fn metrics_hold_both_federations_and_the_autoencoders() {
     let lines = read_json_lines(&demo().join("metrics.jsonl"));
-    for run in ["raw", "compressed"] {
+    for run in ["raw", CODED] {
         let rounds: Vec<_> = lines.iter().filter(|line| line["run"] == run).collect();
         assert_eq!(rounds.iter().map(|line| number(line, "round")).collect::<Vec<_>>(), [1.0, 2.0]);
         for line in rounds {
@@ -137,7 +151,7 @@ fn metrics_hold_both_federations_and_the_autoencoders() {
             assert_eq!(line["local_test_accuracy"].as_array().map(Vec::len), Some(2));
         }
     }
-    let curve: Vec<_> = lines.iter().filter(|line| line["run"] == "autoencoder").collect();
+    let curve: Vec<_> = lines.iter().filter(|line| line["learned"] == CODED).collect();
     for collaborator in [0, 1] {
         let points = curve.iter().filter(|line| line["collaborator"] == collaborator);
         assert_eq!(points.count(), 20);
@@ -158,8 +172,9 @@ fn a_printed_configuration_runs_to_the_same_end() {
     let (first, second) = (summary(demo()), summary(&folder.path().join("again")));
     assert_eq!(serde_json::from_str::<Value>(&ran.stdout).expect("JSON"), second);
     assert!(ran.stderr.contains("dense_"), "{}", ran.stderr);
-    for run in ["raw", "compressed"] {
-        assert_eq!(first[run], second[run], "the same seed gives the same figures");
+    for run in ["raw", CODED] {
+        let of = |summary: &Value| timeless(summary["runs"][run].clone());
+        assert_eq!(of(&first), of(&second), "the same seed gives the same figures");
     }
     let ledger = |folder: &Path| std::fs::read(folder.join("ledger.csv")).expect("a ledger");
     assert_eq!(ledger(demo()), ledger(&folder.path().join("again")));
@@ -189,10 +204,11 @@ fn three_collaborators_and_every_kind_of_partition() {
         succeed_in(folder.path(), &all);
         let out = folder.path().join(out);
         let summary = summary(&out);
-        assert_eq!((&summary["collaborators"], &summary["latent"]), (&Value::from(3), &Value::from(4)));
-        assert_eq!(summary["autoencoder_relative_l2"].as_array().map(Vec::len), Some(3));
-        assert_eq!(ledger_bytes(&out, &["coded_update", "2"]), 4 * 4 + HEADER, "{partition}");
-        assert_eq!(ledger_bytes(&out, &["coded_update"]), 3 * (4 * 4 + HEADER), "{partition}");
+        let coded = &summary["runs"]["autoencoder(4)"];
+        assert_eq!((&summary["collaborators"], &coded["floats"]), (&Value::from(3), &Value::from(4)));
+        assert_eq!(coded["relative_l2"].as_array().map(Vec::len), Some(3));
+        assert_eq!(ledger_bytes(&out, &["autoencoder(4)", "update", "2"]), 4 * 4 + HEADER, "{partition}");
+        assert_eq!(ledger_bytes(&out, &["autoencoder(4)", "update"]), 3 * (4 * 4 + HEADER), "{partition}");
     }
 }
 
@@ -208,7 +224,10 @@ fn a_collaborator_whose_share_is_tiny_does_not_break_a_round() {
     all.extend(["--set", "rounds=1", "--set", "autoencoder.epochs=2"]);
     succeed_in(folder.path(), &all);
     let text = std::fs::read_to_string(folder.path().join("run/ledger.csv")).expect("a ledger");
-    assert_eq!(text.lines().filter(|line| line.contains("coded_update")).count(), 6);
+    assert_eq!(
+        text.lines().filter(|line| line.starts_with("autoencoder(2),") && line.contains(",update,")).count(),
+        6
+    );
 }
 
 #[test]
@@ -220,8 +239,8 @@ fn a_convolutional_autoencoder_compresses_a_simulation() {
     succeed_in(folder.path(), &all);
     let folder = folder.path().join("conv");
     // Codes are as long as the dense autoencoder's, decoders far smaller.
-    assert_eq!(summary(&folder)["message_bytes"]["compressed"], 4 * Z + HEADER);
-    assert_eq!(ledger_bytes(&folder, &["decoder"]), 2 * (4 * (8_756 + P + 1) + HEADER));
+    assert_eq!(summary(&folder)["runs"][CODED]["message_bytes"], 4 * Z + HEADER);
+    assert_eq!(ledger_bytes(&folder, &["setup"]), 2 * (4 * (8_756 + P + 1) + HEADER));
 }
 
 #[test]
@@ -235,15 +254,16 @@ fn a_federated_prepass_sends_its_first_rounds_as_they_are_and_counts_them() {
     all.extend(federated);
     succeed_in(folder.path(), &all);
     let (out, collaborators) = (folder.path().join("run"), 2);
-    assert_eq!(ledger_bytes(&out, &["compressed", "raw_update"]), collaborators * 2 * (4 * P + HEADER));
-    assert_eq!(ledger_bytes(&out, &["coded_update"]), collaborators * 2 * (4 * 4 + HEADER));
-    assert_eq!(ledger_bytes(&out, &["compressed", "down"]), collaborators * 4 * (4 * P + HEADER));
+    let coded = "autoencoder(4)";
+    let updates = collaborators * 2 * (4 * P + HEADER) + collaborators * 2 * (4 * 4 + HEADER);
+    assert_eq!(ledger_bytes(&out, &[coded, "update"]), updates);
+    assert_eq!(ledger_bytes(&out, &[coded, "down"]), collaborators * 4 * (4 * P + HEADER));
     let lines = read_json_lines(&out.join("metrics.jsonl"));
     let accuracies = |run: &str| {
         let lines = lines.iter().filter(|line| line["run"] == run);
         lines.map(|line| number(line, "test_accuracy")).collect::<Vec<_>>()
     };
-    let (raw, compressed) = (accuracies("raw"), accuracies("compressed"));
+    let (raw, compressed) = (accuracies("raw"), accuracies(coded));
     assert_eq!((raw.len(), compressed.len()), (4, 4));
     assert_eq!(raw[..2], compressed[..2], "the first rounds are those of the raw federation");
     // What the uncompressed rounds came to is to be beaten too.
@@ -254,9 +274,9 @@ fn a_federated_prepass_sends_its_first_rounds_as_they_are_and_counts_them() {
     let report = std::fs::read_to_string(out.join("report.html")).expect("a report");
     assert!(report.contains("global model after the uncompressed rounds"));
     let null = if after >= mean {
-        "global model that the 2 rounds before them"
+        "global model that the 2 rounds before it"
     } else {
-        "mean of the snapshots that"
+        "mean of the snapshots, with no"
     };
     assert!(report.contains(null), "{null}");
     for (pair, word) in [("prepass.rounds=4", "leave none"), ("prepass.rounds=0", "1 or more")] {
@@ -277,17 +297,17 @@ fn principal_components_compress_a_federation_of_their_own() {
     all.extend(SMALL);
     all.extend(["--set", "codecs=[\"raw\",\"pca\"]", "--set", "prepass.epochs=4"]);
     let ran = succeed_in(folder.path(), &all);
-    assert!(ran.stdout.contains("PCA") && !ran.stdout.contains("autoencoder"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("pca") && !ran.stdout.contains("autoencoder"), "{}", ran.stdout);
     let out = folder.path().join("run");
     let summary = summary(&out);
     // Four snapshots differ in three directions, and three axes travel with the mean.
-    assert_eq!(summary["pca"]["floats"], 3);
-    assert_eq!(ledger_bytes(&out, &["pca", "coded_update"]), 2 * 2 * (4 * 3 + HEADER));
-    assert_eq!(ledger_bytes(&out, &["pca", "decoder"]), 2 * (4 * 4 * P + HEADER));
-    assert!(summary.get("compressed").is_none() && summary.get("savings_ratio").is_none(), "{summary}");
-    assert!(number(&summary["pca"], "savings_ratio") < 1.0, "{summary}");
+    assert_eq!(summary["runs"]["pca"]["floats"], 3);
+    assert_eq!(ledger_bytes(&out, &["pca", "update"]), 2 * 2 * (4 * 3 + HEADER));
+    assert_eq!(ledger_bytes(&out, &["pca", "setup"]), 2 * (4 * 4 * P + HEADER));
+    assert_eq!(summary["runs"].as_object().map(serde_json::Map::len), Some(2), "{summary}");
+    assert!(number(&summary["runs"]["pca"], "savings_ratio") < 1.0, "{summary}");
     // With every axis of as many snapshots as floats, less is lost than with nothing but the mean.
-    assert!(number(&summary["pca"], "final_accuracy") > 0.2, "{summary}");
+    assert!(number(&summary["runs"]["pca"], "final_accuracy") > 0.2, "{summary}");
 }
 
 #[test]
@@ -329,10 +349,11 @@ fn autoencoders_in_the_small_space_ship_what_is_smaller() {
         succeed_in(folder.path(), &all.iter().map(String::as_str).collect::<Vec<_>>());
         let out = folder.path().join(out);
         let summary = summary(&out);
-        assert_eq!(summary["compressed"]["decoder_bytes"], decoder);
-        assert_eq!(ledger_bytes(&out, &["compressed", "decoder"]), 2 * decoder);
-        assert_eq!(ledger_bytes(&out, &["coded_update"]), 2 * 2 * (4 * latent + HEADER));
-        for error in summary["autoencoder_relative_l2"].as_array().expect("errors") {
+        let coded = format!("autoencoder({latent})");
+        assert_eq!(summary["runs"][&coded]["setup_bytes"], decoder);
+        assert_eq!(ledger_bytes(&out, &[&coded, "setup"]), 2 * decoder);
+        assert_eq!(ledger_bytes(&out, &[&coded, "update"]), 2 * 2 * (4 * latent + HEADER));
+        for error in summary["runs"][&coded]["relative_l2"].as_array().expect("errors") {
             assert!(error.as_f64().expect("a number") < if latent > 1 { 0.1 } else { 0.9 }, "{summary}");
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::support::values;
 use fedfunnel::Result;
-use fedfunnel::codec::autoencoder::{
+use fedfunnel::autoencoder::{
     AutoencoderFile, CurvePoint, Half, Pace, Trainer, TrainerSettings, Watcher, save_autoencoder,
     train_with_curve,
 };

@@ -2,8 +2,9 @@
 
 use crate::small::{WIDTH, snapshots};
 use crate::support::{gpu, slices, small_gpu, values, wide};
-use fedfunnel::codec::pca::{Pca, PcaDecoder, PcaEncoder, PcaState};
-use fedfunnel::codec::{UpdateDecoder, UpdateEncoder, bytes_to_floats};
+use fedfunnel::autoencoder::pca::{Pca, PcaDecoder, PcaEncoder, PcaState};
+use fedfunnel::codec::Values;
+use fedfunnel::federation::{Arrived, Combine, Mean};
 use fedfunnel::gpu::Gpu;
 use fedfunnel::reference::compare::{Tolerance, assert_close, compare};
 use nalgebra::DMatrix;
@@ -12,15 +13,15 @@ fn dot(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
 }
 
-/// Rows there and back, through the bytes of the decoder's message.
+/// Rows there and back, through the bytes that ship the decoder.
 fn back(gpu: &Gpu, state: &PcaState, rows: &[Vec<f32>]) -> Vec<Vec<f32>> {
-    let sent = PcaState::from_bytes(state.floats, WIDTH, &state.to_bytes()).unwrap();
-    let mut encoder = PcaEncoder::new(gpu, std::slice::from_ref(state)).unwrap();
+    let sent = PcaState::from_bytes(WIDTH, &state.to_bytes()).unwrap();
+    let encoder = PcaEncoder::new(gpu, std::slice::from_ref(state)).unwrap();
     let decoder = PcaDecoder::new(gpu, &[sent]).unwrap();
     let through = |row: &Vec<f32>| {
-        let payload = encoder.encode(std::slice::from_ref(row)).unwrap().swap_remove(0);
-        assert_eq!(payload.len(), 4 * state.floats);
-        decoder.weights(&bytes_to_floats(&payload, state.floats, "a code").unwrap()).unwrap()
+        let code = encoder.codes(std::slice::from_ref(row)).unwrap();
+        assert_eq!(code.len(), state.floats);
+        decoder.weights(&code).unwrap()
     };
     rows.iter().map(through).collect()
 }
@@ -56,7 +57,7 @@ fn axes_are_orthonormal_and_what_they_leave_is_the_tail() {
         for floats in 1..=6 {
             let what = format!("{floats} floats");
             let state = pca.state(floats).unwrap();
-            assert_eq!(state.to_bytes().len() + 3, PcaState::message_bytes(floats, WIDTH), "{what}");
+            assert_eq!(state.to_bytes().len(), PcaState::payload_bytes(floats, WIDTH), "{what}");
             assert_close(&what, &state.means, &means, Tolerance::Balanced);
             let axes: Vec<&[f32]> = state.rows.chunks_exact(WIDTH).collect();
             for (j, a) in axes.iter().enumerate() {
@@ -108,10 +109,16 @@ fn collaborators_average_through_their_own_axes() {
     let (one, two) = (snapshots(5), snapshots(6));
     let state = |rows: &[Vec<f32>], floats| Pca::fit(&slices(rows), &[]).unwrap().state(floats).unwrap();
     let states = [state(&one, 4), state(&two, 4)];
-    let mut encoder = PcaEncoder::new(gpu(), &states).unwrap();
-    let mut decoder = PcaDecoder::new(gpu(), &states).unwrap();
-    let payloads = encoder.encode(&[one[2].clone(), two[3].clone()]).unwrap();
-    let average = decoder.average(&payloads, &[1, 3]).unwrap();
+    let encoder = PcaEncoder::new(gpu(), &states).unwrap();
+    let decoder = PcaDecoder::new(gpu(), &states).unwrap();
+    let codes = encoder.codes(&[one[2].clone(), two[3].clone()]).unwrap();
+    let tensor = decoder.decode(&codes).unwrap();
+    let arrived = [(0, 1), (1, 3)].map(|(line, samples)| Arrived {
+        who: line as u32,
+        samples,
+        update: Values::Device { tensor: tensor.clone(), line },
+    });
+    let average = Mean::default().combine(gpu(), &arrived).unwrap();
     let alone = |state: &PcaState, row: &Vec<f32>| back(gpu(), state, std::slice::from_ref(row)).concat();
     let (first, second) = (alone(&states[0], &one[2]), alone(&states[1], &two[3]));
     let due = |weights: [f64; 2]| -> Vec<f64> {
@@ -121,7 +128,7 @@ fn collaborators_average_through_their_own_axes() {
     assert_close("average", &average, &due([0.25, 0.75]), Tolerance::Balanced);
     assert!(compare("average", &average, &due([0.75, 0.25]), Tolerance::Permissive).is_err());
     assert!(PcaEncoder::new(gpu(), &[state(&one, 4), state(&two, 3)]).unwrap_err().is_usage());
-    assert!(PcaState::from_bytes(4, WIDTH, &states[0].to_bytes()[4..]).is_err());
+    assert!(PcaState::from_bytes(WIDTH, &states[0].to_bytes()[4..]).is_err());
     for wrong in [0, 5] {
         let error = Pca::fit(&slices(&one), &[]).unwrap().state(wrong).unwrap_err().to_string();
         assert!(error.contains("use 1 to 4"), "{error}");

@@ -1,13 +1,11 @@
 //! Training in the span of the snapshots, against training at full width.
 
 use crate::support::{gpu, slices, small_gpu, values, wide};
-use fedfunnel::codec::autoencoder::small::{
+use fedfunnel::autoencoder::pca::Pca;
+use fedfunnel::autoencoder::small::{
     FactoredBank, FactoredDecoder, FactoredEncoders, Precision, SmallTrainer,
 };
-use fedfunnel::codec::autoencoder::{
-    DecoderBank, DecoderState, Encoder, HalfParameters, Trainer, TrainerSettings,
-};
-use fedfunnel::codec::pca::Pca;
+use fedfunnel::autoencoder::{DecoderBank, DecoderState, Encoder, HalfParameters, Trainer, TrainerSettings};
 use fedfunnel::gpu::Gpu;
 use fedfunnel::model::{Activation, AutoencoderSpec, Optimizer, OptimizerKind};
 use fedfunnel::reference::compare::{Tolerance, assert_close, compare};

@@ -3,7 +3,7 @@
 
 use crate::parameters::layer;
 use crate::support::{gpu, small_gpu, values};
-use fedfunnel::codec::autoencoder::{
+use fedfunnel::autoencoder::{
     AutoencoderFile, DecoderBank, Encoder, Half, HalfParameters, Standard, save_autoencoder,
 };
 use fedfunnel::gpu::Gpu;

@@ -4,7 +4,7 @@ use super::checks::check_width;
 use crate::cli::options::{DataDirOption, DeviceOptions};
 use crate::cli::stdout::{print_json, say};
 use clap::Args;
-use fedfunnel::codec::autoencoder::{AutoencoderFile, evaluate};
+use fedfunnel::autoencoder::{AutoencoderFile, evaluate};
 use fedfunnel::model::{ClassifierSpec, ModelSpec, WeightsOf};
 use fedfunnel::report::{Table, format, text_table};
 use fedfunnel::training::{Evaluator, Snapshots};

@@ -3,7 +3,8 @@
 use super::checks::check_training;
 use crate::cli::stdout::{print_json, say};
 use clap::Args;
-use fedfunnel::codec::pca::{Pca, PcaError, PcaState};
+use fedfunnel::autoencoder::pca::{Pca, PcaError, PcaState};
+use fedfunnel::codec::message_bytes;
 use fedfunnel::report::{Table, format, text_table};
 use fedfunnel::training::{HoldOut, Snapshots};
 use serde::Serialize;
@@ -45,7 +46,7 @@ struct Size {
     #[serde(flatten)]
     error: PcaError,
     /// Bytes of the message that ships the axes and the mean.
-    decoder_bytes: usize,
+    decoder_bytes: u64,
     /// Rounds after which it has paid for itself.
     break_even_rounds: f64,
 }
@@ -68,7 +69,7 @@ pub fn run(args: &PcaArgs) -> anyhow::Result<()> {
     // The mean is what no floats at all give.
     floats.insert(0, 0);
     let size = |floats| {
-        let decoder_bytes = PcaState::message_bytes(floats, width);
+        let decoder_bytes = message_bytes(PcaState::payload_bytes(floats, width));
         let saved = 4 * (width - floats);
         Size {
             error: pca.error(floats),
@@ -99,7 +100,7 @@ pub fn run(args: &PcaArgs) -> anyhow::Result<()> {
             },
             format!("{:.3}", size.error.relative_l2),
             size.error.validation_relative_l2.map_or("-".into(), |error| format!("{error:.3}")),
-            format::count(size.decoder_bytes as u64),
+            format::count(size.decoder_bytes),
             format!("{:.1}", size.break_even_rounds),
         ]);
     }

@@ -2,10 +2,9 @@
 
 use super::train::{Job, STAGE, TrainArgs, check_finite};
 use crate::cli::stdout::{say, say_json};
-use fedfunnel::codec::autoencoder::Reconstruction;
-use fedfunnel::codec::autoencoder::small::{
-    DecoderCost, Precision, SmallPoint, SmallState, SmallTrainer, Space, decoder_costs, rates_refusal,
-};
+use fedfunnel::autoencoder::Reconstruction;
+use fedfunnel::autoencoder::small::{Precision, SmallPoint, SmallState, SmallTrainer, Space, rates_refusal};
+use fedfunnel::codec::{DecoderCost, decoder_costs};
 use fedfunnel::model::{Optimizer, OptimizerKind};
 use fedfunnel::report::{Table, format, text_table};
 use fedfunnel::run::Run;

@@ -8,11 +8,12 @@ use crate::cli::options::DeviceOptions;
 use crate::cli::start::{CommandLine, StartOptions, failed};
 use crate::cli::stdout::{say, say_json, whisper};
 use clap::Args;
-use fedfunnel::codec::autoencoder::small::Space;
-use fedfunnel::codec::autoencoder::{
-    Costs, CurvePoint, MAX_FILE_BYTES, Pace, Standard, Trainer, TrainerSettings, Training, Watcher,
+use fedfunnel::autoencoder::small::Space;
+use fedfunnel::autoencoder::{
+    CurvePoint, MAX_FILE_BYTES, Pace, Standard, Trainer, TrainerSettings, Training, Watcher,
     save_autoencoder, train_with_curve,
 };
+use fedfunnel::codec::Costs;
 use fedfunnel::gpu::Gpu;
 use fedfunnel::model::state::{self, TensorShape};
 use fedfunnel::model::{

@@ -1,7 +1,8 @@
 //! What the classifier makes of held-out snapshots as they come back, and of what needs no training.
 
 use crate::Result;
-use crate::codec::pca::{PcaError, PcaState};
+use crate::autoencoder::pca::{PcaError, PcaState};
+use crate::codec::message_bytes;
 use crate::experiment::Run;
 use crate::experiment::classifier::Trained;
 use crate::experiment::compressor::AutoencoderStage;
@@ -106,7 +107,9 @@ impl<'a> Measure<'a> {
         let width = self.snapshots().width();
         Ok(Plain {
             errors: (1..=pca.rank()).map(|floats| pca.error(floats)).collect(),
-            bytes: (1..=pca.rank()).map(|floats| PcaState::message_bytes(floats, width) as u64).collect(),
+            bytes: (1..=pca.rank())
+                .map(|floats| message_bytes(PcaState::payload_bytes(floats, width)))
+                .collect(),
             measured,
         })
     }

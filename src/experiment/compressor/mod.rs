@@ -3,12 +3,12 @@
 mod training;
 
 use super::Run;
-use crate::codec::autoencoder::small::{Space, rates_refusal, refusal};
-use crate::codec::autoencoder::{
+use crate::autoencoder::pca::Pca;
+use crate::autoencoder::small::{Space, rates_refusal, refusal};
+use crate::autoencoder::{
     AutoencoderFile, CurvePoint, Expected, Half, MAX_FILE_BYTES, Standard, TrainerSettings, reconstruct,
     save_autoencoder,
 };
-use crate::codec::pca::Pca;
 use crate::gpu::Gpu;
 use crate::model::{AutoencoderSpec, ModelSpec, Optimizer, Rates};
 use crate::run::Identity;

@@ -2,10 +2,8 @@
 
 use super::Notes;
 use crate::Result;
-use crate::codec::autoencoder::small::{SmallTrainer, Space};
-use crate::codec::autoencoder::{
-    self as codec, CurvePoint, MemoryPlan, Standard, Trainer, TrainerSettings, look,
-};
+use crate::autoencoder::small::{SmallTrainer, Space};
+use crate::autoencoder::{self as codec, CurvePoint, MemoryPlan, Standard, Trainer, TrainerSettings, look};
 use crate::experiment::Run;
 use crate::gpu::Gpu;
 use crate::model::state::{StateFile, TensorShape};

@@ -6,7 +6,7 @@ use super::classifier::{ClassifierStage, Trained};
 use super::compressor::{AutoencoderStage, Compressor, show_errors};
 use super::{Header, Kind, Run};
 use crate::Result;
-use crate::codec::autoencoder::argmax;
+use crate::autoencoder::argmax;
 use crate::data::DataDir;
 use crate::report::{Report, Style};
 use crate::run::Identity;

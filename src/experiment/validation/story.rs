@@ -1,7 +1,7 @@
 //! The report of what a classifier makes of reconstructed weights.
 
 use super::{Candidate, ValidationExperiment};
-use crate::codec::autoencoder::Costs;
+use crate::codec::Costs;
 use crate::experiment::classifier::Trained;
 use crate::experiment::compressor::Compressor;
 use crate::experiment::printed::{Printed, printed_table};

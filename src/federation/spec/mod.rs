@@ -1,14 +1,14 @@
 //! A simulation's spec: a TOML file, built in or the user's own, with any field set from outside.
 
-mod autoencoder;
-mod codec;
 mod prepass;
 
-pub use autoencoder::AutoencoderSettings;
-pub use codec::Codec;
 pub(super) use prepass::refuse_few;
 pub use prepass::{Prepass, PrepassKind};
 
+use super::parts::Parts;
+use super::strategy::StrategySpec;
+use crate::autoencoder::AutoencoderSettings;
+use crate::codec::{Context, PartSpec, Pipeline, PipelineSpec};
 use crate::data::{DataDir, Partitioner};
 use crate::model::Optimizer;
 use crate::run::Identity;
@@ -62,10 +62,16 @@ pub struct SimulationSpec {
     /// Seed of initial weights, partition and orders.
     #[serde(default)]
     pub seed: u32,
-    /// What is on the wire: a federation for each. All of them see the same images in the same order, and
+    /// How updates cross the wire: a federation for each. All of them see the same images in the same order, and
     /// those that learn from the pre-pass learn from the same one.
     #[serde(default = "default_codecs")]
-    pub codecs: Vec<Codec>,
+    pub codecs: Vec<PipelineSpec>,
+    /// Whether every message ends with a checksum, for transports that do not vouch for their bytes.
+    #[serde(default)]
+    pub checksum: bool,
+    /// What the aggregator does with updates, and what it asks of local training.
+    #[serde(default)]
+    pub strategy: StrategySpec,
     /// When collaborators' own models are tested.
     #[serde(default)]
     pub local_tests: LocalTests,
@@ -102,16 +108,21 @@ fn default_batch() -> usize {
     64
 }
 
-fn default_codecs() -> Vec<Codec> {
-    vec![Codec::Raw, Codec::Autoencoder]
+fn default_codecs() -> Vec<PipelineSpec> {
+    vec![PipelineSpec::raw(), PipelineSpec(vec![PartSpec::named("autoencoder")])]
 }
 
 impl SimulationSpec {
     /// A built-in spec by its name, or the user's own by its path, with `key=value` settings applied.
     pub fn load(name_or_path: &str, values: &[String]) -> Result<Self> {
+        Self::load_with(name_or_path, values, &Parts::default())
+    }
+
+    /// The same, of a spec that may name stages and strategies which do not come with the program.
+    pub fn load_with(name_or_path: &str, values: &[String], parts: &Parts) -> Result<Self> {
         let (text, origin) = settings::find(BUILT_IN, "simulation", name_or_path)?;
         let spec: Self = settings::parse(&text, &origin, values)?;
-        spec.check()?;
+        spec.check(parts)?;
         Ok(spec)
     }
 
@@ -121,7 +132,7 @@ impl SimulationSpec {
     }
 
     /// Checks what can be checked without looking at models and data.
-    pub fn check(&self) -> Result<()> {
+    pub fn check(&self, parts: &Parts) -> Result<()> {
         let zeros = [
             ("collaborators", self.collaborators == 0),
             ("rounds", self.rounds == 0),
@@ -133,33 +144,65 @@ impl SimulationSpec {
         if let Some((field, _)) = zeros.iter().find(|(_, is_zero)| *is_zero) {
             return Err(Error::setting(*field, "0 does nothing", "use 1 or more"));
         }
-        Codec::check(&self.codecs)?;
+        self.check_codecs()?;
         self.check_grayscale()?;
         self.optimizer.check("optimizer")?;
-        // What nothing learns from is not asked for.
-        if self.learns() {
-            self.prepass()?.check(self.rounds)?;
-            self.autoencoder()?.check()
-        } else {
-            Ok(())
+        self.strategy.make(&parts.strategies)?;
+        for stage in self.codecs.iter().flat_map(|codec| &codec.0) {
+            let name = stage.name.as_deref().unwrap_or_default();
+            let kind = parts.stages.find(name)?;
+            // What nothing learns from is not asked for.
+            if kind.learns {
+                self.prepass.as_ref().ok_or_else(|| missing(name, "prepass", "epochs and snapshot_every"))?;
+            }
+            if (kind.needs_autoencoder)(&stage.options) {
+                let table = self.autoencoder.as_ref();
+                table.ok_or_else(|| missing(name, "autoencoder", "model and epochs"))?.check()?;
+            }
+        }
+        if self.learns(parts)? { self.prepass()?.check(self.rounds) } else { Ok(()) }
+    }
+
+    /// Refuses lists that leave nothing to compare with.
+    fn check_codecs(&self) -> Result<()> {
+        if !self.codecs.iter().any(PipelineSpec::is_raw) {
+            let problem = "raw is missing, which all others are compared with";
+            return Err(Error::setting("codecs", problem, "add it"));
+        }
+        let twice = (1..self.codecs.len()).find(|&place| self.codecs[..place].contains(&self.codecs[place]));
+        match twice {
+            Some(place) => {
+                let names: Vec<_> = self.codecs[place].names().collect();
+                let problem = format!("{} is listed twice", names.join("+"));
+                Err(Error::setting("codecs", problem, "list it once"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The codecs, for a classifier of so many parameters.
+    pub(super) fn pipelines(&self, parts: &Parts, parameters: usize) -> Result<Vec<Pipeline>> {
+        let context = Context { parameters, seed: self.seed, autoencoder: self.autoencoder.as_ref() };
+        let make = |codec| parts.stages.pipeline(codec, &context);
+        let pipelines = self.codecs.iter().map(make).collect::<Result<Vec<_>>>()?;
+        let labels: Vec<_> = pipelines.iter().map(Pipeline::label).collect();
+        match (1..labels.len()).find(|&place| labels[..place].contains(&labels[place])) {
+            Some(place) => {
+                let problem = format!("two are called {}", labels[place]);
+                Err(Error::setting("codecs", problem, "leave one of them out"))
+            }
+            None => Ok(pipelines),
         }
     }
 
     /// How weights are logged. Errors where the spec does not say.
     pub fn prepass(&self) -> Result<&Prepass> {
-        self.prepass.as_ref().ok_or_else(|| self.missing("prepass", "epochs and snapshot_every"))
+        self.prepass.as_ref().ok_or_else(|| missing("autoencoder", "prepass", "epochs and snapshot_every"))
     }
 
-    /// The collaborators' autoencoders. Errors where the spec does not say.
+    /// The table `autoencoder`. Errors where the spec has none.
     pub fn autoencoder(&self) -> Result<&AutoencoderSettings> {
-        self.autoencoder.as_ref().ok_or_else(|| self.missing("autoencoder", "model and epochs"))
-    }
-
-    /// The error for a table that is needed and not there.
-    fn missing(&self, table: &str, fields: &str) -> Error {
-        let learned = self.codecs.iter().find(|codec| codec.learns()).map_or("none", |codec| codec.name());
-        let problem = format!("of the codecs {learned} is learned, and there is no table [{table}]");
-        Error::setting(table, problem, format!("add it, with {fields}, or set codecs to [\"raw\"]"))
+        self.autoencoder.as_ref().ok_or_else(|| missing("autoencoder", "autoencoder", "model and epochs"))
     }
 
     /// Snapshots of a collaborator that has as many images as the largest of these shares: those who train together
@@ -180,9 +223,17 @@ impl SimulationSpec {
     }
 
     /// Adds what it depends on besides its settings: models and data.
-    pub fn identify(&self, own: Identity, data_dir: &DataDir) -> Result<Identity> {
-        let own = own.with_model(&self.model)?.with_data(&self.data, data_dir)?;
-        if self.learns() { own.with_model(&self.autoencoder()?.model) } else { Ok(own) }
+    pub fn identify(&self, own: Identity, parts: &Parts, data_dir: &DataDir) -> Result<Identity> {
+        let mut own = own.with_model(&self.model)?.with_data(&self.data, data_dir)?;
+        for stage in self.codecs.iter().flat_map(|codec| &codec.0) {
+            let kind = parts.stages.find(stage.name.as_deref().unwrap_or_default())?;
+            if (kind.needs_autoencoder)(&stage.options) {
+                // A stage's own table may name another model.
+                let named = stage.options.get("model").and_then(toml::Value::as_str);
+                own = own.with_model(named.unwrap_or(&self.autoencoder()?.model))?;
+            }
+        }
+        Ok(own)
     }
 
     fn check_grayscale(&self) -> Result<()> {
@@ -201,9 +252,19 @@ impl SimulationSpec {
     }
 
     /// Whether any codec has to be learned from logged weights.
-    pub fn learns(&self) -> bool {
-        self.codecs.iter().any(|codec| codec.learns())
+    pub fn learns(&self, parts: &Parts) -> Result<bool> {
+        let mut learns = false;
+        for name in self.codecs.iter().flat_map(PipelineSpec::names) {
+            learns |= parts.stages.find(name)?.learns;
+        }
+        Ok(learns)
     }
+}
+
+/// The error for a table that a stage needs.
+fn missing(stage: &str, table: &str, fields: &str) -> Error {
+    let problem = format!("of the codecs {stage} is learned, and there is no table [{table}]");
+    Error::setting(table, problem, format!("add it, with {fields}, or set codecs to [\"raw\"]"))
 }
 
 #[cfg(test)]
@@ -265,7 +326,7 @@ mod tests {
         let bare = SimulationSpec {
             prepass: None,
             autoencoder: None,
-            codecs: vec![Codec::Raw],
+            codecs: vec![PipelineSpec::raw()],
             ..SimulationSpec::load("mnist", &[]).unwrap()
         };
         assert!(!bare.to_toml().unwrap().contains("prepass"));
@@ -284,7 +345,9 @@ mod tests {
         let bare =
             "name = \"m\"\ndata = \"mnist-sample\"\nmodel = \"mnist-mlp\"\ncollaborators = 2\nrounds = 2\n";
         let raw = load(bare, "[\"raw\"]").unwrap();
-        assert!(raw.prepass.is_none() && raw.autoencoder.is_none() && !raw.learns());
+        assert!(
+            raw.prepass.is_none() && raw.autoencoder.is_none() && !raw.learns(&Parts::default()).unwrap()
+        );
         for codec in ["pca", "autoencoder"] {
             let codecs = format!("[\"raw\",\"{codec}\"]");
             let error = load(bare, &codecs).unwrap_err();

@@ -1,10 +1,9 @@
 //! The answer in plain words: is it better than nothing, than what is plainer, than what is larger.
 
-use super::super::results::{Decoder, FederationOutcome, Null, Outcome};
-use super::super::spec::Codec;
+use super::super::results::{FederationOutcome, Null, Outcome};
 use super::super::summary::RunSummary;
 use super::words::{scores, short_scores};
-use crate::codec::autoencoder::DecoderState;
+use crate::codec::Decoder;
 use crate::report::format;
 
 /// The paragraphs.
@@ -15,35 +14,30 @@ pub fn answer(outcome: &Outcome, subject: &FederationOutcome) -> Vec<String> {
         scores(summary.final_accuracy, summary.final_grayscale_accuracy),
         rounds(outcome.spec.rounds)
     );
-    if subject.codec == Codec::Raw {
+    if subject.is_raw {
         return vec![format!("The federation that sends its weights as they are gets {came_to}.")];
     }
     let mut paragraphs = Vec::new();
     let own = Own { accuracy: final_accuracy(subject), tests: outcome.tests };
-    let others = [Codec::Pca, Codec::Raw].into_iter().filter(|codec| *codec != subject.codec);
-    let compared = others.filter_map(|codec| outcome.federation(codec)).map(|other| {
-        let what = match other.codec {
-            Codec::Raw => "raw updates".to_string(),
-            _ => format!("PCA of the same snapshots with {} floats", other.fit.floats),
-        };
+    let others = outcome.federations.iter().filter(|other| other.label != subject.label);
+    let compared = others.map(|other| {
+        let what = if other.is_raw { "raw updates" } else { &other.label };
         let summary = RunSummary::of(outcome, other);
         let scores = short_scores(summary.final_accuracy, summary.final_grayscale_accuracy);
-        format!("{} {what} ({scores})", own.beside(final_accuracy(other)))
+        let bytes = format::count(summary.message_bytes);
+        format!("{} {what} ({scores}, {bytes} bytes an update)", own.beside(final_accuracy(other)))
     });
-    let what = match subject.codec {
-        Codec::Pca => "principal components",
-        _ => "autoencoders",
-    };
     let beside = format!(
-        "The federation that sends {} floats made by {what} gets {came_to}. That is {}. Differences below {:.1} points \
-         are within the doubt that {} test images leave.",
-        format::count(summary.floats as u64),
+        "The federation {} sends {} bytes an update and gets {came_to}. That is {}. Differences below {:.1} points are \
+         within the doubt that {} test images leave.",
+        subject.label,
+        format::count(summary.message_bytes),
         compared.collect::<Vec<_>>().join(", and "),
         own.doubt(own.accuracy),
         format::count(outcome.tests as u64),
     );
     let uncompressed = outcome.spec.raw_rounds();
-    paragraphs.extend(outcome.null().map(|to_beat| null(&own, &to_beat, uncompressed, subject.codec)));
+    paragraphs.extend(outcome.null().map(|to_beat| null(&own, &to_beat, uncompressed, &subject.label)));
     paragraphs.push(beside);
     paragraphs.push(bytes(outcome, subject, &summary));
     paragraphs
@@ -100,62 +94,62 @@ impl Own {
 }
 
 /// Is that learning, or was it all there before the first compressed round?
-fn null(own: &Own, to_beat: &Null, uncompressed: u32, codec: Codec) -> String {
-    let who = match codec {
-        Codec::Pca => "Principal components",
-        _ => "The autoencoders",
-    };
+fn null(own: &Own, to_beat: &Null, uncompressed: u32, label: &str) -> String {
     let what = match to_beat {
-        Null::MeanOfSnapshots(_) => {
-            "the mean of the snapshots that they were learned from, with no compressed round at all"
-                .to_string()
-        }
+        Null::MeanOfSnapshots(_) => "the mean of the snapshots, with no compressed round at all".to_string(),
         Null::AfterUncompressed(_) => {
-            format!(
-                "the global model that the {} before them had come to, uncompressed",
-                rounds(uncompressed)
-            )
+            format!("the global model that the {} before it had come to, uncompressed", rounds(uncompressed))
         }
     };
     let tested = to_beat.tested();
     let scores = scores(tested.plain.accuracy, tested.gray.map(|gray| gray.accuracy));
     let null = format!("{what}, which gets {scores} test images right");
     match own.standing(tested.accuracy()) {
-        Standing::Better(points) => format!("{who} beat their null by {points:.1} points: {null}."),
+        Standing::Better(points) => format!("{label} beats its null by {points:.1} points: {null}."),
         Standing::Worse(points) => format!(
-            "{who} did worse than their null, by {points:.1} points: {null}. Their codes carried nothing of use."
+            "{label} does worse than its null, by {points:.1} points: {null}. Its codes carried nothing of use."
         ),
         Standing::Alike(points) => format!(
-            "{who} did no better than their null: {null}. {points:.1} points lie between the two, which so few test \
+            "{label} does no better than its null: {null}. {points:.1} points lie between the two, which so few test \
              images cannot tell from none."
         ),
     }
 }
 
 fn bytes(outcome: &Outcome, subject: &FederationOutcome, summary: &RunSummary) -> String {
-    let raw = outcome.federation(Codec::Raw).map(|raw| RunSummary::of(outcome, raw));
-    let (raw_update, raw_up) = raw.map_or((0, 0), |raw| (raw.update_bytes, raw.bytes_up));
-    let form = match (subject.fit.decoder, &outcome.autoencoder) {
-        (Decoder::Factored, Some(autoencoder)) => format!(
-            " (as the snapshots and what the decoder takes of them; its matrix would be {} bytes)",
-            format::count(DecoderState::message_bytes(autoencoder))
-        ),
+    let raw = RunSummary::of(outcome, outcome.raw());
+    let verb = if summary.savings_ratio >= 1.0 { "saves" } else { "does not save" };
+    let update = format!(
+        "An update is {} bytes long, a raw one {}: {} smaller.",
+        format::count(summary.message_bytes),
+        format::count(raw.message_bytes),
+        format::ratio(summary.ratio_per_message),
+    );
+    let setup = match subject.learned.decoder {
+        Decoder::Nothing => String::new(),
+        form => {
+            let form = match form {
+                Decoder::Factored => " (as the snapshots, and what the decoder takes of them)",
+                Decoder::Axes => " (as principal axes)",
+                _ => "",
+            };
+            format!(
+                " Each collaborator ships its decoder once, {} bytes{form}.",
+                format::count(summary.setup_bytes)
+            )
+        }
+    };
+    let break_even = match summary.break_even_rounds {
+        Some(rounds) if summary.setup_bytes > 0 => {
+            format!(" Decoders have paid for themselves after {} rounds.", rounds.ceil())
+        }
         _ => String::new(),
     };
-    let verb = if summary.savings_ratio >= 1.0 { "saved" } else { "did not save" };
-    let break_even = summary.break_even_rounds.map_or(String::new(), |rounds| {
-        format!(" The decoders have paid for themselves after {} rounds.", rounds.ceil())
-    });
     format!(
-        "A coded update is {} bytes long, a raw one {}: {} smaller. But whoever decodes has to have the decoders: {} bytes \
-         from each collaborator, once{form}. With them, compression {verb} bytes here: the collaborators sent {} in all \
-         instead of {}, a savings ratio of {:.3}.{break_even}",
-        format::count(summary.update_bytes),
-        format::count(raw_update),
-        format::ratio(summary.ratio_per_message),
-        format::count(summary.decoder_bytes),
-        format::bytes(summary.bytes_up),
-        format::bytes(raw_up),
+        "{update}{setup} With all that is sent, compression {verb} bytes here: the collaborators sent {} in all instead \
+         of {}, a savings ratio of {:.3}.{break_even}",
+        format::bytes(summary.uplink_bytes),
+        format::bytes(raw.uplink_bytes),
         summary.savings_ratio,
     )
 }

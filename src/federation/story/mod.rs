@@ -6,10 +6,10 @@ mod tables;
 mod words;
 
 use super::results::{FederationOutcome, Null, Outcome};
-use super::spec::Codec;
 use super::summary::RunSummary;
 use crate::Result;
-use crate::codec::autoencoder::small::Space;
+use crate::autoencoder::small::Space;
+use crate::codec::Decoder;
 use crate::model::OptimizerKind;
 use crate::report::{KeyFigure, Report, format};
 use crate::run::Run;
@@ -41,28 +41,32 @@ pub fn simulation_report(run: &Run<'_>, outcome: &Outcome) -> Result<Report> {
     })
 }
 
-/// The federation that the report is about; the others are what it is compared with.
+/// The federation that the report is about; the others are what it is compared with: the first one that learned, or
+/// the first that compresses.
 fn subject(outcome: &Outcome) -> &FederationOutcome {
-    let learned = [Codec::Autoencoder, Codec::Pca].into_iter().find_map(|codec| outcome.federation(codec));
-    learned.unwrap_or(&outcome.federations[0])
+    let learned =
+        outcome.federations.iter().find(|federation| federation.learned.decoder != Decoder::Nothing);
+    let compressed = || outcome.federations.iter().find(|federation| !federation.is_raw);
+    learned.or_else(compressed).unwrap_or_else(|| outcome.raw())
 }
 
 fn title(outcome: &Outcome, subject: &FederationOutcome) -> String {
-    let (count, parameters) = (outcome.spec.collaborators, outcome.classifier.parameters() as u64);
+    let count = outcome.spec.collaborators;
     let who = if count == 1 { "1 collaborator".into() } else { format!("{count} collaborators") };
-    match subject.codec {
-        Codec::Raw => format!("{who}, {} floats an update", format::count(parameters)),
-        _ => {
-            let sent =
-                format!("{who}, {} floats instead of {}", subject.fit.floats, format::count(parameters));
-            let Some(null) = outcome.null() else { return sent };
-            let summary = RunSummary::of(outcome, subject);
-            let accuracy = short_scores(summary.final_accuracy, summary.final_grayscale_accuracy);
-            let by = match null {
-                Null::MeanOfSnapshots(_) => "by the mean of the snapshots alone",
-                Null::AfterUncompressed(_) => "before the first compressed round",
-            };
-            format!("{sent}: {accuracy}, and {} {by}", scores_of(null.tested()))
+    let summary = RunSummary::of(outcome, subject);
+    let sent = format::bytes(summary.message_bytes);
+    if subject.is_raw {
+        return format!("{who}, {sent} an update");
+    }
+    let accuracy = short_scores(summary.final_accuracy, summary.final_grayscale_accuracy);
+    let title = format!("{who}, {sent} an update instead of {}: {accuracy}", raw_update(outcome));
+    match outcome.null() {
+        None => title,
+        Some(null @ Null::MeanOfSnapshots(_)) => {
+            format!("{title}, and {} by the mean of the snapshots alone", scores_of(null.tested()))
+        }
+        Some(null @ Null::AfterUncompressed(_)) => {
+            format!("{title}, and {} before the first compressed round", scores_of(null.tested()))
         }
     }
 }
@@ -73,10 +77,10 @@ fn figures(outcome: &Outcome, subject: &FederationOutcome) -> Vec<KeyFigure> {
         None => "Accuracy".to_string(),
         Some(_) => "Accuracy, colour / grayscale".into(),
     };
-    let others = outcome.federations.iter().filter(|other| other.codec != subject.codec).map(|other| {
+    let others = outcome.federations.iter().filter(|other| other.label != subject.label).map(|other| {
         let other_summary = RunSummary::of(outcome, other);
         let scores = short_scores(other_summary.final_accuracy, other_summary.final_grayscale_accuracy);
-        format!("{}: {scores}", other.codec.name())
+        format!("{}: {scores}", other.label)
     });
     let score = short_scores(summary.final_accuracy, summary.final_grayscale_accuracy);
     let mut figures = vec![KeyFigure::new(label, score, others.collect::<Vec<_>>().join(", "))];
@@ -89,24 +93,23 @@ fn figures(outcome: &Outcome, subject: &FederationOutcome) -> Vec<KeyFigure> {
         };
         figures.push(KeyFigure::new(label, scores_of(null.tested()), note));
     }
-    if subject.codec.learns() {
+    if !subject.is_raw {
         figures.push(KeyFigure::new(
             "Per message",
             format::ratio(summary.ratio_per_message),
-            format!("{} instead of {}", format::bytes(summary.update_bytes), raw_update(outcome)),
+            format!("{} instead of {}", format::bytes(summary.message_bytes), raw_update(outcome)),
         ));
         figures.push(KeyFigure::new(
             "Savings ratio, decoders counted",
             format!("{:.3}", summary.savings_ratio),
-            format!("both directions: {:.3}", summary.savings_ratio_both_ways),
+            format!("both directions: {:.3}", summary.savings_ratio_both),
         ));
     }
     figures
 }
 
 fn raw_update(outcome: &Outcome) -> String {
-    let raw = outcome.federation(Codec::Raw).map(|raw| RunSummary::of(outcome, raw).update_bytes);
-    format::bytes(raw.unwrap_or(0))
+    format::bytes(RunSummary::of(outcome, outcome.raw()).message_bytes)
 }
 
 fn notes(outcome: &Outcome) -> Vec<String> {
@@ -125,14 +128,14 @@ fn notes(outcome: &Outcome) -> Vec<String> {
                 .into(),
         );
     }
-    if outcome.federation(Codec::Autoencoder).is_some() {
+    if outcome.federations.iter().any(|federation| !federation.learned.curves.is_empty()) {
         notes.push(
             "Relative L2 error is taken after the mean of the snapshots is subtracted: an autoencoder that has learned \
              nothing but that mean scores 1."
                 .into(),
         );
     }
-    if let (true, raw @ 1..) = (outcome.spec.learns(), outcome.spec.raw_rounds()) {
+    if let (true, raw @ 1..) = (!outcome.snapshots.is_empty(), outcome.spec.raw_rounds()) {
         notes.push(format!(
             "The first {raw} rounds of all federations are the same: those that compress log weights inside them, send \
              them as they are, and their bytes are counted."
@@ -158,12 +161,15 @@ fn facts(outcome: &Outcome) -> Vec<(String, String)> {
         ),
         fact("Images of each collaborator", each(&outcome.samples)),
         fact("Test images", count(outcome.tests)),
+        fact("Strategy", outcome.spec.strategy.name()),
     ];
     if !outcome.snapshots.is_empty() {
         facts.push(fact("Snapshots of each collaborator", each(&outcome.snapshots)));
     }
-    let trained = outcome.federation(Codec::Autoencoder).and(outcome.spec.autoencoder.as_ref());
-    if let (Some(settings), Some(shape)) = (trained, &outcome.autoencoder) {
+    let is_trained = outcome.federations.iter().any(|federation| !federation.learned.curves.is_empty());
+    let settings = outcome.spec.autoencoder.as_ref().filter(|_| is_trained);
+    let shape = settings.and_then(|settings| settings.shape(outcome.classifier.parameters()).ok());
+    if let (Some(settings), Some(shape)) = (settings, shape) {
         let how = match (settings.space, settings.optimizer.kind) {
             (Space::Wide, _) => "trained on the weights themselves",
             (Space::Small, OptimizerKind::Sgd) => "trained by sgd in the span of the snapshots",

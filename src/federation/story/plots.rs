@@ -1,10 +1,11 @@
 //! Curves: the saw-tooth of each collaborator, the global model, the bytes, the autoencoders' training.
 
 use super::super::ledger::Direction;
-use super::super::results::{FederationOutcome, FitPoint, LocalEpoch, Outcome, RoundResult, Tested};
-use super::super::spec::{Codec, LocalTests};
+use super::super::results::{FederationOutcome, LocalEpoch, Outcome, RoundResult, Tested};
+use super::super::spec::LocalTests;
 use super::words::name_of;
-use crate::report::{Plot, Series, Style};
+use crate::codec::FitPoint;
+use crate::report::{Plot, Series, Style, slug};
 
 /// Clients that get curves of their own.
 const SHOWN: usize = 8;
@@ -20,10 +21,11 @@ pub fn plots(outcome: &Outcome, subject: &FederationOutcome) -> Vec<Plot> {
         plots.extend(training_of_each(outcome, subject));
     }
     plots.extend(global(outcome));
-    plots.extend(subject.codec.learns().then(|| bytes(outcome)));
-    let others = outcome.federations.iter().filter(|other| other.codec != subject.codec);
+    plots.extend((!subject.is_raw).then(|| bytes(outcome)));
+    let others = outcome.federations.iter().filter(|other| other.label != subject.label);
     plots.extend(others.flat_map(sawtooths));
-    plots.extend(outcome.federation(Codec::Autoencoder).iter().flat_map(|f| training(outcome, f)));
+    let trained = outcome.federations.iter().filter(|federation| !federation.learned.curves.is_empty());
+    plots.extend(trained.flat_map(|federation| training(outcome, federation)));
     plots
 }
 
@@ -52,8 +54,8 @@ fn each(
     federation: &FederationOutcome,
     points: impl Fn(usize, bool) -> Vec<(f64, f64)>,
 ) -> Plot {
-    let id = format!("{id}-{}", federation.codec.run());
-    let title = format!("{title}, {}", federation.codec.name());
+    let id = format!("{id}-{}", slug(&federation.label));
+    let title = format!("{title}, {}", federation.label);
     let mut plot = Plot::new(id, title, "Local epoch, over all rounds", y_label);
     for collaborator in 0..outcome.spec.collaborators.min(SHOWN) {
         let points = points(collaborator, outcome.spec.grayscale.contains(&collaborator));
@@ -125,7 +127,7 @@ fn global(outcome: &Outcome) -> Vec<Plot> {
         for federation in &outcome.federations {
             let points = federation.rounds.iter();
             let points = points.filter_map(|r| Some((f64::from(r.round), 100.0 * value(r)?))).collect();
-            plot.series.push(Series::new(federation.codec.name(), Style::Solid, points));
+            plot.series.push(Series::new(&federation.label, Style::Solid, points));
         }
         for (name, tested) in nulls {
             if let Some(accuracy) = tested.as_ref().and_then(null) {
@@ -160,12 +162,10 @@ fn bytes(outcome: &Outcome) -> Plot {
     for federation in &outcome.federations {
         let mut sum = 0;
         let points = (0..=outcome.spec.rounds).map(|round| {
-            sum += outcome
-                .ledger
-                .bytes(|t| t.run == federation.codec && t.direction == Direction::Up && t.round == round);
+            sum += federation.ledger.bytes(|t| t.direction == Direction::Up && t.round == round);
             (f64::from(round), sum as f64 / 1e6)
         });
-        plot.series.push(Series::new(federation.codec.name(), Style::Solid, points.collect()));
+        plot.series.push(Series::new(&federation.label, Style::Solid, points.collect()));
     }
     plot.with_caption(
         "Decoders included. Where a line crosses that of the raw updates, compression has paid.",
@@ -183,7 +183,7 @@ fn training(outcome: &Outcome, federation: &FederationOutcome) -> Vec<Plot> {
     let mut loss =
         Plot::new("autoencoder-loss", "Autoencoders: training loss", "Epoch", "Mean squared error");
     loss.y_log = true;
-    let curves = &federation.fit.curves;
+    let curves = &federation.learned.curves;
     for (collaborator, curve) in curves.iter().enumerate().take(SHOWN) {
         let points = |value: fn(&FitPoint) -> f64| {
             curve.iter().map(|p| (p.epoch as f64, value(p))).collect::<Vec<_>>()

@@ -1,9 +1,9 @@
 //! The numbers behind the answer.
 
 use super::super::ledger::Direction;
-use super::super::results::{Outcome, Tested};
-use super::super::spec::Codec;
+use super::super::results::{FederationOutcome, Outcome, Tested};
 use super::super::summary::RunSummary;
+use crate::codec::MessageKind;
 use crate::report::{Table, format};
 
 /// The table of results.
@@ -13,7 +13,7 @@ pub const NULLS: &str = "nulls";
 
 /// A column for each federation.
 fn by_codec(id: &str, title: &str, first: &str, outcome: &Outcome) -> Table {
-    let codecs = outcome.federations.iter().map(|federation| federation.codec.name());
+    let codecs = outcome.federations.iter().map(|federation| federation.label.as_str());
     Table::new(id, title, &std::iter::once(first).chain(codecs).collect::<Vec<_>>())
 }
 
@@ -29,13 +29,12 @@ pub fn results(outcome: &Outcome) -> Table {
         row("accuracy, grayscale", &|run| run.final_grayscale_accuracy.map_or("-".into(), format::percent));
     }
     row("test loss", &|run| format!("{:.4}", run.final_loss));
-    row("floats per update", &|run| format::count(run.floats as u64));
-    row("bytes per update", &|run| format::count(run.update_bytes));
+    row("bytes per update", &|run| format::count(run.message_bytes));
     row("ratio per message", &|run| format::ratio(run.ratio_per_message));
-    row("bytes of a decoder, sent once", &|run| format::count(run.decoder_bytes));
-    row("bytes from collaborators", &|run| format::count(run.bytes_up));
+    row("bytes shipped once, each", &|run| format::count(run.setup_bytes));
+    row("bytes from collaborators", &|run| format::count(run.uplink_bytes));
     row("savings ratio, decoders counted", &|run| format!("{:.3}", run.savings_ratio));
-    row("savings ratio, both directions", &|run| format!("{:.3}", run.savings_ratio_both_ways));
+    row("savings ratio, both directions", &|run| format!("{:.3}", run.savings_ratio_both));
     row("break-even, rounds", &|run| {
         run.break_even_rounds.map_or("-".into(), |rounds| format::number(rounds, 4))
     });
@@ -72,21 +71,21 @@ pub fn nulls(outcome: &Outcome) -> Table {
 /// Every kind of message.
 pub fn bytes(outcome: &Outcome) -> Table {
     let mut table = by_codec("bytes", "Bytes on the wire", "Messages", outcome);
-    let codecs: Vec<Codec> = outcome.federations.iter().map(|federation| federation.codec).collect();
-    let mut row = |label: &str, bytes: &dyn Fn(Codec) -> u64| {
-        let cells = codecs.iter().map(|&codec| format::count(bytes(codec)));
+    let mut row = |label: &str, bytes: &dyn Fn(&FederationOutcome) -> u64| {
+        let cells = outcome.federations.iter().map(|federation| format::count(bytes(federation)));
         table.push(std::iter::once(label.to_string()).chain(cells));
     };
-    let ledger = &outcome.ledger;
-    let kind = |run: Codec, name: &str| ledger.bytes(|t| t.run == run && t.kind.name() == name);
-    let way = |run: Codec, direction| ledger.bytes(|t| t.run == run && t.direction == direction);
-    row("Raw updates", &|run| kind(run, "raw_update"));
-    row("Coded updates", &|run| kind(run, "coded_update"));
-    row("Decoders, once", &|run| kind(run, "decoder"));
-    row("Joining", &|run| kind(run, "join"));
-    row("All from the collaborators", &|run| way(run, Direction::Up));
-    row("Global models to the collaborators", &|run| way(run, Direction::Down));
-    row("Both directions", &|run| way(run, Direction::Up) + way(run, Direction::Down));
+    let kind = |federation: &FederationOutcome, kind| federation.ledger.bytes(|t| t.kind == kind);
+    let way = |federation: &FederationOutcome, way| federation.ledger.bytes(|t| t.direction == way);
+    row("Updates", &|federation| kind(federation, MessageKind::Update));
+    row("Decoders, once", &|federation| kind(federation, MessageKind::Setup));
+    row("Joining", &|federation| kind(federation, MessageKind::Join));
+    if outcome.federations.iter().any(|federation| kind(federation, MessageKind::Control) > 0) {
+        row("Control values, both directions", &|federation| kind(federation, MessageKind::Control));
+    }
+    row("All from the collaborators", &|federation| way(federation, Direction::Up));
+    row("All to the collaborators", &|federation| way(federation, Direction::Down));
+    row("Both directions", &|federation| way(federation, Direction::Up) + way(federation, Direction::Down));
     table.caption = "In bytes, over all rounds and collaborators.".into();
     table
 }
@@ -96,7 +95,7 @@ pub fn rounds(outcome: &Outcome) -> Table {
     let gray = outcome.initial.gray.is_some();
     let mut columns = vec!["Round".to_string()];
     for federation in &outcome.federations {
-        let name = federation.codec.name();
+        let name = &federation.label;
         columns.push(format!("{name}: accuracy"));
         columns.extend(gray.then(|| format!("{name}: grayscale")));
         columns.push(format!("{name}: loss"));

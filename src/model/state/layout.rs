@@ -6,19 +6,26 @@ use crate::model::Parameters;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use std::collections::{BTreeMap, HashMap};
 
-/// The name and the shape of an f32 tensor.
+/// The name and the shape of a tensor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TensorShape {
     /// Its name.
     pub name: String,
     /// Its shape.
     pub shape: Vec<usize>,
+    /// F32, or U8.
+    pub(super) dtype: Dtype,
 }
 
 impl TensorShape {
-    /// A tensor of this name and shape.
+    /// An f32 tensor of this name and shape.
     pub fn new(name: impl Into<String>, shape: &[usize]) -> Self {
-        Self { name: name.into(), shape: shape.to_vec() }
+        Self { name: name.into(), shape: shape.to_vec(), dtype: Dtype::F32 }
+    }
+
+    /// So many bytes of this name.
+    pub fn bytes_of(name: impl Into<String>, count: usize) -> Self {
+        Self { name: name.into(), shape: vec![count], dtype: Dtype::U8 }
     }
 
     /// The tensors of a model in `state_dict` order.
@@ -33,7 +40,7 @@ impl TensorShape {
 
     /// How many bytes.
     pub fn bytes(&self) -> u64 {
-        4 * self.values() as u64
+        (self.dtype.bitsize() / 8 * self.values()) as u64
     }
 }
 
@@ -52,14 +59,15 @@ impl Layout {
     /// Sorted by name, metadata too: the same content gives the same bytes.
     pub fn new(tensors: &[TensorShape], metadata: &HashMap<String, String>) -> Result<Self> {
         let mut sorted: Vec<_> = tensors.iter().collect();
-        sorted.sort_by(|a, b| a.name.cmp(&b.name));
+        // Bytes come last, where they put no values askew.
+        sorted.sort_by(|a, b| (a.dtype == Dtype::U8, &a.name).cmp(&(b.dtype == Dtype::U8, &b.name)));
         let mut infos = Vec::new();
         let mut end = 0;
         for tensor in &sorted {
             let start = end;
-            end += 4 * tensor.values();
+            end += tensor.bytes() as usize;
             let info =
-                TensorInfo { dtype: Dtype::F32, shape: tensor.shape.clone(), data_offsets: (start, end) };
+                TensorInfo { dtype: tensor.dtype, shape: tensor.shape.clone(), data_offsets: (start, end) };
             infos.push((tensor.name.clone(), info));
         }
         // The library writes metadata in the order of a hash map, another one in every run. So the sorted

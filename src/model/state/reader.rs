@@ -58,6 +58,21 @@ impl StateFile {
         Ok(self.parse()?.names().contains(&name))
     }
 
+    /// The names of its tensors, in order.
+    pub fn names(&self) -> Result<Vec<String>> {
+        let mut names: Vec<_> = self.parse()?.names().into_iter().map(String::from).collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// A tensor of bytes; `None` where it is one of values.
+    pub fn bytes(&self, name: &str) -> Result<Option<&[u8]>> {
+        let file = self.parse()?;
+        let tensor =
+            file.tensor(name).map_err(|e| Error::file(&self.path, e.to_string(), "write it again"))?;
+        Ok((tensor.dtype() == Dtype::U8).then(|| tensor.data()))
+    }
+
     /// An f32 tensor, none of whose values has been looked at.
     pub fn tensor<'a>(&'a self, name: &'a str) -> Result<StoredTensor<'a>> {
         let file = self.parse()?;

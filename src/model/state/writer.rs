@@ -50,12 +50,23 @@ impl StateWriter {
                 "train again with a smaller rate",
             ));
         }
-        let at = SeekFrom::Start(offset + 4 * start as u64);
         // Safetensors are little-endian, as is every platform that wgpu's native backends run on.
-        let bytes = bytemuck::cast_slice(values);
-        let written = self.file.file().seek(at).and_then(|_| self.file.file().write_all(bytes));
+        self.write_at(offset + 4 * start as u64, bytemuck::cast_slice(values), values.len())
+    }
+
+    /// Puts all bytes of a tensor of bytes.
+    pub fn put_bytes(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        match self.places.get(name) {
+            Some(&(offset, count)) if count == bytes.len() => self.write_at(offset, bytes, count),
+            _ => Err(internal(format!("no {name:?} of {} bytes", bytes.len()))),
+        }
+    }
+
+    fn write_at(&mut self, offset: u64, bytes: &[u8], values: usize) -> Result<()> {
+        let written =
+            self.file.file().seek(SeekFrom::Start(offset)).and_then(|_| self.file.file().write_all(bytes));
         written.map_err(Error::io("write", self.file.path()))?;
-        self.missing = self.missing.saturating_sub(values.len() as u64);
+        self.missing = self.missing.saturating_sub(values as u64);
         Ok(())
     }
 

@@ -1,0 +1,195 @@
+//! Values as bytes, written and read in order: little-endian numbers, and lengths as LEB128.
+
+use crate::{Error, Result};
+use half::f16;
+
+/// Bytes in the making.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Writer(Vec<u8>);
+
+impl Writer {
+    /// One byte.
+    pub fn byte(&mut self, byte: u8) {
+        self.0.push(byte);
+    }
+
+    /// A number as LEB128: seven bits a byte, the lowest first.
+    pub fn number(&mut self, mut number: u32) {
+        while number >= 0x80 {
+            self.0.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        self.0.push(number as u8);
+    }
+
+    /// Four bytes a value.
+    pub fn floats(&mut self, values: &[f32]) {
+        self.0.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+    }
+
+    /// Two bytes a value, each rounded to the nearest.
+    pub fn halves(&mut self, values: &[f32]) {
+        self.0.extend(values.iter().flat_map(|&value| f16::from_f32(value).to_le_bytes()));
+    }
+
+    /// Bytes as they are.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All of them.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+}
+
+/// Bytes that came over the wire, read from front to back. What ends too early is an [`Error::Message`].
+#[derive(Clone, Debug)]
+pub struct Reader<'a> {
+    left: &'a [u8],
+    what: &'static str,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads `bytes`, which errors call `what`: "an update".
+    pub fn new(bytes: &'a [u8], what: &'static str) -> Self {
+        Self { left: bytes, what }
+    }
+
+    /// One byte.
+    pub fn byte(&mut self) -> Result<u8> {
+        Ok(self.bytes(1)?[0])
+    }
+
+    /// A LEB128 number.
+    pub fn number(&mut self) -> Result<u32> {
+        let mut number = 0u32;
+        for shift in (0..35).step_by(7) {
+            let byte = self.byte()?;
+            let bits = u32::from(byte & 0x7f);
+            if shift == 28 && bits > 0xf {
+                break;
+            }
+            number |= bits << shift;
+            if byte < 0x80 {
+                return Ok(number);
+            }
+        }
+        let problem = format!("{} has a number of more than 32 bits", self.what);
+        Err(Error::message(problem, "use the same model and codec on both sides"))
+    }
+
+    /// `count` values of four bytes.
+    pub fn floats(&mut self, count: usize) -> Result<Vec<f32>> {
+        let bytes = self.bytes(count.saturating_mul(4))?;
+        // Chunks of exactly four bytes always convert.
+        Ok(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
+    }
+
+    /// `count` values of two bytes.
+    pub fn halves(&mut self, count: usize) -> Result<Vec<f32>> {
+        let bytes = self.bytes(count.saturating_mul(2))?;
+        Ok(bytes.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect())
+    }
+
+    /// `count` bytes as they are.
+    pub fn bytes(&mut self, count: usize) -> Result<&'a [u8]> {
+        let Some((bytes, left)) = self.left.split_at_checked(count) else {
+            return Err(Error::message(
+                format!("{} ends {} bytes too early", self.what, count - self.left.len()),
+                "use the same model and codec on both sides",
+            ));
+        };
+        self.left = left;
+        Ok(bytes)
+    }
+
+    /// How many bytes are left.
+    pub fn len(&self) -> usize {
+        self.left.len()
+    }
+
+    /// Whether none are left.
+    pub fn is_empty(&self) -> bool {
+        self.left.is_empty()
+    }
+
+    /// The end: refuses bytes that nothing has read.
+    pub fn finish(self) -> Result<()> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        let problem = format!("{} has {} bytes more than are due", self.what, self.len());
+        Err(Error::message(problem, "use the same model and codec on both sides"))
+    }
+}
+
+/// Values of four bytes each.
+pub fn floats_to_bytes(values: &[f32]) -> Vec<u8> {
+    let mut writer = Writer(Vec::with_capacity(4 * values.len()));
+    writer.floats(values);
+    writer.into_bytes()
+}
+
+/// `expected` values of four bytes each, and nothing else.
+pub fn bytes_to_floats(bytes: &[u8], expected: usize, what: &'static str) -> Result<Vec<f32>> {
+    let mut reader = Reader::new(bytes, what);
+    let values = reader.floats(expected)?;
+    reader.finish()?;
+    Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(number: u32, values: Vec<f32>, byte: u8) {
+            let mut writer = Writer::default();
+            writer.number(number);
+            writer.floats(&values);
+            writer.byte(byte);
+            let bytes = writer.into_bytes();
+            let mut reader = Reader::new(&bytes, "it");
+            prop_assert_eq!(reader.number().unwrap(), number);
+            let read = reader.floats(values.len()).unwrap();
+            prop_assert!(read.iter().zip(&values).all(|(a, b)| a.to_bits() == b.to_bits()));
+            prop_assert_eq!(reader.byte().unwrap(), byte);
+            prop_assert!(reader.byte().is_err());
+            prop_assert!(reader.finish().is_ok());
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes: Vec<u8>, count: usize) {
+            let mut reader = Reader::new(&bytes, "it");
+            let _ = reader.number();
+            let _ = reader.halves(count);
+            let _ = reader.floats(count);
+            let _ = reader.bytes(count);
+        }
+    }
+
+    #[test]
+    fn numbers_take_a_byte_for_each_seven_bits() {
+        for (number, length) in [(0, 1), (127, 1), (128, 2), (16_383, 2), (16_384, 3), (u32::MAX, 5)] {
+            let mut writer = Writer::default();
+            writer.number(number);
+            assert_eq!(writer.len(), length, "{number}");
+        }
+        // Five bytes hold 35 bits.
+        assert!(Reader::new(&[0xff, 0xff, 0xff, 0xff, 0x1f], "it").number().is_err());
+        assert!(Reader::new(&[1, 0], "it").finish().is_err());
+    }
+}

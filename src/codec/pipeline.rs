@@ -1,0 +1,181 @@
+//! Stages one behind the other, and the bytes that they make together.
+
+use super::{ExpectedLogs, Incoming, Kept, Outgoing, Round, SetupJob, Stage, Values};
+use crate::bytes::{Reader, Writer};
+use crate::gpu::Gpu;
+use crate::{Error, Result};
+
+/// Stages one behind the other. What the last one leaves is sent as it is, four bytes a value.
+///
+/// A message is the counts that the values decide, if any, in LEB128; the values that the last stage leaves; and what
+/// the stages add, the last stage's first, so that it is decoded from front to back.
+pub struct Pipeline {
+    stages: Vec<Box<dyn Stage>>,
+    learns: bool,
+    is_raw: bool,
+    label: String,
+}
+
+impl Pipeline {
+    /// Of these stages; `learns` says whether the first of them learns from logged weights.
+    pub fn new(stages: Vec<Box<dyn Stage>>, learns: bool, is_raw: bool) -> Self {
+        let label = stages.iter().map(|stage| stage.label()).collect::<Vec<_>>().join("+");
+        Self { stages, learns, is_raw, label }
+    }
+
+    /// Its name in ledger, metrics, summary, tables and plots: `delta+topk(0.01)`.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// Whether it sends updates as they are.
+    pub fn is_raw(&self) -> bool {
+        self.is_raw
+    }
+
+    /// Whether it learns from logged weights.
+    pub fn learns(&self) -> bool {
+        self.learns
+    }
+
+    /// Values that are sent as they are, of an update of `parameters` weights; `None` where the values decide.
+    pub fn floats(&self, parameters: usize, kept: &Kept) -> Option<usize> {
+        let mut stages = self.stages.iter().enumerate();
+        stages.try_fold(parameters, |count, (place, stage)| stage.leaves(count, scope(kept, place)))
+    }
+
+    /// Refuses what the device has no room for.
+    pub fn check_room(&self, gpu: &Gpu, expected: ExpectedLogs) -> Result<()> {
+        self.stages.iter().try_for_each(|stage| stage.check_room(gpu, expected))
+    }
+
+    /// What a stage that learns, which is the first, makes of logs; gives what each collaborator ships.
+    pub fn setup(&self, job: &mut SetupJob<'_, '_>) -> Result<Vec<Vec<u8>>> {
+        let (Some(stage), true) = (self.stages.first(), self.learns) else { return Ok(Vec::new()) };
+        stage.setup(&mut SetupJob {
+            kept: job.kept.iter_mut().map(|kept| kept.scope_mut("0")).collect(),
+            run: &mut *job.run,
+            learned: &mut *job.learned,
+            ..*job
+        })
+    }
+
+    /// Keeps what a collaborator has shipped.
+    pub fn install(&self, bytes: &[u8], kept: &mut Kept) -> Result<()> {
+        self.stages.first().map_or(Ok(()), |stage| stage.install(bytes, kept.scope_mut("0")))
+    }
+
+    /// Makes bytes of values: what goes into the message stands in `side`, and nothing is left in `values`.
+    pub fn encode(&self, round: &Round<'_>, batch: &mut [Outgoing<'_>]) -> Result<()> {
+        let mut sides = vec![Vec::with_capacity(self.stages.len()); batch.len()];
+        for (place, stage) in self.stages.iter().enumerate() {
+            let name = place.to_string();
+            let given: Vec<_> = batch.iter().map(|outgoing| outgoing.values.len()).collect();
+            let mut own: Vec<_> = batch
+                .iter_mut()
+                .map(|outgoing| Outgoing {
+                    who: outgoing.who,
+                    values: std::mem::take(&mut outgoing.values),
+                    side: Writer::default(),
+                    kept: outgoing.kept.scope_mut(&name),
+                })
+                .collect();
+            stage.encode(round, &mut own)?;
+            let own: Vec<_> = own.into_iter().map(|outgoing| (outgoing.values, outgoing.side)).collect();
+            let each = batch.iter_mut().zip(&mut sides).zip(given).zip(own);
+            for (((outgoing, sides), given), (values, side)) in each {
+                match stage.leaves(given, scope(outgoing.kept, place)) {
+                    None => outgoing.side.number(values.len() as u32),
+                    Some(count) if count == values.len() => {}
+                    Some(count) => {
+                        let (label, left) = (stage.label(), values.len());
+                        return Err(Error::fault(format!(
+                            "{label} leaves {left} values and promises {count}"
+                        )));
+                    }
+                }
+                outgoing.values = values;
+                sides.push(side);
+            }
+        }
+        for (outgoing, sides) in batch.iter_mut().zip(sides) {
+            outgoing.side.floats(&outgoing.values.take(round.gpu)?);
+            sides.into_iter().rev().for_each(|side| outgoing.side.bytes(&side.into_bytes()));
+        }
+        Ok(())
+    }
+
+    /// Makes values of bytes, and leaves in `side` what is behind them.
+    pub fn decode(&self, round: &Round<'_>, batch: &mut [Incoming<'_>]) -> Result<()> {
+        let mut counts = Vec::with_capacity(batch.len());
+        for incoming in batch.iter_mut() {
+            let mut own = vec![incoming.due];
+            for (place, stage) in self.stages.iter().enumerate() {
+                let given = own[place];
+                let left = match stage.leaves(given, scope(incoming.kept, place)) {
+                    Some(count) => count,
+                    None => incoming.side.number()? as usize,
+                };
+                if left > given {
+                    let problem = format!("{} has {left} values of {given}", stage.label());
+                    return Err(Error::message(problem, "use the same model and codec on both sides"));
+                }
+                own.push(left);
+            }
+            incoming.values = Values::Host(incoming.side.floats(own[self.stages.len()])?);
+            counts.push(own);
+        }
+        for (place, stage) in self.stages.iter().enumerate().rev() {
+            let mut own: Vec<_> = batch
+                .iter_mut()
+                .zip(&counts)
+                .map(|(incoming, counts)| Incoming {
+                    who: incoming.who,
+                    values: std::mem::take(&mut incoming.values),
+                    due: counts[place],
+                    side: incoming.side.clone(),
+                    kept: scope(incoming.kept, place),
+                })
+                .collect();
+            stage.decode(round, &mut own)?;
+            for (incoming, own) in batch.iter_mut().zip(own) {
+                if own.values.len() != own.due {
+                    let (label, made) = (stage.label(), own.values.len());
+                    let problem =
+                        format!("{label} made {made} values of an update where {} are due", own.due);
+                    return Err(Error::message(problem, "use the same model and codec on both sides"));
+                }
+                (incoming.values, incoming.side) = (own.values, own.side);
+            }
+        }
+        Ok(())
+    }
+
+    /// The updates of collaborators as the payloads of their messages.
+    pub fn send(&self, round: &Round<'_>, updates: Vec<(u32, &mut Kept, Values)>) -> Result<Vec<Vec<u8>>> {
+        let outgoing = |(who, kept, values)| Outgoing { who, values, side: Writer::default(), kept };
+        let mut batch: Vec<_> = updates.into_iter().map(outgoing).collect();
+        self.encode(round, &mut batch)?;
+        Ok(batch.into_iter().map(|outgoing| outgoing.side.into_bytes()).collect())
+    }
+
+    /// The updates that payloads are of, with as many values as the global model has.
+    pub fn receive(&self, round: &Round<'_>, payloads: Vec<(u32, &Kept, &[u8])>) -> Result<Vec<Values>> {
+        let due = round.global.len();
+        let incoming = |(who, kept, bytes)| Incoming {
+            who,
+            values: Values::default(),
+            due,
+            side: Reader::new(bytes, "an update"),
+            kept,
+        };
+        let mut batch: Vec<_> = payloads.into_iter().map(incoming).collect();
+        self.decode(round, &mut batch)?;
+        batch.into_iter().map(|incoming| incoming.side.finish().map(|()| incoming.values)).collect()
+    }
+}
+
+/// What is kept for a stage.
+fn scope(kept: &Kept, place: usize) -> &Kept {
+    kept.scope(&place.to_string())
+}

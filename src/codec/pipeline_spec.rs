@@ -1,0 +1,57 @@
+//! A pipeline as a spec lists it.
+
+use super::PartSpec;
+use super::options::to_value;
+use serde::{Deserialize, Serialize};
+
+/// A pipeline in a spec: a list of stages, each a name or a table `{ stage = "topk", part = 0.01 }`. A name by itself
+/// is a pipeline of that one stage.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "toml::Value", into = "toml::Value")]
+pub struct PipelineSpec(pub Vec<PartSpec>);
+
+impl PipelineSpec {
+    /// Updates as they are: what all others are compared with.
+    pub fn raw() -> Self {
+        Self(vec![PartSpec::named("raw")])
+    }
+
+    /// Whether it is that one.
+    pub fn is_raw(&self) -> bool {
+        *self == Self::raw()
+    }
+
+    /// The names of its stages.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|part| part.name.as_deref().unwrap_or_default())
+    }
+}
+
+impl TryFrom<toml::Value> for PipelineSpec {
+    type Error = String;
+
+    fn try_from(value: toml::Value) -> std::result::Result<Self, String> {
+        let stages = match value {
+            toml::Value::Array(stages) => stages,
+            one => vec![one],
+        };
+        let stages: Vec<PartSpec> = stages.into_iter().map(PartSpec::try_from).collect::<Result<_, _>>()?;
+        if stages.is_empty() {
+            return Err("a codec without stages sends nothing; write \"raw\" for updates as they are".into());
+        }
+        if stages.iter().any(|stage| stage.name.is_none()) {
+            return Err("a stage's table has no name; write { stage = \"topk\", part = 0.01 }".into());
+        }
+        Ok(Self(stages))
+    }
+}
+
+impl From<PipelineSpec> for toml::Value {
+    fn from(PipelineSpec(stages): PipelineSpec) -> Self {
+        let mut values: Vec<_> = stages.iter().map(|stage| to_value(stage, "stage")).collect();
+        match values.as_slice() {
+            [Self::String(_)] => values.remove(0),
+            _ => Self::Array(values),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Encoders and decoders of a group of collaborators on the device, in the form that was learned.
+
+use crate::autoencoder::small::{EncoderFactors, FactoredBank, FactoredDecoder, FactoredEncoders};
+use crate::autoencoder::{DecoderBank, DecoderState, Encoder, HalfParameters, Standard};
+use crate::codec::Kept;
+use crate::gpu::{Gpu, Tensor};
+use crate::model::AutoencoderSpec;
+use crate::{Error, Result};
+
+/// What a collaborator keeps: its encoder at full width, or the factors of one.
+const ENCODER: &str = "encoder";
+const ROWS: &str = "rows";
+const COEFFICIENTS: &str = "coefficients";
+/// What standardises its weights.
+const MEANS: &str = "means";
+const SCALE: &str = "scale";
+/// What the aggregator keeps: the decoder as it was shipped.
+pub(super) const DECODER: &str = "decoder";
+
+/// Keeps a collaborator's encoder at full width: its parameters in `state_dict` order.
+pub fn keep_encoder(kept: &mut Kept, parameters: Vec<f32>, standard: &Standard) {
+    kept.put(ENCODER, parameters);
+    keep_standard(kept, standard);
+}
+
+/// Keeps the factors of an encoder.
+pub(super) fn keep_factors(kept: &mut Kept, factors: EncoderFactors) {
+    kept.put_bytes(COEFFICIENTS, factors.numbers().iter().flat_map(|number| number.to_le_bytes()).collect());
+    keep_standard(kept, &factors.standard);
+    kept.put(ROWS, factors.rows);
+}
+
+fn keep_standard(kept: &mut Kept, standard: &Standard) {
+    kept.put(MEANS, standard.means.clone());
+    kept.put(SCALE, vec![standard.scale]);
+}
+
+/// The collaborators' side; all of a group have the same form.
+pub(super) enum Encoders {
+    Dense(Encoder),
+    Factored(FactoredEncoders),
+}
+
+impl Encoders {
+    pub fn new(gpu: &Gpu, shape: &AutoencoderSpec, all: &[&Kept]) -> Result<Self> {
+        let standards = all.iter().map(|kept| standard(kept)).collect::<Result<Vec<_>>>()?;
+        if all.iter().any(|kept| kept.get(ENCODER).is_some()) {
+            let values = all.iter().map(|kept| kept.expect(ENCODER).map(HalfParameters::Values));
+            let own: Vec<_> = values.zip(&standards).map(|(v, s)| Ok((v?, s))).collect::<Result<_>>()?;
+            return Ok(Self::Dense(Encoder::new(gpu, shape, &own, 1)?));
+        }
+        let factors = all.iter().zip(standards).map(|(kept, standard)| {
+            let numbers = kept.expect_bytes(COEFFICIENTS)?.chunks_exact(8);
+            // Chunks of exactly eight bytes always convert.
+            let numbers =
+                numbers.map(|b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]));
+            EncoderFactors::new(shape, kept.expect(ROWS)?.to_vec(), &numbers.collect::<Vec<_>>(), standard)
+        });
+        Ok(Self::Factored(FactoredEncoders::new(gpu, factors.collect::<Result<_>>()?)?))
+    }
+
+    /// `weights[r]` are collaborator `r`'s P values; the codes are `[R, Z]`.
+    pub fn codes(&self, weights: &[Vec<f32>]) -> Result<Vec<f32>> {
+        match self {
+            Self::Dense(encoder) => encoder.codes(weights),
+            Self::Factored(encoders) => encoders.codes(weights),
+        }
+    }
+}
+
+fn standard(kept: &Kept) -> Result<Standard> {
+    let (means, scale) = (kept.expect(MEANS)?.to_vec(), kept.expect(SCALE)?);
+    Ok(Standard { means, scale: scale.first().copied().unwrap_or(1.0) })
+}
+
+/// The aggregator's side; all of a group have the same form.
+pub(super) enum Decoders {
+    Dense(DecoderBank),
+    Factored(FactoredBank),
+}
+
+/// A dense decoder has one length; a factored one is sent where it is shorter.
+fn is_dense(shape: &AutoencoderSpec, bytes: &[u8]) -> bool {
+    bytes.len() == DecoderState::payload_bytes(shape)
+}
+
+/// Refuses bytes that are no decoder of this shape.
+pub(super) fn check(shape: &AutoencoderSpec, bytes: &[u8]) -> Result<()> {
+    if is_dense(shape, bytes) { Ok(()) } else { FactoredDecoder::from_bytes(shape, bytes).map(drop) }
+}
+
+impl Decoders {
+    pub fn new(gpu: &Gpu, shape: &AutoencoderSpec, shipped: &[&[u8]]) -> Result<Self> {
+        let dense = shipped.iter().filter(|bytes| is_dense(shape, bytes)).count();
+        if dense == shipped.len() {
+            let states = shipped.iter().map(|bytes| DecoderState::from_bytes(shape, bytes));
+            let states = states.collect::<Result<Vec<_>>>()?;
+            let halves: Vec<_> = states.iter().map(DecoderState::half).collect();
+            return Ok(Self::Dense(DecoderBank::new(gpu, shape, &halves, 1)?));
+        }
+        if dense > 0 {
+            let problem = format!("{dense} of {} decoders are dense and the others factored", shipped.len());
+            return Err(Error::message(problem, "let all collaborators ship the same form"));
+        }
+        let factored = shipped.iter().map(|bytes| FactoredDecoder::from_bytes(shape, bytes));
+        Ok(Self::Factored(FactoredBank::new(gpu, shape, &factored.collect::<Result<Vec<_>>>()?)?))
+    }
+
+    /// `codes` are `[R, Z]`; the weights are `[R, 1, P]`.
+    pub fn decode(&self, codes: &[f32]) -> Result<&Tensor> {
+        match self {
+            Self::Dense(bank) => bank.decode(codes),
+            Self::Factored(bank) => bank.decode(codes),
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The learned codec of Chandar et al. (arXiv 2108.05670): each collaborator trains an autoencoder on its snapshots,
+//! keeps the encoder, and ships the decoder.
+
+mod halves;
+mod small;
+mod wide;
+
+use super::bank::{Bank, check_bank};
+use crate::autoencoder::small::Space;
+use crate::autoencoder::{AutoencoderSettings, TrainerSettings};
+use crate::codec::{
+    Context, ExpectedLogs, Incoming, Kept, Make, Options, Outgoing, Round, SetupJob, Stage, StageKind, Values,
+};
+use crate::gpu::Gpu;
+use crate::model::AutoencoderSpec;
+use crate::{Result, settings};
+use halves::{DECODER, Decoders, Encoders};
+
+pub use halves::keep_encoder;
+
+pub(super) const KIND: StageKind = StageKind {
+    learns: true,
+    needs_autoencoder: |_| true,
+    ..StageKind::new("autoencoder", Make::Plain(make))
+};
+
+/// Points on the curve of an autoencoder's training.
+const CURVE_POINTS: usize = 40;
+
+fn make(context: &Context<'_>, options: &Options) -> Result<Box<dyn Stage>> {
+    let mut own = context.autoencoder()?.clone();
+    if !options.table.is_empty() {
+        // What the stage's own table says goes before the spec's table.
+        let mut table: toml::Table =
+            settings::to_toml(&own)?.parse().map_err(|e| options.refuse(format!("{e}"), ""))?;
+        settings::merge(&mut table, options.table.clone());
+        own = Options { table, ..options.clone() }.parse()?;
+    }
+    own.check()?;
+    let shape = own.shape(context.parameters)?;
+    Ok(Box::new(Autoencoder::new(shape, own, context.seed)))
+}
+
+/// Codes of autoencoders.
+pub struct Autoencoder {
+    shape: AutoencoderSpec,
+    settings: AutoencoderSettings,
+    seed: u32,
+    encoders: Bank<Encoders>,
+    decoders: Bank<Decoders>,
+}
+
+impl Autoencoder {
+    /// Of this shape, trained like that.
+    pub fn new(shape: AutoencoderSpec, settings: AutoencoderSettings, seed: u32) -> Self {
+        Self { shape, settings, seed, encoders: Bank::default(), decoders: Bank::default() }
+    }
+
+    fn trainer_settings(&self) -> TrainerSettings {
+        let AutoencoderSettings { optimizer, batch, .. } = self.settings;
+        TrainerSettings { optimizer, batch, seed: self.seed }
+    }
+}
+
+impl Stage for Autoencoder {
+    fn label(&self) -> String {
+        format!("autoencoder({})", self.shape.latent())
+    }
+
+    fn leaves(&self, _: usize, _: &Kept) -> Option<usize> {
+        Some(self.shape.latent())
+    }
+
+    fn encode(&self, round: &Round<'_>, batch: &mut [Outgoing<'_>]) -> Result<()> {
+        let ids = batch.iter().map(|outgoing| outgoing.who).collect();
+        let weights = batch.iter_mut().map(|outgoing| outgoing.values.take(round.gpu));
+        let weights = weights.collect::<Result<Vec<_>>>()?;
+        let make = || {
+            let kept: Vec<&Kept> = batch.iter().map(|outgoing| &*outgoing.kept).collect();
+            Encoders::new(round.gpu, &self.shape, &kept)
+        };
+        let codes = self.encoders.with(ids, make, |encoders| encoders.codes(&weights))?;
+        let each = batch.iter_mut().zip(codes.chunks_exact(self.shape.latent()));
+        each.for_each(|(outgoing, code)| outgoing.values = Values::Host(code.to_vec()));
+        Ok(())
+    }
+
+    fn decode(&self, round: &Round<'_>, batch: &mut [Incoming<'_>]) -> Result<()> {
+        let ids = batch.iter().map(|incoming| incoming.who).collect();
+        let codes = batch.iter_mut().map(|incoming| incoming.values.take(round.gpu));
+        let codes = codes.collect::<Result<Vec<_>>>()?.concat();
+        let make = || {
+            let shipped = batch.iter().map(|incoming| incoming.kept.expect_bytes(DECODER));
+            Decoders::new(round.gpu, &self.shape, &shipped.collect::<Result<Vec<_>>>()?)
+        };
+        let tensor = self.decoders.with(ids, make, |decoders| decoders.decode(&codes).cloned())?;
+        for (line, incoming) in batch.iter_mut().enumerate() {
+            incoming.values = Values::Device { tensor: tensor.clone(), line };
+        }
+        Ok(())
+    }
+
+    fn setup(&self, job: &mut SetupJob<'_, '_>) -> Result<Vec<Vec<u8>>> {
+        self.encoders.clear();
+        match self.settings.space {
+            Space::Wide => self.learn_wide(job),
+            Space::Small => self.learn_small(job),
+        }
+    }
+
+    fn install(&self, bytes: &[u8], kept: &mut Kept) -> Result<()> {
+        halves::check(&self.shape, bytes)?;
+        kept.put_bytes(DECODER, bytes.to_vec());
+        self.decoders.clear();
+        Ok(())
+    }
+
+    fn check_room(&self, gpu: &Gpu, expected: ExpectedLogs) -> Result<()> {
+        let ExpectedLogs { collaborators, snapshots } = expected;
+        match self.settings.space {
+            Space::Wide => self.check_room_wide(gpu, collaborators, snapshots)?,
+            Space::Small => {
+                self.check_room_small(gpu, snapshots)?;
+                // Encoders are kept as products with the snapshots, or as they are.
+                let products = AutoencoderSpec::linear("products", self.shape.inputs(), snapshots);
+                check_bank(gpu, &products, collaborators)?;
+            }
+        }
+        check_bank(gpu, &self.shape, collaborators)
+    }
+}

@@ -1,0 +1,61 @@
+//! What stages have on the device for a group of collaborators, made of what these keep.
+
+use crate::autoencoder::Half;
+use crate::gpu::Gpu;
+use crate::model::{AutoencoderSpec, Network};
+use crate::{Error, Result};
+use std::sync::{Mutex, PoisonError};
+
+/// Made once, and used as long as the collaborators stay the same. All of it comes from what is kept and can be made
+/// again.
+#[derive(Debug)]
+pub(super) struct Bank<T>(Mutex<Option<(Vec<u32>, T)>>);
+
+impl<T> Default for Bank<T> {
+    fn default() -> Self {
+        Self(Mutex::new(None))
+    }
+}
+
+impl<T> Bank<T> {
+    /// Uses the bank of these collaborators, made now where it is not there.
+    pub fn with<R>(
+        &self,
+        ids: Vec<u32>,
+        make: impl FnOnce() -> Result<T>,
+        work: impl FnOnce(&T) -> Result<R>,
+    ) -> Result<R> {
+        let mut bank = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = match bank.take() {
+            Some((own, made)) if own == ids => made,
+            // The other one goes first, since both may not fit the device.
+            other => {
+                drop(other);
+                make()?
+            }
+        };
+        let result = work(&made);
+        *bank = Some((ids, made));
+        result
+    }
+
+    /// Forgets what was made: what it is made of has changed.
+    pub fn clear(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+/// Refuses halves of autoencoders that do not lie side by side on the device for all collaborators.
+pub(super) fn check_bank(gpu: &Gpu, shape: &AutoencoderSpec, collaborators: usize) -> Result<()> {
+    let rehearsal = gpu.rehearsal();
+    let fits = |collaborators: usize| {
+        [Half::Encoder, Half::Decoder].into_iter().try_for_each(|half| {
+            let network = Network::new(&rehearsal, &half.layers(shape), collaborators, None)?;
+            network.forward(&rehearsal, &network.workspace(&rehearsal, 1, false, None)?).map(drop)
+        })
+    };
+    let Err(error) = fits(collaborators) else { return Ok(()) };
+    let Error::Device { problem, .. } = &error else { return Err(error) };
+    let problem = format!("their codecs are too many: {problem}");
+    Err(Error::setting("collaborators", problem, "use fewer, or a larger --max-binding-bytes"))
+}

@@ -1,0 +1,26 @@
+//! Updates as they are: four bytes a weight, which is how a pipeline sends what its last stage leaves.
+
+use crate::Result;
+use crate::codec::{Incoming, Make, NoOptions, Outgoing, Round, Stage, StageKind};
+
+pub(super) const KIND: StageKind = StageKind::new(
+    "raw",
+    Make::Plain(|_, options| options.parse::<NoOptions>().map(|_| Box::new(Raw) as Box<dyn Stage>)),
+);
+
+/// Changes nothing: the baseline of all others.
+struct Raw;
+
+impl Stage for Raw {
+    fn label(&self) -> String {
+        "raw".into()
+    }
+
+    fn encode(&self, _: &Round<'_>, _: &mut [Outgoing<'_>]) -> Result<()> {
+        Ok(())
+    }
+
+    fn decode(&self, _: &Round<'_>, _: &mut [Incoming<'_>]) -> Result<()> {
+        Ok(())
+    }
+}

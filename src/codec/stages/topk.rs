@@ -1,0 +1,85 @@
+//! The largest values and their places (Aji and Heafield 2017): the others are taken as zeros.
+
+use crate::codec::{Incoming, Kept, Make, Outgoing, Round, Stage, StageKind, Values};
+use crate::{Error, Result};
+use serde::Deserialize;
+
+pub(super) const KIND: StageKind = StageKind::new(
+    "topk",
+    Make::Plain(|_, options| {
+        let Given { part } = options.parse()?;
+        if part > 0.0 && part <= 1.0 {
+            return Ok(Box::new(TopK { part }));
+        }
+        Err(options
+            .refuse(format!("a part of {part} of the values"), "set part above 0 and up to 1, such as 0.01"))
+    }),
+);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Given {
+    part: f64,
+}
+
+/// Leaves the values of the largest magnitude, in the order of their places; writes the places as LEB128 distances,
+/// each from the place behind the one before.
+struct TopK {
+    part: f64,
+}
+
+impl TopK {
+    fn count(&self, of: usize) -> usize {
+        ((of as f64 * self.part).ceil() as usize).min(of)
+    }
+}
+
+impl Stage for TopK {
+    fn label(&self) -> String {
+        format!("topk({})", self.part)
+    }
+
+    fn leaves(&self, count: usize, _: &Kept) -> Option<usize> {
+        Some(self.count(count))
+    }
+
+    fn encode(&self, round: &Round<'_>, batch: &mut [Outgoing<'_>]) -> Result<()> {
+        for outgoing in batch {
+            let values = outgoing.values.take(round.gpu)?;
+            let mut places: Vec<usize> = (0..values.len()).collect();
+            let count = self.count(values.len());
+            if count > 0 && count < values.len() {
+                // Of equal magnitudes the first counts as larger, so that both sides and all runs agree.
+                places.select_nth_unstable_by(count - 1, |&a, &b| {
+                    values[b].abs().total_cmp(&values[a].abs()).then(a.cmp(&b))
+                });
+            }
+            places.truncate(count);
+            places.sort_unstable();
+            let mut next = 0;
+            for &place in &places {
+                outgoing.side.number((place - next) as u32);
+                next = place + 1;
+            }
+            outgoing.values = Values::Host(places.into_iter().map(|place| values[place]).collect());
+        }
+        Ok(())
+    }
+
+    fn decode(&self, round: &Round<'_>, batch: &mut [Incoming<'_>]) -> Result<()> {
+        for incoming in batch {
+            let mut values = vec![0.0; incoming.due];
+            let mut next = 0usize;
+            for value in incoming.values.take(round.gpu)? {
+                let place = next + incoming.side.number()? as usize;
+                *values.get_mut(place).ok_or_else(|| {
+                    let problem = format!("an update has a value at place {place} of {}", incoming.due);
+                    Error::message(problem, "use the same model and codec on both sides")
+                })? = value;
+                next = place + 1;
+            }
+            incoming.values = Values::Host(values);
+        }
+        Ok(())
+    }
+}

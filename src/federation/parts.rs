@@ -1,0 +1,13 @@
+//! The stages and the parts of strategies that a spec can name.
+
+use super::strategy::Strategies;
+use crate::codec::Stages;
+
+/// Those that come with the program, and any that are added.
+#[derive(Clone, Default)]
+pub struct Parts {
+    /// What codecs are made of.
+    pub stages: Stages,
+    /// What strategies are made of.
+    pub strategies: Strategies,
+}

@@ -1,0 +1,60 @@
+//! What collaborators learn from their logs before the first update, and ship.
+
+use super::ledger::Direction;
+use super::spec::SimulationSpec;
+use super::state::{CODEC, Federation};
+use crate::Result;
+use crate::codec::{Message, MessageKind, SetupJob};
+use crate::run::Run;
+use crate::training::Snapshots;
+use std::time::Instant;
+
+/// Sets a codec up: collaborators learn, and the aggregator installs what arrives. `stage` is what the names of its
+/// states begin with.
+pub fn set_up(
+    run: &mut Run<'_>,
+    spec: &SimulationSpec,
+    federation: &mut Federation,
+    logs: &[Snapshots],
+    ids: &[u32],
+    stage: &str,
+) -> Result<()> {
+    let start = Instant::now();
+    let Federation { pipeline, state, .. } = federation;
+    let name = format!("{stage}-learning");
+    let mut kept: Vec<_> = ids.iter().map(|&who| state.collaborators.take(who)).collect();
+    let gpu = run.gpu()?;
+    let shipped = pipeline.setup(&mut SetupJob {
+        run: &mut *run,
+        name: &name,
+        gpu,
+        ids,
+        logs,
+        kept: kept.iter_mut().map(|kept| kept.scope_mut(CODEC)).collect(),
+        learned: &mut state.learned,
+    })?;
+    ids.iter().zip(kept).for_each(|(&who, kept)| state.collaborators.put_back(who, kept));
+    for (&collaborator, payload) in ids.iter().zip(shipped) {
+        let message = Message { kind: MessageKind::Setup, round: spec.raw_rounds(), collaborator, payload };
+        let arrived = state.ledger.send(Direction::Up, &message)?;
+        pipeline.install(&arrived.payload, state.aggregator.of_mut(collaborator).scope_mut(CODEC))?;
+    }
+    state.is_set_up = true;
+    state.seconds += start.elapsed().as_secs_f64();
+    if pipeline.learns() {
+        federation.save_setup(run, stage)?;
+        run.forget(&name)?;
+    }
+    Ok(())
+}
+
+/// Writes into the metrics how a codec was learned.
+pub fn log_learned(run: &mut Run<'_>, federation: &Federation) -> Result<()> {
+    let label = federation.pipeline.label();
+    for (collaborator, curve) in federation.state.learned.curves.iter().enumerate() {
+        for point in curve {
+            run.log(&serde_json::json!({ "learned": label, "collaborator": collaborator, "point": point }))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,172 @@
+//! The parts and presets that specs can name.
+
+use super::{Combine, Local, Mean, Momentum, Plain, Replace, Server};
+use crate::codec::{NoOptions, Options};
+use crate::{Error, Result, files};
+use serde::Deserialize;
+
+/// Strategies by the names that people know.
+const PRESETS: &[Preset] = &[
+    Preset { name: "fedavg", combine: "mean", server: "replace", local: "plain" },
+    Preset { name: "fedavgm", combine: "mean", server: "momentum", local: "plain" },
+];
+
+const COMBINES: &[CombineKind] = &[CombineKind {
+    name: "mean",
+    make: |options| options.parse::<NoOptions>().map(|_| Box::new(Mean::default()) as Box<dyn Combine>),
+}];
+
+const SERVERS: &[ServerKind] = &[
+    ServerKind {
+        name: "replace",
+        make: |options| options.parse::<NoOptions>().map(|_| Box::new(Replace::default()) as Box<dyn Server>),
+    },
+    ServerKind { name: "momentum", make: momentum },
+];
+
+const LOCALS: &[LocalKind] = &[LocalKind {
+    name: "plain",
+    make: |options| options.parse::<NoOptions>().map(|_| Box::new(Plain::default()) as Box<dyn Local>),
+}];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MomentumOptions {
+    #[serde(default = "usual_momentum")]
+    momentum: f32,
+    #[serde(default = "usual_rate")]
+    rate: f32,
+}
+
+fn usual_momentum() -> f32 {
+    0.9
+}
+
+fn usual_rate() -> f32 {
+    1.0
+}
+
+fn momentum(options: &Options) -> Result<Box<dyn Server>> {
+    let MomentumOptions { momentum, rate } = options.parse()?;
+    if !(0.0..1.0).contains(&momentum) {
+        return Err(options.refuse(format!("a momentum of {momentum}"), "use 0 to below 1, such as 0.9"));
+    }
+    if !(rate > 0.0 && rate.is_finite()) {
+        return Err(options.refuse(format!("a rate of {rate}"), "use one above 0, such as 1"));
+    }
+    Ok(Box::new(Momentum::new(momentum, rate)))
+}
+
+/// A rule for combining updates.
+#[derive(Clone, Copy)]
+pub struct CombineKind {
+    /// Its name in specs.
+    pub name: &'static str,
+    /// How it is made.
+    pub make: fn(&Options) -> Result<Box<dyn Combine>>,
+}
+
+/// A rule for the global model.
+#[derive(Clone, Copy)]
+pub struct ServerKind {
+    /// Its name in specs.
+    pub name: &'static str,
+    /// How it is made.
+    pub make: fn(&Options) -> Result<Box<dyn Server>>,
+}
+
+/// A rule for local training.
+#[derive(Clone, Copy)]
+pub struct LocalKind {
+    /// Its name in specs.
+    pub name: &'static str,
+    /// How it is made.
+    pub make: fn(&Options) -> Result<Box<dyn Local>>,
+}
+
+/// A strategy by name.
+#[derive(Clone, Copy, Debug)]
+pub struct Preset {
+    /// Its name in specs.
+    pub name: &'static str,
+    /// How updates become one.
+    pub combine: &'static str,
+    /// What the global model becomes.
+    pub server: &'static str,
+    /// What is added to local training.
+    pub local: &'static str,
+}
+
+/// The parts of strategies, and presets of them, that specs can name.
+#[derive(Clone)]
+pub struct Strategies {
+    combines: Vec<CombineKind>,
+    servers: Vec<ServerKind>,
+    locals: Vec<LocalKind>,
+    presets: Vec<Preset>,
+}
+
+impl Default for Strategies {
+    fn default() -> Self {
+        Self {
+            combines: COMBINES.to_vec(),
+            servers: SERVERS.to_vec(),
+            locals: LOCALS.to_vec(),
+            presets: PRESETS.to_vec(),
+        }
+    }
+}
+
+impl Strategies {
+    /// One more rule for combining updates.
+    pub fn with_combine(mut self, kind: CombineKind) -> Self {
+        self.combines.push(kind);
+        self
+    }
+
+    /// One more rule for the global model.
+    pub fn with_server(mut self, kind: ServerKind) -> Self {
+        self.servers.push(kind);
+        self
+    }
+
+    /// One more rule for local training.
+    pub fn with_local(mut self, kind: LocalKind) -> Self {
+        self.locals.push(kind);
+        self
+    }
+
+    /// One more preset.
+    pub fn with_preset(mut self, preset: Preset) -> Self {
+        self.presets.push(preset);
+        self
+    }
+
+    pub(super) fn preset(&self, name: &str) -> Result<&Preset> {
+        find(&self.presets, "strategy", name, |preset| preset.name)
+    }
+
+    pub(super) fn combine(&self, name: &str, options: &Options) -> Result<Box<dyn Combine>> {
+        (find(&self.combines, &options.place, name, |kind| kind.name)?.make)(options)
+    }
+
+    pub(super) fn server(&self, name: &str, options: &Options) -> Result<Box<dyn Server>> {
+        (find(&self.servers, &options.place, name, |kind| kind.name)?.make)(options)
+    }
+
+    pub(super) fn local(&self, name: &str, options: &Options) -> Result<Box<dyn Local>> {
+        (find(&self.locals, &options.place, name, |kind| kind.name)?.make)(options)
+    }
+}
+
+/// The one of a name. `field` is where the name stands.
+fn find<'a, T>(all: &'a [T], field: &str, name: &str, name_of: fn(&T) -> &'static str) -> Result<&'a T> {
+    all.iter().find(|known| name_of(known) == name).ok_or_else(|| {
+        let names = || all.iter().map(name_of);
+        let mend = match files::nearest(name, names()) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("there are {}", names().collect::<Vec<_>>().join(", ")),
+        };
+        Error::setting(field, format!("there is no {name:?}"), mend)
+    })
+}

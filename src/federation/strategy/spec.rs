@@ -1,0 +1,81 @@
+//! A strategy as a spec has it.
+
+use super::{Strategies, Strategy};
+use crate::Result;
+use crate::codec::{Options, PartSpec};
+use serde::{Deserialize, Serialize};
+
+/// The name of a preset, or a table: a preset, and parts that take the place of its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum StrategySpec {
+    /// `strategy = "fedavgm"`
+    Preset(String),
+    /// `[strategy]`
+    Parts(StrategyParts),
+}
+
+/// The table of a strategy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StrategyParts {
+    /// Where parts come from that are not given.
+    #[serde(default = "usual_preset")]
+    pub preset: String,
+    /// How updates become one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub combine: Option<PartSpec>,
+    /// What the global model becomes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<PartSpec>,
+    /// What is added to local training.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local: Option<PartSpec>,
+}
+
+fn usual_preset() -> String {
+    "fedavg".into()
+}
+
+impl Default for StrategySpec {
+    fn default() -> Self {
+        Self::Preset(usual_preset())
+    }
+}
+
+impl StrategySpec {
+    /// The strategy, before its first round.
+    pub fn make(&self, known: &Strategies) -> Result<Strategy> {
+        let none = StrategyParts { preset: usual_preset(), combine: None, server: None, local: None };
+        let (preset, parts) = match self {
+            Self::Preset(name) => (name, &none),
+            Self::Parts(parts) => (&parts.preset, parts),
+        };
+        let preset = known.preset(preset)?;
+        let part = |field: &str, usual: &str, given: &Option<PartSpec>| {
+            let given = given.clone().unwrap_or_else(|| PartSpec::named(usual));
+            let options = Options { place: format!("strategy.{field}"), table: given.options };
+            (given.name.unwrap_or_else(|| usual.into()), options)
+        };
+        let (combine, combine_options) = part("combine", preset.combine, &parts.combine);
+        let (server, server_options) = part("server", preset.server, &parts.server);
+        let (local, local_options) = part("local", preset.local, &parts.local);
+        Ok(Strategy {
+            combine: known.combine(&combine, &combine_options)?,
+            server: known.server(&server, &server_options)?,
+            local: known.local(&local, &local_options)?,
+        })
+    }
+
+    /// Its name in reports.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Preset(name) => name.clone(),
+            Self::Parts(parts) => {
+                let given = [&parts.combine, &parts.server, &parts.local];
+                let names = given.into_iter().flatten().filter_map(|part| part.name.as_deref());
+                [parts.preset.as_str()].into_iter().chain(names).collect::<Vec<_>>().join("+")
+            }
+        }
+    }
+}
