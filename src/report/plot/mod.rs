@@ -165,19 +165,6 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_is_said() {
-        let mut plot = plot(vec![line(&[(1.0, f64::NAN), (2.0, 0.0), (3.0, 10.0), (4.0, 20.0)])]);
-        plot.y_log = true;
-        let said = remarks(&plot);
-        assert_eq!(said.len(), 2, "{said:?}");
-        plot.y_log = false;
-        plot.y_range = Some((0.0, 15.0));
-        let said = remarks(&plot);
-        assert_eq!(said.len(), 2, "{said:?}");
-        assert!(said[1].contains("Outside"), "{said:?}");
-    }
-
-    #[test]
     fn placeholders_are_gone_and_text_is_escaped() {
         let hostile = "</svg><script>x</script> fill=\"#FE0001\"";
         let mut plot = plot(vec![line(&[(1.0, 2.0), (2.0, 3.0)]), line(&[(1.0, 3.0)])]);
