@@ -106,18 +106,20 @@ impl<R: BufRead> BufRead for Rest<R> {
     }
 }
 
+/// The content as one member, for tests.
+#[cfg(test)]
+pub(super) fn gzipped(content: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::data::idx::{Origin, parse_labels};
-    use std::io::Write;
     use std::path::Path;
-
-    fn gzipped(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        encoder.write_all(bytes).unwrap();
-        encoder.finish().unwrap()
-    }
 
     fn labels(bytes: &[u8]) -> crate::Result<Vec<u8>> {
         parse_labels(bytes, Origin { path: Path::new("some-file"), mend: "replace it" })

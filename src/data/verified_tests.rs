@@ -2,22 +2,16 @@
 
 use super::*;
 use crate::data::folder::load_source;
+use crate::data::gunzip::gzipped;
 use crate::data::source::{self, Format};
 use crate::data::{DataDir, load};
 use std::fs::OpenOptions;
-use std::io::Write;
 
 fn idx(axes: &[u32], payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0, 0, 8, axes.len() as u8];
     axes.iter().for_each(|length| bytes.extend(length.to_be_bytes()));
     bytes.extend(payload);
     bytes
-}
-
-fn gzipped(content: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(content).unwrap();
-    encoder.finish().unwrap()
 }
 
 /// The four files of a set of three images of 28 x 28.

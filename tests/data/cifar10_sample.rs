@@ -1,4 +1,4 @@
-//! The embedded sample of CIFAR-10: balanced natural images, loaded, cut and dealt out the way an experiment does.
+//! The embedded sample of CIFAR-10: balanced natural images, loaded, cut and dealt out as by an experiment.
 
 use crate::support::nowhere;
 use fedfunnel::data::{DataDir, Dataset, ImageShape, Partitioner, load, partition, sample};

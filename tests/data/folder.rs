@@ -148,7 +148,8 @@ fn a_label_past_the_classes_is_an_error_for_a_known_set() {
         write("labels-idx1", idx(8, &[2], &labels));
     }
     let error = load("mnist", &DataDir::new(data.path())).unwrap_err().to_string();
-    let expected = "label 10 at place 1, but mnist has classes 0 to 9; download it again with fedfunnel data fetch mnist";
+    let expected = "label 10 at place 1, but mnist has classes 0 to 9; \
+                    download it again with fedfunnel data fetch mnist";
     assert!(error.ends_with(expected), "{error}");
 }
 

@@ -1,4 +1,4 @@
-//! Data sets as a user of the library meets them: files read, sets dealt out, and what is said of broken ones.
+//! Data sets as a user of the library meets them: what is read and dealt out, and what is said of broken files.
 
 mod cifar10;
 mod cifar10_sample;

@@ -1,4 +1,4 @@
-//! The embedded sample of MNIST: balanced digits, dealt out the way an experiment does.
+//! The embedded sample of MNIST: balanced digits, dealt out as by an experiment.
 
 use crate::support::nowhere;
 use fedfunnel::data::{ImageShape, Partitioner, Split, epoch_order, load, partition, sample};

@@ -1,4 +1,5 @@
-//! The f64 twins of the kernels: by hand, against finite differences, and against PyTorch. They need no adapter.
+//! The f64 twins of the kernels: by hand, against finite differences, and against PyTorch. None of it needs an
+//! adapter.
 // Loops over indexes are what makes a test comparable, line by line, with its twin.
 #![allow(clippy::needless_range_loop)]
 

@@ -10,3 +10,4 @@ mod page;
 mod plot;
 mod slugs;
 mod table;
+mod tensorboard;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::data::folder;
+use crate::data::gunzip::gzipped;
 use crate::data::source::Format;
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;
@@ -13,12 +14,6 @@ const TWO: &[u8] = b"the second";
 
 fn leak(text: String) -> &'static str {
     Box::leak(text.into_boxed_str())
-}
-
-fn gzipped(content: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    encoder.write_all(content).unwrap();
-    encoder.finish().unwrap()
 }
 
 fn file(name: &'static str, content: &[u8]) -> SourceFile {
