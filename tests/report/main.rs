@@ -5,6 +5,7 @@ mod csv;
 mod folder;
 mod format;
 mod jsonl;
+mod numbers;
 mod overlay;
 mod page;
 mod plot;
