@@ -1,7 +1,7 @@
 //! The embedded sample of MNIST: balanced digits, dealt out as by an experiment.
 
 use crate::support::nowhere;
-use fedfunnel::data::{ImageShape, Partitioner, Split, epoch_order, load, partition, sample};
+use fedfunnel::data::{ImageShape, Partitioner, epoch_order, load, partition, sample};
 
 #[test]
 fn it_is_balanced_mixed_and_small() {
@@ -57,7 +57,7 @@ fn its_images_are_digits() {
 fn the_sample_dealt_out_to_collaborators() {
     // Nothing is there to read: the sample needs no folder.
     let data = load("mnist-sample", &nowhere()).unwrap();
-    let train = data.split(Split::Train);
+    let train = &data.train;
     let two_each = Partitioner::Pathological { classes_per_collaborator: 2 };
     let parts = partition(&train.labels, 5, &two_each, 7).unwrap();
     for part in &parts {
