@@ -204,7 +204,3 @@ fn check(content: &[u8], records: Option<usize>, origin: Origin<'_>) -> Result<(
 pub(super) fn is_python_version(folder: &Path) -> bool {
     folder.join("data_batch_1").is_file() || folder.join("cifar-10-batches-py").is_dir()
 }
-
-#[cfg(test)]
-#[path = "cifar10_tests.rs"]
-mod tests;

@@ -105,3 +105,50 @@ impl<R: BufRead> BufRead for Rest<R> {
         }
     }
 }
+
+/// The content as one member, for tests.
+#[cfg(test)]
+pub(super) fn gzipped(content: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::idx::{Origin, parse_labels};
+    use std::path::Path;
+
+    fn labels(bytes: &[u8]) -> crate::Result<Vec<u8>> {
+        parse_labels(bytes, Origin { path: Path::new("some-file"), mend: "replace it" })
+    }
+
+    #[test]
+    fn what_follows_the_last_member_is_ignored_as_gunzip_does() {
+        let bytes = [0, 0, 8, 1, 0, 0, 0, 4, 7, 8, 9, 1];
+        let mut two = gzipped(&bytes[..7]);
+        two.extend([0; 5]);
+        two.extend(gzipped(&bytes[7..]));
+        for start in [gzipped(&bytes), two] {
+            for end in
+                [&[0; 700][..], b"\0", b"x", b"\x1f", b"\x1f\x1f\x8b", b"garbage of more than ten bytes"]
+            {
+                let whole = [&start[..], end].concat();
+                assert_eq!(labels(&whole).unwrap(), [7, 8, 9, 1], "{end:?}");
+                // The same where it comes byte by byte, so that a member's beginning is never there at once.
+                let input = std::io::BufReader::with_capacity(1, &whole[..]);
+                let mut plain = Vec::new();
+                Gunzip::new(input).read_to_end(&mut plain).unwrap();
+                assert_eq!(plain, bytes, "{end:?}");
+            }
+        }
+        // A second member that is cut is no garbage.
+        let mut cut = gzipped(&bytes[..7]);
+        let second = gzipped(&bytes[7..]);
+        cut.extend(&second[..second.len() - 3]);
+        let said = labels(&cut).unwrap_err().to_string();
+        assert!(said.contains("its gzip stream ends early"), "{said}");
+    }
+}

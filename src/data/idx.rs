@@ -383,7 +383,3 @@ fn check_magic(magic: [u8; 4], kind: Kind, origin: Origin<'_>) -> Result<(Elemen
         )),
     }
 }
-
-#[cfg(test)]
-#[path = "idx_tests.rs"]
-mod tests;

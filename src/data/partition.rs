@@ -315,5 +315,23 @@ fn pathological(
 }
 
 #[cfg(test)]
-#[path = "partition_tests.rs"]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dirichlet_shares_have_the_right_mean_and_spread() {
+        // Var of one share is (1/k)(1 - 1/k) / (k alpha + 1).
+        let mut rng = ChaCha8Rng::seed_from_u64(11);
+        for alpha in [0.3, 1.0, 4.0] {
+            let draws: Vec<f64> = (0..20_000).map(|_| dirichlet_shares(4, alpha, &mut rng)[0]).collect();
+            let mean = draws.iter().sum::<f64>() / draws.len() as f64;
+            let variance = draws.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / draws.len() as f64;
+            let expected = 0.25 * 0.75 / (4.0 * alpha + 1.0);
+            assert!((mean - 0.25).abs() < 0.01, "alpha {alpha}: mean {mean}");
+            assert!(
+                (variance / expected - 1.0).abs() < 0.06,
+                "alpha {alpha}: {variance} instead of {expected}"
+            );
+        }
+    }
+}

@@ -2,22 +2,16 @@
 
 use super::*;
 use crate::data::folder::load_source;
+use crate::data::gunzip::gzipped;
 use crate::data::source::{self, Format};
 use crate::data::{DataDir, load};
 use std::fs::OpenOptions;
-use std::io::Write;
 
 fn idx(axes: &[u32], payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0, 0, 8, axes.len() as u8];
     axes.iter().for_each(|length| bytes.extend(length.to_be_bytes()));
     bytes.extend(payload);
     bytes
-}
-
-fn gzipped(content: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(content).unwrap();
-    encoder.finish().unwrap()
 }
 
 /// The four files of a set of three images of 28 x 28.
@@ -57,34 +51,6 @@ fn tamper(path: &Path, modified: Option<std::time::SystemTime>) {
     std::fs::write(path, content).unwrap();
     let after = std::time::SystemTime::now() + std::time::Duration::from_secs(5);
     OpenOptions::new().write(true).open(path).unwrap().set_modified(modified.unwrap_or(after)).unwrap();
-}
-
-#[test]
-fn any_other_set_of_such_images_is_not_mnist() {
-    let folder = tempfile::tempdir().unwrap();
-    let data_dir = DataDir::new(folder.path());
-    let dir = data_dir.folder("mnist");
-    std::fs::create_dir(&dir).unwrap();
-    write(&dir, &files());
-    let said = load("mnist", &data_dir).unwrap_err().to_string();
-    let shown = dir.display();
-    let problem = format!(
-        "{shown}/train-images-idx3-ubyte: it is not what mnist has there \
-         (train-images-idx3-ubyte: 47,040,016 bytes expected, 1,584 there); "
-    );
-    let mend = format!(
-        "download that with fedfunnel data fetch mnist, or give a set of your own by its path, as --data {shown}"
-    );
-    assert_eq!(said, format!("{problem}{mend}"));
-    // The same gzipped, and by its path, as which it is what it is.
-    for (name, content) in files() {
-        std::fs::remove_file(dir.join(name)).unwrap();
-        std::fs::write(dir.join(format!("{name}.gz")), gzipped(&content)).unwrap();
-    }
-    assert!(
-        load("mnist", &data_dir).unwrap_err().to_string().contains("47,040,016 bytes expected, 1,584 there")
-    );
-    assert_eq!(load(&dir.to_string_lossy(), &data_dir).unwrap().train.len(), 2);
 }
 
 #[test]

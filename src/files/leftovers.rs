@@ -105,13 +105,4 @@ mod tests {
         sweep(folder.path());
         assert!(!path(".fedfunnel-4242-Zz9aaa").exists());
     }
-
-    #[test]
-    fn the_first_write_in_a_folder_removes_leftovers_there() {
-        let folder = tempfile::tempdir().unwrap();
-        let leftover = folder.path().join(".fedfunnel-4242-Ab3xYz");
-        std::fs::write(&leftover, [0; 1000]).unwrap();
-        crate::files::write_atomic(&folder.path().join("new"), b"").unwrap();
-        assert!(!leftover.exists());
-    }
 }

@@ -27,9 +27,6 @@ pub mod random;
 pub mod reduce;
 pub mod standardize;
 
-#[cfg(test)]
-mod goldens;
-
 /// Panics where a slice is not as long as its shape says: a twin that reads the wrong length proves nothing.
 #[track_caller]
 fn expect_len(what: &str, actual: usize, expected: usize) {

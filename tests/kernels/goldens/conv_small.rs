@@ -1,8 +1,8 @@
 //! Convolutions and pools, each alone, against PyTorch's.
 
-use super::Golden;
 use crate::conv::gradients::gradient;
 use crate::conv::rig::{Case, Rig};
+use crate::golden::Golden;
 use crate::support::gpu;
 use fedfunnel::gpu::Tensor;
 use fedfunnel::ops::Activation;

@@ -1,5 +1,6 @@
 //! Ten training steps of whole networks against PyTorch's, and cohorts of replicas against single runs.
 
+use crate::golden::Golden;
 use crate::support::{gpu, small_gpu, wide};
 use fedfunnel::gpu::{Dispatch, Gpu, Tensor, split_rows};
 use fedfunnel::model::{
@@ -8,7 +9,7 @@ use fedfunnel::model::{
 use fedfunnel::ops::gather::{ImageShard, NOTHING, SampleIndex};
 use fedfunnel::ops::{gather, loss};
 use fedfunnel::reference::compare::{Tolerance, assert_close, compare};
-use safetensors::{Dtype, SafeTensors};
+use safetensors::Dtype;
 
 mod cifar10;
 mod conv_autoencoder;
@@ -18,34 +19,6 @@ const STEPS: usize = 10;
 const SEED: u32 = 7;
 /// Samples that the classifier's golden takes in a step.
 const BATCH: usize = 16;
-
-struct Golden(Vec<u8>);
-
-impl Golden {
-    fn open(name: &str) -> Self {
-        let path = format!("{}/tests/goldens/{name}.safetensors", env!("CARGO_MANIFEST_DIR"));
-        Self(std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}")))
-    }
-
-    fn bytes(&self, tensor: &str, dtype: Dtype) -> Vec<u8> {
-        let file = SafeTensors::deserialize(&self.0).unwrap();
-        let view = file.tensor(tensor).unwrap_or_else(|error| panic!("{tensor}: {error}"));
-        assert_eq!(view.dtype(), dtype, "{tensor}");
-        view.data().to_vec()
-    }
-
-    fn f32(&self, tensor: &str) -> Vec<f32> {
-        bytemuck::pod_collect_to_vec(&self.bytes(tensor, Dtype::F32))
-    }
-
-    fn f64(&self, tensor: &str) -> Vec<f64> {
-        bytemuck::pod_collect_to_vec(&self.bytes(tensor, Dtype::F64))
-    }
-
-    fn losses(&self) -> Vec<f64> {
-        self.f64("losses")
-    }
-}
 
 /// What came out of a training run.
 struct Trained {

@@ -1,47 +1,21 @@
 //! Holds the twins against ten training steps of PyTorch (`tests/goldens/`), and the goldens against
 //! mistakes.
 
-use safetensors::{Dtype, SafeTensors};
-
-use super::activation::{self, Activation};
-use super::compare::{Tolerance, assert_close, compare};
-use super::dense::{self, DenseShape};
-use super::gather::{gather, gather_labels};
-use super::loss::{mean_squared_error, softmax_cross_entropy};
-use super::optimizer::{Adam, Sgd, adam, adamw, sgd};
-use super::random::uniform_tensor;
+use crate::golden::Golden;
+use fedfunnel::reference::activation::{self, Activation};
+use fedfunnel::reference::compare::{Tolerance, assert_close, compare};
+use fedfunnel::reference::dense::{self, DenseShape};
+use fedfunnel::reference::gather::{gather, gather_labels};
+use fedfunnel::reference::loss::{mean_squared_error, softmax_cross_entropy};
+use fedfunnel::reference::optimizer::{Adam, Sgd, adam, adamw, sgd};
+use fedfunnel::reference::random::uniform_tensor;
+use safetensors::Dtype;
 
 mod cifar10;
 mod conv_small;
 
 const NAMES: [&str; 4] = ["0.weight", "0.bias", "2.weight", "2.bias"];
 const STEPS: usize = 10;
-
-struct Golden(Vec<u8>);
-
-impl Golden {
-    fn open(name: &str) -> Self {
-        let path = format!("{}/tests/goldens/{name}.safetensors", env!("CARGO_MANIFEST_DIR"));
-        Self(std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}")))
-    }
-
-    fn bytes(&self, tensor: &str, dtype: Dtype) -> Vec<u8> {
-        let file = SafeTensors::deserialize(&self.0).unwrap();
-        let view = file.tensor(tensor).unwrap();
-        assert_eq!(view.dtype(), dtype, "{tensor}");
-        view.data().to_vec()
-    }
-
-    fn f32(&self, tensor: &str) -> Vec<f32> {
-        let bytes = self.bytes(tensor, Dtype::F32);
-        bytes.as_chunks().0.iter().map(|&word| f32::from_le_bytes(word)).collect()
-    }
-
-    fn f64(&self, tensor: &str) -> Vec<f64> {
-        let bytes = self.bytes(tensor, Dtype::F64);
-        bytes.as_chunks().0.iter().map(|&word| f64::from_le_bytes(word)).collect()
-    }
-}
 
 /// Two dense layers and one step of their optimiser, put together from the twins.
 struct Model {
@@ -167,7 +141,7 @@ fn train_autoencoder(latent: Activation) -> (Model, Vec<f64>) {
 #[track_caller]
 fn assert_agrees(golden: &Golden, (model, losses): &(Model, Vec<f64>)) {
     // Both are f64, so the losses agree far beyond what any f32 kernel is asked for.
-    for (step, (actual, expected)) in losses.iter().zip(golden.f64("losses")).enumerate() {
+    for (step, (actual, expected)) in losses.iter().zip(golden.losses()).enumerate() {
         assert!((actual - expected).abs() < 1e-12, "loss of step {step}: {actual}, expected {expected}");
     }
     assert_eq!(losses.len(), STEPS);

@@ -1,6 +1,6 @@
 //! Every partitioner: each sample once, nobody empty, the same parts for the same seed.
 
-use super::*;
+use fedfunnel::data::{Partitioner, partition};
 use proptest::prelude::*;
 
 fn mixed(samples: usize, classes: usize) -> Vec<u8> {
@@ -93,20 +93,6 @@ fn a_small_alpha_skews_and_a_large_one_does_not() {
     };
     assert!(classes_held(0.05) < 4.0, "{}", classes_held(0.05));
     assert_eq!(classes_held(1000.0), 10.0);
-}
-
-#[test]
-fn dirichlet_shares_have_the_right_mean_and_spread() {
-    // Var of one share is (1/k)(1 - 1/k) / (k alpha + 1).
-    let mut rng = ChaCha8Rng::seed_from_u64(11);
-    for alpha in [0.3, 1.0, 4.0] {
-        let draws: Vec<f64> = (0..20_000).map(|_| dirichlet_shares(4, alpha, &mut rng)[0]).collect();
-        let mean = draws.iter().sum::<f64>() / draws.len() as f64;
-        let variance = draws.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / draws.len() as f64;
-        let expected = 0.25 * 0.75 / (4.0 * alpha + 1.0);
-        assert!((mean - 0.25).abs() < 0.01, "alpha {alpha}: mean {mean}");
-        assert!((variance / expected - 1.0).abs() < 0.06, "alpha {alpha}: {variance} instead of {expected}");
-    }
 }
 
 #[test]

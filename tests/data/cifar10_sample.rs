@@ -1,9 +1,42 @@
-//! Colour images the way an experiment takes: load, cut, standardise, deal out.
+//! The embedded sample of CIFAR-10: balanced natural images, loaded, cut and dealt out as by an experiment.
 
-use fedfunnel::data::{DataDir, Dataset, ImageShape, Partitioner, load, partition};
+use crate::support::nowhere;
+use fedfunnel::data::{DataDir, Dataset, ImageShape, Partitioner, load, partition, sample};
 
-fn nowhere() -> DataDir {
-    DataDir::new("nowhere")
+#[test]
+fn it_is_balanced_mixed_and_small() {
+    let data = load("cifar10-sample", &nowhere()).unwrap();
+    let shape = ImageShape { channels: 3, height: 32, width: 32 };
+    assert_eq!((data.train.shape, data.test.shape), (shape, shape));
+    assert_eq!((data.train.len(), data.test.len()), (1_200, 300));
+    assert_eq!(data.train.images.len(), 1_200 * 3072);
+    assert_eq!(data.train.class_counts(), [120; 10]);
+    assert_eq!(data.test.class_counts(), [30; 10]);
+    for (dataset, split) in [(&data.train, "train"), (&data.test, "test")] {
+        // Random order has a change of class at nine places out of ten; sorted order at nine in all.
+        let changes = dataset.labels.windows(2).filter(|pair| pair[0] != pair[1]).count();
+        assert!(changes > dataset.len() * 8 / 10, "{split}: {changes} changes");
+    }
+    let sample = sample::find("cifar10-sample").unwrap();
+    assert_eq!((sample.train, sample.test), (1_200, 300));
+    assert!(sample.bytes < 3 << 20);
+}
+
+#[test]
+fn its_images_are_natural_ones_in_the_right_colours() {
+    let data = load("cifar10-sample", &nowhere()).unwrap();
+    // Known of CIFAR-10: means 0.491, 0.482, 0.447 and deviations 0.247, 0.243, 0.262.
+    let known = [(0.491, 0.247), (0.482, 0.243), (0.447, 0.262)];
+    for ((mean, std), (known_mean, known_std)) in data.train.channel_statistics().into_iter().zip(known) {
+        assert!((mean - known_mean).abs() < 0.02 && (std - known_std).abs() < 0.02, "{mean} {std}");
+    }
+    // Neighbours are alike in rows and in columns, as they are not where axes are mixed up.
+    let difference = |step: usize| {
+        let image = data.train.image(0).unwrap();
+        image.iter().zip(&image[step..]).map(|(&a, &b)| f64::from(a.abs_diff(b))).sum::<f64>() / 3072.0
+    };
+    assert!(difference(1) < 0.5 * difference(16), "{} {}", difference(1), difference(16));
+    assert!(difference(32) < 0.5 * difference(16), "{} {}", difference(32), difference(16));
 }
 
 /// The samples as records of a batch: label, then pixels.

@@ -203,3 +203,45 @@ fn the_balance_check_sees_what_is_broken() {
     assert!(unbalanced("<p>text").is_err());
     assert!(unbalanced("<p>a < b</p>").is_err());
 }
+
+#[test]
+fn an_empty_report_is_a_page() {
+    let page = report::html(&Report::default()).expect("a page");
+    assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>\n"));
+    assert!(!page.contains("<section"));
+}
+
+#[test]
+fn elements_and_their_files_have_one_name_and_no_two_the_same() {
+    let plot = |id: &str| Plot::new(id, "P", "x", "y");
+    let report = Report {
+        plots: vec![plot("A b"), plot("精度"), plot("a-b")],
+        tables: vec![Table::new("a b", "T", &["a"]), Table::new("a-b", "T", &["a"])],
+        ..Report::default()
+    };
+    let page = report::html(&report).expect("a page");
+    for (kind, name) in
+        [("plot", "a-b"), ("plot", "u7cbe-u5ea6"), ("plot", "a-b-2"), ("table", "a-b"), ("table", "a-b-2")]
+    {
+        let id = format!("<section id=\"{kind}-{name}\">");
+        assert_eq!(page.matches(&id).count(), 1, "{id}");
+        assert!(page.contains(&format!("download=\"{name}.csv\"")), "{name}");
+    }
+}
+
+#[test]
+fn every_text_is_escaped() {
+    let evil = "<img src=x onerror=alert(1)>\" & '".to_string();
+    let report = Report {
+        title: evil.clone(),
+        answer: vec![evil.clone()],
+        notes: vec![evil.clone()],
+        figures: vec![KeyFigure::new(&evil, &evil, &evil).with_unit(&evil)],
+        configuration: evil.clone(),
+        facts: vec![(evil.clone(), evil.clone())],
+        reproduce: evil,
+        ..Report::default()
+    };
+    let page = report::html(&report).expect("a page");
+    assert!(!page.contains("<img"), "{page}");
+}

@@ -1,9 +1,13 @@
 //! The convolutions by hand, and their gradients against finite differences.
 
-use super::*;
-use crate::reference::activation;
-use crate::reference::finite_difference::{assert_gradients_agree, central_gradient};
-use crate::reference::random::uniform_tensor;
+use crate::support::{Lengths, assert_gradients_agree, values, weighted_sum};
+use fedfunnel::reference::activation::{self, Activation};
+use fedfunnel::reference::conv::{
+    ConvShape, backward_input, backward_weight, forward, transposed_backward_input,
+    transposed_backward_weight, transposed_forward,
+};
+use fedfunnel::reference::dense::{self, DenseShape};
+use fedfunnel::reference::finite_difference::central_gradient;
 
 // No two sizes alike, and the padding lopsided, so that a swapped axis cannot pass.
 const SHAPE: ConvShape = ConvShape {
@@ -23,14 +27,6 @@ const UNEVEN: ConvShape =
 
 const ALONG_A_LINE: ConvShape =
     ConvShape { size: [1, 9], kernel: [1, 4], stride: [1, 2], padding: [[0, 0], [1, 2]], batch: 3, ..SHAPE };
-
-fn values(length: usize, tensor: u32) -> Vec<f64> {
-    uniform_tensor(length, 0, tensor, 11, 1.0).into_iter().map(f64::from).collect()
-}
-
-fn weighted_sum(y: &[f64], weights: &[f64]) -> f64 {
-    y.iter().zip(weights).map(|(y, weight)| y * weight).sum()
-}
 
 #[test]
 fn output_sizes_are_rounded_down() {
@@ -116,7 +112,6 @@ fn a_transposed_layer_worked_by_hand() {
 
 #[test]
 fn one_kernel_of_one_pixel_is_a_dense_layer() {
-    use crate::reference::dense::{self, DenseShape};
     let shape = ConvShape { size: [1, 1], kernel: [1, 1], padding: [[0, 0]; 2], ..SHAPE };
     let ConvShape { replicas, batch, inputs, outputs, .. } = shape;
     let dense = DenseShape { replicas, batch, inputs, outputs };

@@ -1,15 +1,16 @@
 //! Holds ten training steps of the CIFAR-10 classifier, put together from the twins, against PyTorch.
 
-use super::{ADAM, Golden, Optimizer, STEPS};
-use crate::reference::activation::{self, Activation};
-use crate::reference::compare::{Tolerance, compare};
-use crate::reference::conv::{self, ConvShape};
-use crate::reference::dense::{self, DenseShape};
-use crate::reference::gather::{gather, gather_labels};
-use crate::reference::loss::softmax_cross_entropy;
-use crate::reference::optimizer::{Sgd, adam, adamw, sgd};
-use crate::reference::pool::{self, PoolShape};
-use crate::reference::random::uniform_tensor;
+use super::{ADAM, Optimizer, STEPS};
+use crate::golden::Golden;
+use fedfunnel::reference::activation::{self, Activation};
+use fedfunnel::reference::compare::{Tolerance, compare};
+use fedfunnel::reference::conv::{self, ConvShape};
+use fedfunnel::reference::dense::{self, DenseShape};
+use fedfunnel::reference::gather::{gather, gather_labels};
+use fedfunnel::reference::loss::softmax_cross_entropy;
+use fedfunnel::reference::optimizer::{Sgd, adam, adamw, sgd};
+use fedfunnel::reference::pool::{self, PoolShape};
+use fedfunnel::reference::random::uniform_tensor;
 use safetensors::Dtype;
 
 const BATCH: usize = 4;
@@ -179,7 +180,7 @@ fn disagreements(golden: &Golden, tensors: &[[Tensor; 2]], tolerance: Tolerance)
 
 fn assert_trains_as(golden: &str, optimizer: Optimizer) -> Vec<[Tensor; 2]> {
     let golden = Golden::open(golden);
-    let losses = golden.f64("losses");
+    let losses = golden.losses();
     assert_eq!(losses.len(), STEPS);
     let inputs = Golden::open("cifar10_vgg3_inputs");
     let images = inputs.bytes("images", Dtype::U8);

@@ -1,9 +1,9 @@
 //! Holds the convolutions and the pools, each alone, against PyTorch.
 
-use super::Golden;
-use crate::reference::activation::Activation;
-use crate::reference::conv::{self, ConvShape};
-use crate::reference::pool::{self, PoolShape};
+use crate::golden::Golden;
+use fedfunnel::reference::activation::Activation;
+use fedfunnel::reference::conv::{self, ConvShape};
+use fedfunnel::reference::pool::{self, PoolShape};
 use safetensors::Dtype;
 
 const CONV2D: ConvShape = ConvShape {

@@ -1,24 +1,13 @@
 //! What the IDX reader takes, and what it says about everything else.
 
-use super::*;
+use crate::support::{gzipped, idx};
+use fedfunnel::data::ImageShape;
+use fedfunnel::data::idx::{Images, Origin, parse_images, parse_labels, read_labels};
 use proptest::prelude::*;
-use std::io::Write;
+use std::path::Path;
 
 fn origin() -> Origin<'static> {
     Origin { path: Path::new("some-file"), mend: "replace it" }
-}
-
-fn idx(element: u8, axes: &[u32], payload: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![0, 0, element, axes.len() as u8];
-    axes.iter().for_each(|length| bytes.extend(length.to_be_bytes()));
-    bytes.extend(payload);
-    bytes
-}
-
-fn gzipped(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
 }
 
 fn images_error(bytes: &[u8]) -> String {
@@ -45,30 +34,6 @@ fn a_gzip_file_of_two_members_is_one_stream() {
     let mut members = gzipped(&bytes[..7]);
     members.extend(gzipped(&bytes[7..]));
     assert_eq!(parse_labels(&members, origin()).unwrap(), [7, 8, 9, 1]);
-}
-
-#[test]
-fn what_follows_the_last_member_is_ignored_as_gunzip_does() {
-    let bytes = idx(8, &[4], &[7, 8, 9, 1]);
-    let mut two = gzipped(&bytes[..7]);
-    two.extend([0; 5]);
-    two.extend(gzipped(&bytes[7..]));
-    for start in [gzipped(&bytes), two] {
-        for end in [&[0; 700][..], b"\0", b"x", b"\x1f", b"\x1f\x1f\x8b", b"garbage of more than ten bytes"] {
-            let whole = [&start[..], end].concat();
-            assert_eq!(parse_labels(&whole, origin()).unwrap(), [7, 8, 9, 1], "{end:?}");
-            // The same where it comes byte by byte, so that a member's beginning is never there at once.
-            let input = std::io::BufReader::with_capacity(1, &whole[..]);
-            let mut plain = Vec::new();
-            Gunzip::new(input).read_to_end(&mut plain).unwrap();
-            assert_eq!(plain, bytes, "{end:?}");
-        }
-    }
-    // A second member that is cut is no garbage.
-    let mut cut = gzipped(&bytes[..7]);
-    let second = gzipped(&bytes[7..]);
-    cut.extend(&second[..second.len() - 3]);
-    assert!(labels_error(&cut).contains("its gzip stream ends early"), "{}", labels_error(&cut));
 }
 
 #[test]

@@ -1,0 +1,17 @@
+//! Data sets as a user of the library meets them: what is read and dealt out, and what is said of broken files.
+
+mod cifar10;
+mod cifar10_sample;
+mod colours;
+mod dataset;
+mod fetch;
+mod folder;
+mod idx;
+mod load;
+mod mnist_sample;
+mod order;
+mod partition;
+mod source;
+mod store;
+mod support;
+mod verified;

@@ -1,0 +1,13 @@
+//! What else a user of the library meets: specs and their mistakes, settings, files, kinds of devices, runs. None
+//! of it needs an adapter.
+
+mod bench;
+mod convolutions;
+mod device;
+mod files;
+mod hold_out;
+mod identity;
+mod misspelt;
+mod models;
+mod settings;
+mod state;

@@ -1,0 +1,14 @@
+//! Reports as their readers meet them: the page and its files, plots and tables as text, logs, and numbers.
+
+mod ascii;
+mod csv;
+mod folder;
+mod format;
+mod jsonl;
+mod numbers;
+mod overlay;
+mod page;
+mod plot;
+mod slugs;
+mod table;
+mod tensorboard;
