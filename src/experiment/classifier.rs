@@ -6,8 +6,8 @@ use crate::gpu::Gpu;
 use crate::model::state::TensorShape;
 use crate::model::{ClassifierSpec, ModelSpec, Optimizer};
 use crate::ops::augment::Augmentation;
-use crate::report::format;
 use crate::run::Identity;
+use crate::story::setup::{Images, Model, Part, Setup};
 use crate::training::{
     EpochResult, Evaluator, Session, SessionNotes, SessionSettings, SnapshotEvery, Snapshots,
 };
@@ -59,25 +59,16 @@ pub struct Trained {
     pub images: Images,
 }
 
-/// How many images a classifier sees, of how many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Images {
-    /// To train on.
-    pub train: (usize, usize),
-    /// To test on.
-    pub test: (usize, usize),
-}
-
-impl std::fmt::Display for Images {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let part = |(taken, all): (usize, usize)| {
-            if taken == all {
-                format::count(all as u64)
-            } else {
-                format!("the first {} of {}", format::count(taken as u64), format::count(all as u64))
-            }
-        };
-        write!(f, "{} to train on, {} to test", part(self.train), part(self.test))
+impl Trained {
+    /// What a report has to say of it, and of the autoencoder where that is a single one.
+    pub fn setup(&self, autoencoder: Option<Model>, hold_out: usize) -> Setup {
+        Setup {
+            classifier: Model { name: self.spec.name.clone(), parameters: self.spec.parameters() },
+            autoencoder,
+            images: self.images,
+            snapshots: self.snapshots.len(),
+            hold_out,
+        }
     }
 }
 
@@ -123,14 +114,17 @@ impl ClassifierStage {
 
     fn load(&self, data_dir: &DataDir) -> Result<(DataPair, Images)> {
         let mut data = data::load(&self.data, data_dir)?;
-        let all = (data.train.len(), data.test.len());
+        let (all_train, all_test) = (data.train.len(), data.test.len());
         if let Some(images) = self.images {
             data.train = data.train.limit(images)?;
         }
         if let Some(images) = self.test_images {
             data.test = data.test.limit(images)?;
         }
-        let images = Images { train: (data.train.len(), all.0), test: (data.test.len(), all.1) };
+        let images = Images {
+            train: Part { taken: data.train.len(), all: all_train },
+            test: Part { taken: data.test.len(), all: all_test },
+        };
         Ok((data, images))
     }
 

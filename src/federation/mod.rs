@@ -9,8 +9,6 @@ mod population;
 mod prepass;
 mod results;
 mod round;
-mod savings;
-mod savings_story;
 mod simulation;
 mod spec;
 mod state;
@@ -26,8 +24,6 @@ pub use results::{
     Decoder, FederationOutcome, Fit, FitPoint, LocalEpoch, Null, Outcome, RoundResult, Tested,
 };
 pub use round::play_round;
-pub use savings::{Decoders, Savings, exact_decoder};
-pub use savings_story::{Over, logarithmic_counts, rounded_up, savings_answer, savings_plot, savings_report};
 pub use simulation::{check, simulate};
 pub use spec::{AutoencoderSettings, Codec, LocalTests, Prepass, PrepassKind, SimulationSpec};
 pub use state::FederationState;
