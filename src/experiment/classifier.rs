@@ -45,6 +45,15 @@ pub struct ClassifierStage {
     pub optimizer: Optimizer,
 }
 
+/// What a classifier will have logged when it is trained.
+#[derive(Clone, Copy)]
+pub struct Logged {
+    /// P
+    pub parameters: usize,
+    /// S
+    pub snapshots: usize,
+}
+
 /// A classifier that was trained.
 pub struct Trained {
     /// Its shape.
@@ -128,13 +137,12 @@ impl ClassifierStage {
         Ok((data, images))
     }
 
-    /// Trains it, or goes on with it. `check_room` is told beforehand of how many weights and of how many
-    /// snapshots of them there will be.
+    /// Trains it, or goes on with it. `check_room` sees beforehand what will be logged.
     pub fn run(
         &self,
         run: &mut Run<'_>,
         seed: u32,
-        check_room: impl FnOnce(&Gpu, [usize; 2]) -> Result<()>,
+        check_room: impl FnOnce(&Gpu, Logged) -> Result<()>,
     ) -> Result<Trained> {
         let gpu = run.gpu()?;
         let spec = self.check(run.data_dir()?)?;
@@ -142,7 +150,7 @@ impl ClassifierStage {
         let steps = data.train.len().div_ceil(self.batch);
         let logged = self.snapshot_every.count(self.epochs, steps as u64);
         refuse_few(logged)?;
-        check_room(gpu, [spec.parameters(), logged as usize])?;
+        check_room(gpu, Logged { parameters: spec.parameters(), snapshots: logged as usize })?;
         let settings = SessionSettings {
             epochs: self.epochs,
             batch: self.batch,

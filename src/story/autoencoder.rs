@@ -1,6 +1,6 @@
 //! Figures 4 and 6: an autoencoder in training.
 
-use super::compare::{Comparison, Measure};
+use super::compare::{Comparison, Entry, Measure};
 use super::printed::{Printed, printed_table};
 use super::setup::Setup;
 use super::words::{ERROR, MEAN, decimals, floats};
@@ -37,14 +37,14 @@ pub struct AutoencoderResult<'a> {
     pub printed: ArgmaxMatch,
 }
 
-/// How the error of an autoencoder on held-out snapshots stands to that of the mean and of others, by name.
-pub fn errors(autoencoder: f64, others: Vec<(String, f64)>) -> Comparison {
+/// How the error of an autoencoder on held-out snapshots stands to that of the mean, and to other errors.
+pub fn errors(autoencoder: f64, others: Vec<Entry>) -> Comparison {
     let measure = Measure::Error;
     Comparison {
         measure,
         subject: measure.entry("the autoencoder", autoencoder),
         null: measure.entry(MEAN, 1.0),
-        others: others.into_iter().map(|(name, error)| measure.entry(name, error)).collect(),
+        others,
         on: "on held-out snapshots",
     }
 }
@@ -54,7 +54,8 @@ pub fn autoencoder_report(result: &AutoencoderResult<'_>) -> Report {
     let last = result.curve.last().copied().unwrap_or_default();
     let error = last.validation_relative_l2.unwrap_or(f64::NAN);
     let pca = result.pca.validation_relative_l2.unwrap_or(f64::NAN);
-    let comparison = errors(error, vec![(format!("PCA with {}", floats(result.pca.floats)), pca)]);
+    let comparison =
+        errors(error, vec![Measure::Error.entry(format!("PCA with {}", floats(result.pca.floats)), pca)]);
     let ours = ArgmaxMatch {
         train: last.argmax_match,
         validation: last.validation_argmax_match.unwrap_or(f64::NAN),
@@ -64,7 +65,7 @@ pub fn autoencoder_report(result: &AutoencoderResult<'_>) -> Report {
             "{} weights in {}: {}",
             format::count(result.inputs as u64),
             floats(result.latent),
-            errors(error, vec![("PCA".into(), pca)]).headline()
+            errors(error, vec![Measure::Error.entry("PCA", pca)]).headline()
         ),
         answer: vec![comparison.sentences()],
         figures: vec![

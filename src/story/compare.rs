@@ -156,15 +156,12 @@ impl Comparison {
     /// snapshots."
     pub fn against_null(&self) -> String {
         let Self { measure, subject, null, .. } = self;
+        let doubt = measure.difference(measure.doubt_of_null(subject.value, null.value));
+        let by = |how: &str, by: f64| format!("{how} {} by {}", null.name, measure.difference(by));
         let (verdict, remark) = match measure.standing_to_null(subject.value, null.value) {
-            Standing::Better(by) => {
-                (format!("beat {} by {}", null.name, measure.difference(by)), String::new())
-            }
-            Standing::Worse(by) => {
-                (format!("did worse than {} by {}", null.name, measure.difference(by)), String::new())
-            }
+            Standing::Better(points) => (by("beat", points), String::new()),
+            Standing::Worse(points) => (by("did worse than", points), String::new()),
             Standing::Alike(_) => {
-                let doubt = measure.difference(measure.doubt_of_null(subject.value, null.value));
                 (format!("did no better than {}", null.name), format!(", within the doubt of {doubt}"))
             }
             Standing::Equal => (format!("did no better than {}", null.name), ", which is equal".into()),

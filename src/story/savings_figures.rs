@@ -97,7 +97,7 @@ impl SavingsFigure<'_> {
             plots: vec![plot],
             tables,
             notes: vec![
-                "SR = P*R*C / (Z*R*C + D*N), in floats that collaborators send. The aggregator's global models are \
+                "SR = P*R*C / (Z*R*C + D*N), in floats that collaborators send. Global models are \
                  not compressed; counted both ways the ratio stays below 2."
                     .into(),
             ],
@@ -111,8 +111,7 @@ pub fn single_decoder_report(figure: &SavingsFigure<'_>) -> Report {
     let (even_at, many) = (figure.printed_break_even, figure.target_collaborators);
     let rounds_even = figure.paper(1, even_at).break_even_rounds();
     let rounds_target = figure.paper(1, many).rounds_for(figure.target_ratio);
-    let ratio_with_few = figure.paper(whole(rounds_even), many).uplink_ratio();
-    let even_with_many = figure.paper(whole(rounds_target), 1).break_even_collaborators();
+    let (few_rounds, many_rounds) = (whole(rounds_even), whole(rounds_target));
     let target = format!("{}x", format::number(figure.target_ratio, 4));
     let rounds = |rounds: Option<f64>| rounds.map_or("no".into(), |rounds| format::number(rounds, 3));
     let count = format::count;
@@ -132,7 +131,7 @@ pub fn single_decoder_report(figure: &SavingsFigure<'_>) -> Report {
                 paper: format!("{even_at} collaborators"),
                 ours: format!("{even_at} collaborators with {} rounds", rounds(rounds_even)),
                 why: format!(
-                    "The same formula. The paper leaves the rounds open; with the exact decoder it is {} rounds.",
+                    "The same formula; with the exact decoder {} rounds.",
                     rounds(figure.exact(even_at).break_even_rounds())
                 ),
             },
@@ -140,7 +139,7 @@ pub fn single_decoder_report(figure: &SavingsFigure<'_>) -> Report {
                 what: "Large federations",
                 paper: format!("{target} beyond {} collaborators", count(many)),
                 ours: format!("{target} with {} rounds", rounds(rounds_target)),
-                why: "The same formula with another number of rounds.".into(),
+                why: "The same formula, another number of rounds.".into(),
             },
         ]),
         single_decoder_table(figure),
@@ -148,27 +147,19 @@ pub fn single_decoder_report(figure: &SavingsFigure<'_>) -> Report {
     Report {
         answer: vec![format!(
             "No single number of rounds gives both of the paper's figures. Break-even at {even_at} collaborators \
-             takes {} rounds, which give {} at {}; {target} there takes {} rounds, with which {} break even.",
+             takes {} rounds, and {} rounds give {} at {}; {target} there takes {} rounds, and with {} rounds {} \
+             break even.",
             rounds(rounds_even),
-            format::ratio(ratio_with_few),
+            count(few_rounds),
+            format::ratio(figure.paper(few_rounds, many).uplink_ratio()),
             count(many),
             rounds(rounds_target),
-            rounded_up(even_with_many, "collaborator"),
+            count(many_rounds),
+            rounded_up(figure.paper(many_rounds, 1).break_even_collaborators(), "collaborator"),
         )],
         figures: vec![
             KeyFigure::new(format!("Break-even at {even_at} collaborators"), rounds(rounds_even), "rounds"),
-            KeyFigure::new(
-                format!("{target} at {} collaborators", count(many)),
-                rounds(rounds_target),
-                rounds_even.zip(rounds_target).map_or(String::new(), |(even, target)| {
-                    format!("rounds; {} times as many", format::number(target / even, 2))
-                }),
-            ),
-            KeyFigure::new(
-                "No more than",
-                format::ratio(figure.paper.parameters as f64 / figure.paper.latent as f64),
-                "what codes alone save",
-            ),
+            KeyFigure::new(format!("{target} at {}", count(many)), rounds(rounds_target), "rounds"),
         ],
         ..figure.report(title, plot, tables)
     }
@@ -219,10 +210,7 @@ pub fn many_decoders_report(figure: &SavingsFigure<'_>) -> Report {
         paper: format!("{} rounds", figure.printed_break_even),
         ours: format!("{} rounds", number(by_half)),
         why: format!(
-            "The same formula, D/(P-Z), rounded down in the paper. The exact decoder has {} parameters, not {}, \
-             and takes {} rounds.",
-            format::count(figure.exact_decoder),
-            format::count(figure.paper.decoder_parameters),
+            "The same formula, rounded down in the paper; with the exact decoder {} rounds.",
             number(by_exact)
         ),
     }]);
@@ -236,16 +224,7 @@ pub fn many_decoders_report(figure: &SavingsFigure<'_>) -> Report {
             format::number(1.0 / own, 2),
         )],
         figures: vec![
-            KeyFigure::new(
-                "Break-even, D as in the paper",
-                number(by_half),
-                "rounds; half of the autoencoder",
-            ),
-            KeyFigure::new(
-                "Break-even, exact decoder",
-                number(by_exact),
-                "rounds; the decoder has more biases",
-            ),
+            KeyFigure::new("Break-even", number(by_half), "rounds, with D as in the paper"),
             KeyFigure::new(
                 "The paper's 40 rounds",
                 format::number(own, 3),

@@ -1,6 +1,7 @@
 //! Figures 5 and 7: what a classifier makes of reconstructed weights.
 
 use super::autoencoder::{error_plot, errors};
+use super::compare::Measure;
 use super::printed::{Printed, printed_table};
 use super::setup::Setup;
 use super::words::{decimals, floats};
@@ -74,15 +75,17 @@ impl Candidate {
 pub fn validation_report(result: &ValidationResult<'_>) -> Report {
     let ValidationResult { costs, original, autoencoder, pca, mean, nearest, .. } = result;
     let (error, pca_error) = (autoencoder.held_out_error, pca.held_out_error);
-    let pca_name = format!("PCA with {}", floats(pca.floats));
-    let others = vec![(pca_name, pca_error), (format!("the {}", nearest.name), nearest.held_out_error)];
+    let others = vec![
+        Measure::Error.entry(format!("PCA with {}", floats(pca.floats)), pca_error),
+        Measure::Error.entry(format!("the {}", nearest.name), nearest.held_out_error),
+    ];
     let [own_gap, pca_gap, mean_gap] = [autoencoder, pca, mean].map(|candidate| result.gap(candidate));
     Report {
         title: format!(
             "Weights sent as {}, {} smaller: {}",
             floats(costs.latent),
             format::ratio(costs.ratio),
-            errors(error, vec![("PCA".into(), pca_error)]).headline()
+            errors(error, vec![Measure::Error.entry("PCA", pca_error)]).headline()
         ),
         answer: vec![
             errors(error, others).sentences(),
@@ -131,7 +134,7 @@ pub fn validation_report(result: &ValidationResult<'_>) -> Report {
         notes: vec![
             format!(
                 "Averaged weights generalise, so that the mean can classify better than the snapshots it stands for: \
-                 averaged over all, {} of the test images right, the originals {}.",
+                 averaged over all, it gets {} of the test images right, the originals {}.",
                 format::percent(mean.accuracy()),
                 format::percent(original.accuracy())
             ),

@@ -4,6 +4,7 @@ mod notes;
 mod training;
 
 use super::Run;
+use super::classifier::Logged;
 use crate::codec::autoencoder::small::{Space, rates_refusal, refusal};
 use crate::codec::autoencoder::{
     AutoencoderFile, CurvePoint, Expected, Half, MAX_FILE_BYTES, Standard, TrainerSettings, reconstruct,
@@ -145,11 +146,10 @@ impl AutoencoderStage {
         Ok((train, held_out))
     }
 
-    /// Refuses so many snapshots of so many weights that the device has no room for them, or so few that there is
-    /// nothing to learn from, before there are any.
-    pub fn check_room(&self, gpu: &Gpu, [parameters, snapshots]: [usize; 2], seed: u32) -> Result<()> {
-        let spec = self.check(parameters)?;
-        let (train, held_out) = HoldOut(self.hold_out).split(0..snapshots);
+    /// Refuses, before anything is trained, more than the device has room for, and too few snapshots to learn from.
+    pub fn check_room(&self, gpu: &Gpu, logged: Logged, seed: u32) -> Result<()> {
+        let spec = self.check(logged.parameters)?;
+        let (train, held_out) = HoldOut(self.hold_out).split(0..logged.snapshots);
         check_split(train.len(), held_out.len())?;
         let settings = TrainerSettings { optimizer: self.optimizer, batch: self.batch, seed };
         let (space, train, held_out) = (self.space, train.len(), held_out.len());
