@@ -2,8 +2,9 @@
 //!
 //! Data flows one way: [`data`] and [`model`] feed [`ops`], which record dispatches of the WGSL
 //! kernels in `shaders/` through [`gpu`]; [`autoencoder`] learns on snapshots of weights with the
-//! same ops, and [`codec`] makes bytes of updates; [`federation`] drives collaborators and the aggregator, counts every byte, and
-//! [`report`] shows what came of it. [`mod@reference`] holds the f64 twin of every kernel, [`mod@bench`] times them
+//! same ops, and [`codec`] makes bytes of updates; [`federation`] drives collaborators and the aggregator and counts
+//! every byte, [`story`] puts what came of it into words, and [`report`] shows it. [`mod@reference`] holds the f64
+//! twin of every kernel, [`mod@bench`] times them
 //! and all that is made of them.
 //!
 //! Shapes are written with the same letters everywhere: `R` replicas, `B` batch, `I` inputs, `O`
@@ -28,7 +29,9 @@ pub mod progress;
 pub mod reference;
 pub mod report;
 pub mod run;
+pub mod savings;
 pub mod settings;
+pub mod story;
 mod toml_place;
 pub mod training;
 

@@ -3,10 +3,9 @@
 use super::shell::quoted;
 use super::stdout::{print_json, say};
 use clap::{Args, ValueEnum};
-use fedfunnel::federation::{
-    Decoders, Over, Savings, exact_decoder, savings_answer, savings_plot, savings_report,
-};
 use fedfunnel::report::{html, svg_file, text_plot};
+use fedfunnel::savings::{Decoders, Savings, exact_decoder};
+use fedfunnel::story::savings::{Over, savings_answer, savings_plot, savings_report};
 use fedfunnel::{Error, files};
 use serde::Serialize;
 use std::path::PathBuf;

@@ -6,8 +6,8 @@ use crate::gpu::Gpu;
 use crate::model::state::TensorShape;
 use crate::model::{ClassifierSpec, ModelSpec, Optimizer};
 use crate::ops::augment::Augmentation;
-use crate::report::format;
 use crate::run::Identity;
+use crate::story::setup::{Images, Model, Part, Setup};
 use crate::training::{
     EpochResult, Evaluator, Session, SessionNotes, SessionSettings, SnapshotEvery, Snapshots,
 };
@@ -45,6 +45,15 @@ pub struct ClassifierStage {
     pub optimizer: Optimizer,
 }
 
+/// What a classifier will have logged when it is trained.
+#[derive(Clone, Copy)]
+pub struct Logged {
+    /// P
+    pub parameters: usize,
+    /// S
+    pub snapshots: usize,
+}
+
 /// A classifier that was trained.
 pub struct Trained {
     /// Its shape.
@@ -59,25 +68,16 @@ pub struct Trained {
     pub images: Images,
 }
 
-/// How many images a classifier sees, of how many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Images {
-    /// To train on.
-    pub train: (usize, usize),
-    /// To test on.
-    pub test: (usize, usize),
-}
-
-impl std::fmt::Display for Images {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let part = |(taken, all): (usize, usize)| {
-            if taken == all {
-                format::count(all as u64)
-            } else {
-                format!("the first {} of {}", format::count(taken as u64), format::count(all as u64))
-            }
-        };
-        write!(f, "{} to train on, {} to test", part(self.train), part(self.test))
+impl Trained {
+    /// What a report has to say of it, and of the autoencoder where that is a single one.
+    pub fn setup(&self, autoencoder: Option<Model>, hold_out: usize) -> Setup {
+        Setup {
+            classifier: Model { name: self.spec.name.clone(), parameters: self.spec.parameters() },
+            autoencoder,
+            images: self.images,
+            snapshots: self.snapshots.len(),
+            hold_out,
+        }
     }
 }
 
@@ -123,24 +123,26 @@ impl ClassifierStage {
 
     fn load(&self, data_dir: &DataDir) -> Result<(DataPair, Images)> {
         let mut data = data::load(&self.data, data_dir)?;
-        let all = (data.train.len(), data.test.len());
+        let (all_train, all_test) = (data.train.len(), data.test.len());
         if let Some(images) = self.images {
             data.train = data.train.limit(images)?;
         }
         if let Some(images) = self.test_images {
             data.test = data.test.limit(images)?;
         }
-        let images = Images { train: (data.train.len(), all.0), test: (data.test.len(), all.1) };
+        let images = Images {
+            train: Part { taken: data.train.len(), all: all_train },
+            test: Part { taken: data.test.len(), all: all_test },
+        };
         Ok((data, images))
     }
 
-    /// Trains it, or goes on with it. `check_room` is told beforehand of how many weights and of how many
-    /// snapshots of them there will be.
+    /// Trains it, or goes on with it. `check_room` sees beforehand what will be logged.
     pub fn run(
         &self,
         run: &mut Run<'_>,
         seed: u32,
-        check_room: impl FnOnce(&Gpu, [usize; 2]) -> Result<()>,
+        check_room: impl FnOnce(&Gpu, Logged) -> Result<()>,
     ) -> Result<Trained> {
         let gpu = run.gpu()?;
         let spec = self.check(run.data_dir()?)?;
@@ -148,7 +150,7 @@ impl ClassifierStage {
         let steps = data.train.len().div_ceil(self.batch);
         let logged = self.snapshot_every.count(self.epochs, steps as u64);
         refuse_few(logged)?;
-        check_room(gpu, [spec.parameters(), logged as usize])?;
+        check_room(gpu, Logged { parameters: spec.parameters(), snapshots: logged as usize })?;
         let settings = SessionSettings {
             epochs: self.epochs,
             batch: self.batch,

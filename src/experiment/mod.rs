@@ -1,5 +1,5 @@
-//! The paper's figures, each as one run: a spec, stages that train, and a report that sets our figures
-//! beside the printed ones.
+//! The paper's figures, each as one run: a spec, and stages that train and measure. What they came to is put into words
+//! by [`story`](crate::story), beside what the paper printed.
 //!
 //! There is one file for each kind of experiment and one for each stage that several kinds share. A kind
 //! is a struct that is read from TOML ([`Kind`]); the experiments are specs in `models/experiments/`, each
@@ -10,11 +10,9 @@ mod classifier;
 mod comparison;
 mod compressor;
 mod federation;
-mod printed;
 mod savings;
 mod spec;
 mod validation;
-mod verdict;
 
 pub use crate::run::{Place, Run};
 pub use spec::{Experiment, Listed, SCALES, list};
@@ -52,4 +50,11 @@ pub trait Kind {
 
     /// Runs it, or goes on with it.
     fn run(&self, run: &mut Run<'_>) -> Result<Report>;
+}
+
+/// A report with what the run itself has to say: where it ran, and the command that repeats it.
+fn signed(mut report: Report, run: &Run<'_>, seed: Option<u32>) -> Report {
+    report.facts.extend(run.facts(seed));
+    report.reproduce = run.place.command.to_string();
+    report
 }

@@ -27,9 +27,6 @@ use std::path::Path;
 const KNOWN: &[(&str, &str)] = &[
     // Training on the weights and in the small space share the arguments and the job.
     ("cli/autoencoder/small.rs", "cli/autoencoder/train.rs"),
-    // A stage and what it writes or trains use each other's types.
-    ("experiment/comparison/mod.rs", "experiment/comparison/story.rs"),
-    ("experiment/compressor/mod.rs", "experiment/compressor/training.rs"),
     // The device and what is made on it know each other.
     ("gpu/buffer.rs", "gpu/device.rs"),
     ("gpu/device.rs", "gpu/profile.rs"),

@@ -2,11 +2,10 @@
 //! error over latent sizes and depths.
 
 mod measure;
-mod story;
 
 use super::classifier::ClassifierStage;
 use super::compressor::{AutoencoderStage, log_curve};
-use super::{Header, Kind, Run};
+use super::{Header, Kind, Run, signed};
 use crate::autoencoder::CurvePoint;
 use crate::autoencoder::small::Space;
 use crate::codec::Costs;
@@ -14,8 +13,9 @@ use crate::data::DataDir;
 use crate::model::Optimizer;
 use crate::report::{Report, slug};
 use crate::run::Identity;
+use crate::story::comparison::{Accuracies, ComparisonResult, Variant, comparison_report};
 use crate::{Error, Result};
-use measure::{Measure, Measured};
+use measure::Measure;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
@@ -64,26 +64,19 @@ pub struct Family {
     pub lr: Option<f32>,
 }
 
-/// One autoencoder of the comparison.
-struct Variant {
+/// One autoencoder of the comparison, before it is trained.
+struct Planned {
     family: String,
     /// Of its stage and its files.
     key: String,
     stage: AutoencoderStage,
 }
 
-/// What one autoencoder came to.
+/// What one autoencoder came to, as it is saved.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Trained {
     curve: Vec<CurvePoint>,
-    measured: Measured,
-}
-
-/// What one autoencoder came to, and what it costs.
-struct Outcome {
-    family: String,
-    costs: Costs,
-    trained: Trained,
+    measured: Accuracies,
 }
 
 impl Family {
@@ -103,8 +96,8 @@ impl Family {
 
 impl ComparisonExperiment {
     /// Every autoencoder, family by family.
-    fn variants(&self) -> Result<Vec<Variant>> {
-        let mut variants = Vec::new();
+    fn planned(&self) -> Result<Vec<Planned>> {
+        let mut planned = Vec::new();
         for family in &self.families {
             let latents = family.latents.as_ref().unwrap_or(&self.latents);
             let latents: Vec<_> =
@@ -113,16 +106,16 @@ impl ComparisonExperiment {
                 let size = latent.map_or(String::new(), |latent| format!("-{latent}"));
                 let key = format!("autoencoder-{}{size}", slug(&family.name));
                 let stage = family.stage(&self.autoencoder, latent);
-                variants.push(Variant { family: family.name.clone(), key, stage });
+                planned.push(Planned { family: family.name.clone(), key, stage });
             }
         }
         let mut keys = HashSet::new();
-        match variants.iter().find(|variant| !keys.insert(variant.key.clone())) {
-            None if variants.is_empty() => {
+        match planned.iter().find(|one| !keys.insert(one.key.clone())) {
+            None if planned.is_empty() => {
                 let mend = "name one, such as [[families]] name = \"dense\"";
                 Err(Error::setting("families", "there is nothing to compare", mend))
             }
-            None => Ok(variants),
+            None => Ok(planned),
             Some(twice) => Err(Error::setting(
                 "families",
                 format!("{} is there twice", twice.key),
@@ -131,30 +124,30 @@ impl ComparisonExperiment {
         }
     }
 
-    fn check_all(&self, parameters: usize) -> Result<Vec<Variant>> {
-        self.each(|variant| variant.stage.check(parameters).map(drop))
+    fn check_all(&self, parameters: usize) -> Result<Vec<Planned>> {
+        self.each(|planned| planned.stage.check(parameters).map(drop))
     }
 
     /// Every autoencoder, each of which passes a check.
-    fn each(&self, check: impl Fn(&Variant) -> Result<()>) -> Result<Vec<Variant>> {
-        let variants = self.variants()?;
-        for variant in &variants {
-            check(variant).map_err(|error| match error {
+    fn each(&self, check: impl Fn(&Planned) -> Result<()>) -> Result<Vec<Planned>> {
+        let all = self.planned()?;
+        for planned in &all {
+            check(planned).map_err(|error| match error {
                 Error::Setting { field, problem, mend } => {
-                    Error::setting(format!("{field} of {}", variant.key), problem, mend)
+                    Error::setting(format!("{field} of {}", planned.key), problem, mend)
                 }
                 other => other,
             })?;
         }
-        Ok(variants)
+        Ok(all)
     }
 }
 
 impl Kind for ComparisonExperiment {
     fn identify(&self, own: Identity, data_dir: &DataDir) -> Result<Identity> {
         let mut own = self.classifier.identify(own, data_dir)?;
-        for variant in self.variants()? {
-            own = variant.stage.identify(own)?;
+        for planned in self.planned()? {
+            own = planned.stage.identify(own)?;
         }
         Ok(own)
     }
@@ -166,34 +159,40 @@ impl Kind for ComparisonExperiment {
 
     fn run(&self, run: &mut Run<'_>) -> Result<Report> {
         let trained = self.classifier.run(run, self.seed, |gpu, logged| {
-            self.each(|variant| variant.stage.check_room(gpu, logged, self.seed)).map(drop)
+            self.each(|planned| planned.stage.check_room(gpu, logged, self.seed)).map(drop)
         })?;
-        let variants = self.check_all(trained.snapshots.width())?;
+        let all = self.check_all(trained.snapshots.width())?;
         let measure = Measure::new(&self.autoencoder, &trained)?;
-        let mut outcomes = Vec::new();
-        for (place, variant) in variants.iter().enumerate() {
-            let outcome = variant.run(run, &measure, self.seed)?;
+        let mut variants = Vec::new();
+        for (place, planned) in all.iter().enumerate() {
+            let variant = planned.run(run, &measure, self.seed)?;
             run.log(&serde_json::json!({
-                "stage": variant.key,
-                "held_out_accuracies": outcome.trained.measured.accuracies,
-                "costs": outcome.costs,
+                "stage": planned.key,
+                "held_out_accuracies": variant.measured.accuracies,
+                "costs": variant.costs,
             }))?;
-            outcomes.push(outcome);
-            if place + 1 < variants.len() {
-                // What there is of it is saved already.
+            variants.push(variant);
+            if place + 1 < all.len() {
+                // It is saved already.
                 run.pause(0, |_| Ok(()))?;
             }
         }
-        let floats: Vec<usize> = outcomes.iter().map(|outcome| outcome.costs.latent).collect();
-        let plain = measure.principal_components(run, &floats)?;
-        let references = measure.references()?;
-        Ok(story::tell(self, run, &trained, &outcomes, &plain, &references))
+        let floats: Vec<usize> = variants.iter().map(|variant| variant.costs.latent).collect();
+        let report = comparison_report(&ComparisonResult {
+            setup: trained.setup(None, self.autoencoder.hold_out),
+            variants,
+            pca: measure.principal_components(run, &floats)?,
+            original: measure.of(measure.held_out())?,
+            mean: measure.of_mean()?,
+            printed: &self.about.paper,
+        });
+        Ok(signed(report, run, Some(self.seed)))
     }
 }
 
-impl Variant {
-    /// Trains and measures it, or reads what came of that. The autoencoder itself is not kept.
-    fn run(&self, run: &mut Run<'_>, measure: &Measure<'_>, seed: u32) -> Result<Outcome> {
+impl Planned {
+    /// Trains and measures it, or reads what an earlier start saved. The autoencoder itself is not kept.
+    fn run(&self, run: &mut Run<'_>, measure: &Measure<'_>, seed: u32) -> Result<Variant> {
         let snapshots = measure.snapshots();
         let spec = self.stage.check(snapshots.width())?;
         let key = format!("{}-measured", self.key);
@@ -204,7 +203,7 @@ impl Variant {
             }
             None => {
                 let folder = run.place.folder.make_state()?.join(&self.key);
-                let compressor = self.stage.run_as(run, (&self.key, &folder), snapshots, seed)?;
+                let compressor = self.stage.run_as(run, &self.key, &folder, snapshots, seed)?;
                 let restored = compressor.restore(run, measure.held_out())?;
                 let trained = Trained { measured: measure.of(&restored)?, curve: compressor.curve };
                 run.save(&key, &trained, &[], |_| Ok(()))?;
@@ -213,6 +212,7 @@ impl Variant {
             }
         };
         let costs = Costs::new(&spec, &trained.curve.last().copied().unwrap_or_default());
-        Ok(Outcome { family: self.family.clone(), costs, trained })
+        let Trained { curve, measured } = trained;
+        Ok(Variant { family: self.family.clone(), costs, curve, measured })
     }
 }

@@ -1,8 +1,10 @@
 //! Stage: an autoencoder learns from the snapshots.
 
+mod notes;
 mod training;
 
 use super::Run;
+use super::classifier::Logged;
 use crate::autoencoder::pca::Pca;
 use crate::autoencoder::small::{Space, rates_refusal, refusal};
 use crate::autoencoder::{
@@ -12,12 +14,14 @@ use crate::autoencoder::{
 use crate::gpu::Gpu;
 use crate::model::{AutoencoderSpec, ModelSpec, Optimizer, Rates};
 use crate::run::Identity;
+use crate::story::setup::Model;
 use crate::training::{HoldOut, Snapshots};
 use crate::{Error, Result};
+use notes::Notes;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::time::Instant;
-use training::Training;
+use training::{Job, Training};
 
 /// The stage's name, and that of its file.
 const STAGE: &str = "autoencoder";
@@ -60,16 +64,8 @@ pub struct Compressor {
     pub file: AutoencoderFile,
     /// The mean and the scale of the snapshots that it was trained on.
     pub standard: Standard,
-    /// How it came there.
+    /// Its training.
     pub curve: Vec<CurvePoint>,
-}
-
-#[derive(Clone, Default, Serialize, Deserialize)]
-struct Notes {
-    curve: Vec<CurvePoint>,
-    taken: Vec<u64>,
-    /// Whether it came to its end and lies in its file.
-    finished: bool,
 }
 
 /// A line of the metrics.
@@ -83,7 +79,7 @@ struct Line<'a> {
 /// Some of the snapshots.
 pub type Rows<'a> = Vec<&'a [f32]>;
 
-/// Writes how an autoencoder came where it is into the metrics.
+/// Writes the curve of a training into the metrics.
 pub fn log_curve(run: &mut Run<'_>, stage: &str, curve: &[CurvePoint]) -> Result<()> {
     curve.iter().try_for_each(|point| run.log(&Line { stage, point }))
 }
@@ -150,11 +146,10 @@ impl AutoencoderStage {
         Ok((train, held_out))
     }
 
-    /// Refuses so many snapshots of so many weights that the device has no room for them, or so few that there is
-    /// nothing to learn from, before there are any.
-    pub fn check_room(&self, gpu: &Gpu, [parameters, snapshots]: [usize; 2], seed: u32) -> Result<()> {
-        let spec = self.check(parameters)?;
-        let (train, held_out) = HoldOut(self.hold_out).split(0..snapshots);
+    /// Refuses, before anything is trained, more than the device has room for, and too few snapshots to learn from.
+    pub fn check_room(&self, gpu: &Gpu, logged: Logged, seed: u32) -> Result<()> {
+        let spec = self.check(logged.parameters)?;
+        let (train, held_out) = HoldOut(self.hold_out).split(0..logged.snapshots);
         check_split(train.len(), held_out.len())?;
         let settings = TrainerSettings { optimizer: self.optimizer, batch: self.batch, seed };
         let (space, train, held_out) = (self.space, train.len(), held_out.len());
@@ -171,14 +166,15 @@ impl AutoencoderStage {
     /// Trains it, or goes on with it, and leaves it in the run's folder.
     pub fn run(&self, run: &mut Run<'_>, snapshots: &Snapshots, seed: u32) -> Result<Compressor> {
         let folder = run.place.folder.path().to_path_buf();
-        self.run_as(run, (STAGE, &folder), snapshots, seed)
+        self.run_as(run, STAGE, &folder, snapshots, seed)
     }
 
-    /// The same for one of several, with its name and its folder.
+    /// The same for one of several: `stage` is its name, and it is left in `folder`.
     pub fn run_as(
         &self,
         run: &mut Run<'_>,
-        (stage, folder): (&str, &Path),
+        stage: &str,
+        folder: &Path,
         snapshots: &Snapshots,
         seed: u32,
     ) -> Result<Compressor> {
@@ -192,8 +188,9 @@ impl AutoencoderStage {
         if !notes.finished {
             let (gpu, (train, held_out)) = (run.gpu()?, self.split(snapshots)?);
             let settings = TrainerSettings { optimizer: self.optimizer, batch: self.batch, seed };
-            let mut training =
-                Training::new(gpu, self.space, &spec, (&train, &held_out), settings, self.epochs)?;
+            let space = self.space;
+            let job = Job { spec: &spec, train, held_out, settings, space };
+            let mut training = Training::new(gpu, job, self.epochs)?;
             if let Some((_, file)) = saved {
                 let epochs = notes.curve.last().map_or(0, |point| point.epoch);
                 training.resume(&file, &notes.taken, epochs)?;
@@ -261,6 +258,11 @@ fn check_split(train: usize, held_out: usize) -> Result<()> {
 const SHOWN: usize = 20;
 
 impl Compressor {
+    /// The autoencoder by name and size.
+    pub fn model(&self) -> Model {
+        Model { name: self.file.spec.name.clone(), parameters: self.file.spec.parameters() }
+    }
+
     /// What comes back of rows that go through it.
     pub fn restore(&self, run: &Run<'_>, rows: &[&[f32]]) -> Result<Vec<Vec<f32>>> {
         let mut restored = Vec::with_capacity(rows.len());

@@ -1,6 +1,6 @@
 //! Training on the weights themselves or in the span of the snapshots, looked at in the same way.
 
-use super::Notes;
+use super::notes::Notes;
 use crate::Result;
 use crate::autoencoder::small::{SmallTrainer, Space};
 use crate::autoencoder::{self as codec, CurvePoint, MemoryPlan, Standard, Trainer, TrainerSettings, look};
@@ -8,6 +8,15 @@ use crate::experiment::Run;
 use crate::gpu::Gpu;
 use crate::model::state::{StateFile, TensorShape};
 use crate::model::{AutoencoderSpec, Network};
+
+/// What is trained, on what.
+pub(super) struct Job<'a> {
+    pub spec: &'a AutoencoderSpec,
+    pub train: Vec<&'a [f32]>,
+    pub held_out: Vec<&'a [f32]>,
+    pub settings: TrainerSettings,
+    pub space: Space,
+}
 
 /// An autoencoder in training.
 pub(super) enum Training {
@@ -20,15 +29,9 @@ pub(super) enum Training {
 
 impl Training {
     /// For `epochs` epochs in all.
-    pub fn new(
-        gpu: &Gpu,
-        space: Space,
-        spec: &AutoencoderSpec,
-        (train, held_out): (&[&[f32]], &[&[f32]]),
-        settings: TrainerSettings,
-        epochs: usize,
-    ) -> Result<Self> {
-        let (train, held_out) = ([train.to_vec()], [held_out.to_vec()]);
+    pub fn new(gpu: &Gpu, job: Job<'_>, epochs: usize) -> Result<Self> {
+        let Job { spec, settings, space, .. } = job;
+        let (train, held_out) = ([job.train], [job.held_out]);
         let training = codec::Training { spec, train: &train, held_out: &held_out, settings, space };
         MemoryPlan::of(gpu, &training)?.check_spec(&training)?;
         if space == Space::Small {

@@ -1,16 +1,16 @@
 //! Figures 5 and 7: what the classifier makes of reconstructed weights, snapshot by snapshot.
 
-mod story;
-
 use super::classifier::{ClassifierStage, Trained};
 use super::compressor::{AutoencoderStage, Compressor, show_errors};
-use super::{Header, Kind, Run};
-use crate::Result;
+use super::{Header, Kind, Run, signed};
 use crate::autoencoder::argmax;
+use crate::codec::Costs;
 use crate::data::DataDir;
 use crate::report::{Report, Style};
 use crate::run::Identity;
-use crate::training::{Evaluator, Tally};
+use crate::story::validation::{Candidate, Places, ValidationResult, validation_report};
+use crate::training::{Evaluator, SnapshotEvery, Tally};
+use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -31,51 +31,14 @@ pub struct ValidationExperiment {
     pub printed_ratio: f64,
 }
 
-/// Something that stands for every snapshot, and what came of it.
-struct Candidate<'a> {
-    name: String,
+/// Weights that stand for the snapshots, before they are measured.
+struct StandIn<'a> {
+    name: &'static str,
     /// Floats sent for each snapshot.
     floats: usize,
     style: Style,
     /// Weights in the snapshots' places.
     rows: Vec<Cow<'a, [f32]>>,
-    tallies: Vec<Tally>,
-    /// Centred relative L2 error of the held-out and of the training snapshots.
-    held_out_error: f64,
-    train_error: f64,
-    /// How often the largest weight is where it was.
-    argmax_match: f64,
-}
-
-impl<'a> Candidate<'a> {
-    fn new(name: impl Into<String>, floats: usize, style: Style, rows: Vec<Cow<'a, [f32]>>) -> Self {
-        let name = name.into();
-        let (nothing, none) = (f64::NAN, Vec::new());
-        Self {
-            name,
-            floats,
-            style,
-            rows,
-            tallies: none,
-            held_out_error: nothing,
-            train_error: nothing,
-            argmax_match: nothing,
-        }
-    }
-
-    /// Mean distance between its accuracy and that of the original, in points.
-    fn accuracy_gap(&self, original: &Self) -> f64 {
-        self.accuracy_gap_where(original, |_| true)
-    }
-
-    /// The same over some of the snapshots.
-    fn accuracy_gap_where(&self, original: &Self, is_wanted: impl Fn(usize) -> bool) -> f64 {
-        let pairs = self.tallies.iter().zip(&original.tallies).enumerate();
-        let gaps =
-            pairs.filter(|(place, _)| is_wanted(*place)).map(|(_, (a, b))| (a.accuracy - b.accuracy).abs());
-        let (sum, count) = gaps.fold((0.0, 0), |(sum, count), gap| (sum + gap, count + 1));
-        100.0 * sum / f64::from(count.max(1))
-    }
 }
 
 impl Kind for ValidationExperiment {
@@ -93,13 +56,14 @@ impl Kind for ValidationExperiment {
             .classifier
             .run(run, self.seed, |gpu, logged| self.autoencoder.check_room(gpu, logged, self.seed))?;
         let compressor = self.autoencoder.run(run, &trained.snapshots, self.seed)?;
-        let mut candidates = self.candidates(run, &trained, &compressor)?;
-        run.observer.begin("evaluation", "models", candidates.len() as u64);
-        let means = &compressor.standard.means;
+        let stand_ins = self.stand_ins(run, &trained, &compressor)?;
+        run.observer.begin("evaluation", "models", stand_ins.len() as u64);
+        let (rows, means) = (trained.snapshots.rows(), &compressor.standard.means);
         let mut known = HashMap::new();
-        for candidate in &mut candidates {
-            candidate.tallies = evaluated(&trained.evaluator, &candidate.rows, &mut known)?;
-            self.measure(candidate, &trained.snapshots.rows(), means);
+        let mut candidates = Vec::with_capacity(stand_ins.len());
+        for stand_in in &stand_ins {
+            let tallies = evaluated(&trained.evaluator, &stand_in.rows, &mut known)?;
+            candidates.push(self.measured(stand_in, tallies, &rows, means));
             run.observer.advance(1);
         }
         run.observer.end();
@@ -116,41 +80,60 @@ impl Kind for ValidationExperiment {
                 }))?;
             }
         }
-        Ok(self.tell(run, &trained, &compressor, &candidates))
+        let candidates = <[Candidate; 6]>::try_from(candidates);
+        let [original, autoencoder, pca, mean, nearest, initial] =
+            candidates.map_err(|_| Error::fault("a candidate was not measured"))?;
+        let places = match self.classifier.snapshot_every {
+            SnapshotEvery::Epoch => {
+                Places { values: &trained.snapshots.epochs, label: "Epoch of the classifier" }
+            }
+            SnapshotEvery::Steps(_) => {
+                Places { values: &trained.snapshots.steps, label: "Step of the classifier" }
+            }
+        };
+        let report = validation_report(&ValidationResult {
+            setup: trained.setup(Some(compressor.model()), self.autoencoder.hold_out),
+            costs: Costs::new(&compressor.file.spec, &compressor.curve.last().copied().unwrap_or_default()),
+            curve: &compressor.curve,
+            places,
+            held_out: (0..rows.len()).map(|place| self.autoencoder.is_held_out(place)).collect(),
+            original,
+            autoencoder,
+            pca,
+            mean,
+            nearest,
+            initial,
+            printed_ratio: self.printed_ratio,
+        });
+        Ok(signed(report, run, Some(self.seed)))
     }
 }
 
 impl ValidationExperiment {
     /// The snapshots themselves, what stands for them, and the nulls, in the order of the legend.
-    fn candidates<'a>(
+    fn stand_ins<'a>(
         &self,
         run: &mut Run<'_>,
         trained: &'a Trained,
         compressor: &'a Compressor,
-    ) -> Result<Vec<Candidate<'a>>> {
+    ) -> Result<[StandIn<'a>; 6]> {
         let rows = trained.snapshots.rows();
         let latent = compressor.file.spec.latent();
         let restored = compressor.restore(run, &rows)?;
         show_errors(run, &trained.snapshots, &restored);
         let borrowed = |rows: &[&'a [f32]]| rows.iter().map(|row| Cow::Borrowed(*row)).collect::<Vec<_>>();
         let repeated = |row: &'a [f32]| vec![Cow::Borrowed(row); rows.len()];
-        let width = trained.snapshots.width();
-        let mut candidates = vec![
-            Candidate::new("original", width, Style::Solid, borrowed(&rows)),
-            Candidate::new(
-                "autoencoder",
-                latent,
-                Style::Solid,
-                restored.into_iter().map(Cow::Owned).collect(),
-            ),
-        ];
-        candidates.extend([
+        let solid = |name, floats, rows| StandIn { name, floats, style: Style::Solid, rows };
+        let dashed = |name, floats, rows| StandIn { name, floats, style: Style::Dashed, rows };
+        let back = restored.into_iter().map(Cow::Owned).collect();
+        Ok([
+            solid("original", trained.snapshots.width(), borrowed(&rows)),
+            solid("autoencoder", latent, back),
             self.principal_components(run, trained, latent)?,
-            Candidate::new("mean of the snapshots", 0, Style::Dashed, repeated(&compressor.standard.means)),
-            Candidate::new("nearest other snapshot", 1, Style::Dashed, borrowed(&self.nearest(&rows))),
-            Candidate::new("initial model", 0, Style::Dashed, repeated(&trained.initial)),
-        ]);
-        Ok(candidates)
+            dashed("mean of the snapshots", 0, repeated(&compressor.standard.means)),
+            dashed("nearest other snapshot", 1, borrowed(&self.nearest(&rows))),
+            dashed("initial model", 0, repeated(&trained.initial)),
+        ])
     }
 
     /// The snapshots from their projections on the principal axes of those that are not held out, at the
@@ -160,12 +143,12 @@ impl ValidationExperiment {
         run: &Run<'_>,
         trained: &Trained,
         floats: usize,
-    ) -> Result<Candidate<'a>> {
+    ) -> Result<StandIn<'a>> {
         let pca = self.autoencoder.axes(&trained.snapshots)?;
         let floats = floats.min(pca.rank());
         let restored = pca.state(floats)?.restore(run.gpu()?, &trained.snapshots.rows())?;
         let rows = restored.into_iter().map(Cow::Owned).collect();
-        Ok(Candidate::new("PCA", floats, Style::Solid, rows))
+        Ok(StandIn { name: "PCA", floats, style: Style::Solid, rows })
     }
 
     /// For each snapshot the nearest of the others that the autoencoder was trained on: what an index
@@ -184,24 +167,52 @@ impl ValidationExperiment {
         (0..rows.len()).map(|place| rows[nearest(place)]).collect()
     }
 
-    fn measure(&self, candidate: &mut Candidate<'_>, originals: &[&[f32]], means: &[f32]) {
-        let mut sums = [[0.0; 2]; 2];
+    /// Its errors beside the snapshots, whose training part has these means, and its tests.
+    fn measured(
+        &self,
+        stand_in: &StandIn<'_>,
+        tallies: Vec<Tally>,
+        originals: &[&[f32]],
+        means: &[f32],
+    ) -> Candidate {
+        let (mut train, mut held_out) = (Loss::default(), Loss::default());
         let mut hits = 0;
-        for (place, (row, original)) in candidate.rows.iter().zip(originals).enumerate() {
-            let [error, spread] = &mut sums[usize::from(self.autoencoder.is_held_out(place))];
+        for (place, (row, original)) in stand_in.rows.iter().zip(originals).enumerate() {
+            let loss = if self.autoencoder.is_held_out(place) { &mut held_out } else { &mut train };
             for ((&got, &weight), &mean) in row.iter().zip(*original).zip(means) {
-                *error += (f64::from(got) - f64::from(weight)).powi(2);
-                *spread += (f64::from(weight) - f64::from(mean)).powi(2);
+                loss.error += (f64::from(got) - f64::from(weight)).powi(2);
+                loss.spread += (f64::from(weight) - f64::from(mean)).powi(2);
             }
             hits += usize::from(argmax(row.iter().copied()) == argmax(original.iter().copied()));
         }
-        let relative = |[error, spread]: [f64; 2]| if spread > 0.0 { (error / spread).sqrt() } else { 0.0 };
-        (candidate.train_error, candidate.held_out_error) = (relative(sums[0]), relative(sums[1]));
-        candidate.argmax_match = hits as f64 / originals.len().max(1) as f64;
+        Candidate {
+            name: stand_in.name.into(),
+            floats: stand_in.floats,
+            style: stand_in.style,
+            tallies,
+            held_out_error: held_out.relative(),
+            train_error: train.relative(),
+            argmax_match: hits as f64 / originals.len().max(1) as f64,
+        }
     }
 }
 
-/// Evaluates rows, each that is the same one in memory once.
+/// Squares summed over weights and snapshots.
+#[derive(Default)]
+struct Loss {
+    /// Of what is lost.
+    error: f64,
+    /// Of what lies between the snapshots and their mean.
+    spread: f64,
+}
+
+impl Loss {
+    fn relative(&self) -> f64 {
+        if self.spread > 0.0 { (self.error / self.spread).sqrt() } else { 0.0 }
+    }
+}
+
+/// Evaluates rows; those that are one place in memory are evaluated once.
 fn evaluated(
     evaluator: &Evaluator,
     rows: &[Cow<'_, [f32]>],

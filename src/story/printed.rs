@@ -2,7 +2,7 @@
 
 use crate::report::Table;
 
-/// A figure that the paper printed, ours, and what is to be said about the two.
+/// A figure that the paper printed, ours, and how the two are to be read.
 pub struct Printed {
     /// What it is.
     pub what: &'static str,
