@@ -1,0 +1,80 @@
+//! What a strategy and its codecs keep is a part of a run's state: a run that is stopped and gone on with ends with the
+//! same bits, and learns nothing twice.
+
+use crate::support::{gpu, spec};
+use fedfunnel::Error;
+use fedfunnel::data::DataDir;
+use fedfunnel::federation::{Outcome, Parts, SimulationSpec, simulate};
+use fedfunnel::progress::Observer;
+use fedfunnel::run::{Identity, Place, Run, RunFolder, Start};
+use std::path::Path;
+
+/// Asks to stop after so many pieces of work have begun, and counts those in which something is learned.
+struct Stopper {
+    left: usize,
+    learned: usize,
+}
+
+impl Observer for Stopper {
+    fn begin(&mut self, what: &str, _: &'static str, _: u64) {
+        self.left = self.left.saturating_sub(1);
+        self.learned += usize::from(["autoencoders", "principal axes"].contains(&what));
+    }
+
+    fn advance(&mut self, _: u64) {}
+    fn note(&mut self, _: &str) {}
+    fn end(&mut self) {}
+
+    fn stop(&self) -> bool {
+        self.left == 0
+    }
+}
+
+fn start(folder: &Path, spec: &SimulationSpec, observer: &mut Stopper) -> fedfunnel::Result<Outcome> {
+    let data_dir = DataDir::new(folder.join("data"));
+    let identity = Identity::new("simulate", &spec.to_toml()?);
+    let folder = RunFolder::open(&folder.join("run"), identity, Start::Resume)?;
+    let place = Place { gpu: Some(gpu()), data_dir: Some(&data_dir), folder, command: "a test" };
+    simulate(&mut Run::open(place, observer)?, spec, &Parts::default())
+}
+
+#[test]
+fn a_run_that_is_stopped_everywhere_learns_once_and_ends_with_the_same_bits() {
+    let settings = [
+        "rounds=3",
+        "strategy.server={kind=\"momentum\",momentum=0.5}",
+        "autoencoder.epochs=10",
+        "autoencoder.space=small",
+        "codecs=[\"raw\",\"autoencoder\",\"pca\",[\"delta\",\"feedback\",{stage=\"topk\",part=0.02}],\
+         [\"feedback\",{stage=\"pca\",floats=3},\"f16\"]]",
+    ];
+    let spec = spec(&Parts::default(), &settings);
+    let whole = tempfile::tempdir().unwrap();
+    let mut never = Stopper { left: usize::MAX, learned: 0 };
+    let whole = start(whole.path(), &spec, &mut never).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut learned = 0;
+    let mut stops = 0;
+    // Each start is asked to stop at the first place where it begins anything that is left to do.
+    let pieced = loop {
+        let mut observer = Stopper { left: 1 + stops % 3, learned: 0 };
+        let result = start(folder.path(), &spec, &mut observer);
+        learned += observer.learned;
+        match result {
+            Ok(outcome) => break outcome,
+            Err(Error::Stopped { .. }) => stops += 1,
+            Err(error) => panic!("{error}"),
+        }
+        assert!(stops < 100, "it never ends");
+    };
+    assert!(stops > 8, "{stops}");
+    assert_eq!((never.learned, learned), (3, 3), "each codec that learns does so once");
+    assert_eq!(whole.federations.len(), 5);
+    for (whole, pieced) in whole.federations.iter().zip(&pieced.federations) {
+        let bits = |model: &[f32]| model.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&whole.model), bits(&pieced.model), "{}", whole.label);
+        assert_eq!((&whole.rounds, &whole.ledger), (&pieced.rounds, &pieced.ledger), "{}", whole.label);
+    }
+    // The negative control: the codecs do not all come to the same.
+    assert_ne!(whole.federations[0].model, whole.federations[3].model);
+}
