@@ -14,6 +14,7 @@
 //! What crosses from one file to another without its name (a method of a returned value, a field) is not seen, nor is
 //! a lower-case function that is passed on with `pub use` and then used in the same file without being called.
 
+mod folders;
 mod imports;
 mod source;
 mod tokens;
