@@ -73,6 +73,12 @@ impl Message {
         bytes
     }
 
+    /// How many bytes cross the wire.
+    pub fn length(&self, checksum: bool) -> u64 {
+        let numbers = [self.round, self.collaborator].map(|number| u64::from(number.max(1).ilog2()) / 7 + 1);
+        1 + numbers.iter().sum::<u64>() + self.payload.len() as u64 + if checksum { 4 } else { 0 }
+    }
+
     /// Reads what came over the wire. `checksum` says whether both sides agreed on one.
     pub fn from_bytes(bytes: &[u8], checksum: bool) -> Result<Self> {
         let wrong = |problem: &str| {
@@ -156,6 +162,7 @@ mod tests {
             round: u32, collaborator: u32, kind in 0..5usize, payload: Vec<u8>, checksum: bool,
         ) {
             let message = Message { kind: MessageKind::ALL[kind], round, collaborator, payload };
+            prop_assert_eq!(message.length(checksum), message.to_bytes(checksum).len() as u64);
             prop_assert_eq!(Message::from_bytes(&message.to_bytes(checksum), checksum).unwrap(), message);
         }
 

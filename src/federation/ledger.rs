@@ -49,17 +49,17 @@ impl Ledger {
     /// Sends a message: serialises it, notes its size, and gives what arrives on the other side.
     pub fn send(&mut self, direction: Direction, message: &Message) -> Result<Message> {
         let bytes = message.to_bytes(self.checksum);
-        self.transfers.push(Transfer {
-            round: message.round,
-            collaborator: message.collaborator,
-            direction,
-            kind: message.kind,
-            bytes: bytes.len() as u64,
-        });
+        self.note(direction, message, bytes.len() as u64);
         Message::from_bytes(&bytes, self.checksum)
     }
 
-    /// Sends the same payload to all of these collaborators; gives the payload that arrives, which is the same for all.
+    fn note(&mut self, direction: Direction, message: &Message, bytes: u64) {
+        let &Message { kind, round, collaborator, .. } = message;
+        self.transfers.push(Transfer { round, collaborator, direction, kind, bytes });
+    }
+
+    /// Sends the same payload to all of these collaborators; gives the payload that arrives. It is the same for all, so
+    /// that one message is serialised, and the others are counted.
     pub fn broadcast(
         &mut self,
         kind: MessageKind,
@@ -67,12 +67,14 @@ impl Ledger {
         to: &[u32],
         payload: Vec<u8>,
     ) -> Result<Vec<u8>> {
-        let mut message = Message { kind, round, collaborator: 0, payload };
-        for &collaborator in to {
+        let Some((&first, others)) = to.split_first() else { return Ok(payload) };
+        let mut message = Message { kind, round, collaborator: first, payload };
+        let arrived = self.send(Direction::Down, &message)?;
+        for &collaborator in others {
             message.collaborator = collaborator;
-            message.payload = self.send(Direction::Down, &message)?.payload;
+            self.note(Direction::Down, &message, message.length(self.checksum));
         }
-        Ok(message.payload)
+        Ok(arrived.payload)
     }
 
     /// Bytes of all messages that `which` picks.
@@ -106,4 +108,25 @@ pub fn save_ledgers<'a>(path: &Path, ledgers: impl Iterator<Item = (&'a str, &'a
         })
     });
     files::write_atomic(path, csv(&columns, rows).as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broadcast_counts_what_single_messages_would() {
+        let ids = [0, 127, 128, 20_000];
+        for checksum in [false, true] {
+            let (mut together, mut alone) = (Ledger::new(checksum), Ledger::new(checksum));
+            let arrived = together.broadcast(MessageKind::Model, 300, &ids, vec![1, 2, 3]).unwrap();
+            assert_eq!(arrived, [1, 2, 3]);
+            for collaborator in ids {
+                let (kind, payload) = (MessageKind::Model, vec![1, 2, 3]);
+                let message = Message { kind, round: 300, collaborator, payload };
+                alone.send(Direction::Down, &message).unwrap();
+            }
+            assert_eq!(together, alone);
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Clients' logs of weights in a saved state.
+//! Collaborators' logs of weights in a saved state.
 
 use crate::Result;
 use crate::model::state::{StateFile, StateWriter, TensorShape};
@@ -7,7 +7,7 @@ use crate::training::Snapshots;
 /// When a collaborator's snapshots were taken: steps and epochs before each.
 pub type TakenAt = Vec<(u64, u64)>;
 
-/// When everybody's were.
+/// When those of all collaborators were.
 pub fn taken_at(logs: &[Snapshots]) -> Vec<TakenAt> {
     let each = |log: &Snapshots| log.steps.iter().copied().zip(log.epochs.iter().copied()).collect();
     logs.iter().map(each).collect()

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// The name of a preset, or a table: a preset, and parts that take the place of its own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(try_from = "toml::Value", into = "toml::Value")]
 pub enum StrategySpec {
     /// `strategy = "fedavgm"`
     Preset(String),
@@ -16,25 +16,53 @@ pub enum StrategySpec {
 }
 
 /// The table of a strategy.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StrategyParts {
     /// Where parts come from that are not given.
     #[serde(default = "usual_preset")]
     pub preset: String,
     /// How updates become one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub combine: Option<PartSpec>,
     /// What the global model becomes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub server: Option<PartSpec>,
     /// What is added to local training.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub local: Option<PartSpec>,
 }
 
 fn usual_preset() -> String {
     "fedavg".into()
+}
+
+impl TryFrom<toml::Value> for StrategySpec {
+    type Error = String;
+
+    fn try_from(value: toml::Value) -> std::result::Result<Self, String> {
+        match value {
+            toml::Value::String(name) => Ok(Self::Preset(name)),
+            toml::Value::Table(table) => {
+                let parts = table.try_into().map_err(|e: toml::de::Error| e.message().trim().to_string());
+                parts.map(Self::Parts)
+            }
+            other => Err(format!("{other} is neither the name of a strategy nor a table of its parts")),
+        }
+    }
+}
+
+impl From<StrategySpec> for toml::Value {
+    fn from(spec: StrategySpec) -> Self {
+        let StrategyParts { preset, combine, server, local } = match spec {
+            StrategySpec::Preset(name) => return Self::String(name),
+            StrategySpec::Parts(parts) => parts,
+        };
+        let parts = [("combine", combine), ("server", server), ("local", local)];
+        let parts = parts.into_iter().filter_map(|(name, part)| Some((name.to_string(), part?.into())));
+        let all = std::iter::once(("preset".to_string(), Self::String(preset))).chain(parts);
+        Self::Table(all.collect())
+    }
 }
 
 impl Default for StrategySpec {

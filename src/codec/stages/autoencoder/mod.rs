@@ -38,11 +38,16 @@ fn make(context: &Context<'_>, options: &Options) -> Result<Box<dyn Stage>> {
     }
     own.check()?;
     let shape = own.shape(context.parameters)?;
-    Ok(Box::new(Autoencoder::new(shape, own, context.seed)))
+    // What sets it apart from others of the same latent.
+    let options = options.table.iter().filter(|(key, _)| *key != "latent");
+    let options = options.map(|(key, value)| format!(",{key}={value}")).collect::<String>();
+    let label = format!("autoencoder({}{})", shape.latent(), options.replace(['"', ' '], ""));
+    Ok(Box::new(Autoencoder { label, ..Autoencoder::new(shape, own, context.seed) }))
 }
 
 /// Codes of autoencoders.
 pub struct Autoencoder {
+    label: String,
     shape: AutoencoderSpec,
     settings: AutoencoderSettings,
     seed: u32,
@@ -53,7 +58,8 @@ pub struct Autoencoder {
 impl Autoencoder {
     /// Of this shape, trained like that.
     pub fn new(shape: AutoencoderSpec, settings: AutoencoderSettings, seed: u32) -> Self {
-        Self { shape, settings, seed, encoders: Bank::default(), decoders: Bank::default() }
+        let label = format!("autoencoder({})", shape.latent());
+        Self { label, shape, settings, seed, encoders: Bank::default(), decoders: Bank::default() }
     }
 
     fn trainer_settings(&self) -> TrainerSettings {
@@ -64,7 +70,7 @@ impl Autoencoder {
 
 impl Stage for Autoencoder {
     fn label(&self) -> String {
-        format!("autoencoder({})", self.shape.latent())
+        self.label.clone()
     }
 
     fn leaves(&self, _: usize, _: &Kept) -> Option<usize> {
