@@ -1,5 +1,6 @@
 // Batch gather of u8 images with seeded changes on the way: flipped, shifted, made grey. What happens to a
-// sample depends on its place in the epoch, the epoch and the seed alone; the hash is that of random.wgsl.
+// sample depends on its place in the epoch, the epoch, whose data it is of and the seed alone, on no place among the
+// replicas; the hash is that of random.wgsl.
 
 // begin shared: nothing, from gather.wgsl
 // The number of a place of a batch that is left empty.
@@ -32,7 +33,8 @@ var<immediate> augment: Augment;
 @group(0) @binding(2) var<storage, read> labels: array<u32>;
 // For each channel: factor and summand that turn a byte into a standardised value.
 @group(0) @binding(3) var<storage, read> scales: array<vec2<f32>>;
-// Place in the epoch of the first sample of step 0, and the number of the epoch.
+// Place in the epoch of the first sample of step 0, the number of the epoch, and for each replica the number of
+// whose data it trains on.
 @group(0) @binding(4) var<storage, read> epoch: array<u32>;
 @group(0) @binding(5) var<storage, read_write> batch_labels: array<u32>;
 @group(0) @binding(6) var<storage, read_write> samples: array<f32>;
@@ -76,7 +78,7 @@ fn augment_images(
         batch_labels[line] = select(NOTHING, label, here);
     }
     let place = epoch[0] + augment.step * augment.batch + group.y;
-    let bits = pcg4d(vec4(place, group.z, epoch[1], augment.seed)).x;
+    let bits = pcg4d(vec4(place, epoch[2u + group.z], epoch[1], augment.seed)).x;
     let places = 2u * augment.pad + 1u;
     let y = id.x / augment.width;
     let flipped = augment.flip == 1u && (bits & 1u) == 1u;

@@ -144,7 +144,7 @@ fn gather(gpu: &Gpu) -> Result<Ready<'_>> {
     let images = crate::training::ResidentImages::upload(gpu, &images(count, [1, 28, 28]))?;
     let numbers: Vec<u32> = (0..BATCH as u32).map(|place| place * 7_919 % count as u32).collect();
     let index = crate::ops::gather::SampleIndex { buffer: gpu.upload("index", &numbers)?, steps: 1 };
-    let (labels, epoch) = (gpu.zeros("labels", BATCH)?, gpu.zeros("epoch", 2)?);
+    let (labels, epoch) = (gpu.zeros("labels", BATCH)?, gpu.zeros("epoch", 3)?);
     let samples = Tensor::zeros(gpu, "batch", 1, BATCH, 784)?;
     let dispatches = images.gather(gpu, &index, &epoch, &labels, &samples)?;
     // A byte in, four bytes out.

@@ -64,7 +64,7 @@ fn classifier<'g>(
     cohort.network.parameters.initialize(gpu, SEED, true)?;
     let orders = [epoch_order(count, u64::from(SEED), 0, true)];
     Ok(Ready::wall(unit, move || {
-        train_epoch(&mut cohort, &orders, None, (0, 0), &mut [], &mut |_| ())?;
+        train_epoch(&mut cohort, &orders, None, 0, &mut [], &mut |_| ())?;
         cohort.take_tallies().map(drop)
     }))
 }

@@ -64,8 +64,6 @@ pub struct LocalWork<'a> {
 pub struct CohortEpoch {
     /// Its number, which picks the order of the images.
     pub number: u64,
-    /// Steps that the cohort has trained before.
-    pub steps_before: u64,
     /// Epochs that it has trained before.
     pub epochs_before: u64,
     /// When to log snapshots.
@@ -140,12 +138,10 @@ impl Clients {
         for cohort in self.cohorts(who) {
             let mut snapshots = vec![Snapshots::new(self.model.clone()); cohort.len()];
             let mut epochs = vec![Vec::new(); cohort.len()];
-            let steps = self.steps_of(&cohort);
             self.restart_from(global)?;
             for epoch in 0..work.epochs {
                 let number = work.first_epoch + epoch;
-                let (steps_before, epochs_before) = (epoch * steps, epoch);
-                let now = CohortEpoch { number, steps_before, epochs_before, snapshots: work.snapshots };
+                let now = CohortEpoch { number, epochs_before: epoch, snapshots: work.snapshots };
                 let tallies = self.epoch(&cohort, now, &mut snapshots, progress)?;
                 let tested = match work.tests {
                     None => None,
@@ -192,9 +188,8 @@ impl Clients {
         let mut orders: Vec<Vec<u32>> = cohort.iter().map(|&who| self.order(who, epoch.number)).collect();
         // Places of the cohort beyond the last collaborator have no images and rest.
         orders.resize(self.cohort.replicas(), Vec::new());
-        self.cohort.begin_epoch(epoch.number);
-        let done = (epoch.steps_before, epoch.epochs_before);
-        train_epoch(&mut self.cohort, &orders, epoch.snapshots, done, into, progress)?;
+        self.cohort.begin_epoch(epoch.number, cohort);
+        train_epoch(&mut self.cohort, &orders, epoch.snapshots, epoch.epochs_before, into, progress)?;
         let mut tallies = self.cohort.take_tallies()?;
         tallies.truncate(cohort.len());
         Ok(tallies)

@@ -5,7 +5,7 @@ use super::clients::CohortEpoch;
 use super::logs::{TakenAt, log_shapes, put_logs, take_logs, taken_at};
 use super::participants::Participants;
 use super::round::{RoundPlan, play};
-use super::spec::{PrepassKind, refuse_few};
+use super::spec::PrepassKind;
 use super::state::{Federation, FederationState};
 use crate::model::state::TensorShape;
 use crate::run::Run;
@@ -26,8 +26,7 @@ pub fn log_weights(participants: &mut Participants, run: &mut Run<'_>, begun: &m
         PrepassKind::Isolated => alone(participants, run, &mut begun.state)?,
         PrepassKind::Federated => together(participants, run, begun)?,
     }
-    // Those who train in a cohort of their own may take fewer steps than the largest share would.
-    refuse_few(begun.state.snapshots.iter().map(Snapshots::len).min().unwrap_or(0) as u64)
+    Ok(())
 }
 
 /// How far a pre-pass in isolation is.
@@ -63,12 +62,8 @@ fn alone(participants: &mut Participants, run: &mut Run<'_>, begun: &mut Federat
         if notes.epochs == 0 {
             collaborators.restart_from(&begun.global)?;
         }
-        let epoch = CohortEpoch {
-            number: FIRST_EPOCH + notes.epochs,
-            steps_before: notes.steps,
-            epochs_before: notes.epochs,
-            snapshots: every,
-        };
+        let epoch =
+            CohortEpoch { number: FIRST_EPOCH + notes.epochs, epochs_before: notes.epochs, snapshots: every };
         let progress = &mut |steps| run.observer.advance(u64::from(steps));
         let first: usize = cohorts[..notes.cohort].iter().map(Vec::len).sum();
         let tallies = collaborators.epoch(cohort, epoch, &mut logs[first..first + cohort.len()], progress)?;

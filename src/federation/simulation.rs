@@ -28,7 +28,7 @@ pub fn check(spec: &SimulationSpec, parts: &Parts, data_dir: &DataDir) -> Result
     spec.pipelines(parts, classifier.parameters())?;
     let population = Population::new(spec, &classifier, data_dir)?;
     if spec.learns(parts)? {
-        refuse_few(spec.most_snapshots(&population.shares)?)?;
+        refuse_few(*spec.snapshots(&population.shares)?.start())?;
     }
     Ok(())
 }
@@ -44,7 +44,7 @@ pub fn simulate(run: &mut Run<'_>, spec: &SimulationSpec, parts: &Parts) -> Resu
     let pipelines = spec.pipelines(parts, classifier.parameters())?;
     let population = Population::new(spec, &classifier, run.data_dir()?)?;
     let learns = pipelines.iter().any(Pipeline::learns);
-    let snapshots = if learns { spec.most_snapshots(&population.shares)? as usize } else { 0 };
+    let snapshots = if learns { *spec.snapshots(&population.shares)?.end() as usize } else { 0 };
     let expected = ExpectedLogs { collaborators: population.shares.len(), snapshots };
     pipelines.iter().try_for_each(|pipeline| pipeline.check_room(gpu, expected))?;
     let local = LocalSettings { batch: spec.batch, optimizer: spec.optimizer, seed: spec.seed };

@@ -1,7 +1,7 @@
 //! Batches gathered as in [`gather`](super::gather), each image flipped and shifted by chance on the way.
 //!
-//! Chance is the counter generator's ([`random`]), so that a sample's place in the epoch decides what happens
-//! to it, on every adapter and however the epoch is cut into batches. Of the 32 bits of a sample, bit 0 says
+//! Chance is the counter generator's ([`random`]), so that a sample's place in the epoch and whose data it is of
+//! decide what happens to it, on every adapter and however the epoch is cut into batches. Of the 32 bits of a sample, bit 0 says
 //! whether it is flipped, and what is left after 8 and after 16 bits how far it is shifted down and right.
 
 use super::{expect_len, random};
@@ -39,6 +39,8 @@ pub struct Batch<'a> {
     pub index: &'a [Option<usize>],
     /// The place in its epoch of each replica's first sample: the step times B.
     pub first_place: u32,
+    /// The number of whose data each replica trains on, R of them.
+    pub owners: &'a [u32],
     /// Tells draws for one purpose from those for another, and one epoch from the next.
     pub stream: u32,
     /// The experiment's seed.
@@ -72,13 +74,14 @@ pub fn augmented_gather(
     assert!(!options.grayscale || channels == 3, "{channels} channels have no luma");
     let samples = batch.index.len() / batch.replicas;
     expect_len("index", batch.index.len(), batch.replicas * samples);
+    expect_len("owners", batch.owners.len(), batch.replicas);
     let mut x = vec![0.0; batch.index.len() * channels * pixels];
     for r in 0..batch.replicas {
         for b in 0..samples {
             let sample = r * samples + b;
             let Some(image) = batch.index[sample] else { continue };
             let image = &images[image * channels * pixels..(image + 1) * channels * pixels];
-            let bits = random::bits(batch.first_place + b as u32, r as u32, batch.stream, batch.seed);
+            let bits = random::bits(batch.first_place + b as u32, batch.owners[r], batch.stream, batch.seed);
             let change = options.change(bits);
             for c in 0..channels {
                 for h in 0..height {

@@ -25,7 +25,9 @@ pub struct Cohort {
     tallied: Vec<usize>,
     step: Vec<Dispatch>,
     epoch: u32,
-    /// Place in the epoch of the first sample of a window, and the number of the epoch.
+    /// Whose data each replica trains on.
+    owners: Vec<u32>,
+    /// Place in the epoch of the first sample of a window, the number of the epoch, and the owners.
     epoch_state: Buffer,
 }
 
@@ -56,7 +58,7 @@ impl Cohort {
         let index = SampleIndex { buffer: gpu.zeros("sample index", replicas * steps * batch)?, steps };
         let writer = ScheduleWriter::new(gpu, optimizer, replicas, steps)?;
         let tallies = gpu.zeros("tallies", replicas * batch * 2)?;
-        let epoch_state = gpu.zeros("epoch", 2)?;
+        let epoch_state = gpu.zeros("epoch", 2 + replicas)?;
         let schedule = &writer.schedule;
         let parts =
             StepParts { images, index: &index, batch, epoch: &epoch_state, schedule, tallies: &tallies };
@@ -72,6 +74,7 @@ impl Cohort {
             tallied,
             step,
             epoch: 0,
+            owners: vec![0; replicas],
             epoch_state,
         })
     }
@@ -92,8 +95,11 @@ impl Cohort {
     }
 
     /// Says which epoch the steps that follow belong to: images are changed differently in each.
-    pub fn begin_epoch(&mut self, number: u64) {
+    /// `owners` says whose data each replica trains on, and is filled up with zeros.
+    pub fn begin_epoch(&mut self, number: u64, owners: &[u32]) {
         self.epoch = number as u32;
+        self.owners.fill(0);
+        self.owners[..owners.len()].copy_from_slice(owners);
     }
 
     /// Trains for `steps` of the epoch in which replica `r` sees the samples `orders[r]` in that order. A
@@ -124,7 +130,11 @@ impl Cohort {
                 }
             }
             self.gpu.write(&self.index.buffer, 0, &numbers);
-            self.gpu.write(&self.epoch_state, 0, &[(first * batch) as u32, self.epoch]);
+            self.gpu.write(
+                &self.epoch_state,
+                0,
+                &[&[(first * batch) as u32, self.epoch], &self.owners[..]].concat(),
+            );
             self.writer.write(&self.gpu, count, |replica, step| part(replica, step).len());
             self.gpu.run_steps(&self.step, 0..count as u32, progress)?;
             first += count;

@@ -62,7 +62,6 @@ pub struct EpochResult {
 pub struct SessionNotes {
     /// What each epoch so far came to.
     pub epochs: Vec<EpochResult>,
-    steps: u64,
     taken: Vec<u64>,
     snapshot_steps: Vec<u64>,
     snapshot_epochs: Vec<u64>,
@@ -148,14 +147,12 @@ impl Session {
         let Self { settings, cohort, images, notes, .. } = self;
         let (epoch, batch) = (notes.epochs.len() as u64, cohort.batch() as u64);
         let orders = [epoch_order(*images, u64::from(settings.seed), epoch, settings.shuffle)];
-        cohort.begin_epoch(epoch);
+        cohort.begin_epoch(epoch, &[0]);
         observer.begin(&format!("{what} {}/{}", epoch + 1, settings.epochs), "images", *images as u64);
         let start = Instant::now();
-        let (every, done) = (settings.snapshots, (notes.steps, epoch));
-        train_epoch(cohort, &orders, every, done, &mut self.snapshots, &mut |steps| {
+        train_epoch(cohort, &orders, settings.snapshots, epoch, &mut self.snapshots, &mut |steps| {
             observer.advance(u64::from(steps) * batch);
         })?;
-        notes.steps += cohort.steps(&orders) as u64;
         let trained = cohort.take_tallies()?[0];
         let seconds = start.elapsed().as_secs_f64();
         let is_due = (epoch + 1).is_multiple_of(settings.test_every) || epoch + 1 == settings.epochs;

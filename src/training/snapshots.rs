@@ -197,36 +197,40 @@ impl Snapshots {
     }
 }
 
-/// Trains one epoch of a cohort and takes snapshots on the way. `done` is the number of steps and of
-/// epochs that were taken before.
+/// Trains one epoch of a cohort and takes snapshots on the way, after so many epochs of the same orders. A replica with
+/// fewer samples takes fewer steps and rests at the end; when it logs goes by its own steps, so that it does not depend
+/// on the others.
 pub fn train_epoch(
     cohort: &mut Cohort,
     orders: &[Vec<u32>],
     every: Option<SnapshotEvery>,
-    done: (u64, u64),
+    epochs_before: u64,
     into: &mut [Snapshots],
     progress: &mut dyn FnMut(u32),
 ) -> Result<()> {
-    let total = cohort.steps(orders);
-    let (done_steps, done_epochs) = done;
+    let own: Vec<_> = orders.iter().map(|order| cohort.steps(std::slice::from_ref(order))).collect();
+    let total = own.iter().copied().max().unwrap_or(0);
+    // The next step of a replica's own after which it logs.
+    let next_log = |own: usize, step: usize| match every {
+        Some(SnapshotEvery::Steps(n)) => {
+            let done = epochs_before as usize * own + step;
+            Some(step + n - done % n).filter(|next| *next <= own)
+        }
+        // Its weights stay as they are while it rests.
+        Some(SnapshotEvery::Epoch) => Some(total),
+        None => None,
+    };
     let mut step = 0;
     while step < total {
-        let next = match every {
-            // The next multiple of `n`, counted over epochs.
-            Some(SnapshotEvery::Steps(n)) => (step + n - (done_steps as usize + step) % n).min(total),
-            _ => total,
-        };
-        cohort.train(orders, step..next, progress)?;
-        step = next;
-        let epoch_is_over = step == total;
-        let due = match every {
-            None => false,
-            Some(SnapshotEvery::Epoch) => epoch_is_over,
-            Some(SnapshotEvery::Steps(n)) => (done_steps as usize + step).is_multiple_of(n),
-        };
-        if due {
-            for (snapshots, row) in into.iter_mut().zip(cohort.parameters()?) {
-                snapshots.push(row, done_steps + step as u64, done_epochs + u64::from(epoch_is_over));
+        let next: Vec<_> = own.iter().take(into.len()).map(|&own| next_log(own, step)).collect();
+        let stop = next.iter().flatten().copied().min().unwrap_or(total);
+        cohort.train(orders, step..stop, progress)?;
+        step = stop;
+        if next.contains(&Some(step)) {
+            let each = into.iter_mut().zip(cohort.parameters()?).zip(next).zip(&own);
+            for (((snapshots, row), _), &own) in each.filter(|((_, next), _)| *next == Some(step)) {
+                let (own, done) = (own as u64, step.min(own) as u64);
+                snapshots.push(row, epochs_before * own + done, epochs_before + u64::from(done == own));
             }
         }
     }

@@ -2,6 +2,7 @@
 //! strategies of one's own.
 
 mod checkpoint;
+mod grouping;
 mod own_parts;
 mod stages;
 mod support;

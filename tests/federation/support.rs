@@ -54,10 +54,15 @@ pub fn spec(parts: &Parts, settings: &[&str]) -> SimulationSpec {
 
 /// Runs a simulation to its end.
 pub fn run(folder: &Path, spec: &SimulationSpec, parts: &Parts) -> Outcome {
+    run_on(gpu(), folder, spec, parts)
+}
+
+/// The same on a device of its own.
+pub fn run_on(gpu: &Gpu, folder: &Path, spec: &SimulationSpec, parts: &Parts) -> Outcome {
     let data_dir = DataDir::new(folder.join("data"));
     let identity = Identity::new("simulate", &spec.to_toml().expect("TOML"));
     let folder = RunFolder::open(&folder.join("run"), identity, Start::New).expect("a folder");
-    let place = Place { gpu: Some(gpu()), data_dir: Some(&data_dir), folder, command: "a test" };
+    let place = Place { gpu: Some(gpu), data_dir: Some(&data_dir), folder, command: "a test" };
     let mut observer = Quiet;
     let mut run = Run::open(place, &mut observer).expect("a run");
     simulate(&mut run, spec, parts).unwrap_or_else(|error| panic!("{error}"))

@@ -22,6 +22,8 @@ const CHANGES: &[Augmentation] = &[
     ALL,
 ];
 const SEED: u32 = 11;
+/// Whose data each replica trains on: no two alike, and none its place.
+const OWNERS: [u32; 3] = [7, 1_000_000, 3];
 
 #[derive(Clone, Copy, Debug)]
 struct Case {
@@ -89,7 +91,7 @@ fn run(gpu: &Gpu, case: Case, augmentation: Augmentation) -> Changed {
     samples.write(gpu, &vec![9.0; replicas * batch * values]);
     let batch_labels = gpu.upload("batch labels", &vec![999u32; replicas * batch]).unwrap();
     let scales = gpu.upload("scales", &scales).unwrap();
-    let epoch = gpu.upload("epoch", &epoch).unwrap();
+    let epoch = gpu.upload("epoch", &[&epoch[..], &OWNERS[..replicas]].concat()).unwrap();
     let plan = augment::images(
         gpu,
         (&shards, &scales),
@@ -122,6 +124,7 @@ impl Changed {
             replicas: case.replicas,
             index: &self.places,
             first_place: case.epoch[0] + (STEP * case.batch) as u32,
+            owners: &OWNERS[..case.replicas],
             stream: case.epoch[1],
             seed,
         };

@@ -15,7 +15,7 @@ fn images() -> Vec<u8> {
 }
 
 fn batch(index: &[Option<usize>], replicas: usize) -> Batch<'_> {
-    Batch { replicas, index, first_place: 12, stream: 5, seed: 9 }
+    Batch { replicas, index, first_place: 12, owners: &[0, 1, 2][..replicas], stream: 5, seed: 9 }
 }
 
 #[test]

@@ -14,6 +14,7 @@ use crate::model::Optimizer;
 use crate::run::Identity;
 use crate::{Error, Result, settings};
 use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
 
 /// The specs that come with the program.
 const BUILT_IN: &[(&str, &str)] = &[
@@ -205,11 +206,14 @@ impl SimulationSpec {
         self.autoencoder.as_ref().ok_or_else(|| missing("autoencoder", "autoencoder", "model and epochs"))
     }
 
-    /// Snapshots of a collaborator that has as many images as the largest of these shares: those who train together
-    /// take as many steps.
-    pub(super) fn most_snapshots(&self, shares: &[Vec<usize>]) -> Result<u64> {
-        let images = shares.iter().map(Vec::len).max().unwrap_or(0);
-        Ok(self.prepass()?.snapshots(images.div_ceil(self.batch) as u64, self.local_epochs))
+    /// Snapshots of the collaborators with the smallest and with the largest of these shares.
+    pub(super) fn snapshots(&self, shares: &[Vec<usize>]) -> Result<RangeInclusive<u64>> {
+        let prepass = self.prepass()?;
+        let of = |images: Option<usize>| {
+            prepass.snapshots(images.unwrap_or(0).div_ceil(self.batch) as u64, self.local_epochs)
+        };
+        let images = || shares.iter().map(Vec::len);
+        Ok(of(images().min())..=of(images().max()))
     }
 
     /// Rounds of a federated pre-pass, which are not compressed.

@@ -1,0 +1,73 @@
+//! A collaborator's result depends on its id, its data, the seed and the round, and on no group that it trains in.
+
+use crate::support::{run_on, spec};
+use fedfunnel::federation::{Outcome, Parts};
+use fedfunnel::gpu::{Gpu, GpuOptions};
+
+/// The limits of bindings that let one, two and all of five collaborators train together.
+const LIMITS: [Option<u64>; 3] = [Some(100_400), Some(220_000), None];
+
+fn outcomes(settings: &[&str]) -> Vec<Outcome> {
+    let parts = Parts::default();
+    let shared = [
+        "collaborators=5",
+        // Shares of very different sizes.
+        "partition={kind=\"dirichlet\",alpha=0.3}",
+        "images=700",
+        "seed=3",
+        "codecs=[\"raw\",[\"delta\",{stage=\"topk\",part=0.1}]]",
+    ];
+    let spec = spec(&parts, &[&shared[..], settings].concat());
+    let one = |max_binding_bytes| {
+        let folder = tempfile::tempdir().unwrap();
+        let gpu = Gpu::open(&GpuOptions { max_binding_bytes, ..GpuOptions::default() }).unwrap();
+        run_on(&gpu, folder.path(), &spec, &parts)
+    };
+    LIMITS.map(one).into()
+}
+
+fn check(settings: &[&str]) {
+    let outcomes = outcomes(settings);
+    let [whole, groups @ ..] = outcomes.as_slice() else { panic!("three runs") };
+    let least = whole.samples.iter().min().unwrap();
+    assert!(whole.samples.iter().max().unwrap() > &(3 * least), "{:?}", whole.samples);
+    // The negative control: models of another codec are further apart.
+    let [raw, coded] = whole.federations.as_slice() else { panic!("two federations") };
+    assert!(raw.model.iter().zip(&coded.model).any(|(a, b)| (a - b).abs() > 1e-3));
+    for group in groups {
+        assert_eq!((&group.samples, &group.snapshots), (&whole.samples, &whole.snapshots));
+        for (own, other) in group.federations.iter().zip(&whole.federations) {
+            // Tensors that are cut in other places are summed in another order, and no more than that.
+            let furthest =
+                own.model.iter().zip(&other.model).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
+            assert!(furthest < 1e-6, "{}: {furthest}", own.label);
+            assert_eq!(own.ledger, other.ledger, "{}", own.label);
+            for (own, other) in own.rounds.iter().zip(&other.rounds) {
+                // Test images are looked at as many at a time as fit, and their losses summed in f32.
+                assert!((own.test_loss - other.test_loss).abs() < 1e-6 * other.test_loss);
+                assert!((own.train_loss - other.train_loss).abs() < 1e-6 * other.train_loss);
+                assert_eq!(own.test_accuracy, other.test_accuracy);
+            }
+        }
+    }
+}
+
+#[test]
+fn training_does_not_depend_on_the_group() {
+    check(&[]);
+}
+
+#[test]
+fn changed_images_do_not_depend_on_the_group() {
+    check(&["flip=true", "crop=2", "standardize=true"]);
+}
+
+#[test]
+fn logs_do_not_depend_on_the_group() {
+    let settings = [
+        "prepass={kind=\"federated\",rounds=1,snapshot_every=2}",
+        "local_epochs=3",
+        "codecs=[\"raw\",{stage=\"pca\",floats=1}]",
+    ];
+    check(&settings);
+}
