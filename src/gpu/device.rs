@@ -3,10 +3,12 @@
 use super::account::{Account, MemoryUse};
 use super::buffer::Memory;
 use super::capacity::{self, Capacity};
-use super::kernel::{Compiled, Registry};
+use super::dispatch::Call;
 use super::profile::Timestamps;
+use super::reflection::Compiled;
+use super::registry::Registry;
 use super::{
-    AdapterSummary, Buffer, DeviceChoice, DeviceClass, Dispatch, Grid, Immediates, Kernel, Profile, Recorder,
+    AdapterSummary, Buffer, Cost, DeviceChoice, DeviceClass, Dispatch, Grid, Immediates, Kernel, Profile,
     Span, Trace,
 };
 use crate::{Error, Result};
@@ -438,7 +440,7 @@ impl Gpu {
         let compiled = self.registry.get(&self.device, kernel, self.checked, self.trace.as_ref())?;
         self.check()?;
         compiled.reflected.check::<I>(kernel)?;
-        let bound = self.bind(&compiled, buffers)?;
+        let group = self.bind(&compiled, buffers)?;
         let [x, y, z] = compiled.reflected.workgroup;
         let groups = [grid.0.div_ceil(x), grid.1.div_ceil(y), grid.2.div_ceil(z)];
         let most = self.max_workgroups();
@@ -451,14 +453,13 @@ impl Gpu {
                 "use narrower layers, a smaller batch or fewer collaborators at a time",
             ));
         }
-        Ok(Dispatch::new(compiled, bound, bytemuck::bytes_of(immediates), groups))
+        let bound = buffers.iter().map(|(_, buffer)| buffer.memory.clone()).collect();
+        let immediates = bytemuck::bytes_of(immediates).into();
+        let call = Call { compiled, immediates, groups, cost: Cost::default() };
+        Ok(Dispatch::new(call, group, bound))
     }
 
-    fn bind(
-        &self,
-        compiled: &Compiled,
-        buffers: &[(&str, &Buffer)],
-    ) -> Result<(wgpu::BindGroup, Vec<Arc<Memory>>)> {
+    fn bind(&self, compiled: &Compiled, buffers: &[(&str, &Buffer)]) -> Result<wgpu::BindGroup> {
         let kernel = &compiled.kernel;
         let wanted = &compiled.reflected.bindings;
         let find = |name: &str| buffers.iter().find(|(given, _)| *given == name).map(|(_, buffer)| *buffer);
@@ -481,25 +482,11 @@ impl Gpu {
                 })
             })
             .collect();
-        let group = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
+        Ok(self.device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some(kernel.entry),
             layout: &compiled.layout,
             entries: &entries,
-        });
-        Ok((group, buffers.iter().map(|(_, buffer)| buffer.memory.clone()).collect()))
-    }
-
-    /// Starts recording.
-    pub fn recorder(&self) -> Recorder<'_> {
-        Recorder::new(self)
-    }
-
-    /// Records one list of dispatches and submits it.
-    pub fn run(&self, dispatches: &[Dispatch]) -> Result<()> {
-        let mut recorder = self.recorder();
-        recorder.all(dispatches)?;
-        recorder.submit()?;
-        Ok(())
+        }))
     }
 
     /// What the kernels cost so far; nothing where they are not timed.

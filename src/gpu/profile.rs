@@ -1,7 +1,8 @@
 //! Timing kernels on the device.
 
 use super::stamps::Stamps;
-use super::{Cost, Dispatch, Gpu, Trace};
+use super::trace::KernelRun;
+use super::{Cost, Dispatch, Trace};
 use crate::Result;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -78,13 +79,13 @@ impl Timestamps {
         self.stamps.resolve(encoder, self.pending().len() as u32);
     }
 
-    /// Takes the times of what was submitted at that moment of the trace.
-    pub fn collect(&self, gpu: &Gpu, submitted: f64) -> Result<()> {
+    /// Takes the times of what was submitted at that moment of the trace; `wait` returns once that has run.
+    pub fn collect(&self, submitted: f64, wait: impl FnOnce() -> Result<()>) -> Result<()> {
         let dispatches = std::mem::take(&mut *self.pending());
         if dispatches.is_empty() {
             return Ok(());
         }
-        let ticks = self.stamps.read(gpu, dispatches.len() as u32)?;
+        let ticks = self.stamps.read(dispatches.len() as u32, wait)?;
         let mut spent = self.spent.lock().unwrap_or_else(|e| e.into_inner());
         for ((dispatch, _), [begin, end]) in dispatches.iter().zip(&ticks) {
             let entry = spent.entry(dispatch.name()).or_default();
@@ -94,9 +95,9 @@ impl Timestamps {
             entry.seconds += end.saturating_sub(*begin) as f64 * self.stamps.period * 1e-9;
         }
         if let Some(trace) = &self.trace {
-            let runs =
-                dispatches.iter().zip(ticks).map(|((dispatch, step), ticks)| dispatch.ran(*step, ticks));
-            trace.add_runs(runs.collect(), self.stamps.period, [submitted, trace.now()]);
+            let runs = dispatches.iter().zip(ticks);
+            let runs = runs.map(|((dispatch, step), ticks)| KernelRun::new(dispatch, *step, ticks)).collect();
+            trace.add_runs(runs, self.stamps.period, submitted, trace.now());
         }
         Ok(())
     }

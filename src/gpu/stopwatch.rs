@@ -1,6 +1,5 @@
 //! Timing a few dispatches by themselves.
 
-use super::recorder::encode;
 use super::stamps::Stamps;
 use super::{Dispatch, Gpu};
 use crate::Result;
@@ -54,12 +53,12 @@ impl<'g> Stopwatch<'g> {
             timestamp_writes: Some(stamps.of_pass(0)),
         });
         for dispatch in (0..rounds).flat_map(|_| dispatches) {
-            encode(&mut pass, dispatch, 0);
+            dispatch.encode(&mut pass, 0);
         }
         drop(pass);
         stamps.resolve(&mut encoder, 1);
         self.gpu.submit(encoder);
-        let ticks = stamps.read(self.gpu, 1)?;
+        let ticks = stamps.read(1, || self.gpu.wait())?;
         let elapsed = ticks.first().map_or(0, |[begin, end]| end.saturating_sub(*begin));
         Ok(elapsed as f64 * stamps.period * 1e-9)
     }

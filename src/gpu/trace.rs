@@ -4,8 +4,8 @@
 //! has a zero of its own: it is moved so that dispatches lie between their submit and the moment when their
 //! timestamps had been read.
 
-use super::Cost;
-use super::kernel::{Compiled, FieldKind};
+use super::dispatch::Call;
+use super::{Dispatch, FieldKind};
 use crate::{Error, Result, files};
 use serde_json::{Map, Value, json};
 use std::io::{BufWriter, Write};
@@ -48,46 +48,39 @@ struct HostSpan {
 /// A dispatch that has run.
 #[derive(Debug)]
 pub(super) struct KernelRun {
-    pub compiled: Arc<Compiled>,
-    pub immediates: Arc<[u8]>,
-    pub groups: [u32; 3],
-    pub cost: Cost,
-    pub step: Option<u32>,
+    call: Call,
+    step: u32,
     /// Ticks at its beginning and its end.
-    pub ticks: [u64; 2],
+    ticks: [u64; 2],
     begin: f64,
     nanoseconds: f64,
 }
 
 impl KernelRun {
-    pub fn new(
-        (compiled, immediates): (Arc<Compiled>, Arc<[u8]>),
-        (groups, cost): ([u32; 3], Cost),
-        step: Option<u32>,
-        ticks: [u64; 2],
-    ) -> Self {
-        Self { compiled, immediates, groups, cost, step, ticks, begin: 0.0, nanoseconds: 0.0 }
+    pub fn new(dispatch: &Dispatch, step: u32, ticks: [u64; 2]) -> Self {
+        Self { call: dispatch.call.clone(), step, ticks, begin: 0.0, nanoseconds: 0.0 }
     }
 
-    /// What the kernel was told: shapes, offsets, flags; and what that costs.
+    /// The kernel's immediates (shapes, offsets, flags), and what that costs.
     fn arguments(&self) -> Value {
+        let Call { compiled, immediates, groups, cost } = &self.call;
         let mut all = Map::new();
-        for (name, offset, kind) in &self.compiled.reflected.fields {
+        for (name, offset, kind) in &compiled.reflected.fields {
             let at = *offset as usize;
-            let Some(&[a, b, c, d]) = self.immediates.get(at..at + 4) else { continue };
-            let value = match (kind, self.step) {
-                (_, Some(step)) if name == "step" => json!(step),
-                (Some(FieldKind::F32), _) => json!(f32::from_le_bytes([a, b, c, d])),
+            let Some(&[a, b, c, d]) = immediates.get(at..at + 4) else { continue };
+            let value = match kind {
+                _ if name == "step" => json!(self.step),
+                Some(FieldKind::F32) => json!(f32::from_le_bytes([a, b, c, d])),
                 _ => json!(u32::from_le_bytes([a, b, c, d])),
             };
             all.insert(name.clone(), value);
         }
-        all.insert("workgroups".into(), json!(self.groups));
-        if self.cost.bytes > 0 {
-            all.insert("bytes_moved".into(), json!(self.cost.bytes));
+        all.insert("workgroups".into(), json!(groups));
+        if cost.bytes > 0 {
+            all.insert("bytes_moved".into(), json!(cost.bytes));
         }
-        if self.cost.operations > 0 {
-            all.insert("flops".into(), json!(self.cost.operations));
+        if cost.operations > 0 {
+            all.insert("flops".into(), json!(cost.operations));
         }
         Value::Object(all)
     }
@@ -110,7 +103,7 @@ impl Drop for Span {
 }
 
 impl Trace {
-    /// Whose times count from `start`: that of the program, say.
+    /// A trace whose times count from `start`: that of the program, say.
     pub fn new(start: Instant) -> Self {
         Self::bounded(start, MOST_EVENTS)
     }
@@ -130,7 +123,7 @@ impl Trace {
         Span { trace: self.clone(), name: name.into(), begin: self.now() }
     }
 
-    /// Notes how long it took to get where the trace began to be looked at: from its time 0 until now.
+    /// Notes a span from the trace's time 0 until now.
     pub fn since_start(&self, name: &str) {
         let span = HostSpan { name: name.into(), begin: 0.0, nanoseconds: self.now() };
         self.add(1, |events| events.spans.push(span));
@@ -149,8 +142,9 @@ impl Trace {
         }
     }
 
-    /// Adds what one submit ran, in order, between two moments of ours. A tick has `period` nanoseconds.
-    pub(super) fn add_runs(&self, runs: Vec<KernelRun>, period: f64, [submitted, read]: [f64; 2]) {
+    /// Adds what one submit ran, in order, between the moment of the submit and that when its timestamps were read
+    /// (nanoseconds since the start). A tick has `period` nanoseconds.
+    pub(super) fn add_runs(&self, runs: Vec<KernelRun>, period: f64, submitted: f64, read: f64) {
         let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return };
         let [first, last] = [first.ticks[0], last.ticks[1]];
         let mut events = self.lock();
@@ -215,7 +209,7 @@ impl Event<'_> {
         match self {
             Self::Span(span) => complete(&span.name, "host", HOST, span.begin, span.nanoseconds, json!({})),
             Self::Run(run) => {
-                let name = run.compiled.kernel.entry;
+                let name = run.call.compiled.kernel.entry;
                 complete(name, "kernel", DEVICE, run.begin, run.nanoseconds, run.arguments())
             }
         }

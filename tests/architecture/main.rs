@@ -25,19 +25,9 @@ use std::path::Path;
 /// Circles that are known and are being taken apart, by the folder they are in. Nothing is added here: a new circle is
 /// mended, and a pair that is none any more has to go from the list.
 const KNOWN: &[(&str, &str)] = &[
-    // Training on the weights and in the small space share the arguments and the job.
-    ("cli/autoencoder/small.rs", "cli/autoencoder/train.rs"),
     // A stage and what it writes or trains use each other's types.
     ("experiment/comparison/mod.rs", "experiment/comparison/story.rs"),
     ("experiment/compressor/mod.rs", "experiment/compressor/training.rs"),
-    // The device and what is made on it know each other.
-    ("gpu/buffer.rs", "gpu/device.rs"),
-    ("gpu/device.rs", "gpu/profile.rs"),
-    ("gpu/device.rs", "gpu/recorder.rs"),
-    ("gpu/kernel.rs", "gpu/trace.rs"),
-    ("gpu/recorder.rs", "gpu/trace.rs"),
-    // An operation and its variants share their shapes.
-    ("ops/dense/mod.rs", "ops/dense/update.rs"),
 ];
 
 const ROOTS: [&str; 2] = ["lib.rs", "main.rs"];

@@ -2,9 +2,7 @@
 
 use crate::parameters::layer;
 use crate::support::{SMALL_BINDING, gpu, small_gpu};
-use fedfunnel::gpu::{
-    Dispatch, Field, FieldKind, GpuOptions, Grid, Immediates, Kernel, NO_IMMEDIATES, Tensor, split_rows,
-};
+use fedfunnel::gpu::{Dispatch, Field, FieldKind, GpuOptions, Grid, Immediates, Kernel, Tensor, split_rows};
 use fedfunnel::model::{Activation, LayerSpec, Network, Optimizer, ScheduleWriter, Workspace};
 use fedfunnel::ops::standardize::{self, Scales, Standards};
 use fedfunnel::ops::{gather, loss};
@@ -91,7 +89,7 @@ fn immediates_that_differ_name_both_sides() {
         ("OtherType", fill(&OtherType([0; 3]))),
         ("OtherPlace", fill(&OtherPlace([0; 3]))),
         ("TooFew", fill(&TooFew([0; 3]))),
-        ("()", fill(&NO_IMMEDIATES)),
+        ("()", fill(&())),
     ] {
         let wgsl = "shaders/elementwise.wgsl has [(\"first\", 0, Some(U32)), (\"count\", 4, Some(U32)), \
                     (\"value\", 8, Some(F32))] for fill";
@@ -126,7 +124,7 @@ fn bindings_that_differ_name_both_sides() {
 
 #[test]
 fn kernels_that_are_not_there_are_named() {
-    let dispatch = |kernel| gpu().dispatch(&kernel, &NO_IMMEDIATES, &[], Grid(1, 1, 1));
+    let dispatch = |kernel| gpu().dispatch(&kernel, &(), &[], Grid(1, 1, 1));
     assert_names(
         dispatch(Kernel::new("elementwise", "empty")),
         &["shaders/elementwise.wgsl, empty", "report it"],

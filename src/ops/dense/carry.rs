@@ -1,6 +1,6 @@
 //! One pass over a matrix that updates it and, the rows being at hand, carries sums on to the layer beside it.
 
-use super::{Dense, Epilogue, RowsAre, passed, row_side_of, variants};
+use super::{Dense, Epilogue, RowsAre, row_side_of, variants};
 use crate::Result;
 use crate::gpu::{Dispatch, Gpu, Grid, Tensor};
 use crate::ops::{Activation, Optimizer, OptimizerKind, Schedule, TrainedArena};
@@ -95,7 +95,7 @@ impl Dense {
             };
             let chunks = chunks_of(shard.range.len);
             let weights = replicas * shard.range.len * columns;
-            let moved = passed(optimizer, weights) + replicas * batch * shard.range.len;
+            let moved = optimizer.values_moved(weights) + replicas * batch * shard.range.len;
             dispatches.push(
                 gpu.dispatch(
                     &variant.kernel,

@@ -7,7 +7,6 @@ pub mod variants;
 
 pub use carry::Carry;
 pub use residual::Targets;
-use update::passed;
 
 use super::{Activation, Arena, Optimizer};
 use crate::gpu::{Buffer, Dispatch, Gpu, Grid, RowRange, Tensor, immediates, split_rows};
@@ -215,7 +214,7 @@ impl Dense {
     ) -> Dispatch {
         let weights = row_side.replicas * shard.range.len * self.columns();
         let rows = row_side.replicas * row_side.batch * shard.range.len;
-        let moved = optimizer.map_or(weights, |optimizer| passed(optimizer, weights));
+        let moved = optimizer.map_or(weights, |optimizer| optimizer.values_moved(weights));
         dispatch.moving(moved + rows, 2 * weights * row_side.batch)
     }
 

@@ -119,9 +119,3 @@ impl Dense {
             .collect()
     }
 }
-
-/// Values of four bytes that an update of so many weights reads and writes: them and their moments.
-pub(super) fn passed(optimizer: &Optimizer, weights: usize) -> usize {
-    let moments = if optimizer.kind == OptimizerKind::Sgd { 1 } else { 2 };
-    2 * (weights + moments * optimizer.moments.words(weights))
-}

@@ -128,6 +128,12 @@ impl Optimizer {
         }
     }
 
+    /// Values of four bytes that an update of so many weights reads and writes: weights and moments.
+    pub(crate) fn values_moved(&self, weights: usize) -> usize {
+        let moments = if self.kind == OptimizerKind::Sgd { 1 } else { 2 };
+        2 * (weights + moments * self.moments.words(weights))
+    }
+
     /// Refuses settings that cannot work. `section` is where they were given: a table of a spec, or "--"
     /// for arguments.
     pub fn check(&self, section: &str) -> Result<()> {

@@ -1,0 +1,67 @@
+//! Per-dispatch values, laid out on the host as the WGSL has them.
+
+/// The type of a field of a kernel's immediates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldKind {
+    /// `u32`
+    U32,
+    /// `f32`
+    F32,
+}
+
+/// One field of a kernel's immediates, as the host lays it out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Its name in Rust and in WGSL.
+    pub name: &'static str,
+    /// Bytes from the start of the struct.
+    pub offset: u32,
+    /// Its type.
+    pub kind: FieldKind,
+}
+
+/// A struct of per-dispatch values, laid out as the WGSL `var<immediate>` struct of the same fields.
+/// A field called `step` is filled in by the recorder.
+pub trait Immediates: bytemuck::Pod {
+    /// The struct's name, for error messages.
+    const NAME: &'static str;
+    /// Its fields in order.
+    const FIELDS: &'static [Field];
+}
+
+/// For kernels without immediates.
+impl Immediates for () {
+    const NAME: &'static str = "()";
+    const FIELDS: &'static [Field] = &[];
+}
+
+/// What the type of an immediate's field is called in WGSL.
+pub(crate) trait ImmediateField {
+    const KIND: FieldKind;
+}
+impl ImmediateField for u32 {
+    const KIND: FieldKind = FieldKind::U32;
+}
+impl ImmediateField for f32 {
+    const KIND: FieldKind = FieldKind::F32;
+}
+
+/// Declares a struct of immediates with the description that reflection compares to the WGSL.
+macro_rules! immediates {
+    ($(#[$meta:meta])* $vis:vis struct $name:ident { $($(#[$field_meta:meta])* $field:ident: $kind:ty,)* }) => {
+        $(#[$meta])*
+        #[repr(C)]
+        #[derive(Clone, Copy, Debug, Default, bytemuck::Pod, bytemuck::Zeroable)]
+        $vis struct $name { $($(#[$field_meta])* pub $field: $kind,)* }
+
+        impl $crate::gpu::Immediates for $name {
+            const NAME: &'static str = stringify!($name);
+            const FIELDS: &'static [$crate::gpu::Field] = &[$($crate::gpu::Field {
+                name: stringify!($field),
+                offset: std::mem::offset_of!($name, $field) as u32,
+                kind: <$kind as $crate::gpu::ImmediateField>::KIND,
+            },)*];
+        }
+    };
+}
+pub(crate) use immediates;
