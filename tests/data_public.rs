@@ -1,12 +1,12 @@
 //! The way an experiment takes: load, deal out, order.
 
-use fedfunnel::data::{DataDir, Partitioner, Split, epoch_order, load, partition};
+use fedfunnel::data::{DataDir, Partitioner, epoch_order, load, partition};
 
 #[test]
 fn the_sample_dealt_out_to_collaborators() {
     // Nothing is there to read: the sample needs no folder.
     let data = load("mnist-sample", &DataDir::new("nowhere")).unwrap();
-    let train = data.split(Split::Train);
+    let train = &data.train;
     let two_each = Partitioner::Pathological { classes_per_collaborator: 2 };
     let parts = partition(&train.labels, 5, &two_each, 7).unwrap();
     for part in &parts {

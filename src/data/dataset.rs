@@ -80,14 +80,6 @@ impl DataPair {
         }
         digester.hexadecimal()
     }
-
-    /// One half.
-    pub fn split(&self, split: Split) -> &Dataset {
-        match split {
-            Split::Train => &self.train,
-            Split::Test => &self.test,
-        }
-    }
 }
 
 impl Dataset {

@@ -89,14 +89,6 @@ impl ModelSpec {
         Ok(crate::digest::of_text(&self.to_toml()?))
     }
 
-    /// Its name.
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Classifier(spec) => &spec.name,
-            Self::Autoencoder(spec) => &spec.name,
-        }
-    }
-
     fn check(&self, origin: &Path) -> Result<()> {
         self.check_form(origin)?;
         let (field, total) = match self {

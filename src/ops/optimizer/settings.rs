@@ -16,17 +16,6 @@ pub enum OptimizerKind {
     AdamW,
 }
 
-impl OptimizerKind {
-    /// As arguments and specs have it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Sgd => "sgd",
-            Self::Adam => "adam",
-            Self::AdamW => "adamw",
-        }
-    }
-}
-
 impl std::str::FromStr for OptimizerKind {
     type Err = String;
 
