@@ -270,7 +270,7 @@ fn announced<'a>(
         // A 32-bit length fits a usize on every platform with a GPU driver.
         axes.push(length as usize);
     }
-    check_size(&axes, announced, size, (kind, 4 + 4 * axis_count as u64), origin)?;
+    check_size(&axes, announced, size, kind, 4 + 4 * axis_count as u64, origin)?;
     let exact = matches!(size, Size::Exactly(_));
     Ok(Announced { origin, kind, element, axes, bytes: announced, exact, input })
 }
@@ -287,7 +287,8 @@ fn check_size(
     axes: &[usize],
     announced: u64,
     size: Size,
-    (kind, header_bytes): (Kind, u64),
+    kind: Kind,
+    header_bytes: u64,
     origin: Origin<'_>,
 ) -> Result<()> {
     let what = kind.payload();

@@ -164,7 +164,7 @@ impl Clients {
             .map(|c| self.shares.get(c).map_or(Vec::new(), |share| self.order(c, share, number)))
             .collect();
         self.cohort.begin_epoch(number);
-        train_epoch(&mut self.cohort, &orders, every, done, into, progress)?;
+        train_epoch(&mut self.cohort, &orders, every, done.0, done.1, into, progress)?;
         let mut tallies = self.cohort.take_tallies()?;
         tallies.truncate(group.len());
         Ok(tallies)

@@ -104,7 +104,8 @@ pub fn product(
     tile: &Tile,
     rows: usize,
     lines: usize,
-    (into, at): (&Buffer, usize),
+    into: &Buffer,
+    at: usize,
 ) -> Result<Dispatch> {
     let stride4 = (tile.stride / 4) as u32;
     let immediates = Product { rows: rows as u32, stride4, lines: lines as u32, first4: (at / 4) as u32 };
@@ -156,7 +157,8 @@ pub fn expand(
     tile: &Tile,
     rows: usize,
     coefficients: &Coefficients,
-    (into, at): (&Buffer, usize),
+    into: &Buffer,
+    at: usize,
     accumulate: bool,
 ) -> Result<Dispatch> {
     let columns4 = coefficients.columns.div_ceil(4) as u32;

@@ -4,7 +4,7 @@
 use super::conv::ROUNDS;
 use super::dense::{Dense, RowsAre};
 use super::gather::{ImageShard, SampleIndex};
-use super::{Activation, Arena, Optimizer, OptimizerKind, Schedule, TrainedArena};
+use super::{Activation, Arena, Schedule, TrainedArena, UpdateRule};
 use crate::gpu::{Buffer, Cost, Dispatch, Gpu, Grid, Kernel, SHARING_LANES, immediates};
 use crate::{Error, Result};
 
@@ -182,12 +182,8 @@ impl<'a> Mlp<'a> {
     }
 
     /// Forms the gradients of all weights and biases and applies the optimiser.
-    pub fn update(
-        &self,
-        gpu: &Gpu,
-        arenas: &[TrainedArena],
-        (optimizer, schedule): (&Optimizer, &Schedule),
-    ) -> Result<Dispatch> {
+    pub fn update(&self, gpu: &Gpu, arenas: &[TrainedArena], rule: UpdateRule<'_>) -> Result<Dispatch> {
+        let UpdateRule { optimizer, schedule } = rule;
         self.check_steps(schedule)?;
         let Batches { images, scales, index, replicas, .. } = self.batches;
         let m = self.immediates;
@@ -196,11 +192,11 @@ impl<'a> Mlp<'a> {
             beta2: optimizer.beta2,
             epsilon: optimizer.epsilon,
             weight_decay: optimizer.weight_decay,
-            decoupled: (optimizer.kind == OptimizerKind::AdamW).into(),
+            decoupled: optimizer.is_decoupled().into(),
             ..m
         };
         let arena = &arenas[self.arena];
-        let adaptive = optimizer.kind != OptimizerKind::Sgd;
+        let adaptive = optimizer.is_adaptive();
         let no_moments = gpu.zeros("no second moments", 4)?;
         let second_moments = if adaptive { arena.second_moments()? } else { &no_moments };
         // Ten hidden values by 32 pixels, all outputs by 32 hidden values, 32 biases.

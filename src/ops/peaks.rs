@@ -29,7 +29,8 @@ pub fn arithmetic(
     results: &Buffer,
     lanes: usize,
     rounds: usize,
-    (factor, summand): (f32, f32),
+    factor: f32,
+    summand: f32,
 ) -> Result<Dispatch> {
     let immediates = Arithmetic { lanes: lanes as u32, rounds: rounds as u32, factor, summand };
     let buffers = [("results4", results)];

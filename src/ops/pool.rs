@@ -1,6 +1,6 @@
 //! Max and average pooling.
 
-use super::Activation;
+use super::{Activated, Activation};
 use crate::Result;
 use crate::gpu::{Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
 
@@ -97,9 +97,10 @@ impl Pool {
         &self,
         gpu: &Gpu,
         output_gradient: &Tensor,
-        (input, activation): (&Tensor, Activation),
+        input: Activated<'_>,
         input_gradient: &Tensor,
     ) -> Result<Dispatch> {
+        let Activated { values: input, activation } = input;
         let planes = input.replicas * input.batch * self.channels;
         let covered =
             self.window == self.stride && self.input_size.iter().all(|s| s.is_multiple_of(self.window));

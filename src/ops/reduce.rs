@@ -32,7 +32,8 @@ pub fn average_replicas(
     gpu: &Gpu,
     replicas: Replicas<'_>,
     weights: &Buffer,
-    (into, at): (&Buffer, usize),
+    into: &Buffer,
+    at: usize,
     width: usize,
 ) -> Result<Dispatch> {
     let immediates = Average {

@@ -2,7 +2,7 @@
 
 use crate::data::Dataset;
 use crate::gpu::{Buffer, Dispatch, Gpu, Tensor, split_rows};
-use crate::ops::augment::{self, Augmentation, Chance};
+use crate::ops::augment::{self, Augmentation, Changes, ImageSource};
 use crate::ops::gather::{self, ImageShard, SampleIndex};
 use crate::{Error, Result};
 
@@ -107,7 +107,8 @@ impl ResidentImages {
             let [_, height, width] = self.size;
             return gather::images(gpu, &self.shards, &self.scales, height * width, index, labels, samples);
         };
-        let changes = (augmentation, Chance { epoch, seed });
-        augment::images(gpu, (&self.shards, &self.scales), self.size, changes, index, labels, samples)
+        let source = ImageSource { shards: &self.shards, scales: &self.scales, size: self.size };
+        let changes = Changes { augmentation, epoch, seed };
+        augment::images(gpu, source, changes, index, labels, samples)
     }
 }

@@ -151,8 +151,8 @@ impl Session {
         cohort.begin_epoch(epoch);
         observer.begin(&format!("{what} {}/{}", epoch + 1, settings.epochs), "images", *images as u64);
         let start = Instant::now();
-        let (every, done) = (settings.snapshots, (notes.steps, epoch));
-        train_epoch(cohort, &orders, every, done, &mut self.snapshots, &mut |steps| {
+        let (every, into) = (settings.snapshots, &mut self.snapshots);
+        train_epoch(cohort, &orders, every, notes.steps, epoch, into, &mut |steps| {
             observer.advance(u64::from(steps) * batch);
         })?;
         notes.steps += cohort.steps(&orders) as u64;

@@ -197,18 +197,18 @@ impl Snapshots {
     }
 }
 
-/// Trains one epoch of a cohort and takes snapshots on the way. `done` is the number of steps and of
-/// epochs that were taken before.
+/// Trains one epoch of a cohort and takes snapshots on the way, after `done_steps` steps and `done_epochs` epochs of
+/// earlier training.
 pub fn train_epoch(
     cohort: &mut Cohort,
     orders: &[Vec<u32>],
     every: Option<SnapshotEvery>,
-    done: (u64, u64),
+    done_steps: u64,
+    done_epochs: u64,
     into: &mut [Snapshots],
     progress: &mut dyn FnMut(u32),
 ) -> Result<()> {
     let total = cohort.steps(orders);
-    let (done_steps, done_epochs) = done;
     let mut step = 0;
     while step < total {
         let next = match every {

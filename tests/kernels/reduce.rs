@@ -17,8 +17,7 @@ fn averages_agree_with_their_twin() {
             let into = gpu().upload("average", &before).unwrap();
             let weights_buffer = gpu().upload("weights", &weights).unwrap();
             let replicas = Replicas { values: &source, count, first, stride };
-            let plan =
-                reduce::average_replicas(gpu(), replicas, &weights_buffer, (&into, at), width).unwrap();
+            let plan = reduce::average_replicas(gpu(), replicas, &weights_buffer, &into, at, width).unwrap();
             gpu().run(&[plan]).unwrap();
             let packed: Vec<f64> = (0..count).flat_map(|r| wide(&x[first + r * stride..][..width])).collect();
             let expected = twin::weighted_average(&packed, &wide(&weights));

@@ -4,8 +4,9 @@ use crate::parameters::layer;
 use crate::support::{SMALL_BINDING, gpu, small_gpu};
 use fedfunnel::gpu::{Dispatch, Field, FieldKind, GpuOptions, Grid, Immediates, Kernel, Tensor, split_rows};
 use fedfunnel::model::{Activation, LayerSpec, Network, Optimizer, ScheduleWriter, Workspace};
+use fedfunnel::ops::loss::{self, Targets};
 use fedfunnel::ops::standardize::{self, Scales, Standards};
-use fedfunnel::ops::{gather, loss};
+use fedfunnel::ops::{Activated, gather};
 
 const FILL: Kernel = Kernel::new("elementwise", "fill");
 
@@ -180,8 +181,9 @@ fn tensors_that_are_cut_differently_are_refused() {
     let writer = ScheduleWriter::new(gpu, Optimizer::default(), 1, 1).unwrap();
     let tallies = loss::ErrorTallies::new(gpu, &two).unwrap();
     let squared_error = |targets, gradients| {
-        let (outputs, places) = ((&two, Activation::Linear), (&tallies, &labels));
-        loss::mean_squared_error(gpu, outputs, targets, &labels, &writer.schedule, gradients, places)
+        let outputs = Activated { values: &two, activation: Activation::Linear };
+        let targets = Targets { values: targets, labels: &labels, schedule: &writer.schedule };
+        loss::mean_squared_error(gpu, outputs, targets, gradients, &tallies, &labels)
     };
     squared_error(&two, Some(&two)).unwrap();
     assert_names(squared_error(&three, None), &words);

@@ -230,7 +230,7 @@ fn identify(args: &TrainArgs, optimizer: Optimizer) -> fedfunnel::Result<Identit
 fn shaped(args: &TrainArgs, lr: f32) -> fedfunnel::Result<AutoencoderSpec> {
     let mut spec = ModelSpec::load(&args.model)?.autoencoder()?;
     let hidden = args.hidden.as_ref().map(|Hidden(widths)| widths.as_slice());
-    spec = spec.with_shape(("--latent", args.latent), ("--hidden", hidden))?;
+    spec = spec.with_shape("--latent", args.latent, "--hidden", hidden)?;
     match &args.layer_rates {
         Some(rates) => spec.with_rates("--layer-rates", rates.clone().times(1.0 / lr)),
         None => Ok(spec),

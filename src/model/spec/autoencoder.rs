@@ -250,8 +250,10 @@ impl AutoencoderSpec {
     /// gave it.
     pub fn with_shape(
         self,
-        (latent_field, latent): (&str, Option<usize>),
-        (hidden_field, hidden): (&str, Option<&[usize]>),
+        latent_field: &str,
+        latent: Option<usize>,
+        hidden_field: &str,
+        hidden: Option<&[usize]>,
     ) -> Result<Self> {
         match (latent, hidden) {
             (None, None) => Ok(self),

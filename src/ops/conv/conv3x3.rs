@@ -1,6 +1,6 @@
 //! The convolution that most networks are made of, for CPUs; see shaders/conv3x3.wgsl.
 
-use super::layer::{Conv, Epilogue, ROUNDS, dispatches};
+use super::layer::{Conv, Epilogue, GradientPass, ROUNDS, dispatches};
 use super::shape::ConvShape;
 use crate::Result;
 use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
@@ -114,13 +114,8 @@ pub(super) fn product(
 }
 
 /// The gradient of the weights, `[R, stride]`.
-pub(super) fn weight_gradient(
-    gpu: &Gpu,
-    shape: &ConvShape,
-    large: &Tensor,
-    small: &Tensor,
-    (gradients, stride): (&Buffer, usize),
-) -> Result<Vec<Dispatch>> {
+pub(super) fn weight_gradient(gpu: &Gpu, shape: &ConvShape, pass: GradientPass<'_>) -> Result<Vec<Dispatch>> {
+    let GradientPass { large, small, gradients, stride } = pass;
     let [height, width] = shape.input_size;
     let immediates = |samples: Range<u32>| Gradient3x3 {
         batch: large.batch as u32,

@@ -1,10 +1,10 @@
 //! The convolution that most networks are made of, for GPUs; see shaders/conv3x3_tiles.wgsl.
 
 use super::conv3x3::product_immediates;
-use super::layer::{Conv, Epilogue, ROUNDS};
+use super::layer::{Conv, Epilogue, GradientPass, ROUNDS};
 use super::shape::ConvShape;
 use crate::Result;
-use crate::gpu::{Buffer, DeviceClass, Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
+use crate::gpu::{DeviceClass, Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
 use crate::ops::Arena;
 use crate::ops::elementwise::STREAM_LANES;
 
@@ -212,10 +212,11 @@ fn chunk_strips(strips: usize, workgroups: usize, most: usize, longest: usize) -
 pub(super) fn weight_gradient(
     gpu: &Gpu,
     shape: &ConvShape,
-    (chunks, biases): (&Chunks, bool),
-    (large, small): (&Tensor, &Tensor),
-    (gradients, stride): (&Buffer, usize),
+    chunks: &Chunks,
+    biases: bool,
+    pass: GradientPass<'_>,
 ) -> Result<Vec<Dispatch>> {
+    let GradientPass { large, small, gradients, stride } = pass;
     let replicas = large.replicas;
     let count = shape.weights() + if biases { shape.outputs } else { 0 };
     // What is all in one chunk is finished.

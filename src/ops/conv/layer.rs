@@ -3,7 +3,7 @@
 use super::shape::{ConvShape, Part};
 use crate::Result;
 use crate::gpu::{Buffer, Tensor};
-use crate::ops::Activation;
+use crate::ops::{Activated, Activation};
 use std::ops::Range;
 
 const EPILOGUE_FORWARD: u32 = 1;
@@ -46,7 +46,20 @@ pub(super) enum Epilogue<'a> {
     /// Bias and activation.
     Forward,
     /// The derivative of the activation that these values came out of.
-    Backward(&'a Tensor, Activation),
+    Backward(Activated<'a>),
+}
+
+/// What the gradients of a convolution's weights are formed of, and where they go.
+#[derive(Clone, Copy)]
+pub(super) struct GradientPass<'a> {
+    /// The values of the large side, or their gradient.
+    pub large: &'a Tensor,
+    /// The same of the small side.
+    pub small: &'a Tensor,
+    /// `[R, stride]`
+    pub gradients: &'a Buffer,
+    /// Elements from one replica to the next.
+    pub stride: usize,
 }
 
 impl Conv {
@@ -84,7 +97,7 @@ impl Conv {
     ) -> Result<(u32, Activation, &'a Buffer)> {
         Ok(match epilogue {
             Epilogue::Forward => (EPILOGUE_FORWARD, self.activation, spare),
-            Epilogue::Backward(outputs, activation) => (EPILOGUE_BACKWARD, activation, outputs.whole()?),
+            Epilogue::Backward(input) => (EPILOGUE_BACKWARD, input.activation, input.values.whole()?),
         })
     }
 }

@@ -12,10 +12,10 @@ pub use shape::{ConvShape, Part};
 
 use super::elementwise::STREAM_LANES;
 use super::optimizer::{self, Gradients};
-use super::{Activation, Arena, Optimizer, Schedule, TrainedArena};
+use super::{Activated, Arena, TrainedArena, UpdateRule};
 use crate::Result;
 use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
-use layer::{Epilogue, dispatches};
+use layer::{Epilogue, GradientPass, dispatches};
 use std::ops::Range;
 use variants::{Product, WeightGradient};
 
@@ -107,6 +107,16 @@ const GPU_CHUNK: usize = 256;
 /// Pixels of a row that a lane adds up at a time for a weight.
 const STRIP: usize = 16_384;
 
+/// Planes of a layer's outputs, one for each replica, sample and channel, which sum up to the biases' gradients.
+struct Planes<'a> {
+    buffer: &'a Buffer,
+    replicas: usize,
+    batch: usize,
+    /// Height and width.
+    size: [usize; 2],
+    part: Part,
+}
+
 impl Conv {
     /// `output = activation(input * weights + bias)`
     pub fn forward(
@@ -125,10 +135,10 @@ impl Conv {
         gpu: &Gpu,
         arenas: &[Arena],
         output_gradient: &Tensor,
-        (input, activation): (&Tensor, Activation),
+        input: Activated<'_>,
         input_gradient: &Tensor,
     ) -> Result<Vec<Dispatch>> {
-        let epilogue = Epilogue::Backward(input, activation);
+        let epilogue = Epilogue::Backward(input);
         self.product(gpu, arenas, !self.transposed, output_gradient, input_gradient, epilogue)
     }
 
@@ -202,8 +212,7 @@ impl Conv {
         &self,
         gpu: &Gpu,
         arenas: &[TrainedArena],
-        optimizer: &Optimizer,
-        schedule: &Schedule,
+        rule: UpdateRule<'_>,
         input: &Tensor,
         output_gradient: &Tensor,
     ) -> Result<Vec<Dispatch>> {
@@ -220,11 +229,12 @@ impl Conv {
             rate_scale: self.rate_scale,
         };
         let kernels = variants::weight_gradient(gpu, self, [replicas, input.batch]);
-        let mut dispatches = self.form_weight_gradient(gpu, &kernels, (large, small), &gradients)?;
+        let pass = GradientPass { large, small, gradients: &gradients, stride: count };
+        let mut dispatches = self.form_weight_gradient(gpu, &kernels, pass)?;
         if !kernels.brings_biases() {
             dispatches.extend(self.bias_gradient(gpu, output_gradient, &gradients)?);
         }
-        dispatches.push(optimizer::apply(gpu, &arenas[self.arena], optimizer, schedule, step)?);
+        dispatches.push(optimizer::apply(gpu, &arenas[self.arena], rule, step)?);
         Ok(dispatches)
     }
 
@@ -233,33 +243,25 @@ impl Conv {
         let count = self.shape.weights() + self.output_channels();
         let kernels = variants::weight_gradient(gpu, self, [large.replicas, large.batch]);
         let gradients = gpu.zeros("weight gradients", large.replicas * count)?;
-        self.form_weight_gradient(gpu, &kernels, (large, small), &gradients)
+        let pass = GradientPass { large, small, gradients: &gradients, stride: count };
+        self.form_weight_gradient(gpu, &kernels, pass)
     }
 
     fn form_weight_gradient(
         &self,
         gpu: &Gpu,
         kernels: &WeightGradient,
-        (large, small): (&Tensor, &Tensor),
-        gradients: &Buffer,
+        pass: GradientPass<'_>,
     ) -> Result<Vec<Dispatch>> {
         let s = &self.shape;
-        let stride = s.weights() + self.output_channels();
         match kernels {
             WeightGradient::Reference => {}
-            WeightGradient::Lanes => {
-                return conv3x3::weight_gradient(gpu, s, large, small, (gradients, stride));
-            }
+            WeightGradient::Lanes => return conv3x3::weight_gradient(gpu, s, pass),
             WeightGradient::Tiles { chunks, biases } => {
-                return conv3x3_tiles::weight_gradient(
-                    gpu,
-                    s,
-                    (chunks, *biases),
-                    (large, small),
-                    (gradients, stride),
-                );
+                return conv3x3_tiles::weight_gradient(gpu, s, chunks, *biases, pass);
             }
         }
+        let GradientPass { large, small, gradients, stride } = pass;
         let [height, width] = s.output_size;
         let strip = width.min(STRIP);
         let immediates = |strips: Range<u32>| ConvGradient {
@@ -315,7 +317,7 @@ impl Conv {
             (GPU_CHUNK, batch * pixels <= GPU_CHUNK)
         };
         if alone {
-            return self.bias_sums(gpu, [replicas, batch], (values, size, part), gradients);
+            return self.bias_sums(gpu, Planes { buffer: values, replicas, batch, size, part }, gradients);
         }
         let chunks = pixels.div_ceil(chunk);
         let sums = gpu.zeros("sums of chunks", replicas * batch * channels * chunks)?;
@@ -333,18 +335,14 @@ impl Conv {
             Grid(chunks as u32, channels as u32, (replicas * batch) as u32),
         )?];
         let part = Part::whole(channels * chunks);
-        all.extend(self.bias_sums(gpu, [replicas, batch], (&sums, [1, chunks], part), gradients)?);
+        let planes = Planes { buffer: &sums, replicas, batch, size: [1, chunks], part };
+        all.extend(self.bias_sums(gpu, planes, gradients)?);
         Ok(all)
     }
 
-    /// Adds up planes of `[height, width]` for the gradients of the biases.
-    fn bias_sums(
-        &self,
-        gpu: &Gpu,
-        [replicas, batch]: [usize; 2],
-        (values, [height, width], part): (&Buffer, [usize; 2], Part),
-        gradients: &Buffer,
-    ) -> Result<Vec<Dispatch>> {
+    /// Adds up planes for the gradients of the biases.
+    fn bias_sums(&self, gpu: &Gpu, planes: Planes<'_>, gradients: &Buffer) -> Result<Vec<Dispatch>> {
+        let Planes { buffer: values, replicas, batch, size: [height, width], part } = planes;
         let channels = self.output_channels();
         let immediates = |rows: Range<u32>| BiasGradient {
             batch: batch as u32,

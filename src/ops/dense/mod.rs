@@ -6,9 +6,8 @@ mod update;
 pub mod variants;
 
 pub use carry::Carry;
-pub use residual::Targets;
 
-use super::{Activation, Arena, Optimizer};
+use super::{Activated, Activation, Arena, Optimizer};
 use crate::gpu::{Buffer, Dispatch, Gpu, Grid, RowRange, Tensor, immediates, split_rows};
 use crate::{Error, Result};
 
@@ -89,7 +88,14 @@ enum Epilogue<'a> {
     /// Bias and activation.
     Forward,
     /// The derivative of the activation that these outputs came out of.
-    Backward(&'a Tensor, Activation),
+    Backward(Activated<'a>),
+}
+
+/// Sums of chunks of rows, `[chunks, R, B, K]`.
+#[derive(Clone, Copy)]
+struct ChunkSums<'a> {
+    buffer: &'a Buffer,
+    chunks: u32,
 }
 
 impl Dense {
@@ -138,10 +144,10 @@ impl Dense {
         gpu: &Gpu,
         arenas: &[Arena],
         output_gradient: &Tensor,
-        (input, activation): (&Tensor, Activation),
+        input: Activated<'_>,
         input_gradient: &Tensor,
     ) -> Result<Vec<Dispatch>> {
-        let epilogue = Epilogue::Backward(input, activation);
+        let epilogue = Epilogue::Backward(input);
         match self.rows_are {
             RowsAre::Outputs => self.rows_sum(gpu, arenas, output_gradient, input_gradient, &epilogue),
             RowsAre::Inputs => self.rows_dot(gpu, arenas, output_gradient, input_gradient, &epilogue),
@@ -159,7 +165,7 @@ impl Dense {
         let (epilogue, activation) = match epilogue {
             Epilogue::Part => (EPILOGUE_NONE, Activation::Linear),
             Epilogue::Forward => (EPILOGUE_FORWARD, self.activation),
-            Epilogue::Backward(_, activation) => (EPILOGUE_BACKWARD, *activation),
+            Epilogue::Backward(input) => (EPILOGUE_BACKWARD, input.activation),
         };
         let (_, row_side_width, row_side_first) = row_side_of(row_side, shard.range)?;
         Ok(Product {
@@ -254,7 +260,7 @@ impl Dense {
                 // Without a derivative to take, the gate is any buffer that is not written.
                 let gate = match epilogue {
                     Epilogue::Part | Epilogue::Forward => columns,
-                    Epilogue::Backward(outputs, _) => row_side_of(outputs, shard.range)?.0,
+                    Epilogue::Backward(input) => row_side_of(input.values, shard.range)?.0,
                 };
                 let (weights, column_side) = variant.names();
                 let dispatch = gpu.dispatch(
@@ -301,7 +307,14 @@ impl Dense {
             if buffers == 2 && filled + chunks_of(shard) > held {
                 let [from, into] = [turn % 2, (turn + 1) % 2].map(|place: usize| &partial[place]);
                 let arena = &arenas[self.shards[0].arena];
-                dispatches.push(self.finish(gpu, arena, row_side, (from, filled), into, &Epilogue::Part)?);
+                dispatches.push(self.finish(
+                    gpu,
+                    arena,
+                    row_side,
+                    ChunkSums { buffer: from, chunks: filled },
+                    into,
+                    &Epilogue::Part,
+                )?);
                 (turn, filled) = (turn + 1, 1);
             }
             let (rows, ..) = row_side_of(row_side, shard.range)?;
@@ -336,30 +349,37 @@ impl Dense {
         }
         if let Some(last) = partial.get(turn % 2) {
             let arena = &arenas[self.shards[0].arena];
-            dispatches.push(self.finish(gpu, arena, row_side, (last, filled), result, epilogue)?);
+            dispatches.push(self.finish(
+                gpu,
+                arena,
+                row_side,
+                ChunkSums { buffer: last, chunks: filled },
+                result,
+                epilogue,
+            )?);
         }
         Ok(dispatches)
     }
 
-    /// Adds chunk sums `[chunks, R, B, K]` up and finishes them. `arena` is that of the first shard, where
+    /// Adds chunk sums up and finishes them. `arena` is that of the first shard, where
     /// the bias of columns is.
     fn finish(
         &self,
         gpu: &Gpu,
         arena: &Arena,
         row_side: &Tensor,
-        (partial, chunks): (&Buffer, u32),
+        partial: ChunkSums<'_>,
         result: &Buffer,
         epilogue: &Epilogue<'_>,
     ) -> Result<Dispatch> {
         let mut immediates = self.product(&self.shards[0], arena, row_side, epilogue)?;
-        immediates.chunks = chunks;
-        let gate = self.gate_of_columns(epilogue, partial)?;
-        let (kernel, lanes) = variants::finish(gpu, chunks);
+        immediates.chunks = partial.chunks;
+        let gate = self.gate_of_columns(epilogue, partial.buffer)?;
+        let (kernel, lanes) = variants::finish(gpu, partial.chunks);
         gpu.dispatch(
             &kernel,
             &immediates,
-            &[("weights", &arena.buffer), ("chunk_sums", partial), ("gate", gate), ("sums", result)],
+            &[("weights", &arena.buffer), ("chunk_sums", partial.buffer), ("gate", gate), ("sums", result)],
             Grid(self.columns() as u32, row_side.batch as u32 * lanes, row_side.replicas as u32),
         )
     }
@@ -367,7 +387,7 @@ impl Dense {
     fn gate_of_columns<'a>(&self, epilogue: &Epilogue<'a>, spare: &'a Buffer) -> Result<&'a Buffer> {
         match epilogue {
             Epilogue::Part | Epilogue::Forward => Ok(spare),
-            Epilogue::Backward(outputs, _) => outputs.whole(),
+            Epilogue::Backward(input) => input.values.whole(),
         }
     }
 }

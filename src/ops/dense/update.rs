@@ -4,7 +4,7 @@
 use super::{Dense, DenseShard, RowsAre, row_side_of, variants};
 use crate::Result;
 use crate::gpu::{Dispatch, Gpu, Grid, Tensor, immediates};
-use crate::ops::{Optimizer, OptimizerKind, Schedule, TrainedArena};
+use crate::ops::{TrainedArena, UpdateRule};
 
 immediates! {
     pub(super) struct Update {
@@ -37,10 +37,10 @@ impl Dense {
         &self,
         shard: &DenseShard,
         arena: &TrainedArena,
-        optimizer: &Optimizer,
-        schedule: &Schedule,
+        rule: UpdateRule<'_>,
         row_side: &Tensor,
     ) -> Result<Update> {
+        let UpdateRule { optimizer, schedule } = rule;
         let (bias, bias_offset) = self.bias(shard);
         let (_, row_side_width, row_side_first) = row_side_of(row_side, shard.range)?;
         Ok(Update {
@@ -60,7 +60,7 @@ impl Dense {
             beta2: optimizer.beta2,
             epsilon: optimizer.epsilon,
             weight_decay: optimizer.weight_decay,
-            decoupled: (optimizer.kind == OptimizerKind::AdamW).into(),
+            decoupled: optimizer.is_decoupled().into(),
             ..Default::default()
         })
     }
@@ -71,8 +71,7 @@ impl Dense {
         &self,
         gpu: &Gpu,
         arenas: &[TrainedArena],
-        optimizer: &Optimizer,
-        schedule: &Schedule,
+        rule: UpdateRule<'_>,
         input: &Tensor,
         output_gradient: &Tensor,
     ) -> Result<Vec<Dispatch>> {
@@ -81,29 +80,29 @@ impl Dense {
             RowsAre::Inputs => (input, output_gradient),
         };
         let columns = column_side.whole()?;
-        let adaptive = optimizer.kind != OptimizerKind::Sgd;
+        let optimizer = rule.optimizer;
         self.shards
             .iter()
             .flat_map(|shard| {
                 let by_four = self.by_four(shard, &arenas[shard.arena].parameters);
-                let variant = variants::update(gpu, by_four, adaptive, optimizer.moments);
+                let variant = variants::update(gpu, by_four, optimizer);
                 let pieces = self.pieces(gpu, shard, variant.tile_rows);
                 pieces.into_iter().map(move |piece| (piece, variant))
             })
             .map(|(shard, variant)| {
                 let arena = &arenas[shard.arena];
                 let (rows, ..) = row_side_of(row_side, shard.range)?;
-                let immediates = self.update_of(&shard, arena, optimizer, schedule, row_side)?;
+                let immediates = self.update_of(&shard, arena, rule, row_side)?;
                 let four = variant.by_four;
                 let pick = |one, vec4| if four { vec4 } else { one };
                 let mut buffers = vec![
                     ("update_rows", rows),
                     (pick("update_columns", "update_columns4"), columns),
-                    ("schedule", &schedule.buffer),
+                    ("schedule", &rule.schedule.buffer),
                     (pick("parameters", "parameters4"), &arena.parameters.buffer),
                     (pick("first_moments", "first_moments4"), &arena.first_moments),
                 ];
-                if adaptive {
+                if optimizer.is_adaptive() {
                     buffers.push((pick("second_moments", "second_moments4"), arena.second_moments()?));
                 }
                 let columns = self.columns() as u32;

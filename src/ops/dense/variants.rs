@@ -5,7 +5,7 @@
 //! AVX have them. Layers are named by their inputs and outputs.
 
 use crate::gpu::{DeviceClass, Gpu, Grid, Kernel};
-use crate::ops::Moments;
+use crate::ops::{Moments, Optimizer};
 
 /// A kernel with what the host must know of its tiles.
 #[derive(Clone, Copy, Debug)]
@@ -33,11 +33,6 @@ impl Variant {
     /// What the WGSL calls the weights and the column side.
     pub fn names(&self) -> (&'static str, &'static str) {
         if self.by_four { ("weights4", "column_side4") } else { ("weights", "column_side") }
-    }
-
-    /// The same for moments kept in this form.
-    pub(super) fn with_moments(self, moments: Moments) -> Self {
-        Self { kernel: with_moments(self.kernel, moments), ..self }
     }
 
     /// Invocations of rows_dot.
@@ -171,9 +166,9 @@ pub fn rows_sum(gpu: &Gpu, by_four: bool) -> Variant {
     }
 }
 
-/// For Adam and AdamW (`adaptive`) or SGD. Moments other than f32 are for kernels that take four at a time.
-pub fn update(gpu: &Gpu, by_four: bool, adaptive: bool, moments: Moments) -> Variant {
-    let variant = match (by_four, gpu.class().shares_loads(), adaptive) {
+/// For this optimiser. Moments other than f32 are for kernels that take four at a time.
+pub fn update(gpu: &Gpu, by_four: bool, optimizer: &Optimizer) -> Variant {
+    let variant = match (by_four, gpu.class().shares_loads(), optimizer.is_adaptive()) {
         (false, _, true) => UPDATE_ADAM_NAIVE,
         (false, _, false) => UPDATE_SGD_NAIVE,
         (true, true, true) => LANES_UPDATE_ADAM,
@@ -181,7 +176,7 @@ pub fn update(gpu: &Gpu, by_four: bool, adaptive: bool, moments: Moments) -> Var
         (true, false, true) => UPDATE_ADAM,
         (true, false, false) => UPDATE_SGD,
     };
-    variant.with_moments(moments)
+    Variant { kernel: with_moments(variant.kernel, optimizer.moments), ..variant }
 }
 
 /// Adds so many chunks up and finishes their sums. The kernel, and how many lanes share a column.
@@ -257,7 +252,7 @@ pub fn carry(
     by_four: bool,
     [rows, columns]: [usize; 2],
     batch: usize,
-    (adaptive, moments): (bool, Moments),
+    optimizer: &Optimizer,
 ) -> Option<CarryVariant> {
     if !by_four || rows < FEWEST_CARRY_ROWS {
         return None;
@@ -265,8 +260,9 @@ pub fn carry(
     // Eight lanes take four columns each.
     let lanes = gpu.class().shares_loads() && columns.is_multiple_of(32);
     let variants: &[[CarryVariant; 2]] = if lanes { &LANES_CARRY } else { &CARRY };
-    let variant = variants.get(batch.div_ceil(8) - 1).map(|pair| pair[usize::from(adaptive)])?;
-    Some(CarryVariant { kernel: with_moments(variant.kernel, moments), ..variant })
+    let variant =
+        variants.get(batch.div_ceil(8) - 1).map(|pair| pair[usize::from(optimizer.is_adaptive())])?;
+    Some(CarryVariant { kernel: with_moments(variant.kernel, optimizer.moments), ..variant })
 }
 
 /// Every kernel that updates and carries on, for the tests and benches; with moments in f32.

@@ -3,7 +3,7 @@
 mod schedule;
 mod settings;
 
-pub use schedule::{Schedule, ScheduleWriter};
+pub use schedule::{Schedule, ScheduleWriter, UpdateRule};
 pub use settings::{Moments, Optimizer, OptimizerKind};
 
 use super::TrainedArena;
@@ -46,10 +46,10 @@ pub struct Gradients<'a> {
 pub fn apply(
     gpu: &Gpu,
     arena: &TrainedArena,
-    optimizer: &Optimizer,
-    schedule: &Schedule,
+    rule: UpdateRule<'_>,
     gradients: Gradients<'_>,
 ) -> Result<Dispatch> {
+    let UpdateRule { optimizer, schedule } = rule;
     let immediates = Apply {
         count: gradients.count as u32,
         gradient_stride: gradients.count as u32,
@@ -62,7 +62,7 @@ pub fn apply(
         beta2: optimizer.beta2,
         epsilon: optimizer.epsilon,
         weight_decay: optimizer.weight_decay,
-        decoupled: (optimizer.kind == OptimizerKind::AdamW).into(),
+        decoupled: optimizer.is_decoupled().into(),
     };
     let mut buffers = vec![
         ("gradients", gradients.buffer),
@@ -70,12 +70,11 @@ pub fn apply(
         ("parameters", &arena.parameters.buffer),
         ("first_moments", &arena.first_moments),
     ];
-    let entry = match optimizer.kind {
-        OptimizerKind::Sgd => "optimizer_sgd",
-        OptimizerKind::Adam | OptimizerKind::AdamW => {
-            buffers.push(("second_moments", arena.second_moments()?));
-            "optimizer_adam"
-        }
+    let entry = if optimizer.is_adaptive() {
+        buffers.push(("second_moments", arena.second_moments()?));
+        "optimizer_adam"
+    } else {
+        "optimizer_sgd"
     };
     let grid = Grid(gradients.count as u32, gradients.replicas as u32, 1);
     gpu.dispatch(&Kernel::new("optimizer", entry), &immediates, &buffers, grid)

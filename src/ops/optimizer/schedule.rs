@@ -15,6 +15,15 @@ pub struct Schedule {
     pub steps: usize,
 }
 
+/// The optimiser of an update, and the schedule of its steps.
+#[derive(Clone, Copy, Debug)]
+pub struct UpdateRule<'a> {
+    /// The optimiser.
+    pub optimizer: &'a Optimizer,
+    /// The schedule.
+    pub schedule: &'a Schedule,
+}
+
 /// Keeps count of each replica's steps and writes the schedule of the next ones.
 #[derive(Clone, Debug)]
 pub struct ScheduleWriter {
@@ -43,6 +52,11 @@ impl ScheduleWriter {
             }
         }
         gpu.write(&self.schedule.buffer, 0, &entries);
+    }
+
+    /// The rule that it writes the schedule of.
+    pub fn rule(&self) -> UpdateRule<'_> {
+        UpdateRule { optimizer: &self.optimizer, schedule: &self.schedule }
     }
 
     /// Steps that each replica has taken.

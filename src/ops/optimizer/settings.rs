@@ -111,15 +111,22 @@ impl Default for Optimizer {
 impl Optimizer {
     /// How fast the first moments forget.
     pub fn first_decay(&self) -> f32 {
-        match self.kind {
-            OptimizerKind::Sgd => self.momentum,
-            OptimizerKind::Adam | OptimizerKind::AdamW => self.beta1,
-        }
+        if self.is_adaptive() { self.beta1 } else { self.momentum }
+    }
+
+    /// Whether it keeps second moments.
+    pub(crate) fn is_adaptive(&self) -> bool {
+        self.kind != OptimizerKind::Sgd
+    }
+
+    /// Whether it decays the weights themselves.
+    pub(crate) fn is_decoupled(&self) -> bool {
+        self.kind == OptimizerKind::AdamW
     }
 
     /// Values of four bytes that an update of so many weights reads and writes: weights and moments.
     pub(crate) fn values_moved(&self, weights: usize) -> usize {
-        let moments = if self.kind == OptimizerKind::Sgd { 1 } else { 2 };
+        let moments = if self.is_adaptive() { 2 } else { 1 };
         2 * (weights + moments * self.moments.words(weights))
     }
 
