@@ -51,7 +51,7 @@ fn derivative(y: f32, activation: u32) -> f32 {
 }
 // end shared: derivative
 
-struct Conv {
+struct ConvProduct {
     batch: u32,
     // C, H, W of the large side and O, OH, OW of the small one.
     inputs: u32,
@@ -76,7 +76,7 @@ struct Conv {
     small_first: u32,
     small_line: u32,
 }
-var<immediate> conv: Conv;
+var<immediate> conv: ConvProduct;
 
 @group(0) @binding(0) var<storage, read> weights: array<f32>;
 @group(0) @binding(1) var<storage, read> source: array<f32>;

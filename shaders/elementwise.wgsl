@@ -1,11 +1,11 @@
 // Filling.
 
-struct Fill {
+struct Filling {
     first: u32,
     count: u32,
     value: f32,
 }
-var<immediate> fill_args: Fill;
+var<immediate> filling: Filling;
 
 @group(0) @binding(0) var<storage, read_write> destination: array<f32>;
 
@@ -14,7 +14,7 @@ fn fill(
     @builtin(global_invocation_id) id: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
-    for (var i = id.x; i < fill_args.count; i += groups.x * 64u) {
-        destination[fill_args.first + i] = fill_args.value;
+    for (var i = id.x; i < filling.count; i += groups.x * 64u) {
+        destination[filling.first + i] = filling.value;
     }
 }

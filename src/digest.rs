@@ -20,8 +20,13 @@ impl Digester {
 
     /// The SHA-256 in hexadecimal.
     pub fn hexadecimal(self) -> String {
-        self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hexadecimal(&self.0.finalize())
     }
+}
+
+/// Bytes as a hash is written.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The SHA-256 of one piece of text.

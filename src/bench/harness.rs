@@ -112,7 +112,7 @@ impl<'g> Ready<'g> {
     }
 
     /// The same, with what it costs.
-    pub fn costing(self, bytes: usize, operations: usize) -> Self {
+    pub fn with_cost(self, bytes: usize, operations: usize) -> Self {
         Self { cost: Cost { bytes: bytes as u64, operations: operations as u64 }, ..self }
     }
 
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn units_are_made_of_the_median_and_the_cost() {
         let mut times = [0.5, 0.25, 0.25, 4.0].iter();
-        let mut ready = Ready::wall(Unit::Gflops, || Ok(())).costing(1_000_000_000, 2_000_000_000);
+        let mut ready = Ready::wall(Unit::Gflops, || Ok(())).with_cost(1_000_000_000, 2_000_000_000);
         ready.repeat = Box::new(move || Ok(vec![*times.next().unwrap_or(&0.25)]));
         let measured = ready.measure("x", "d").unwrap();
         // The first was for warming up.

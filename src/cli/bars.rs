@@ -42,9 +42,7 @@ impl Bars {
     pub fn tracing(self, trace: Option<&Arc<Trace>>) -> Self {
         Self { trace: trace.cloned(), ..self }
     }
-}
 
-impl Bars {
     fn line(&self) {
         let seconds = self.started.elapsed().as_secs_f64();
         let line = format!("{:<28} {seconds:>7.1} s  {}", self.what, self.note);

@@ -2,6 +2,7 @@
 
 use super::bars::Bars;
 use clap::Args;
+use fedfunnel::Error;
 use fedfunnel::gpu::Gpu;
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -23,6 +24,14 @@ impl Common {
     /// Those of work on this device, whose trace they go into as well.
     pub fn bars_of(&self, gpu: &Gpu) -> Bars {
         self.bars().tracing(gpu.trace())
+    }
+}
+
+/// Refuses options that are 0 where that does nothing.
+pub fn refuse_zeros(options: &[(&str, bool)]) -> fedfunnel::Result<()> {
+    match options.iter().find(|(_, is_zero)| *is_zero) {
+        Some((field, _)) => Err(Error::setting(*field, "0 does nothing", "use 1 or more")),
+        None => Ok(()),
     }
 }
 

@@ -49,7 +49,7 @@ impl DeviceOptions {
         }
         let trace = self.trace.as_ref().map(|_| Arc::new(Trace::new(started())));
         if let Some(trace) = &trace {
-            trace.since_start("before the device is opened");
+            trace.span_since_start("before the device is opened");
         }
         Gpu::open(&GpuOptions {
             device: self.adapter.choice.clone(),

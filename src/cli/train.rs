@@ -1,6 +1,6 @@
 //! `fedfunnel train`
 
-use super::common::Common;
+use super::common::{Common, refuse_zeros};
 use super::options::{DataDirOption, DeviceOptions};
 use super::start::{CommandLine, StartOptions, failed};
 use super::stdout::{say, say_json};
@@ -141,15 +141,12 @@ struct Settings<'a> {
 
 /// Trains a classifier.
 pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
-    let zeros = [
+    refuse_zeros(&[
         ("--epochs", args.epochs == 0),
         ("--batch", args.batch == 0),
         ("--limit", args.limit == Some(0)),
         ("--eval-every", args.eval_every == 0),
-    ];
-    if let Some((field, _)) = zeros.iter().find(|(_, is_zero)| *is_zero) {
-        return Err(Error::setting(*field, "0 does nothing", "use 1 or more").into());
-    }
+    ])?;
     let spec = ModelSpec::load(&args.model)?.classifier()?;
     let optimizer = Optimizer {
         kind: args.optimizer,

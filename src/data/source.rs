@@ -5,6 +5,7 @@
 
 use super::{cifar10, sample};
 use crate::Error;
+use crate::files::nearest;
 
 /// A data set that can be downloaded.
 #[derive(Debug)]
@@ -194,13 +195,8 @@ pub fn known_names() -> Vec<&'static str> {
 /// The error for a name that is in no table, with the nearest one that is.
 pub(super) fn unknown_name(name: &str) -> Error {
     let known = known_names();
-    let nearest = known
-        .iter()
-        .map(|known| (strsim::jaro_winkler(&name.to_lowercase(), known), known))
-        .filter(|(likeness, _)| *likeness > 0.75)
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    let problem = match nearest {
-        Some((_, nearest)) => format!("there is no such data set, did you mean \"{nearest}\"?"),
+    let problem = match nearest(&name.to_lowercase(), known.iter().copied()) {
+        Some(nearest) => format!("there is no such data set, did you mean \"{nearest}\"?"),
         None => "there is no such data set".to_string(),
     };
     let mend = format!("use one of {}, or the path of {PATHS}", known.join(", "));

@@ -10,6 +10,7 @@ use super::idx::Origin;
 use super::lookup::find;
 use super::source::{Source, SourceFile};
 use super::text::grouped;
+use crate::digest::hexadecimal;
 use crate::files::{folder_of, write_atomic};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -139,7 +140,7 @@ fn compare(file: &SourceFile, content: impl Read) -> io::Result<Option<String>> 
         let there = if bytes > file.bytes { "more".into() } else { grouped(bytes) };
         return Ok(Some(format!("{}: {} bytes expected, {there} there", file.name, grouped(file.bytes))));
     }
-    let hash: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = hexadecimal(&hasher.finalize());
     let differs = hash != file.sha256;
     Ok(differs.then(|| format!("{}: its SHA-256 is {hash} instead of {}", file.name, file.sha256)))
 }

@@ -7,10 +7,12 @@ use super::dispatch::Call;
 use super::profile::Timestamps;
 use super::reflection::Compiled;
 use super::registry::Registry;
+use super::shard::SMALLER;
 use super::{
     AdapterSummary, Buffer, Cost, DeviceChoice, DeviceClass, Dispatch, Grid, Immediates, Kernel, Profile,
     Span, Trace,
 };
+use crate::lock::lock;
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -135,7 +137,7 @@ impl Gpu {
         let fault = Arc::new(Mutex::new(None));
         let seen = fault.clone();
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
-            seen.lock().unwrap_or_else(|e| e.into_inner()).get_or_insert(match error {
+            lock(&seen).get_or_insert(match error {
                 wgpu::Error::OutOfMemory { .. } => Fault::Memory,
                 other => Fault::Error(other.to_string()),
             });
@@ -143,7 +145,7 @@ impl Gpu {
         let seen = fault.clone();
         device.set_device_lost_callback(move |_, message| {
             // A device that runs out of memory is lost too; the cause is what helps.
-            let mut seen = seen.lock().unwrap_or_else(|e| e.into_inner());
+            let mut seen = lock(&seen);
             if !matches!(*seen, Some(Fault::Memory)) {
                 *seen = Some(Fault::Lost(message));
             }
@@ -284,7 +286,7 @@ impl Gpu {
                     "{label} needs {bytes} bytes in one binding, and {} allows {}",
                     self.adapter.name, self.max_binding_bytes
                 ),
-                "use a smaller batch, fewer collaborators at a time, or a larger --max-binding-bytes",
+                SMALLER,
             ));
         }
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
@@ -340,7 +342,7 @@ impl Gpu {
         }
         let bytes = count as u64 * 4;
         // The staging buffer is out of its place while it is mapped: after a failure a new one is made.
-        let mut place = self.staging.lock().unwrap_or_else(|e| e.into_inner());
+        let mut place = lock(&self.staging);
         let staging = place.take().filter(|staging| staging.bytes() >= bytes).unwrap_or_else(|| {
             let size = bytes.next_power_of_two().min(self.device.limits().max_buffer_size).max(bytes);
             self.allocate("readback", size, wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST)
@@ -361,15 +363,12 @@ impl Gpu {
         self.wait()?;
         // Where another thread waits too, it may be the one that calls back, and after this one's wait.
         let mapped = answer.recv().unwrap_or(false);
-        let view = match (mapped, slice.get_mapped_range()) {
-            (true, Ok(view)) => view,
-            _ => {
-                self.check()?;
-                return Err(Error::device(
-                    "the device returned no data",
-                    "run again, or choose another --device",
-                ));
-            }
+        let Some(view) = slice.get_mapped_range().ok().filter(|_| mapped) else {
+            self.check()?;
+            return Err(Error::device(
+                "the device returned no data",
+                "run again, or choose another --device",
+            ));
         };
         let values = bytemuck::pod_collect_to_vec(&view);
         drop(view);
@@ -407,7 +406,7 @@ impl Gpu {
     pub fn check(&self) -> Result<()> {
         let name = &self.adapter.name;
         let sentence = |text: &str| text.trim().trim_end_matches('.').replace('\n', " ");
-        let mut place = self.fault.lock().unwrap_or_else(|e| e.into_inner());
+        let mut place = lock(&self.fault);
         // What is lost stays lost.
         let fault = if let Some(Fault::Lost(_)) = &*place { place.clone() } else { place.take() };
         match fault {

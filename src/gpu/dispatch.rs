@@ -45,12 +45,12 @@ impl Dispatch {
     }
 
     /// Notes what it costs: `values` of four bytes read or written, and operations of the products.
-    pub(crate) fn moving(self, values: usize, operations: usize) -> Self {
-        self.costing(Cost { bytes: 4 * values as u64, operations: operations as u64 })
+    pub(crate) fn with_traffic(self, values: usize, operations: usize) -> Self {
+        self.with_cost(Cost { bytes: 4 * values as u64, operations: operations as u64 })
     }
 
     /// Notes what it costs.
-    pub(crate) fn costing(mut self, cost: Cost) -> Self {
+    pub(crate) fn with_cost(mut self, cost: Cost) -> Self {
         self.call.cost = cost;
         self
     }

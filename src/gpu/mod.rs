@@ -42,3 +42,4 @@ pub use tensor::{Tensor, TensorShard};
 pub use trace::{Span, Trace};
 
 pub(crate) use immediates::{ImmediateField, immediates};
+pub(crate) use shard::SMALLER;

@@ -4,6 +4,7 @@ use super::stamps::Stamps;
 use super::trace::KernelRun;
 use super::{Cost, Dispatch, Trace};
 use crate::Result;
+use crate::lock::lock;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -61,7 +62,7 @@ impl Timestamps {
     }
 
     fn pending(&self) -> std::sync::MutexGuard<'_, Vec<(Dispatch, u32)>> {
-        self.pending.lock().unwrap_or_else(|e| e.into_inner())
+        lock(&self.pending)
     }
 
     pub fn is_full(&self) -> bool {
@@ -86,7 +87,7 @@ impl Timestamps {
             return Ok(());
         }
         let ticks = self.stamps.read(dispatches.len() as u32, wait)?;
-        let mut spent = self.spent.lock().unwrap_or_else(|e| e.into_inner());
+        let mut spent = lock(&self.spent);
         for ((dispatch, _), [begin, end]) in dispatches.iter().zip(&ticks) {
             let entry = spent.entry(dispatch.name()).or_default();
             entry.calls += 1;
@@ -103,7 +104,7 @@ impl Timestamps {
     }
 
     pub fn profile(&self) -> Profile {
-        let spent = self.spent.lock().unwrap_or_else(|e| e.into_inner());
+        let spent = lock(&self.spent);
         let all: f64 = spent.values().map(|spent| spent.seconds).sum();
         let mut kernels: Vec<_> = spent
             .iter()

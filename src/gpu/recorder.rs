@@ -17,7 +17,7 @@ pub struct Recorder<'g> {
 
 impl Recorder<'_> {
     /// Appends a dispatch; `step` goes into its immediates where they have a field of that name.
-    pub fn at_step(&mut self, dispatch: &Dispatch, step: u32) -> Result<()> {
+    pub fn record_at(&mut self, dispatch: &Dispatch, step: u32) -> Result<()> {
         if self.gpu.is_rehearsal() {
             return Ok(());
         }
@@ -42,8 +42,8 @@ impl Recorder<'_> {
     }
 
     /// Appends dispatches that have no step.
-    pub fn all(&mut self, dispatches: &[Dispatch]) -> Result<()> {
-        dispatches.iter().try_for_each(|dispatch| self.at_step(dispatch, 0))
+    pub fn record(&mut self, dispatches: &[Dispatch]) -> Result<()> {
+        dispatches.iter().try_for_each(|dispatch| self.record_at(dispatch, 0))
     }
 
     /// Sends the recorded work to the device.
@@ -77,7 +77,7 @@ impl Gpu {
     /// Records one list of dispatches and submits it.
     pub fn run(&self, dispatches: &[Dispatch]) -> Result<()> {
         let mut recorder = self.recorder();
-        recorder.all(dispatches)?;
+        recorder.record(dispatches)?;
         recorder.submit().map(drop)
     }
 
@@ -98,7 +98,7 @@ impl Gpu {
             let mut recorder = self.recorder();
             for step in next..end {
                 for dispatch in plan {
-                    recorder.at_step(dispatch, step)?;
+                    recorder.record_at(dispatch, step)?;
                 }
             }
             let submitted = (recorder.submit()?, end - next);

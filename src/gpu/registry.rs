@@ -4,6 +4,7 @@ use super::kernel::ZEROED_WORKGROUP_MEMORY;
 use super::reflection::{Compiled, reflect};
 use super::{Kernel, Trace};
 use crate::Result;
+use crate::lock::lock;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
@@ -24,8 +25,7 @@ impl Registry {
         checked: bool,
         trace: Option<&Arc<Trace>>,
     ) -> Result<Arc<Compiled>> {
-        // A poisoned lock means that another thread panicked; the map itself is whole.
-        let mut compiled = self.compiled.lock().unwrap_or_else(|e| e.into_inner());
+        let mut compiled = lock(&self.compiled);
         if let Some(found) = compiled.get(kernel) {
             return Ok(found.clone());
         }
@@ -36,10 +36,7 @@ impl Registry {
         let reflected = reflect(kernel, &source)?;
         drop(reflecting);
         let translating = span("translate");
-        let module = self
-            .modules
-            .lock()
-            .unwrap_or_else(|e| e.into_inner())
+        let module = lock(&self.modules)
             .entry(Kernel { entry: "", ..*kernel })
             .or_insert_with(|| create_module(device, kernel.shader, &source, checked))
             .clone();

@@ -67,7 +67,7 @@ impl<'g> Stopwatch<'g> {
         let start = Instant::now();
         let mut recorder = self.gpu.recorder();
         for _ in 0..rounds {
-            recorder.all(dispatches)?;
+            recorder.record(dispatches)?;
         }
         recorder.submit()?;
         self.gpu.wait()?;

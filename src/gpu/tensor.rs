@@ -1,5 +1,6 @@
 //! Tensors cut into shards.
 
+use super::shard::SMALLER;
 use super::{Buffer, Gpu, RowRange, split_rows};
 use crate::{Error, Result};
 
@@ -131,12 +132,12 @@ impl Tensor {
                 self.shards.len(),
                 other.shards.len()
             ),
-            "use a smaller batch, fewer collaborators at a time, or a larger --max-binding-bytes",
+            SMALLER,
         ))
     }
 
-    /// Its only shard. Errors where the tensor had to be cut.
-    pub fn whole(&self) -> Result<&Buffer> {
+    /// The memory of its only shard. Errors where the tensor had to be cut.
+    pub fn single_buffer(&self) -> Result<&Buffer> {
         match self.shards.as_slice() {
             [only] => Ok(&only.buffer),
             _ => Err(Error::device(
@@ -144,7 +145,7 @@ impl Tensor {
                     "an activation of {} replicas x {} samples x {} features is larger than one binding of the device",
                     self.replicas, self.batch, self.width
                 ),
-                "use a smaller batch, fewer collaborators at a time, or a larger --max-binding-bytes",
+                SMALLER,
             )),
         }
     }
@@ -156,6 +157,6 @@ fn too_large(label: &str, gpu: &Gpu) -> Error {
             "one row of {label} is larger than the {} bytes that a kernel sees at once",
             gpu.max_binding_bytes()
         ),
-        "use a smaller batch, fewer collaborators at a time, or a larger --max-binding-bytes",
+        SMALLER,
     )
 }

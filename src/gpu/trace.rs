@@ -6,6 +6,7 @@
 
 use super::dispatch::Call;
 use super::{Dispatch, FieldKind};
+use crate::lock::lock;
 use crate::{Error, Result, files};
 use serde_json::{Map, Value, json};
 use std::io::{BufWriter, Write};
@@ -124,17 +125,13 @@ impl Trace {
     }
 
     /// Notes a span from the trace's time 0 until now.
-    pub fn since_start(&self, name: &str) {
+    pub fn span_since_start(&self, name: &str) {
         let span = HostSpan { name: name.into(), begin: 0.0, nanoseconds: self.now() };
         self.add(1, |events| events.spans.push(span));
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Events> {
-        self.events.lock().unwrap_or_else(|e| e.into_inner())
-    }
-
     fn add(&self, count: usize, push: impl FnOnce(&mut Events)) {
-        let mut events = self.lock();
+        let mut events = lock(&self.events);
         if events.spans.len() + events.runs.len() + count <= self.most {
             push(&mut events);
         } else {
@@ -147,7 +144,7 @@ impl Trace {
     pub(super) fn add_runs(&self, runs: Vec<KernelRun>, period: f64, submitted: f64, read: f64) {
         let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return };
         let [first, last] = [first.ticks[0], last.ticks[1]];
-        let mut events = self.lock();
+        let mut events = lock(&self.events);
         if events.offset.is_none() {
             events.first_tick = first;
         }
@@ -168,7 +165,7 @@ impl Trace {
 
     /// Writes the file, its events in the order in which they began. Gives how many did not fit in.
     pub fn save(&self, path: &Path, device: &str) -> Result<usize> {
-        let events = self.lock();
+        let events = lock(&self.events);
         let mut order: Vec<(f64, Event<'_>)> = Vec::with_capacity(events.spans.len() + events.runs.len());
         order.extend(events.spans.iter().map(|span| (span.begin, Event::Span(span))));
         order.extend(events.runs.iter().map(|run| (run.begin, Event::Run(run))));

@@ -65,7 +65,7 @@ pub fn images(
 ) -> Result<Vec<Dispatch>> {
     let [channels, height, width] = source.size;
     let augmentation = changes.augmentation;
-    let into = samples.whole()?;
+    let into = samples.single_buffer()?;
     source
         .shards
         .iter()

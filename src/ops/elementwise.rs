@@ -4,7 +4,7 @@ use crate::Result;
 use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, immediates};
 
 immediates! {
-    struct Fill {
+    struct Filling {
         first: u32,
         count: u32,
         value: f32,
@@ -17,7 +17,7 @@ pub(crate) const STREAM_LANES: u32 = 64 * 4096;
 /// `buffer[first .. first + count] = value`
 pub fn fill(gpu: &Gpu, buffer: &Buffer, first: usize, count: usize, value: f32) -> Result<Dispatch> {
     let kernel = Kernel::new("elementwise", "fill");
-    let immediates = Fill { first: first as u32, count: count as u32, value };
+    let immediates = Filling { first: first as u32, count: count as u32, value };
     gpu.dispatch(
         &kernel,
         &immediates,

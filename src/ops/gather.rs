@@ -58,7 +58,7 @@ pub fn images(
     } else {
         ("gather_images_naive", "samples", samples.width)
     };
-    let into = samples.whole()?;
+    let into = samples.single_buffer()?;
     shards
         .iter()
         .map(|shard| {

@@ -32,7 +32,7 @@ pub fn softmax_cross_entropy(
     tallies: &Buffer,
     spare: &Buffer,
 ) -> Result<Dispatch> {
-    let into = gradients.map(Tensor::whole).transpose()?.unwrap_or(spare);
+    let into = gradients.map(Tensor::single_buffer).transpose()?.unwrap_or(spare);
     let immediates = Loss {
         batch: outputs.batch as u32,
         width: outputs.width as u32,
@@ -46,7 +46,7 @@ pub fn softmax_cross_entropy(
         &[
             ("schedule", &schedule.buffer),
             ("batch_labels", batch_labels),
-            ("outputs", outputs.whole()?),
+            ("outputs", outputs.single_buffer()?),
             ("output_gradients", into),
             ("tallies", tallies),
         ],
@@ -90,8 +90,7 @@ impl ErrorTallies {
 
     /// The tallies of the shard that holds these columns, and how many chunks a line of it has.
     pub(super) fn of(&self, range: RowRange) -> Result<(&Buffer, usize)> {
-        let holds = |s: &RowRange| s.start <= range.start && range.start + range.len <= s.start + s.len;
-        let found = self.shards.iter().find(|(columns, ..)| holds(columns));
+        let found = self.shards.iter().find(|(columns, ..)| columns.holds(range));
         found
             .map(|(_, buffer, chunks)| (buffer, *chunks))
             .ok_or_else(|| Error::fault("tallies are cut otherwise than a layer"))

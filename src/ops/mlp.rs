@@ -9,7 +9,7 @@ use crate::gpu::{Buffer, Cost, Dispatch, Gpu, Grid, Kernel, SHARING_LANES, immed
 use crate::{Error, Result};
 
 immediates! {
-    struct MlpImmediates {
+    struct MlpStep {
         batch: u32,
         steps: u32,
         step: u32,
@@ -67,7 +67,7 @@ pub struct Batches<'a> {
 #[derive(Debug)]
 pub struct Mlp<'a> {
     batches: Batches<'a>,
-    immediates: MlpImmediates,
+    immediates: MlpStep,
     /// `[R, B, 2H + O]`
     values: Buffer,
     arena: usize,
@@ -117,7 +117,7 @@ impl<'a> Mlp<'a> {
         if !fits || 4 * values as u64 > gpu.max_binding_bytes() {
             return Ok(None);
         }
-        let immediates = MlpImmediates {
+        let immediates = MlpStep {
             batch: batches.batch as u32,
             steps: batches.index.steps as u32,
             width: first.inputs as u32,
@@ -159,7 +159,7 @@ impl<'a> Mlp<'a> {
         train: bool,
     ) -> Result<Dispatch> {
         let Batches { images, scales, index, replicas, batch, .. } = self.batches;
-        let immediates = MlpImmediates { gradient: train.into(), ..self.immediates };
+        let immediates = MlpStep { gradient: train.into(), ..self.immediates };
         if train {
             self.check_steps(schedule)?;
         }
@@ -178,7 +178,7 @@ impl<'a> Mlp<'a> {
             ],
             Grid((batch as u32).div_ceil(2), 1, replicas as u32),
         )?;
-        Ok(dispatch.costing(self.cost(1, 1)))
+        Ok(dispatch.with_cost(self.cost(1, 1)))
     }
 
     /// Forms the gradients of all weights and biases and applies the optimiser.
@@ -187,7 +187,7 @@ impl<'a> Mlp<'a> {
         self.check_steps(schedule)?;
         let Batches { images, scales, index, replicas, .. } = self.batches;
         let m = self.immediates;
-        let immediates = MlpImmediates {
+        let immediates = MlpStep {
             beta1: optimizer.first_decay(),
             beta2: optimizer.beta2,
             epsilon: optimizer.epsilon,
@@ -218,7 +218,7 @@ impl<'a> Mlp<'a> {
             ],
             Grid(groups * SHARING_LANES, 1, replicas as u32),
         )?;
-        Ok(dispatch.costing(self.cost(1, if adaptive { 6 } else { 4 })))
+        Ok(dispatch.with_cost(self.cost(1, if adaptive { 6 } else { 4 })))
     }
 
     /// One number counts the steps of both.

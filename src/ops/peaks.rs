@@ -36,7 +36,7 @@ pub fn arithmetic(
     let buffers = [("results4", results)];
     let kernel = Kernel::new("peaks", "peak_arithmetic");
     let dispatch = gpu.dispatch(&kernel, &immediates, &buffers, Grid(lanes as u32, 1, 1))?;
-    Ok(dispatch.moving(4 * lanes, 2 * CHAINS * lanes * rounds))
+    Ok(dispatch.with_traffic(4 * lanes, 2 * CHAINS * lanes * rounds))
 }
 
 /// `results = source * factor`, for `count` values: a multiple of four.
@@ -46,5 +46,5 @@ pub fn stream(gpu: &Gpu, source: &Buffer, results: &Buffer, count: usize, factor
     let buffers = [("source4", source), ("results4", results)];
     let dispatch =
         gpu.dispatch(&Kernel::new("peaks", "peak_stream"), &immediates, &buffers, Grid(fours, 1, 1))?;
-    Ok(dispatch.moving(2 * count, count))
+    Ok(dispatch.with_traffic(2 * count, count))
 }

@@ -5,7 +5,7 @@ use crate::Result;
 use crate::gpu::{Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
 
 immediates! {
-    struct PoolImmediates {
+    struct PoolWindows {
         planes: u32,
         height: u32,
         width: u32,
@@ -57,9 +57,9 @@ impl Pool {
         self.channels * self.output_size().iter().product::<usize>()
     }
 
-    fn immediates(&self, planes: usize, activation: Activation) -> PoolImmediates {
+    fn immediates(&self, planes: usize, activation: Activation) -> PoolWindows {
         let [output_height, output_width] = self.output_size();
-        PoolImmediates {
+        PoolWindows {
             planes: planes as u32,
             height: self.input_size[0] as u32,
             width: self.input_size[1] as u32,
@@ -86,10 +86,12 @@ impl Pool {
         gpu.dispatch(
             &Kernel::new("pool", entry),
             &self.immediates(planes, Activation::Linear),
-            &[("inputs", input.whole()?), ("outputs", output.whole()?)],
+            &[("inputs", input.single_buffer()?), ("outputs", output.single_buffer()?)],
             self.grid(gpu, self.outputs() / self.channels, planes),
         )
-        .map(|dispatch| dispatch.moving(input.replicas * input.batch * (self.inputs() + self.outputs()), 0))
+        .map(|dispatch| {
+            dispatch.with_traffic(input.replicas * input.batch * (self.inputs() + self.outputs()), 0)
+        })
     }
 
     /// The gradient at `input`, before the activation that `input` came out of.
@@ -113,14 +115,14 @@ impl Pool {
             &Kernel::new("pool", entry),
             &self.immediates(planes, activation),
             &[
-                ("inputs", input.whole()?),
-                ("output_gradients", output_gradient.whole()?),
-                ("outputs", input_gradient.whole()?),
+                ("inputs", input.single_buffer()?),
+                ("output_gradients", output_gradient.single_buffer()?),
+                ("outputs", input_gradient.single_buffer()?),
             ],
             self.grid(gpu, lanes, planes),
         )
         .map(|dispatch| {
-            dispatch.moving(input.replicas * input.batch * (2 * self.inputs() + self.outputs()), 0)
+            dispatch.with_traffic(input.replicas * input.batch * (2 * self.inputs() + self.outputs()), 0)
         })
     }
 }

@@ -25,6 +25,7 @@ pub use overlay::overlay;
 pub use plot::{remarks, svg, svg_file};
 pub use table::text_table;
 
+use crate::digest::hexadecimal;
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
@@ -227,7 +228,7 @@ pub fn slug(name: &str) -> String {
     }
     let slug = slug.trim_end_matches('-');
     if slug.len() > LONGEST_SLUG {
-        let hash: String = Sha256::digest(name)[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = hexadecimal(&Sha256::digest(name)[..4]);
         return format!("{}-{hash}", slug[..LONGEST_SLUG - 9].trim_end_matches('-'));
     }
     if slug.is_empty() { "item".into() } else { slug.into() }

@@ -115,7 +115,7 @@ fn check(folder: &Path, is_own: bool, identity: &Identity, start: Start) -> Resu
             "replace it with --overwrite, or name another folder",
         )),
         (Found::Unfinished(earlier) | Found::Finished(earlier), Start::Resume) => {
-            identity.expect(earlier, folder).map(|()| found)
+            identity.check_same(earlier, folder).map(|()| found)
         }
         _ => Ok(found),
     }

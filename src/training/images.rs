@@ -73,7 +73,7 @@ impl ResidentImages {
     }
 
     /// The same images, changed on their way into a batch.
-    pub fn changed(mut self, augmentation: Augmentation, seed: u32) -> Result<Self> {
+    pub fn with_changes(mut self, augmentation: Augmentation, seed: u32) -> Result<Self> {
         if augmentation.grayscale && self.size[0] != 3 {
             let [channels, height, width] = self.size;
             let problem = format!("{channels}x{height}x{width} images have no colours to take out");
@@ -85,7 +85,7 @@ impl ResidentImages {
 
     /// The images with their scales and the pixels of a channel, where they lie in one piece and chance changes
     /// nothing.
-    pub(super) fn as_they_are(&self) -> Option<(&ImageShard, &Buffer, usize)> {
+    pub(super) fn single_unchanged(&self) -> Option<(&ImageShard, &Buffer, usize)> {
         let [_, height, width] = self.size;
         match self.shards.as_slice() {
             [only] if self.changes.is_none() => Some((only, &self.scales, height * width)),

@@ -39,7 +39,7 @@ impl Inputs {
             None => ResidentImages::upload(gpu, dataset)?,
             Some(statistics) => ResidentImages::upload_standardized(gpu, dataset, statistics)?,
         };
-        images.changed(Augmentation { grayscale: self.grayscale, ..changes }, seed)
+        images.with_changes(Augmentation { grayscale: self.grayscale, ..changes }, seed)
     }
 
     /// Notes them in the metadata of a file.

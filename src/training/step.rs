@@ -42,7 +42,8 @@ impl StepParts<'_> {
 
     /// The kernels that take a whole classifier at a time, where they are for this one.
     fn mlp(&self, gpu: &Gpu, network: &Network) -> Result<Option<Mlp<'_>>> {
-        let (Some(layers), Some(images)) = (network.two_dense_layers(), self.images.as_they_are()) else {
+        let (Some(layers), Some(images)) = (network.two_dense_layers(), self.images.single_unchanged())
+        else {
             return Ok(None);
         };
         let (shard, scales, channel_width) = images;

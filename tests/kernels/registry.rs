@@ -159,7 +159,7 @@ fn what_does_not_fit_one_binding_names_the_setting() {
     assert_names(Tensor::zeros(small_gpu(), "the input", 3, 5462, 2), &["the input", mend[0], mend[1]]);
     let cut = Tensor::zeros(small_gpu(), "the input", 3, 5461, 2).unwrap();
     assert_eq!(cut.shards.len(), 2);
-    assert_names(cut.whole(), &["3 replicas x 5461 samples x 2 features", "--max-binding-bytes"]);
+    assert_names(cut.single_buffer(), &["3 replicas x 5461 samples x 2 features", "--max-binding-bytes"]);
     // A matrix can be cut by rows, but not within one.
     let layer = LayerSpec { prefix: "encoder.0.".into(), ..layer(6000, 4) };
     let outcome = Network::new(small_gpu(), &[layer], 3, None);

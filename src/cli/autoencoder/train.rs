@@ -4,7 +4,7 @@ use super::args::{self, Hidden, TrainArgs};
 use super::checks::{check_training, check_width};
 use super::job::{Job, STAGE, check_finite};
 use super::small;
-use crate::cli::common::Common;
+use crate::cli::common::{Common, refuse_zeros};
 use crate::cli::start::{CommandLine, failed};
 use crate::cli::stdout::{say, say_json, whisper};
 use fedfunnel::codec::autoencoder::small::Space;
@@ -36,17 +36,12 @@ pub const EXAMPLES: &str = "Examples:
 
 /// Runs the verb.
 pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
-    let zeros = [
+    refuse_zeros(&[
         ("--epochs", args.epochs == 0),
         ("--batch", args.batch == Some(0)),
         ("--eval-every", args.eval_every == 0),
         ("--max-file-bytes", args.max_file_bytes == 0),
-    ];
-    for (field, zero) in zeros {
-        if zero {
-            return Err(Error::setting(field, "0 does nothing", "use 1 or more").into());
-        }
-    }
+    ])?;
     if args.space == Space::Small && args.checkpoint_every > 0 {
         let problem = "in the span of the snapshots there is nothing to save before the end";
         return Err(

@@ -4,6 +4,7 @@ use super::super::source::SourceFile;
 use super::super::text::grouped;
 use super::FetchEvent;
 use crate::Error;
+use crate::digest::hexadecimal;
 use crate::files::write_atomic;
 use sha2::{Digest, Sha256};
 use std::io::Read;
@@ -82,16 +83,11 @@ pub(super) fn matches(file: &SourceFile, content: &[u8]) -> Result<(), String> {
         let there = if there > file.bytes { "more".into() } else { grouped(there) };
         return Err(format!("{}: {} bytes expected, {there} came", file.name, grouped(file.bytes)));
     }
-    let hash = hex(&Sha256::digest(content));
+    let hash = hexadecimal(&Sha256::digest(content));
     if hash != file.sha256 {
         return Err(format!("{}: its SHA-256 is {hash} instead of {}", file.name, file.sha256));
     }
     Ok(())
-}
-
-/// Bytes as a hash is written.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A reader that reports how far it got.

@@ -2,8 +2,9 @@
 
 use super::super::archive;
 use super::super::text::grouped;
-use super::delivery::{Delivery, Failure, hex};
+use super::delivery::{Delivery, Failure};
 use crate::Error;
+use crate::digest::hexadecimal;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, Write};
@@ -78,7 +79,7 @@ fn hash_of(mut from: impl Read, to: &mut impl Write) -> io::Result<String> {
     loop {
         let read = from.read(&mut buffer)?;
         if read == 0 {
-            return Ok(hex(&hasher.finalize()));
+            return Ok(hexadecimal(&hasher.finalize()));
         }
         hasher.update(&buffer[..read]);
         to.write_all(&buffer[..read])?;

@@ -167,10 +167,10 @@ impl ParameterPlan {
         };
         layer.shards.clear();
         for (place, range) in self.cut_for_lines(rows, ranges).into_iter().enumerate() {
-            let biases = match (inputs_are_rows, place) {
-                (false, _) => range,
-                (true, 0) => RowRange { start: 0, len: layer.outputs },
-                (true, _) => RowRange { start: 0, len: 0 },
+            let biases = if inputs_are_rows {
+                RowRange { start: 0, len: if place == 0 { layer.outputs } else { 0 } }
+            } else {
+                range
             };
             let weights = range.len * columns;
             let (arena, offset) = self.place(weights + biases.len);

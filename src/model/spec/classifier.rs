@@ -210,12 +210,12 @@ impl ClassifierSpec {
 
     /// P
     pub fn parameters(&self) -> usize {
-        self.network().iter().map(NetworkLayer::parameters).fold(0, usize::saturating_add)
+        NetworkLayer::total_parameters(&self.network())
     }
 
     /// The widest of what flows through it.
     pub fn widest(&self) -> usize {
-        self.network().iter().map(|layer| layer.inputs().max(layer.outputs())).max().unwrap_or(1)
+        NetworkLayer::widest(&self.network())
     }
 
     /// The layers, named as the modules of an `nn.Sequential` that has its activations as modules.

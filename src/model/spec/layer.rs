@@ -171,6 +171,16 @@ impl NetworkLayer {
         }
     }
 
+    /// Weights and biases of several layers together.
+    pub(super) fn total_parameters(layers: &[Self]) -> usize {
+        layers.iter().map(Self::parameters).fold(0, usize::saturating_add)
+    }
+
+    /// The most values that go into or come out of one of several layers.
+    pub(super) fn widest(layers: &[Self]) -> usize {
+        layers.iter().map(|layer| layer.inputs().max(layer.outputs())).max().unwrap_or(1)
+    }
+
     /// Names and shapes of its tensors in `state_dict` order.
     pub fn tensors(&self) -> Vec<(String, Vec<usize>)> {
         match self {

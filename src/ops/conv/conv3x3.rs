@@ -67,7 +67,7 @@ pub(super) fn product_immediates<'a>(
     let shape = &layer.shape;
     let [height, width] = shape.input_size;
     let (inputs, outputs) = (shape.inputs as u32, shape.outputs as u32);
-    let (code, activation, gate) = layer.epilogue(epilogue, from.whole()?)?;
+    let (code, activation, gate) = layer.epilogue(epilogue, from.single_buffer()?)?;
     let (from_channels, to_channels, from_stride, to_stride) =
         if upwards { (outputs, inputs, inputs * 9, 9) } else { (inputs, outputs, 9, inputs * 9) };
     let immediates = Conv3x3 {
@@ -103,14 +103,19 @@ pub(super) fn product(
     let dispatch = gpu.dispatch(
         &Kernel::new("conv3x3", "conv3x3_product"),
         &immediates,
-        &[("weights", &arena.buffer), ("source4", from.whole()?), ("gate4", gate), ("result4", to.whole()?)],
+        &[
+            ("weights", &arena.buffer),
+            ("source4", from.single_buffer()?),
+            ("gate4", gate),
+            ("result4", to.single_buffer()?),
+        ],
         Grid(
             (height / 2 * width / 4) as u32,
             immediates.to_channels.div_ceil(8),
             (from.replicas * from.batch) as u32,
         ),
     )?;
-    Ok(layer.shape.count(dispatch, from.replicas, from.replicas * from.batch))
+    Ok(layer.shape.with_cost(dispatch, from.replicas, from.replicas * from.batch))
 }
 
 /// The gradient of the weights, `[R, stride]`.
@@ -128,9 +133,9 @@ pub(super) fn weight_gradient(gpu: &Gpu, shape: &ConvShape, pass: GradientPass<'
         end_sample: samples.end,
     };
     let buffers = [
-        ("inputs", large.whole()?),
-        ("inputs4", large.whole()?),
-        ("output_gradients4", small.whole()?),
+        ("inputs", large.single_buffer()?),
+        ("inputs4", large.single_buffer()?),
+        ("output_gradients4", small.single_buffer()?),
         ("gradients", gradients),
     ];
     let grid = Grid(shape.inputs as u32, shape.outputs.div_ceil(8) as u32, large.replicas as u32);
@@ -138,7 +143,7 @@ pub(super) fn weight_gradient(gpu: &Gpu, shape: &ConvShape, pass: GradientPass<'
     dispatches(large.batch, gradient_rounds(shape))
         .map(|samples| {
             let lines = large.replicas * samples.len();
-            Ok(shape.count(
+            Ok(shape.with_cost(
                 gpu.dispatch(&kernel, &immediates(samples), &buffers, grid)?,
                 large.replicas,
                 lines,

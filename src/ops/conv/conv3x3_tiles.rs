@@ -168,14 +168,19 @@ pub(super) fn product(
     let dispatch = gpu.dispatch(
         &tile.kernel,
         &immediates,
-        &[("weights", &arena.buffer), ("source", from.whole()?), ("gate", gate), ("result", to.whole()?)],
+        &[
+            ("weights", &arena.buffer),
+            ("source", from.single_buffer()?),
+            ("gate", gate),
+            ("result", to.single_buffer()?),
+        ],
         Grid(
             (pieces(size, [tile.side; 2]) * LANES) as u32,
             immediates.to_channels.div_ceil(TO_CHANNELS as u32),
             (from.replicas * tile.parts(from.batch)) as u32,
         ),
     )?;
-    Ok(layer.shape.count(dispatch, from.replicas, from.replicas * from.batch))
+    Ok(layer.shape.with_cost(dispatch, from.replicas, from.replicas * from.batch))
 }
 
 /// How a weight gradient is shared out: strips of an image, strips of a chunk, and chunks of a replica.
@@ -241,8 +246,8 @@ pub(super) fn weight_gradient(
         &chunks.strip.kernel,
         &immediates,
         &[
-            ("inputs", large.whole()?),
-            ("output_gradients", small.whole()?),
+            ("inputs", large.single_buffer()?),
+            ("output_gradients", small.single_buffer()?),
             ("chunked", chunked.as_ref().unwrap_or(gradients)),
         ],
         Grid(
@@ -251,7 +256,7 @@ pub(super) fn weight_gradient(
             (replicas * chunks.count) as u32,
         ),
     )?;
-    let mut dispatches = vec![shape.count(sums, replicas, replicas * large.batch)];
+    let mut dispatches = vec![shape.with_cost(sums, replicas, replicas * large.batch)];
     if let Some(chunked) = chunked {
         let immediates = GradientChunks {
             count: count as u32,

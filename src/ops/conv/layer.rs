@@ -97,7 +97,7 @@ impl Conv {
     ) -> Result<(u32, Activation, &'a Buffer)> {
         Ok(match epilogue {
             Epilogue::Forward => (EPILOGUE_FORWARD, self.activation, spare),
-            Epilogue::Backward(input) => (EPILOGUE_BACKWARD, input.activation, input.values.whole()?),
+            Epilogue::Backward(input) => (EPILOGUE_BACKWARD, input.activation, input.values.single_buffer()?),
         })
     }
 }

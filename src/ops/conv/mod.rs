@@ -20,7 +20,7 @@ use std::ops::Range;
 use variants::{Product, WeightGradient};
 
 immediates! {
-    struct ConvImmediates {
+    struct ConvProduct {
         batch: u32,
         inputs: u32,
         input_height: u32,
@@ -162,10 +162,10 @@ impl Conv {
                 return Ok(vec![conv3x3_tiles::product(gpu, self, arena, upwards, from, to, epilogue)?]);
             }
         }
-        let (source, result) = (from.whole()?, to.whole()?);
+        let (source, result) = (from.single_buffer()?, to.single_buffer()?);
         let (code, activation, gate) = self.epilogue(epilogue, source)?;
         let s = &self.shape;
-        let immediates = ConvImmediates {
+        let immediates = ConvProduct {
             batch: from.batch as u32,
             inputs: s.inputs as u32,
             input_height: s.input_size[0] as u32,
@@ -204,7 +204,7 @@ impl Conv {
                 (from.replicas * from.batch) as u32,
             ),
         )?;
-        Ok(vec![s.count(dispatch, from.replicas, from.replicas * from.batch)])
+        Ok(vec![s.with_cost(dispatch, from.replicas, from.replicas * from.batch)])
     }
 
     /// Forms the gradients of weights and biases and applies the optimiser.
@@ -287,8 +287,11 @@ impl Conv {
             first_strip: strips.start,
             end_strip: strips.end,
         };
-        let buffers =
-            [("large_side", large.whole()?), ("small_side", small.whole()?), ("gradients", gradients)];
+        let buffers = [
+            ("large_side", large.single_buffer()?),
+            ("small_side", small.single_buffer()?),
+            ("gradients", gradients),
+        ];
         let grid = Grid((s.weights() / s.outputs) as u32, s.outputs as u32, large.replicas as u32);
         let kernel = Kernel::new("conv", "conv_weight_gradient_naive");
         dispatches(large.batch * height * width.div_ceil(strip), strip + 1)
@@ -309,7 +312,7 @@ impl Conv {
             (self.shape.output_size, self.small)
         };
         let (replicas, batch) = (output_gradient.replicas, output_gradient.batch);
-        let values = output_gradient.whole()?;
+        let values = output_gradient.single_buffer()?;
         let pixels = size[0] * size[1];
         let (chunk, alone) = if gpu.class().is_cpu() {
             (CHUNK, pixels <= CHUNK)

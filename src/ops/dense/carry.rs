@@ -100,7 +100,7 @@ impl Dense {
                     &immediates,
                     &[
                         ("update_rows", rows),
-                        ("update_columns4", column_side.whole()?),
+                        ("update_columns4", column_side.single_buffer()?),
                         ("schedule", &schedule.buffer),
                         ("parameters4", &arena.parameters.buffer),
                         ("first_moments4", &arena.first_moments),
@@ -113,13 +113,13 @@ impl Dense {
                         Grid(columns as u32 / 4, chunks, replicas as u32)
                     },
                 )?
-                .moving(moved, 4 * weights * batch),
+                .with_traffic(moved, 4 * weights * batch),
             );
             first_chunk += chunks;
         }
         let arena = &arenas[self.shards[0].arena].parameters;
         let finished = ChunkSums { buffer: &carried, chunks };
-        dispatches.push(self.finish(gpu, arena, row_side, finished, into.whole()?, &epilogue)?);
+        dispatches.push(self.finish(gpu, arena, row_side, finished, into.single_buffer()?, &epilogue)?);
         Ok(Some(dispatches))
     }
 }

@@ -8,7 +8,7 @@ pub mod variants;
 pub use carry::Carry;
 
 use super::{Activated, Activation, Arena, Optimizer};
-use crate::gpu::{Buffer, Dispatch, Gpu, Grid, RowRange, Tensor, immediates, split_rows};
+use crate::gpu::{Buffer, Dispatch, Gpu, Grid, RowRange, SMALLER, Tensor, immediates, split_rows};
 use crate::{Error, Result};
 
 immediates! {
@@ -211,7 +211,7 @@ impl Dense {
 
     /// Notes what a pass over a shard's matrix costs that reads it, or updates it by an optimiser: every value of
     /// matrix and row side once, a multiplication and an addition of each weight for each sample.
-    fn count(
+    fn with_cost(
         &self,
         dispatch: Dispatch,
         shard: &DenseShard,
@@ -221,7 +221,7 @@ impl Dense {
         let weights = row_side.replicas * shard.range.len * self.columns();
         let rows = row_side.replicas * row_side.batch * shard.range.len;
         let moved = optimizer.map_or(weights, |optimizer| optimizer.values_moved(weights));
-        dispatch.moving(moved + rows, 2 * weights * row_side.batch)
+        dispatch.with_traffic(moved + rows, 2 * weights * row_side.batch)
     }
 
     /// Whether kernels may take all of its weights and biases four at a time.
@@ -244,7 +244,7 @@ impl Dense {
         epilogue: &Epilogue<'_>,
     ) -> Result<Vec<Dispatch>> {
         let (batch, replicas) = (row_side.batch as u32, row_side.replicas as u32);
-        let columns = column_side.whole()?;
+        let columns = column_side.single_buffer()?;
         self.shards
             .iter()
             .flat_map(|shard| {
@@ -269,7 +269,7 @@ impl Dense {
                     &[(weights, &arena.buffer), (column_side, columns), ("gate", gate), ("sums", sums)],
                     variant.grid(shard.range.len as u32, batch, replicas),
                 )?;
-                Ok(self.count(dispatch, &shard, row_side, None))
+                Ok(self.with_cost(dispatch, &shard, row_side, None))
             })
             .collect()
     }
@@ -284,7 +284,7 @@ impl Dense {
     ) -> Result<Vec<Dispatch>> {
         let (batch, replicas, columns) =
             (row_side.batch as u32, row_side.replicas as u32, self.columns() as u32);
-        let result = column_side.whole()?;
+        let result = column_side.single_buffer()?;
         let sum_bytes = 4 * (replicas * batch * columns) as usize;
         let chunk_rows = variants::rows_per_chunk(gpu, self.rows(), replicas as usize, sum_bytes);
         let chunks_of = |shard: &DenseShard| shard.range.len.div_ceil(chunk_rows) as u32;
@@ -344,7 +344,7 @@ impl Dense {
                 ],
                 grid,
             )?;
-            dispatches.push(self.count(dispatch, shard, row_side, None));
+            dispatches.push(self.with_cost(dispatch, shard, row_side, None));
             filled += chunks_of(shard);
         }
         if let Some(last) = partial.get(turn % 2) {
@@ -387,22 +387,21 @@ impl Dense {
     fn gate_of_columns<'a>(&self, epilogue: &Epilogue<'a>, spare: &'a Buffer) -> Result<&'a Buffer> {
         match epilogue {
             Epilogue::Part | Epilogue::Forward => Ok(spare),
-            Epilogue::Backward(input) => input.values.whole(),
+            Epilogue::Backward(input) => input.values.single_buffer(),
         }
     }
 }
 
 /// Where a run of rows lies in the row side: the buffer, its width, and the first row's place in it.
 fn row_side_of(tensor: &Tensor, range: RowRange) -> Result<(&Buffer, u32, u32)> {
-    let holds = |s: &RowRange| s.start <= range.start && range.start + range.len <= s.start + s.len;
-    match tensor.shards.iter().find(|shard| holds(&shard.range)) {
+    match tensor.shards.iter().find(|shard| shard.range.holds(range)) {
         Some(shard) => Ok((&shard.buffer, shard.range.len as u32, (range.start - shard.range.start) as u32)),
         None => Err(Error::device(
             format!(
                 "an activation of {} features that does not fit one binding is cut otherwise than its layer",
                 tensor.width
             ),
-            "use a smaller batch, fewer collaborators at a time, or a larger --max-binding-bytes",
+            SMALLER,
         )),
     }
 }

@@ -55,7 +55,7 @@ impl Dense {
                 &immediates,
                 &[
                     ("weights4", &arena.buffer),
-                    ("column_side4", input.whole()?),
+                    ("column_side4", input.single_buffer()?),
                     ("targets", values),
                     ("sums", sums),
                     ("schedule", &targets.schedule.buffer),
@@ -68,7 +68,7 @@ impl Dense {
                     replicas as u32,
                 ),
             )?;
-            Ok(dispatch.moving(weights + 2 * replicas * batch * rows, 2 * weights * batch))
+            Ok(dispatch.with_traffic(weights + 2 * replicas * batch * rows, 2 * weights * batch))
         };
         self.shards.iter().map(dispatch).collect::<Result<_>>().map(Some)
     }

@@ -79,7 +79,7 @@ impl Dense {
             RowsAre::Outputs => (output_gradient, input),
             RowsAre::Inputs => (input, output_gradient),
         };
-        let columns = column_side.whole()?;
+        let columns = column_side.single_buffer()?;
         let optimizer = rule.optimizer;
         self.shards
             .iter()
@@ -113,7 +113,7 @@ impl Dense {
                     Grid(columns, rows, row_side.replicas as u32)
                 };
                 let dispatch = gpu.dispatch(&variant.kernel, &immediates, &buffers, grid)?;
-                Ok(self.count(dispatch, &shard, row_side, Some(optimizer)))
+                Ok(self.with_cost(dispatch, &shard, row_side, Some(optimizer)))
             })
             .collect()
     }

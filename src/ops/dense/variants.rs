@@ -159,23 +159,25 @@ pub fn rows_dot(gpu: &Gpu, by_four: bool, rows: usize, batch: usize) -> Variant 
 
 /// For any shape.
 pub fn rows_sum(gpu: &Gpu, by_four: bool) -> Variant {
-    match (by_four, gpu.class().shares_loads()) {
-        (false, _) => ROWS_SUM_NAIVE,
-        (true, true) => LANES_ROWS_SUM,
-        (true, false) => ROWS_SUM,
+    if !by_four {
+        ROWS_SUM_NAIVE
+    } else if gpu.class().shares_loads() {
+        LANES_ROWS_SUM
+    } else {
+        ROWS_SUM
     }
 }
 
 /// For this optimiser. Moments other than f32 are for kernels that take four at a time.
 pub fn update(gpu: &Gpu, by_four: bool, optimizer: &Optimizer) -> Variant {
-    let variant = match (by_four, gpu.class().shares_loads(), optimizer.is_adaptive()) {
-        (false, _, true) => UPDATE_ADAM_NAIVE,
-        (false, _, false) => UPDATE_SGD_NAIVE,
-        (true, true, true) => LANES_UPDATE_ADAM,
-        (true, true, false) => LANES_UPDATE_SGD,
-        (true, false, true) => UPDATE_ADAM,
-        (true, false, false) => UPDATE_SGD,
+    let [sgd, adam] = if !by_four {
+        [UPDATE_SGD_NAIVE, UPDATE_ADAM_NAIVE]
+    } else if gpu.class().shares_loads() {
+        [LANES_UPDATE_SGD, LANES_UPDATE_ADAM]
+    } else {
+        [UPDATE_SGD, UPDATE_ADAM]
     };
+    let variant = if optimizer.is_adaptive() { adam } else { sgd };
     Variant { kernel: with_moments(variant.kernel, optimizer.moments), ..variant }
 }
 

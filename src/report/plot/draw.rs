@@ -57,11 +57,7 @@ pub(super) fn draw(plot: &Plot, shape: Shape, alone: bool) -> Result<Drawing> {
     let layout = Layout::new(shape, alone);
     let curves = Curves::new(plot);
     let y_limits = curves.y.unwrap_or((0.0, 1.0));
-    let mut y = if plot.y_log {
-        Axis::logarithmic(y_limits, layout.y_ticks, curves.y_fixed)
-    } else {
-        Axis::linear(y_limits, layout.y_ticks, false, curves.y_fixed)
-    };
+    let mut y = Axis::new(y_limits, plot.y_log, layout.y_ticks, false, curves.y_fixed);
     let widest = |axis: &Axis| axis.ticks.iter().map(|t| width(&t.1, layout.small)).fold(0.0, f64::max);
     let left = layout.margin + widest(&y) + 12.0;
     let x = x_axis(&curves, plot.x_log, layout.x_ticks, |axis| {
@@ -138,13 +134,7 @@ pub(super) fn draw(plot: &Plot, shape: Shape, alone: bool) -> Result<Drawing> {
 /// The x axis with as many ticks as have room for their labels.
 fn x_axis(curves: &Curves, logarithmic: bool, most: usize, fits: impl Fn(&Axis) -> bool) -> Axis {
     let limits = curves.x.unwrap_or((0.0, 1.0));
-    let with = |most| {
-        if logarithmic {
-            Axis::logarithmic(limits, most, true)
-        } else {
-            Axis::linear(limits, most, curves.whole, true)
-        }
-    };
+    let with = |most| Axis::new(limits, logarithmic, most, curves.whole, true);
     let mut axis = with(most);
     for fewer in (1..most).rev() {
         if fits(&axis) {
