@@ -1,7 +1,7 @@
-//! Where in a TOML text a mistake of form is.
+//! The line of a mistake in a TOML text.
 //!
-//! `toml` knows the place of most mistakes, but not of those inside of an enum that is told by its `kind`: serde
-//! reads such a table whole before it looks at it. What is at fault there is found by leaving parts out.
+//! `toml` knows the place of most mistakes, but not of those inside of an enum tagged by `kind`: serde reads such a
+//! table whole first. The part at fault there is found by leaving parts out.
 
 use serde::de::DeserializeOwned;
 use std::ops::Range;
@@ -17,7 +17,7 @@ pub enum Step {
     Item(usize),
 }
 
-/// The key that tells which kind of table it is. Without it nothing else is looked at.
+/// The tag of an enum. Without it no other key is read.
 const TAG: &str = "kind";
 
 /// The line of the byte at `place`, counted from 1.

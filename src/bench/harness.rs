@@ -1,15 +1,15 @@
-//! How a work is timed: warmed up, then repeated until there is a median to speak of.
+//! How a work is timed: warmed up, then repeated for a median.
 
 use crate::Result;
 use crate::gpu::{Clock, Cost, Dispatch, Gpu, Stopwatch};
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
-/// Repeats of a work: no fewer than this,
+/// Fewest repeats of a work.
 const FEWEST: usize = 3;
-/// no more,
+/// Most repeats.
 const MOST: usize = 25;
-/// and none that would begin after so long.
+/// No repeat beyond the fewest begins after so long.
 const LONG: Duration = Duration::from_millis(1_200);
 
 /// How long one repeat of a few dispatches should take: long enough for any clock, short enough for the watchdogs of
@@ -19,7 +19,7 @@ const REPEAT_SECONDS: f64 = 0.04;
 /// Times over, at most, that a few dispatches are recorded into one repeat.
 const MOST_ROUNDS: f64 = 2_048.0;
 
-/// What a time is turned into for people to compare.
+/// The unit that a time is shown in.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Unit {
     /// The time itself.
@@ -67,7 +67,7 @@ pub struct Ready<'g> {
     pub repeat: Box<dyn FnMut() -> Result<Vec<f64>> + 'g>,
     /// What the seconds are measured with.
     pub clock: Clock,
-    /// What it costs, counted from shapes; zeros where nobody has counted.
+    /// What it costs, counted from shapes; zeros where it is not counted.
     pub cost: Cost,
     /// What a time becomes.
     pub unit: Unit,
@@ -164,7 +164,7 @@ impl Spread {
     }
 }
 
-/// What a work came to: an entry of the JSON list.
+/// The measured time of a work: an entry of the JSON list.
 #[derive(Clone, Debug, Serialize)]
 pub struct Measurement {
     /// The work's name, which stays what it is from version to version.

@@ -49,7 +49,7 @@ impl Bars {
         whisper(line.trim_end());
     }
 
-    /// From now on signals ask the work to stop where it can be gone on with; see [`signals::listen`].
+    /// Makes signals ask the work to save its state and stop; see [`signals::listen`].
     pub fn stop_on_signals(&self) -> anyhow::Result<()> {
         signals::listen(self.quiet)
     }

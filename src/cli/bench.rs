@@ -61,7 +61,7 @@ pub fn run(common: &Common, args: &BenchArgs) -> anyhow::Result<()> {
     if let Some(path) = file {
         files::write_atomic(path, &serde_json::to_vec_pretty(&measured)?)?;
     }
-    // Where nobody sees the table, the peaks that it needs are not measured either.
+    // Peaks are measured for the table only.
     let shown = if to_stdout && common.quiet {
         None
     } else {

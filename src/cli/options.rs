@@ -79,7 +79,7 @@ impl DeviceOptions {
         Ok(())
     }
 
-    /// Those that decide what a run comes to, with their values.
+    /// The options that decide the result of a run, with their values.
     pub fn arguments(&self) -> Vec<(&'static str, String)> {
         let device = match &self.adapter.choice {
             DeviceChoice::Auto => None,

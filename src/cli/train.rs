@@ -219,7 +219,7 @@ fn train(run: &mut Run<'_>, session: &mut Session, json: bool) -> fedfunnel::Res
         let line = EpochMetrics::from(&epoch);
         run.log(&line)?;
         if json {
-            // Lines that nobody reads any more do not stop the training; the file has them too.
+            // A reader that is gone does not stop the training; the file has the lines too.
             let _ = say_json(&line);
         }
         epoch.check_finite("--lr")?;
@@ -234,7 +234,7 @@ fn train(run: &mut Run<'_>, session: &mut Session, json: bool) -> fedfunnel::Res
     Ok(())
 }
 
-/// Writes what came of it.
+/// Writes the trained model and its snapshots.
 fn save(args: &TrainArgs, spec: &ClassifierSpec, gpu: &Gpu, session: &Session) -> fedfunnel::Result<()> {
     let metadata = HashMap::from([
         ("model".to_string(), spec.name.clone()),

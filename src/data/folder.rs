@@ -47,11 +47,11 @@ pub(super) fn load_source(source: &Source, folder: &Path) -> Result<DataPair> {
         Format::Cifar10 => cifar10::load(source.name, &place, Some(cifar10::BATCH), &mend),
     };
     let data = read.map_err(|error| match error {
-        // Whatever is wrong with a file, the table's own is right.
+        // The mend for any damaged file is to fetch the table's own.
         Error::File { path, problem, .. } => Error::File { path, problem, mend: mend.clone() },
         other => other,
     })?;
-    // After the reading, which says more of a damaged file than that it is another one.
+    // After the reading, whose errors say more about a damaged file.
     verified::check(source, &place)?;
     Ok(data)
 }

@@ -7,8 +7,7 @@
 //! length 1, 3 or 4: the second makes it `[n, C, H, W]`, the last `[n, H, W, C]`; where both would do
 //! it is taken for `[n, C, H, W]`, the layout used everywhere else in fedfunnel.
 //!
-//! Whether a file is gzipped is told by its content, never by its name. Nothing is allocated on the
-//! word of a header: a plain file must have the announced size, a gzipped one must be able to. A header can be
+//! A file's content decides whether it is gzipped, never its name. No header is trusted with an allocation: a plain file must have the announced size, a gzipped one must be able to. A header can be
 //! looked at by itself (`open_images`, `open_labels`), so that files which do not fit each other are refused
 //! before they are read.
 
@@ -282,7 +281,7 @@ enum Size {
     AtMost(u64),
 }
 
-/// Refuses an announced number of bytes that is none, that is too large, or that the file cannot have.
+/// Refuses an announced number of bytes that is 0, too large, or other than the file can have.
 fn check_size(
     axes: &[usize],
     announced: u64,

@@ -6,7 +6,7 @@ use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-/// What stands for standard output in the place of a path.
+/// The path that stands for standard output.
 const STANDARD_OUTPUT: &str = "-";
 
 /// Symbolic links that are followed, as many as Linux follows.
@@ -85,7 +85,7 @@ impl Destination {
         match self {
             Self::Replaced { .. } => Ok(None),
             Self::Through(path) => {
-                // A regular file behind a descriptor holds what whoever opened it has written so far.
+                // A regular file behind a descriptor may have content that has to stay.
                 let appends = path.metadata()?.is_file();
                 File::options().write(true).append(appends).open(path).map(Some)
             }
@@ -100,7 +100,7 @@ impl Destination {
     }
 }
 
-/// What writing to a device or a pipe came to. A reader that leaves early has what it wanted.
+/// The outcome of writing to a device or a pipe. A reader that closes it early is no error.
 pub(super) fn unless_closed(written: std::io::Result<()>) -> std::io::Result<()> {
     match written {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),

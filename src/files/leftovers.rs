@@ -42,7 +42,7 @@ pub(super) fn sweep_once(folder: &Path) {
     }
 }
 
-/// Removes leftovers in a folder. One that cannot be removed misleads nobody, so that it is no error.
+/// Removes leftovers in a folder. One that cannot be removed is no error, since no reader opens it.
 pub(super) fn sweep(folder: &Path) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for entry in entries.flatten() {

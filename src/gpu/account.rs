@@ -1,4 +1,4 @@
-//! What lies in the device's memory: which buffers are alive, and the most that ever were.
+//! What lies in the device's memory: the buffers that are alive, and those that were at the peak.
 
 use crate::lock::lock;
 use std::collections::BTreeMap;
@@ -33,7 +33,7 @@ impl MemoryUse {
     }
 }
 
-/// What is alive now, and what was alive when it was most.
+/// The memory that is alive now, and the memory that was alive at the peak.
 #[derive(Debug, Default)]
 pub(super) struct Account(Mutex<(MemoryUse, MemoryUse)>);
 

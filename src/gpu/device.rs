@@ -28,9 +28,9 @@ pub struct GpuOptions {
     pub checked: bool,
     /// Time every kernel.
     pub profile: bool,
-    /// Note there what host and device do when; kernels are timed for it too.
+    /// Where spans of the host and times of the kernels are noted.
     pub trace: Option<Arc<Trace>>,
-    /// Takes the kernels of another class than the adapter's, for tests of these.
+    /// Takes the kernels of this class instead of the adapter's own: for tests.
     pub posing: Option<DeviceClass>,
 }
 
@@ -43,17 +43,17 @@ const MOST_WRITTEN: u64 = 32 << 20;
 /// Most bytes that are read back or written at a time where there is a choice.
 const BLOCK_BYTES: u64 = 32 << 20;
 
-/// What the account calls written values that the device has not taken over yet.
+/// The account's label of written values that the device has not taken over yet.
 const WRITES: &str = "writes on their way";
 
 /// Something that went wrong on the device.
 #[derive(Clone, Debug)]
 enum Fault {
-    /// One call did.
+    /// One call failed.
     Error(String),
     /// It has too little memory.
     Memory,
-    /// It is gone, and whatever is asked of it from now on fails.
+    /// It is gone, and every later call fails.
     Lost(String),
 }
 
@@ -74,11 +74,11 @@ impl std::ops::Deref for Gpu {
 pub struct OpenDevice {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
-    /// What it is.
+    /// The adapter that was opened.
     pub adapter: AdapterSummary,
     class: DeviceClass,
     max_binding_bytes: u64,
-    /// What the device has of its own.
+    /// The device's own memory.
     memory_bytes: Option<u64>,
     checked: bool,
     registry: Arc<Registry>,
@@ -173,9 +173,9 @@ impl Gpu {
         })))
     }
 
-    /// The same device, on which whatever is done is counted and not done: buffers are as large as one vector,
-    /// writes and dispatches go nowhere, and what is read is zeros. So the code that takes memory also says,
-    /// beforehand, how much it will take.
+    /// The same device, on which memory is counted and nothing is allocated or run: buffers are as large as one
+    /// vector, writes and dispatches go nowhere, and reads give zeros. The code that takes memory tells so beforehand
+    /// how much it will take.
     pub fn rehearsal(&self) -> Self {
         Self(Arc::new(OpenDevice {
             device: self.device.clone(),
@@ -201,7 +201,7 @@ impl Gpu {
         self.rehearsal
     }
 
-    /// Where it notes what it does when, if anywhere.
+    /// The trace that it writes to, where there is one.
     pub fn trace(&self) -> Option<&Arc<Trace>> {
         self.trace.as_ref()
     }
@@ -229,12 +229,12 @@ impl Gpu {
         self.account.now()
     }
 
-    /// What lay there when it was most.
+    /// What lay there at the peak.
     pub fn peak_memory(&self) -> MemoryUse {
         self.account.peak()
     }
 
-    /// Gives the device up, as a driver that resets it does: for tests of what happens then.
+    /// Gives the device up, as a driver that resets it does: for tests.
     #[doc(hidden)]
     pub fn lose(&self) {
         self.device.destroy();
@@ -302,7 +302,7 @@ impl Gpu {
         Ok(buffer)
     }
 
-    /// Writes `values` from element `start` on. Takes effect before whatever is submitted next.
+    /// Writes `values` from element `start` on. Takes effect before the next submit.
     pub fn write<T: bytemuck::Pod>(&self, buffer: &Buffer, start: usize, values: &[T]) {
         let bytes: &[u8] = bytemuck::cast_slice(values);
         let mut at = start as u64 * 4;
@@ -322,7 +322,7 @@ impl Gpu {
             if self.written.fetch_add(bytes, Ordering::Relaxed) + bytes >= MOST_WRITTEN {
                 let submission = self.queue.submit(None);
                 self.writes_are_taken();
-                // A device that is lost says so to whatever waits for its results.
+                // A lost device is an error where its results are read.
                 let _ = self
                     .device
                     .poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: None });
@@ -390,7 +390,7 @@ impl Gpu {
         let _wait = self.span("wait");
         let polled = self.device.poll(how);
         if polled.is_err() {
-            // Gives a device that is lost the chance to say so.
+            // Lets wgpu call back where the device is lost.
             let _ = self.device.poll(wgpu::PollType::Poll);
         }
         self.check()?;

@@ -13,7 +13,7 @@ pub struct Grid(pub u32, pub u32, pub u32);
 pub struct Cost {
     /// Bytes that have to be read from memory and written to it, each value once.
     pub bytes: u64,
-    /// Multiplications and additions of the products; what each value costs besides is left out.
+    /// Multiplications and additions of the products; work that each value takes once is left out.
     pub operations: u64,
 }
 

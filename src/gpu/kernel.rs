@@ -31,7 +31,7 @@ pub const SHADERS: &[(&str, &str)] = &[
 /// Names and values of a file's tile sizes.
 type Tiles = &'static [(&'static str, u32)];
 
-/// What stands in a file whose workgroups may be wider.
+/// The line of a file whose workgroups may be wider.
 pub const LANES_LINE: &str = "const LANES: u32 = 8u;";
 
 /// Lanes of such a workgroup on a GPU: a subgroup of most of them.
@@ -74,9 +74,9 @@ impl Kernel {
         Self { section: Some((name, replacement)), ..self }
     }
 
-    /// The variant with workgroups as wide as the device wants them, for files whose lanes do not talk to each
-    /// other: those that have a line [`LANES_LINE`]. A processor's subgroup has eight lanes, and few workgroups of
-    /// more leave some of its cores without work; a GPU's has 32 or 64, and would leave most of them empty.
+    /// The variant with workgroups of the width that the class of device needs, for files whose lanes work alone: those
+    /// that have a line [`LANES_LINE`]. Eight lanes fill a processor's subgroup, and wider workgroups leave cores idle;
+    /// a GPU's subgroup has 32 or 64.
     pub fn for_class(self, class: DeviceClass) -> Self {
         let leaves_it =
             || SHADERS.iter().any(|(name, text)| *name == self.shader && text.contains(LANES_LINE));

@@ -38,7 +38,7 @@ pub struct Profile {
     pub kernels: Vec<KernelTime>,
 }
 
-/// What the calls of one kernel came to.
+/// Sums over the calls of one kernel.
 #[derive(Clone, Copy, Debug, Default)]
 struct Spent {
     calls: u64,
@@ -46,7 +46,7 @@ struct Spent {
     cost: Cost,
 }
 
-/// Timestamps of the dispatches recorded since the last submit, and what came of those before.
+/// Timestamps of the dispatches recorded since the last submit, and sums over the earlier ones.
 #[derive(Debug)]
 pub(super) struct Timestamps {
     stamps: Stamps,
@@ -69,7 +69,7 @@ impl Timestamps {
         self.pending().len() as u32 == self.stamps.capacity
     }
 
-    /// What times the pass of a dispatch at this step.
+    /// The timestamps of the pass of a dispatch at this step.
     pub fn next(&self, dispatch: &Dispatch, step: u32) -> wgpu::ComputePassTimestampWrites<'_> {
         let mut pending = self.pending();
         pending.push((dispatch.clone(), step));

@@ -82,7 +82,7 @@ impl Gpu {
     }
 
     /// Runs `plan` once for each step of `steps`, in submits of bounded duration, two in flight.
-    /// `progress` is told how many steps are known to be done.
+    /// Calls `progress` with the number of steps of each submit that has run.
     pub fn run_steps(
         &self,
         plan: &[Dispatch],

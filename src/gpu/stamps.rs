@@ -2,7 +2,7 @@
 
 use crate::{Error, Result};
 
-/// Room for the beginnings and ends of so many passes.
+/// Memory for the beginnings and ends of `capacity` passes.
 #[derive(Debug)]
 pub(super) struct Stamps {
     queries: wgpu::QuerySet,
@@ -37,7 +37,7 @@ impl Stamps {
         }
     }
 
-    /// What stamps pass number `place`.
+    /// The timestamps of pass number `place`.
     pub fn of_pass(&self, place: u32) -> wgpu::ComputePassTimestampWrites<'_> {
         wgpu::ComputePassTimestampWrites {
             query_set: &self.queries,

@@ -24,7 +24,7 @@ impl Clock {
     }
 }
 
-/// Times dispatches on the device where that can, and on the host where it cannot.
+/// Times dispatches by the device's clock where it has one, and by the host's otherwise.
 #[derive(Debug)]
 pub struct Stopwatch<'g> {
     gpu: &'g Gpu,
@@ -39,7 +39,7 @@ impl<'g> Stopwatch<'g> {
         Self { gpu, stamps: free.then(|| Stamps::new(&gpu.device, &gpu.queue, 1)) }
     }
 
-    /// What it goes by.
+    /// The clock that it reads.
     pub fn clock(&self) -> Clock {
         if self.stamps.is_some() { Clock::Device } else { Clock::Wall }
     }

@@ -20,7 +20,7 @@ const MOST_EVENTS: usize = 200_000;
 const HOST: u32 = 1;
 const DEVICE: u32 = 2;
 
-/// What was done so far.
+/// The events so far.
 #[derive(Debug)]
 pub struct Trace {
     /// Time 0.
@@ -34,7 +34,7 @@ struct Events {
     spans: Vec<HostSpan>,
     runs: Vec<KernelRun>,
     left_out: usize,
-    /// Nanoseconds from the device's clock, counted from its first tick, to ours.
+    /// Nanoseconds from the device's clock, counted from its first tick, to the host's.
     offset: Option<f64>,
     first_tick: u64,
 }
@@ -87,7 +87,7 @@ impl KernelRun {
     }
 }
 
-/// Lasts for as long as what the host does under this name.
+/// Work of the host under a name; it ends when this is dropped.
 #[derive(Debug)]
 pub struct Span {
     trace: Arc<Trace>,
@@ -163,7 +163,7 @@ impl Trace {
         }));
     }
 
-    /// Writes the file, its events in the order in which they began. Gives how many did not fit in.
+    /// Writes the file, its events in the order in which they began. Returns how many did not fit in.
     pub fn save(&self, path: &Path, device: &str) -> Result<usize> {
         let events = lock(&self.events);
         let mut order: Vec<(f64, Event<'_>)> = Vec::with_capacity(events.spans.len() + events.runs.len());

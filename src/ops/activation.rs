@@ -1,4 +1,4 @@
-//! What a layer does to its sums.
+//! The non-linearities of layers.
 
 use crate::gpu::Tensor;
 use serde::{Deserialize, Serialize};

@@ -1,9 +1,9 @@
-//! From what lies on the device to the batch of a step.
+//! Gathers the batch of a step from images or rows on the device.
 
 use crate::Result;
 use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, RowRange, Tensor, immediates};
 
-/// Marks an empty place in the sample index and in the labels of a batch.
+/// An empty place in the sample index and in the labels of a batch.
 pub const NOTHING: u32 = u32::MAX;
 
 immediates! {

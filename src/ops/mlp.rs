@@ -40,7 +40,7 @@ pub const UPDATES: [Kernel; 2] = [
     Kernel::new("mlp", "mlp_update").tiled(&[("ADAPTIVE", 1)]),
 ];
 
-/// With more hidden values the work outweighs the dispatches that are saved, and one lane has too much of it.
+/// With more hidden values one lane's work outweighs the dispatches that are saved.
 const MOST_HIDDEN: usize = 64;
 
 /// Rows whose sums a lane keeps in registers, hidden values and outputs alike. All outputs are kept at once.
@@ -221,7 +221,7 @@ impl<'a> Mlp<'a> {
         Ok(dispatch.with_cost(self.cost(1, if adaptive { 6 } else { 4 })))
     }
 
-    /// One number counts the steps of both.
+    /// Refuses a schedule of another length than the index: one number counts the steps of both.
     fn check_steps(&self, schedule: &Schedule) -> Result<()> {
         if schedule.steps == self.batches.index.steps {
             return Ok(());

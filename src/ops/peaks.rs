@@ -1,4 +1,4 @@
-//! What an adapter does at most: arithmetic without memory, and memory without arithmetic to speak of.
+//! The peaks of an adapter: arithmetic without memory, and memory with next to no arithmetic.
 
 use crate::Result;
 use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, immediates};

@@ -17,7 +17,7 @@ immediates! {
     }
 }
 
-/// What becomes of a window.
+/// How a window becomes one value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PoolKind {
     /// Its largest value.
@@ -29,7 +29,7 @@ pub enum PoolKind {
 /// A pooling layer, without padding.
 #[derive(Clone, Debug)]
 pub struct Pool {
-    /// What becomes of a window.
+    /// How a window becomes one value.
     pub kind: PoolKind,
     /// C
     pub channels: usize,
@@ -71,7 +71,7 @@ impl Pool {
         }
     }
 
-    /// Planes that one dispatch's lanes count off, each lane taking every so many.
+    /// A lane takes a pixel of every `y`-th plane, where there are more planes than workgroups.
     fn grid(&self, gpu: &Gpu, pixels: usize, planes: usize) -> Grid {
         Grid(pixels as u32, (planes as u32).min(gpu.max_workgroups()), 1)
     }

@@ -1,6 +1,6 @@
 //! What a run leaves for people and machines: JSON lines, CSV, HTML with plots.
 //!
-//! A [`Report`] is plain data, gathered by whoever ran something. This module turns it into one
+//! A [`Report`] is plain data, gathered by the code that ran something. This module turns it into one
 //! HTML page ([`html()`]), into SVG files ([`svg_file`]), and into text for a terminal
 //! ([`text_table`]). Nothing here measures anything, and nothing here knows what was measured.
 

@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 /// The system releases the lock with the process, however that ends.
 const MARKER: &str = "fedfunnel.lock";
 
-/// What the marker says to somebody who opens it.
+/// The marker's content, for a reader who opens it.
 const MARKER_TEXT: &[u8] =
     b"Results of fedfunnel lie in this folder. It is locked while a run writes in it; keep this file.\n";
 
-/// What the run is, and whether it came to its end.
+/// The file with the run's identity, and whether it is finished.
 const RECORD: &str = "run.json";
 
 /// The layout of a run's folder and of its state.
@@ -44,14 +44,14 @@ const OWN_NAMES: [&str; 13] = [
 /// An autoencoder's files begin so; it may be cut into several.
 const OWN_STEM: &str = "autoencoder";
 
-/// What is done with a run that a folder holds already.
+/// How a run starts in a folder that holds one already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// It is kept, and the start refused.
+    /// The start is refused.
     New,
-    /// It is gone on with.
+    /// The earlier run is continued.
     Resume,
-    /// It is removed.
+    /// The earlier run is removed.
     Overwrite,
 }
 
@@ -60,9 +60,9 @@ pub enum Start {
 pub enum Found {
     /// Nothing to keep: no run, or one that ended before there was anything to go on with.
     Nothing,
-    /// A run that was left in the middle.
+    /// A run that was stopped before its end.
     Unfinished(Identity),
-    /// A run that came to its end.
+    /// A run that is finished.
     Finished(Identity),
 }
 
@@ -159,7 +159,7 @@ fn check_state(folder: &Path) -> Result<()> {
     if is_own { Ok(()) } else { Err(foreign(&state)) }
 }
 
-/// Refuses to replace a spec that somebody has changed since the last run wrote it, or put there.
+/// Refuses to replace a spec that was changed or put there by the user.
 fn check_config(folder: &Path) -> Result<()> {
     let path = folder.join("config.toml");
     if !path.exists() {
@@ -209,15 +209,15 @@ fn lock(marker: &File, folder: &Path) -> Result<()> {
             format!("another run is writing in {}", folder.display()),
             "wait until it is over, or name another folder",
         )),
-        // A file system without locks protects nobody, and is no reason not to run.
+        // On a file system without locks the folder is not protected, and the run goes on.
         Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => Ok(()),
         Err(TryLockError::Error(error)) => Err(Error::io("lock", folder.join(MARKER))(error)),
     }
 }
 
 impl RunFolder {
-    /// Takes a folder for a run; it is created where it is not there. What an earlier run left in it goes, unless
-    /// that is gone on with.
+    /// Takes a folder for a run; it is created where it is not there. The files of an earlier run are removed,
+    /// unless that is continued.
     pub fn open(folder: &Path, identity: Identity, start: Start) -> Result<Self> {
         std::fs::create_dir_all(folder).map_err(Error::io("create the folder", folder))?;
         let path = folder.join(MARKER);
@@ -279,13 +279,13 @@ impl RunFolder {
         Ok(state)
     }
 
-    /// Notes that the run came to its end, and drops its state, which is needed no more.
+    /// Notes that the run is finished, and drops its state.
     pub fn finish(&self) -> Result<()> {
         self.record(true)?;
         self.drop_state()
     }
 
-    /// Drops what could be gone on with.
+    /// Drops the state, so that the run cannot be continued.
     pub fn drop_state(&self) -> Result<()> {
         let state = self.path.join(STATE);
         if state.exists() { remove(&state) } else { Ok(()) }

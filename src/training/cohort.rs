@@ -91,7 +91,7 @@ impl Cohort {
         orders.iter().map(|order| order.len().div_ceil(self.batch)).max().unwrap_or(0)
     }
 
-    /// Says which epoch the steps that follow belong to: images are changed differently in each.
+    /// Sets the number of the epoch that the following steps belong to: images are changed differently in each.
     pub fn begin_epoch(&mut self, number: u64) {
         self.epoch = number as u32;
     }
@@ -149,8 +149,8 @@ impl Cohort {
         Ok(())
     }
 
-    /// Steps that each replica has taken: what training goes on from later between two epochs, with the
-    /// network's [`put_state`](Network::put_state).
+    /// Steps that each replica has taken: with the network's [`put_state`](Network::put_state), the state between two
+    /// epochs.
     pub fn taken(&self) -> &[u64] {
         self.writer.taken()
     }

@@ -15,7 +15,7 @@ pub struct ResidentImages {
     scales: Buffer,
     /// C, H and W
     size: [usize; 3],
-    /// What happens to an image on its way into a batch, and the seed of it.
+    /// How an image is changed on its way into a batch, and the seed of that.
     changes: Option<(Augmentation, u32)>,
     /// Values of one image.
     pub width: usize,

@@ -1,4 +1,4 @@
-//! The loop over epochs of one classifier's training, which can be left between any two of them.
+//! The loop over epochs of one classifier's training, which can be stopped between any two of them.
 
 use super::{Cohort, Evaluator, Inputs, SnapshotEvery, Snapshots, train_epoch};
 use crate::data::{DataPair, epoch_order};
@@ -38,7 +38,7 @@ pub struct SessionSettings {
     pub changes: Augmentation,
 }
 
-/// What an epoch came to.
+/// The result of an epoch.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EpochResult {
     /// Its number, from 1.
@@ -60,7 +60,7 @@ pub struct EpochResult {
 /// Where a session stands, besides its tensors.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SessionNotes {
-    /// What each epoch so far came to.
+    /// The results of the epochs so far.
     pub epochs: Vec<EpochResult>,
     steps: u64,
     taken: Vec<u64>,
@@ -108,12 +108,12 @@ impl Session {
         &self.cohort
     }
 
-    /// What was logged so far.
+    /// The snapshots so far.
     pub fn snapshots(&self) -> &Snapshots {
         &self.snapshots[0]
     }
 
-    /// What is left of it when it is over: what was logged, and what tests weights.
+    /// The snapshots that were logged, and the evaluator of weights.
     pub fn into_parts(self) -> (Snapshots, Evaluator) {
         let [snapshots] = self.snapshots;
         (snapshots, self.evaluator)

@@ -19,14 +19,14 @@ pub(super) struct StepParts<'a> {
     pub batch: usize,
     /// What random changes depend on: the place in the epoch of the first sample, and the number of the epoch.
     pub epoch: &'a Buffer,
-    /// The optimiser's; a step without training does not look into it.
+    /// The optimiser's; a step without training does not read it.
     pub schedule: &'a Schedule,
     /// `[R, B, 2]`
     pub tallies: &'a Buffer,
 }
 
 impl StepParts<'_> {
-    /// A step that trains where there is an `optimizer`, and else one that only looks.
+    /// A step that trains where there is an `optimizer`, and one that only evaluates otherwise.
     pub fn dispatches(
         &self,
         gpu: &Gpu,

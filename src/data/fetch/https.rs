@@ -24,7 +24,7 @@ pub(super) fn gzip_files(base: &str, delivery: &mut Delivery<'_>) -> Result<(), 
         let body = get(&agent, &format!("{base}{}.gz", file.name))?;
         let total = body.content_length();
         let body = delivery.counting(file.name, total, body.into_reader());
-        // Some hosts unpack what they send: whether it is gzipped is told by what came.
+        // Some hosts unpack what they send: the content decides whether it is gzipped.
         let plain = archive::plain(BufReader::new(body))?;
         let content = archive::read_capped(plain, file.bytes)?;
         delivery.accept(file, &content)?;

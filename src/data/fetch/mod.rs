@@ -20,7 +20,7 @@ use delivery::{Delivery, Failure};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
-/// What a download came to.
+/// The result of a download.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct FetchReport {
     /// The data set.

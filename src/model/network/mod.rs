@@ -23,7 +23,7 @@ enum Layer {
     Pool(Pool),
 }
 
-/// What each of them has to do, one after the other.
+/// The dispatches of each layer, one after the other.
 fn every(layers: &[Conv], dispatches: impl Fn(&Conv) -> Result<Vec<Dispatch>>) -> Result<Vec<Dispatch>> {
     layers.iter().map(dispatches).collect::<Result<Vec<_>>>().map(|all| all.concat())
 }
@@ -303,7 +303,7 @@ impl Network {
         match (whole, owner) {
             (Some(ranges), Some(layer)) if ranges.len() > 1 => layer.shards.iter().map(|s| s.range).collect(),
             (Some(ranges), _) => ranges,
-            // Too large even when cut to single columns: the allocation will say so.
+            // Columns too large for one binding are refused by the allocation.
             (None, _) => vec![RowRange { start: 0, len: width }],
         }
     }
@@ -320,7 +320,7 @@ impl Network {
         self.build_workspace(gpu, batch, train, input, OutputMemory::Own)
     }
 
-    /// Memory for looking at what comes out of `input`, which goes to `outputs` where they are given.
+    /// Memory for a forward pass of `input`, whose results go to `outputs` where they are given.
     pub fn forward_workspace(
         &self,
         gpu: &Gpu,

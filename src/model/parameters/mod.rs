@@ -94,7 +94,7 @@ impl ParameterPlan {
         if rows <= fitting || pieces.iter().all(|piece| piece.len <= fitting) {
             return pieces;
         }
-        // Where not even four fit, the tensor of the values says so.
+        // Where not even four fit, the allocation of the values is refused.
         let most = (fitting - fitting % 4).max(4);
         let len = rows.div_ceil(rows.div_ceil(most)).next_multiple_of(4);
         (0..rows).step_by(len).map(|start| RowRange { start, len: len.min(rows - start) }).collect()
@@ -104,7 +104,7 @@ impl ParameterPlan {
         (elements.next_multiple_of(4) * self.replicas * 4) as u64
     }
 
-    /// What has to be in one binding and is not.
+    /// The error for tensors that do not fit one binding.
     fn too_wide(&self, what: &str, bytes: u64) -> Error {
         let (of, mend) = match self.replicas {
             1 => (String::new(), "use a narrower layer, or a larger --max-binding-bytes"),

@@ -213,7 +213,7 @@ impl ClassifierSpec {
         NetworkLayer::total_parameters(&self.network())
     }
 
-    /// The widest of what flows through it.
+    /// The most values of a sample that go into or come out of a layer.
     pub fn widest(&self) -> usize {
         NetworkLayer::widest(&self.network())
     }
@@ -354,7 +354,7 @@ impl ClassifierSpec {
     }
 }
 
-/// The mend for what is too large.
+/// The mend for a kernel or window that is too large.
 const SMALLER: &str = "use a smaller one, or fewer layers that shrink the image";
 
 fn too_large(what: &str, of: usize, [height, width]: [usize; 2], around: &str) -> String {

@@ -66,7 +66,7 @@ impl ModelSpec {
         Ok(spec)
     }
 
-    /// It as TOML, every default filled in.
+    /// The spec as TOML, every default filled in.
     pub fn to_toml(&self) -> Result<String> {
         crate::settings::to_toml(self)
     }

@@ -8,7 +8,7 @@ use crate::ops::Arena;
 use std::ops::Range;
 
 immediates! {
-    /// What a product is told, on a CPU and on a GPU.
+    /// The immediates of a product, on a CPU and on a GPU.
     pub(super) struct Conv3x3 {
         batch: u32,
         height: u32,
@@ -39,13 +39,13 @@ immediates! {
     }
 }
 
-/// Whether the adapter and the size of a 3x3 convolution are those that the products are for.
+/// Whether the products are for this adapter and this size of a 3x3 convolution.
 pub(super) fn fits(gpu: &Gpu, shape: &ConvShape) -> bool {
     let [height, width] = shape.input_size;
     gpu.class().shares_loads() && width.is_multiple_of(4) && height.is_multiple_of(2)
 }
 
-/// Whether they are those that the weight gradient is for.
+/// Whether the weight gradient is for them.
 pub(super) fn gradient_fits(gpu: &Gpu, shape: &ConvShape) -> bool {
     fits(gpu, shape) && shape.input_size[1].is_multiple_of(8) && gradient_rounds(shape) <= ROUNDS
 }
@@ -56,7 +56,7 @@ fn gradient_rounds(shape: &ConvShape) -> usize {
     width / 8 * (height + 1) + 1
 }
 
-/// What a product is told, and the buffer that its derivative is taken from.
+/// The immediates of a product, and the buffer that its derivative is taken from.
 pub(super) fn product_immediates<'a>(
     layer: &Conv,
     arena: &Arena,

@@ -32,7 +32,7 @@ immediates! {
     }
 }
 
-/// Of a workgroup.
+/// Lanes of a workgroup.
 const LANES: usize = 64;
 
 /// Pixels that a product's workgroup computes, in one sample or several.
@@ -89,7 +89,7 @@ const STRIPS: [Strip; 2] = [strip!(4, 4), strip!(8, 2)];
 pub const ALL: [Kernel; 5] =
     [TILES[0].kernel, TILES[1].kernel, TILES[2].kernel, STRIPS[0].kernel, STRIPS[1].kernel];
 
-/// Those for images of this size and batches of so many: the product's and the weight gradient's.
+/// The variants of the product and the weight gradient for images of this size in batches of `batch`.
 pub fn variants(image: [usize; 2], batch: usize) -> [Kernel; 2] {
     [Tile::of(image, batch).kernel, Strip::of(image).kernel]
 }
@@ -144,7 +144,7 @@ impl Strip {
     }
 }
 
-/// Whether the adapter and the size of a 3x3 convolution are those that the products are for.
+/// Whether the products are for this adapter and this size of a 3x3 convolution.
 pub(super) fn fits(gpu: &Gpu, shape: &ConvShape, batch: usize) -> bool {
     let tile = Tile::of(shape.input_size, batch);
     gpu.class() == DeviceClass::Gpu
@@ -224,7 +224,7 @@ pub(super) fn weight_gradient(
     let GradientPass { large, small, gradients, stride } = pass;
     let replicas = large.replicas;
     let count = shape.weights() + if biases { shape.outputs } else { 0 };
-    // What is all in one chunk is finished.
+    // The sums of a single chunk are the gradients.
     let (chunked, replica_stride) = match chunks.count {
         1 => (None, stride),
         chunks => (Some(gpu.zeros("sums of chunks", chunks * replicas * count)?), count),

@@ -1,4 +1,4 @@
-//! One convolution of a network: its geometry, its place, and what all of its kernels are told.
+//! One convolution of a network: its geometry, its place, and what its kernels share.
 
 use super::shape::{ConvShape, Part};
 use crate::Result;
@@ -88,8 +88,8 @@ impl Conv {
         self.weight_offset + self.shape.weights()
     }
 
-    /// The number of an epilogue, its activation, and the buffer that its derivative is taken from: any
-    /// that is not written where there is none to take.
+    /// The number of an epilogue, its activation, and the buffer that its derivative is taken from; `spare` where
+    /// there is none to take.
     pub(super) fn epilogue<'a>(
         &self,
         epilogue: Epilogue<'a>,

@@ -100,8 +100,7 @@ immediates! {
 /// Pixels of a plane that one lane adds up for a bias; larger planes are added up by several.
 const CHUNK: usize = 2048;
 
-/// The same on a GPU, whose lanes are many and slow; one lane alone adds up a channel only where the planes of all
-/// samples together have no more.
+/// The same on a GPU, whose lanes are many and slow, for the planes of all samples of a channel together.
 const GPU_CHUNK: usize = 256;
 
 /// Pixels of a row that a lane adds up at a time for a weight.
@@ -238,7 +237,7 @@ impl Conv {
         Ok(dispatches)
     }
 
-    /// The gradients of the weights alone, which go nowhere: what forming them takes.
+    /// The gradients of the weights alone, which no update takes: for benches.
     pub(crate) fn weight_gradient(&self, gpu: &Gpu, large: &Tensor, small: &Tensor) -> Result<Vec<Dispatch>> {
         let count = self.shape.weights() + self.output_channels();
         let kernels = variants::weight_gradient(gpu, self, [large.replicas, large.batch]);

@@ -1,4 +1,4 @@
-//! One pass over a matrix that updates it and, the rows being at hand, carries sums on to the layer beside it.
+//! One pass over a matrix that updates it and carries sums of its rows on to the layer beside it.
 
 use super::{ChunkSums, Dense, Epilogue, RowsAre, row_side_of, variants};
 use crate::Result;
@@ -8,7 +8,7 @@ use crate::ops::{Activated, Activation, Optimizer, TrainedArena, UpdateRule};
 const CARRY_BEFORE: u32 = 1;
 const CARRY_AFTER: u32 = 2;
 
-/// What the pass carries on.
+/// Which sums the pass carries on.
 #[derive(Clone, Copy, Debug)]
 pub enum Carry<'a> {
     /// The gradient before the activation that the layer's input `[R, B, I]` came out of, taken with the weights

@@ -1,4 +1,4 @@
-//! Which variant of a kernel is used: the one place that knows of classes of devices and of shapes.
+//! Which variant of a kernel is used, by class of device and shape.
 //!
 //! Times of variants are medians of `fedfunnel bench`, by turns on lavapipe (Mesa 22.3.6) with two cores of an Intel
 //! Xeon: with vectors of 256 bits, or of 128 where that is said (`LP_NATIVE_VECTOR_WIDTH=128`), as processors without
@@ -115,7 +115,7 @@ const ROWS_DOT_NAIVE: Variant = Variant::naive("dense", "dense_rows_dot_naive");
 /// where the best split variant takes 0.56 ms and 3.6 ms, and the naive one 2.53 ms and 19.7 ms.
 const ROWS_DOT_BY_SAMPLE: Variant = tiled!("dense", "dense_rows_dot_by_sample", true, 5, 4);
 /// With 1, 2 and 4 cells side by side: for up to 4 samples, up to 8, and more on a GPU (not measured: no GPU at hand).
-/// On a processor whose lanes cannot share the first of them is for whatever has many rows: 320-550,570 at 128 bits
+/// On a processor whose lanes cannot share the first of them is for matrices of many rows: 320-550,570 at 128 bits
 /// and one sample takes 300 ms, where a tile of two rows by eight samples in each lane took 760 ms and lanes over
 /// samples take 1,130 ms; 32-15,910 and 20 samples 7.8 ms, where those took 8.7 and take 8.2 ms.
 const SPLIT_ROWS_DOT: [Variant; 3] = [split!(1), split!(2), split!(4)];

@@ -1,4 +1,4 @@
-//! The schedule that tells the kernels what each step needs.
+//! The schedule: what the kernels need in each step.
 
 use super::settings::Optimizer;
 use crate::Result;

@@ -84,7 +84,7 @@ pub struct Optimizer {
     pub beta1: f32,
     /// Decay of Adam's second moments.
     pub beta2: f32,
-    /// What keeps Adam from dividing by zero.
+    /// Summand of Adam's divisor, which keeps it above zero.
     pub epsilon: f32,
     /// L2 penalty (SGD, Adam) or decay of the weights themselves (AdamW).
     pub weight_decay: f32,
@@ -109,7 +109,7 @@ impl Default for Optimizer {
 }
 
 impl Optimizer {
-    /// How fast the first moments forget.
+    /// Decay of the first moments.
     pub fn first_decay(&self) -> f32 {
         if self.is_adaptive() { self.beta1 } else { self.momentum }
     }

@@ -66,7 +66,7 @@ pub(super) fn draw(plot: &Plot, shape: Shape, alone: bool) -> Result<Drawing> {
     });
 
     if curves.x.is_none() {
-        // Numbers on the axes would only pretend that there were some.
+        // Without data the axes have no numbers.
         y.ticks.clear();
     }
 
