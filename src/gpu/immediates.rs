@@ -46,21 +46,22 @@ impl ImmediateField for f32 {
     const KIND: FieldKind = FieldKind::F32;
 }
 
-/// Declares a struct of immediates with the description that reflection compares to the WGSL.
+/// Declares a struct of immediates, fields of one type after the other, with the description that reflection compares
+/// to the WGSL: `struct Filling { u32: first, count; f32: value; }`.
 macro_rules! immediates {
-    ($(#[$meta:meta])* $vis:vis struct $name:ident { $($(#[$field_meta:meta])* $field:ident: $kind:ty,)* }) => {
+    ($(#[$meta:meta])* $vis:vis struct $name:ident { $($kind:ident: $($field:ident),+;)* }) => {
         $(#[$meta])*
         #[repr(C)]
         #[derive(Clone, Copy, Debug, Default, bytemuck::Pod, bytemuck::Zeroable)]
-        $vis struct $name { $($(#[$field_meta])* pub $field: $kind,)* }
+        $vis struct $name { $($(pub $field: $kind,)+)* }
 
         impl $crate::gpu::Immediates for $name {
             const NAME: &'static str = stringify!($name);
-            const FIELDS: &'static [$crate::gpu::Field] = &[$($crate::gpu::Field {
+            const FIELDS: &'static [$crate::gpu::Field] = &[$($($crate::gpu::Field {
                 name: stringify!($field),
                 offset: std::mem::offset_of!($name, $field) as u32,
                 kind: <$kind as $crate::gpu::ImmediateField>::KIND,
-            },)*];
+            },)+)*];
         }
     };
 }

@@ -6,18 +6,7 @@ use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
 
 immediates! {
     struct Augment {
-        batch: u32,
-        steps: u32,
-        step: u32,
-        channels: u32,
-        height: u32,
-        width: u32,
-        first: u32,
-        count: u32,
-        seed: u32,
-        flip: u32,
-        pad: u32,
-        grayscale: u32,
+        u32: batch, steps, step, channels, height, width, first, count, seed, flip, pad, grayscale;
     }
 }
 

@@ -5,9 +5,8 @@ use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, immediates};
 
 immediates! {
     struct Filling {
-        first: u32,
-        count: u32,
-        value: f32,
+        u32: first, count;
+        f32: value;
     }
 }
 

@@ -8,16 +8,7 @@ pub const NOTHING: u32 = u32::MAX;
 
 immediates! {
     struct Gather {
-        batch: u32,
-        steps: u32,
-        step: u32,
-        width: u32,
-        channel_width: u32,
-        first: u32,
-        count: u32,
-        replica_rows: u32,
-        column: u32,
-        line: u32,
+        u32: batch, steps, step, width, channel_width, first, count, replica_rows, column, line;
     }
 }
 

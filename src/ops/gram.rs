@@ -6,33 +6,19 @@ use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, immediates};
 
 immediates! {
     struct Pack {
-        rows: u32,
-        columns: u32,
-        source_first: u32,
-        source_row: u32,
-        source_column: u32,
-        stride: u32,
-        first_column: u32,
+        u32: rows, columns, source_first, source_row, source_column, stride, first_column;
     }
 }
 
 immediates! {
     struct Product {
-        rows: u32,
-        stride4: u32,
-        lines: u32,
-        first4: u32,
+        u32: rows, stride4, lines, first4;
     }
 }
 
 immediates! {
     struct Expand {
-        rows: u32,
-        stride4: u32,
-        columns: u32,
-        columns4: u32,
-        first: u32,
-        accumulate: u32,
+        u32: rows, stride4, columns, columns4, first, accumulate;
     }
 }
 

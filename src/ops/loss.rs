@@ -6,14 +6,7 @@ use crate::{Error, Result};
 
 immediates! {
     struct Loss {
-        batch: u32,
-        width: u32,
-        steps: u32,
-        step: u32,
-        gradient: u32,
-        whole_width: u32,
-        chunk: u32,
-        activation: u32,
+        u32: batch, width, steps, step, gradient, whole_width, chunk, activation;
     }
 }
 

@@ -10,27 +10,10 @@ use crate::{Error, Result};
 
 immediates! {
     struct MlpStep {
-        batch: u32,
-        steps: u32,
-        step: u32,
-        width: u32,
-        channel_width: u32,
-        hidden: u32,
-        outputs: u32,
-        hidden_weights: u32,
-        hidden_bias: u32,
-        output_weights: u32,
-        output_bias: u32,
-        replica_stride: u32,
-        activation: u32,
-        gradient: u32,
-        hidden_rate: f32,
-        output_rate: f32,
-        beta1: f32,
-        beta2: f32,
-        epsilon: f32,
-        weight_decay: f32,
-        decoupled: u32,
+        u32: batch, steps, step, width, channel_width, hidden, outputs, hidden_weights, hidden_bias,
+             output_weights, output_bias, replica_stride, activation, gradient;
+        f32: hidden_rate, output_rate, beta1, beta2, epsilon, weight_decay;
+        u32: decoupled;
     }
 }
 

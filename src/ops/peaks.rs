@@ -5,17 +5,15 @@ use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, immediates};
 
 immediates! {
     struct Arithmetic {
-        lanes: u32,
-        rounds: u32,
-        factor: f32,
-        summand: f32,
+        u32: lanes, rounds;
+        f32: factor, summand;
     }
 }
 
 immediates! {
     struct Stream {
-        count: u32,
-        factor: f32,
+        u32: count;
+        f32: factor;
     }
 }
 

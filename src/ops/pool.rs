@@ -6,14 +6,7 @@ use crate::gpu::{Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
 
 immediates! {
     struct PoolWindows {
-        planes: u32,
-        height: u32,
-        width: u32,
-        output_height: u32,
-        output_width: u32,
-        window: u32,
-        stride: u32,
-        activation: u32,
+        u32: planes, height, width, output_height, output_width, window, stride, activation;
     }
 }
 

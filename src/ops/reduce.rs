@@ -6,11 +6,7 @@ use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, immediates};
 
 immediates! {
     struct Average {
-        replicas: u32,
-        count: u32,
-        source_first: u32,
-        source_replica: u32,
-        destination_first: u32,
+        u32: replicas, count, source_first, source_replica, destination_first;
     }
 }
 

@@ -10,32 +10,14 @@ use std::ops::Range;
 immediates! {
     /// The immediates of a product, on a CPU and on a GPU.
     pub(super) struct Conv3x3 {
-        batch: u32,
-        height: u32,
-        width: u32,
-        from_channels: u32,
-        to_channels: u32,
-        from_stride: u32,
-        to_stride: u32,
-        turned: u32,
-        weight_offset: u32,
-        replica_stride: u32,
-        bias_offset: u32,
-        epilogue: u32,
-        activation: u32,
+        u32: batch, height, width, from_channels, to_channels, from_stride, to_stride, turned, weight_offset,
+             replica_stride, bias_offset, epilogue, activation;
     }
 }
 
 immediates! {
     struct Gradient3x3 {
-        batch: u32,
-        height: u32,
-        width: u32,
-        inputs: u32,
-        outputs: u32,
-        gradient_stride: u32,
-        first_sample: u32,
-        end_sample: u32,
+        u32: batch, height, width, inputs, outputs, gradient_stride, first_sample, end_sample;
     }
 }
 

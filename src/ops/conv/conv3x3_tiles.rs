@@ -10,25 +10,14 @@ use crate::ops::elementwise::STREAM_LANES;
 
 immediates! {
     struct Gradient3x3Tiles {
-        batch: u32,
-        height: u32,
-        width: u32,
-        inputs: u32,
-        outputs: u32,
-        replica_stride: u32,
-        chunk_stride: u32,
-        chunks: u32,
-        chunk_strips: u32,
-        biases: u32,
+        u32: batch, height, width, inputs, outputs, replica_stride, chunk_stride, chunks, chunk_strips,
+             biases;
     }
 }
 
 immediates! {
     struct GradientChunks {
-        count: u32,
-        chunk_stride: u32,
-        chunks: u32,
-        gradient_stride: u32,
+        u32: count, chunk_stride, chunks, gradient_stride;
     }
 }
 

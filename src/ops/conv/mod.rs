@@ -20,80 +20,23 @@ use std::ops::Range;
 use variants::{Product, WeightGradient};
 
 immediates! {
-    struct ConvProduct {
-        batch: u32,
-        inputs: u32,
-        input_height: u32,
-        input_width: u32,
-        outputs: u32,
-        output_height: u32,
-        output_width: u32,
-        kernel_height: u32,
-        kernel_width: u32,
-        stride_height: u32,
-        stride_width: u32,
-        pad_top: u32,
-        pad_left: u32,
-        weight_offset: u32,
-        replica_stride: u32,
-        bias_offset: u32,
-        epilogue: u32,
-        activation: u32,
-        large_first: u32,
-        large_line: u32,
-        small_first: u32,
-        small_line: u32,
-    }
-}
-
-immediates! {
-    struct ConvGradient {
-        batch: u32,
-        inputs: u32,
-        input_height: u32,
-        input_width: u32,
-        outputs: u32,
-        output_height: u32,
-        output_width: u32,
-        kernel_height: u32,
-        kernel_width: u32,
-        stride_height: u32,
-        stride_width: u32,
-        pad_top: u32,
-        pad_left: u32,
-        gradient_stride: u32,
-        large_first: u32,
-        large_line: u32,
-        small_first: u32,
-        small_line: u32,
-        strip: u32,
-        first_strip: u32,
-        end_strip: u32,
+    struct ConvPass {
+        u32: batch, inputs, input_height, input_width, outputs, output_height, output_width, kernel_height,
+             kernel_width, stride_height, stride_width, pad_top, pad_left, weight_offset, replica_stride,
+             bias_offset, epilogue, activation, large_first, large_line, small_first, small_line,
+             gradient_stride, strip, first_strip, end_strip;
     }
 }
 
 immediates! {
     struct BiasGradient {
-        batch: u32,
-        channels: u32,
-        height: u32,
-        width: u32,
-        gradient_first: u32,
-        gradient_stride: u32,
-        first: u32,
-        line: u32,
-        first_row: u32,
-        end_row: u32,
+        u32: batch, channels, height, width, gradient_first, gradient_stride, first, line, first_row, end_row;
     }
 }
 
 immediates! {
     struct PlaneChunks {
-        pixels: u32,
-        chunk: u32,
-        chunks: u32,
-        first: u32,
-        line: u32,
+        u32: pixels, chunk, chunks, first, line;
     }
 }
 
@@ -164,29 +107,13 @@ impl Conv {
         let (source, result) = (from.single_buffer()?, to.single_buffer()?);
         let (code, activation, gate) = self.epilogue(epilogue, source)?;
         let s = &self.shape;
-        let immediates = ConvProduct {
-            batch: from.batch as u32,
-            inputs: s.inputs as u32,
-            input_height: s.input_size[0] as u32,
-            input_width: s.input_size[1] as u32,
-            outputs: s.outputs as u32,
-            output_height: s.output_size[0] as u32,
-            output_width: s.output_size[1] as u32,
-            kernel_height: s.kernel[0] as u32,
-            kernel_width: s.kernel[1] as u32,
-            stride_height: s.stride[0] as u32,
-            stride_width: s.stride[1] as u32,
-            pad_top: s.padding[0] as u32,
-            pad_left: s.padding[1] as u32,
+        let immediates = ConvPass {
             weight_offset: self.weight_offset as u32,
             replica_stride: arena.stride as u32,
             bias_offset: self.bias_offset() as u32,
             epilogue: code,
             activation: activation.code(),
-            large_first: self.large.first as u32,
-            large_line: self.large.line as u32,
-            small_first: self.small.first as u32,
-            small_line: self.small.line as u32,
+            ..self.geometry(from.batch)
         };
         let (entry, [height, width], channels) = if upwards {
             ("conv_backward_input_naive", s.input_size, s.inputs)
@@ -204,6 +131,31 @@ impl Conv {
             ),
         )?;
         Ok(vec![s.with_cost(dispatch, from.replicas, from.replicas * from.batch)])
+    }
+
+    /// The immediates that every pass has.
+    fn geometry(&self, batch: usize) -> ConvPass {
+        let s = &self.shape;
+        ConvPass {
+            batch: batch as u32,
+            inputs: s.inputs as u32,
+            input_height: s.input_size[0] as u32,
+            input_width: s.input_size[1] as u32,
+            outputs: s.outputs as u32,
+            output_height: s.output_size[0] as u32,
+            output_width: s.output_size[1] as u32,
+            kernel_height: s.kernel[0] as u32,
+            kernel_width: s.kernel[1] as u32,
+            stride_height: s.stride[0] as u32,
+            stride_width: s.stride[1] as u32,
+            pad_top: s.padding[0] as u32,
+            pad_left: s.padding[1] as u32,
+            large_first: self.large.first as u32,
+            large_line: self.large.line as u32,
+            small_first: self.small.first as u32,
+            small_line: self.small.line as u32,
+            ..Default::default()
+        }
     }
 
     /// Forms the gradients of weights and biases and applies the optimiser.
@@ -263,28 +215,12 @@ impl Conv {
         let GradientPass { large, small, gradients, stride } = pass;
         let [height, width] = s.output_size;
         let strip = width.min(STRIP);
-        let immediates = |strips: Range<u32>| ConvGradient {
-            batch: large.batch as u32,
-            inputs: s.inputs as u32,
-            input_height: s.input_size[0] as u32,
-            input_width: s.input_size[1] as u32,
-            outputs: s.outputs as u32,
-            output_height: s.output_size[0] as u32,
-            output_width: s.output_size[1] as u32,
-            kernel_height: s.kernel[0] as u32,
-            kernel_width: s.kernel[1] as u32,
-            stride_height: s.stride[0] as u32,
-            stride_width: s.stride[1] as u32,
-            pad_top: s.padding[0] as u32,
-            pad_left: s.padding[1] as u32,
+        let immediates = |strips: Range<u32>| ConvPass {
             gradient_stride: stride as u32,
-            large_first: self.large.first as u32,
-            large_line: self.large.line as u32,
-            small_first: self.small.first as u32,
-            small_line: self.small.line as u32,
             strip: strip as u32,
             first_strip: strips.start,
             end_strip: strips.end,
+            ..self.geometry(large.batch)
         };
         let buffers = [
             ("large_side", large.single_buffer()?),

@@ -13,24 +13,8 @@ use crate::{Error, Result};
 
 immediates! {
     struct Product {
-        batch: u32,
-        rows: u32,
-        row_side_width: u32,
-        row_side_first: u32,
-        columns: u32,
-        weight_offset: u32,
-        replica_stride: u32,
-        bias_offset: u32,
-        bias: u32,
-        epilogue: u32,
-        activation: u32,
-        chunk_rows: u32,
-        first_chunk: u32,
-        chunks: u32,
-        replicas: u32,
-        steps: u32,
-        step: u32,
-        whole_width: u32,
+        u32: batch, rows, row_side_width, row_side_first, columns, weight_offset, replica_stride, bias_offset,
+             bias, epilogue, activation, chunk_rows, first_chunk, chunks, replicas, steps, step, whole_width;
     }
 }
 

@@ -8,27 +8,10 @@ use crate::ops::{TrainedArena, UpdateRule};
 
 immediates! {
     pub(super) struct Update {
-        batch: u32,
-        rows: u32,
-        row_side_width: u32,
-        row_side_first: u32,
-        columns: u32,
-        weight_offset: u32,
-        replica_stride: u32,
-        bias_offset: u32,
-        bias: u32,
-        steps: u32,
-        step: u32,
-        rate_scale: f32,
-        beta1: f32,
-        beta2: f32,
-        epsilon: f32,
-        weight_decay: f32,
-        decoupled: u32,
-        chunk_rows: u32,
-        first_chunk: u32,
-        replicas: u32,
-        carry: u32,
+        u32: batch, rows, row_side_width, row_side_first, columns, weight_offset, replica_stride, bias_offset,
+             bias, steps, step;
+        f32: rate_scale, beta1, beta2, epsilon, weight_decay;
+        u32: decoupled, chunk_rows, first_chunk, replicas, carry;
     }
 }
 

@@ -12,18 +12,9 @@ use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, immediates};
 
 immediates! {
     struct Apply {
-        count: u32,
-        gradient_stride: u32,
-        offset: u32,
-        replica_stride: u32,
-        steps: u32,
-        step: u32,
-        rate_scale: f32,
-        beta1: f32,
-        beta2: f32,
-        epsilon: f32,
-        weight_decay: f32,
-        decoupled: u32,
+        u32: count, gradient_stride, offset, replica_stride, steps, step;
+        f32: rate_scale, beta1, beta2, epsilon, weight_decay;
+        u32: decoupled;
     }
 }
 
