@@ -75,45 +75,38 @@ pub struct Images {
     pub pixels: Vec<u8>,
 }
 
-/// Reads a file of images.
-pub fn read_images(origin: Origin<'_>) -> Result<Images> {
-    open_images(origin)?.images()
-}
-
 /// Reads a file of labels.
 pub fn read_labels(origin: Origin<'_>) -> Result<Vec<u8>> {
     open_labels(origin)?.labels()
 }
 
-/// As [`read_images`], from memory.
+/// Reads images from memory.
 pub fn parse_images(bytes: &[u8], origin: Origin<'_>) -> Result<Images> {
     announced(bytes, bytes.len() as u64, Kind::Images, origin)?.images()
 }
 
-/// As [`read_labels`], from memory.
+/// Reads labels from memory.
 pub fn parse_labels(bytes: &[u8], origin: Origin<'_>) -> Result<Vec<u8>> {
     announced(bytes, bytes.len() as u64, Kind::Labels, origin)?.labels()
 }
 
 /// Reads the header of a file of images.
 pub(super) fn open_images(origin: Origin<'_>) -> Result<Announced<'_>> {
-    let (file, bytes) = open(origin)?;
-    announced(file, bytes, Kind::Images, origin)
+    open(Kind::Images, origin)
 }
 
 /// Reads the header of a file of labels.
 pub(super) fn open_labels(origin: Origin<'_>) -> Result<Announced<'_>> {
-    let (file, bytes) = open(origin)?;
-    announced(file, bytes, Kind::Labels, origin)
+    open(Kind::Labels, origin)
 }
 
-fn open(origin: Origin<'_>) -> Result<(BufReader<File>, u64)> {
+fn open(kind: Kind, origin: Origin<'_>) -> Result<Announced<'_>> {
     let file = File::open(origin.path).map_err(Error::io("read", origin.path))?;
     let metadata = file.metadata().map_err(Error::io("read", origin.path))?;
     if !metadata.is_file() {
         return Err(origin.error("it is not a file"));
     }
-    Ok((BufReader::new(file), metadata.len()))
+    announced(BufReader::new(file), metadata.len(), kind, origin)
 }
 
 /// The type of a value.

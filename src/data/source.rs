@@ -3,8 +3,10 @@
 //! Another data set is another entry in [`SOURCES`], and where it lies in another file format, a
 //! [`Format`] with a reader beside `folder.rs`.
 
+use super::text::grouped;
 use super::{cifar10, sample};
 use crate::Error;
+use crate::digest::Hashed;
 use crate::files::nearest;
 
 /// A data set that can be downloaded.
@@ -40,6 +42,23 @@ pub struct SourceFile {
     pub bytes: u64,
     /// Its SHA-256, in hexadecimal.
     pub sha256: &'static str,
+}
+
+/// In what content differs from the file `name` that has `bytes` bytes and this hash, if it does. `verb` is what the
+/// content did: "came". Of content that is too long, one byte more than expected was read.
+pub(super) fn difference(
+    name: &str,
+    bytes: u64,
+    sha256: &str,
+    content: &Hashed,
+    verb: &str,
+) -> Option<String> {
+    if content.bytes != bytes {
+        let there = if content.bytes > bytes { "more".into() } else { grouped(content.bytes) };
+        return Some(format!("{name}: {} bytes expected, {there} {verb}", grouped(bytes)));
+    }
+    (content.sha256 != sha256)
+        .then(|| format!("{name}: its SHA-256 is {} instead of {sha256}", content.sha256))
 }
 
 /// How the files of a data set are read.

@@ -8,13 +8,11 @@ use super::archive::{self, plain};
 use super::cifar10::{self, Place};
 use super::idx::Origin;
 use super::lookup::find;
-use super::source::{Source, SourceFile};
-use super::text::grouped;
-use crate::digest::hexadecimal;
+use super::source::{self, Source, SourceFile};
+use crate::digest::copy_hashed;
 use crate::files::{folder_of, write_atomic};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -124,25 +122,9 @@ fn archive_difference(source: &Source, path: &Path) -> io::Result<Option<String>
 }
 
 fn compare(file: &SourceFile, content: impl Read) -> io::Result<Option<String>> {
-    let mut hasher = Sha256::new();
-    let (mut bytes, mut buffer) = (0, vec![0; 64 * 1024]);
     // One byte more than expected is enough to tell that there is too much.
-    let mut content = content.take(file.bytes.saturating_add(1));
-    loop {
-        let read = content.read(&mut buffer)?;
-        if read == 0 {
-            break;
-        }
-        hasher.update(&buffer[..read]);
-        bytes += read as u64;
-    }
-    if bytes != file.bytes {
-        let there = if bytes > file.bytes { "more".into() } else { grouped(bytes) };
-        return Ok(Some(format!("{}: {} bytes expected, {there} there", file.name, grouped(file.bytes))));
-    }
-    let hash = hexadecimal(&hasher.finalize());
-    let differs = hash != file.sha256;
-    Ok(differs.then(|| format!("{}: its SHA-256 is {hash} instead of {}", file.name, file.sha256)))
+    let content = copy_hashed(content.take(file.bytes.saturating_add(1)), &mut io::sink())?;
+    Ok(source::difference(file.name, file.bytes, file.sha256, &content, "there"))
 }
 
 impl Found {

@@ -4,6 +4,7 @@ use super::*;
 use crate::data::folder::load_source;
 use crate::data::source::{self, Format};
 use crate::data::{DataDir, load};
+use sha2::{Digest, Sha256};
 use std::fs::OpenOptions;
 use std::io::Write;
 

@@ -409,21 +409,17 @@ impl Gpu {
         let mut place = lock(&self.fault);
         // What is lost stays lost.
         let fault = if let Some(Fault::Lost(_)) = &*place { place.clone() } else { place.take() };
-        match fault {
-            None => Ok(()),
-            Some(Fault::Error(text)) => Err(Error::device(
-                format!("{name}: {}", sentence(&text)),
-                "free memory on the device, use smaller shapes, or choose another --device",
-            )),
-            Some(Fault::Memory) => Err(Error::device(
-                format!("{name} has run out of memory"),
-                "free memory on the device, use smaller shapes, or choose another --device",
-            )),
-            Some(Fault::Lost(text)) => Err(Error::device(
-                format!("{name} was lost while it worked ({})", sentence(&text)),
-                "what was saved before is whole; run again, or choose another --device",
-            )),
-        }
+        let Some(fault) = fault else { return Ok(()) };
+        let problem = match &fault {
+            Fault::Error(text) => format!("{name}: {}", sentence(text)),
+            Fault::Memory => format!("{name} has run out of memory"),
+            Fault::Lost(text) => format!("{name} was lost while it worked ({})", sentence(text)),
+        };
+        let mend = match fault {
+            Fault::Lost(_) => "what was saved before is whole; run again, or choose another --device",
+            _ => "free memory on the device, use smaller shapes, or choose another --device",
+        };
+        Err(Error::device(problem, mend))
     }
 
     /// Makes a dispatch: compiles the kernel where needed, binds the buffers by the names that the

@@ -219,8 +219,7 @@ impl Network {
                     plan.add_dense(&spec.prefix, &mut layer, spec.bounds())?;
                     Layer::Dense(layer)
                 }
-                NetworkLayer::Conv(spec) => place_convs(&mut plan, &[spec])?,
-                NetworkLayer::Segments(specs) => place_convs(&mut plan, &specs)?,
+                NetworkLayer::Conv(specs) => place_convs(&mut plan, &specs)?,
                 NetworkLayer::Pool(pool) => Layer::Pool(pool),
             });
         }

@@ -338,7 +338,7 @@ impl AutoencoderSpec {
                             initializer: self.initializer,
                             rate_scale: self.rate(place, &prefix, (!transposed).then(|| shape.fan_in())),
                         });
-                        NetworkLayer::Segments(segments.collect())
+                        NetworkLayer::Conv(segments.collect())
                     }
                 }
             })

@@ -240,15 +240,14 @@ impl ClassifierSpec {
                 ClassifierLayer::Conv { outputs, kernel, stride, padding, activation, initializer } => {
                     let prefix = walk.prefix(activation);
                     let shape = walk.conv_shape(outputs, [kernel.values(), stride.values()], padding);
-                    let transposed = false;
-                    layers.push(NetworkLayer::Conv(ConvSpec {
+                    layers.push(NetworkLayer::Conv(vec![ConvSpec {
                         prefix,
                         shape,
-                        transposed,
+                        transposed: false,
                         activation,
                         initializer,
                         rate_scale: 1.0,
-                    }));
+                    }]));
                 }
                 ClassifierLayer::MaxPool { window, stride } => {
                     layers.push(walk.pool(PoolKind::Max, window, stride));
@@ -390,8 +389,8 @@ mod tests {
                 let context = format!("{input} {kernel} {stride} {padding}");
                 match (size(input, kernel, stride, padding), built) {
                     (Some(size), Ok(layers)) => match &layers[0] {
-                        NetworkLayer::Conv(conv) => {
-                            assert_eq!(conv.shape.output_size, [size; 2], "{context}")
+                        NetworkLayer::Conv(convs) => {
+                            assert_eq!(convs[0].shape.output_size, [size; 2], "{context}")
                         }
                         other => panic!("{other:?}"),
                     },

@@ -106,10 +106,8 @@ impl ConvSpec {
 pub enum NetworkLayer {
     /// Every input to every output.
     Dense(LayerSpec),
-    /// A convolution.
-    Conv(ConvSpec),
-    /// Convolutions side by side, each on its own part of what flows; they share an activation.
-    Segments(Vec<ConvSpec>),
+    /// Convolutions side by side, each on its own part of the values; they share an activation.
+    Conv(Vec<ConvSpec>),
     /// Pooling.
     Pool(Pool),
 }
@@ -125,8 +123,7 @@ impl NetworkLayer {
     pub fn bounds(&self) -> (f32, f32) {
         match self {
             Self::Dense(layer) => layer.bounds(),
-            Self::Conv(layer) => layer.bounds(),
-            Self::Segments(layers) => layers.first().map_or((0.0, 0.0), ConvSpec::bounds),
+            Self::Conv(layers) => layers.first().map_or((0.0, 0.0), ConvSpec::bounds),
             Self::Pool(_) => (0.0, 0.0),
         }
     }
@@ -135,8 +132,7 @@ impl NetworkLayer {
     pub fn rate_scale(&self) -> f32 {
         match self {
             Self::Dense(layer) => layer.rate_scale,
-            Self::Conv(layer) => layer.rate_scale,
-            Self::Segments(layers) => layers.first().map_or(1.0, |layer| layer.rate_scale),
+            Self::Conv(layers) => layers.first().map_or(1.0, |layer| layer.rate_scale),
             Self::Pool(_) => 1.0,
         }
     }
@@ -145,8 +141,7 @@ impl NetworkLayer {
     pub fn inputs(&self) -> usize {
         match self {
             Self::Dense(layer) => layer.inputs,
-            Self::Conv(layer) => layer.inputs(),
-            Self::Segments(layers) => layers.iter().map(ConvSpec::inputs).sum(),
+            Self::Conv(layers) => layers.iter().map(ConvSpec::inputs).sum(),
             Self::Pool(layer) => layer.inputs(),
         }
     }
@@ -155,8 +150,7 @@ impl NetworkLayer {
     pub fn outputs(&self) -> usize {
         match self {
             Self::Dense(layer) => layer.outputs,
-            Self::Conv(layer) => layer.outputs(),
-            Self::Segments(layers) => layers.iter().map(ConvSpec::outputs).sum(),
+            Self::Conv(layers) => layers.iter().map(ConvSpec::outputs).sum(),
             Self::Pool(layer) => layer.outputs(),
         }
     }
@@ -165,8 +159,7 @@ impl NetworkLayer {
     pub fn parameters(&self) -> usize {
         match self {
             Self::Dense(layer) => layer.parameters(),
-            Self::Conv(layer) => layer.parameters(),
-            Self::Segments(layers) => layers.iter().map(ConvSpec::parameters).fold(0, usize::saturating_add),
+            Self::Conv(layers) => layers.iter().map(ConvSpec::parameters).fold(0, usize::saturating_add),
             Self::Pool(_) => 0,
         }
     }
@@ -188,8 +181,7 @@ impl NetworkLayer {
                 (format!("{}weight", layer.prefix), vec![layer.outputs, layer.inputs]),
                 (format!("{}bias", layer.prefix), vec![layer.outputs]),
             ],
-            Self::Conv(layer) => layer.tensors().into(),
-            Self::Segments(layers) => layers.iter().flat_map(ConvSpec::tensors).collect(),
+            Self::Conv(layers) => layers.iter().flat_map(ConvSpec::tensors).collect(),
             Self::Pool(_) => Vec::new(),
         }
     }

@@ -188,7 +188,7 @@ mod tests {
         let rates = |spec: &AutoencoderSpec| -> Vec<f32> {
             let rate = |layer| match layer {
                 NetworkLayer::Dense(layer) => layer.rate_scale,
-                NetworkLayer::Segments(layers) => layers[0].rate_scale,
+                NetworkLayer::Conv(layers) => layers[0].rate_scale,
                 other => panic!("{other:?}"),
             };
             spec.network().into_iter().map(rate).collect()
