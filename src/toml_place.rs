@@ -40,7 +40,7 @@ pub fn line<T: DeserializeOwned>(error: &toml::de::Error, text: &str) -> Option<
         // It is no TOML, and the parser says where that begins.
         return span.map(|span| line_at(text, span.start));
     };
-    // What is missing at the top has no line.
+    // A key that is missing at the top has no line.
     culprit::<T>(&root, error.message()).and_then(|path| line_of(text, &path))
 }
 
@@ -103,7 +103,7 @@ fn next_step(root: &Table, path: &[Step], message: &str, fails: &dyn Fn(&Table) 
     }
 }
 
-/// What has parts.
+/// A value with parts.
 enum Part<'a> {
     Table(&'a mut Table),
     Array(&'a mut Vec<Value>),
@@ -126,7 +126,7 @@ fn part<'a>(root: &'a mut Table, path: &[Step]) -> Option<Part<'a>> {
     Some(part)
 }
 
-/// Where the last key on the path is written, or the last element.
+/// The place of the last key or element on the path.
 fn locate(text: &str, path: &[Step]) -> Option<Range<usize>> {
     let root = DeTable::parse(text).ok()?;
     let whole = root.span();

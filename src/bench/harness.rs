@@ -65,11 +65,11 @@ impl Unit {
 pub struct Ready<'g> {
     /// Does it once or a few times, and gives the seconds of each.
     pub repeat: Box<dyn FnMut() -> Result<Vec<f64>> + 'g>,
-    /// What the seconds are measured with.
+    /// The clock of the seconds.
     pub clock: Clock,
-    /// What it costs, counted from shapes; zeros where it is not counted.
+    /// Its cost, counted from shapes; zeros where it is not counted.
     pub cost: Cost,
-    /// What a time becomes.
+    /// The unit of its value.
     pub unit: Unit,
 }
 
@@ -169,9 +169,9 @@ impl Spread {
 pub struct Measurement {
     /// The work's name, which stays what it is from version to version.
     pub name: &'static str,
-    /// What its unit says, at the median.
+    /// The value in its unit, at the median.
     pub value: f64,
-    /// How that is written.
+    /// The name of the unit.
     pub unit: &'static str,
     /// The time that it took, once.
     pub seconds: Spread,
@@ -179,10 +179,10 @@ pub struct Measurement {
     pub repeats: usize,
     /// The adapter.
     pub device: String,
-    /// What the time was measured with.
+    /// The clock of the time.
     #[serde(skip)]
     pub clock: Clock,
-    /// What it costs.
+    /// Its cost.
     #[serde(skip)]
     pub cost: Cost,
 }

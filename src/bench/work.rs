@@ -4,14 +4,14 @@ use super::harness::{Measurement, Ready};
 use crate::Result;
 use crate::gpu::Gpu;
 
-/// What gets a work ready on a device.
+/// Prepares a work on a device.
 type Prepare = Box<dyn for<'g> Fn(&'g Gpu) -> Result<Ready<'g>>>;
 
 /// Something that is timed.
 pub struct Work {
     /// Its name, which never changes.
     pub name: &'static str,
-    /// What is done.
+    /// Its description.
     pub what: &'static str,
     /// Whether it takes so much memory that there may be too little.
     large: bool,

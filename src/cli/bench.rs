@@ -21,7 +21,7 @@ pub const EXAMPLES: &str = "Examples:
 Data are synthetic; no data set and no network is needed. Shares are of the arithmetic and the bandwidth
 that the works arithmetic and stream reach on the same adapter in the same run.";
 
-/// Where `--json` goes by default.
+/// The default destination of `--json`.
 const STDOUT: &str = "-";
 
 /// Arguments of `bench`.

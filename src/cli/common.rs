@@ -16,12 +16,12 @@ pub struct Common {
 }
 
 impl Common {
-    /// What draws progress.
+    /// Progress for people.
     pub fn bars(&self) -> Bars {
         Bars::new(self.quiet)
     }
 
-    /// Those of work on this device, whose trace they go into as well.
+    /// Progress of work on this device, which goes into its trace as well.
     pub fn bars_of(&self, gpu: &Gpu) -> Bars {
         self.bars().tracing(gpu.trace())
     }

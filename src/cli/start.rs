@@ -20,7 +20,7 @@ pub struct StartOptions {
 }
 
 impl StartOptions {
-    /// What was asked for.
+    /// The start that the options ask for.
     pub fn start(&self) -> Start {
         if self.resume {
             Start::Resume

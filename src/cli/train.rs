@@ -252,7 +252,7 @@ fn save(args: &TrainArgs, spec: &ClassifierSpec, gpu: &Gpu, session: &Session) -
     Ok(())
 }
 
-/// What decides the result.
+/// The identity of the run.
 fn identify(args: &TrainArgs, optimizer: Optimizer, data_dir: &DataDir) -> fedfunnel::Result<Identity> {
     let settings = Settings {
         model: &args.model,

@@ -267,7 +267,7 @@ fn announced<'a>(
     Ok(Announced { origin, kind, element, axes, bytes: announced, exact, input })
 }
 
-/// What is known about the length of a stream before it is read.
+/// The length of a stream, as far as it is known before reading.
 #[derive(Clone, Copy)]
 enum Size {
     Exactly(u64),

@@ -26,7 +26,7 @@ pub struct Source {
     pub format: Format,
     /// The sample of it inside the binary.
     pub sample: &'static str,
-    /// What lies in its folder once it is there.
+    /// The files in its folder.
     pub files: &'static [SourceFile],
     /// Ways to get the files, tried in turn.
     pub routes: &'static [Route],
@@ -197,7 +197,7 @@ const fn batch(name: &'static str, sha256: &'static str) -> SourceFile {
     SourceFile { name, bytes: (cifar10::BATCH * cifar10::RECORD) as u64, sha256 }
 }
 
-/// What can be loaded by its path.
+/// The kinds of paths that can be loaded.
 pub(super) const PATHS: &str =
     "a folder with the four IDX files or CIFAR-10's six binary batches, or the archive of the latter";
 

@@ -19,17 +19,17 @@ use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-/// Where it is noted, in the folder of the files.
+/// The name of the record in the folder of the files.
 pub(super) const RECORD: &str = "verified.json";
 
-/// What was found of the files in a folder.
+/// The verified files of a folder.
 #[derive(Default, Serialize, Deserialize)]
 struct Record {
     /// By the name of the file or the archive.
     files: BTreeMap<String, Found>,
 }
 
-/// What was found of a file that was as it is described here.
+/// A verified file, as it was then.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Found {
     /// Its size, compressed or not.
@@ -128,7 +128,7 @@ fn compare(file: &SourceFile, content: impl Read) -> io::Result<Option<String>> 
 }
 
 impl Found {
-    /// What would be noted of a file that holds these; none where its time is not known.
+    /// The note of a file that holds these; None where its time is not known.
     fn of(path: &Path, files: &[&SourceFile]) -> Option<Self> {
         let about = path.metadata().ok()?;
         let modified = about.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
@@ -145,7 +145,7 @@ impl Record {
         }
     }
 
-    /// What was noted; nothing where that cannot be read.
+    /// The record of a folder; an empty one where it cannot be read.
     fn read(place: &Place) -> Self {
         let noted = std::fs::read(Self::path(place)).ok();
         noted.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()

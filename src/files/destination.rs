@@ -26,7 +26,7 @@ pub(super) enum Destination {
     Through(PathBuf),
     /// `-` and what leads to the same descriptor, such as `/dev/stdout`.
     StandardOutput,
-    /// What leads to the descriptor of standard error.
+    /// A path to the descriptor of standard error.
     #[cfg(unix)]
     StandardError,
 }
@@ -58,7 +58,7 @@ impl Destination {
         }
         let mut path = path.to_path_buf();
         for _ in 0..=MOST_LINKS {
-            // What cannot be looked at is taken for missing: making the file will say why it cannot be.
+            // A path without metadata is taken for missing; creating the file gives the error.
             let Ok(there) = path.symlink_metadata() else { return Ok(Self::Replaced { path, old: None }) };
             if let Some(open) = open_descriptor(&path) {
                 return Ok(open);

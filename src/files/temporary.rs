@@ -56,7 +56,7 @@ impl Temporary {
         }
     }
 
-    /// Where its content goes.
+    /// The file for its content.
     pub fn file(&mut self) -> &mut File {
         match self {
             #[cfg(target_os = "linux")]

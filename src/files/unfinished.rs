@@ -69,7 +69,7 @@ impl Unfinished {
         Ok(Self { path: path.into(), content })
     }
 
-    /// Where its content goes.
+    /// The file for its content.
     pub fn file(&mut self) -> &mut File {
         match &mut self.content {
             Content::Beside { temporary, .. } => temporary.file(),
@@ -77,7 +77,7 @@ impl Unfinished {
         }
     }
 
-    /// What it will be.
+    /// The path that it will have.
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -69,7 +69,7 @@ impl std::ops::Deref for Gpu {
     }
 }
 
-/// What the clones of a [`Gpu`] have in common.
+/// The device that the clones of a [`Gpu`] share.
 #[derive(Debug)]
 pub struct OpenDevice {
     pub(super) device: wgpu::Device,
@@ -224,12 +224,12 @@ impl Gpu {
         Capacity { device: self.memory_bytes, host: capacity::host_bytes(), shared }
     }
 
-    /// What lies in the device's memory now.
+    /// The device's memory in use now.
     pub fn memory(&self) -> MemoryUse {
         self.account.now()
     }
 
-    /// What lay there at the peak.
+    /// The device's memory in use at the peak.
     pub fn peak_memory(&self) -> MemoryUse {
         self.account.peak()
     }
@@ -407,7 +407,7 @@ impl Gpu {
         let name = &self.adapter.name;
         let sentence = |text: &str| text.trim().trim_end_matches('.').replace('\n', " ");
         let mut place = lock(&self.fault);
-        // What is lost stays lost.
+        // A lost device stays lost.
         let fault = if let Some(Fault::Lost(_)) = &*place { place.clone() } else { place.take() };
         let Some(fault) = fault else { return Ok(()) };
         let problem = match &fault {
@@ -484,7 +484,7 @@ impl Gpu {
         }))
     }
 
-    /// What the kernels cost so far; nothing where they are not timed.
+    /// The cost of the kernels so far; None where they are not timed.
     pub fn profile(&self) -> Option<Profile> {
         self.timestamps.as_ref().map(Timestamps::profile)
     }

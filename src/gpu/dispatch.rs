@@ -8,7 +8,7 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug)]
 pub struct Grid(pub u32, pub u32, pub u32);
 
-/// What a dispatch costs, counted from shapes.
+/// The cost of a dispatch, counted from shapes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
     /// Bytes that have to be read from memory and written to it, each value once.
@@ -49,13 +49,13 @@ impl Dispatch {
         self.with_cost(Cost { bytes: 4 * values as u64, operations: operations as u64 })
     }
 
-    /// Notes what it costs.
+    /// The same with its cost.
     pub(crate) fn with_cost(mut self, cost: Cost) -> Self {
         self.call.cost = cost;
         self
     }
 
-    /// What it costs, counted from shapes; zeros where its maker has not counted.
+    /// Its cost, counted from shapes; zeros where it is not counted.
     pub fn cost(&self) -> Cost {
         self.call.cost
     }

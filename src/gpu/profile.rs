@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 /// Dispatches that are timed before their stamps are read (two stamps each; WebGPU allows 4,096).
 const CAPACITY: u32 = 2_048;
 
-/// What a kernel cost.
+/// The cost of a kernel.
 #[derive(Clone, Debug, Serialize, PartialEq)]
 pub struct KernelTime {
     /// Entry point.
@@ -31,7 +31,7 @@ pub struct KernelTime {
     pub operations: u64,
 }
 
-/// What all kernels cost, the dearest first.
+/// The cost of all kernels, the largest first.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Profile {
     /// One entry for each kernel.

@@ -21,7 +21,7 @@ pub(super) struct Compiled {
     pub reflected: Reflected,
 }
 
-/// What an entry point asks of the host.
+/// The bindings, workgroup size and immediates of an entry point.
 #[derive(Clone, Debug)]
 pub(super) struct Reflected {
     pub bindings: Vec<Binding>,

@@ -218,7 +218,7 @@ fn microseconds(nanoseconds: f64) -> f64 {
     nanoseconds.round() / 1e3
 }
 
-/// What the tracks are called.
+/// The names of the tracks.
 fn tracks(device: &str) -> [Value; 3] {
     let name = |what: &str, track: u32, name: &str| json!({ "name": what, "ph": "M", "pid": 1, "tid": track, "args": { "name": name } });
     [

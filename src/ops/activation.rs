@@ -55,7 +55,7 @@ impl Activation {
 pub struct Activated<'a> {
     /// `[R, B, N]`
     pub values: &'a Tensor,
-    /// What they came out of.
+    /// The activation.
     pub activation: Activation,
 }
 

@@ -35,7 +35,7 @@ pub struct ImageSource<'a> {
 /// How the images of a batch are changed, and what chance depends on besides a sample's place in the batch.
 #[derive(Clone, Copy, Debug)]
 pub struct Changes<'a> {
-    /// What is done.
+    /// The changes.
     pub augmentation: Augmentation,
     /// Two numbers: the place in the epoch of the first sample of step 0, and the number of the epoch.
     pub epoch: &'a Buffer,

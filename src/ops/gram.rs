@@ -42,7 +42,7 @@ impl Tile {
     }
 }
 
-/// Where values lie that are packed into a tile.
+/// Values that are packed into a tile.
 #[derive(Clone, Copy, Debug)]
 pub struct Source<'a> {
     /// The memory.

@@ -10,7 +10,7 @@ immediates! {
     }
 }
 
-/// Where the replicas lie whose average is wanted.
+/// The replicas that are averaged.
 #[derive(Clone, Copy, Debug)]
 pub struct Replicas<'a> {
     /// `[R, stride]`

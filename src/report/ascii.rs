@@ -8,7 +8,7 @@ use super::plot::curves::Curves;
 const COLUMNS: usize = 64;
 const LINES: usize = 16;
 
-/// What the curves are drawn with, in their order.
+/// The marks of the curves, in their order.
 const MARKS: [char; 8] = ['*', 'o', '+', 'x', '#', '@', '%', '='];
 
 /// The plot as lines of plain text: title, curves between two axes, legend.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// What stands where there is no number.
+/// The text in the place of a missing number.
 const NONE: &str = "n/a";
 
 /// A count with thousands separators: `15,910`.

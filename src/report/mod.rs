@@ -106,7 +106,7 @@ pub struct Plot {
     pub y_log: bool,
     /// The curves, in the order of the legend.
     pub series: Vec<Series>,
-    /// What to see in the plot.
+    /// The caption.
     pub caption: String,
 }
 
@@ -185,7 +185,7 @@ pub struct Table {
     pub columns: Vec<String>,
     /// The rows; a short one is filled up with empty cells.
     pub rows: Vec<Vec<String>>,
-    /// What to see in the table.
+    /// The caption.
     pub caption: String,
 }
 

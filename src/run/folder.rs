@@ -21,10 +21,10 @@ const RECORD: &str = "run.json";
 /// The layout of a run's folder and of its state.
 const FORMAT: u32 = 2;
 
-/// Where stages are kept until a run is finished.
+/// The folder of the stages of a run that is not finished.
 const STATE: &str = "state";
 
-/// What runs write, besides the files of an autoencoder.
+/// The names of the files and folders of runs, besides the files of an autoencoder.
 const OWN_NAMES: [&str; 13] = [
     RECORD,
     STATE,
@@ -55,7 +55,7 @@ pub enum Start {
     Overwrite,
 }
 
-/// What a run's folder holds already.
+/// An earlier run in a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     /// Nothing to keep: no run, or one that ended before there was anything to go on with.
@@ -121,7 +121,7 @@ fn check(folder: &Path, is_own: bool, identity: &Identity, start: Start) -> Resu
     }
 }
 
-/// What a folder of fedfunnel's own holds.
+/// The earlier run in a folder of fedfunnel's own.
 fn look(folder: &Path) -> Result<Found> {
     let Some(record) = read_record(folder)? else { return Ok(Found::Nothing) };
     if record.finished {
@@ -132,7 +132,7 @@ fn look(folder: &Path) -> Result<Found> {
     if is_saved { Ok(Found::Unfinished(record.run)) } else { Ok(Found::Nothing) }
 }
 
-/// What the last run in a folder has noted of itself.
+/// The record of the last run in a folder.
 fn read_record(folder: &Path) -> Result<Option<Record>> {
     let path = folder.join(RECORD);
     if !path.exists() {
@@ -227,7 +227,7 @@ impl RunFolder {
         let length = marker.metadata().map_err(Error::io("read", &path))?.len();
         let found = check(folder, length > 0, &identity, start).inspect_err(|_| {
             if length == 0 {
-                // It was not there before, and marks nothing.
+                // This process has just created it.
                 let _ = std::fs::remove_file(&path);
             }
         })?;
@@ -241,7 +241,7 @@ impl RunFolder {
                 let problem = format!("the run in {} was finished a moment ago", folder.display());
                 return Err(Error::setting("--resume", problem, "look at its report"));
             }
-            // What an earlier run left would stand beside this one's as if it were of it.
+            // Files of an earlier run are not mixed with this one's.
             _ => own_names(folder).iter().try_for_each(|path| remove(path))?,
         }
         own.record(false)?;
@@ -254,12 +254,12 @@ impl RunFolder {
             && matches!(look(folder), Ok(Found::Finished(run) | Found::Unfinished(run)) if run.verb == verb)
     }
 
-    /// What decides the run's result.
+    /// The identity of the run.
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -30,11 +30,11 @@ const FIRST_GUESS: f64 = 200e6;
 
 /// The device, data and folder of a run.
 pub struct Place<'a> {
-    /// The device; None for what only computes.
+    /// The device; None for runs that only compute.
     pub gpu: Option<&'a Gpu>,
-    /// Where data sets lie; None for what reads none.
+    /// The folder of data sets; None for runs that read none.
     pub data_dir: Option<&'a DataDir>,
-    /// Where everything is written.
+    /// The folder of its files.
     pub folder: RunFolder,
     /// The command line that repeats the run.
     pub command: &'a str,
@@ -43,11 +43,11 @@ pub struct Place<'a> {
 /// A run of an experiment or a simulation. Its state is one file for each stage in `state/`, written whole: what
 /// a stage has to know to go on. A run that was left at any moment goes on from there to the same end.
 pub struct Run<'a> {
-    /// What it works with.
+    /// The device, data and folder.
     pub place: Place<'a>,
     /// Hears of progress, and may ask to stop.
     pub observer: &'a mut dyn Observer,
-    /// What TensorBoard is to show besides the curves of the report.
+    /// Events for TensorBoard besides the curves of the report.
     pub events: Events,
     metrics: JsonLines,
     start: Instant,
@@ -79,7 +79,7 @@ impl<'a> Run<'a> {
         self.place.gpu.ok_or_else(|| Error::fault("no device was opened"))
     }
 
-    /// Where data sets lie.
+    /// The folder of data sets.
     pub fn data_dir(&self) -> Result<&'a DataDir> {
         self.place.data_dir.ok_or_else(|| Error::fault("no data is read here"))
     }

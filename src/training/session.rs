@@ -22,7 +22,7 @@ pub struct SessionSettings {
     pub epochs: u64,
     /// Images per step.
     pub batch: usize,
-    /// How it learns.
+    /// The optimiser.
     pub optimizer: Optimizer,
     /// Seed of initial weights, of the order of images, and of their changes.
     pub seed: u32,
@@ -57,7 +57,7 @@ pub struct EpochResult {
     pub images_per_second: f64,
 }
 
-/// Where a session stands, besides its tensors.
+/// The state of a session, besides its tensors.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SessionNotes {
     /// The results of the epochs so far.
@@ -192,7 +192,7 @@ impl Session {
         rows.try_for_each(|(place, row)| file.put(SNAPSHOTS, place * row.len(), row))
     }
 
-    /// Where it stands, besides its tensors.
+    /// Its state, besides its tensors.
     pub fn notes(&self) -> SessionNotes {
         SessionNotes {
             taken: self.cohort.taken().to_vec(),

@@ -9,7 +9,7 @@ use crate::ops::loss;
 use crate::ops::mlp::{Batches, Mlp};
 use crate::ops::{Schedule, UpdateRule};
 
-/// What a step reads and where its figures go.
+/// The memory that a step reads and writes.
 pub(super) struct StepParts<'a> {
     /// The images.
     pub images: &'a ResidentImages,

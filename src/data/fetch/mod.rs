@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 pub struct FetchReport {
     /// The data set.
     pub name: String,
-    /// Where it lies.
+    /// Its path.
     #[serde(serialize_with = "lossy")]
     pub folder: PathBuf,
     /// Its files.

@@ -154,7 +154,7 @@ pub struct Workspace {
     pub gradients: Vec<Tensor>,
 }
 
-/// Where the outputs of a network lie.
+/// The memory of a network's outputs.
 enum OutputMemory {
     /// In memory of their own.
     Own,
@@ -165,18 +165,18 @@ enum OutputMemory {
 }
 
 impl Workspace {
-    /// What goes in.
+    /// The input.
     pub fn input(&self) -> &Tensor {
         &self.activations[0]
     }
 
-    /// What comes out.
+    /// The output.
     pub fn output(&self) -> &Tensor {
         // A network has at least one layer, and so at least two activations.
         &self.activations[self.activations.len() - 1]
     }
 
-    /// Where the loss writes its gradient.
+    /// The gradient of the loss.
     pub fn output_gradient(&self) -> Option<&Tensor> {
         self.gradients.last()
     }
@@ -274,7 +274,7 @@ impl Network {
         self.layers.last().map_or(Activation::Linear, Layer::activation)
     }
 
-    /// What came out of a forward pass.
+    /// The outputs of a forward pass.
     pub fn outputs_of<'a>(&self, workspace: &'a Workspace) -> Activated<'a> {
         Activated { values: workspace.output(), activation: self.output_activation() }
     }

@@ -10,7 +10,7 @@ use crate::ops::loss::{self, ErrorTallies, Targets};
 /// The dispatches of a training step that is taken many times.
 #[derive(Clone, Debug, Default)]
 pub struct StepPlan {
-    /// What has to run before the first step of a row of steps.
+    /// The dispatches before the first step of a row of steps.
     pub prologue: Vec<Dispatch>,
     /// The step.
     pub step: Vec<Dispatch>,
@@ -21,7 +21,7 @@ pub struct StepPlan {
 pub struct ReconstructionLoss<'a> {
     /// `[R, B]`: `NOTHING` marks an empty place of the batch.
     pub labels: &'a Buffer,
-    /// Where squared errors are added.
+    /// The sums of squared errors.
     pub tallies: &'a ErrorTallies,
     /// Whether every step sees the same batch.
     pub same_batch: bool,

@@ -248,7 +248,7 @@ impl Parameters {
         self.tensors.iter().map(ParameterTensor::len).sum()
     }
 
-    /// Where the rows of tensor number `place` lie, for replica 0.
+    /// The pieces of tensor number `place`, for replica 0.
     pub fn pieces(&self, place: usize) -> Vec<TensorPiece<'_>> {
         let piece = |piece: &Piece| TensorPiece {
             buffer: &self.arenas[piece.arena].buffer,

@@ -150,7 +150,7 @@ impl AutoencoderSpec {
         self.conv.as_ref().map_or_else(|| self.widths[0], |conv| conv.inputs)
     }
 
-    /// Which width is the latent: the smallest.
+    /// The place of the latent: that of the smallest width.
     fn latent_place(&self) -> usize {
         (0..self.widths.len()).min_by_key(|&place| self.widths[place]).unwrap_or(0)
     }

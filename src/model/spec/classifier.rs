@@ -63,7 +63,7 @@ pub enum ClassifierLayer {
     Dense {
         /// O
         outputs: usize,
-        /// What follows the sums.
+        /// The activation of the sums.
         #[serde(default)]
         activation: Activation,
         /// Initial values.
@@ -82,7 +82,7 @@ pub enum ClassifierLayer {
         /// Zeros around the image.
         #[serde(default)]
         padding: Padding,
-        /// What follows the sums.
+        /// The activation of the sums.
         #[serde(default)]
         activation: Activation,
         /// Initial values.

@@ -8,13 +8,13 @@ use crate::ops::pool::Pool;
 /// A dense layer as the network builds it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerSpec {
-    /// What comes before "weight" and "bias" in the names of its tensors.
+    /// The prefix of "weight" and "bias" in the names of its tensors.
     pub prefix: String,
     /// I
     pub inputs: usize,
     /// O
     pub outputs: usize,
-    /// What follows the sums.
+    /// The activation of the sums.
     pub activation: Activation,
     /// Initial values.
     pub initializer: Initializer,
@@ -25,7 +25,7 @@ pub struct LayerSpec {
 }
 
 impl LayerSpec {
-    /// How far from zero initial weights and biases reach.
+    /// Bounds of the uniform initial weights and biases.
     pub fn bounds(&self) -> (f32, f32) {
         self.initializer.bounds(self.inputs, self.outputs)
     }
@@ -39,13 +39,13 @@ impl LayerSpec {
 /// A convolution as the network builds it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConvSpec {
-    /// What comes before "weight" and "bias" in the names of its tensors.
+    /// The prefix of "weight" and "bias" in the names of its tensors.
     pub prefix: String,
     /// Its geometry.
     pub shape: ConvShape,
     /// Takes the small side in and gives the large one.
     pub transposed: bool,
-    /// What follows the sums.
+    /// The activation of the sums.
     pub activation: Activation,
     /// Initial values.
     pub initializer: Initializer,
@@ -70,7 +70,7 @@ pub(super) fn same_padding(size: usize, kernel: usize, stride: usize) -> (usize,
 }
 
 impl ConvSpec {
-    /// How far from zero initial weights and biases reach.
+    /// Bounds of the uniform initial weights and biases.
     pub fn bounds(&self) -> (f32, f32) {
         let taps = self.shape.kernel[0] * self.shape.kernel[1];
         // PyTorch takes a weight's second axis for the fan-in, which is C either way.
@@ -119,7 +119,7 @@ impl From<LayerSpec> for NetworkLayer {
 }
 
 impl NetworkLayer {
-    /// How far from zero initial weights and biases reach, where it has any.
+    /// Bounds of the uniform initial weights and biases; 0 where it has none.
     pub fn bounds(&self) -> (f32, f32) {
         match self {
             Self::Dense(layer) => layer.bounds(),

@@ -1,4 +1,4 @@
-//! How large a model may be.
+//! The largest models.
 
 /// More parameters than this are a mistake: 16 GiB for one replica without its moments.
 pub(super) const MOST_PARAMETERS: usize = 1 << 32;

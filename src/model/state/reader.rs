@@ -31,7 +31,7 @@ impl StateFile {
         Ok(file)
     }
 
-    /// Where it lies.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }

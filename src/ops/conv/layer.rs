@@ -30,7 +30,7 @@ pub struct Conv {
     pub small: Part,
     /// Takes the small side in and gives the large one.
     pub transposed: bool,
-    /// What follows the sums.
+    /// The activation of the sums.
     pub activation: Activation,
     /// Factor on the optimiser's rate.
     pub rate_scale: f32,
@@ -40,7 +40,7 @@ pub struct Conv {
     pub weight_offset: usize,
 }
 
-/// What is done to finished sums.
+/// The last operation on the sums.
 #[derive(Clone, Copy)]
 pub(super) enum Epilogue<'a> {
     /// Bias and activation.

@@ -50,7 +50,7 @@ pub struct Dense {
     pub outputs: usize,
     /// How the matrix lies.
     pub rows_are: RowsAre,
-    /// What follows the sums.
+    /// The activation of the sums.
     pub activation: Activation,
     /// Factor on the optimiser's rate.
     pub rate_scale: f32,
@@ -65,7 +65,7 @@ const BIAS_NONE: u32 = 0;
 const BIAS_ROWS: u32 = 1;
 const BIAS_COLUMNS: u32 = 2;
 
-/// What is done to the finished sums of a product.
+/// The last operation on the sums of a product.
 enum Epilogue<'a> {
     /// Nothing: they are a part of larger sums.
     Part,

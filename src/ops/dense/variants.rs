@@ -30,7 +30,7 @@ impl Variant {
         Self { kernel, by_four: false, by_sample: false, tile_rows: 1, tile_batch: 1, lanes: 1 }
     }
 
-    /// What the WGSL calls the weights and the column side.
+    /// The names of the weights and the column side in the WGSL.
     pub fn names(&self) -> (&'static str, &'static str) {
         if self.by_four { ("weights4", "column_side4") } else { ("weights", "column_side") }
     }

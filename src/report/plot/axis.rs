@@ -91,7 +91,7 @@ impl Axis {
         axis
     }
 
-    /// Where a value stands between the ends.
+    /// The place of a value between the ends.
     pub fn position(&self, value: f64) -> f64 {
         (value - self.low) / (self.high - self.low)
     }

@@ -1,4 +1,4 @@
-//! Where everything stands in a plot.
+//! The layout of a plot.
 
 use super::axis::Axis;
 use super::curves::{Curve, Curves, clip, thin};
@@ -18,7 +18,7 @@ const MARK_ALL: usize = 24;
 /// So many markers on a long line.
 const MARK_SOME: usize = 7;
 
-/// What was drawn, without the enclosing element.
+/// A drawing, without the enclosing element.
 pub(super) struct Drawing {
     /// Width and height in units.
     pub size: (u32, u32),
