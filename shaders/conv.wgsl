@@ -51,7 +51,7 @@ fn derivative(y: f32, activation: u32) -> f32 {
 }
 // end shared: derivative
 
-struct Conv {
+struct ConvPass {
     batch: u32,
     // C, H, W of the large side and O, OH, OW of the small one.
     inputs: u32,
@@ -75,8 +75,13 @@ struct Conv {
     large_line: u32,
     small_first: u32,
     small_line: u32,
+    // conv_weight_gradient_naive only: elements of a replica's gradients, and the strips that are added up.
+    gradient_stride: u32,
+    strip: u32,
+    first_strip: u32,
+    end_strip: u32,
 }
-var<immediate> conv: Conv;
+var<immediate> conv: ConvPass;
 
 @group(0) @binding(0) var<storage, read> weights: array<f32>;
 @group(0) @binding(1) var<storage, read> source: array<f32>;
@@ -179,31 +184,6 @@ fn conv_backward_input_naive(
 // Rows of the small side are cut into strips of at most `strip` pixels. A dispatch adds up some of the strips,
 // counted through the samples of a replica: the first one writes, the others add to what is there.
 
-struct ConvGradient {
-    batch: u32,
-    inputs: u32,
-    input_height: u32,
-    input_width: u32,
-    outputs: u32,
-    output_height: u32,
-    output_width: u32,
-    kernel_height: u32,
-    kernel_width: u32,
-    stride_height: u32,
-    stride_width: u32,
-    pad_top: u32,
-    pad_left: u32,
-    gradient_stride: u32,
-    large_first: u32,
-    large_line: u32,
-    small_first: u32,
-    small_line: u32,
-    strip: u32,
-    first_strip: u32,
-    end_strip: u32,
-}
-var<immediate> gradient: ConvGradient;
-
 @group(0) @binding(0) var<storage, read> large_side: array<f32>;
 @group(0) @binding(1) var<storage, read> small_side: array<f32>;
 @group(0) @binding(2) var<storage, read_write> gradients: array<f32>;
@@ -211,32 +191,32 @@ var<immediate> gradient: ConvGradient;
 // One lane for each weight; y: channel of the small side, z: replica.
 @compute @workgroup_size(LANES, 1, 1)
 fn conv_weight_gradient_naive(@builtin(global_invocation_id) id: vec3<u32>) {
-    let taps = gradient.kernel_height * gradient.kernel_width;
-    if id.x >= gradient.inputs * taps { return; }
+    let taps = conv.kernel_height * conv.kernel_width;
+    if id.x >= conv.inputs * taps { return; }
     let c = id.x / taps;
-    let i = id.x % taps / gradient.kernel_width;
-    let j = id.x % gradient.kernel_width;
-    let at = id.z * gradient.gradient_stride + id.y * gradient.inputs * taps + id.x;
+    let i = id.x % taps / conv.kernel_width;
+    let j = id.x % conv.kernel_width;
+    let at = id.z * conv.gradient_stride + id.y * conv.inputs * taps + id.x;
     var sum = 0.0;
-    if gradient.first_strip > 0u { sum = gradients[at]; }
-    let strips = (gradient.output_width + gradient.strip - 1u) / gradient.strip;
+    if conv.first_strip > 0u { sum = gradients[at]; }
+    let strips = (conv.output_width + conv.strip - 1u) / conv.strip;
     // Counted on from strip to strip: divisions are slow.
-    var strip = gradient.first_strip % strips;
-    var oy = gradient.first_strip / strips % gradient.output_height;
-    var line = id.z * gradient.batch + gradient.first_strip / strips / gradient.output_height;
-    for (var place = gradient.first_strip; place < gradient.end_strip; place++) {
-        let y = oy * gradient.stride_height + i - gradient.pad_top;
-        let large = gradient.large_first + line * gradient.large_line
-            + (c * gradient.input_height + y) * gradient.input_width;
-        let small = gradient.small_first + line * gradient.small_line
-            + (id.y * gradient.output_height + oy) * gradient.output_width;
-        let first = strip * gradient.strip;
-        let end = min(first + gradient.strip, gradient.output_width);
+    var strip = conv.first_strip % strips;
+    var oy = conv.first_strip / strips % conv.output_height;
+    var line = id.z * conv.batch + conv.first_strip / strips / conv.output_height;
+    for (var place = conv.first_strip; place < conv.end_strip; place++) {
+        let y = oy * conv.stride_height + i - conv.pad_top;
+        let large = conv.large_first + line * conv.large_line
+            + (c * conv.input_height + y) * conv.input_width;
+        let small = conv.small_first + line * conv.small_line
+            + (id.y * conv.output_height + oy) * conv.output_width;
+        let first = strip * conv.strip;
+        let end = min(first + conv.strip, conv.output_width);
         // The pixels of a strip are added up first, so that rounding stays small.
         var part = 0.0;
         for (var ox = first; ox < end; ox++) {
-            let x = ox * gradient.stride_width + j - gradient.pad_left;
-            if y < gradient.input_height && x < gradient.input_width {
+            let x = ox * conv.stride_width + j - conv.pad_left;
+            if y < conv.input_height && x < conv.input_width {
                 part += small_side[small + ox] * large_side[large + x];
             }
         }
@@ -245,7 +225,7 @@ fn conv_weight_gradient_naive(@builtin(global_invocation_id) id: vec3<u32>) {
         if strip == strips {
             strip = 0u;
             oy += 1u;
-            if oy == gradient.output_height {
+            if oy == conv.output_height {
                 oy = 0u;
                 line += 1u;
             }

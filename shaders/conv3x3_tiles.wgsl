@@ -40,7 +40,7 @@ fn derivative(y: f32, activation: u32) -> f32 {
 }
 // end shared: derivative
 
-// Of a workgroup, in every kernel of this file.
+// Lanes of a workgroup, in every kernel of this file.
 const LANES: u32 = 64u;
 
 // ---------------------------------------------------------------------------------------------------
@@ -93,7 +93,7 @@ const KERNEL: u32 = 18u;
 var<workgroup> kernels: array<vec4<f32>, CHANNELS * KERNEL>;
 
 // Channels `first` and on of the tile whose first pixel is (x, y), of samples `sample` and on of the replica.
-// Where fewer are left, the last one stands for those that are missing, which nobody reads.
+// Where fewer are left, the last one stands for those that are missing, whose values are not used.
 fn stage_tile(lane: u32, replica: u32, sample: u32, first: u32, x: u32, y: u32) {
     let plane = conv.height * conv.width;
     let steps = min(vec3(1u, 2u, 3u), vec3(conv.from_channels - first - 1u)) * plane;
@@ -119,7 +119,7 @@ fn stage_tile(lane: u32, replica: u32, sample: u32, first: u32, x: u32, y: u32) 
     }
 }
 
-// The sums of channels that there are not are stored by nobody.
+// The sums of channels beyond the last one are not stored.
 fn weight(place: u32, channel: u32) -> f32 {
     return weights[place + min(channel, conv.to_channels - 1u) * conv.to_stride];
 }

@@ -303,7 +303,7 @@ fn dense_lanes_update_sgd(
 // of its cache lines is read in the order of memory, which a processor's prefetcher follows; the tile itself is
 // then taken column by column. K is a multiple of 32, so that all lanes have work.
 
-// [chunks, R, B, K], and behind that one value for each chunk that nobody reads.
+// [chunks, R, B, K], and behind that one value for each chunk that no kernel reads.
 @group(0) @binding(6) var<storage, read_write> carried: array<vec4<f32>>;
 
 // begin shared: eight_lanes, from dense_lanes.wgsl

@@ -1,5 +1,5 @@
 // Losses with their gradients. Sums are kept per place of the batch, so that no two lanes ever add to
-// the same number; they stay on the device until somebody asks for the epoch's figures.
+// the same number; they stay on the device until the host reads the epoch's figures.
 
 // Lanes of a workgroup; on a GPU they are more.
 const LANES: u32 = 8u;

@@ -50,7 +50,7 @@ fn derivative(y: f32, activation: u32) -> f32 {
 // end shared: derivative
 
 // What both dispatches need.
-struct Mlp {
+struct MlpStep {
     batch: u32,
     steps: u32,
     step: u32,
@@ -77,7 +77,7 @@ struct Mlp {
     weight_decay: f32,
     decoupled: u32,
 }
-var<immediate> mlp: Mlp;
+var<immediate> mlp: MlpStep;
 
 // [R, steps, B] sample numbers
 @group(0) @binding(0) var<storage, read> index: array<u32>;

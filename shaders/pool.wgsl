@@ -1,7 +1,7 @@
 // Pooling of [R, B, C, H, W] planes, without padding. The place of a window's largest value is not stored
 // but found again on the way back: the first of equals, as PyTorch has it.
 
-struct Pool {
+struct PoolWindows {
     // R * B * C
     planes: u32,
     height: u32,
@@ -13,7 +13,7 @@ struct Pool {
     // Of the layer before: its derivative is taken on the way back, from its outputs, which are the inputs here.
     activation: u32,
 }
-var<immediate> pool: Pool;
+var<immediate> pool: PoolWindows;
 
 @group(0) @binding(0) var<storage, read> inputs: array<f32>;
 @group(0) @binding(1) var<storage, read> output_gradients: array<f32>;

@@ -3,7 +3,7 @@
 use crate::{Error, Result};
 use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 /// Feeds a digest piece by piece.
@@ -20,8 +20,13 @@ impl Digester {
 
     /// The SHA-256 in hexadecimal.
     pub fn hexadecimal(self) -> String {
-        self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hexadecimal(&self.0.finalize())
     }
+}
+
+/// Bytes as a hash is written.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The SHA-256 of one piece of text.
@@ -31,13 +36,31 @@ pub fn of_text(text: &str) -> String {
 
 /// The SHA-256 of a file's content.
 pub fn of_file(path: &Path) -> Result<String> {
-    let mut file = File::open(path).map_err(Error::io("read", path))?;
-    let mut digester = Digester::default();
+    let read = File::open(path).and_then(|file| copy_hashed(file, &mut io::sink()));
+    read.map(|content| content.sha256).map_err(Error::io("read", path))
+}
+
+/// The size and the SHA-256 of some content.
+#[derive(Clone, Debug)]
+pub struct Hashed {
+    /// Its size.
+    pub bytes: u64,
+    /// Its SHA-256, in hexadecimal.
+    pub sha256: String,
+}
+
+/// Copies to the end, and hashes what was copied.
+pub fn copy_hashed(mut from: impl Read, to: &mut impl Write) -> io::Result<Hashed> {
+    let (mut hasher, mut bytes) = (Sha256::new(), 0);
     let mut block = vec![0; 1 << 20];
     loop {
-        match file.read(&mut block).map_err(Error::io("read", path))? {
-            0 => return Ok(digester.hexadecimal()),
-            read => digester.0.update(&block[..read]),
+        match from.read(&mut block)? {
+            0 => return Ok(Hashed { bytes, sha256: hexadecimal(&hasher.finalize()) }),
+            read => {
+                hasher.update(&block[..read]);
+                to.write_all(&block[..read])?;
+                bytes += read as u64;
+            }
         }
     }
 }

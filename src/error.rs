@@ -43,7 +43,7 @@ pub enum Error {
         /// What to do about it.
         mend: String,
     },
-    /// Work that was left in the middle because somebody asked for it, after it was saved.
+    /// Work that was stopped on request, after it was saved.
     #[error("stopped, and saved what was done in {}", folder.display())]
     Stopped {
         /// Where it was saved.

@@ -23,6 +23,7 @@ pub mod experiment;
 pub mod federation;
 pub mod files;
 pub mod gpu;
+mod lock;
 pub mod model;
 pub mod ops;
 pub mod progress;

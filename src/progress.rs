@@ -1,6 +1,6 @@
-//! How long work tells the outside how far it is.
+//! Progress of long work.
 
-/// Hears of progress. The library calls it, the command line draws bars.
+/// Shows progress. The library calls it, the command line draws bars.
 pub trait Observer {
     /// A piece of work of `total` units of `unit` begins.
     fn begin(&mut self, what: &str, unit: &'static str, total: u64);
@@ -10,13 +10,13 @@ pub trait Observer {
     fn note(&mut self, text: &str);
     /// The current piece of work is done.
     fn end(&mut self);
-    /// Whether the work is to be saved and left at the next place where that can be done.
+    /// Whether the work is to save its state and stop at the next point where it can.
     fn stop(&self) -> bool {
         false
     }
 }
 
-/// Hears nothing.
+/// Shows nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Quiet;
 

@@ -5,9 +5,19 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 
-/// A built-in spec's text by its name, or that of the user's own by its path. `what` is what they are:
-/// "simulation".
+/// A built-in spec's text by its name, or that of the user's own by its path, and where it is from. `what` is what
+/// they are: "simulation".
 pub fn find(built_in: &[(&str, &str)], what: &str, name_or_path: &str) -> Result<(String, PathBuf)> {
+    find_for("NAME", built_in, what, name_or_path)
+}
+
+/// As [`find`], for a name that `field` gives.
+pub(crate) fn find_for(
+    field: &str,
+    built_in: &[(&str, &str)],
+    what: &str,
+    name_or_path: &str,
+) -> Result<(String, PathBuf)> {
     let path = PathBuf::from(name_or_path);
     if let Some((_, text)) = built_in.iter().find(|(name, _)| *name == name_or_path) {
         return Ok((text.to_string(), path));
@@ -20,7 +30,7 @@ pub fn find(built_in: &[(&str, &str)], what: &str, name_or_path: &str) -> Result
         Some(near) => format!("did you mean {near}?"),
         None => format!("there are {}, or give a .toml file", names().collect::<Vec<_>>().join(", ")),
     };
-    Err(Error::setting("NAME", format!("there is no {what} {name_or_path:?}"), mend))
+    Err(Error::setting(field, format!("there is no {what} {name_or_path:?}"), mend))
 }
 
 /// Reads a spec and applies `key=value` settings.

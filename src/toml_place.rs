@@ -1,7 +1,7 @@
-//! Where in a TOML text a mistake of form is.
+//! The line of a mistake in a TOML text.
 //!
-//! `toml` knows the place of most mistakes, but not of those inside of an enum that is told by its `kind`: serde
-//! reads such a table whole before it looks at it. What is at fault there is found by leaving parts out.
+//! `toml` knows the place of most mistakes, but not of those inside of an enum tagged by `kind`: serde reads such a
+//! table whole first. The part at fault there is found by leaving parts out.
 
 use serde::de::DeserializeOwned;
 use std::ops::Range;
@@ -17,7 +17,7 @@ pub enum Step {
     Item(usize),
 }
 
-/// The key that tells which kind of table it is. Without it nothing else is looked at.
+/// The tag of an enum. Without it no other key is read.
 const TAG: &str = "kind";
 
 /// The line of the byte at `place`, counted from 1.
@@ -40,7 +40,7 @@ pub fn line<T: DeserializeOwned>(error: &toml::de::Error, text: &str) -> Option<
         // It is no TOML, and the parser says where that begins.
         return span.map(|span| line_at(text, span.start));
     };
-    // What is missing at the top has no line.
+    // A key that is missing at the top has no line.
     culprit::<T>(&root, error.message()).and_then(|path| line_of(text, &path))
 }
 
@@ -103,7 +103,7 @@ fn next_step(root: &Table, path: &[Step], message: &str, fails: &dyn Fn(&Table) 
     }
 }
 
-/// What has parts.
+/// A value with parts.
 enum Part<'a> {
     Table(&'a mut Table),
     Array(&'a mut Vec<Value>),
@@ -126,7 +126,7 @@ fn part<'a>(root: &'a mut Table, path: &[Step]) -> Option<Part<'a>> {
     Some(part)
 }
 
-/// Where the last key on the path is written, or the last element.
+/// The place of the last key or element on the path.
 fn locate(text: &str, path: &[Step]) -> Option<Range<usize>> {
     let root = DeTable::parse(text).ok()?;
     let whole = root.span();

@@ -159,8 +159,7 @@ fn the_widest_autoencoder_trains_as_in_pytorch() {
     let mut writer = ScheduleWriter::new(&gpu, optimizer, 1, STEPS + 1).unwrap();
     writer.write(&gpu, STEPS + 1, |_, _| BATCH);
     let loss = ReconstructionLoss { labels: &labels, tallies: &tallies, same_batch: true };
-    let rule = (&optimizer, &writer.schedule);
-    let plan = network.reconstruction_step(&gpu, &workspace, rule, &loss).unwrap();
+    let plan = network.reconstruction_step(&gpu, &workspace, writer.rule(), &loss).unwrap();
 
     let golden = Golden::open();
     let (losses, codes) = (golden.values("losses"), golden.values("codes"));

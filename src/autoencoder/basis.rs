@@ -146,8 +146,8 @@ impl<'a> Basis<'a> {
         for group in tiles.chunks(at_once) {
             for (place, &range) in group.iter().enumerate() {
                 let mut dispatches = self.load(range)?;
-                let into = (&products, place * block);
-                dispatches.push(gram::product(self.gpu, &self.tile, range.len, lines, into)?);
+                let at = place * block;
+                dispatches.push(gram::product(self.gpu, &self.tile, range.len, lines, &products, at)?);
                 self.gpu.run(&dispatches)?;
             }
             let parts: Vec<f32> = self.gpu.read_part(&products, 0, group.len() * block)?;
@@ -172,13 +172,13 @@ impl<'a> Basis<'a> {
             for Expansion { coefficients, pieces, accumulate } in expansions {
                 for piece in pieces.iter().filter(|piece| holds(piece.range, range)) {
                     let at = piece.offset + (range.start - piece.range.start) * coefficients.columns();
-                    let into = (piece.buffer, at);
                     dispatches.push(gram::expand(
                         self.gpu,
                         &self.tile,
                         range.len,
                         coefficients,
-                        into,
+                        piece.buffer,
+                        at,
                         *accumulate,
                     )?);
                 }

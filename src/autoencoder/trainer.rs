@@ -9,7 +9,7 @@ use crate::model::{
     AutoencoderSpec, Network, Optimizer, ReconstructionLoss, ScheduleWriter, StepPlan, Workspace,
 };
 use crate::ops::gather::{self, NOTHING, SampleIndex};
-use crate::ops::loss::{self, ErrorTallies};
+use crate::ops::loss::{self, ErrorTallies, Targets};
 
 /// Steps whose snapshot numbers lie on the device at a time.
 const WINDOW: usize = 64;
@@ -117,8 +117,7 @@ impl Trainer {
         let workspace = network.reconstruction_workspace(gpu, batch, Some(input))?;
         let tallies = ErrorTallies::new(gpu, workspace.output())?;
         let loss = ReconstructionLoss { labels: &labels, tallies: &tallies, same_batch: full };
-        let rule = (&settings.optimizer, &writer.schedule);
-        let mut plan = network.reconstruction_step(gpu, &workspace, rule, &loss)?;
+        let mut plan = network.reconstruction_step(gpu, &workspace, writer.rule(), &loss)?;
         plan.step.splice(0..0, gather);
         // Between steps nobody needs the gradient of the outputs: outputs that are only looked at lie there.
         let spare = workspace.output_gradient();
@@ -284,15 +283,9 @@ impl Pass {
         let workspace = network.forward_workspace(gpu, input.batch, input, outputs)?;
         let tallies = ErrorTallies::new(gpu, workspace.output())?;
         let mut dispatches = network.forward(gpu, &workspace)?;
-        dispatches.extend(loss::mean_squared_error(
-            gpu,
-            (workspace.output(), network.output_activation()),
-            workspace.input(),
-            &labels,
-            &writer.schedule,
-            None,
-            (&tallies, &spare(gpu)?),
-        )?);
+        let targets = Targets { values: workspace.input(), labels: &labels, schedule: &writer.schedule };
+        let outputs = network.outputs_of(&workspace);
+        dispatches.extend(loss::mean_squared_error(gpu, outputs, targets, None, &tallies, &spare(gpu)?)?);
         // Nobody asks for it in a rehearsal.
         let looked_at = if gpu.is_rehearsal() { &[] } else { rows };
         let largest = looked_at

@@ -16,7 +16,7 @@ pub(super) fn works() -> Vec<Work> {
     vec![
         work("arithmetic", "sixteen chains of multiply and add in registers: the arithmetic peak", |gpu| {
             let results = gpu.zeros("results", 4 * LANES)?;
-            let dispatch = peaks::arithmetic(gpu, &results, LANES, ROUNDS, (0.75, 0.3))?;
+            let dispatch = peaks::arithmetic(gpu, &results, LANES, ROUNDS, 0.75, 0.3)?;
             Ready::dispatches(gpu, vec![dispatch], None, Unit::Gflops)
         }),
         work("stream", "64 MiB read and 64 MiB written: the bandwidth peak", |gpu| {

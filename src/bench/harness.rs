@@ -1,15 +1,15 @@
-//! How a work is timed: warmed up, then repeated until there is a median to speak of.
+//! How a work is timed: warmed up, then repeated for a median.
 
 use crate::Result;
 use crate::gpu::{Clock, Cost, Dispatch, Gpu, Stopwatch};
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
-/// Repeats of a work: no fewer than this,
+/// Fewest repeats of a work.
 const FEWEST: usize = 3;
-/// no more,
+/// Most repeats.
 const MOST: usize = 25;
-/// and none that would begin after so long.
+/// No repeat beyond the fewest begins after so long.
 const LONG: Duration = Duration::from_millis(1_200);
 
 /// How long one repeat of a few dispatches should take: long enough for any clock, short enough for the watchdogs of
@@ -19,7 +19,7 @@ const REPEAT_SECONDS: f64 = 0.04;
 /// Times over, at most, that a few dispatches are recorded into one repeat.
 const MOST_ROUNDS: f64 = 2_048.0;
 
-/// What a time is turned into for people to compare.
+/// The unit that a time is shown in.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Unit {
     /// The time itself.
@@ -65,11 +65,11 @@ impl Unit {
 pub struct Ready<'g> {
     /// Does it once or a few times, and gives the seconds of each.
     pub repeat: Box<dyn FnMut() -> Result<Vec<f64>> + 'g>,
-    /// What the seconds are measured with.
+    /// The clock of the seconds.
     pub clock: Clock,
-    /// What it costs, counted from shapes; zeros where nobody has counted.
+    /// Its cost, counted from shapes; zeros where it is not counted.
     pub cost: Cost,
-    /// What a time becomes.
+    /// The unit of its value.
     pub unit: Unit,
 }
 
@@ -112,7 +112,7 @@ impl<'g> Ready<'g> {
     }
 
     /// The same, with what it costs.
-    pub fn costing(self, bytes: usize, operations: usize) -> Self {
+    pub fn with_cost(self, bytes: usize, operations: usize) -> Self {
         Self { cost: Cost { bytes: bytes as u64, operations: operations as u64 }, ..self }
     }
 
@@ -164,14 +164,14 @@ impl Spread {
     }
 }
 
-/// What a work came to: an entry of the JSON list.
+/// The measured time of a work: an entry of the JSON list.
 #[derive(Clone, Debug, Serialize)]
 pub struct Measurement {
     /// The work's name, which stays what it is from version to version.
     pub name: &'static str,
-    /// What its unit says, at the median.
+    /// The value in its unit, at the median.
     pub value: f64,
-    /// How that is written.
+    /// The name of the unit.
     pub unit: &'static str,
     /// The time that it took, once.
     pub seconds: Spread,
@@ -179,10 +179,10 @@ pub struct Measurement {
     pub repeats: usize,
     /// The adapter.
     pub device: String,
-    /// What the time was measured with.
+    /// The clock of the time.
     #[serde(skip)]
     pub clock: Clock,
-    /// What it costs.
+    /// Its cost.
     #[serde(skip)]
     pub cost: Cost,
 }
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn units_are_made_of_the_median_and_the_cost() {
         let mut times = [0.5, 0.25, 0.25, 4.0].iter();
-        let mut ready = Ready::wall(Unit::Gflops, || Ok(())).costing(1_000_000_000, 2_000_000_000);
+        let mut ready = Ready::wall(Unit::Gflops, || Ok(())).with_cost(1_000_000_000, 2_000_000_000);
         ready.repeat = Box::new(move || Ok(vec![*times.next().unwrap_or(&0.25)]));
         let measured = ready.measure("x", "d").unwrap();
         // The first was for warming up.

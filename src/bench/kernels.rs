@@ -10,7 +10,7 @@ use crate::ops::conv::{Conv, ConvShape, Part};
 use crate::ops::dense::{Carry, Dense, DenseShard, RowsAre};
 use crate::ops::pool::{Pool, PoolKind};
 use crate::ops::reduce::{self, Replicas};
-use crate::ops::{Arena, TrainedArena, loss};
+use crate::ops::{Activated, Arena, TrainedArena, loss};
 
 /// Images of a batch.
 const BATCH: usize = 64;
@@ -103,7 +103,8 @@ fn conv(gpu: &Gpu, pass: Pass, channels: usize, size: usize) -> Result<Ready<'_>
     let dispatches = match pass {
         Pass::Forward => layer.forward(gpu, &parameters, &input, &output)?,
         Pass::InputGradient => {
-            layer.backward_input(gpu, &parameters, &gradient, (&input, Activation::Relu), &output)?
+            let input = Activated { values: &input, activation: Activation::Relu };
+            layer.backward_input(gpu, &parameters, &gradient, input, &output)?
         }
         Pass::WeightGradient => layer.weight_gradient(gpu, &input, &gradient)?,
     };
@@ -120,7 +121,8 @@ fn pool(gpu: &Gpu, back: bool) -> Result<Ready<'_>> {
     let (input, output) = (tensor(gpu, BATCH, layer.inputs(), 1)?, tensor(gpu, BATCH, layer.outputs(), 2)?);
     let gradient = tensor(gpu, BATCH, layer.inputs(), 3)?;
     let dispatch = if back {
-        layer.backward_input(gpu, &output, (&input, Activation::Relu), &gradient)?
+        let input = Activated { values: &input, activation: Activation::Relu };
+        layer.backward_input(gpu, &output, input, &gradient)?
     } else {
         layer.forward(gpu, &input, &output)?
     };
@@ -133,9 +135,9 @@ fn softmax(gpu: &Gpu) -> Result<Ready<'_>> {
     let labels = gpu.upload("labels", &(0..BATCH as u32).map(|place| place % 10).collect::<Vec<_>>())?;
     let (tallies, spare) = (gpu.zeros("tallies", 2 * BATCH)?, gpu.zeros("spare", 4)?);
     let writer = schedule(gpu, Optimizer::default(), BATCH)?;
-    let places = (&tallies, &spare);
+    let (schedule, gradients) = (&writer.schedule, Some(&gradients));
     let dispatch =
-        loss::softmax_cross_entropy(gpu, &outputs, &labels, &writer.schedule, Some(&gradients), places)?;
+        loss::softmax_cross_entropy(gpu, &outputs, &labels, schedule, gradients, &tallies, &spare)?;
     Ready::dispatches(gpu, vec![dispatch], None, Unit::Microseconds)
 }
 
@@ -176,7 +178,7 @@ fn update(gpu: &Gpu, [inputs, outputs, batch]: [usize; 3]) -> Result<Ready<'_>> 
     let (input, gradient) = (tensor(gpu, batch, inputs, 1)?, tensor(gpu, batch, outputs, 2)?);
     let optimizer = Optimizer { lr: 1e-5, ..Optimizer::default() };
     let writer = schedule(gpu, optimizer, batch)?;
-    let dispatches = layer.update(gpu, &arenas, &optimizer, &writer.schedule, &input, &gradient)?;
+    let dispatches = layer.update(gpu, &arenas, writer.rule(), &input, &gradient)?;
     Ready::dispatches(gpu, dispatches, None, Unit::Gflops)
 }
 
@@ -189,16 +191,15 @@ fn update_and_carry(gpu: &Gpu, [inputs, outputs, batch]: [usize; 3]) -> Result<R
     let into = tensor(gpu, batch, inputs, 3)?;
     let optimizer = Optimizer { lr: 1e-5, ..Optimizer::default() };
     let writer = schedule(gpu, optimizer, batch)?;
-    let rule = (&optimizer, &writer.schedule);
     let carry = Carry::InputGradient { before: Activation::Linear, into: &into };
-    let dispatches = match layer.update_and_carry(gpu, &arenas, rule, &input, &gradient, carry)? {
+    let dispatches = match layer.update_and_carry(gpu, &arenas, writer.rule(), &input, &gradient, carry)? {
         Some(both) => both,
         // Where there is no kernel that does both, the two by themselves.
         None => {
             let parameters = [arenas[0].parameters.clone()];
-            let before = (&input, Activation::Linear);
+            let before = Activated { values: &input, activation: Activation::Linear };
             let mut all = layer.backward_input(gpu, &parameters, &gradient, before, &into)?;
-            all.extend(layer.update(gpu, &arenas, &optimizer, &writer.schedule, &input, &gradient)?);
+            all.extend(layer.update(gpu, &arenas, writer.rule(), &input, &gradient)?);
             all
         }
     };
@@ -210,6 +211,6 @@ fn average(gpu: &Gpu) -> Result<Ready<'_>> {
     let all: Buffer = gpu.upload("models", &values(models * width, 1, 0.1))?;
     let (weights, result) = (gpu.upload("weights", &vec![1f32; models])?, gpu.zeros("average", width)?);
     let replicas = Replicas { values: &all, count: models, first: 0, stride: width };
-    let dispatch = reduce::average_replicas(gpu, replicas, &weights, (&result, 0), width)?;
+    let dispatch = reduce::average_replicas(gpu, replicas, &weights, &result, 0, width)?;
     bandwidth(gpu, vec![dispatch], (models + 1) * width)
 }

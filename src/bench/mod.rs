@@ -1,8 +1,7 @@
-//! What fedfunnel's work costs on an adapter: named works that anyone can time again.
+//! What fedfunnel's work costs on an adapter: named works that can be timed again.
 //!
 //! A [`Work`] is prepared on a device, warmed up and repeated ([`Work::measure`]); kernels are timed by the device's
-//! clock where it has one, whole steps by the one on the wall. All data are synthetic, so that nothing has to be
-//! there. One file for each family of works.
+//! clock where it has one, whole steps by the one on the wall. All data are synthetic, so that no file is needed. One file for each family of works.
 
 mod device;
 mod harness;

@@ -25,10 +25,10 @@ pub(super) fn works() -> Vec<Work> {
         |name, what, model, snapshots| work(name, what, move |gpu| autoencoder(gpu, model, snapshots));
     vec![
         work("mnist-epoch", "784-20-10, Adam: 938 steps of 64 on 60,000 images", |gpu| {
-            classifier(gpu, "mnist-mlp", [1, 28, 28], 60_000, (Optimizer::default(), Unit::Seconds))
+            classifier(gpu, "mnist-mlp", [1, 28, 28], 60_000, Optimizer::default(), Unit::Seconds)
         }),
         work("mnist-step", "one step of it by itself, sent and waited for", |gpu| {
-            classifier(gpu, "mnist-mlp", [1, 28, 28], 64, (Optimizer::default(), Unit::Milliseconds))
+            classifier(gpu, "mnist-mlp", [1, 28, 28], 64, Optimizer::default(), Unit::Milliseconds)
         }),
         work(
             "cifar-train-b64",
@@ -36,7 +36,7 @@ pub(super) fn works() -> Vec<Work> {
             |gpu| {
                 let images = STEPS * 64;
                 let sgd = Optimizer { kind: OptimizerKind::Sgd, ..Optimizer::default() };
-                classifier(gpu, "cifar10-vgg3", [3, 32, 32], images, (sgd, Unit::Images(images as u32)))
+                classifier(gpu, "cifar10-vgg3", [3, 32, 32], images, sgd, Unit::Images(images as u32))
             },
         ),
         steps("ae-mnist-step", "15,910-32-15,910, Adam, 20 snapshots", "ae-mnist", 20),
@@ -56,7 +56,8 @@ fn classifier<'g>(
     model: &str,
     shape: [usize; 3],
     count: usize,
-    (optimizer, unit): (Optimizer, Unit),
+    optimizer: Optimizer,
+    unit: Unit,
 ) -> Result<Ready<'g>> {
     let spec = ModelSpec::load(model)?.classifier()?;
     let images = ResidentImages::upload(gpu, &images(count, shape))?;

@@ -26,7 +26,7 @@ fn step(gpu: &Gpu, batch: usize) -> Result<Ready<'_>> {
     let ready = steps_of(gpu, &spec, batch, Unit::Seconds)?;
     // Weights and two moments of each are read and written, and the decoder's are read once more to go forward. Each
     // weight is multiplied forward and for its gradient, and the decoder's for that of its input.
-    Ok(ready.costing(4 * (6 * parameters + half), 2 * batch * (2 * parameters + half)))
+    Ok(ready.with_cost(4 * (6 * parameters + half), 2 * batch * (2 * parameters + half)))
 }
 
 fn spec() -> Result<AutoencoderSpec> {
@@ -51,7 +51,7 @@ fn encode(gpu: &Gpu) -> Result<Ready<'_>> {
     gpu.wait()?;
     let weights = snapshots(1, spec.inputs());
     let ready = Ready::wall(Unit::Milliseconds, move || encoder.codes(&weights).map(drop));
-    Ok(ready.costing(4 * count, 2 * count))
+    Ok(ready.with_cost(4 * count, 2 * count))
 }
 
 fn decode(gpu: &Gpu) -> Result<Ready<'_>> {
@@ -62,5 +62,5 @@ fn decode(gpu: &Gpu) -> Result<Ready<'_>> {
     gpu.wait()?;
     let code = values(spec.latent(), 4, 1.0);
     let ready = Ready::wall(Unit::Milliseconds, move || bank.weights(&code).map(drop));
-    Ok(ready.costing(4 * count, 2 * count))
+    Ok(ready.with_cost(4 * count, 2 * count))
 }

@@ -4,14 +4,14 @@ use super::harness::{Measurement, Ready};
 use crate::Result;
 use crate::gpu::Gpu;
 
-/// What gets a work ready on a device.
+/// Prepares a work on a device.
 type Prepare = Box<dyn for<'g> Fn(&'g Gpu) -> Result<Ready<'g>>>;
 
-/// Something whose time is worth knowing.
+/// Something that is timed.
 pub struct Work {
-    /// What it is called, for good.
+    /// Its name, which never changes.
     pub name: &'static str,
-    /// What is done.
+    /// Its description.
     pub what: &'static str,
     /// Whether it takes so much memory that there may be too little.
     large: bool,
@@ -43,7 +43,7 @@ impl Work {
         self.prepare(gpu)?.measure(self.name, &gpu.adapter.name)
     }
 
-    /// Bytes that it takes and bytes that there are, where those are fewer: found out without taking any.
+    /// Bytes that it takes and bytes of the device's memory, where it takes more; found without allocating any.
     pub fn excess(&self, gpu: &Gpu) -> Result<Option<(u64, u64)>> {
         if !self.large {
             return Ok(None);

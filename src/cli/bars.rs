@@ -42,16 +42,14 @@ impl Bars {
     pub fn tracing(self, trace: Option<&Arc<Trace>>) -> Self {
         Self { trace: trace.cloned(), ..self }
     }
-}
 
-impl Bars {
     fn line(&self) {
         let seconds = self.started.elapsed().as_secs_f64();
         let line = format!("{:<28} {seconds:>7.1} s  {}", self.what, self.note);
         whisper(line.trim_end());
     }
 
-    /// From now on signals ask the work to stop where it can be gone on with; see [`signals::listen`].
+    /// Makes signals ask the work to save its state and stop; see [`signals::listen`].
     pub fn stop_on_signals(&self) -> anyhow::Result<()> {
         signals::listen(self.quiet)
     }

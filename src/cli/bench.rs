@@ -21,7 +21,7 @@ pub const EXAMPLES: &str = "Examples:
 Data are synthetic; no data set and no network is needed. Shares are of the arithmetic and the bandwidth
 that the works arithmetic and stream reach on the same adapter in the same run.";
 
-/// Where `--json` goes by default.
+/// The default destination of `--json`.
 const STDOUT: &str = "-";
 
 /// Arguments of `bench`.
@@ -61,7 +61,7 @@ pub fn run(common: &Common, args: &BenchArgs) -> anyhow::Result<()> {
     if let Some(path) = file {
         files::write_atomic(path, &serde_json::to_vec_pretty(&measured)?)?;
     }
-    // Where nobody sees the table, the peaks that it needs are not measured either.
+    // Peaks are measured for the table only.
     let shown = if to_stdout && common.quiet {
         None
     } else {

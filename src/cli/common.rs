@@ -2,6 +2,7 @@
 
 use super::bars::Bars;
 use clap::Args;
+use fedfunnel::Error;
 use fedfunnel::gpu::Gpu;
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -15,14 +16,22 @@ pub struct Common {
 }
 
 impl Common {
-    /// What draws progress.
+    /// Progress for people.
     pub fn bars(&self) -> Bars {
         Bars::new(self.quiet)
     }
 
-    /// Those of work on this device, whose trace they go into as well.
+    /// Progress of work on this device, which goes into its trace as well.
     pub fn bars_of(&self, gpu: &Gpu) -> Bars {
         self.bars().tracing(gpu.trace())
+    }
+}
+
+/// Refuses options that are 0 where that does nothing.
+pub fn refuse_zeros(options: &[(&str, bool)]) -> fedfunnel::Result<()> {
+    match options.iter().find(|(_, is_zero)| *is_zero) {
+        Some((field, _)) => Err(Error::setting(*field, "0 does nothing", "use 1 or more")),
+        None => Ok(()),
     }
 }
 

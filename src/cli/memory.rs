@@ -23,7 +23,7 @@ impl MemoryOptions {
         self.plan
     }
 
-    /// Refuses what does not fit. Gives whether to go on: a plan that was asked for is all that was.
+    /// Refuses a training that does not fit. Returns whether to go on, which is false after a plan.
     pub fn allow(&self, gpu: &Gpu, training: &Training<'_>, json: bool) -> anyhow::Result<bool> {
         let plan = MemoryPlan::of(gpu, training).map_err(|error| too_many(gpu, training, error))?;
         if self.plan {

@@ -1,8 +1,8 @@
-//! What is said of an argument that is not UTF-8.
+//! The error for an argument that is not UTF-8.
 
 use std::ffi::OsString;
 
-/// The sentence about an argument whose value has to be text and is none; `clap` itself does not say which it is.
+/// The error for an argument whose value is not text; `clap` itself does not say which it is.
 pub fn sentence(answer: &clap::Error) -> Option<String> {
     if answer.kind() != clap::error::ErrorKind::InvalidUtf8 {
         return None;

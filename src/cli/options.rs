@@ -49,7 +49,7 @@ impl DeviceOptions {
         }
         let trace = self.trace.as_ref().map(|_| Arc::new(Trace::new(started())));
         if let Some(trace) = &trace {
-            trace.since_start("before the device is opened");
+            trace.span_since_start("before the device is opened");
         }
         Gpu::open(&GpuOptions {
             device: self.adapter.choice.clone(),
@@ -79,7 +79,7 @@ impl DeviceOptions {
         Ok(())
     }
 
-    /// Those that decide what a run comes to, with their values.
+    /// The options that decide the result of a run, with their values.
     pub fn arguments(&self) -> Vec<(&'static str, String)> {
         let device = match &self.adapter.choice {
             DeviceChoice::Auto => None,

@@ -10,8 +10,7 @@ const INTERRUPT: i32 = 2;
 /// The signal that asked the program to stop; 0 while none did.
 static STOPPED_BY: AtomicI32 = AtomicI32::new(0);
 
-/// From now on a signal asks the work to stop where it can be gone on with, and a second one ends the program at
-/// once. A signal that is ignored, as `nohup` has it, stays ignored.
+/// Makes a signal ask the work to save its state and stop, and a second one end the program at once. A signal that is ignored, as `nohup` has it, stays ignored.
 pub fn listen(quiet: bool) -> anyhow::Result<()> {
     platform::listen(move |signal| {
         if STOPPED_BY.swap(signal, Ordering::Relaxed) != 0 {

@@ -20,7 +20,7 @@ pub struct StartOptions {
 }
 
 impl StartOptions {
-    /// What was asked for.
+    /// The start that the options ask for.
     pub fn start(&self) -> Start {
         if self.resume {
             Start::Resume
@@ -43,8 +43,8 @@ impl CommandLine {
         Self(format!("fedfunnel {}", words.join(" ")))
     }
 
-    /// As it was given to this process, whatever the environment decided with it. How the run was to start is no part
-    /// of it.
+    /// As it was given to this process, with the data folder that the environment named, and without `--resume` and
+    /// `--overwrite`.
     pub fn as_given(data_dir: Option<&DataDirOption>) -> Self {
         let words: Vec<_> =
             std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
@@ -107,7 +107,7 @@ impl CommandLine {
     }
 }
 
-/// Ends a run that came to no end, and says how to go on with it where it was stopped.
+/// Ends a run that failed, and says how to continue it where it was stopped.
 pub fn failed(run: Run<'_>, error: Error) -> anyhow::Error {
     let command = run.place.command.to_string();
     let error = run.fail(error);

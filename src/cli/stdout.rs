@@ -1,6 +1,6 @@
 //! Standard output: what verbs print, unless an output file goes there; and the line for people on stderr.
 //!
-//! Whoever reads it may leave early, as `head` does: what is printed after that is dropped, and is no failure.
+//! A reader may leave early, as `head` does: what is printed after that is dropped, and is no failure.
 
 use anyhow::Context;
 use clap::ArgMatches;

@@ -1,6 +1,6 @@
 //! `fedfunnel train`
 
-use super::common::Common;
+use super::common::{Common, refuse_zeros};
 use super::options::{DataDirOption, DeviceOptions};
 use super::start::{CommandLine, StartOptions, failed};
 use super::stdout::{say, say_json};
@@ -141,15 +141,12 @@ struct Settings<'a> {
 
 /// Trains a classifier.
 pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
-    let zeros = [
+    refuse_zeros(&[
         ("--epochs", args.epochs == 0),
         ("--batch", args.batch == 0),
         ("--limit", args.limit == Some(0)),
         ("--eval-every", args.eval_every == 0),
-    ];
-    if let Some((field, _)) = zeros.iter().find(|(_, is_zero)| *is_zero) {
-        return Err(Error::setting(*field, "0 does nothing", "use 1 or more").into());
-    }
+    ])?;
     let spec = ModelSpec::load(&args.model)?.classifier()?;
     let optimizer = Optimizer {
         kind: args.optimizer,
@@ -222,7 +219,7 @@ fn train(run: &mut Run<'_>, session: &mut Session, json: bool) -> fedfunnel::Res
         let line = EpochMetrics::from(&epoch);
         run.log(&line)?;
         if json {
-            // Lines that nobody reads any more do not stop the training; the file has them too.
+            // A reader that is gone does not stop the training; the file has the lines too.
             let _ = say_json(&line);
         }
         epoch.check_finite("--lr")?;
@@ -237,7 +234,7 @@ fn train(run: &mut Run<'_>, session: &mut Session, json: bool) -> fedfunnel::Res
     Ok(())
 }
 
-/// Writes what came of it.
+/// Writes the trained model and its snapshots.
 fn save(args: &TrainArgs, spec: &ClassifierSpec, gpu: &Gpu, session: &Session) -> fedfunnel::Result<()> {
     let metadata = HashMap::from([
         ("model".to_string(), spec.name.clone()),
@@ -255,7 +252,7 @@ fn save(args: &TrainArgs, spec: &ClassifierSpec, gpu: &Gpu, session: &Session) -
     Ok(())
 }
 
-/// What decides the result.
+/// The identity of the run.
 fn identify(args: &TrainArgs, optimizer: Optimizer, data_dir: &DataDir) -> fedfunnel::Result<Identity> {
     let settings = Settings {
         model: &args.model,

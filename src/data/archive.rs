@@ -16,8 +16,8 @@ pub(super) fn read_capped(input: impl Read, expected: u64) -> io::Result<Vec<u8>
     Ok(content)
 }
 
-/// Hands over the regular files of a tar archive that lie in `folder`, by name, until `wants` has had
-/// its fill and returns false. Nothing is unpacked to disk, so that no path in an archive can do harm.
+/// Hands over the regular files of a tar archive that lie in `folder`, by name, until `wants`
+/// returns false. Nothing is unpacked to disk, so that no path in an archive can do harm.
 pub(super) fn each_file<E: From<io::Error>>(
     input: impl BufRead,
     folder: &str,

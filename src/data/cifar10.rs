@@ -33,7 +33,7 @@ pub(super) const ARCHIVE: &str = "cifar-10-binary.tar.gz";
 /// The largest batch that is read of a user's own: six of them, in what 32-bit offsets can address.
 const MAX_BATCH: u64 = u32::MAX as u64 / 6;
 
-/// Where batches lie.
+/// The place of batches.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Place {
     /// Side by side in this folder, or some of them.

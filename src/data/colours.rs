@@ -3,7 +3,7 @@
 use super::Dataset;
 use crate::{Error, Result};
 
-/// What red, green and blue are of the luma (ITU-R BT.601), as in `shaders/augment.wgsl`.
+/// The shares of red, green and blue in the luma (ITU-R BT.601), as in `shaders/augment.wgsl`.
 const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
 
 impl Dataset {

@@ -80,14 +80,6 @@ impl DataPair {
         }
         digester.hexadecimal()
     }
-
-    /// One half.
-    pub fn split(&self, split: Split) -> &Dataset {
-        match split {
-            Split::Train => &self.train,
-            Split::Test => &self.test,
-        }
-    }
 }
 
 impl Dataset {
@@ -126,7 +118,7 @@ impl Dataset {
     pub fn channel_statistics(&self) -> Vec<(f32, f32)> {
         let mut sums = vec![(0u64, 0u64); self.shape.channels];
         let plane = self.shape.height * self.shape.width;
-        // Sums of whole numbers are exact, whatever their order.
+        // Sums of whole numbers are exact in any order.
         for (place, values) in self.images.chunks_exact(plane.max(1)).enumerate() {
             let (sum, squares) = &mut sums[place % self.shape.channels];
             *sum += values.iter().map(|&value| u64::from(value)).sum::<u64>();

@@ -47,11 +47,11 @@ pub(super) fn load_source(source: &Source, folder: &Path) -> Result<DataPair> {
         Format::Cifar10 => cifar10::load(source.name, &place, Some(cifar10::BATCH), &mend),
     };
     let data = read.map_err(|error| match error {
-        // Whatever is wrong with a file, the table's own is right.
+        // The mend for any damaged file is to fetch the table's own.
         Error::File { path, problem, .. } => Error::File { path, problem, mend: mend.clone() },
         other => other,
     })?;
-    // After the reading, which says more of a damaged file than that it is another one.
+    // After the reading, whose errors say more about a damaged file.
     verified::check(source, &place)?;
     Ok(data)
 }
@@ -85,7 +85,7 @@ fn read_idx_folder(name: &str, folder: &Path, classes: Option<usize>, mend: &str
         let images = open_images(Origin { path: &images_path, mend })?;
         let labels = open_labels(Origin { path: &labels_path, mend })?;
         // Both headers are there before the pixels, which may take a while to unpack, are read.
-        check_counts((images.count(), &images_path), (labels.count(), &labels_path))?;
+        check_counts(images.count(), &images_path, labels.count(), &labels_path)?;
         let (images, labels) = (images.images()?, labels.labels()?);
         Ok(Half { images, labels, images_path, labels_path })
     };
@@ -117,7 +117,7 @@ fn find_part(folder: &Path, split: Split, part: &str) -> Result<PathBuf> {
 }
 
 /// Refuses files of images and of labels that hold a different number of them.
-fn check_counts((images, images_path): (usize, &Path), (labels, labels_path): (usize, &Path)) -> Result<()> {
+fn check_counts(images: usize, images_path: &Path, labels: usize, labels_path: &Path) -> Result<()> {
     if images == labels {
         return Ok(());
     }
@@ -156,7 +156,7 @@ pub(super) fn pair(
     mend: &str,
 ) -> Result<DataPair> {
     for half in [&train, &test] {
-        check_counts((half.images.count, &half.images_path), (half.labels.len(), &half.labels_path))?;
+        check_counts(half.images.count, &half.images_path, half.labels.len(), &half.labels_path)?;
         if let Some((place, label)) = wrong_label(&half.labels, classes) {
             return Err(Error::file(
                 &half.labels_path,

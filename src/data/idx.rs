@@ -7,8 +7,7 @@
 //! length 1, 3 or 4: the second makes it `[n, C, H, W]`, the last `[n, H, W, C]`; where both would do
 //! it is taken for `[n, C, H, W]`, the layout used everywhere else in fedfunnel.
 //!
-//! Whether a file is gzipped is told by its content, never by its name. Nothing is allocated on the
-//! word of a header: a plain file must have the announced size, a gzipped one must be able to. A header can be
+//! A file's content decides whether it is gzipped, never its name. No header is trusted with an allocation: a plain file must have the announced size, a gzipped one must be able to. A header can be
 //! looked at by itself (`open_images`, `open_labels`), so that files which do not fit each other are refused
 //! before they are read.
 
@@ -76,45 +75,38 @@ pub struct Images {
     pub pixels: Vec<u8>,
 }
 
-/// Reads a file of images.
-pub fn read_images(origin: Origin<'_>) -> Result<Images> {
-    open_images(origin)?.images()
-}
-
 /// Reads a file of labels.
 pub fn read_labels(origin: Origin<'_>) -> Result<Vec<u8>> {
     open_labels(origin)?.labels()
 }
 
-/// As [`read_images`], from memory.
+/// Reads images from memory.
 pub fn parse_images(bytes: &[u8], origin: Origin<'_>) -> Result<Images> {
     announced(bytes, bytes.len() as u64, Kind::Images, origin)?.images()
 }
 
-/// As [`read_labels`], from memory.
+/// Reads labels from memory.
 pub fn parse_labels(bytes: &[u8], origin: Origin<'_>) -> Result<Vec<u8>> {
     announced(bytes, bytes.len() as u64, Kind::Labels, origin)?.labels()
 }
 
 /// Reads the header of a file of images.
 pub(super) fn open_images(origin: Origin<'_>) -> Result<Announced<'_>> {
-    let (file, bytes) = open(origin)?;
-    announced(file, bytes, Kind::Images, origin)
+    open(Kind::Images, origin)
 }
 
 /// Reads the header of a file of labels.
 pub(super) fn open_labels(origin: Origin<'_>) -> Result<Announced<'_>> {
-    let (file, bytes) = open(origin)?;
-    announced(file, bytes, Kind::Labels, origin)
+    open(Kind::Labels, origin)
 }
 
-fn open(origin: Origin<'_>) -> Result<(BufReader<File>, u64)> {
+fn open(kind: Kind, origin: Origin<'_>) -> Result<Announced<'_>> {
     let file = File::open(origin.path).map_err(Error::io("read", origin.path))?;
     let metadata = file.metadata().map_err(Error::io("read", origin.path))?;
     if !metadata.is_file() {
         return Err(origin.error("it is not a file"));
     }
-    Ok((BufReader::new(file), metadata.len()))
+    announced(BufReader::new(file), metadata.len(), kind, origin)
 }
 
 /// The type of a value.
@@ -270,24 +262,25 @@ fn announced<'a>(
         // A 32-bit length fits a usize on every platform with a GPU driver.
         axes.push(length as usize);
     }
-    check_size(&axes, announced, size, (kind, 4 + 4 * axis_count as u64), origin)?;
+    check_size(&axes, announced, size, kind, 4 + 4 * axis_count as u64, origin)?;
     let exact = matches!(size, Size::Exactly(_));
     Ok(Announced { origin, kind, element, axes, bytes: announced, exact, input })
 }
 
-/// What is known about the length of a stream before it is read.
+/// The length of a stream, as far as it is known before reading.
 #[derive(Clone, Copy)]
 enum Size {
     Exactly(u64),
     AtMost(u64),
 }
 
-/// Refuses an announced number of bytes that is none, that is too large, or that the file cannot have.
+/// Refuses an announced number of bytes that is 0, too large, or other than the file can have.
 fn check_size(
     axes: &[usize],
     announced: u64,
     size: Size,
-    (kind, header_bytes): (Kind, u64),
+    kind: Kind,
+    header_bytes: u64,
     origin: Origin<'_>,
 ) -> Result<()> {
     let what = kind.payload();

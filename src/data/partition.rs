@@ -1,6 +1,6 @@
 //! Deals the samples of a data set out to collaborators, under the names of flwr-datasets.
 //!
-//! Every sample goes to exactly one collaborator and nobody stays without. All draws come from one
+//! Every sample goes to exactly one collaborator, and every collaborator gets one. All draws come from one
 //! seeded generator; only `dirichlet` computes with floating point, where the logarithm of another
 //! platform's mathematics library could in principle move a single sample.
 
@@ -19,8 +19,8 @@ pub enum Partitioner {
     /// At random, in parts whose sizes differ by 1 at most.
     #[default]
     Iid,
-    /// Each class is split in proportions drawn from a symmetric Dirichlet distribution. Somebody left
-    /// without a sample by a small alpha gets one from whoever has most.
+    /// Each class is split in proportions drawn from a symmetric Dirichlet distribution. A collaborator that a small
+    /// alpha leaves without a sample gets one from the collaborator with the most.
     Dirichlet {
         /// Concentration: 0.1 gives nearly one class each, 100 is nearly iid.
         alpha: f64,
@@ -178,7 +178,7 @@ fn dirichlet(
     Ok(parts)
 }
 
-/// Gives everybody without a sample one of whoever has most. There are samples enough for all.
+/// Gives each collaborator without a sample one from the collaborator with the most. There are enough for all.
 fn feed_the_empty(parts: &mut [Vec<usize>]) {
     for empty in 0..parts.len() {
         if parts[empty].is_empty() {
@@ -283,7 +283,7 @@ fn pathological(
             format!("set it to {} or more", classes.len().div_ceil(collaborators)),
         ));
     }
-    // Everybody in turn takes the classes with the fewest holders so far, ties broken at random: the
+    // Each collaborator in turn takes the classes with the fewest holders so far, ties broken at random: the
     // numbers of holders differ by 1 at most, so that no class is left over.
     let mut holders = vec![Vec::new(); classes.len()];
     let mut turns: Vec<usize> = (0..collaborators).collect();

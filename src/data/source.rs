@@ -3,8 +3,11 @@
 //! Another data set is another entry in [`SOURCES`], and where it lies in another file format, a
 //! [`Format`] with a reader beside `folder.rs`.
 
+use super::text::grouped;
 use super::{cifar10, sample};
 use crate::Error;
+use crate::digest::Hashed;
+use crate::files::nearest;
 
 /// A data set that can be downloaded.
 #[derive(Debug)]
@@ -23,7 +26,7 @@ pub struct Source {
     pub format: Format,
     /// The sample of it inside the binary.
     pub sample: &'static str,
-    /// What lies in its folder once it is there.
+    /// The files in its folder.
     pub files: &'static [SourceFile],
     /// Ways to get the files, tried in turn.
     pub routes: &'static [Route],
@@ -39,6 +42,23 @@ pub struct SourceFile {
     pub bytes: u64,
     /// Its SHA-256, in hexadecimal.
     pub sha256: &'static str,
+}
+
+/// In what content differs from the file `name` that has `bytes` bytes and this hash, if it does. `verb` is what the
+/// content did: "came". Of content that is too long, one byte more than expected was read.
+pub(super) fn difference(
+    name: &str,
+    bytes: u64,
+    sha256: &str,
+    content: &Hashed,
+    verb: &str,
+) -> Option<String> {
+    if content.bytes != bytes {
+        let there = if content.bytes > bytes { "more".into() } else { grouped(content.bytes) };
+        return Some(format!("{name}: {} bytes expected, {there} {verb}", grouped(bytes)));
+    }
+    (content.sha256 != sha256)
+        .then(|| format!("{name}: its SHA-256 is {} instead of {sha256}", content.sha256))
 }
 
 /// How the files of a data set are read.
@@ -177,7 +197,7 @@ const fn batch(name: &'static str, sha256: &'static str) -> SourceFile {
     SourceFile { name, bytes: (cifar10::BATCH * cifar10::RECORD) as u64, sha256 }
 }
 
-/// What can be loaded by its path.
+/// The kinds of paths that can be loaded.
 pub(super) const PATHS: &str =
     "a folder with the four IDX files or CIFAR-10's six binary batches, or the archive of the latter";
 
@@ -194,13 +214,8 @@ pub fn known_names() -> Vec<&'static str> {
 /// The error for a name that is in no table, with the nearest one that is.
 pub(super) fn unknown_name(name: &str) -> Error {
     let known = known_names();
-    let nearest = known
-        .iter()
-        .map(|known| (strsim::jaro_winkler(&name.to_lowercase(), known), known))
-        .filter(|(likeness, _)| *likeness > 0.75)
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    let problem = match nearest {
-        Some((_, nearest)) => format!("there is no such data set, did you mean \"{nearest}\"?"),
+    let problem = match nearest(&name.to_lowercase(), known.iter().copied()) {
+        Some(nearest) => format!("there is no such data set, did you mean \"{nearest}\"?"),
         None => "there is no such data set".to_string(),
     };
     let mend = format!("use one of {}, or the path of {PATHS}", known.join(", "));

@@ -29,7 +29,7 @@ impl DataDir {
         Self::resolve_from(explicit, Self::from_environment())
     }
 
-    /// What `FEDFUNNEL_DATA_DIR` says.
+    /// The folder that `FEDFUNNEL_DATA_DIR` names.
     pub fn from_environment() -> Option<PathBuf> {
         named(std::env::var_os(VARIABLE))
     }
@@ -149,7 +149,7 @@ fn status(source: &Source, data_dir: &DataDir) -> DatasetStatus {
     }
 }
 
-/// What there is of a data set in its folder, and the bytes it takes.
+/// The presence of a data set in its folder, and the bytes it takes.
 fn presence(source: &Source, folder: &Path) -> (Presence, u64) {
     let size = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
     let place = match source.format {

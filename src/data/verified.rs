@@ -8,29 +8,28 @@ use super::archive::{self, plain};
 use super::cifar10::{self, Place};
 use super::idx::Origin;
 use super::lookup::find;
-use super::source::{Source, SourceFile};
-use super::text::grouped;
+use super::source::{self, Source, SourceFile};
+use crate::digest::copy_hashed;
 use crate::files::{folder_of, write_atomic};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-/// Where it is noted, in the folder of the files.
+/// The name of the record in the folder of the files.
 pub(super) const RECORD: &str = "verified.json";
 
-/// What was found of the files in a folder.
+/// The verified files of a folder.
 #[derive(Default, Serialize, Deserialize)]
 struct Record {
     /// By the name of the file or the archive.
     files: BTreeMap<String, Found>,
 }
 
-/// What was found of a file that was as it is described here.
+/// A verified file, as it was then.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Found {
     /// Its size, compressed or not.
@@ -123,29 +122,13 @@ fn archive_difference(source: &Source, path: &Path) -> io::Result<Option<String>
 }
 
 fn compare(file: &SourceFile, content: impl Read) -> io::Result<Option<String>> {
-    let mut hasher = Sha256::new();
-    let (mut bytes, mut buffer) = (0, vec![0; 64 * 1024]);
     // One byte more than expected is enough to tell that there is too much.
-    let mut content = content.take(file.bytes.saturating_add(1));
-    loop {
-        let read = content.read(&mut buffer)?;
-        if read == 0 {
-            break;
-        }
-        hasher.update(&buffer[..read]);
-        bytes += read as u64;
-    }
-    if bytes != file.bytes {
-        let there = if bytes > file.bytes { "more".into() } else { grouped(bytes) };
-        return Ok(Some(format!("{}: {} bytes expected, {there} there", file.name, grouped(file.bytes))));
-    }
-    let hash: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    let differs = hash != file.sha256;
-    Ok(differs.then(|| format!("{}: its SHA-256 is {hash} instead of {}", file.name, file.sha256)))
+    let content = copy_hashed(content.take(file.bytes.saturating_add(1)), &mut io::sink())?;
+    Ok(source::difference(file.name, file.bytes, file.sha256, &content, "there"))
 }
 
 impl Found {
-    /// What would be noted of a file that holds these; none where its time is not known.
+    /// The note of a file that holds these; None where its time is not known.
     fn of(path: &Path, files: &[&SourceFile]) -> Option<Self> {
         let about = path.metadata().ok()?;
         let modified = about.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
@@ -162,7 +145,7 @@ impl Record {
         }
     }
 
-    /// What was noted; nothing where that cannot be read.
+    /// The record of a folder; an empty one where it cannot be read.
     fn read(place: &Place) -> Self {
         let noted = std::fs::read(Self::path(place)).ok();
         noted.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()

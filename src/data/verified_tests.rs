@@ -5,6 +5,7 @@ use crate::data::folder::load_source;
 use crate::data::gunzip::gzipped;
 use crate::data::source::{self, Format};
 use crate::data::{DataDir, load};
+use sha2::{Digest, Sha256};
 use std::fs::OpenOptions;
 
 fn idx(axes: &[u32], payload: &[u8]) -> Vec<u8> {

@@ -6,7 +6,7 @@ use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-/// What stands for standard output in the place of a path.
+/// The path that stands for standard output.
 const STANDARD_OUTPUT: &str = "-";
 
 /// Symbolic links that are followed, as many as Linux follows.
@@ -26,7 +26,7 @@ pub(super) enum Destination {
     Through(PathBuf),
     /// `-` and what leads to the same descriptor, such as `/dev/stdout`.
     StandardOutput,
-    /// What leads to the descriptor of standard error.
+    /// A path to the descriptor of standard error.
     #[cfg(unix)]
     StandardError,
 }
@@ -58,7 +58,7 @@ impl Destination {
         }
         let mut path = path.to_path_buf();
         for _ in 0..=MOST_LINKS {
-            // What cannot be looked at is taken for missing: making the file will say why it cannot be.
+            // A path without metadata is taken for missing; creating the file gives the error.
             let Ok(there) = path.symlink_metadata() else { return Ok(Self::Replaced { path, old: None }) };
             if let Some(open) = open_descriptor(&path) {
                 return Ok(open);
@@ -85,7 +85,7 @@ impl Destination {
         match self {
             Self::Replaced { .. } => Ok(None),
             Self::Through(path) => {
-                // A regular file behind a descriptor holds what whoever opened it has written so far.
+                // A regular file behind a descriptor may have content that has to stay.
                 let appends = path.metadata()?.is_file();
                 File::options().write(true).append(appends).open(path).map(Some)
             }
@@ -100,7 +100,7 @@ impl Destination {
     }
 }
 
-/// What writing to a device or a pipe came to. A reader that leaves early has what it wanted.
+/// The outcome of writing to a device or a pipe. A reader that closes it early is no error.
 pub(super) fn unless_closed(written: std::io::Result<()>) -> std::io::Result<()> {
     match written {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),

@@ -5,6 +5,7 @@
 //! Earlier builds named theirs `.fedfunnel-RANDOM` and held no lock; those are leftovers a day after the last write
 //! to them.
 
+use crate::lock::lock;
 use std::collections::HashSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -35,13 +36,13 @@ pub(super) fn hold(file: &File) {
 pub(super) fn sweep_once(folder: &Path) {
     static SWEPT: Mutex<Option<HashSet<PathBuf>>> = Mutex::new(None);
     let Ok(folder) = folder.canonicalize() else { return };
-    let mut swept = SWEPT.lock().unwrap_or_else(|e| e.into_inner());
+    let mut swept = lock(&SWEPT);
     if swept.get_or_insert_default().insert(folder.clone()) {
         sweep(&folder);
     }
 }
 
-/// Removes leftovers in a folder. One that cannot be removed misleads nobody, so that it is no error.
+/// Removes leftovers in a folder. One that cannot be removed is no error, since no reader opens it.
 pub(super) fn sweep(folder: &Path) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for entry in entries.flatten() {

@@ -87,7 +87,7 @@ pub fn toml_error(error: &toml::de::Error, line: Option<usize>, origin: &Path) -
     Error::setting(format!("{}{place}", origin.display()), problem, mend)
 }
 
-/// What is wrong with a TOML text, and the mend.
+/// The problem of a TOML text, and the mend.
 pub fn toml_problem(error: &toml::de::Error) -> (String, String) {
     let message = error.message().trim().replace('\n', ", ");
     let mut quoted = message.split('`').skip(1).step_by(2);

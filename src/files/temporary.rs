@@ -29,7 +29,7 @@ impl Temporary {
             use rustix::fs::{Mode, OFlags};
             let mode = Mode::from_raw_mode(mode(private));
             let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-            // Where this fails for another reason than the file system's kind, a named one will say so.
+            // Where this fails, a named file is tried, whose error is the one to report.
             if let Ok(file) = rustix::fs::open(folder, flags, mode) {
                 return Ok(Self::Unnamed(file.into()));
             }
@@ -56,7 +56,7 @@ impl Temporary {
         }
     }
 
-    /// Where its content goes.
+    /// The file for its content.
     pub fn file(&mut self) -> &mut File {
         match self {
             #[cfg(target_os = "linux")]
@@ -65,7 +65,7 @@ impl Temporary {
         }
     }
 
-    /// Gives it the name `path` in its folder, over whatever has that name. Its content is on the disk before.
+    /// Gives it the name `path` in its folder, over a file that has it. Its content is on the disk before.
     pub fn place(mut self, path: &Path, old: Option<&Metadata>) -> Result<()> {
         if let Some(old) = old {
             be_like(self.file(), old);

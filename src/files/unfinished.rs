@@ -22,8 +22,8 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     unfinished.finish()
 }
 
-/// A file in the making: it takes its place, over whatever was there, once it is whole and on the disk, and is gone
-/// where that never happens.
+/// A file in the making: it takes its place, over an earlier file, once it is whole and on the disk, and is removed where
+/// it never is.
 ///
 /// A new file gets the mode that the umask leaves of 0666; one that replaces another keeps its mode. Symbolic links
 /// are followed, and what they lead to is replaced. A device, a FIFO and standard output (`-`) are no files to
@@ -36,7 +36,7 @@ pub struct Unfinished {
 
 #[derive(Debug)]
 enum Content {
-    /// Becomes `place`, in the stead of `old`.
+    /// Becomes `place`, and replaces `old`.
     Beside { temporary: Temporary, place: PathBuf, old: Option<Metadata> },
     /// Goes through `destination`.
     Gathered { file: File, destination: Destination },
@@ -69,7 +69,7 @@ impl Unfinished {
         Ok(Self { path: path.into(), content })
     }
 
-    /// Where its content goes.
+    /// The file for its content.
     pub fn file(&mut self) -> &mut File {
         match &mut self.content {
             Content::Beside { temporary, .. } => temporary.file(),
@@ -77,7 +77,7 @@ impl Unfinished {
         }
     }
 
-    /// What it will be.
+    /// The path that it will have.
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -1,5 +1,6 @@
-//! What lies in the device's memory: which buffers are alive, and the most that ever were.
+//! What lies in the device's memory: the buffers that are alive, and those that were at the peak.
 
+use crate::lock::lock;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
@@ -32,13 +33,13 @@ impl MemoryUse {
     }
 }
 
-/// What is alive now, and what was alive when it was most.
+/// The memory that is alive now, and the memory that was alive at the peak.
 #[derive(Debug, Default)]
 pub(super) struct Account(Mutex<(MemoryUse, MemoryUse)>);
 
 impl Account {
     pub fn take(&self, label: &str, bytes: u64) {
-        let mut both = self.0.lock().unwrap_or_else(|e| e.into_inner());
+        let mut both = lock(&self.0);
         let (now, peak) = &mut *both;
         now.add(label, bytes);
         if now.bytes > peak.bytes {
@@ -47,15 +48,15 @@ impl Account {
     }
 
     pub fn give_back(&self, label: &str, bytes: u64) {
-        self.0.lock().unwrap_or_else(|e| e.into_inner()).0.remove(label, bytes);
+        lock(&self.0).0.remove(label, bytes);
     }
 
     pub fn now(&self) -> MemoryUse {
-        self.0.lock().unwrap_or_else(|e| e.into_inner()).0.clone()
+        lock(&self.0).0.clone()
     }
 
     pub fn peak(&self) -> MemoryUse {
-        self.0.lock().unwrap_or_else(|e| e.into_inner()).1.clone()
+        lock(&self.0).1.clone()
     }
 }
 

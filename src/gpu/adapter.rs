@@ -4,7 +4,7 @@ use super::AdapterKind;
 use crate::{Error, Result};
 use serde::Serialize;
 
-/// What `--device` says.
+/// The adapter that `--device` names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
     /// Discrete before integrated before virtual before CPU.
@@ -38,7 +38,7 @@ impl std::fmt::Display for DeviceChoice {
     }
 }
 
-/// One adapter, as people and machines want to read about it.
+/// One adapter, for tables and JSON.
 #[derive(Clone, Debug, Serialize)]
 pub struct AdapterSummary {
     /// Place in the list, for `--device`.
@@ -47,7 +47,7 @@ pub struct AdapterSummary {
     pub name: String,
     /// vulkan, metal or dx12.
     pub backend: String,
-    /// What it is.
+    /// Its kind.
     pub kind: AdapterKind,
     /// Driver and its version.
     pub driver: String,
@@ -97,7 +97,7 @@ impl AdapterSummary {
 fn enumerate() -> Vec<(wgpu::Adapter, AdapterSummary)> {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     descriptor.backends = wgpu::Backends::PRIMARY;
-    // Validation layers and debug labels cost time and talk on stderr.
+    // Validation layers and debug labels cost time and write to stderr.
     descriptor.flags =
         wgpu::InstanceFlags::empty() | wgpu::InstanceFlags::ALLOW_UNDERLYING_NONCOMPLIANT_ADAPTER;
     let instance = wgpu::Instance::new(descriptor);

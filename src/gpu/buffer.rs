@@ -1,8 +1,6 @@
-//! Buffers, and tensors cut into shards.
+//! Buffers: memory on the device.
 
 use super::account::Account;
-use super::{Gpu, RowRange, split_rows};
-use crate::{Error, Result};
 use std::sync::Arc;
 
 /// Memory on the device. Cloning it clones the handle.
@@ -12,7 +10,7 @@ pub struct Buffer {
     elements: usize,
 }
 
-/// The memory itself, which the account hears of for as long as anybody holds it.
+/// The memory itself, which the account counts until its last handle is dropped.
 #[derive(Debug)]
 pub(super) struct Memory {
     pub raw: wgpu::Buffer,
@@ -27,7 +25,7 @@ impl Memory {
         Self { raw, label: label.into(), bytes, account: account.clone() }
     }
 
-    /// What it was asked to be; in a rehearsal less than that is really there.
+    /// The bytes asked for; a rehearsal allocates less.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -53,177 +51,4 @@ impl Buffer {
     pub fn is_empty(&self) -> bool {
         self.elements == 0
     }
-}
-
-/// A piece of a [`Tensor`]: columns `range` of the last axis, stored `[R, B, range.len]`.
-#[derive(Clone, Debug)]
-pub struct TensorShard {
-    /// Its memory.
-    pub buffer: Buffer,
-    /// Which columns of the whole it holds.
-    pub range: RowRange,
-}
-
-/// An f32 tensor `[R, B, N]`, cut along `N` where it does not fit one binding.
-#[derive(Clone, Debug)]
-pub struct Tensor {
-    /// R
-    pub replicas: usize,
-    /// B
-    pub batch: usize,
-    /// N
-    pub width: usize,
-    /// The pieces, in order.
-    pub shards: Vec<TensorShard>,
-}
-
-impl Tensor {
-    /// Zeros, cut at the given ranges (which cover `0..width`).
-    pub fn zeros_cut(
-        gpu: &Gpu,
-        label: &str,
-        replicas: usize,
-        batch: usize,
-        ranges: &[RowRange],
-    ) -> Result<Self> {
-        let shards = ranges
-            .iter()
-            .map(|&range| Ok(TensorShard { buffer: gpu.zeros(label, replicas * batch * range.len)?, range }))
-            .collect::<Result<Vec<_>>>()?;
-        Ok(Self { replicas, batch, width: ranges.iter().map(|r| r.len).sum(), shards })
-    }
-
-    /// Zeros in the fewest shards that fit the device.
-    pub fn zeros(gpu: &Gpu, label: &str, replicas: usize, batch: usize, width: usize) -> Result<Self> {
-        let row_bytes = 4 * (replicas * batch) as u64;
-        let ranges =
-            split_rows(width, row_bytes, gpu.max_binding_bytes()).ok_or_else(|| too_large(label, gpu))?;
-        Self::zeros_cut(gpu, label, replicas, batch, &ranges)
-    }
-
-    /// Writes `values`, `[R, B, N]` row-major.
-    pub fn write(&self, gpu: &Gpu, values: &[f32]) {
-        let lines = self.replicas * self.batch;
-        assert_eq!(values.len(), lines * self.width, "a tensor is written whole");
-        if let [only] = self.shards.as_slice() {
-            return gpu.write(&only.buffer, 0, values);
-        }
-        for shard in &self.shards {
-            let mut part = Vec::with_capacity(lines * shard.range.len);
-            for line in 0..lines {
-                let start = line * self.width + shard.range.start;
-                part.extend_from_slice(&values[start..start + shard.range.len]);
-            }
-            gpu.write(&shard.buffer, 0, &part);
-        }
-    }
-
-    /// Writes line `line` of the R x B, `N` values.
-    pub fn write_line(&self, gpu: &Gpu, line: usize, values: &[f32]) {
-        assert_eq!(values.len(), self.width, "a line is written whole");
-        for shard in &self.shards {
-            let RowRange { start, len } = shard.range;
-            gpu.write(&shard.buffer, line * len, &values[start..start + len]);
-        }
-    }
-
-    /// Reads it back as `[R, B, N]` row-major.
-    pub fn read(&self, gpu: &Gpu) -> Result<Vec<f32>> {
-        let lines = self.replicas * self.batch;
-        let mut values = vec![0.0; lines * self.width];
-        for shard in &self.shards {
-            // Memory that is reused may be longer.
-            let part: Vec<f32> = gpu.read_part(&shard.buffer, 0, lines * shard.range.len)?;
-            for (line, row) in part.chunks_exact(shard.range.len).enumerate() {
-                let start = line * self.width + shard.range.start;
-                values[start..start + shard.range.len].copy_from_slice(row);
-            }
-        }
-        Ok(values)
-    }
-
-    /// Reads line `line` of the R x B back, `N` values.
-    pub fn read_line(&self, gpu: &Gpu, line: usize) -> Result<Vec<f32>> {
-        let mut values = Vec::with_capacity(self.width);
-        for TensorShard { buffer, range } in &self.shards {
-            values.extend(gpu.read_part::<f32>(buffer, line * range.len, range.len)?);
-        }
-        Ok(values)
-    }
-
-    /// The first `batch` lines of each replica's memory as a tensor of its own, for values that are needed at other
-    /// times. `None` where they do not fit.
-    pub fn reused(&self, batch: usize, ranges: &[RowRange]) -> Option<Self> {
-        (batch <= self.batch && self.ranges() == ranges).then(|| Self { batch, ..self.clone() })
-    }
-
-    /// Reads it back in blocks of neighbours of one line and hands each out with its line of the R x B and its
-    /// first column, lines and columns in order within a shard.
-    pub fn read_blocks(&self, gpu: &Gpu, mut take: impl FnMut(usize, usize, &[f32])) -> Result<()> {
-        let lines = self.replicas * self.batch;
-        for TensorShard { buffer, range } in &self.shards {
-            let together = (gpu.block_bytes() as usize / (4 * range.len)).max(1);
-            for first in (0..lines).step_by(together) {
-                let now = together.min(lines - first);
-                let values: Vec<f32> = gpu.read_part(buffer, first * range.len, now * range.len)?;
-                for (place, block) in values.chunks_exact(range.len).enumerate() {
-                    take(first + place, range.start, block);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether both are handles of the same memory.
-    pub fn is_same_memory(&self, other: &Self) -> bool {
-        let mut pairs = self.shards.iter().zip(&other.shards);
-        self.shards.len() == other.shards.len()
-            && pairs.all(|(a, b)| Arc::ptr_eq(&a.buffer.memory, &b.buffer.memory))
-    }
-
-    /// The ranges of its shards.
-    pub fn ranges(&self) -> Vec<RowRange> {
-        self.shards.iter().map(|s| s.range).collect()
-    }
-
-    /// Errors where a tensor of the same width is cut in other places, so that shards do not correspond.
-    pub fn expect_cut_as(&self, other: &Self) -> Result<()> {
-        if self.ranges() == other.ranges() {
-            return Ok(());
-        }
-        Err(Error::device(
-            format!(
-                "tensors of {} and {} features that do not fit one binding are cut into {} and {} shards",
-                self.width,
-                other.width,
-                self.shards.len(),
-                other.shards.len()
-            ),
-            "use a smaller batch, fewer collaborators at a time, or a larger --max-binding-bytes",
-        ))
-    }
-
-    /// Its only shard. Errors where the tensor had to be cut.
-    pub fn whole(&self) -> Result<&Buffer> {
-        match self.shards.as_slice() {
-            [only] => Ok(&only.buffer),
-            _ => Err(Error::device(
-                format!(
-                    "an activation of {} replicas x {} samples x {} features is larger than one binding of the device",
-                    self.replicas, self.batch, self.width
-                ),
-                "use a smaller batch, fewer collaborators at a time, or a larger --max-binding-bytes",
-            )),
-        }
-    }
-}
-
-fn too_large(label: &str, gpu: &Gpu) -> Error {
-    Error::device(
-        format!(
-            "one row of {label} is larger than the {} bytes that a kernel sees at once",
-            gpu.max_binding_bytes()
-        ),
-        "use a smaller batch, fewer collaborators at a time, or a larger --max-binding-bytes",
-    )
 }

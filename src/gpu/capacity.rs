@@ -1,9 +1,9 @@
 //! How much memory there is.
 
-/// Memory of the device and of the host, in bytes, as far as somebody says.
+/// Memory of the device and of the host, in bytes; None where it is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Capacity {
-    /// What the device has of its own, whoever uses it now.
+    /// The device's own memory, in use or not.
     pub device: Option<u64>,
     /// What the host has free.
     pub host: Option<u64>,
@@ -11,8 +11,8 @@ pub struct Capacity {
     pub shared: bool,
 }
 
-/// Bytes of the host's memory that are free or can be freed at once, and that the process may have. Linux alone
-/// says so.
+/// Bytes of the host's memory that are free or can be freed at once, and that the process may have. Known on Linux
+/// alone.
 pub(super) fn host_bytes() -> Option<u64> {
     let read = |path| std::fs::read_to_string(path).ok();
     let free = kibibytes(&read("/proc/meminfo")?, "MemAvailable:")?;
@@ -30,7 +30,7 @@ fn kibibytes(text: &str, name: &str) -> Option<u64> {
     Some(kib * 1024)
 }
 
-/// The limit that holds, in bytes; nothing where there is none.
+/// The limit of the process's address space, in bytes; None where there is none.
 fn address_space(text: &str) -> Option<u64> {
     let rest = text.lines().find_map(|line| line.strip_prefix("Max address space"))?;
     rest.split_whitespace().next()?.parse().ok()

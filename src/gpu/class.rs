@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// What an adapter is.
+/// The kind of an adapter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AdapterKind {
@@ -13,7 +13,7 @@ pub enum AdapterKind {
     Integrated,
     /// A GPU that a virtual machine is lent.
     Virtual,
-    /// What the driver does not say.
+    /// Of a kind that the driver does not name.
     Other,
     /// A processor posing as a GPU (lavapipe, SwiftShader, WARP).
     Cpu,
@@ -30,7 +30,7 @@ impl AdapterKind {
         }
     }
 
-    /// As reports and JSON have it.
+    /// Its name in reports and JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Discrete => "discrete",

@@ -3,12 +3,16 @@
 use super::account::{Account, MemoryUse};
 use super::buffer::Memory;
 use super::capacity::{self, Capacity};
-use super::kernel::{Compiled, Registry};
+use super::dispatch::Call;
 use super::profile::Timestamps;
+use super::reflection::Compiled;
+use super::registry::Registry;
+use super::shard::SMALLER;
 use super::{
-    AdapterSummary, Buffer, DeviceChoice, DeviceClass, Dispatch, Grid, Immediates, Kernel, Profile, Recorder,
+    AdapterSummary, Buffer, Cost, DeviceChoice, DeviceClass, Dispatch, Grid, Immediates, Kernel, Profile,
     Span, Trace,
 };
+use crate::lock::lock;
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -24,9 +28,9 @@ pub struct GpuOptions {
     pub checked: bool,
     /// Time every kernel.
     pub profile: bool,
-    /// Note there what host and device do when; kernels are timed for it too.
+    /// Where spans of the host and times of the kernels are noted.
     pub trace: Option<Arc<Trace>>,
-    /// Takes the kernels of another class than the adapter's, for tests of these.
+    /// Takes the kernels of this class instead of the adapter's own: for tests.
     pub posing: Option<DeviceClass>,
 }
 
@@ -39,17 +43,17 @@ const MOST_WRITTEN: u64 = 32 << 20;
 /// Most bytes that are read back or written at a time where there is a choice.
 const BLOCK_BYTES: u64 = 32 << 20;
 
-/// What the account calls written values that the device has not taken over yet.
+/// The account's label of written values that the device has not taken over yet.
 const WRITES: &str = "writes on their way";
 
 /// Something that went wrong on the device.
 #[derive(Clone, Debug)]
 enum Fault {
-    /// One call did.
+    /// One call failed.
     Error(String),
     /// It has too little memory.
     Memory,
-    /// It is gone, and whatever is asked of it from now on fails.
+    /// It is gone, and every later call fails.
     Lost(String),
 }
 
@@ -65,16 +69,16 @@ impl std::ops::Deref for Gpu {
     }
 }
 
-/// What the clones of a [`Gpu`] have in common.
+/// The device that the clones of a [`Gpu`] share.
 #[derive(Debug)]
 pub struct OpenDevice {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
-    /// What it is.
+    /// The adapter that was opened.
     pub adapter: AdapterSummary,
     class: DeviceClass,
     max_binding_bytes: u64,
-    /// What the device has of its own.
+    /// The device's own memory.
     memory_bytes: Option<u64>,
     checked: bool,
     registry: Arc<Registry>,
@@ -133,7 +137,7 @@ impl Gpu {
         let fault = Arc::new(Mutex::new(None));
         let seen = fault.clone();
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
-            seen.lock().unwrap_or_else(|e| e.into_inner()).get_or_insert(match error {
+            lock(&seen).get_or_insert(match error {
                 wgpu::Error::OutOfMemory { .. } => Fault::Memory,
                 other => Fault::Error(other.to_string()),
             });
@@ -141,7 +145,7 @@ impl Gpu {
         let seen = fault.clone();
         device.set_device_lost_callback(move |_, message| {
             // A device that runs out of memory is lost too; the cause is what helps.
-            let mut seen = seen.lock().unwrap_or_else(|e| e.into_inner());
+            let mut seen = lock(&seen);
             if !matches!(*seen, Some(Fault::Memory)) {
                 *seen = Some(Fault::Lost(message));
             }
@@ -169,9 +173,9 @@ impl Gpu {
         })))
     }
 
-    /// The same device, on which whatever is done is counted and not done: buffers are as large as one vector,
-    /// writes and dispatches go nowhere, and what is read is zeros. So the code that takes memory also says,
-    /// beforehand, how much it will take.
+    /// The same device, on which memory is counted and nothing is allocated or run: buffers are as large as one
+    /// vector, writes and dispatches go nowhere, and reads give zeros. The code that takes memory tells so beforehand
+    /// how much it will take.
     pub fn rehearsal(&self) -> Self {
         Self(Arc::new(OpenDevice {
             device: self.device.clone(),
@@ -197,7 +201,7 @@ impl Gpu {
         self.rehearsal
     }
 
-    /// Where it notes what it does when, if anywhere.
+    /// The trace that it writes to, where there is one.
     pub fn trace(&self) -> Option<&Arc<Trace>> {
         self.trace.as_ref()
     }
@@ -220,17 +224,17 @@ impl Gpu {
         Capacity { device: self.memory_bytes, host: capacity::host_bytes(), shared }
     }
 
-    /// What lies in the device's memory now.
+    /// The device's memory in use now.
     pub fn memory(&self) -> MemoryUse {
         self.account.now()
     }
 
-    /// What lay there when it was most.
+    /// The device's memory in use at the peak.
     pub fn peak_memory(&self) -> MemoryUse {
         self.account.peak()
     }
 
-    /// Gives the device up, as a driver that resets it does: for tests of what happens then.
+    /// Gives the device up, as a driver that resets it does: for tests.
     #[doc(hidden)]
     pub fn lose(&self) {
         self.device.destroy();
@@ -282,7 +286,7 @@ impl Gpu {
                     "{label} needs {bytes} bytes in one binding, and {} allows {}",
                     self.adapter.name, self.max_binding_bytes
                 ),
-                "use a smaller batch, fewer collaborators at a time, or a larger --max-binding-bytes",
+                SMALLER,
             ));
         }
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
@@ -298,7 +302,7 @@ impl Gpu {
         Ok(buffer)
     }
 
-    /// Writes `values` from element `start` on. Takes effect before whatever is submitted next.
+    /// Writes `values` from element `start` on. Takes effect before the next submit.
     pub fn write<T: bytemuck::Pod>(&self, buffer: &Buffer, start: usize, values: &[T]) {
         let bytes: &[u8] = bytemuck::cast_slice(values);
         let mut at = start as u64 * 4;
@@ -318,7 +322,7 @@ impl Gpu {
             if self.written.fetch_add(bytes, Ordering::Relaxed) + bytes >= MOST_WRITTEN {
                 let submission = self.queue.submit(None);
                 self.writes_are_taken();
-                // A device that is lost says so to whatever waits for its results.
+                // A lost device is an error where its results are read.
                 let _ = self
                     .device
                     .poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: None });
@@ -338,7 +342,7 @@ impl Gpu {
         }
         let bytes = count as u64 * 4;
         // The staging buffer is out of its place while it is mapped: after a failure a new one is made.
-        let mut place = self.staging.lock().unwrap_or_else(|e| e.into_inner());
+        let mut place = lock(&self.staging);
         let staging = place.take().filter(|staging| staging.bytes() >= bytes).unwrap_or_else(|| {
             let size = bytes.next_power_of_two().min(self.device.limits().max_buffer_size).max(bytes);
             self.allocate("readback", size, wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST)
@@ -359,15 +363,12 @@ impl Gpu {
         self.wait()?;
         // Where another thread waits too, it may be the one that calls back, and after this one's wait.
         let mapped = answer.recv().unwrap_or(false);
-        let view = match (mapped, slice.get_mapped_range()) {
-            (true, Ok(view)) => view,
-            _ => {
-                self.check()?;
-                return Err(Error::device(
-                    "the device returned no data",
-                    "run again, or choose another --device",
-                ));
-            }
+        let Some(view) = slice.get_mapped_range().ok().filter(|_| mapped) else {
+            self.check()?;
+            return Err(Error::device(
+                "the device returned no data",
+                "run again, or choose another --device",
+            ));
         };
         let values = bytemuck::pod_collect_to_vec(&view);
         drop(view);
@@ -389,7 +390,7 @@ impl Gpu {
         let _wait = self.span("wait");
         let polled = self.device.poll(how);
         if polled.is_err() {
-            // Gives a device that is lost the chance to say so.
+            // Lets wgpu call back where the device is lost.
             let _ = self.device.poll(wgpu::PollType::Poll);
         }
         self.check()?;
@@ -405,24 +406,20 @@ impl Gpu {
     pub fn check(&self) -> Result<()> {
         let name = &self.adapter.name;
         let sentence = |text: &str| text.trim().trim_end_matches('.').replace('\n', " ");
-        let mut place = self.fault.lock().unwrap_or_else(|e| e.into_inner());
-        // What is lost stays lost.
+        let mut place = lock(&self.fault);
+        // A lost device stays lost.
         let fault = if let Some(Fault::Lost(_)) = &*place { place.clone() } else { place.take() };
-        match fault {
-            None => Ok(()),
-            Some(Fault::Error(text)) => Err(Error::device(
-                format!("{name}: {}", sentence(&text)),
-                "free memory on the device, use smaller shapes, or choose another --device",
-            )),
-            Some(Fault::Memory) => Err(Error::device(
-                format!("{name} has run out of memory"),
-                "free memory on the device, use smaller shapes, or choose another --device",
-            )),
-            Some(Fault::Lost(text)) => Err(Error::device(
-                format!("{name} was lost while it worked ({})", sentence(&text)),
-                "what was saved before is whole; run again, or choose another --device",
-            )),
-        }
+        let Some(fault) = fault else { return Ok(()) };
+        let problem = match &fault {
+            Fault::Error(text) => format!("{name}: {}", sentence(text)),
+            Fault::Memory => format!("{name} has run out of memory"),
+            Fault::Lost(text) => format!("{name} was lost while it worked ({})", sentence(text)),
+        };
+        let mend = match fault {
+            Fault::Lost(_) => "what was saved before is whole; run again, or choose another --device",
+            _ => "free memory on the device, use smaller shapes, or choose another --device",
+        };
+        Err(Error::device(problem, mend))
     }
 
     /// Makes a dispatch: compiles the kernel where needed, binds the buffers by the names that the
@@ -438,7 +435,7 @@ impl Gpu {
         let compiled = self.registry.get(&self.device, kernel, self.checked, self.trace.as_ref())?;
         self.check()?;
         compiled.reflected.check::<I>(kernel)?;
-        let bound = self.bind(&compiled, buffers)?;
+        let group = self.bind(&compiled, buffers)?;
         let [x, y, z] = compiled.reflected.workgroup;
         let groups = [grid.0.div_ceil(x), grid.1.div_ceil(y), grid.2.div_ceil(z)];
         let most = self.max_workgroups();
@@ -451,14 +448,13 @@ impl Gpu {
                 "use narrower layers, a smaller batch or fewer collaborators at a time",
             ));
         }
-        Ok(Dispatch::new(compiled, bound, bytemuck::bytes_of(immediates), groups))
+        let bound = buffers.iter().map(|(_, buffer)| buffer.memory.clone()).collect();
+        let immediates = bytemuck::bytes_of(immediates).into();
+        let call = Call { compiled, immediates, groups, cost: Cost::default() };
+        Ok(Dispatch::new(call, group, bound))
     }
 
-    fn bind(
-        &self,
-        compiled: &Compiled,
-        buffers: &[(&str, &Buffer)],
-    ) -> Result<(wgpu::BindGroup, Vec<Arc<Memory>>)> {
+    fn bind(&self, compiled: &Compiled, buffers: &[(&str, &Buffer)]) -> Result<wgpu::BindGroup> {
         let kernel = &compiled.kernel;
         let wanted = &compiled.reflected.bindings;
         let find = |name: &str| buffers.iter().find(|(given, _)| *given == name).map(|(_, buffer)| *buffer);
@@ -481,28 +477,14 @@ impl Gpu {
                 })
             })
             .collect();
-        let group = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
+        Ok(self.device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some(kernel.entry),
             layout: &compiled.layout,
             entries: &entries,
-        });
-        Ok((group, buffers.iter().map(|(_, buffer)| buffer.memory.clone()).collect()))
+        }))
     }
 
-    /// Starts recording.
-    pub fn recorder(&self) -> Recorder<'_> {
-        Recorder::new(self)
-    }
-
-    /// Records one list of dispatches and submits it.
-    pub fn run(&self, dispatches: &[Dispatch]) -> Result<()> {
-        let mut recorder = self.recorder();
-        recorder.all(dispatches)?;
-        recorder.submit()?;
-        Ok(())
-    }
-
-    /// What the kernels cost so far; nothing where they are not timed.
+    /// The cost of the kernels so far; None where they are not timed.
     pub fn profile(&self) -> Option<Profile> {
         self.timestamps.as_ref().map(Timestamps::profile)
     }

@@ -1,4 +1,4 @@
-//! Loaders and drivers that talk on stderr are asked to be quiet.
+//! Keeps loaders and drivers from writing to stderr.
 
 /// Sets the variables that keep the Vulkan loader and Mesa from writing to stderr on a machine
 /// without a desktop. What the user has set stays as it is.

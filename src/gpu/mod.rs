@@ -8,32 +8,38 @@ mod buffer;
 mod capacity;
 mod class;
 mod device;
+mod dispatch;
 mod environment;
+mod immediates;
 mod kernel;
 mod profile;
 mod recorder;
+mod reflection;
+mod registry;
 mod section;
 mod shard;
 mod stamps;
 mod stopwatch;
+mod tensor;
 mod trace;
 
 pub use account::MemoryUse;
 pub use adapter::{AdapterSummary, DeviceChoice, adapters, choose};
-pub use buffer::{Buffer, Tensor, TensorShard};
+pub use buffer::Buffer;
 pub use capacity::Capacity;
 pub use class::{AdapterKind, DeviceClass, SHARING_LANES};
 pub use device::{Gpu, GpuOptions};
+pub use dispatch::{Cost, Dispatch, Grid};
 pub use environment::quieten_drivers;
-pub use kernel::{
-    Field, FieldKind, Grid, Immediates, Kernel, LANES_LINE, NO_IMMEDIATES, NoImmediates, SHADERS,
-    ZEROED_WORKGROUP_MEMORY, shader_source,
-};
+pub use immediates::{Field, FieldKind, Immediates};
+pub use kernel::{Kernel, LANES_LINE, SHADERS, ZEROED_WORKGROUP_MEMORY, shader_source};
 pub use profile::{KernelTime, Profile};
-pub use recorder::{Cost, Dispatch, Recorder};
+pub use recorder::Recorder;
 pub use section::{SharedSection, shared_sections};
 pub use shard::{RowRange, split_rows};
 pub use stopwatch::{Clock, Stopwatch};
+pub use tensor::{Tensor, TensorShard};
 pub use trace::{Span, Trace};
 
-pub(crate) use kernel::{ImmediateField, immediates};
+pub(crate) use immediates::{ImmediateField, immediates};
+pub(crate) use shard::SMALLER;

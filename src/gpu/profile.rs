@@ -1,8 +1,10 @@
 //! Timing kernels on the device.
 
 use super::stamps::Stamps;
-use super::{Cost, Dispatch, Gpu, Trace};
+use super::trace::KernelRun;
+use super::{Cost, Dispatch, Trace};
 use crate::Result;
+use crate::lock::lock;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -10,7 +12,7 @@ use std::sync::{Arc, Mutex};
 /// Dispatches that are timed before their stamps are read (two stamps each; WebGPU allows 4,096).
 const CAPACITY: u32 = 2_048;
 
-/// What a kernel cost.
+/// The cost of a kernel.
 #[derive(Clone, Debug, Serialize, PartialEq)]
 pub struct KernelTime {
     /// Entry point.
@@ -29,14 +31,14 @@ pub struct KernelTime {
     pub operations: u64,
 }
 
-/// What all kernels cost, the dearest first.
+/// The cost of all kernels, the largest first.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Profile {
     /// One entry for each kernel.
     pub kernels: Vec<KernelTime>,
 }
 
-/// What the calls of one kernel came to.
+/// Sums over the calls of one kernel.
 #[derive(Clone, Copy, Debug, Default)]
 struct Spent {
     calls: u64,
@@ -44,7 +46,7 @@ struct Spent {
     cost: Cost,
 }
 
-/// Timestamps of the dispatches recorded since the last submit, and what came of those before.
+/// Timestamps of the dispatches recorded since the last submit, and sums over the earlier ones.
 #[derive(Debug)]
 pub(super) struct Timestamps {
     stamps: Stamps,
@@ -60,14 +62,14 @@ impl Timestamps {
     }
 
     fn pending(&self) -> std::sync::MutexGuard<'_, Vec<(Dispatch, u32)>> {
-        self.pending.lock().unwrap_or_else(|e| e.into_inner())
+        lock(&self.pending)
     }
 
     pub fn is_full(&self) -> bool {
         self.pending().len() as u32 == self.stamps.capacity
     }
 
-    /// What times the pass of a dispatch at this step.
+    /// The timestamps of the pass of a dispatch at this step.
     pub fn next(&self, dispatch: &Dispatch, step: u32) -> wgpu::ComputePassTimestampWrites<'_> {
         let mut pending = self.pending();
         pending.push((dispatch.clone(), step));
@@ -78,14 +80,14 @@ impl Timestamps {
         self.stamps.resolve(encoder, self.pending().len() as u32);
     }
 
-    /// Takes the times of what was submitted at that moment of the trace.
-    pub fn collect(&self, gpu: &Gpu, submitted: f64) -> Result<()> {
+    /// Takes the times of what was submitted at that moment of the trace; `wait` returns once that has run.
+    pub fn collect(&self, submitted: f64, wait: impl FnOnce() -> Result<()>) -> Result<()> {
         let dispatches = std::mem::take(&mut *self.pending());
         if dispatches.is_empty() {
             return Ok(());
         }
-        let ticks = self.stamps.read(gpu, dispatches.len() as u32)?;
-        let mut spent = self.spent.lock().unwrap_or_else(|e| e.into_inner());
+        let ticks = self.stamps.read(dispatches.len() as u32, wait)?;
+        let mut spent = lock(&self.spent);
         for ((dispatch, _), [begin, end]) in dispatches.iter().zip(&ticks) {
             let entry = spent.entry(dispatch.name()).or_default();
             entry.calls += 1;
@@ -94,15 +96,15 @@ impl Timestamps {
             entry.seconds += end.saturating_sub(*begin) as f64 * self.stamps.period * 1e-9;
         }
         if let Some(trace) = &self.trace {
-            let runs =
-                dispatches.iter().zip(ticks).map(|((dispatch, step), ticks)| dispatch.ran(*step, ticks));
-            trace.add_runs(runs.collect(), self.stamps.period, [submitted, trace.now()]);
+            let runs = dispatches.iter().zip(ticks);
+            let runs = runs.map(|((dispatch, step), ticks)| KernelRun::new(dispatch, *step, ticks)).collect();
+            trace.add_runs(runs, self.stamps.period, submitted, trace.now());
         }
         Ok(())
     }
 
     pub fn profile(&self) -> Profile {
-        let spent = self.spent.lock().unwrap_or_else(|e| e.into_inner());
+        let spent = lock(&self.spent);
         let all: f64 = spent.values().map(|spent| spent.seconds).sum();
         let mut kernels: Vec<_> = spent
             .iter()

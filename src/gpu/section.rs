@@ -13,9 +13,9 @@ pub struct SharedSection<'a> {
     pub name: &'a str,
     /// The file of the canonical copy, as `dense.wgsl`; `None` for that copy itself.
     pub from: Option<&'a str>,
-    /// What stands between the marks.
+    /// The text between the marks.
     pub text: &'a str,
-    /// Where the section lies in the file, with its marks.
+    /// The bytes of the section in the file, with its marks.
     pub place: Range<usize>,
 }
 

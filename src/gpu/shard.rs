@@ -9,6 +9,17 @@ pub struct RowRange {
     pub len: usize,
 }
 
+impl RowRange {
+    /// Whether `part` lies within it.
+    pub fn holds(&self, part: Self) -> bool {
+        self.start <= part.start && part.start + part.len <= self.start + self.len
+    }
+}
+
+/// What to do where values are too large for one binding.
+pub(crate) const SMALLER: &str =
+    "use a smaller batch, fewer collaborators at a time, or a larger --max-binding-bytes";
+
 /// Cuts `rows` rows of `row_bytes` bytes into the fewest balanced pieces of at most `limit` bytes.
 /// `None` where a single row is larger than the limit.
 ///

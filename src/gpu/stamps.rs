@@ -1,9 +1,8 @@
 //! Timestamps that the device takes where passes begin and end.
 
-use super::Gpu;
 use crate::{Error, Result};
 
-/// Room for the beginnings and ends of so many passes.
+/// Memory for the beginnings and ends of `capacity` passes.
 #[derive(Debug)]
 pub(super) struct Stamps {
     queries: wgpu::QuerySet,
@@ -16,9 +15,9 @@ pub(super) struct Stamps {
 }
 
 impl Stamps {
-    pub fn new(gpu: &wgpu::Device, queue: &wgpu::Queue, capacity: u32) -> Self {
+    pub fn new(device: &wgpu::Device, queue: &wgpu::Queue, capacity: u32) -> Self {
         let buffer = |usage| {
-            gpu.create_buffer(&wgpu::BufferDescriptor {
+            device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some("timestamps"),
                 size: u64::from(capacity) * 16,
                 usage,
@@ -26,7 +25,7 @@ impl Stamps {
             })
         };
         Self {
-            queries: gpu.create_query_set(&wgpu::QuerySetDescriptor {
+            queries: device.create_query_set(&wgpu::QuerySetDescriptor {
                 label: Some("timestamps"),
                 ty: wgpu::QueryType::Timestamp,
                 count: capacity * 2,
@@ -38,7 +37,7 @@ impl Stamps {
         }
     }
 
-    /// What stamps pass number `place`.
+    /// The timestamps of pass number `place`.
     pub fn of_pass(&self, place: u32) -> wgpu::ComputePassTimestampWrites<'_> {
         wgpu::ComputePassTimestampWrites {
             query_set: &self.queries,
@@ -55,11 +54,11 @@ impl Stamps {
         }
     }
 
-    /// Ticks at the beginning and the end of each, once that command buffer has run; waits for it.
-    pub fn read(&self, gpu: &Gpu, passes: u32) -> Result<Vec<[u64; 2]>> {
+    /// Ticks at the beginning and the end of each; `wait` returns once that command buffer has run.
+    pub fn read(&self, passes: u32, wait: impl FnOnce() -> Result<()>) -> Result<Vec<[u64; 2]>> {
         let slice = self.readback.slice(..u64::from(passes) * 16);
         slice.map_async(wgpu::MapMode::Read, |_| {});
-        gpu.wait()?;
+        wait()?;
         let view = slice.get_mapped_range().map_err(|e| {
             Error::device(format!("the timestamps could not be read: {e}"), "leave --profile and --trace out")
         })?;

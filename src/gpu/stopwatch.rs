@@ -1,6 +1,5 @@
 //! Timing a few dispatches by themselves.
 
-use super::recorder::encode;
 use super::stamps::Stamps;
 use super::{Dispatch, Gpu};
 use crate::Result;
@@ -25,7 +24,7 @@ impl Clock {
     }
 }
 
-/// Times dispatches on the device where that can, and on the host where it cannot.
+/// Times dispatches by the device's clock where it has one, and by the host's otherwise.
 #[derive(Debug)]
 pub struct Stopwatch<'g> {
     gpu: &'g Gpu,
@@ -40,7 +39,7 @@ impl<'g> Stopwatch<'g> {
         Self { gpu, stamps: free.then(|| Stamps::new(&gpu.device, &gpu.queue, 1)) }
     }
 
-    /// What it goes by.
+    /// The clock that it reads.
     pub fn clock(&self) -> Clock {
         if self.stamps.is_some() { Clock::Device } else { Clock::Wall }
     }
@@ -54,12 +53,12 @@ impl<'g> Stopwatch<'g> {
             timestamp_writes: Some(stamps.of_pass(0)),
         });
         for dispatch in (0..rounds).flat_map(|_| dispatches) {
-            encode(&mut pass, dispatch, 0);
+            dispatch.encode(&mut pass, 0);
         }
         drop(pass);
         stamps.resolve(&mut encoder, 1);
         self.gpu.submit(encoder);
-        let ticks = stamps.read(self.gpu, 1)?;
+        let ticks = stamps.read(1, || self.gpu.wait())?;
         let elapsed = ticks.first().map_or(0, |[begin, end]| end.saturating_sub(*begin));
         Ok(elapsed as f64 * stamps.period * 1e-9)
     }
@@ -68,7 +67,7 @@ impl<'g> Stopwatch<'g> {
         let start = Instant::now();
         let mut recorder = self.gpu.recorder();
         for _ in 0..rounds {
-            recorder.all(dispatches)?;
+            recorder.record(dispatches)?;
         }
         recorder.submit()?;
         self.gpu.wait()?;

@@ -4,8 +4,9 @@
 //! has a zero of its own: it is moved so that dispatches lie between their submit and the moment when their
 //! timestamps had been read.
 
-use super::Cost;
-use super::kernel::{Compiled, FieldKind};
+use super::dispatch::Call;
+use super::{Dispatch, FieldKind};
+use crate::lock::lock;
 use crate::{Error, Result, files};
 use serde_json::{Map, Value, json};
 use std::io::{BufWriter, Write};
@@ -19,7 +20,7 @@ const MOST_EVENTS: usize = 200_000;
 const HOST: u32 = 1;
 const DEVICE: u32 = 2;
 
-/// What was done so far.
+/// The events so far.
 #[derive(Debug)]
 pub struct Trace {
     /// Time 0.
@@ -33,7 +34,7 @@ struct Events {
     spans: Vec<HostSpan>,
     runs: Vec<KernelRun>,
     left_out: usize,
-    /// Nanoseconds from the device's clock, counted from its first tick, to ours.
+    /// Nanoseconds from the device's clock, counted from its first tick, to the host's.
     offset: Option<f64>,
     first_tick: u64,
 }
@@ -48,52 +49,45 @@ struct HostSpan {
 /// A dispatch that has run.
 #[derive(Debug)]
 pub(super) struct KernelRun {
-    pub compiled: Arc<Compiled>,
-    pub immediates: Arc<[u8]>,
-    pub groups: [u32; 3],
-    pub cost: Cost,
-    pub step: Option<u32>,
+    call: Call,
+    step: u32,
     /// Ticks at its beginning and its end.
-    pub ticks: [u64; 2],
+    ticks: [u64; 2],
     begin: f64,
     nanoseconds: f64,
 }
 
 impl KernelRun {
-    pub fn new(
-        (compiled, immediates): (Arc<Compiled>, Arc<[u8]>),
-        (groups, cost): ([u32; 3], Cost),
-        step: Option<u32>,
-        ticks: [u64; 2],
-    ) -> Self {
-        Self { compiled, immediates, groups, cost, step, ticks, begin: 0.0, nanoseconds: 0.0 }
+    pub fn new(dispatch: &Dispatch, step: u32, ticks: [u64; 2]) -> Self {
+        Self { call: dispatch.call.clone(), step, ticks, begin: 0.0, nanoseconds: 0.0 }
     }
 
-    /// What the kernel was told: shapes, offsets, flags; and what that costs.
+    /// The kernel's immediates (shapes, offsets, flags), and what that costs.
     fn arguments(&self) -> Value {
+        let Call { compiled, immediates, groups, cost } = &self.call;
         let mut all = Map::new();
-        for (name, offset, kind) in &self.compiled.reflected.fields {
+        for (name, offset, kind) in &compiled.reflected.fields {
             let at = *offset as usize;
-            let Some(&[a, b, c, d]) = self.immediates.get(at..at + 4) else { continue };
-            let value = match (kind, self.step) {
-                (_, Some(step)) if name == "step" => json!(step),
-                (Some(FieldKind::F32), _) => json!(f32::from_le_bytes([a, b, c, d])),
+            let Some(&[a, b, c, d]) = immediates.get(at..at + 4) else { continue };
+            let value = match kind {
+                _ if name == "step" => json!(self.step),
+                Some(FieldKind::F32) => json!(f32::from_le_bytes([a, b, c, d])),
                 _ => json!(u32::from_le_bytes([a, b, c, d])),
             };
             all.insert(name.clone(), value);
         }
-        all.insert("workgroups".into(), json!(self.groups));
-        if self.cost.bytes > 0 {
-            all.insert("bytes_moved".into(), json!(self.cost.bytes));
+        all.insert("workgroups".into(), json!(groups));
+        if cost.bytes > 0 {
+            all.insert("bytes_moved".into(), json!(cost.bytes));
         }
-        if self.cost.operations > 0 {
-            all.insert("flops".into(), json!(self.cost.operations));
+        if cost.operations > 0 {
+            all.insert("flops".into(), json!(cost.operations));
         }
         Value::Object(all)
     }
 }
 
-/// Lasts for as long as what the host does under this name.
+/// Work of the host under a name; it ends when this is dropped.
 #[derive(Debug)]
 pub struct Span {
     trace: Arc<Trace>,
@@ -110,7 +104,7 @@ impl Drop for Span {
 }
 
 impl Trace {
-    /// Whose times count from `start`: that of the program, say.
+    /// A trace whose times count from `start`: that of the program, say.
     pub fn new(start: Instant) -> Self {
         Self::bounded(start, MOST_EVENTS)
     }
@@ -130,18 +124,14 @@ impl Trace {
         Span { trace: self.clone(), name: name.into(), begin: self.now() }
     }
 
-    /// Notes how long it took to get where the trace began to be looked at: from its time 0 until now.
-    pub fn since_start(&self, name: &str) {
+    /// Notes a span from the trace's time 0 until now.
+    pub fn span_since_start(&self, name: &str) {
         let span = HostSpan { name: name.into(), begin: 0.0, nanoseconds: self.now() };
         self.add(1, |events| events.spans.push(span));
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Events> {
-        self.events.lock().unwrap_or_else(|e| e.into_inner())
-    }
-
     fn add(&self, count: usize, push: impl FnOnce(&mut Events)) {
-        let mut events = self.lock();
+        let mut events = lock(&self.events);
         if events.spans.len() + events.runs.len() + count <= self.most {
             push(&mut events);
         } else {
@@ -149,11 +139,12 @@ impl Trace {
         }
     }
 
-    /// Adds what one submit ran, in order, between two moments of ours. A tick has `period` nanoseconds.
-    pub(super) fn add_runs(&self, runs: Vec<KernelRun>, period: f64, [submitted, read]: [f64; 2]) {
+    /// Adds what one submit ran, in order, between the moment of the submit and that when its timestamps were read
+    /// (nanoseconds since the start). A tick has `period` nanoseconds.
+    pub(super) fn add_runs(&self, runs: Vec<KernelRun>, period: f64, submitted: f64, read: f64) {
         let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return };
         let [first, last] = [first.ticks[0], last.ticks[1]];
-        let mut events = self.lock();
+        let mut events = lock(&self.events);
         if events.offset.is_none() {
             events.first_tick = first;
         }
@@ -172,9 +163,9 @@ impl Trace {
         }));
     }
 
-    /// Writes the file, its events in the order in which they began. Gives how many did not fit in.
+    /// Writes the file, its events in the order in which they began. Returns how many did not fit in.
     pub fn save(&self, path: &Path, device: &str) -> Result<usize> {
-        let events = self.lock();
+        let events = lock(&self.events);
         let mut order: Vec<(f64, Event<'_>)> = Vec::with_capacity(events.spans.len() + events.runs.len());
         order.extend(events.spans.iter().map(|span| (span.begin, Event::Span(span))));
         order.extend(events.runs.iter().map(|run| (run.begin, Event::Run(run))));
@@ -215,7 +206,7 @@ impl Event<'_> {
         match self {
             Self::Span(span) => complete(&span.name, "host", HOST, span.begin, span.nanoseconds, json!({})),
             Self::Run(run) => {
-                let name = run.compiled.kernel.entry;
+                let name = run.call.compiled.kernel.entry;
                 complete(name, "kernel", DEVICE, run.begin, run.nanoseconds, run.arguments())
             }
         }
@@ -227,7 +218,7 @@ fn microseconds(nanoseconds: f64) -> f64 {
     nanoseconds.round() / 1e3
 }
 
-/// What the tracks are called.
+/// The names of the tracks.
 fn tracks(device: &str) -> [Value; 3] {
     let name = |what: &str, track: u32, name: &str| json!({ "name": what, "ph": "M", "pid": 1, "tid": track, "args": { "name": name } });
     [

@@ -1,5 +1,6 @@
-//! What a layer does to its sums.
+//! The non-linearities of layers.
 
+use crate::gpu::Tensor;
 use serde::{Deserialize, Serialize};
 
 /// The non-linearity of a layer.
@@ -42,15 +43,18 @@ impl Activation {
     pub fn derivative_from_output(self, y: f64) -> f64 {
         match self {
             Self::Linear => 1.0,
-            Self::Relu => {
-                if y > 0.0 {
-                    1.0
-                } else {
-                    0.0
-                }
-            }
+            Self::Relu => f64::from(u8::from(y > 0.0)),
             Self::Tanh => 1.0 - y * y,
             Self::Sigmoid => y * (1.0 - y),
         }
     }
+}
+
+/// Values that came out of an activation.
+#[derive(Clone, Copy, Debug)]
+pub struct Activated<'a> {
+    /// `[R, B, N]`
+    pub values: &'a Tensor,
+    /// The activation.
+    pub activation: Activation,
 }

@@ -6,18 +6,7 @@ use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
 
 immediates! {
     struct Augment {
-        batch: u32,
-        steps: u32,
-        step: u32,
-        channels: u32,
-        height: u32,
-        width: u32,
-        first: u32,
-        count: u32,
-        seed: u32,
-        flip: u32,
-        pad: u32,
-        grayscale: u32,
+        u32: batch, steps, step, channels, height, width, first, count, seed, flip, pad, grayscale;
     }
 }
 
@@ -32,28 +21,42 @@ pub struct Augmentation {
     pub grayscale: bool,
 }
 
-/// What the changes of a sample depend on, besides its place in the batch.
+/// The images that batches are made of, and how their bytes become values.
 #[derive(Clone, Copy, Debug)]
-pub struct Chance<'a> {
+pub struct ImageSource<'a> {
+    /// The pieces.
+    pub shards: &'a [ImageShard],
+    /// For each channel a factor and a summand.
+    pub scales: &'a Buffer,
+    /// C, H and W
+    pub size: [usize; 3],
+}
+
+/// How the images of a batch are changed, and what chance depends on besides a sample's place in the batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Changes<'a> {
+    /// The changes.
+    pub augmentation: Augmentation,
     /// Two numbers: the place in the epoch of the first sample of step 0, and the number of the epoch.
     pub epoch: &'a Buffer,
     /// The experiment's seed.
     pub seed: u32,
 }
 
-/// As [`images`](super::gather::images), each image changed on the way. `size` is C, H and W.
+/// As [`images`](super::gather::images), each image changed on the way.
 pub fn images(
     gpu: &Gpu,
-    (shards, scales): (&[ImageShard], &Buffer),
-    size: [usize; 3],
-    (augmentation, chance): (Augmentation, Chance<'_>),
+    source: ImageSource<'_>,
+    changes: Changes<'_>,
     index: &SampleIndex,
     batch_labels: &Buffer,
     samples: &Tensor,
 ) -> Result<Vec<Dispatch>> {
-    let [channels, height, width] = size;
-    let into = samples.whole()?;
-    shards
+    let [channels, height, width] = source.size;
+    let augmentation = changes.augmentation;
+    let into = samples.single_buffer()?;
+    source
+        .shards
         .iter()
         .map(|shard| {
             let immediates = Augment {
@@ -65,7 +68,7 @@ pub fn images(
                 width: width as u32,
                 first: shard.range.start as u32,
                 count: shard.range.len as u32,
-                seed: chance.seed,
+                seed: changes.seed,
                 flip: augmentation.flip.into(),
                 pad: augmentation.pad as u32,
                 grayscale: augmentation.grayscale.into(),
@@ -77,8 +80,8 @@ pub fn images(
                     ("index", &index.buffer),
                     ("bytes", &shard.pixels),
                     ("labels", &shard.labels),
-                    ("scales", scales),
-                    ("epoch", chance.epoch),
+                    ("scales", source.scales),
+                    ("epoch", changes.epoch),
                     ("batch_labels", batch_labels),
                     ("samples", into),
                 ],

@@ -1,23 +1,14 @@
-//! From what lies on the device to the batch of a step.
+//! Gathers the batch of a step from images or rows on the device.
 
 use crate::Result;
 use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, RowRange, Tensor, immediates};
 
-/// Marks an empty place in the sample index and in the labels of a batch.
+/// An empty place in the sample index and in the labels of a batch.
 pub const NOTHING: u32 = u32::MAX;
 
 immediates! {
     struct Gather {
-        batch: u32,
-        steps: u32,
-        step: u32,
-        width: u32,
-        channel_width: u32,
-        first: u32,
-        count: u32,
-        replica_rows: u32,
-        column: u32,
-        line: u32,
+        u32: batch, steps, step, width, channel_width, first, count, replica_rows, column, line;
     }
 }
 
@@ -58,7 +49,7 @@ pub fn images(
     } else {
         ("gather_images_naive", "samples", samples.width)
     };
-    let into = samples.whole()?;
+    let into = samples.single_buffer()?;
     shards
         .iter()
         .map(|shard| {

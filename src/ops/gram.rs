@@ -6,33 +6,19 @@ use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, immediates};
 
 immediates! {
     struct Pack {
-        rows: u32,
-        columns: u32,
-        source_first: u32,
-        source_row: u32,
-        source_column: u32,
-        stride: u32,
-        first_column: u32,
+        u32: rows, columns, source_first, source_row, source_column, stride, first_column;
     }
 }
 
 immediates! {
     struct Product {
-        rows: u32,
-        stride4: u32,
-        lines: u32,
-        first4: u32,
+        u32: rows, stride4, lines, first4;
     }
 }
 
 immediates! {
     struct Expand {
-        rows: u32,
-        stride4: u32,
-        columns: u32,
-        columns4: u32,
-        first: u32,
-        accumulate: u32,
+        u32: rows, stride4, columns, columns4, first, accumulate;
     }
 }
 
@@ -56,7 +42,7 @@ impl Tile {
     }
 }
 
-/// Where values lie that are packed into a tile.
+/// Values that are packed into a tile.
 #[derive(Clone, Copy, Debug)]
 pub struct Source<'a> {
     /// The memory.
@@ -104,7 +90,8 @@ pub fn product(
     tile: &Tile,
     rows: usize,
     lines: usize,
-    (into, at): (&Buffer, usize),
+    into: &Buffer,
+    at: usize,
 ) -> Result<Dispatch> {
     let stride4 = (tile.stride / 4) as u32;
     let immediates = Product { rows: rows as u32, stride4, lines: lines as u32, first4: (at / 4) as u32 };
@@ -156,7 +143,8 @@ pub fn expand(
     tile: &Tile,
     rows: usize,
     coefficients: &Coefficients,
-    (into, at): (&Buffer, usize),
+    into: &Buffer,
+    at: usize,
     accumulate: bool,
 ) -> Result<Dispatch> {
     let columns4 = coefficients.columns.div_ceil(4) as u32;

@@ -1,19 +1,12 @@
 //! Losses with their gradients and their tallies.
 
-use super::{Activation, Schedule};
+use super::{Activated, Schedule};
 use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, RowRange, Tensor, immediates};
 use crate::{Error, Result};
 
 immediates! {
     struct Loss {
-        batch: u32,
-        width: u32,
-        steps: u32,
-        step: u32,
-        gradient: u32,
-        whole_width: u32,
-        chunk: u32,
-        activation: u32,
+        u32: batch, width, steps, step, gradient, whole_width, chunk, activation;
     }
 }
 
@@ -21,16 +14,18 @@ immediates! {
 pub(super) const ERROR_CHUNK: usize = 256;
 
 /// Cross-entropy of the softmax of `outputs` `[R, B, C]` against the labels `[R, B]` of the batch, with
-/// the gradient of its mean. Adds to `tallies` `[R, B, 2]`: the loss, and 1 for a right answer.
+/// the gradient of its mean. Where no
+/// gradient is wanted, `spare` is bound in its place and not written. Adds to `tallies` `[R, B, 2]`: the loss, and 1 for a right answer.
 pub fn softmax_cross_entropy(
     gpu: &Gpu,
     outputs: &Tensor,
     batch_labels: &Buffer,
     schedule: &Schedule,
     gradients: Option<&Tensor>,
-    (tallies, spare): (&Buffer, &Buffer),
+    tallies: &Buffer,
+    spare: &Buffer,
 ) -> Result<Dispatch> {
-    let into = gradients.map(Tensor::whole).transpose()?.unwrap_or(spare);
+    let into = gradients.map(Tensor::single_buffer).transpose()?.unwrap_or(spare);
     let immediates = Loss {
         batch: outputs.batch as u32,
         width: outputs.width as u32,
@@ -44,12 +39,23 @@ pub fn softmax_cross_entropy(
         &[
             ("schedule", &schedule.buffer),
             ("batch_labels", batch_labels),
-            ("outputs", outputs.whole()?),
+            ("outputs", outputs.single_buffer()?),
             ("output_gradients", into),
             ("tallies", tallies),
         ],
         Grid(outputs.batch as u32, outputs.replicas as u32, 1),
     )
+}
+
+/// What outputs are compared with, and how much each sample weighs.
+#[derive(Clone, Copy, Debug)]
+pub struct Targets<'a> {
+    /// `[R, B, O]`
+    pub values: &'a Tensor,
+    /// `[R, B]`: `NOTHING` marks an empty place of the batch.
+    pub labels: &'a Buffer,
+    /// The weights.
+    pub schedule: &'a Schedule,
 }
 
 /// Sums of squared errors, `[R, B, chunks]` for each shard of the output.
@@ -77,8 +83,7 @@ impl ErrorTallies {
 
     /// The tallies of the shard that holds these columns, and how many chunks a line of it has.
     pub(super) fn of(&self, range: RowRange) -> Result<(&Buffer, usize)> {
-        let holds = |s: &RowRange| s.start <= range.start && range.start + range.len <= s.start + s.len;
-        let found = self.shards.iter().find(|(columns, ..)| holds(columns));
+        let found = self.shards.iter().find(|(columns, ..)| columns.holds(range));
         found
             .map(|(_, buffer, chunks)| (buffer, *chunks))
             .ok_or_else(|| Error::fault("tallies are cut otherwise than a layer"))
@@ -102,14 +107,14 @@ impl ErrorTallies {
 /// before the output layer's activation.
 pub fn mean_squared_error(
     gpu: &Gpu,
-    (outputs, activation): (&Tensor, Activation),
-    targets: &Tensor,
-    batch_labels: &Buffer,
-    schedule: &Schedule,
+    outputs: Activated<'_>,
+    targets: Targets<'_>,
     gradients: Option<&Tensor>,
-    (tallies, spare): (&ErrorTallies, &Buffer),
+    tallies: &ErrorTallies,
+    spare: &Buffer,
 ) -> Result<Vec<Dispatch>> {
-    outputs.expect_cut_as(targets)?;
+    let Activated { values: outputs, activation } = outputs;
+    outputs.expect_cut_as(targets.values)?;
     gradients.map_or(Ok(()), |gradients| outputs.expect_cut_as(gradients))?;
     (0..outputs.shards.len())
         .map(|place| {
@@ -117,7 +122,7 @@ pub fn mean_squared_error(
             let immediates = Loss {
                 batch: outputs.batch as u32,
                 width: shard.range.len as u32,
-                steps: schedule.steps as u32,
+                steps: targets.schedule.steps as u32,
                 step: 0,
                 gradient: gradients.is_some().into(),
                 whole_width: outputs.width as u32,
@@ -129,12 +134,12 @@ pub fn mean_squared_error(
                 &Kernel::new("loss", "mean_squared_error"),
                 &immediates,
                 &[
-                    ("schedule", &schedule.buffer),
-                    ("batch_labels", batch_labels),
+                    ("schedule", &targets.schedule.buffer),
+                    ("batch_labels", targets.labels),
                     ("outputs", &shard.buffer),
                     ("output_gradients", gradients.map_or(spare, |g| &g.shards[place].buffer)),
                     ("error_tallies", tally),
-                    ("targets", &targets.shards[place].buffer),
+                    ("targets", &targets.values.shards[place].buffer),
                 ],
                 Grid(*chunks as u32, outputs.batch as u32, outputs.replicas as u32),
             )

@@ -4,33 +4,16 @@
 use super::conv::ROUNDS;
 use super::dense::{Dense, RowsAre};
 use super::gather::{ImageShard, SampleIndex};
-use super::{Activation, Arena, Optimizer, OptimizerKind, Schedule, TrainedArena};
+use super::{Activation, Arena, Schedule, TrainedArena, UpdateRule};
 use crate::gpu::{Buffer, Cost, Dispatch, Gpu, Grid, Kernel, SHARING_LANES, immediates};
 use crate::{Error, Result};
 
 immediates! {
-    struct MlpImmediates {
-        batch: u32,
-        steps: u32,
-        step: u32,
-        width: u32,
-        channel_width: u32,
-        hidden: u32,
-        outputs: u32,
-        hidden_weights: u32,
-        hidden_bias: u32,
-        output_weights: u32,
-        output_bias: u32,
-        replica_stride: u32,
-        activation: u32,
-        gradient: u32,
-        hidden_rate: f32,
-        output_rate: f32,
-        beta1: f32,
-        beta2: f32,
-        epsilon: f32,
-        weight_decay: f32,
-        decoupled: u32,
+    struct MlpStep {
+        u32: batch, steps, step, width, channel_width, hidden, outputs, hidden_weights, hidden_bias,
+             output_weights, output_bias, replica_stride, activation, gradient;
+        f32: hidden_rate, output_rate, beta1, beta2, epsilon, weight_decay;
+        u32: decoupled;
     }
 }
 
@@ -40,7 +23,7 @@ pub const UPDATES: [Kernel; 2] = [
     Kernel::new("mlp", "mlp_update").tiled(&[("ADAPTIVE", 1)]),
 ];
 
-/// With more hidden values the work outweighs the dispatches that are saved, and one lane has too much of it.
+/// With more hidden values one lane's work outweighs the dispatches that are saved.
 const MOST_HIDDEN: usize = 64;
 
 /// Rows whose sums a lane keeps in registers, hidden values and outputs alike. All outputs are kept at once.
@@ -67,7 +50,7 @@ pub struct Batches<'a> {
 #[derive(Debug)]
 pub struct Mlp<'a> {
     batches: Batches<'a>,
-    immediates: MlpImmediates,
+    immediates: MlpStep,
     /// `[R, B, 2H + O]`
     values: Buffer,
     arena: usize,
@@ -117,7 +100,7 @@ impl<'a> Mlp<'a> {
         if !fits || 4 * values as u64 > gpu.max_binding_bytes() {
             return Ok(None);
         }
-        let immediates = MlpImmediates {
+        let immediates = MlpStep {
             batch: batches.batch as u32,
             steps: batches.index.steps as u32,
             width: first.inputs as u32,
@@ -159,7 +142,7 @@ impl<'a> Mlp<'a> {
         train: bool,
     ) -> Result<Dispatch> {
         let Batches { images, scales, index, replicas, batch, .. } = self.batches;
-        let immediates = MlpImmediates { gradient: train.into(), ..self.immediates };
+        let immediates = MlpStep { gradient: train.into(), ..self.immediates };
         if train {
             self.check_steps(schedule)?;
         }
@@ -178,29 +161,25 @@ impl<'a> Mlp<'a> {
             ],
             Grid((batch as u32).div_ceil(2), 1, replicas as u32),
         )?;
-        Ok(dispatch.costing(self.cost(1, 1)))
+        Ok(dispatch.with_cost(self.cost(1, 1)))
     }
 
     /// Forms the gradients of all weights and biases and applies the optimiser.
-    pub fn update(
-        &self,
-        gpu: &Gpu,
-        arenas: &[TrainedArena],
-        (optimizer, schedule): (&Optimizer, &Schedule),
-    ) -> Result<Dispatch> {
+    pub fn update(&self, gpu: &Gpu, arenas: &[TrainedArena], rule: UpdateRule<'_>) -> Result<Dispatch> {
+        let UpdateRule { optimizer, schedule } = rule;
         self.check_steps(schedule)?;
         let Batches { images, scales, index, replicas, .. } = self.batches;
         let m = self.immediates;
-        let immediates = MlpImmediates {
+        let immediates = MlpStep {
             beta1: optimizer.first_decay(),
             beta2: optimizer.beta2,
             epsilon: optimizer.epsilon,
             weight_decay: optimizer.weight_decay,
-            decoupled: (optimizer.kind == OptimizerKind::AdamW).into(),
+            decoupled: optimizer.is_decoupled().into(),
             ..m
         };
         let arena = &arenas[self.arena];
-        let adaptive = optimizer.kind != OptimizerKind::Sgd;
+        let adaptive = optimizer.is_adaptive();
         let no_moments = gpu.zeros("no second moments", 4)?;
         let second_moments = if adaptive { arena.second_moments()? } else { &no_moments };
         // Ten hidden values by 32 pixels, all outputs by 32 hidden values, 32 biases.
@@ -222,10 +201,10 @@ impl<'a> Mlp<'a> {
             ],
             Grid(groups * SHARING_LANES, 1, replicas as u32),
         )?;
-        Ok(dispatch.costing(self.cost(1, if adaptive { 6 } else { 4 })))
+        Ok(dispatch.with_cost(self.cost(1, if adaptive { 6 } else { 4 })))
     }
 
-    /// One number counts the steps of both.
+    /// Refuses a schedule of another length than the index: one number counts the steps of both.
     fn check_steps(&self, schedule: &Schedule) -> Result<()> {
         if schedule.steps == self.batches.index.steps {
             return Ok(());

@@ -18,6 +18,6 @@ pub mod random;
 pub mod reduce;
 pub mod standardize;
 
-pub use activation::Activation;
+pub use activation::{Activated, Activation};
 pub use arena::{Arena, TrainedArena};
-pub use optimizer::{Moments, Optimizer, OptimizerKind, Schedule, ScheduleWriter};
+pub use optimizer::{Moments, Optimizer, OptimizerKind, Schedule, ScheduleWriter, UpdateRule};

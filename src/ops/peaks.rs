@@ -1,21 +1,19 @@
-//! What an adapter does at most: arithmetic without memory, and memory without arithmetic to speak of.
+//! The peaks of an adapter: arithmetic without memory, and memory with next to no arithmetic.
 
 use crate::Result;
 use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, immediates};
 
 immediates! {
     struct Arithmetic {
-        lanes: u32,
-        rounds: u32,
-        factor: f32,
-        summand: f32,
+        u32: lanes, rounds;
+        f32: factor, summand;
     }
 }
 
 immediates! {
     struct Stream {
-        count: u32,
-        factor: f32,
+        u32: count;
+        f32: factor;
     }
 }
 
@@ -29,13 +27,14 @@ pub fn arithmetic(
     results: &Buffer,
     lanes: usize,
     rounds: usize,
-    (factor, summand): (f32, f32),
+    factor: f32,
+    summand: f32,
 ) -> Result<Dispatch> {
     let immediates = Arithmetic { lanes: lanes as u32, rounds: rounds as u32, factor, summand };
     let buffers = [("results4", results)];
     let kernel = Kernel::new("peaks", "peak_arithmetic");
     let dispatch = gpu.dispatch(&kernel, &immediates, &buffers, Grid(lanes as u32, 1, 1))?;
-    Ok(dispatch.moving(4 * lanes, 2 * CHAINS * lanes * rounds))
+    Ok(dispatch.with_traffic(4 * lanes, 2 * CHAINS * lanes * rounds))
 }
 
 /// `results = source * factor`, for `count` values: a multiple of four.
@@ -45,5 +44,5 @@ pub fn stream(gpu: &Gpu, source: &Buffer, results: &Buffer, count: usize, factor
     let buffers = [("source4", source), ("results4", results)];
     let dispatch =
         gpu.dispatch(&Kernel::new("peaks", "peak_stream"), &immediates, &buffers, Grid(fours, 1, 1))?;
-    Ok(dispatch.moving(2 * count, count))
+    Ok(dispatch.with_traffic(2 * count, count))
 }

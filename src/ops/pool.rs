@@ -1,23 +1,16 @@
 //! Max and average pooling.
 
-use super::Activation;
+use super::{Activated, Activation};
 use crate::Result;
 use crate::gpu::{Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
 
 immediates! {
-    struct PoolImmediates {
-        planes: u32,
-        height: u32,
-        width: u32,
-        output_height: u32,
-        output_width: u32,
-        window: u32,
-        stride: u32,
-        activation: u32,
+    struct PoolWindows {
+        u32: planes, height, width, output_height, output_width, window, stride, activation;
     }
 }
 
-/// What becomes of a window.
+/// How a window becomes one value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PoolKind {
     /// Its largest value.
@@ -29,7 +22,7 @@ pub enum PoolKind {
 /// A pooling layer, without padding.
 #[derive(Clone, Debug)]
 pub struct Pool {
-    /// What becomes of a window.
+    /// How a window becomes one value.
     pub kind: PoolKind,
     /// C
     pub channels: usize,
@@ -57,9 +50,9 @@ impl Pool {
         self.channels * self.output_size().iter().product::<usize>()
     }
 
-    fn immediates(&self, planes: usize, activation: Activation) -> PoolImmediates {
+    fn immediates(&self, planes: usize, activation: Activation) -> PoolWindows {
         let [output_height, output_width] = self.output_size();
-        PoolImmediates {
+        PoolWindows {
             planes: planes as u32,
             height: self.input_size[0] as u32,
             width: self.input_size[1] as u32,
@@ -71,7 +64,7 @@ impl Pool {
         }
     }
 
-    /// Planes that one dispatch's lanes count off, each lane taking every so many.
+    /// A lane takes a pixel of every `y`-th plane, where there are more planes than workgroups.
     fn grid(&self, gpu: &Gpu, pixels: usize, planes: usize) -> Grid {
         Grid(pixels as u32, (planes as u32).min(gpu.max_workgroups()), 1)
     }
@@ -86,10 +79,12 @@ impl Pool {
         gpu.dispatch(
             &Kernel::new("pool", entry),
             &self.immediates(planes, Activation::Linear),
-            &[("inputs", input.whole()?), ("outputs", output.whole()?)],
+            &[("inputs", input.single_buffer()?), ("outputs", output.single_buffer()?)],
             self.grid(gpu, self.outputs() / self.channels, planes),
         )
-        .map(|dispatch| dispatch.moving(input.replicas * input.batch * (self.inputs() + self.outputs()), 0))
+        .map(|dispatch| {
+            dispatch.with_traffic(input.replicas * input.batch * (self.inputs() + self.outputs()), 0)
+        })
     }
 
     /// The gradient at `input`, before the activation that `input` came out of.
@@ -97,9 +92,10 @@ impl Pool {
         &self,
         gpu: &Gpu,
         output_gradient: &Tensor,
-        (input, activation): (&Tensor, Activation),
+        input: Activated<'_>,
         input_gradient: &Tensor,
     ) -> Result<Dispatch> {
+        let Activated { values: input, activation } = input;
         let planes = input.replicas * input.batch * self.channels;
         let covered =
             self.window == self.stride && self.input_size.iter().all(|s| s.is_multiple_of(self.window));
@@ -112,14 +108,14 @@ impl Pool {
             &Kernel::new("pool", entry),
             &self.immediates(planes, activation),
             &[
-                ("inputs", input.whole()?),
-                ("output_gradients", output_gradient.whole()?),
-                ("outputs", input_gradient.whole()?),
+                ("inputs", input.single_buffer()?),
+                ("output_gradients", output_gradient.single_buffer()?),
+                ("outputs", input_gradient.single_buffer()?),
             ],
             self.grid(gpu, lanes, planes),
         )
         .map(|dispatch| {
-            dispatch.moving(input.replicas * input.batch * (2 * self.inputs() + self.outputs()), 0)
+            dispatch.with_traffic(input.replicas * input.batch * (2 * self.inputs() + self.outputs()), 0)
         })
     }
 }

@@ -5,9 +5,7 @@ use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
 
 immediates! {
     struct Standardize {
-        lines: u32,
-        width: u32,
-        scales: u32,
+        u32: lines, width, scales;
     }
 }
 

@@ -8,7 +8,7 @@ use super::plot::curves::Curves;
 const COLUMNS: usize = 64;
 const LINES: usize = 16;
 
-/// What the curves are drawn with, in their order.
+/// The marks of the curves, in their order.
 const MARKS: [char; 8] = ['*', 'o', '+', 'x', '#', '@', '%', '='];
 
 /// The plot as lines of plain text: title, curves between two axes, legend.
@@ -17,16 +17,8 @@ pub fn text_plot(plot: &Plot) -> String {
     let (Some(x_limits), Some(y_limits)) = (curves.x, curves.y) else {
         return format!("{}\n(nothing to draw)\n", plot.title);
     };
-    let x = if plot.x_log {
-        Axis::logarithmic(x_limits, 6, true)
-    } else {
-        Axis::linear(x_limits, 6, curves.whole, true)
-    };
-    let y = if plot.y_log {
-        Axis::logarithmic(y_limits, 5, false)
-    } else {
-        Axis::linear(y_limits, 5, false, curves.y_fixed)
-    };
+    let x = Axis::new(x_limits, plot.x_log, 6, curves.whole, true);
+    let y = Axis::new(y_limits, plot.y_log, 5, false, curves.y_fixed && !plot.y_log);
     let column = |at: f64| (at * (COLUMNS - 1) as f64).round() as usize;
     let line = |at: f64| ((1.0 - at) * (LINES - 1) as f64).round() as usize;
     let mut grid = vec![[' '; COLUMNS]; LINES];

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// The report as data: what the others are made of.
 const DATA: &str = "report.json";
 
-/// What `report.json` says that it is. Files of the same name are common.
+/// The `format` field of `report.json`. Other programs write files of that name too.
 const FORMAT: &str = "fedfunnel report 1";
 
 #[derive(Serialize)]

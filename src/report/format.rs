@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// What stands where there is no number.
+/// The text in the place of a missing number.
 const NONE: &str = "n/a";
 
 /// A count with thousands separators: `15,910`.
@@ -95,7 +95,7 @@ pub fn number(value: f64, digits: usize) -> String {
     trim_zeros(&decimal(value, decimals)).to_string()
 }
 
-/// A number so that reading it back gives the same bits: for CSV and other machine's food.
+/// A number so that reading it back gives the same bits: for CSV and other files for machines.
 pub fn exact(value: f64) -> String {
     let size = value.abs();
     if value.is_finite() && size != 0.0 && !(1e-5..1e15).contains(&size) {

@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 const STYLE: &str = include_str!("style.css");
 
-/// Nothing may be loaded or run, from anywhere: what is in the file is all there is.
+/// The page loads and runs nothing from outside of the file.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
 /// The whole page: the answer first, what it rests on below. Every text of the report is escaped.

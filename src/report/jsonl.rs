@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 /// as line readers do; [`JsonLines::append`] cuts off the tail that a power failure may have left.
 ///
 /// A name that is there and is no regular file, such as a FIFO or `/dev/null`, stays what it is, and lines go through
-/// it for as long as somebody reads them.
+/// it until its reader closes it.
 #[derive(Debug)]
 pub struct JsonLines {
     path: PathBuf,
@@ -69,7 +69,7 @@ impl JsonLines {
         })?;
         line.push(b'\n');
         if let Err(problem) = self.file.write_all(&line) {
-            // Whoever reads a pipe may leave, and the work goes on.
+            // A pipe's reader may leave, and the work goes on.
             if self.length.is_none() && problem.kind() == ErrorKind::BrokenPipe {
                 return Ok(());
             }

@@ -1,6 +1,6 @@
 //! What a run leaves for people and machines: JSON lines, CSV, HTML with plots.
 //!
-//! A [`Report`] is plain data, gathered by whoever ran something. This module turns it into one
+//! A [`Report`] is plain data, gathered by the code that ran something. This module turns it into one
 //! HTML page ([`html()`]), into SVG files ([`svg_file`]), and into text for a terminal
 //! ([`text_table`]). Nothing here measures anything, and nothing here knows what was measured.
 
@@ -25,6 +25,7 @@ pub use overlay::overlay;
 pub use plot::{remarks, svg, svg_file};
 pub use table::text_table;
 
+use crate::digest::hexadecimal;
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
@@ -105,7 +106,7 @@ pub struct Plot {
     pub y_log: bool,
     /// The curves, in the order of the legend.
     pub series: Vec<Series>,
-    /// What to see in the plot.
+    /// The caption.
     pub caption: String,
 }
 
@@ -184,7 +185,7 @@ pub struct Table {
     pub columns: Vec<String>,
     /// The rows; a short one is filled up with empty cells.
     pub rows: Vec<Vec<String>>,
-    /// What to see in the table.
+    /// The caption.
     pub caption: String,
 }
 
@@ -227,7 +228,7 @@ pub fn slug(name: &str) -> String {
     }
     let slug = slug.trim_end_matches('-');
     if slug.len() > LONGEST_SLUG {
-        let hash: String = Sha256::digest(name)[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = hexadecimal(&Sha256::digest(name)[..4]);
         return format!("{}-{hash}", slug[..LONGEST_SLUG - 9].trim_end_matches('-'));
     }
     if slug.is_empty() { "item".into() } else { slug.into() }

@@ -173,8 +173,8 @@ fn rows(table: &Table, most: usize) -> String {
     let class = |column: usize| if right[column] { " class=\"number\"" } else { "" };
     let cell = |cells: &[String], column: usize| cells.get(column).cloned().unwrap_or_default();
     // On a phone sentences beside each other are columns of single words; there such rows are stacked.
-    let told = table.rows.iter().flatten().any(|cell| cell.chars().count() > SENTENCE);
-    let mut text = format!("<table{}>\n<thead>\n<tr>", if told { " class=\"told\"" } else { "" });
+    let has_sentences = table.rows.iter().flatten().any(|cell| cell.chars().count() > SENTENCE);
+    let mut text = format!("<table{}>\n<thead>\n<tr>", if has_sentences { " class=\"told\"" } else { "" });
     for column in 0..right.len() {
         text += &format!("<th scope=\"col\"{}>{}</th>", class(column), escape(&cell(&table.columns, column)));
     }
@@ -188,7 +188,7 @@ fn rows(table: &Table, most: usize) -> String {
                 "" if cell.chars().count() <= SHORT => " class=\"short\"",
                 class => class,
             };
-            let label = match table.columns.get(column).filter(|name| told && !name.is_empty()) {
+            let label = match table.columns.get(column).filter(|name| has_sentences && !name.is_empty()) {
                 Some(name) => format!(" data-label=\"{}\"", escape(name)),
                 None => String::new(),
             };

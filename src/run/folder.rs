@@ -11,20 +11,20 @@ use std::path::{Path, PathBuf};
 /// The system releases the lock with the process, however that ends.
 const MARKER: &str = "fedfunnel.lock";
 
-/// What the marker says to somebody who opens it.
+/// The marker's content, for a reader who opens it.
 const MARKER_TEXT: &[u8] =
     b"Results of fedfunnel lie in this folder. It is locked while a run writes in it; keep this file.\n";
 
-/// What the run is, and whether it came to its end.
+/// The file with the run's identity, and whether it is finished.
 const RECORD: &str = "run.json";
 
 /// The layout of a run's folder and of its state.
 const FORMAT: u32 = 3;
 
-/// Where stages are kept until a run is finished.
+/// The folder of the stages of a run that is not finished.
 const STATE: &str = "state";
 
-/// What runs write, besides the files of an autoencoder.
+/// The names of the files and folders of runs, besides the files of an autoencoder.
 const OWN_NAMES: [&str; 13] = [
     RECORD,
     STATE,
@@ -44,25 +44,25 @@ const OWN_NAMES: [&str; 13] = [
 /// An autoencoder's files begin so; it may be cut into several.
 const OWN_STEM: &str = "autoencoder";
 
-/// What is done with a run that a folder holds already.
+/// How a run starts in a folder that holds one already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// It is kept, and the start refused.
+    /// The start is refused.
     New,
-    /// It is gone on with.
+    /// The earlier run is continued.
     Resume,
-    /// It is removed.
+    /// The earlier run is removed.
     Overwrite,
 }
 
-/// What a run's folder holds already.
+/// An earlier run in a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     /// Nothing to keep: no run, or one that ended before there was anything to go on with.
     Nothing,
-    /// A run that was left in the middle.
+    /// A run that was stopped before its end.
     Unfinished(Identity),
-    /// A run that came to its end.
+    /// A run that is finished.
     Finished(Identity),
 }
 
@@ -115,13 +115,13 @@ fn check(folder: &Path, is_own: bool, identity: &Identity, start: Start) -> Resu
             "replace it with --overwrite, or name another folder",
         )),
         (Found::Unfinished(earlier) | Found::Finished(earlier), Start::Resume) => {
-            identity.expect(earlier, folder).map(|()| found)
+            identity.check_same(earlier, folder).map(|()| found)
         }
         _ => Ok(found),
     }
 }
 
-/// What a folder of fedfunnel's own holds.
+/// The earlier run in a folder of fedfunnel's own.
 fn look(folder: &Path) -> Result<Found> {
     let Some(record) = read_record(folder)? else { return Ok(Found::Nothing) };
     if record.finished {
@@ -132,7 +132,7 @@ fn look(folder: &Path) -> Result<Found> {
     if is_saved { Ok(Found::Unfinished(record.run)) } else { Ok(Found::Nothing) }
 }
 
-/// What the last run in a folder has noted of itself.
+/// The record of the last run in a folder.
 fn read_record(folder: &Path) -> Result<Option<Record>> {
     let path = folder.join(RECORD);
     if !path.exists() {
@@ -159,7 +159,7 @@ fn check_state(folder: &Path) -> Result<()> {
     if is_own { Ok(()) } else { Err(foreign(&state)) }
 }
 
-/// Refuses to replace a spec that somebody has changed since the last run wrote it, or put there.
+/// Refuses to replace a spec that was changed or put there by the user.
 fn check_config(folder: &Path) -> Result<()> {
     let path = folder.join("config.toml");
     if !path.exists() {
@@ -209,15 +209,15 @@ fn lock(marker: &File, folder: &Path) -> Result<()> {
             format!("another run is writing in {}", folder.display()),
             "wait until it is over, or name another folder",
         )),
-        // A file system without locks protects nobody, and is no reason not to run.
+        // On a file system without locks the folder is not protected, and the run goes on.
         Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => Ok(()),
         Err(TryLockError::Error(error)) => Err(Error::io("lock", folder.join(MARKER))(error)),
     }
 }
 
 impl RunFolder {
-    /// Takes a folder for a run; it is created where it is not there. What an earlier run left in it goes, unless
-    /// that is gone on with.
+    /// Takes a folder for a run; it is created where it is not there. The files of an earlier run are removed,
+    /// unless that is continued.
     pub fn open(folder: &Path, identity: Identity, start: Start) -> Result<Self> {
         std::fs::create_dir_all(folder).map_err(Error::io("create the folder", folder))?;
         let path = folder.join(MARKER);
@@ -227,7 +227,7 @@ impl RunFolder {
         let length = marker.metadata().map_err(Error::io("read", &path))?.len();
         let found = check(folder, length > 0, &identity, start).inspect_err(|_| {
             if length == 0 {
-                // It was not there before, and marks nothing.
+                // This process has just created it.
                 let _ = std::fs::remove_file(&path);
             }
         })?;
@@ -241,7 +241,7 @@ impl RunFolder {
                 let problem = format!("the run in {} was finished a moment ago", folder.display());
                 return Err(Error::setting("--resume", problem, "look at its report"));
             }
-            // What an earlier run left would stand beside this one's as if it were of it.
+            // Files of an earlier run are not mixed with this one's.
             _ => own_names(folder).iter().try_for_each(|path| remove(path))?,
         }
         own.record(false)?;
@@ -254,12 +254,12 @@ impl RunFolder {
             && matches!(look(folder), Ok(Found::Finished(run) | Found::Unfinished(run)) if run.verb == verb)
     }
 
-    /// What decides the run's result.
+    /// The identity of the run.
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -279,7 +279,7 @@ impl RunFolder {
         Ok(state)
     }
 
-    /// Notes that the run came to its end, and drops its state, which is needed no more.
+    /// Notes that the run is finished, and drops its state.
     pub fn finish(&self) -> Result<()> {
         self.record(true)?;
         self.drop_state()
@@ -292,7 +292,7 @@ impl RunFolder {
         entries.filter(|entry| is_of(&entry.file_name())).try_for_each(|entry| remove(&entry.path()))
     }
 
-    /// Drops what could be gone on with.
+    /// Drops the state, so that the run cannot be continued.
     pub fn drop_state(&self) -> Result<()> {
         let state = self.path.join(STATE);
         if state.exists() { remove(&state) } else { Ok(()) }

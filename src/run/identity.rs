@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Two runs with equal identities come to the same end. A model's name or a data set's path says little by
+/// Two runs with equal identities have the same results. A model's name or a data set's path says little by
 /// itself: the digests say what was behind it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -57,7 +57,7 @@ impl Identity {
     }
 
     /// Refuses to go on with `earlier` in `folder` where it is not this run, and says in what it differs.
-    pub fn expect(&self, earlier: &Self, folder: &Path) -> Result<()> {
+    pub fn check_same(&self, earlier: &Self, folder: &Path) -> Result<()> {
         let refuse = |problem: String, mend: String| Err(Error::setting("--resume", problem, mend));
         let shown = folder.display();
         if earlier.verb != self.verb {

@@ -1,4 +1,4 @@
-//! A run in its folder: where stages leave what they did, so that the run can be left and gone on with.
+//! A run in its folder, in which stages save their state, so that the run can be stopped and resumed.
 
 mod folder;
 mod identity;
@@ -19,22 +19,22 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// Saving takes no more than about this part of the time.
+/// Saving takes at most about one part in so many of the time.
 const SHARE_OF_SAVING: u32 = 20;
 
 /// The key of the run's digest in the notes of its state.
 const RUN: &str = "run";
 
-/// Bytes that are taken to be saved in a second until it has been tried.
+/// Bytes saved in a second, as assumed until the first save.
 const FIRST_GUESS: f64 = 200e6;
 
-/// What a run works with.
+/// The device, data and folder of a run.
 pub struct Place<'a> {
-    /// The device; None for what only computes.
+    /// The device; None for runs that only compute.
     pub gpu: Option<&'a Gpu>,
-    /// Where data sets lie; None for what reads none.
+    /// The folder of data sets; None for runs that read none.
     pub data_dir: Option<&'a DataDir>,
-    /// Where everything is written.
+    /// The folder of its files.
     pub folder: RunFolder,
     /// The command line that repeats the run.
     pub command: &'a str,
@@ -43,11 +43,11 @@ pub struct Place<'a> {
 /// A run of an experiment or a simulation. Its state is one file for each stage in `state/`, written whole: what
 /// a stage has to know to go on. A run that was left at any moment goes on from there to the same end.
 pub struct Run<'a> {
-    /// What it works with.
+    /// The device, data and folder.
     pub place: Place<'a>,
     /// Hears of progress, and may ask to stop.
     pub observer: &'a mut dyn Observer,
-    /// What TensorBoard is to show besides the curves of the report.
+    /// Events for TensorBoard besides the curves of the report.
     pub events: Events,
     metrics: JsonLines,
     start: Instant,
@@ -79,7 +79,7 @@ impl<'a> Run<'a> {
         self.place.gpu.ok_or_else(|| Error::fault("no device was opened"))
     }
 
-    /// Where data sets lie.
+    /// The folder of data sets.
     pub fn data_dir(&self) -> Result<&'a DataDir> {
         self.place.data_dir.ok_or_else(|| Error::fault("no data is read here"))
     }
@@ -117,7 +117,7 @@ impl<'a> Run<'a> {
         self.place.folder.path().join(name)
     }
 
-    /// What a stage had come to when it was saved last.
+    /// The notes and tensors of a stage as they were saved last.
     pub fn load<T: DeserializeOwned>(&mut self, stage: &str) -> Result<Option<(T, StateFile)>> {
         let path = self.place.folder.state_file(stage);
         if !path.exists() {
@@ -141,7 +141,7 @@ impl<'a> Run<'a> {
         Ok(Some((notes, file)))
     }
 
-    /// Saves what a stage has come to: notes, and tensors that `fill` puts into the file.
+    /// Saves the state of a stage: notes, and tensors that `fill` puts into the file.
     pub fn save(
         &mut self,
         stage: &str,
@@ -170,8 +170,8 @@ impl<'a> Run<'a> {
         self.place.folder.drop_states(beginning)
     }
 
-    /// A place where a stage can be left: saves it now and then, and where it is asked to stop, stops. `bytes`
-    /// is how large its state is.
+    /// A point where a stage can be stopped: saves its state now and then, and stops where that is asked for. `bytes`
+    /// is the size of the state.
     pub fn pause(&mut self, bytes: u64, save: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
         let stop = self.observer.stop();
         let (last, took) = self.saved.unwrap_or((self.start, Duration::from_millis(50)));
@@ -182,7 +182,7 @@ impl<'a> Run<'a> {
         if stop { Err(Error::Stopped { folder: self.place.folder.path().into() }) } else { Ok(()) }
     }
 
-    /// The run came to its end: writes its report and what else is left of it.
+    /// Ends a finished run: writes its report, its events and its metrics.
     pub fn finish(mut self, report: &Report) -> Result<()> {
         self.events.curves(report);
         self.events.save(self.place.folder.path())?;
@@ -190,13 +190,13 @@ impl<'a> Run<'a> {
         self.close()
     }
 
-    /// The run came to its end, and all that it was for is written.
+    /// Ends a finished run whose results are written.
     pub fn close(self) -> Result<()> {
         self.metrics.finish()?;
         self.place.folder.finish()
     }
 
-    /// The run ended with an error. With settings that cannot work there is nothing to go on with.
+    /// The run ended with an error. Where its settings cannot work, its state is dropped.
     pub fn fail(self, error: Error) -> Error {
         if error.is_usage() {
             // The error that ended the run is the one to report.

@@ -94,8 +94,8 @@ impl Cohort {
         orders.iter().map(|order| order.len().div_ceil(self.batch)).max().unwrap_or(0)
     }
 
-    /// Says which epoch the steps that follow belong to: images are changed differently in each.
-    /// `owners` says whose data each replica trains on, and is filled up with zeros.
+    /// Sets the number of the epoch that the following steps belong to: images are changed differently in each.
+    /// `owners` are the ids of those whose data each replica trains on, and are filled up with zeros.
     pub fn begin_epoch(&mut self, number: u64, owners: &[u32]) {
         self.epoch = number as u32;
         self.owners.fill(0);
@@ -159,8 +159,8 @@ impl Cohort {
         Ok(())
     }
 
-    /// Steps that each replica has taken: what training goes on from later between two epochs, with the
-    /// network's [`put_state`](Network::put_state).
+    /// Steps that each replica has taken: with the network's [`put_state`](Network::put_state), the state between two
+    /// epochs.
     pub fn taken(&self) -> &[u64] {
         self.writer.taken()
     }

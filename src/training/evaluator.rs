@@ -12,8 +12,8 @@ const BATCH: usize = 500;
 /// Models that are evaluated in the same dispatches, where they fit.
 const REPLICAS: usize = 16;
 
-/// Values of the widest layer that keep a device busy: beyond, more models at a time gain nothing, and cost
-/// whole passes where fewer are evaluated.
+/// Values of the widest layer that keep a device busy. More models at a time gain nothing, and a group that is not
+/// full costs as much as a full one.
 const ENOUGH: usize = 8 << 20;
 
 /// Evaluates models of one spec on one data set.
@@ -48,7 +48,7 @@ impl Evaluator {
         let index = SampleIndex { buffer: gpu.upload("sample index", &numbers.repeat(replicas))?, steps };
         let tallies = gpu.zeros("tallies", replicas * batch * 2)?;
         let spare = gpu.zeros("spare", 4)?;
-        // The loss kernel asks for a schedule; without gradients it never looks into it.
+        // The loss kernel binds a schedule, which it reads for gradients only.
         let schedule = ScheduleWriter::new(gpu, Optimizer::default(), 1, 1)?.schedule;
         let parts =
             StepParts { images, index: &index, batch, epoch: &spare, schedule: &schedule, tallies: &tallies };

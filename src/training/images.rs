@@ -2,7 +2,7 @@
 
 use crate::data::Dataset;
 use crate::gpu::{Buffer, Dispatch, Gpu, Tensor, split_rows};
-use crate::ops::augment::{self, Augmentation, Chance};
+use crate::ops::augment::{self, Augmentation, Changes, ImageSource};
 use crate::ops::gather::{self, ImageShard, SampleIndex};
 use crate::{Error, Result};
 
@@ -15,7 +15,7 @@ pub struct ResidentImages {
     scales: Buffer,
     /// C, H and W
     size: [usize; 3],
-    /// What happens to an image on its way into a batch, and the seed of it.
+    /// How an image is changed on its way into a batch, and the seed of that.
     changes: Option<(Augmentation, u32)>,
     /// Values of one image.
     pub width: usize,
@@ -73,7 +73,7 @@ impl ResidentImages {
     }
 
     /// The same images, changed on their way into a batch.
-    pub fn changed(mut self, augmentation: Augmentation, seed: u32) -> Result<Self> {
+    pub fn with_changes(mut self, augmentation: Augmentation, seed: u32) -> Result<Self> {
         if augmentation.grayscale && self.size[0] != 3 {
             let [channels, height, width] = self.size;
             let problem = format!("{channels}x{height}x{width} images have no colours to take out");
@@ -85,7 +85,7 @@ impl ResidentImages {
 
     /// The images with their scales and the pixels of a channel, where they lie in one piece and chance changes
     /// nothing.
-    pub(super) fn as_they_are(&self) -> Option<(&ImageShard, &Buffer, usize)> {
+    pub(super) fn single_unchanged(&self) -> Option<(&ImageShard, &Buffer, usize)> {
         let [_, height, width] = self.size;
         match self.shards.as_slice() {
             [only] if self.changes.is_none() => Some((only, &self.scales, height * width)),
@@ -107,7 +107,8 @@ impl ResidentImages {
             let [_, height, width] = self.size;
             return gather::images(gpu, &self.shards, &self.scales, height * width, index, labels, samples);
         };
-        let changes = (augmentation, Chance { epoch, seed });
-        augment::images(gpu, (&self.shards, &self.scales), self.size, changes, index, labels, samples)
+        let source = ImageSource { shards: &self.shards, scales: &self.scales, size: self.size };
+        let changes = Changes { augmentation, epoch, seed };
+        augment::images(gpu, source, changes, index, labels, samples)
     }
 }

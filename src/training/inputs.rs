@@ -11,8 +11,8 @@ use std::path::Path;
 const STATISTICS: &str = "inputs.statistics";
 const GRAYSCALE: &str = "inputs.grayscale";
 
-/// What is done to every image, in training and in tests. A model is worth something on such inputs only,
-/// so that it goes along with snapshots. By default bytes become 0 to 1, and that is all.
+/// How the bytes of every image become inputs, in training and in tests. Snapshots carry it along, since a model works
+/// on such inputs only. By default bytes become 0 to 1.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Inputs {
     /// For each channel the mean that is subtracted and the deviation that is divided by.
@@ -22,7 +22,7 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// Uploads images that are seen like this.
+    /// Uploads images as such inputs.
     pub fn upload(&self, gpu: &Gpu, dataset: &Dataset) -> Result<ResidentImages> {
         self.upload_changed(gpu, dataset, Augmentation::default(), 0)
     }
@@ -39,7 +39,7 @@ impl Inputs {
             None => ResidentImages::upload(gpu, dataset)?,
             Some(statistics) => ResidentImages::upload_standardized(gpu, dataset, statistics)?,
         };
-        images.changed(Augmentation { grayscale: self.grayscale, ..changes }, seed)
+        images.with_changes(Augmentation { grayscale: self.grayscale, ..changes }, seed)
     }
 
     /// Notes them in the metadata of a file.

@@ -17,7 +17,7 @@ pub use inputs::Inputs;
 pub use session::{EpochResult, Session, SessionNotes, SessionSettings};
 pub use snapshots::{SnapshotEvery, Snapshots, train_epoch};
 
-/// What an epoch or an evaluation came to, for one replica.
+/// The result of an epoch or an evaluation, for one replica.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Tally {
     /// Mean loss per sample.

@@ -1,4 +1,4 @@
-//! The loop over epochs of one classifier's training, which can be left between any two of them.
+//! The loop over epochs of one classifier's training, which can be stopped between any two of them.
 
 use super::{Cohort, Evaluator, Inputs, SnapshotEvery, Snapshots, train_epoch};
 use crate::data::{DataPair, epoch_order};
@@ -22,7 +22,7 @@ pub struct SessionSettings {
     pub epochs: u64,
     /// Images per step.
     pub batch: usize,
-    /// How it learns.
+    /// The optimiser.
     pub optimizer: Optimizer,
     /// Seed of initial weights, of the order of images, and of their changes.
     pub seed: u32,
@@ -38,7 +38,7 @@ pub struct SessionSettings {
     pub changes: Augmentation,
 }
 
-/// What an epoch came to.
+/// The result of an epoch.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EpochResult {
     /// Its number, from 1.
@@ -57,10 +57,10 @@ pub struct EpochResult {
     pub images_per_second: f64,
 }
 
-/// Where a session stands, besides its tensors.
+/// The state of a session, besides its tensors.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SessionNotes {
-    /// What each epoch so far came to.
+    /// The results of the epochs so far.
     pub epochs: Vec<EpochResult>,
     taken: Vec<u64>,
     snapshot_steps: Vec<u64>,
@@ -107,12 +107,12 @@ impl Session {
         &self.cohort
     }
 
-    /// What was logged so far.
+    /// The snapshots so far.
     pub fn snapshots(&self) -> &Snapshots {
         &self.snapshots[0]
     }
 
-    /// What is left of it when it is over: what was logged, and what tests weights.
+    /// The snapshots that were logged, and the evaluator of weights.
     pub fn into_parts(self) -> (Snapshots, Evaluator) {
         let [snapshots] = self.snapshots;
         (snapshots, self.evaluator)
@@ -189,7 +189,7 @@ impl Session {
         rows.try_for_each(|(place, row)| file.put(SNAPSHOTS, place * row.len(), row))
     }
 
-    /// Where it stands, besides its tensors.
+    /// Its state, besides its tensors.
     pub fn notes(&self) -> SessionNotes {
         SessionNotes {
             taken: self.cohort.taken().to_vec(),

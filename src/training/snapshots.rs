@@ -63,7 +63,7 @@ pub struct Snapshots {
     pub steps: Vec<u64>,
     /// Epochs finished before each row.
     pub epochs: Vec<u64>,
-    /// What the model takes.
+    /// How the model sees images.
     pub inputs: Inputs,
 }
 
@@ -163,8 +163,8 @@ impl Snapshots {
         let file = Arc::new(StateFile::open(path)?);
         let metadata = file.metadata()?;
         let tensor = file.tensor(TENSOR)?;
-        // Where a file of others has the values askew, they are copied.
-        let askew = if tensor.check_in_place()? { None } else { Some(tensor.values()?) };
+        // Values that are not aligned, in files of other programs, are copied.
+        let unaligned = if tensor.check_in_place()? { None } else { Some(tensor.values()?) };
         let named = WeightsOf::read(&metadata, path)?;
         let (&[count, width], Some(model)) = (tensor.shape.as_slice(), named) else {
             return Err(Error::file(
@@ -189,7 +189,7 @@ impl Snapshots {
         };
         let (steps, epochs) = (numbers("steps"), numbers("epochs"));
         let inputs = Inputs::read(&metadata, path)?;
-        let rows = match askew {
+        let rows = match unaligned {
             None => Rows::Mapped { file, count, width },
             Some(values) => Rows::Taken(values.chunks_exact(width).map(<[f32]>::to_vec).collect()),
         };

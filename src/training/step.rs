@@ -4,44 +4,46 @@ use super::ResidentImages;
 use crate::Result;
 use crate::gpu::{Buffer, Dispatch, Gpu};
 use crate::model::{Network, Optimizer};
-use crate::ops::Schedule;
 use crate::ops::gather::SampleIndex;
 use crate::ops::loss;
 use crate::ops::mlp::{Batches, Mlp};
+use crate::ops::{Schedule, UpdateRule};
 
-/// What a step reads and where its figures go.
+/// The memory that a step reads and writes.
 pub(super) struct StepParts<'a> {
-    /// The images,
+    /// The images.
     pub images: &'a ResidentImages,
-    /// which of them,
+    /// Which of them each step takes.
     pub index: &'a SampleIndex,
-    /// how many at a time,
+    /// B
     pub batch: usize,
-    /// and what chance changes them by.
+    /// What random changes depend on: the place in the epoch of the first sample, and the number of the epoch.
     pub epoch: &'a Buffer,
-    /// The optimiser's; a step without training does not look into it.
+    /// The optimiser's; a step without training does not read it.
     pub schedule: &'a Schedule,
     /// `[R, B, 2]`
     pub tallies: &'a Buffer,
 }
 
 impl StepParts<'_> {
-    /// A step that trains where there is an `optimizer`, and else one that only looks.
+    /// A step that trains where there is an `optimizer`, and one that only evaluates otherwise.
     pub fn dispatches(
         &self,
         gpu: &Gpu,
         network: &Network,
         optimizer: Option<&Optimizer>,
     ) -> Result<Vec<Dispatch>> {
+        let rule = optimizer.map(|optimizer| UpdateRule { optimizer, schedule: self.schedule });
         match self.mlp(gpu, network)? {
-            Some(mlp) => self.fused(gpu, network, &mlp, optimizer),
-            None => self.layer_by_layer(gpu, network, optimizer),
+            Some(mlp) => self.fused(gpu, network, &mlp, rule),
+            None => self.layer_by_layer(gpu, network, rule),
         }
     }
 
     /// The kernels that take a whole classifier at a time, where they are for this one.
     fn mlp(&self, gpu: &Gpu, network: &Network) -> Result<Option<Mlp<'_>>> {
-        let (Some(layers), Some(images)) = (network.two_dense_layers(), self.images.as_they_are()) else {
+        let (Some(layers), Some(images)) = (network.two_dense_layers(), self.images.single_unchanged())
+        else {
             return Ok(None);
         };
         let (shard, scales, channel_width) = images;
@@ -61,13 +63,11 @@ impl StepParts<'_> {
         gpu: &Gpu,
         network: &Network,
         mlp: &Mlp<'_>,
-        optimizer: Option<&Optimizer>,
+        rule: Option<UpdateRule<'_>>,
     ) -> Result<Vec<Dispatch>> {
         let arenas = &network.parameters.arenas;
-        let pass = mlp.pass(gpu, arenas, self.schedule, self.tallies, optimizer.is_some())?;
-        let update = optimizer
-            .map(|optimizer| mlp.update(gpu, &network.trained_arenas(), (optimizer, self.schedule)))
-            .transpose()?;
+        let pass = mlp.pass(gpu, arenas, self.schedule, self.tallies, rule.is_some())?;
+        let update = rule.map(|rule| mlp.update(gpu, &network.trained_arenas(), rule)).transpose()?;
         Ok(std::iter::once(pass).chain(update).collect())
     }
 
@@ -75,9 +75,9 @@ impl StepParts<'_> {
         &self,
         gpu: &Gpu,
         network: &Network,
-        optimizer: Option<&Optimizer>,
+        rule: Option<UpdateRule<'_>>,
     ) -> Result<Vec<Dispatch>> {
-        let workspace = network.workspace(gpu, self.batch, optimizer.is_some(), None)?;
+        let workspace = network.workspace(gpu, self.batch, rule.is_some(), None)?;
         let labels = gpu.zeros("batch labels", network.replicas() * self.batch)?;
         let spare = gpu.zeros("spare", 4)?;
         let mut step = self.images.gather(gpu, self.index, self.epoch, &labels, workspace.input())?;
@@ -88,10 +88,11 @@ impl StepParts<'_> {
             &labels,
             self.schedule,
             workspace.output_gradient(),
-            (self.tallies, &spare),
+            self.tallies,
+            &spare,
         )?);
-        if let Some(optimizer) = optimizer {
-            step.extend(network.backward(gpu, &workspace, optimizer, self.schedule)?);
+        if let Some(rule) = rule {
+            step.extend(network.backward(gpu, &workspace, rule)?);
         }
         Ok(step)
     }

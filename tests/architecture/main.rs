@@ -20,53 +20,18 @@ mod source;
 mod tokens;
 
 use imports::{Files, circles, imports, reached};
-use std::collections::BTreeSet;
 use std::path::Path;
-
-/// Circles that are known and are being taken apart, by the folder they are in. Nothing is added here: a new circle is
-/// mended, and a pair that is none any more has to go from the list.
-const KNOWN: &[(&str, &str)] = &[
-    // Training on the weights and in the small space share the arguments and the job.
-    ("cli/autoencoder/small.rs", "cli/autoencoder/train.rs"),
-    // The device and what is made on it know each other.
-    ("gpu/buffer.rs", "gpu/device.rs"),
-    ("gpu/device.rs", "gpu/profile.rs"),
-    ("gpu/device.rs", "gpu/recorder.rs"),
-    ("gpu/kernel.rs", "gpu/trace.rs"),
-    ("gpu/recorder.rs", "gpu/trace.rs"),
-    // An operation and its variants share their shapes.
-    ("ops/dense/mod.rs", "ops/dense/update.rs"),
-];
 
 const ROOTS: [&str; 2] = ["lib.rs", "main.rs"];
 
 #[test]
 fn no_two_files_import_each_other() {
-    let known = KNOWN.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect();
-    assert_eq!(complaint(&circles(&tree(), &ROOTS), &known), "");
-}
-
-/// What is wrong with the circles of a tree in which those of `known` are expected; nothing where they are the same.
-fn complaint(found: &BTreeSet<(String, String)>, known: &BTreeSet<(String, String)>) -> String {
-    let lines = |what: &str, pairs: Vec<&(String, String)>| {
-        let pairs: String = pairs.iter().map(|(a, b)| format!("\n  src/{a} <-> src/{b}")).collect();
-        if pairs.is_empty() { pairs } else { format!("{what}:{pairs}\n") }
-    };
-    let new = found.difference(known).collect();
-    let mended = known.difference(found).collect();
-    lines("these files import each other; move what they share into a file of its own", new)
-        + &lines("these files no longer import each other; take them off the list KNOWN", mended)
-}
-
-#[test]
-fn a_new_circle_and_one_that_is_mended_are_both_complained_of() {
-    let pairs = |names: &[&str]| names.iter().map(|name| (format!("{name}.rs"), "z.rs".into())).collect();
-    assert_eq!(complaint(&pairs(&["a", "b"]), &pairs(&["a", "b"])), "");
-    let said = complaint(&pairs(&["a", "b"]), &pairs(&["a"]));
-    assert!(said.contains("import each other") && said.contains("src/b.rs <-> src/z.rs"), "{said}");
-    assert!(!said.contains("a.rs"), "{said}");
-    let said = complaint(&pairs(&["a"]), &pairs(&["a", "c"]));
-    assert!(said.contains("no longer") && said.contains("src/c.rs <-> src/z.rs"), "{said}");
+    let pairs = circles(&tree(), &ROOTS);
+    let lines: String = pairs.iter().map(|(a, b)| format!("\n  src/{a} <-> src/{b}")).collect();
+    assert!(
+        pairs.is_empty(),
+        "these files import each other; move what they share into a file of its own:{lines}"
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::gather::{STEP, index, labels_of, places, upload};
 use crate::support::{gpu, small_gpu};
 use fedfunnel::gpu::{Gpu, Tensor, split_rows};
-use fedfunnel::ops::augment::{self, Augmentation, Chance};
+use fedfunnel::ops::augment::{self, Augmentation, Changes, ImageSource};
 use fedfunnel::ops::gather::ImageShard;
 use fedfunnel::reference::augment::{Batch, augmented_gather};
 use fedfunnel::reference::compare::{Tolerance, compare};
@@ -94,9 +94,8 @@ fn run(gpu: &Gpu, case: Case, augmentation: Augmentation) -> Changed {
     let epoch = gpu.upload("epoch", &[&epoch[..], &OWNERS[..replicas]].concat()).unwrap();
     let plan = augment::images(
         gpu,
-        (&shards, &scales),
-        size,
-        (augmentation, Chance { epoch: &epoch, seed: SEED }),
+        ImageSource { shards: &shards, scales: &scales, size },
+        Changes { augmentation, epoch: &epoch, seed: SEED },
         &upload(gpu, &numbers),
         &batch_labels,
         &samples,

@@ -58,7 +58,7 @@ fn products_agree_with_their_twin() {
                 let (tile, x) = packed(gpu, rows, vectors);
                 let at = 8;
                 let into = gpu.zeros("products", at + lines * tile.stride).unwrap();
-                gpu.run(&[gram::product(gpu, &tile, rows, lines, (&into, at)).unwrap()]).unwrap();
+                gpu.run(&[gram::product(gpu, &tile, rows, lines, &into, at).unwrap()]).unwrap();
                 let all: Vec<f32> = gpu.read(&into).unwrap();
                 assert!(all[..at].iter().all(|&x| x == 0.0), "{what}: before the products");
                 let upper = |products: &[f64]| -> Vec<f64> {
@@ -94,7 +94,7 @@ fn combinations_agree_with_their_twin() {
                     coefficients.write(gpu, |m, k| factors[m * columns + k]);
                     let (before, at) = (values(rows * columns + 10, 6), 3);
                     let into = gpu.upload("expanded", &before).unwrap();
-                    let dispatch = gram::expand(gpu, &tile, rows, &coefficients, (&into, at), accumulate);
+                    let dispatch = gram::expand(gpu, &tile, rows, &coefficients, &into, at, accumulate);
                     gpu.run(&[dispatch.unwrap()]).unwrap();
                     let all: Vec<f32> = gpu.read(&into).unwrap();
                     let own = at..at + rows * columns;

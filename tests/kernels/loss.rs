@@ -4,7 +4,8 @@ use crate::support::{assert_tensor, gpu, posing_gpu, small_gpu, values, wide};
 use fedfunnel::gpu::{Buffer, Gpu, Tensor};
 use fedfunnel::model::{Optimizer, ScheduleWriter};
 use fedfunnel::ops::gather::NOTHING;
-use fedfunnel::ops::{Activation, Schedule, loss};
+use fedfunnel::ops::loss::{self, Targets};
+use fedfunnel::ops::{Activated, Activation, Schedule};
 use fedfunnel::reference::compare::{Tolerance, assert_close, compare};
 use fedfunnel::reference::{activation, loss as twin, random};
 
@@ -63,7 +64,7 @@ fn cross_entropy(gpu: &Gpu, [replicas, batch, classes]: [usize; 3], scale: f32) 
     let batch_labels = upload_labels(gpu, &labels);
     let schedule = schedule(gpu, &labels, replicas);
     let step = |gradients| {
-        loss::softmax_cross_entropy(gpu, &outputs, &batch_labels, &schedule, gradients, (&tallies, &spare))
+        loss::softmax_cross_entropy(gpu, &outputs, &batch_labels, &schedule, gradients, &tallies, &spare)
             .unwrap()
     };
     let expected = twin::softmax_cross_entropy(&wide(&logits), &labels, replicas, batch, classes);
@@ -103,9 +104,9 @@ fn huge_logits_do_not_overflow() {
     let labels = [Some(1)];
     let (batch_labels, schedule) = (upload_labels(gpu(), &labels), schedule(gpu(), &labels, 1));
     let spare = gpu().zeros("spare", 3).unwrap();
-    let places = (&tallies, &spare);
+    let gradient = Some(&gradients);
     let dispatch =
-        loss::softmax_cross_entropy(gpu(), &outputs, &batch_labels, &schedule, Some(&gradients), places);
+        loss::softmax_cross_entropy(gpu(), &outputs, &batch_labels, &schedule, gradient, &tallies, &spare);
     gpu().run(&[dispatch.unwrap()]).unwrap();
     assert_tensor("gradient", gpu(), &gradients, &[1.0, -1.0, 0.0], Tolerance::Strict);
     assert_eq!(gpu().read::<f32>(&tallies).unwrap(), [2e4, 0.0]);
@@ -130,9 +131,9 @@ fn squared_error(gpu: &Gpu, [replicas, batch, width]: [usize; 3], output: Activa
     let batch_labels = upload_labels(gpu, &labels);
     let schedule = schedule(gpu, &labels, replicas);
     let steps = |gradients| {
-        let outputs = (&outputs, output);
-        let places = (&tallies, &spare);
-        loss::mean_squared_error(gpu, outputs, &targets, &batch_labels, &schedule, gradients, places).unwrap()
+        let outputs = Activated { values: &outputs, activation: output };
+        let targets = Targets { values: &targets, labels: &batch_labels, schedule: &schedule };
+        loss::mean_squared_error(gpu, outputs, targets, gradients, &tallies, &spare).unwrap()
     };
     let expected = twin::mean_squared_error(&wide(&y), &wide(&target), Some(&valid), replicas, batch, width);
     let check_tallies = |times: usize| {

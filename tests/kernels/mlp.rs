@@ -171,7 +171,7 @@ fn step(case: Case) -> (Stepped, Stepped) {
     let arenas = [arena.parameters.clone()];
     let mlp = Mlp::new(gpu(), [&first, &second], &arenas, batches).unwrap().expect("kernels for it");
     let pass = mlp.pass(gpu(), &arenas, &writer.schedule, &tallies, true).unwrap();
-    let update = mlp.update(gpu(), std::slice::from_ref(&arena), (&optimizer, &writer.schedule)).unwrap();
+    let update = mlp.update(gpu(), std::slice::from_ref(&arena), writer.rule()).unwrap();
     gpu().run_steps(&[pass, update], STEP as u32..STEP as u32 + 1, &mut |_| ()).unwrap();
     let read = |buffer| wide(&gpu().read::<f32>(buffer).unwrap());
     let actual = Stepped {

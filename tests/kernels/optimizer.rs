@@ -4,7 +4,7 @@
 use crate::support::{gpu, values, wide};
 use fedfunnel::model::{Moments, Optimizer, OptimizerKind, ScheduleWriter};
 use fedfunnel::ops::optimizer::{Gradients, apply};
-use fedfunnel::ops::{Arena, TrainedArena};
+use fedfunnel::ops::{Arena, TrainedArena, UpdateRule};
 use fedfunnel::reference::compare::{Tolerance, assert_close, compare};
 use fedfunnel::reference::optimizer::{Adam, Sgd, adam, adamw, sgd};
 
@@ -144,7 +144,7 @@ fn run([replicas, count, lead]: [usize; 3], optimizer: &Optimizer, twin_optimize
     let gradients = Gradients { buffer: &buffer, replicas, count, offset: lead, rate_scale: RATE_SCALE };
     let mut writer = ScheduleWriter::new(gpu(), *optimizer, replicas, STEPS).unwrap();
     writer.write(gpu(), STEPS, |replica, step| samples(replica, step, 4));
-    let plan = [apply(gpu(), &arena, optimizer, &writer.schedule, gradients).unwrap()];
+    let plan = [apply(gpu(), &arena, writer.rule(), gradients).unwrap()];
     let entry = if optimizer.kind == OptimizerKind::Sgd { "optimizer_sgd" } else { "optimizer_adam" };
     assert_eq!(plan[0].name(), entry);
 
@@ -222,7 +222,8 @@ fn adam_without_second_moments_is_an_error() {
     let gradients = Gradients { buffer: &buffer, replicas: 1, count: 4, offset: 0, rate_scale: 1.0 };
     let [sgd, _, adam, ..] = optimizers();
     let writer = ScheduleWriter::new(gpu(), adam, 1, 1).unwrap();
-    assert!(apply(gpu(), &arena, &sgd, &writer.schedule, gradients).is_ok());
-    let error = apply(gpu(), &arena, &adam, &writer.schedule, gradients).unwrap_err().to_string();
+    let rule = |optimizer| UpdateRule { optimizer, schedule: &writer.schedule };
+    assert!(apply(gpu(), &arena, rule(&sgd), gradients).is_ok());
+    let error = apply(gpu(), &arena, rule(&adam), gradients).unwrap_err().to_string();
     assert!(error.contains("second moments"), "{error}");
 }

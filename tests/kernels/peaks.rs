@@ -9,7 +9,7 @@ use fedfunnel::reference::peaks as twin;
 fn arithmetic_agrees_with_its_twin() {
     for [lanes, rounds] in [[1, 0], [3, 1], [64, 7], [201, 1000]] {
         let results = gpu().zeros("results", lanes * 4).unwrap();
-        let dispatch = peaks::arithmetic(gpu(), &results, lanes, rounds, (0.75, 0.3)).unwrap();
+        let dispatch = peaks::arithmetic(gpu(), &results, lanes, rounds, 0.75, 0.3).unwrap();
         assert_eq!(dispatch.cost().operations, (32 * lanes * rounds) as u64);
         gpu().run(&[dispatch]).unwrap();
         let actual: Vec<f32> = gpu().read(&results).unwrap();

@@ -2,8 +2,8 @@
 
 use crate::support::{assert_tensor, gpu, values, wide};
 use fedfunnel::gpu::{Gpu, Tensor};
-use fedfunnel::ops::Activation;
 use fedfunnel::ops::pool::{Pool, PoolKind};
+use fedfunnel::ops::{Activated, Activation};
 use fedfunnel::reference::compare::{Tolerance, compare};
 use fedfunnel::reference::finite_difference::central_gradient;
 use fedfunnel::reference::{activation, pool as twin};
@@ -109,7 +109,8 @@ fn run(case: &Case, kind: PoolKind, before: Activation, dy: &[f32]) -> [Tensor; 
     let into = case.tensor(gpu(), pool.inputs(), &vec![9.0; x.len()]);
     let plan = [
         pool.forward(gpu(), &input, &output).unwrap(),
-        pool.backward_input(gpu(), &gradient, (&input, before), &into).unwrap(),
+        pool.backward_input(gpu(), &gradient, Activated { values: &input, activation: before }, &into)
+            .unwrap(),
     ];
     // Whether windows lie side by side and cover the plane.
     let covered = case.window == case.stride && case.size.iter().all(|size| size % case.window == 0);
@@ -177,7 +178,9 @@ fn of_equals_the_first_takes_the_gradient() {
     let input = case.tensor(gpu(), 16, &x);
     let gradient = case.tensor(gpu(), 4, &[1.0, 2.0, 3.0, 4.0]);
     let into = case.tensor(gpu(), 16, &[9.0; 16]);
-    let back = pool.backward_input(gpu(), &gradient, (&input, Activation::Linear), &into).unwrap();
+    let back = pool
+        .backward_input(gpu(), &gradient, Activated { values: &input, activation: Activation::Linear }, &into)
+        .unwrap();
     gpu().run(&[back]).unwrap();
     let mut expected = [0.0; 16];
     (expected[0], expected[3], expected[8], expected[14]) = (1.0, 2.0, 3.0, 4.0);

@@ -2,12 +2,11 @@
 
 use crate::parameters::layer;
 use crate::support::{SMALL_BINDING, gpu, small_gpu};
-use fedfunnel::gpu::{
-    Dispatch, Field, FieldKind, GpuOptions, Grid, Immediates, Kernel, NO_IMMEDIATES, Tensor, split_rows,
-};
+use fedfunnel::gpu::{Dispatch, Field, FieldKind, GpuOptions, Grid, Immediates, Kernel, Tensor, split_rows};
 use fedfunnel::model::{Activation, LayerSpec, Network, Optimizer, ScheduleWriter, Workspace};
+use fedfunnel::ops::loss::{self, Targets};
 use fedfunnel::ops::standardize::{self, Scales, Standards};
-use fedfunnel::ops::{gather, loss};
+use fedfunnel::ops::{Activated, gather};
 
 const FILL: Kernel = Kernel::new("elementwise", "fill");
 
@@ -91,7 +90,7 @@ fn immediates_that_differ_name_both_sides() {
         ("OtherType", fill(&OtherType([0; 3]))),
         ("OtherPlace", fill(&OtherPlace([0; 3]))),
         ("TooFew", fill(&TooFew([0; 3]))),
-        ("()", fill(&NO_IMMEDIATES)),
+        ("()", fill(&())),
     ] {
         let wgsl = "shaders/elementwise.wgsl has [(\"first\", 0, Some(U32)), (\"count\", 4, Some(U32)), \
                     (\"value\", 8, Some(F32))] for fill";
@@ -126,7 +125,7 @@ fn bindings_that_differ_name_both_sides() {
 
 #[test]
 fn kernels_that_are_not_there_are_named() {
-    let dispatch = |kernel| gpu().dispatch(&kernel, &NO_IMMEDIATES, &[], Grid(1, 1, 1));
+    let dispatch = |kernel| gpu().dispatch(&kernel, &(), &[], Grid(1, 1, 1));
     assert_names(
         dispatch(Kernel::new("elementwise", "empty")),
         &["shaders/elementwise.wgsl, empty", "report it"],
@@ -160,7 +159,7 @@ fn what_does_not_fit_one_binding_names_the_setting() {
     assert_names(Tensor::zeros(small_gpu(), "the input", 3, 5462, 2), &["the input", mend[0], mend[1]]);
     let cut = Tensor::zeros(small_gpu(), "the input", 3, 5461, 2).unwrap();
     assert_eq!(cut.shards.len(), 2);
-    assert_names(cut.whole(), &["3 replicas x 5461 samples x 2 features", "--max-binding-bytes"]);
+    assert_names(cut.single_buffer(), &["3 replicas x 5461 samples x 2 features", "--max-binding-bytes"]);
     // A matrix can be cut by rows, but not within one.
     let layer = LayerSpec { prefix: "encoder.0.".into(), ..layer(6000, 4) };
     let outcome = Network::new(small_gpu(), &[layer], 3, None);
@@ -182,8 +181,9 @@ fn tensors_that_are_cut_differently_are_refused() {
     let writer = ScheduleWriter::new(gpu, Optimizer::default(), 1, 1).unwrap();
     let tallies = loss::ErrorTallies::new(gpu, &two).unwrap();
     let squared_error = |targets, gradients| {
-        let (outputs, places) = ((&two, Activation::Linear), (&tallies, &labels));
-        loss::mean_squared_error(gpu, outputs, targets, &labels, &writer.schedule, gradients, places)
+        let outputs = Activated { values: &two, activation: Activation::Linear };
+        let targets = Targets { values: targets, labels: &labels, schedule: &writer.schedule };
+        loss::mean_squared_error(gpu, outputs, targets, gradients, &tallies, &labels)
     };
     squared_error(&two, Some(&two)).unwrap();
     assert_names(squared_error(&three, None), &words);

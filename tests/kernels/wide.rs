@@ -60,7 +60,7 @@ fn a_wide_layer_is_trained() {
         let mut writer = ScheduleWriter::new(gpu(), sgd, 1, 1).unwrap();
         writer.write(gpu(), 1, |_, _| 1);
         gpu().run(&network.forward(gpu(), &workspace).unwrap()).unwrap();
-        gpu().run(&network.backward(gpu(), &workspace, &sgd, &writer.schedule).unwrap()).unwrap();
+        gpu().run(&network.backward(gpu(), &workspace, writer.rule()).unwrap()).unwrap();
 
         let (weights, biases) = (wide(&start[..inputs * outputs]), wide(&start[inputs * outputs..]));
         let y = dense::forward(&wide(&x), &weights, &biases, shape, Default::default());

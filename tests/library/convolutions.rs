@@ -30,8 +30,8 @@ fn explicit_padding_is_taken_and_refused_as_pytorch_does() {
             let context = format!("{input} {kernel} {stride} {padding}");
             match (size(input, kernel, stride, padding), built) {
                 (Some(size), Ok(layers)) => match &layers[0] {
-                    NetworkLayer::Conv(conv) => {
-                        assert_eq!(conv.shape.output_size, [size; 2], "{context}")
+                    NetworkLayer::Conv(convs) => {
+                        assert_eq!(convs[0].shape.output_size, [size; 2], "{context}")
                     }
                     other => panic!("{other:?}"),
                 },

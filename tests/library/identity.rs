@@ -11,7 +11,7 @@ fn what_differs_is_named() {
         ..Identity::new("simulate", settings)
     };
     let own = run("rounds = 3\nseed = 1\n", &[("data mnist", "aa"), ("model m", "bb")]);
-    assert!(own.expect(&own.clone(), folder).is_ok());
+    assert!(own.check_same(&own.clone(), folder).is_ok());
     for (earlier, words) in [
         (run("rounds = 3\nseed = 2\n", &[]), "`seed = 2`, now `seed = 1`"),
         (run("rounds = 3\n", &[]), "`seed = 1` is new"),
@@ -20,7 +20,7 @@ fn what_differs_is_named() {
         (run(&own.settings, &[("data mnist", "aa")]), "model m is not what it was"),
         (Identity { verb: "train".into(), ..own.clone() }, "holds a run of fedfunnel train"),
     ] {
-        let said = own.expect(&earlier, folder).unwrap_err().to_string();
+        let said = own.check_same(&earlier, folder).unwrap_err().to_string();
         assert!(said.contains(words), "{said}");
         assert_ne!(own.digest(), earlier.digest());
     }

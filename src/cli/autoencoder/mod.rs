@@ -1,7 +1,9 @@
 //! `fedfunnel autoencoder train`, `fedfunnel autoencoder evaluate` and `fedfunnel autoencoder pca`
 
+mod args;
 mod checks;
 mod evaluate;
+mod job;
 mod pca;
 mod small;
 mod train;
@@ -20,7 +22,7 @@ pub const EXAMPLES: &str = "Examples:
 pub enum AutoencoderVerb {
     /// Train one on the snapshots of a classifier's weights
     #[command(after_help = train::EXAMPLES)]
-    Train(train::TrainArgs),
+    Train(args::TrainArgs),
     /// Send snapshots through one and see what the classifier makes of what comes back
     #[command(after_help = evaluate::EXAMPLES)]
     Evaluate(evaluate::EvaluateArgs),

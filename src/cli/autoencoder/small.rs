@@ -1,74 +1,16 @@
-//! `fedfunnel autoencoder train --space small`, and which optimiser is for which space.
+//! `fedfunnel autoencoder train --space small`
 
-use super::train::{Job, STAGE, TrainArgs, check_finite};
+use super::job::{Job, STAGE, check_finite};
 use crate::cli::stdout::{say, say_json};
 use fedfunnel::autoencoder::Reconstruction;
-use fedfunnel::autoencoder::small::{Precision, SmallPoint, SmallState, SmallTrainer, Space, rates_refusal};
+use fedfunnel::autoencoder::small::{Precision, SmallPoint, SmallState, SmallTrainer};
 use fedfunnel::codec::{DecoderCost, decoder_costs};
-use fedfunnel::model::{Optimizer, OptimizerKind};
+use fedfunnel::files;
 use fedfunnel::report::{Table, format, text_table};
 use fedfunnel::run::Run;
-use fedfunnel::{Error, files};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::time::Instant;
-
-/// An optimiser by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rule {
-    /// One of those that train networks.
-    Weights(OptimizerKind),
-    /// Adam on coordinates.
-    SpanAdam,
-}
-
-impl std::str::FromStr for Rule {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.to_ascii_lowercase().as_str() {
-            "span-adam" => Ok(Self::SpanAdam),
-            other => other.parse().map(Self::Weights).map_err(|error| format!("{error}; and span-adam")),
-        }
-    }
-}
-
-/// The optimiser that the arguments ask for, or an error where it is not one of that space.
-pub fn optimizer(args: &TrainArgs) -> fedfunnel::Result<Optimizer> {
-    let default = match args.space {
-        Space::Wide => Rule::Weights(OptimizerKind::Adam),
-        Space::Small => Rule::SpanAdam,
-    };
-    let refuse = |problem: &str, mend: &str| Err(Error::setting("--optimizer", problem, mend));
-    let (kind, lr) = match (args.space, args.optimizer.unwrap_or(default)) {
-        (Space::Wide, Rule::SpanAdam) => {
-            return refuse("span-adam trains coordinates, not weights", "add --space small, or use adam");
-        }
-        (Space::Small, Rule::Weights(OptimizerKind::Adam | OptimizerKind::AdamW)) => {
-            return refuse(
-                "adam and adamw leave the span of the snapshots",
-                "use sgd, which does not, or span-adam, which is another optimiser; or --space wide",
-            );
-        }
-        (_, Rule::Weights(kind)) => (kind, 3e-3),
-        (_, Rule::SpanAdam) => (OptimizerKind::Adam, 0.03),
-    };
-    if args.space == Space::Small && args.moments.is_some() {
-        let problem = "training in the small space keeps no moments of the weights";
-        return Err(Error::setting("--moments", problem, "leave it out, or use --space wide"));
-    }
-    let moments = args.moments.unwrap_or_default();
-    let optimizer = Optimizer { kind, lr: args.lr.unwrap_or(lr), moments, ..Optimizer::default() };
-    optimizer.check("--")?;
-    let rates_in_small = args.layer_rates.as_ref().filter(|_| args.space == Space::Small);
-    match rates_in_small.and_then(|_| rates_refusal(&optimizer)) {
-        Some(problem) => {
-            let mend = "leave it out and give --lr, or use --optimizer sgd or --space wide";
-            Err(Error::setting("--layer-rates", problem, mend))
-        }
-        None => Ok(optimizer),
-    }
-}
 
 /// A form of the decoder: what it costs, and what comes back through it.
 #[derive(Serialize)]
@@ -120,7 +62,8 @@ pub fn train(run: &mut Run<'_>, job: &Job<'_>) -> fedfunnel::Result<Box<Trained>
         let mut point = trainer.look(now, seconds);
         run.observer.note(&format!("loss {:.4}  relative L2 {:.3}", point.loss, point.relative_l2));
         if is_over && point.loss.is_finite() {
-            at_full_width(&mut point, trainer.measure()?);
+            let (train, held_out) = trainer.measure()?;
+            at_full_width(&mut point, train, held_out);
         }
         run.log(&point)?;
         job.say_point(&point);
@@ -159,7 +102,7 @@ pub fn say_costs(job: &Job<'_>, trained: &Trained, path: &Path) -> anyhow::Resul
 }
 
 /// Puts what full width measures in the place of what coordinates say.
-fn at_full_width(point: &mut SmallPoint, (train, held_out): (Reconstruction, Option<Reconstruction>)) {
+fn at_full_width(point: &mut SmallPoint, train: Reconstruction, held_out: Option<Reconstruction>) {
     point.relative_l2 = train.relative_l2;
     point.argmax_match = Some(train.argmax_match);
     point.validation_loss = held_out.map(|m| m.loss);

@@ -1,24 +1,19 @@
 //! `fedfunnel autoencoder train`
 
+use super::args::{self, Hidden, TrainArgs};
 use super::checks::{check_training, check_width};
+use super::job::{Job, STAGE, check_finite};
 use super::small;
-use crate::cli::common::Common;
-use crate::cli::memory::MemoryOptions;
-use crate::cli::options::DeviceOptions;
-use crate::cli::start::{CommandLine, StartOptions, failed};
+use crate::cli::common::{Common, refuse_zeros};
+use crate::cli::start::{CommandLine, failed};
 use crate::cli::stdout::{say, say_json, whisper};
-use clap::Args;
 use fedfunnel::autoencoder::small::Space;
 use fedfunnel::autoencoder::{
-    CurvePoint, MAX_FILE_BYTES, Pace, Standard, Trainer, TrainerSettings, Training, Watcher,
-    save_autoencoder, train_with_curve,
+    CurvePoint, Pace, Trainer, TrainerSettings, Training, Watcher, train_with_curve,
 };
 use fedfunnel::codec::Costs;
-use fedfunnel::gpu::Gpu;
 use fedfunnel::model::state::{self, TensorShape};
-use fedfunnel::model::{
-    AutoencoderSpec, ModelSpec, Moments, Network, Optimizer, Rates, WeightsOf, built_in_autoencoders,
-};
+use fedfunnel::model::{AutoencoderSpec, ModelSpec, Optimizer, Rates};
 use fedfunnel::progress::Observer;
 use fedfunnel::report::format;
 use fedfunnel::run::{Found, Identity, Place, Run, RunFolder, Start, check_folder};
@@ -26,9 +21,6 @@ use fedfunnel::training::{HoldOut, Snapshots};
 use fedfunnel::{Error, files, settings};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-
-/// The stage's name in the run's state.
-pub(super) const STAGE: &str = "training";
 
 pub const EXAMPLES: &str = "Examples:
   fedfunnel train mnist-mlp --snapshots 20 --out run
@@ -43,117 +35,21 @@ pub const EXAMPLES: &str = "Examples:
   fedfunnel autoencoder train --snapshots cnn/snapshots.safetensors --model ae-cifar10 \\
       --layer-rates encoder=1e-7,decoder=3e-3 --epochs 60 --out wide";
 
-/// Widths of hidden layers, as `--hidden` takes them.
-#[derive(Clone, Debug)]
-struct Hidden(Vec<usize>);
-
-impl std::str::FromStr for Hidden {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "none" {
-            return Ok(Self(Vec::new()));
-        }
-        let width = |part: &str| {
-            part.trim().parse().map_err(|_| format!("{part:?} is no width; use 512, 512,64 or none"))
-        };
-        text.split(',').map(width).collect::<Result<_, _>>().map(Self)
-    }
-}
-
-/// Arguments of `autoencoder train`.
-#[derive(Args, Debug)]
-pub struct TrainArgs {
-    /// Snapshots to learn from, as `fedfunnel train --snapshots` writes them
-    #[arg(long, value_name = "FILE")]
-    snapshots: PathBuf,
-    #[arg(long, help = format!("{}, or the path of a spec", built_in_autoencoders()))]
-    model: String,
-    /// Times that every snapshot is seen
-    #[arg(long, default_value_t = 400, allow_negative_numbers = true)]
-    pub(super) epochs: usize,
-    /// Folder for autoencoder.safetensors (or its several files and their index) and metrics.jsonl
-    #[arg(long, value_name = "DIR")]
-    pub(super) out: PathBuf,
-    /// Snapshots per step [default: all]
-    #[arg(long, allow_negative_numbers = true)]
-    batch: Option<usize>,
-    /// Where to train: wide, on the weights themselves, or small, on coordinates in the span of the
-    /// snapshots. Small is for one hidden layer and a linear output. There sgd is the very same as on the
-    /// weights, only faster; span-adam, Adam on the coordinates, is another optimiser than adam and far
-    /// cheaper; adam and adamw leave the span, and are for wide
-    #[arg(long, default_value = "wide", value_name = "wide|small")]
-    pub(super) space: Space,
-    /// Learning rate [default: 0.003; 0.03 with span-adam, falling to 0]; layers that narrow learn at this
-    /// rate divided by their fan-in (and times 32), span-adam excepted
-    #[arg(long, allow_negative_numbers = true)]
-    pub(super) lr: Option<f32>,
-    /// sgd, adam or adamw; with --space small, sgd or span-adam [default: adam; span-adam]
-    #[arg(long, value_name = "OPTIMIZER")]
-    pub(super) optimizer: Option<small::Rule>,
-    /// How the optimiser's moments are kept: f32, or bf16 in half the memory, for dense layers whose rows are a
-    /// multiple of four wide. They are rounded by chance, right in the mean [default: f32]
-    #[arg(long, value_name = "f32|bf16")]
-    pub(super) moments: Option<Moments>,
-    /// Floats of the code, in place of the spec's
-    #[arg(long, allow_negative_numbers = true)]
-    latent: Option<usize>,
-    /// Widths between the input and the latent, such as 512 or 512,64, mirrored in the decoder, in place of
-    /// the spec's; none for none
-    #[arg(long, value_name = "W[,W...]", allow_hyphen_values = true)]
-    hidden: Option<Hidden>,
-    /// Learning rates of layers, in place of --lr and what follows from it: one for each layer, as 1e-7,3e-3,
-    /// or by name, as encoder=1e-7,decoder=3e-3 or decoder.0=3e-3
-    #[arg(long, value_name = "RATE[,RATE...]", allow_hyphen_values = true)]
-    pub(super) layer_rates: Option<Rates>,
-    /// Hold every Nth snapshot out for validation; 0 holds none out
-    #[arg(long, default_value_t = 5, value_name = "N", allow_negative_numbers = true)]
-    hold_out: usize,
-    /// Look at losses and errors every N epochs
-    #[arg(long, default_value_t = 10, value_name = "N", allow_negative_numbers = true)]
-    pub(super) eval_every: usize,
-    /// Save the autoencoder every N epochs too, so that a run that is cut short leaves the last one; 0
-    /// saves at the end only
-    #[arg(long, default_value_t = 0, value_name = "N", allow_negative_numbers = true)]
-    checkpoint_every: usize,
-    /// Save an autoencoder with more bytes of parameters as several files and an index, the encoder's apart
-    /// from the decoder's
-    #[arg(long, default_value_t = MAX_FILE_BYTES, value_name = "BYTES", allow_negative_numbers = true)]
-    max_file_bytes: u64,
-    /// Seed of initial weights and of the order of snapshots
-    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
-    seed: u32,
-    #[command(flatten)]
-    start: StartOptions,
-    /// Print the metrics as JSON lines
-    #[arg(long)]
-    pub(super) json: bool,
-    #[command(flatten)]
-    memory: MemoryOptions,
-    #[command(flatten)]
-    pub(super) device: DeviceOptions,
-}
-
 /// Runs the verb.
 pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
-    let zeros = [
+    refuse_zeros(&[
         ("--epochs", args.epochs == 0),
         ("--batch", args.batch == Some(0)),
         ("--eval-every", args.eval_every == 0),
         ("--max-file-bytes", args.max_file_bytes == 0),
-    ];
-    for (field, zero) in zeros {
-        if zero {
-            return Err(Error::setting(field, "0 does nothing", "use 1 or more").into());
-        }
-    }
+    ])?;
     if args.space == Space::Small && args.checkpoint_every > 0 {
         let problem = "in the span of the snapshots there is nothing to save before the end";
         return Err(
             Error::setting("--checkpoint-every", problem, "leave it out: it is over in seconds").into()
         );
     }
-    let optimizer = small::optimizer(args)?;
+    let optimizer = args::optimizer(args)?;
     let spec = shaped(args, optimizer.lr)?;
     files::check_output_folder("--out", &args.out)?;
     let snapshots = Snapshots::load(&args.snapshots)?;
@@ -217,33 +113,6 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
         );
     }
     args.device.print_profile(&gpu, args.json)
-}
-
-/// What is trained on what, and for whom.
-pub(super) struct Job<'a> {
-    pub args: &'a TrainArgs,
-    pub gpu: &'a Gpu,
-    pub spec: &'a AutoencoderSpec,
-    pub model: &'a WeightsOf,
-    pub train: &'a [Vec<&'a [f32]>; 1],
-    pub held_out: &'a [Vec<&'a [f32]>; 1],
-    pub settings: TrainerSettings,
-}
-
-impl Job<'_> {
-    /// Writes the autoencoder.
-    pub fn save(&self, network: &Network, standard: &Standard) -> fedfunnel::Result<PathBuf> {
-        let (what, parameters) = ((self.spec, self.model), (&network.parameters, 0));
-        save_autoencoder(self.gpu, &self.args.out, what, parameters, standard, self.args.max_file_bytes)
-    }
-
-    /// Prints a line of the metrics where that is wanted.
-    pub fn say_point(&self, point: &impl Serialize) {
-        if self.args.json {
-            // Lines that nobody reads any more do not stop the training; the file has them too.
-            let _ = say_json(point);
-        }
-    }
 }
 
 /// What came of the training.
@@ -357,7 +226,7 @@ fn identify(args: &TrainArgs, optimizer: Optimizer) -> fedfunnel::Result<Identit
 fn shaped(args: &TrainArgs, lr: f32) -> fedfunnel::Result<AutoencoderSpec> {
     let mut spec = ModelSpec::load(&args.model)?.autoencoder()?;
     let hidden = args.hidden.as_ref().map(|Hidden(widths)| widths.as_slice());
-    spec = spec.with_shape(("--latent", args.latent), ("--hidden", hidden))?;
+    spec = spec.with_shape("--latent", args.latent, "--hidden", hidden)?;
     match &args.layer_rates {
         Some(rates) => spec.with_rates("--layer-rates", rates.clone().times(1.0 / lr)),
         None => Ok(spec),
@@ -388,15 +257,6 @@ fn say_costs(costs: &Costs, path: &Path, json: bool) -> anyhow::Result<()> {
         "centred relative L2 error: training {:.3}{held_out} (1 is the mean alone)",
         costs.relative_l2
     ))
-}
-
-/// An error where a loss is no number any more.
-pub(super) fn check_finite(epoch: u64, loss: f64) -> fedfunnel::Result<()> {
-    if loss.is_finite() {
-        return Ok(());
-    }
-    let problem = format!("training diverged by epoch {epoch} (the loss is {loss})");
-    Err(Error::setting("--lr", problem, "use a smaller rate"))
 }
 
 /// The file that an autoencoder in a folder is read from.

@@ -1,11 +1,10 @@
 //! Takes in the files that a route brings: verifies each, then writes it.
 
-use super::super::source::SourceFile;
-use super::super::text::grouped;
+use super::super::source::{SourceFile, difference};
 use super::FetchEvent;
 use crate::Error;
+use crate::digest::copy_hashed;
 use crate::files::write_atomic;
-use sha2::{Digest, Sha256};
 use std::io::Read;
 use std::path::Path;
 
@@ -60,7 +59,10 @@ impl<'a> Delivery<'a> {
 
     /// Verifies and writes a file.
     pub fn accept(&mut self, file: &'a SourceFile, content: &[u8]) -> Result<(), Failure> {
-        matches(file, content).map_err(Failure::Route)?;
+        let hashed = copy_hashed(content, &mut std::io::sink())?;
+        if let Some(difference) = difference(file.name, file.bytes, file.sha256, &hashed, "came") {
+            return Err(Failure::Route(difference));
+        }
         write_atomic(&self.dir.join(file.name), content).map_err(Failure::Local)?;
         self.missing.retain(|missing| missing.name != file.name);
         self.fetched.push((file.name, self.route.clone()));
@@ -72,26 +74,6 @@ impl<'a> Delivery<'a> {
     pub fn counting<R: Read>(&self, name: &'a str, total: Option<u64>, inner: R) -> Counting<'a, R> {
         Counting { inner, name, done: 0, reported: 0, total, progress: self.progress }
     }
-}
-
-/// Says whether the content is that of the table, and if not, in what it differs.
-pub(super) fn matches(file: &SourceFile, content: &[u8]) -> Result<(), String> {
-    let there = content.len() as u64;
-    if there != file.bytes {
-        // Reading stops one byte past the expected size.
-        let there = if there > file.bytes { "more".into() } else { grouped(there) };
-        return Err(format!("{}: {} bytes expected, {there} came", file.name, grouped(file.bytes)));
-    }
-    let hash = hex(&Sha256::digest(content));
-    if hash != file.sha256 {
-        return Err(format!("{}: its SHA-256 is {hash} instead of {}", file.name, file.sha256));
-    }
-    Ok(())
-}
-
-/// Bytes as a hash is written.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A reader that reports how far it got.

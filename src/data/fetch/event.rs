@@ -1,6 +1,6 @@
-//! What a download reports while it runs.
+//! The events of a download.
 
-/// What happens while a data set is downloaded.
+/// An event of a download.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum FetchEvent<'a> {
     /// This file is in the folder already, and verified.

@@ -1,12 +1,12 @@
 //! Downloads over HTTPS.
 
 use super::super::archive;
-use super::super::text::grouped;
-use super::delivery::{Delivery, Failure, hex};
+use super::super::source::difference;
+use super::delivery::{Delivery, Failure};
 use crate::Error;
-use sha2::{Digest, Sha256};
+use crate::digest::copy_hashed;
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, Write};
+use std::io::{self, BufReader, Read, Seek};
 use std::time::Duration;
 
 /// To find a host and connect to it: a mirror out of reach should cost seconds.
@@ -23,7 +23,7 @@ pub(super) fn gzip_files(base: &str, delivery: &mut Delivery<'_>) -> Result<(), 
         let body = get(&agent, &format!("{base}{}.gz", file.name))?;
         let total = body.content_length();
         let body = delivery.counting(file.name, total, body.into_reader());
-        // Some hosts unpack what they send: whether it is gzipped is told by what came.
+        // Some hosts unpack what they send: the content decides whether it is gzipped.
         let plain = archive::plain(BufReader::new(body))?;
         let content = archive::read_capped(plain, file.bytes)?;
         delivery.accept(file, &content)?;
@@ -46,8 +46,8 @@ pub(super) fn tar_gz(archive: &Archive, delivery: &mut Delivery<'_>) -> Result<(
     let own = delivery.dir.join(name);
     if own.is_file() {
         let file = File::open(&own)?;
-        let hash = hash_of(delivery.counting(name, Some(file.metadata()?.len()), file), &mut io::sink())?;
-        if hash == archive.sha256 {
+        let counted = delivery.counting(name, Some(file.metadata()?.len()), file);
+        if copy_hashed(counted, &mut io::sink())?.sha256 == archive.sha256 {
             delivery.route = name.into();
             return unpack(BufReader::new(File::open(&own)?), archive.folder, delivery);
         }
@@ -57,32 +57,12 @@ pub(super) fn tar_gz(archive: &Archive, delivery: &mut Delivery<'_>) -> Result<(
     let mut file = tempfile::tempfile_in(folder)
         .map_err(|e| Failure::Local(Error::io("write in the folder", folder)(e)))?;
     let body = delivery.counting(name, body.content_length(), body.into_reader());
-    let hash = hash_of(body.take(archive.bytes + 1), &mut file)?;
-    let there = file.stream_position()?;
-    if there != archive.bytes {
-        let there = if there > archive.bytes { "more".into() } else { grouped(there) };
-        let expected = grouped(archive.bytes);
-        return Err(Failure::Route(format!("{name}: {expected} bytes expected, {there} came")));
-    }
-    if hash != archive.sha256 {
-        return Err(Failure::Route(format!("{name}: its SHA-256 is {hash} instead of {}", archive.sha256)));
+    let hashed = copy_hashed(body.take(archive.bytes + 1), &mut file)?;
+    if let Some(difference) = difference(name, archive.bytes, archive.sha256, &hashed, "came") {
+        return Err(Failure::Route(difference));
     }
     file.rewind()?;
     unpack(BufReader::new(file), archive.folder, delivery)
-}
-
-/// Copies to the end; returns the SHA-256 of what was copied, in hexadecimal.
-fn hash_of(mut from: impl Read, to: &mut impl Write) -> io::Result<String> {
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        let read = from.read(&mut buffer)?;
-        if read == 0 {
-            return Ok(hex(&hasher.finalize()));
-        }
-        hasher.update(&buffer[..read]);
-        to.write_all(&buffer[..read])?;
-    }
 }
 
 /// Takes the missing files out of an archive.

@@ -20,12 +20,12 @@ use delivery::{Delivery, Failure};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
-/// What a download came to.
+/// The result of a download.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct FetchReport {
     /// The data set.
     pub name: String,
-    /// Where it lies.
+    /// Its path.
     #[serde(serialize_with = "lossy")]
     pub folder: PathBuf,
     /// Its files.

@@ -103,7 +103,7 @@ impl AutoencoderStage {
         self.optimizer.check("autoencoder.optimizer")?;
         let mut spec = ModelSpec::load(&self.model)?.autoencoder()?;
         let hidden = self.hidden.as_deref();
-        spec = spec.with_shape(("autoencoder.latent", self.latent), ("autoencoder.hidden", hidden))?;
+        spec = spec.with_shape("autoencoder.latent", self.latent, "autoencoder.hidden", hidden)?;
         if let Some(rates) = &self.layer_rates {
             let rates = rates.clone().times(1.0 / self.optimizer.lr);
             spec = spec.with_rates("autoencoder.layer_rates", rates)?;

@@ -87,7 +87,7 @@ impl Average {
                 let width = from.range.len;
                 let replicas =
                     Replicas { values: &from.buffer, count: updates.replicas, first: 0, stride: width };
-                reduce::average_replicas(gpu, replicas, &weights, (&to.buffer, 0), width)
+                reduce::average_replicas(gpu, replicas, &weights, &to.buffer, 0, width)
             })
             .collect::<Result<_>>()?;
         Ok(Self { weights, result, dispatches })

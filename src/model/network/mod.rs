@@ -8,11 +8,10 @@ use super::parameters::ParameterPlan;
 use super::state::{StateFile, StateWriter, TensorShape};
 use super::{Activation, ConvSpec, Moments, NetworkLayer, Optimizer, OptimizerKind, Parameters};
 use crate::gpu::{Buffer, Dispatch, Gpu, RowRange, Tensor, split_rows};
-use crate::ops::Schedule;
 use crate::ops::conv::{Conv, Part};
 use crate::ops::dense::{Carry, Dense, RowsAre};
 use crate::ops::pool::Pool;
-use crate::ops::{Arena, TrainedArena};
+use crate::ops::{Activated, Arena, TrainedArena, UpdateRule};
 use crate::{Error, Result};
 
 /// A layer with its place in the parameters.
@@ -24,7 +23,7 @@ enum Layer {
     Pool(Pool),
 }
 
-/// What each of them has to do, one after the other.
+/// The dispatches of each layer, one after the other.
 fn every(layers: &[Conv], dispatches: impl Fn(&Conv) -> Result<Vec<Dispatch>>) -> Result<Vec<Dispatch>> {
     layers.iter().map(dispatches).collect::<Result<Vec<_>>>().map(|all| all.concat())
 }
@@ -101,7 +100,7 @@ impl Layer {
         gpu: &Gpu,
         arenas: &[Arena],
         output_gradient: &Tensor,
-        input: (&Tensor, Activation),
+        input: Activated<'_>,
         into: &Tensor,
     ) -> Result<Vec<Dispatch>> {
         match self {
@@ -117,14 +116,14 @@ impl Layer {
         &self,
         gpu: &Gpu,
         arenas: &[TrainedArena],
-        (optimizer, schedule): (&Optimizer, &Schedule),
+        rule: UpdateRule<'_>,
         input: &Tensor,
         output_gradient: &Tensor,
     ) -> Result<Vec<Dispatch>> {
         match self {
-            Self::Dense(layer) => layer.update(gpu, arenas, optimizer, schedule, input, output_gradient),
+            Self::Dense(layer) => layer.update(gpu, arenas, rule, input, output_gradient),
             Self::Conv(layers) => {
-                every(layers, |layer| layer.update(gpu, arenas, optimizer, schedule, input, output_gradient))
+                every(layers, |layer| layer.update(gpu, arenas, rule, input, output_gradient))
             }
             Self::Pool(_) => Ok(Vec::new()),
         }
@@ -155,19 +154,29 @@ pub struct Workspace {
     pub gradients: Vec<Tensor>,
 }
 
+/// The memory of a network's outputs.
+enum OutputMemory {
+    /// In memory of their own.
+    Own,
+    /// In this tensor.
+    Given(Tensor),
+    /// In the memory of their gradient: no kernel stores them.
+    Gradients,
+}
+
 impl Workspace {
-    /// What goes in.
+    /// The input.
     pub fn input(&self) -> &Tensor {
         &self.activations[0]
     }
 
-    /// What comes out.
+    /// The output.
     pub fn output(&self) -> &Tensor {
         // A network has at least one layer, and so at least two activations.
         &self.activations[self.activations.len() - 1]
     }
 
-    /// Where the loss writes its gradient.
+    /// The gradient of the loss.
     pub fn output_gradient(&self) -> Option<&Tensor> {
         self.gradients.last()
     }
@@ -210,8 +219,7 @@ impl Network {
                     plan.add_dense(&spec.prefix, &mut layer, spec.bounds())?;
                     Layer::Dense(layer)
                 }
-                NetworkLayer::Conv(spec) => place_convs(&mut plan, &[spec])?,
-                NetworkLayer::Segments(specs) => place_convs(&mut plan, &specs)?,
+                NetworkLayer::Conv(specs) => place_convs(&mut plan, &specs)?,
                 NetworkLayer::Pool(pool) => Layer::Pool(pool),
             });
         }
@@ -266,6 +274,11 @@ impl Network {
         self.layers.last().map_or(Activation::Linear, Layer::activation)
     }
 
+    /// The outputs of a forward pass.
+    pub fn outputs_of<'a>(&self, workspace: &'a Workspace) -> Activated<'a> {
+        Activated { values: workspace.output(), activation: self.output_activation() }
+    }
+
     /// Whether its first layer sees whole lines only, as convolutions do, however large a batch is.
     pub fn takes_whole_lines(&self) -> bool {
         !matches!(self.layers.first(), Some(Layer::Dense(_)))
@@ -289,7 +302,7 @@ impl Network {
         match (whole, owner) {
             (Some(ranges), Some(layer)) if ranges.len() > 1 => layer.shards.iter().map(|s| s.range).collect(),
             (Some(ranges), _) => ranges,
-            // Too large even when cut to single columns: the allocation will say so.
+            // Columns too large for one binding are refused by the allocation.
             (None, _) => vec![RowRange { start: 0, len: width }],
         }
     }
@@ -303,10 +316,10 @@ impl Network {
         train: bool,
         input: Option<Tensor>,
     ) -> Result<Workspace> {
-        self.build_workspace(gpu, batch, (train, true), input, None)
+        self.build_workspace(gpu, batch, train, input, OutputMemory::Own)
     }
 
-    /// Memory for looking at what comes out of `input`, which goes to `outputs` where they are given.
+    /// Memory for a forward pass of `input`, whose results go to `outputs` where they are given.
     pub fn forward_workspace(
         &self,
         gpu: &Gpu,
@@ -314,16 +327,17 @@ impl Network {
         input: Tensor,
         outputs: Option<Tensor>,
     ) -> Result<Workspace> {
-        self.build_workspace(gpu, batch, (false, true), Some(input), outputs)
+        let outputs = outputs.map_or(OutputMemory::Own, OutputMemory::Given);
+        self.build_workspace(gpu, batch, false, Some(input), outputs)
     }
 
     fn build_workspace(
         &self,
         gpu: &Gpu,
         batch: usize,
-        (train, outputs): (bool, bool),
+        train: bool,
         input: Option<Tensor>,
-        given: Option<Tensor>,
+        outputs: OutputMemory,
     ) -> Result<Workspace> {
         let tensor = |place, label| {
             Tensor::zeros_cut(gpu, label, self.replicas(), batch, &self.ranges(gpu, batch, place))
@@ -352,10 +366,9 @@ impl Network {
         };
         let mut activations = vec![input];
         for place in 1..=last {
-            activations.push(match (gradients.last(), &given) {
-                // Outputs that nobody stores: their gradient stands in their place.
-                (Some(gradient), _) if place == last && !outputs => gradient.clone(),
-                (_, Some(given)) if place == last => given.clone(),
+            activations.push(match (&outputs, gradients.last()) {
+                (OutputMemory::Gradients, Some(gradient)) if place == last => gradient.clone(),
+                (OutputMemory::Given(given), _) if place == last => given.clone(),
                 _ => after(place, "activations")?,
             });
         }
@@ -393,14 +406,8 @@ impl Network {
 
     /// From the gradient at the output back to the first layer, updating each layer once its input
     /// gradient has been taken.
-    pub fn backward(
-        &self,
-        gpu: &Gpu,
-        workspace: &Workspace,
-        optimizer: &Optimizer,
-        schedule: &Schedule,
-    ) -> Result<Vec<Dispatch>> {
-        self.backward_to(gpu, workspace, (optimizer, schedule), 0)
+    pub fn backward(&self, gpu: &Gpu, workspace: &Workspace, rule: UpdateRule<'_>) -> Result<Vec<Dispatch>> {
+        self.backward_to(gpu, workspace, rule, 0)
     }
 
     /// As [`backward`](Self::backward), down to layer `first`.
@@ -408,7 +415,7 @@ impl Network {
         &self,
         gpu: &Gpu,
         workspace: &Workspace,
-        rule: (&Optimizer, &Schedule),
+        rule: UpdateRule<'_>,
         first: usize,
     ) -> Result<Vec<Dispatch>> {
         let arenas = self.trained_arenas();
@@ -425,8 +432,9 @@ impl Network {
                         continue;
                     }
                 }
+                let input = Activated { values: input, activation: before };
                 let arenas = &self.parameters.arenas;
-                dispatches.extend(layer.backward_input(gpu, arenas, gradient, (input, before), into)?);
+                dispatches.extend(layer.backward_input(gpu, arenas, gradient, input, into)?);
             }
             dispatches.extend(layer.update(gpu, &arenas, rule, input, gradient)?);
         }
@@ -462,14 +470,17 @@ impl Network {
     }
 
     fn buffers(&self) -> impl Iterator<Item = &Buffer> {
-        let moments = self.moments.iter().flat_map(|(first, second)| std::iter::once(first).chain(second));
-        self.parameters.arenas.iter().map(|arena| &arena.buffer).chain(moments)
+        self.parameters.arenas.iter().map(|arena| &arena.buffer).chain(self.moment_buffers())
+    }
+
+    fn moment_buffers(&self) -> impl Iterator<Item = &Buffer> {
+        self.moments.iter().flat_map(|(first, second)| std::iter::once(first).chain(second))
     }
 
     /// Forgets the optimiser's moments, as a new optimiser does.
     pub fn clear_moments(&self, gpu: &Gpu) -> Result<()> {
-        let buffers = self.moments.iter().flat_map(|(first, second)| std::iter::once(first).chain(second));
-        let fills = buffers
+        let fills = self
+            .moment_buffers()
             .map(|buffer| crate::ops::elementwise::fill(gpu, buffer, 0, buffer.len(), 0.0))
             .collect::<Result<Vec<_>>>()?;
         gpu.run(&fills)

@@ -1,17 +1,16 @@
 //! Training towards outputs that are the inputs again, in as few passes over wide matrices as can be.
 
-use super::{Layer, Network, Workspace};
+use super::{Layer, Network, OutputMemory, Workspace};
 use crate::Result;
 use crate::gpu::{Buffer, Dispatch, Gpu, Tensor};
-use crate::ops::Optimizer;
-use crate::ops::Schedule;
-use crate::ops::dense::{Carry, Dense, Targets};
-use crate::ops::loss::{self, ErrorTallies};
+use crate::ops::UpdateRule;
+use crate::ops::dense::{Carry, Dense};
+use crate::ops::loss::{self, ErrorTallies, Targets};
 
 /// The dispatches of a training step that is taken many times.
 #[derive(Clone, Debug, Default)]
 pub struct StepPlan {
-    /// What has to run before the first step of a row of steps.
+    /// The dispatches before the first step of a row of steps.
     pub prologue: Vec<Dispatch>,
     /// The step.
     pub step: Vec<Dispatch>,
@@ -22,7 +21,7 @@ pub struct StepPlan {
 pub struct ReconstructionLoss<'a> {
     /// `[R, B]`: `NOTHING` marks an empty place of the batch.
     pub labels: &'a Buffer,
-    /// Where squared errors are added.
+    /// The sums of squared errors.
     pub tallies: &'a ErrorTallies,
     /// Whether every step sees the same batch.
     pub same_batch: bool,
@@ -37,7 +36,8 @@ impl Network {
         batch: usize,
         input: Option<Tensor>,
     ) -> Result<Workspace> {
-        self.build_workspace(gpu, batch, (true, !self.has_residual(gpu)), input, None)
+        let outputs = if self.has_residual(gpu) { OutputMemory::Gradients } else { OutputMemory::Own };
+        self.build_workspace(gpu, batch, true, input, outputs)
     }
 
     /// The last layer, where it can do without storing its outputs.
@@ -59,37 +59,38 @@ impl Network {
         &self,
         gpu: &Gpu,
         workspace: &Workspace,
-        (optimizer, schedule): (&Optimizer, &Schedule),
+        rule: UpdateRule<'_>,
         loss: &ReconstructionLoss<'_>,
     ) -> Result<StepPlan> {
         let arenas = &self.parameters.arenas;
         let (last, mut plan) = (self.layers.len() - 1, StepPlan::default());
-        let carried = self.next_outputs(gpu, workspace, (optimizer, schedule), loss.same_batch)?;
+        let targets = Targets { values: workspace.input(), labels: loss.labels, schedule: rule.schedule };
+        let carried = self.next_outputs(gpu, workspace, rule, loss.same_batch)?;
         for (place, layer) in self.layers.iter().enumerate() {
             let (input, output) = (&workspace.activations[place], &workspace.activations[place + 1]);
             let into = if place == 0 && carried.is_some() { &mut plan.prologue } else { &mut plan.step };
             match self.residual_layer(gpu).filter(|_| place == last) {
                 None => into.extend(layer.forward(gpu, arenas, input, output)?),
                 Some(dense) => {
-                    let targets = Targets { values: workspace.input(), labels: loss.labels, schedule };
                     let residual = dense.residual(gpu, arenas, input, targets, output, loss.tallies)?;
                     into.extend(residual.unwrap_or_default());
                 }
             }
         }
         if !self.has_residual(gpu) {
+            let (gradient, spare) = (workspace.output_gradient(), gpu.zeros("spare", 4)?);
+            let outputs = self.outputs_of(workspace);
             plan.step.extend(loss::mean_squared_error(
                 gpu,
-                (workspace.output(), self.output_activation()),
-                workspace.input(),
-                loss.labels,
-                schedule,
-                workspace.output_gradient(),
-                (loss.tallies, &gpu.zeros("spare", 4)?),
+                outputs,
+                targets,
+                gradient,
+                loss.tallies,
+                &spare,
             )?);
         }
         let first = usize::from(carried.is_some());
-        plan.step.extend(self.backward_to(gpu, workspace, (optimizer, schedule), first)?);
+        plan.step.extend(self.backward_to(gpu, workspace, rule, first)?);
         plan.step.extend(carried.unwrap_or_default());
         Ok(plan)
     }
@@ -99,7 +100,7 @@ impl Network {
         &self,
         gpu: &Gpu,
         workspace: &Workspace,
-        rule: (&Optimizer, &Schedule),
+        rule: UpdateRule<'_>,
         same_batch: bool,
     ) -> Result<Option<Vec<Dispatch>>> {
         match self.layers.first() {

@@ -94,7 +94,7 @@ impl ParameterPlan {
         if rows <= fitting || pieces.iter().all(|piece| piece.len <= fitting) {
             return pieces;
         }
-        // Where not even four fit, the tensor of the values says so.
+        // Where not even four fit, the allocation of the values is refused.
         let most = (fitting - fitting % 4).max(4);
         let len = rows.div_ceil(rows.div_ceil(most)).next_multiple_of(4);
         (0..rows).step_by(len).map(|start| RowRange { start, len: len.min(rows - start) }).collect()
@@ -104,7 +104,7 @@ impl ParameterPlan {
         (elements.next_multiple_of(4) * self.replicas * 4) as u64
     }
 
-    /// What has to be in one binding and is not.
+    /// The error for tensors that do not fit one binding.
     fn too_wide(&self, what: &str, bytes: u64) -> Error {
         let (of, mend) = match self.replicas {
             1 => (String::new(), "use a narrower layer, or a larger --max-binding-bytes"),
@@ -167,10 +167,10 @@ impl ParameterPlan {
         };
         layer.shards.clear();
         for (place, range) in self.cut_for_lines(rows, ranges).into_iter().enumerate() {
-            let biases = match (inputs_are_rows, place) {
-                (false, _) => range,
-                (true, 0) => RowRange { start: 0, len: layer.outputs },
-                (true, _) => RowRange { start: 0, len: 0 },
+            let biases = if inputs_are_rows {
+                RowRange { start: 0, len: if place == 0 { layer.outputs } else { 0 } }
+            } else {
+                range
             };
             let weights = range.len * columns;
             let (arena, offset) = self.place(weights + biases.len);
@@ -248,7 +248,7 @@ impl Parameters {
         self.tensors.iter().map(ParameterTensor::len).sum()
     }
 
-    /// Where the rows of tensor number `place` lie, for replica 0.
+    /// The pieces of tensor number `place`, for replica 0.
     pub fn pieces(&self, place: usize) -> Vec<TensorPiece<'_>> {
         let piece = |piece: &Piece| TensorPiece {
             buffer: &self.arenas[piece.arena].buffer,

@@ -150,7 +150,7 @@ impl AutoencoderSpec {
         self.conv.as_ref().map_or_else(|| self.widths[0], |conv| conv.inputs)
     }
 
-    /// Which width is the latent: the smallest.
+    /// The place of the latent: that of the smallest width.
     fn latent_place(&self) -> usize {
         (0..self.widths.len()).min_by_key(|&place| self.widths[place]).unwrap_or(0)
     }
@@ -167,18 +167,17 @@ impl AutoencoderSpec {
 
     /// All of its parameters.
     pub fn parameters(&self) -> usize {
-        self.network().iter().map(NetworkLayer::parameters).fold(0, usize::saturating_add)
+        NetworkLayer::total_parameters(&self.network())
     }
 
     /// The parameters of its decoder: what a collaborator ships once.
     pub fn decoder_parameters(&self) -> usize {
-        let layers = self.network();
-        layers[self.encoder_layers()..].iter().map(NetworkLayer::parameters).fold(0, usize::saturating_add)
+        NetworkLayer::total_parameters(&self.network()[self.encoder_layers()..])
     }
 
     /// How many values of a sample lie on the device at once, at the widest place.
     pub fn widest(&self) -> usize {
-        self.network().iter().map(|layer| layer.inputs().max(layer.outputs())).max().unwrap_or(1)
+        NetworkLayer::widest(&self.network())
     }
 
     /// The columns of the narrower of the two wide matrices, which are cut by rows where they do not fit one
@@ -230,16 +229,10 @@ impl AutoencoderSpec {
             let problem = format!("a hidden width of {wrong} is not larger than the latent of {latent}");
             return Err(Error::setting(field, problem, "use larger widths, or a smaller --latent"));
         }
-        let ends = |mut widths: Vec<usize>, middle: &mut dyn Iterator<Item = usize>| {
-            widths.extend(middle);
-            widths
-        };
-        let widths = ends(vec![inputs], &mut hidden.iter().copied());
-        self.widths = ends(widths, &mut std::iter::once(latent).chain(hidden.iter().rev().copied()));
-        self.widths.push(inputs);
-        let most = self.parameters();
-        if most > MOST_PARAMETERS {
-            let problem = format!("a model of more than {} parameters", MOST_PARAMETERS);
+        let mirrored: Vec<_> = hidden.iter().rev().copied().collect();
+        self.widths = [&[inputs], hidden, &[latent], &mirrored, &[inputs]].concat();
+        if self.parameters() > MOST_PARAMETERS {
+            let problem = format!("a model of more than {MOST_PARAMETERS} parameters");
             return Err(Error::setting(field, problem, "use smaller widths"));
         }
         self.check_layers(field, field)?;
@@ -250,8 +243,10 @@ impl AutoencoderSpec {
     /// gave it.
     pub fn with_shape(
         self,
-        (latent_field, latent): (&str, Option<usize>),
-        (hidden_field, hidden): (&str, Option<&[usize]>),
+        latent_field: &str,
+        latent: Option<usize>,
+        hidden_field: &str,
+        hidden: Option<&[usize]>,
     ) -> Result<Self> {
         match (latent, hidden) {
             (None, None) => Ok(self),
@@ -343,7 +338,7 @@ impl AutoencoderSpec {
                             initializer: self.initializer,
                             rate_scale: self.rate(place, &prefix, (!transposed).then(|| shape.fan_in())),
                         });
-                        NetworkLayer::Segments(segments.collect())
+                        NetworkLayer::Conv(segments.collect())
                     }
                 }
             })

@@ -63,7 +63,7 @@ pub enum ClassifierLayer {
     Dense {
         /// O
         outputs: usize,
-        /// What follows the sums.
+        /// The activation of the sums.
         #[serde(default)]
         activation: Activation,
         /// Initial values.
@@ -82,7 +82,7 @@ pub enum ClassifierLayer {
         /// Zeros around the image.
         #[serde(default)]
         padding: Padding,
-        /// What follows the sums.
+        /// The activation of the sums.
         #[serde(default)]
         activation: Activation,
         /// Initial values.
@@ -210,12 +210,12 @@ impl ClassifierSpec {
 
     /// P
     pub fn parameters(&self) -> usize {
-        self.network().iter().map(NetworkLayer::parameters).fold(0, usize::saturating_add)
+        NetworkLayer::total_parameters(&self.network())
     }
 
-    /// The widest of what flows through it.
+    /// The most values of a sample that go into or come out of a layer.
     pub fn widest(&self) -> usize {
-        self.network().iter().map(|layer| layer.inputs().max(layer.outputs())).max().unwrap_or(1)
+        NetworkLayer::widest(&self.network())
     }
 
     /// The layers, named as the modules of an `nn.Sequential` that has its activations as modules.
@@ -240,15 +240,14 @@ impl ClassifierSpec {
                 ClassifierLayer::Conv { outputs, kernel, stride, padding, activation, initializer } => {
                     let prefix = walk.prefix(activation);
                     let shape = walk.conv_shape(outputs, [kernel.values(), stride.values()], padding);
-                    let transposed = false;
-                    layers.push(NetworkLayer::Conv(ConvSpec {
+                    layers.push(NetworkLayer::Conv(vec![ConvSpec {
                         prefix,
                         shape,
-                        transposed,
+                        transposed: false,
                         activation,
                         initializer,
                         rate_scale: 1.0,
-                    }));
+                    }]));
                 }
                 ClassifierLayer::MaxPool { window, stride } => {
                     layers.push(walk.pool(PoolKind::Max, window, stride));
@@ -354,7 +353,7 @@ impl ClassifierSpec {
     }
 }
 
-/// The mend for what is too large.
+/// The mend for a kernel or window that is too large.
 const SMALLER: &str = "use a smaller one, or fewer layers that shrink the image";
 
 fn too_large(what: &str, of: usize, [height, width]: [usize; 2], around: &str) -> String {

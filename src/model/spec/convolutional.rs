@@ -41,7 +41,7 @@ pub struct FunnelLayer {
     pub stride: Pair,
 }
 
-/// Larger sizes and numbers of channels are slips of the pen.
+/// Larger sizes and numbers of channels are mistakes.
 const MOST: usize = 1 << 32;
 const MOST_CHANNELS: usize = 1 << 16;
 

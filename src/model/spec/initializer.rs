@@ -16,7 +16,7 @@ pub enum Initializer {
 }
 
 impl Initializer {
-    /// How far from zero initial weights and biases reach.
+    /// Bounds of the uniform initial weights and biases.
     pub(super) fn bounds(self, fan_in: usize, fan_out: usize) -> (f32, f32) {
         let (inputs, outputs) = (fan_in as f64, fan_out as f64);
         match self {

@@ -8,13 +8,13 @@ use crate::ops::pool::Pool;
 /// A dense layer as the network builds it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerSpec {
-    /// What comes before "weight" and "bias" in the names of its tensors.
+    /// The prefix of "weight" and "bias" in the names of its tensors.
     pub prefix: String,
     /// I
     pub inputs: usize,
     /// O
     pub outputs: usize,
-    /// What follows the sums.
+    /// The activation of the sums.
     pub activation: Activation,
     /// Initial values.
     pub initializer: Initializer,
@@ -25,7 +25,7 @@ pub struct LayerSpec {
 }
 
 impl LayerSpec {
-    /// How far from zero initial weights and biases reach.
+    /// Bounds of the uniform initial weights and biases.
     pub fn bounds(&self) -> (f32, f32) {
         self.initializer.bounds(self.inputs, self.outputs)
     }
@@ -39,13 +39,13 @@ impl LayerSpec {
 /// A convolution as the network builds it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConvSpec {
-    /// What comes before "weight" and "bias" in the names of its tensors.
+    /// The prefix of "weight" and "bias" in the names of its tensors.
     pub prefix: String,
     /// Its geometry.
     pub shape: ConvShape,
     /// Takes the small side in and gives the large one.
     pub transposed: bool,
-    /// What follows the sums.
+    /// The activation of the sums.
     pub activation: Activation,
     /// Initial values.
     pub initializer: Initializer,
@@ -70,7 +70,7 @@ pub(super) fn same_padding(size: usize, kernel: usize, stride: usize) -> (usize,
 }
 
 impl ConvSpec {
-    /// How far from zero initial weights and biases reach.
+    /// Bounds of the uniform initial weights and biases.
     pub fn bounds(&self) -> (f32, f32) {
         let taps = self.shape.kernel[0] * self.shape.kernel[1];
         // PyTorch takes a weight's second axis for the fan-in, which is C either way.
@@ -106,10 +106,8 @@ impl ConvSpec {
 pub enum NetworkLayer {
     /// Every input to every output.
     Dense(LayerSpec),
-    /// A convolution.
-    Conv(ConvSpec),
-    /// Convolutions side by side, each on its own part of what flows; they share an activation.
-    Segments(Vec<ConvSpec>),
+    /// Convolutions side by side, each on its own part of the values; they share an activation.
+    Conv(Vec<ConvSpec>),
     /// Pooling.
     Pool(Pool),
 }
@@ -121,12 +119,11 @@ impl From<LayerSpec> for NetworkLayer {
 }
 
 impl NetworkLayer {
-    /// How far from zero initial weights and biases reach, where it has any.
+    /// Bounds of the uniform initial weights and biases; 0 where it has none.
     pub fn bounds(&self) -> (f32, f32) {
         match self {
             Self::Dense(layer) => layer.bounds(),
-            Self::Conv(layer) => layer.bounds(),
-            Self::Segments(layers) => layers.first().map_or((0.0, 0.0), ConvSpec::bounds),
+            Self::Conv(layers) => layers.first().map_or((0.0, 0.0), ConvSpec::bounds),
             Self::Pool(_) => (0.0, 0.0),
         }
     }
@@ -135,8 +132,7 @@ impl NetworkLayer {
     pub fn rate_scale(&self) -> f32 {
         match self {
             Self::Dense(layer) => layer.rate_scale,
-            Self::Conv(layer) => layer.rate_scale,
-            Self::Segments(layers) => layers.first().map_or(1.0, |layer| layer.rate_scale),
+            Self::Conv(layers) => layers.first().map_or(1.0, |layer| layer.rate_scale),
             Self::Pool(_) => 1.0,
         }
     }
@@ -145,8 +141,7 @@ impl NetworkLayer {
     pub fn inputs(&self) -> usize {
         match self {
             Self::Dense(layer) => layer.inputs,
-            Self::Conv(layer) => layer.inputs(),
-            Self::Segments(layers) => layers.iter().map(ConvSpec::inputs).sum(),
+            Self::Conv(layers) => layers.iter().map(ConvSpec::inputs).sum(),
             Self::Pool(layer) => layer.inputs(),
         }
     }
@@ -155,8 +150,7 @@ impl NetworkLayer {
     pub fn outputs(&self) -> usize {
         match self {
             Self::Dense(layer) => layer.outputs,
-            Self::Conv(layer) => layer.outputs(),
-            Self::Segments(layers) => layers.iter().map(ConvSpec::outputs).sum(),
+            Self::Conv(layers) => layers.iter().map(ConvSpec::outputs).sum(),
             Self::Pool(layer) => layer.outputs(),
         }
     }
@@ -165,10 +159,19 @@ impl NetworkLayer {
     pub fn parameters(&self) -> usize {
         match self {
             Self::Dense(layer) => layer.parameters(),
-            Self::Conv(layer) => layer.parameters(),
-            Self::Segments(layers) => layers.iter().map(ConvSpec::parameters).fold(0, usize::saturating_add),
+            Self::Conv(layers) => layers.iter().map(ConvSpec::parameters).fold(0, usize::saturating_add),
             Self::Pool(_) => 0,
         }
+    }
+
+    /// Weights and biases of several layers together.
+    pub(super) fn total_parameters(layers: &[Self]) -> usize {
+        layers.iter().map(Self::parameters).fold(0, usize::saturating_add)
+    }
+
+    /// The most values that go into or come out of one of several layers.
+    pub(super) fn widest(layers: &[Self]) -> usize {
+        layers.iter().map(|layer| layer.inputs().max(layer.outputs())).max().unwrap_or(1)
     }
 
     /// Names and shapes of its tensors in `state_dict` order.
@@ -178,8 +181,7 @@ impl NetworkLayer {
                 (format!("{}weight", layer.prefix), vec![layer.outputs, layer.inputs]),
                 (format!("{}bias", layer.prefix), vec![layer.outputs]),
             ],
-            Self::Conv(layer) => layer.tensors().into(),
-            Self::Segments(layers) => layers.iter().flat_map(ConvSpec::tensors).collect(),
+            Self::Conv(layers) => layers.iter().flat_map(ConvSpec::tensors).collect(),
             Self::Pool(_) => Vec::new(),
         }
     }

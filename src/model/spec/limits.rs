@@ -1,6 +1,6 @@
-//! How large a model may be.
+//! The largest models.
 
-/// More parameters than this are a slip of the pen: 16 GiB for one replica without its moments.
+/// More parameters than this are a mistake: 16 GiB for one replica without its moments.
 pub(super) const MOST_PARAMETERS: usize = 1 << 32;
 
 /// Whether the product of these does not overflow, nor come near.

@@ -55,21 +55,8 @@ pub enum ModelSpec {
 impl ModelSpec {
     /// A built-in spec by its name, or the user's own by its path.
     pub fn load(name_or_path: &str) -> Result<Self> {
-        if let Some((name, text)) = BUILT_IN.iter().find(|(name, _)| *name == name_or_path) {
-            return Self::parse(text, Path::new(name));
-        }
-        let path = Path::new(name_or_path);
-        if path.extension().is_some() || path.exists() {
-            let text = crate::files::read_text(path)?;
-            return Self::parse(&text, path);
-        }
-        let mend = match crate::files::nearest(name_or_path, built_in_names()) {
-            Some(near) => format!("did you mean {near}?"),
-            None => {
-                format!("there are {}, or give a .toml file", built_in_names().collect::<Vec<_>>().join(", "))
-            }
-        };
-        Err(Error::setting("model", format!("there is no model {name_or_path:?}"), mend))
+        let (text, origin) = crate::settings::find_for("model", BUILT_IN, "model", name_or_path)?;
+        Self::parse(&text, &origin)
     }
 
     /// Reads a spec and checks that it can be built.
@@ -79,7 +66,7 @@ impl ModelSpec {
         Ok(spec)
     }
 
-    /// It as TOML, every default filled in.
+    /// The spec as TOML, every default filled in.
     pub fn to_toml(&self) -> Result<String> {
         crate::settings::to_toml(self)
     }
@@ -87,14 +74,6 @@ impl ModelSpec {
     /// A digest of all that it says.
     pub fn digest(&self) -> Result<String> {
         Ok(crate::digest::of_text(&self.to_toml()?))
-    }
-
-    /// Its name.
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Classifier(spec) => &spec.name,
-            Self::Autoencoder(spec) => &spec.name,
-        }
     }
 
     fn check(&self, origin: &Path) -> Result<()> {
@@ -117,19 +96,16 @@ impl ModelSpec {
     }
 
     fn check_form(&self, origin: &Path) -> Result<()> {
-        let wrong = |field: &str, problem: String, mend: &str| {
-            Err(Error::setting(format!("{}: {field}", origin.display()), problem, mend))
+        let checked = match self {
+            Self::Classifier(spec) => spec.check(),
+            Self::Autoencoder(spec) => spec.check(),
         };
-        match self {
-            Self::Classifier(spec) => spec.check().or_else(|e| match e {
-                Error::Setting { field, problem, mend } => wrong(&field, problem, &mend),
-                other => Err(other),
-            }),
-            Self::Autoencoder(spec) => spec.check().or_else(|e| match e {
-                Error::Setting { field, problem, mend } => wrong(&field, problem, &mend),
-                other => Err(other),
-            }),
-        }
+        checked.map_err(|error| match error {
+            Error::Setting { field, problem, mend } => {
+                Error::setting(format!("{}: {field}", origin.display()), problem, mend)
+            }
+            other => other,
+        })
     }
 
     /// This spec as a classifier's.

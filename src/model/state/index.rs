@@ -112,11 +112,8 @@ impl Place {
 /// What a user's path means: a file, an index, or a folder with either.
 pub fn find(path: &Path, stem: &str) -> PathBuf {
     let place = Place::new(path, stem);
-    match (path.is_dir(), place.index()) {
-        (true, index) if index.exists() => index,
-        (true, _) if place.single().exists() => place.single(),
-        _ => path.into(),
-    }
+    let files = if path.is_dir() { vec![place.index(), place.single()] } else { Vec::new() };
+    files.into_iter().find(|file| file.exists()).unwrap_or_else(|| path.into())
 }
 
 /// A file that an index names.

@@ -31,7 +31,7 @@ impl StateFile {
         Ok(file)
     }
 
-    /// Where it lies.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -73,7 +73,7 @@ impl StateFile {
         Ok((tensor.dtype() == Dtype::U8).then(|| tensor.data()))
     }
 
-    /// An f32 tensor, none of whose values has been looked at.
+    /// An f32 tensor, its values unchecked.
     pub fn tensor<'a>(&'a self, name: &'a str) -> Result<StoredTensor<'a>> {
         let file = self.parse()?;
         let tensor = file.tensor(name).map_err(|_| {
@@ -133,8 +133,8 @@ fn map(path: &Path) -> std::io::Result<Box<dyn AsRef<[u8]> + Send + Sync>> {
         file.read_to_end(&mut bytes)?;
         return Ok(Box::new(bytes));
     }
-    // SAFETY: the bytes may change only where somebody writes into this very file. fedfunnel never does: it
-    // puts a new file in the place of an old one, whose mapping stays as it is.
+    // SAFETY: the bytes change only where a program writes into this very file. fedfunnel never does: it puts a new
+    // file in the place of an old one, whose mapping stays as it is.
     let mapping = unsafe { memmap2::Mmap::map(&file)? };
     Ok(Box::new(mapping))
 }
@@ -187,12 +187,12 @@ impl<'a> StoredTensor<'a> {
         Ok(values)
     }
 
-    /// All values as they lie in the file, unless its layout puts them askew. Nobody has looked at them.
+    /// All values as they lie in the file, unchecked; None where they are not aligned.
     pub fn in_place(&self) -> Option<&'a [f32]> {
         bytemuck::try_cast_slice(self.bytes).ok()
     }
 
-    /// Looks at all values where they lie; all of them have to be finite. False where they lie askew.
+    /// Checks all values where they lie; all of them have to be finite. False where they are not aligned.
     pub fn check_in_place(&self) -> Result<bool> {
         match self.in_place() {
             Some(values) => self.check(0, values).map(|()| true),

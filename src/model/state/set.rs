@@ -49,7 +49,7 @@ impl StateSet {
         let paths: Vec<_> = index.files().into_iter().map(|file| beside(&self.path, file)).collect();
         let there: Vec<_> = paths.iter().filter(|path| path.exists()).collect();
         match (there.is_empty(), paths.first()) {
-            // Opening what is missing says so.
+            // Opening a missing file is the error.
             (true, Some(missing)) => StateFile::open(missing).map(|file| vec![Arc::new(file)]),
             _ => there.into_iter().map(|path| StateFile::open(path).map(Arc::new)).collect(),
         }

@@ -8,11 +8,10 @@ use crate::{Error, Result};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-/// What a model's files are to hold.
+/// The tensors of a model's files.
 #[derive(Clone, Debug)]
 pub struct TensorGroups {
-    /// Tensors of the parts of a model that somebody may want without the others. Parts never share one of
-    /// several files.
+    /// Tensors of the parts of a model that are read without the others. Parts never share one of several files.
     pub parts: Vec<Vec<TensorShape>>,
     /// Small tensors that every part needs. Of several files, the first of each part has a copy, and the index
     /// names that of the last part.
@@ -75,8 +74,8 @@ impl StateSetWriter {
     /// Puts the files in their places and takes away those of an earlier save. Gives the path to read the
     /// model from: the file or the index.
     ///
-    /// The index is what counts: it is written once all that it names is there, and nothing that it names is
-    /// touched until another one has taken its place.
+    /// The index decides what a reader sees: it is written once all files that it names are there, and those are left
+    /// alone until another index has taken its place.
     pub fn finish(self) -> Result<PathBuf> {
         for file in self.files {
             file.finish()?;
@@ -142,8 +141,8 @@ fn remove(path: &Path) -> Result<()> {
     }
 }
 
-/// Takes away files of an earlier save that the index does not name. One that cannot be removed misleads
-/// nobody, so that it is no error.
+/// Takes away files of an earlier save that the index does not name. One that cannot be removed is
+/// no error, since no reader opens it.
 fn clear(place: &Place, index: Option<&Index>) {
     let named = |name: &String| index.is_some_and(|index| index.weight_map.values().any(|file| file == name));
     for name in place.shards_there().into_iter().filter(|name| !named(name)) {

@@ -1,6 +1,6 @@
 //! The convolution that most networks are made of, for CPUs; see shaders/conv3x3.wgsl.
 
-use super::layer::{Conv, Epilogue, ROUNDS, dispatches};
+use super::layer::{Conv, Epilogue, GradientPass, ROUNDS, dispatches};
 use super::shape::ConvShape;
 use crate::Result;
 use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
@@ -8,44 +8,26 @@ use crate::ops::Arena;
 use std::ops::Range;
 
 immediates! {
-    /// What a product is told, on a CPU and on a GPU.
+    /// The immediates of a product, on a CPU and on a GPU.
     pub(super) struct Conv3x3 {
-        batch: u32,
-        height: u32,
-        width: u32,
-        from_channels: u32,
-        to_channels: u32,
-        from_stride: u32,
-        to_stride: u32,
-        turned: u32,
-        weight_offset: u32,
-        replica_stride: u32,
-        bias_offset: u32,
-        epilogue: u32,
-        activation: u32,
+        u32: batch, height, width, from_channels, to_channels, from_stride, to_stride, turned, weight_offset,
+             replica_stride, bias_offset, epilogue, activation;
     }
 }
 
 immediates! {
     struct Gradient3x3 {
-        batch: u32,
-        height: u32,
-        width: u32,
-        inputs: u32,
-        outputs: u32,
-        gradient_stride: u32,
-        first_sample: u32,
-        end_sample: u32,
+        u32: batch, height, width, inputs, outputs, gradient_stride, first_sample, end_sample;
     }
 }
 
-/// Whether the adapter and the size of a 3x3 convolution are those that the products are for.
+/// Whether the products are for this adapter and this size of a 3x3 convolution.
 pub(super) fn fits(gpu: &Gpu, shape: &ConvShape) -> bool {
     let [height, width] = shape.input_size;
     gpu.class().shares_loads() && width.is_multiple_of(4) && height.is_multiple_of(2)
 }
 
-/// Whether they are those that the weight gradient is for.
+/// Whether the weight gradient is for them.
 pub(super) fn gradient_fits(gpu: &Gpu, shape: &ConvShape) -> bool {
     fits(gpu, shape) && shape.input_size[1].is_multiple_of(8) && gradient_rounds(shape) <= ROUNDS
 }
@@ -56,7 +38,7 @@ fn gradient_rounds(shape: &ConvShape) -> usize {
     width / 8 * (height + 1) + 1
 }
 
-/// What a product is told, and the buffer that its derivative is taken from.
+/// The immediates of a product, and the buffer that its derivative is taken from.
 pub(super) fn product_immediates<'a>(
     layer: &Conv,
     arena: &Arena,
@@ -67,7 +49,7 @@ pub(super) fn product_immediates<'a>(
     let shape = &layer.shape;
     let [height, width] = shape.input_size;
     let (inputs, outputs) = (shape.inputs as u32, shape.outputs as u32);
-    let (code, activation, gate) = layer.epilogue(epilogue, from.whole()?)?;
+    let (code, activation, gate) = layer.epilogue(epilogue, from.single_buffer()?)?;
     let (from_channels, to_channels, from_stride, to_stride) =
         if upwards { (outputs, inputs, inputs * 9, 9) } else { (inputs, outputs, 9, inputs * 9) };
     let immediates = Conv3x3 {
@@ -103,24 +85,24 @@ pub(super) fn product(
     let dispatch = gpu.dispatch(
         &Kernel::new("conv3x3", "conv3x3_product"),
         &immediates,
-        &[("weights", &arena.buffer), ("source4", from.whole()?), ("gate4", gate), ("result4", to.whole()?)],
+        &[
+            ("weights", &arena.buffer),
+            ("source4", from.single_buffer()?),
+            ("gate4", gate),
+            ("result4", to.single_buffer()?),
+        ],
         Grid(
             (height / 2 * width / 4) as u32,
             immediates.to_channels.div_ceil(8),
             (from.replicas * from.batch) as u32,
         ),
     )?;
-    Ok(layer.shape.count(dispatch, from.replicas, from.replicas * from.batch))
+    Ok(layer.shape.with_cost(dispatch, from.replicas, from.replicas * from.batch))
 }
 
 /// The gradient of the weights, `[R, stride]`.
-pub(super) fn weight_gradient(
-    gpu: &Gpu,
-    shape: &ConvShape,
-    large: &Tensor,
-    small: &Tensor,
-    (gradients, stride): (&Buffer, usize),
-) -> Result<Vec<Dispatch>> {
+pub(super) fn weight_gradient(gpu: &Gpu, shape: &ConvShape, pass: GradientPass<'_>) -> Result<Vec<Dispatch>> {
+    let GradientPass { large, small, gradients, stride } = pass;
     let [height, width] = shape.input_size;
     let immediates = |samples: Range<u32>| Gradient3x3 {
         batch: large.batch as u32,
@@ -133,9 +115,9 @@ pub(super) fn weight_gradient(
         end_sample: samples.end,
     };
     let buffers = [
-        ("inputs", large.whole()?),
-        ("inputs4", large.whole()?),
-        ("output_gradients4", small.whole()?),
+        ("inputs", large.single_buffer()?),
+        ("inputs4", large.single_buffer()?),
+        ("output_gradients4", small.single_buffer()?),
         ("gradients", gradients),
     ];
     let grid = Grid(shape.inputs as u32, shape.outputs.div_ceil(8) as u32, large.replicas as u32);
@@ -143,7 +125,7 @@ pub(super) fn weight_gradient(
     dispatches(large.batch, gradient_rounds(shape))
         .map(|samples| {
             let lines = large.replicas * samples.len();
-            Ok(shape.count(
+            Ok(shape.with_cost(
                 gpu.dispatch(&kernel, &immediates(samples), &buffers, grid)?,
                 large.replicas,
                 lines,

@@ -1,38 +1,27 @@
 //! The convolution that most networks are made of, for GPUs; see shaders/conv3x3_tiles.wgsl.
 
 use super::conv3x3::product_immediates;
-use super::layer::{Conv, Epilogue, ROUNDS};
+use super::layer::{Conv, Epilogue, GradientPass, ROUNDS};
 use super::shape::ConvShape;
 use crate::Result;
-use crate::gpu::{Buffer, DeviceClass, Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
+use crate::gpu::{DeviceClass, Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
 use crate::ops::Arena;
 use crate::ops::elementwise::STREAM_LANES;
 
 immediates! {
     struct Gradient3x3Tiles {
-        batch: u32,
-        height: u32,
-        width: u32,
-        inputs: u32,
-        outputs: u32,
-        replica_stride: u32,
-        chunk_stride: u32,
-        chunks: u32,
-        chunk_strips: u32,
-        biases: u32,
+        u32: batch, height, width, inputs, outputs, replica_stride, chunk_stride, chunks, chunk_strips,
+             biases;
     }
 }
 
 immediates! {
     struct GradientChunks {
-        count: u32,
-        chunk_stride: u32,
-        chunks: u32,
-        gradient_stride: u32,
+        u32: count, chunk_stride, chunks, gradient_stride;
     }
 }
 
-/// Of a workgroup.
+/// Lanes of a workgroup.
 const LANES: usize = 64;
 
 /// Pixels that a product's workgroup computes, in one sample or several.
@@ -89,7 +78,7 @@ const STRIPS: [Strip; 2] = [strip!(4, 4), strip!(8, 2)];
 pub const ALL: [Kernel; 5] =
     [TILES[0].kernel, TILES[1].kernel, TILES[2].kernel, STRIPS[0].kernel, STRIPS[1].kernel];
 
-/// Those for images of this size and batches of so many: the product's and the weight gradient's.
+/// The variants of the product and the weight gradient for images of this size in batches of `batch`.
 pub fn variants(image: [usize; 2], batch: usize) -> [Kernel; 2] {
     [Tile::of(image, batch).kernel, Strip::of(image).kernel]
 }
@@ -144,7 +133,7 @@ impl Strip {
     }
 }
 
-/// Whether the adapter and the size of a 3x3 convolution are those that the products are for.
+/// Whether the products are for this adapter and this size of a 3x3 convolution.
 pub(super) fn fits(gpu: &Gpu, shape: &ConvShape, batch: usize) -> bool {
     let tile = Tile::of(shape.input_size, batch);
     gpu.class() == DeviceClass::Gpu
@@ -168,14 +157,19 @@ pub(super) fn product(
     let dispatch = gpu.dispatch(
         &tile.kernel,
         &immediates,
-        &[("weights", &arena.buffer), ("source", from.whole()?), ("gate", gate), ("result", to.whole()?)],
+        &[
+            ("weights", &arena.buffer),
+            ("source", from.single_buffer()?),
+            ("gate", gate),
+            ("result", to.single_buffer()?),
+        ],
         Grid(
             (pieces(size, [tile.side; 2]) * LANES) as u32,
             immediates.to_channels.div_ceil(TO_CHANNELS as u32),
             (from.replicas * tile.parts(from.batch)) as u32,
         ),
     )?;
-    Ok(layer.shape.count(dispatch, from.replicas, from.replicas * from.batch))
+    Ok(layer.shape.with_cost(dispatch, from.replicas, from.replicas * from.batch))
 }
 
 /// How a weight gradient is shared out: strips of an image, strips of a chunk, and chunks of a replica.
@@ -212,13 +206,14 @@ fn chunk_strips(strips: usize, workgroups: usize, most: usize, longest: usize) -
 pub(super) fn weight_gradient(
     gpu: &Gpu,
     shape: &ConvShape,
-    (chunks, biases): (&Chunks, bool),
-    (large, small): (&Tensor, &Tensor),
-    (gradients, stride): (&Buffer, usize),
+    chunks: &Chunks,
+    biases: bool,
+    pass: GradientPass<'_>,
 ) -> Result<Vec<Dispatch>> {
+    let GradientPass { large, small, gradients, stride } = pass;
     let replicas = large.replicas;
     let count = shape.weights() + if biases { shape.outputs } else { 0 };
-    // What is all in one chunk is finished.
+    // The sums of a single chunk are the gradients.
     let (chunked, replica_stride) = match chunks.count {
         1 => (None, stride),
         chunks => (Some(gpu.zeros("sums of chunks", chunks * replicas * count)?), count),
@@ -240,8 +235,8 @@ pub(super) fn weight_gradient(
         &chunks.strip.kernel,
         &immediates,
         &[
-            ("inputs", large.whole()?),
-            ("output_gradients", small.whole()?),
+            ("inputs", large.single_buffer()?),
+            ("output_gradients", small.single_buffer()?),
             ("chunked", chunked.as_ref().unwrap_or(gradients)),
         ],
         Grid(
@@ -250,7 +245,7 @@ pub(super) fn weight_gradient(
             (replicas * chunks.count) as u32,
         ),
     )?;
-    let mut dispatches = vec![shape.count(sums, replicas, replicas * large.batch)];
+    let mut dispatches = vec![shape.with_cost(sums, replicas, replicas * large.batch)];
     if let Some(chunked) = chunked {
         let immediates = GradientChunks {
             count: count as u32,

@@ -1,9 +1,9 @@
-//! One convolution of a network: its geometry, its place, and what all of its kernels are told.
+//! One convolution of a network: its geometry, its place, and what its kernels share.
 
 use super::shape::{ConvShape, Part};
 use crate::Result;
 use crate::gpu::{Buffer, Tensor};
-use crate::ops::Activation;
+use crate::ops::{Activated, Activation};
 use std::ops::Range;
 
 const EPILOGUE_FORWARD: u32 = 1;
@@ -30,7 +30,7 @@ pub struct Conv {
     pub small: Part,
     /// Takes the small side in and gives the large one.
     pub transposed: bool,
-    /// What follows the sums.
+    /// The activation of the sums.
     pub activation: Activation,
     /// Factor on the optimiser's rate.
     pub rate_scale: f32,
@@ -40,13 +40,26 @@ pub struct Conv {
     pub weight_offset: usize,
 }
 
-/// What is done to finished sums.
+/// The last operation on the sums.
 #[derive(Clone, Copy)]
 pub(super) enum Epilogue<'a> {
     /// Bias and activation.
     Forward,
     /// The derivative of the activation that these values came out of.
-    Backward(&'a Tensor, Activation),
+    Backward(Activated<'a>),
+}
+
+/// What the gradients of a convolution's weights are formed of, and where they go.
+#[derive(Clone, Copy)]
+pub(super) struct GradientPass<'a> {
+    /// The values of the large side, or their gradient.
+    pub large: &'a Tensor,
+    /// The same of the small side.
+    pub small: &'a Tensor,
+    /// `[R, stride]`
+    pub gradients: &'a Buffer,
+    /// Elements from one replica to the next.
+    pub stride: usize,
 }
 
 impl Conv {
@@ -75,8 +88,8 @@ impl Conv {
         self.weight_offset + self.shape.weights()
     }
 
-    /// The number of an epilogue, its activation, and the buffer that its derivative is taken from: any
-    /// that is not written where there is none to take.
+    /// The number of an epilogue, its activation, and the buffer that its derivative is taken from; `spare` where
+    /// there is none to take.
     pub(super) fn epilogue<'a>(
         &self,
         epilogue: Epilogue<'a>,
@@ -84,7 +97,7 @@ impl Conv {
     ) -> Result<(u32, Activation, &'a Buffer)> {
         Ok(match epilogue {
             Epilogue::Forward => (EPILOGUE_FORWARD, self.activation, spare),
-            Epilogue::Backward(outputs, activation) => (EPILOGUE_BACKWARD, activation, outputs.whole()?),
+            Epilogue::Backward(input) => (EPILOGUE_BACKWARD, input.activation, input.values.single_buffer()?),
         })
     }
 }

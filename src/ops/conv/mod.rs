@@ -12,100 +12,52 @@ pub use shape::{ConvShape, Part};
 
 use super::elementwise::STREAM_LANES;
 use super::optimizer::{self, Gradients};
-use super::{Activation, Arena, Optimizer, Schedule, TrainedArena};
+use super::{Activated, Arena, TrainedArena, UpdateRule};
 use crate::Result;
 use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
-use layer::{Epilogue, dispatches};
+use layer::{Epilogue, GradientPass, dispatches};
 use std::ops::Range;
 use variants::{Product, WeightGradient};
 
 immediates! {
-    struct ConvImmediates {
-        batch: u32,
-        inputs: u32,
-        input_height: u32,
-        input_width: u32,
-        outputs: u32,
-        output_height: u32,
-        output_width: u32,
-        kernel_height: u32,
-        kernel_width: u32,
-        stride_height: u32,
-        stride_width: u32,
-        pad_top: u32,
-        pad_left: u32,
-        weight_offset: u32,
-        replica_stride: u32,
-        bias_offset: u32,
-        epilogue: u32,
-        activation: u32,
-        large_first: u32,
-        large_line: u32,
-        small_first: u32,
-        small_line: u32,
-    }
-}
-
-immediates! {
-    struct ConvGradient {
-        batch: u32,
-        inputs: u32,
-        input_height: u32,
-        input_width: u32,
-        outputs: u32,
-        output_height: u32,
-        output_width: u32,
-        kernel_height: u32,
-        kernel_width: u32,
-        stride_height: u32,
-        stride_width: u32,
-        pad_top: u32,
-        pad_left: u32,
-        gradient_stride: u32,
-        large_first: u32,
-        large_line: u32,
-        small_first: u32,
-        small_line: u32,
-        strip: u32,
-        first_strip: u32,
-        end_strip: u32,
+    struct ConvPass {
+        u32: batch, inputs, input_height, input_width, outputs, output_height, output_width, kernel_height,
+             kernel_width, stride_height, stride_width, pad_top, pad_left, weight_offset, replica_stride,
+             bias_offset, epilogue, activation, large_first, large_line, small_first, small_line,
+             gradient_stride, strip, first_strip, end_strip;
     }
 }
 
 immediates! {
     struct BiasGradient {
-        batch: u32,
-        channels: u32,
-        height: u32,
-        width: u32,
-        gradient_first: u32,
-        gradient_stride: u32,
-        first: u32,
-        line: u32,
-        first_row: u32,
-        end_row: u32,
+        u32: batch, channels, height, width, gradient_first, gradient_stride, first, line, first_row, end_row;
     }
 }
 
 immediates! {
     struct PlaneChunks {
-        pixels: u32,
-        chunk: u32,
-        chunks: u32,
-        first: u32,
-        line: u32,
+        u32: pixels, chunk, chunks, first, line;
     }
 }
 
 /// Pixels of a plane that one lane adds up for a bias; larger planes are added up by several.
 const CHUNK: usize = 2048;
 
-/// The same on a GPU, whose lanes are many and slow; one lane alone adds up a channel only where the planes of all
-/// samples together have no more.
+/// The same on a GPU, whose lanes are many and slow, for the planes of all samples of a channel together.
 const GPU_CHUNK: usize = 256;
 
 /// Pixels of a row that a lane adds up at a time for a weight.
 const STRIP: usize = 16_384;
+
+/// Planes of a layer's outputs, one for each replica, sample and channel, which sum up to the biases' gradients.
+struct Planes<'a> {
+    buffer: &'a Buffer,
+    replicas: usize,
+    batch: usize,
+    /// Height and width.
+    size: [usize; 2],
+    part: Part,
+}
 
 impl Conv {
     /// `output = activation(input * weights + bias)`
@@ -125,10 +77,10 @@ impl Conv {
         gpu: &Gpu,
         arenas: &[Arena],
         output_gradient: &Tensor,
-        (input, activation): (&Tensor, Activation),
+        input: Activated<'_>,
         input_gradient: &Tensor,
     ) -> Result<Vec<Dispatch>> {
-        let epilogue = Epilogue::Backward(input, activation);
+        let epilogue = Epilogue::Backward(input);
         self.product(gpu, arenas, !self.transposed, output_gradient, input_gradient, epilogue)
     }
 
@@ -152,32 +104,16 @@ impl Conv {
                 return Ok(vec![conv3x3_tiles::product(gpu, self, arena, upwards, from, to, epilogue)?]);
             }
         }
-        let (source, result) = (from.whole()?, to.whole()?);
+        let (source, result) = (from.single_buffer()?, to.single_buffer()?);
         let (code, activation, gate) = self.epilogue(epilogue, source)?;
         let s = &self.shape;
-        let immediates = ConvImmediates {
-            batch: from.batch as u32,
-            inputs: s.inputs as u32,
-            input_height: s.input_size[0] as u32,
-            input_width: s.input_size[1] as u32,
-            outputs: s.outputs as u32,
-            output_height: s.output_size[0] as u32,
-            output_width: s.output_size[1] as u32,
-            kernel_height: s.kernel[0] as u32,
-            kernel_width: s.kernel[1] as u32,
-            stride_height: s.stride[0] as u32,
-            stride_width: s.stride[1] as u32,
-            pad_top: s.padding[0] as u32,
-            pad_left: s.padding[1] as u32,
+        let immediates = ConvPass {
             weight_offset: self.weight_offset as u32,
             replica_stride: arena.stride as u32,
             bias_offset: self.bias_offset() as u32,
             epilogue: code,
             activation: activation.code(),
-            large_first: self.large.first as u32,
-            large_line: self.large.line as u32,
-            small_first: self.small.first as u32,
-            small_line: self.small.line as u32,
+            ..self.geometry(from.batch)
         };
         let (entry, [height, width], channels) = if upwards {
             ("conv_backward_input_naive", s.input_size, s.inputs)
@@ -194,7 +130,32 @@ impl Conv {
                 (from.replicas * from.batch) as u32,
             ),
         )?;
-        Ok(vec![s.count(dispatch, from.replicas, from.replicas * from.batch)])
+        Ok(vec![s.with_cost(dispatch, from.replicas, from.replicas * from.batch)])
+    }
+
+    /// The immediates that every pass has.
+    fn geometry(&self, batch: usize) -> ConvPass {
+        let s = &self.shape;
+        ConvPass {
+            batch: batch as u32,
+            inputs: s.inputs as u32,
+            input_height: s.input_size[0] as u32,
+            input_width: s.input_size[1] as u32,
+            outputs: s.outputs as u32,
+            output_height: s.output_size[0] as u32,
+            output_width: s.output_size[1] as u32,
+            kernel_height: s.kernel[0] as u32,
+            kernel_width: s.kernel[1] as u32,
+            stride_height: s.stride[0] as u32,
+            stride_width: s.stride[1] as u32,
+            pad_top: s.padding[0] as u32,
+            pad_left: s.padding[1] as u32,
+            large_first: self.large.first as u32,
+            large_line: self.large.line as u32,
+            small_first: self.small.first as u32,
+            small_line: self.small.line as u32,
+            ..Default::default()
+        }
     }
 
     /// Forms the gradients of weights and biases and applies the optimiser.
@@ -202,8 +163,7 @@ impl Conv {
         &self,
         gpu: &Gpu,
         arenas: &[TrainedArena],
-        optimizer: &Optimizer,
-        schedule: &Schedule,
+        rule: UpdateRule<'_>,
         input: &Tensor,
         output_gradient: &Tensor,
     ) -> Result<Vec<Dispatch>> {
@@ -220,73 +180,53 @@ impl Conv {
             rate_scale: self.rate_scale,
         };
         let kernels = variants::weight_gradient(gpu, self, [replicas, input.batch]);
-        let mut dispatches = self.form_weight_gradient(gpu, &kernels, (large, small), &gradients)?;
+        let pass = GradientPass { large, small, gradients: &gradients, stride: count };
+        let mut dispatches = self.form_weight_gradient(gpu, &kernels, pass)?;
         if !kernels.brings_biases() {
             dispatches.extend(self.bias_gradient(gpu, output_gradient, &gradients)?);
         }
-        dispatches.push(optimizer::apply(gpu, &arenas[self.arena], optimizer, schedule, step)?);
+        dispatches.push(optimizer::apply(gpu, &arenas[self.arena], rule, step)?);
         Ok(dispatches)
     }
 
-    /// The gradients of the weights alone, which go nowhere: what forming them takes.
+    /// The gradients of the weights alone, which no update takes: for benches.
     pub(crate) fn weight_gradient(&self, gpu: &Gpu, large: &Tensor, small: &Tensor) -> Result<Vec<Dispatch>> {
         let count = self.shape.weights() + self.output_channels();
         let kernels = variants::weight_gradient(gpu, self, [large.replicas, large.batch]);
         let gradients = gpu.zeros("weight gradients", large.replicas * count)?;
-        self.form_weight_gradient(gpu, &kernels, (large, small), &gradients)
+        let pass = GradientPass { large, small, gradients: &gradients, stride: count };
+        self.form_weight_gradient(gpu, &kernels, pass)
     }
 
     fn form_weight_gradient(
         &self,
         gpu: &Gpu,
         kernels: &WeightGradient,
-        (large, small): (&Tensor, &Tensor),
-        gradients: &Buffer,
+        pass: GradientPass<'_>,
     ) -> Result<Vec<Dispatch>> {
         let s = &self.shape;
-        let stride = s.weights() + self.output_channels();
         match kernels {
             WeightGradient::Reference => {}
-            WeightGradient::Lanes => {
-                return conv3x3::weight_gradient(gpu, s, large, small, (gradients, stride));
-            }
+            WeightGradient::Lanes => return conv3x3::weight_gradient(gpu, s, pass),
             WeightGradient::Tiles { chunks, biases } => {
-                return conv3x3_tiles::weight_gradient(
-                    gpu,
-                    s,
-                    (chunks, *biases),
-                    (large, small),
-                    (gradients, stride),
-                );
+                return conv3x3_tiles::weight_gradient(gpu, s, chunks, *biases, pass);
             }
         }
+        let GradientPass { large, small, gradients, stride } = pass;
         let [height, width] = s.output_size;
         let strip = width.min(STRIP);
-        let immediates = |strips: Range<u32>| ConvGradient {
-            batch: large.batch as u32,
-            inputs: s.inputs as u32,
-            input_height: s.input_size[0] as u32,
-            input_width: s.input_size[1] as u32,
-            outputs: s.outputs as u32,
-            output_height: s.output_size[0] as u32,
-            output_width: s.output_size[1] as u32,
-            kernel_height: s.kernel[0] as u32,
-            kernel_width: s.kernel[1] as u32,
-            stride_height: s.stride[0] as u32,
-            stride_width: s.stride[1] as u32,
-            pad_top: s.padding[0] as u32,
-            pad_left: s.padding[1] as u32,
+        let immediates = |strips: Range<u32>| ConvPass {
             gradient_stride: stride as u32,
-            large_first: self.large.first as u32,
-            large_line: self.large.line as u32,
-            small_first: self.small.first as u32,
-            small_line: self.small.line as u32,
             strip: strip as u32,
             first_strip: strips.start,
             end_strip: strips.end,
+            ..self.geometry(large.batch)
         };
-        let buffers =
-            [("large_side", large.whole()?), ("small_side", small.whole()?), ("gradients", gradients)];
+        let buffers = [
+            ("large_side", large.single_buffer()?),
+            ("small_side", small.single_buffer()?),
+            ("gradients", gradients),
+        ];
         let grid = Grid((s.weights() / s.outputs) as u32, s.outputs as u32, large.replicas as u32);
         let kernel = Kernel::new("conv", "conv_weight_gradient_naive");
         dispatches(large.batch * height * width.div_ceil(strip), strip + 1)
@@ -307,7 +247,7 @@ impl Conv {
             (self.shape.output_size, self.small)
         };
         let (replicas, batch) = (output_gradient.replicas, output_gradient.batch);
-        let values = output_gradient.whole()?;
+        let values = output_gradient.single_buffer()?;
         let pixels = size[0] * size[1];
         let (chunk, alone) = if gpu.class().is_cpu() {
             (CHUNK, pixels <= CHUNK)
@@ -315,7 +255,7 @@ impl Conv {
             (GPU_CHUNK, batch * pixels <= GPU_CHUNK)
         };
         if alone {
-            return self.bias_sums(gpu, [replicas, batch], (values, size, part), gradients);
+            return self.bias_sums(gpu, Planes { buffer: values, replicas, batch, size, part }, gradients);
         }
         let chunks = pixels.div_ceil(chunk);
         let sums = gpu.zeros("sums of chunks", replicas * batch * channels * chunks)?;
@@ -333,18 +273,14 @@ impl Conv {
             Grid(chunks as u32, channels as u32, (replicas * batch) as u32),
         )?];
         let part = Part::whole(channels * chunks);
-        all.extend(self.bias_sums(gpu, [replicas, batch], (&sums, [1, chunks], part), gradients)?);
+        let planes = Planes { buffer: &sums, replicas, batch, size: [1, chunks], part };
+        all.extend(self.bias_sums(gpu, planes, gradients)?);
         Ok(all)
     }
 
-    /// Adds up planes of `[height, width]` for the gradients of the biases.
-    fn bias_sums(
-        &self,
-        gpu: &Gpu,
-        [replicas, batch]: [usize; 2],
-        (values, [height, width], part): (&Buffer, [usize; 2], Part),
-        gradients: &Buffer,
-    ) -> Result<Vec<Dispatch>> {
+    /// Adds up planes for the gradients of the biases.
+    fn bias_sums(&self, gpu: &Gpu, planes: Planes<'_>, gradients: &Buffer) -> Result<Vec<Dispatch>> {
+        let Planes { buffer: values, replicas, batch, size: [height, width], part } = planes;
         let channels = self.output_channels();
         let immediates = |rows: Range<u32>| BiasGradient {
             batch: batch as u32,

@@ -54,10 +54,10 @@ impl ConvShape {
 
     /// Notes what one pass over `lines` samples of `replicas` replicas costs: both sides and the weights once, a
     /// multiplication and an addition for each value of a window.
-    pub(super) fn count(&self, dispatch: Dispatch, replicas: usize, lines: usize) -> Dispatch {
+    pub(super) fn with_cost(&self, dispatch: Dispatch, replicas: usize, lines: usize) -> Dispatch {
         let sides = lines * (self.input_width() + self.output_width());
         let [height, width] = self.output_size;
-        dispatch.moving(sides + replicas * self.weights(), 2 * lines * height * width * self.weights())
+        dispatch.with_traffic(sides + replicas * self.weights(), 2 * lines * height * width * self.weights())
     }
 
     /// Weights, without biases.

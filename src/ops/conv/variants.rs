@@ -1,4 +1,4 @@
-//! Which kernels compute a convolution: the one place that chooses by class of device and shape.
+//! Which kernels compute a convolution, by class of device and shape.
 //!
 //! Times are medians of `fedfunnel bench` on lavapipe (Mesa 22.3.6) with vectors of 256 bits, two cores of an Intel Xeon.
 
@@ -34,13 +34,13 @@ pub(super) enum WeightGradient {
 }
 
 impl WeightGradient {
-    /// Whether its kernels leave nothing to do for the biases.
+    /// Whether its kernels form the gradients of the biases too.
     pub fn brings_biases(&self) -> bool {
         matches!(self, Self::Tiles { biases: true, .. })
     }
 }
 
-/// Whether it is the convolution that the fast kernels are for, all alone in its lines.
+/// Whether it is a convolution that the fast kernels are for, alone in its lines.
 fn is_3x3(layer: &Conv) -> bool {
     let ConvShape { kernel, stride, padding, input_size, output_size, .. } = layer.shape;
     layer.is_whole() && (kernel, stride, padding) == ([3, 3], [1, 1], [1, 1]) && output_size == input_size

@@ -1,14 +1,14 @@
-//! One pass over a matrix that updates it and, the rows being at hand, carries sums on to the layer beside it.
+//! One pass over a matrix that updates it and carries sums of its rows on to the layer beside it.
 
-use super::{Dense, Epilogue, RowsAre, passed, row_side_of, variants};
+use super::{ChunkSums, Dense, Epilogue, RowsAre, row_side_of, variants};
 use crate::Result;
 use crate::gpu::{Dispatch, Gpu, Grid, Tensor};
-use crate::ops::{Activation, Optimizer, OptimizerKind, Schedule, TrainedArena};
+use crate::ops::{Activated, Activation, Optimizer, TrainedArena, UpdateRule};
 
 const CARRY_BEFORE: u32 = 1;
 const CARRY_AFTER: u32 = 2;
 
-/// What the pass carries on.
+/// Which sums the pass carries on.
 #[derive(Clone, Copy, Debug)]
 pub enum Carry<'a> {
     /// The gradient before the activation that the layer's input `[R, B, I]` came out of, taken with the weights
@@ -36,8 +36,7 @@ impl Dense {
         optimizer: &Optimizer,
     ) -> Option<variants::CarryVariant> {
         let by_four = self.shards.iter().all(|shard| self.by_four(shard, &arenas[shard.arena].parameters));
-        let rule = (optimizer.kind != OptimizerKind::Sgd, optimizer.moments);
-        variants::carry(gpu, by_four, [self.rows(), self.columns()], batch, rule)
+        variants::carry(gpu, by_four, [self.rows(), self.columns()], batch, optimizer)
     }
 
     /// [`update`](Self::update), and what `carry` asks for, in one pass over weights and moments. `None` where
@@ -46,14 +45,16 @@ impl Dense {
         &self,
         gpu: &Gpu,
         arenas: &[TrainedArena],
-        (optimizer, schedule): (&Optimizer, &Schedule),
+        rule: UpdateRule<'_>,
         input: &Tensor,
         output_gradient: &Tensor,
         carry: Carry<'_>,
     ) -> Result<Option<Vec<Dispatch>>> {
+        let UpdateRule { optimizer, schedule } = rule;
         let (row_side, column_side, epilogue, into) = match (self.rows_are, carry) {
             (RowsAre::Outputs, Carry::InputGradient { before, into }) => {
-                (output_gradient, input, Epilogue::Backward(input, before), into)
+                let input = Activated { values: input, activation: before };
+                (output_gradient, input.values, Epilogue::Backward(input), into)
             }
             (RowsAre::Inputs, Carry::NextOutputs { into }) => {
                 (input, output_gradient, Epilogue::Forward, into)
@@ -69,7 +70,7 @@ impl Dense {
         let chunks_of = |rows: usize| rows.div_ceil(chunk_rows) as u32;
         let chunks: u32 = self.shards.iter().map(|shard| chunks_of(shard.range.len)).sum();
         let sums = chunks as usize * replicas * batch * columns;
-        // Behind the sums, a value for each chunk that nobody reads.
+        // Behind the sums, a value for each chunk that no kernel reads.
         let spare = (chunks as usize * replicas).next_multiple_of(4);
         if 4 * (sums + spare) as u64 > gpu.max_binding_bytes() {
             return Ok(None);
@@ -81,7 +82,7 @@ impl Dense {
         for shard in &self.shards {
             let arena = &arenas[shard.arena];
             let (rows, ..) = row_side_of(row_side, shard.range)?;
-            let mut immediates = self.update_of(shard, arena, optimizer, schedule, row_side)?;
+            let mut immediates = self.update_of(shard, arena, rule, row_side)?;
             immediates.chunk_rows = chunk_rows as u32;
             immediates.first_chunk = first_chunk;
             immediates.replicas = replicas as u32;
@@ -89,20 +90,17 @@ impl Dense {
                 Carry::InputGradient { .. } => CARRY_BEFORE,
                 Carry::NextOutputs { .. } => CARRY_AFTER,
             };
-            let second_moments = match optimizer.kind {
-                OptimizerKind::Sgd => &no_moments,
-                OptimizerKind::Adam | OptimizerKind::AdamW => arena.second_moments()?,
-            };
+            let second_moments = if optimizer.is_adaptive() { arena.second_moments()? } else { &no_moments };
             let chunks = chunks_of(shard.range.len);
             let weights = replicas * shard.range.len * columns;
-            let moved = passed(optimizer, weights) + replicas * batch * shard.range.len;
+            let moved = optimizer.values_moved(weights) + replicas * batch * shard.range.len;
             dispatches.push(
                 gpu.dispatch(
                     &variant.kernel,
                     &immediates,
                     &[
                         ("update_rows", rows),
-                        ("update_columns4", column_side.whole()?),
+                        ("update_columns4", column_side.single_buffer()?),
                         ("schedule", &schedule.buffer),
                         ("parameters4", &arena.parameters.buffer),
                         ("first_moments4", &arena.first_moments),
@@ -115,13 +113,13 @@ impl Dense {
                         Grid(columns as u32 / 4, chunks, replicas as u32)
                     },
                 )?
-                .moving(moved, 4 * weights * batch),
+                .with_traffic(moved, 4 * weights * batch),
             );
             first_chunk += chunks;
         }
         let arena = &arenas[self.shards[0].arena].parameters;
-        let finished = (&carried, chunks);
-        dispatches.push(self.finish(gpu, arena, row_side, finished, into.whole()?, &epilogue)?);
+        let finished = ChunkSums { buffer: &carried, chunks };
+        dispatches.push(self.finish(gpu, arena, row_side, finished, into.single_buffer()?, &epilogue)?);
         Ok(Some(dispatches))
     }
 }

@@ -6,33 +6,15 @@ mod update;
 pub mod variants;
 
 pub use carry::Carry;
-pub use residual::Targets;
-use update::passed;
 
-use super::{Activation, Arena, Optimizer};
-use crate::gpu::{Buffer, Dispatch, Gpu, Grid, RowRange, Tensor, immediates, split_rows};
+use super::{Activated, Activation, Arena, Optimizer};
+use crate::gpu::{Buffer, Dispatch, Gpu, Grid, RowRange, SMALLER, Tensor, immediates, split_rows};
 use crate::{Error, Result};
 
 immediates! {
     struct Product {
-        batch: u32,
-        rows: u32,
-        row_side_width: u32,
-        row_side_first: u32,
-        columns: u32,
-        weight_offset: u32,
-        replica_stride: u32,
-        bias_offset: u32,
-        bias: u32,
-        epilogue: u32,
-        activation: u32,
-        chunk_rows: u32,
-        first_chunk: u32,
-        chunks: u32,
-        replicas: u32,
-        steps: u32,
-        step: u32,
-        whole_width: u32,
+        u32: batch, rows, row_side_width, row_side_first, columns, weight_offset, replica_stride, bias_offset,
+             bias, epilogue, activation, chunk_rows, first_chunk, chunks, replicas, steps, step, whole_width;
     }
 }
 
@@ -68,7 +50,7 @@ pub struct Dense {
     pub outputs: usize,
     /// How the matrix lies.
     pub rows_are: RowsAre,
-    /// What follows the sums.
+    /// The activation of the sums.
     pub activation: Activation,
     /// Factor on the optimiser's rate.
     pub rate_scale: f32,
@@ -83,14 +65,21 @@ const BIAS_NONE: u32 = 0;
 const BIAS_ROWS: u32 = 1;
 const BIAS_COLUMNS: u32 = 2;
 
-/// What is done to the finished sums of a product.
+/// The last operation on the sums of a product.
 enum Epilogue<'a> {
     /// Nothing: they are a part of larger sums.
     Part,
     /// Bias and activation.
     Forward,
     /// The derivative of the activation that these outputs came out of.
-    Backward(&'a Tensor, Activation),
+    Backward(Activated<'a>),
+}
+
+/// Sums of chunks of rows, `[chunks, R, B, K]`.
+#[derive(Clone, Copy)]
+struct ChunkSums<'a> {
+    buffer: &'a Buffer,
+    chunks: u32,
 }
 
 impl Dense {
@@ -139,10 +128,10 @@ impl Dense {
         gpu: &Gpu,
         arenas: &[Arena],
         output_gradient: &Tensor,
-        (input, activation): (&Tensor, Activation),
+        input: Activated<'_>,
         input_gradient: &Tensor,
     ) -> Result<Vec<Dispatch>> {
-        let epilogue = Epilogue::Backward(input, activation);
+        let epilogue = Epilogue::Backward(input);
         match self.rows_are {
             RowsAre::Outputs => self.rows_sum(gpu, arenas, output_gradient, input_gradient, &epilogue),
             RowsAre::Inputs => self.rows_dot(gpu, arenas, output_gradient, input_gradient, &epilogue),
@@ -160,7 +149,7 @@ impl Dense {
         let (epilogue, activation) = match epilogue {
             Epilogue::Part => (EPILOGUE_NONE, Activation::Linear),
             Epilogue::Forward => (EPILOGUE_FORWARD, self.activation),
-            Epilogue::Backward(_, activation) => (EPILOGUE_BACKWARD, *activation),
+            Epilogue::Backward(input) => (EPILOGUE_BACKWARD, input.activation),
         };
         let (_, row_side_width, row_side_first) = row_side_of(row_side, shard.range)?;
         Ok(Product {
@@ -206,7 +195,7 @@ impl Dense {
 
     /// Notes what a pass over a shard's matrix costs that reads it, or updates it by an optimiser: every value of
     /// matrix and row side once, a multiplication and an addition of each weight for each sample.
-    fn count(
+    fn with_cost(
         &self,
         dispatch: Dispatch,
         shard: &DenseShard,
@@ -215,8 +204,8 @@ impl Dense {
     ) -> Dispatch {
         let weights = row_side.replicas * shard.range.len * self.columns();
         let rows = row_side.replicas * row_side.batch * shard.range.len;
-        let moved = optimizer.map_or(weights, |optimizer| passed(optimizer, weights));
-        dispatch.moving(moved + rows, 2 * weights * row_side.batch)
+        let moved = optimizer.map_or(weights, |optimizer| optimizer.values_moved(weights));
+        dispatch.with_traffic(moved + rows, 2 * weights * row_side.batch)
     }
 
     /// Whether kernels may take all of its weights and biases four at a time.
@@ -239,7 +228,7 @@ impl Dense {
         epilogue: &Epilogue<'_>,
     ) -> Result<Vec<Dispatch>> {
         let (batch, replicas) = (row_side.batch as u32, row_side.replicas as u32);
-        let columns = column_side.whole()?;
+        let columns = column_side.single_buffer()?;
         self.shards
             .iter()
             .flat_map(|shard| {
@@ -255,7 +244,7 @@ impl Dense {
                 // Without a derivative to take, the gate is any buffer that is not written.
                 let gate = match epilogue {
                     Epilogue::Part | Epilogue::Forward => columns,
-                    Epilogue::Backward(outputs, _) => row_side_of(outputs, shard.range)?.0,
+                    Epilogue::Backward(input) => row_side_of(input.values, shard.range)?.0,
                 };
                 let (weights, column_side) = variant.names();
                 let dispatch = gpu.dispatch(
@@ -264,7 +253,7 @@ impl Dense {
                     &[(weights, &arena.buffer), (column_side, columns), ("gate", gate), ("sums", sums)],
                     variant.grid(shard.range.len as u32, batch, replicas),
                 )?;
-                Ok(self.count(dispatch, &shard, row_side, None))
+                Ok(self.with_cost(dispatch, &shard, row_side, None))
             })
             .collect()
     }
@@ -279,7 +268,7 @@ impl Dense {
     ) -> Result<Vec<Dispatch>> {
         let (batch, replicas, columns) =
             (row_side.batch as u32, row_side.replicas as u32, self.columns() as u32);
-        let result = column_side.whole()?;
+        let result = column_side.single_buffer()?;
         let sum_bytes = 4 * (replicas * batch * columns) as usize;
         let chunk_rows = variants::rows_per_chunk(gpu, self.rows(), replicas as usize, sum_bytes);
         let chunks_of = |shard: &DenseShard| shard.range.len.div_ceil(chunk_rows) as u32;
@@ -302,7 +291,14 @@ impl Dense {
             if buffers == 2 && filled + chunks_of(shard) > held {
                 let [from, into] = [turn % 2, (turn + 1) % 2].map(|place: usize| &partial[place]);
                 let arena = &arenas[self.shards[0].arena];
-                dispatches.push(self.finish(gpu, arena, row_side, (from, filled), into, &Epilogue::Part)?);
+                dispatches.push(self.finish(
+                    gpu,
+                    arena,
+                    row_side,
+                    ChunkSums { buffer: from, chunks: filled },
+                    into,
+                    &Epilogue::Part,
+                )?);
                 (turn, filled) = (turn + 1, 1);
             }
             let (rows, ..) = row_side_of(row_side, shard.range)?;
@@ -332,35 +328,42 @@ impl Dense {
                 ],
                 grid,
             )?;
-            dispatches.push(self.count(dispatch, shard, row_side, None));
+            dispatches.push(self.with_cost(dispatch, shard, row_side, None));
             filled += chunks_of(shard);
         }
         if let Some(last) = partial.get(turn % 2) {
             let arena = &arenas[self.shards[0].arena];
-            dispatches.push(self.finish(gpu, arena, row_side, (last, filled), result, epilogue)?);
+            dispatches.push(self.finish(
+                gpu,
+                arena,
+                row_side,
+                ChunkSums { buffer: last, chunks: filled },
+                result,
+                epilogue,
+            )?);
         }
         Ok(dispatches)
     }
 
-    /// Adds chunk sums `[chunks, R, B, K]` up and finishes them. `arena` is that of the first shard, where
+    /// Adds chunk sums up and finishes them. `arena` is that of the first shard, where
     /// the bias of columns is.
     fn finish(
         &self,
         gpu: &Gpu,
         arena: &Arena,
         row_side: &Tensor,
-        (partial, chunks): (&Buffer, u32),
+        partial: ChunkSums<'_>,
         result: &Buffer,
         epilogue: &Epilogue<'_>,
     ) -> Result<Dispatch> {
         let mut immediates = self.product(&self.shards[0], arena, row_side, epilogue)?;
-        immediates.chunks = chunks;
-        let gate = self.gate_of_columns(epilogue, partial)?;
-        let (kernel, lanes) = variants::finish(gpu, chunks);
+        immediates.chunks = partial.chunks;
+        let gate = self.gate_of_columns(epilogue, partial.buffer)?;
+        let (kernel, lanes) = variants::finish(gpu, partial.chunks);
         gpu.dispatch(
             &kernel,
             &immediates,
-            &[("weights", &arena.buffer), ("chunk_sums", partial), ("gate", gate), ("sums", result)],
+            &[("weights", &arena.buffer), ("chunk_sums", partial.buffer), ("gate", gate), ("sums", result)],
             Grid(self.columns() as u32, row_side.batch as u32 * lanes, row_side.replicas as u32),
         )
     }
@@ -368,22 +371,21 @@ impl Dense {
     fn gate_of_columns<'a>(&self, epilogue: &Epilogue<'a>, spare: &'a Buffer) -> Result<&'a Buffer> {
         match epilogue {
             Epilogue::Part | Epilogue::Forward => Ok(spare),
-            Epilogue::Backward(outputs, _) => outputs.whole(),
+            Epilogue::Backward(input) => input.values.single_buffer(),
         }
     }
 }
 
 /// Where a run of rows lies in the row side: the buffer, its width, and the first row's place in it.
 fn row_side_of(tensor: &Tensor, range: RowRange) -> Result<(&Buffer, u32, u32)> {
-    let holds = |s: &RowRange| s.start <= range.start && range.start + range.len <= s.start + s.len;
-    match tensor.shards.iter().find(|shard| holds(&shard.range)) {
+    match tensor.shards.iter().find(|shard| shard.range.holds(range)) {
         Some(shard) => Ok((&shard.buffer, shard.range.len as u32, (range.start - shard.range.start) as u32)),
         None => Err(Error::device(
             format!(
                 "an activation of {} features that does not fit one binding is cut otherwise than its layer",
                 tensor.width
             ),
-            "use a smaller batch, fewer collaborators at a time, or a larger --max-binding-bytes",
+            SMALLER,
         )),
     }
 }

@@ -2,20 +2,9 @@
 
 use super::{Dense, Epilogue, RowsAre, row_side_of, variants};
 use crate::Result;
-use crate::gpu::{Buffer, Dispatch, Gpu, Grid, SHARING_LANES, Tensor};
-use crate::ops::loss::{ERROR_CHUNK, ErrorTallies};
-use crate::ops::{Arena, Schedule};
-
-/// What the outputs are compared with, and how much each sample weighs.
-#[derive(Clone, Copy, Debug)]
-pub struct Targets<'a> {
-    /// `[R, B, O]`
-    pub values: &'a Tensor,
-    /// `[R, B]`: `NOTHING` marks an empty place of the batch.
-    pub labels: &'a Buffer,
-    /// The weights.
-    pub schedule: &'a Schedule,
-}
+use crate::gpu::{Dispatch, Gpu, Grid, SHARING_LANES, Tensor};
+use crate::ops::Arena;
+use crate::ops::loss::{ERROR_CHUNK, ErrorTallies, Targets};
 
 impl Dense {
     /// Whether there is a kernel for [`residual`](Self::residual).
@@ -66,7 +55,7 @@ impl Dense {
                 &immediates,
                 &[
                     ("weights4", &arena.buffer),
-                    ("column_side4", input.whole()?),
+                    ("column_side4", input.single_buffer()?),
                     ("targets", values),
                     ("sums", sums),
                     ("schedule", &targets.schedule.buffer),
@@ -79,7 +68,7 @@ impl Dense {
                     replicas as u32,
                 ),
             )?;
-            Ok(dispatch.moving(weights + 2 * replicas * batch * rows, 2 * weights * batch))
+            Ok(dispatch.with_traffic(weights + 2 * replicas * batch * rows, 2 * weights * batch))
         };
         self.shards.iter().map(dispatch).collect::<Result<_>>().map(Some)
     }

@@ -4,31 +4,14 @@
 use super::{Dense, DenseShard, RowsAre, row_side_of, variants};
 use crate::Result;
 use crate::gpu::{Dispatch, Gpu, Grid, Tensor, immediates};
-use crate::ops::{Optimizer, OptimizerKind, Schedule, TrainedArena};
+use crate::ops::{TrainedArena, UpdateRule};
 
 immediates! {
     pub(super) struct Update {
-        batch: u32,
-        rows: u32,
-        row_side_width: u32,
-        row_side_first: u32,
-        columns: u32,
-        weight_offset: u32,
-        replica_stride: u32,
-        bias_offset: u32,
-        bias: u32,
-        steps: u32,
-        step: u32,
-        rate_scale: f32,
-        beta1: f32,
-        beta2: f32,
-        epsilon: f32,
-        weight_decay: f32,
-        decoupled: u32,
-        chunk_rows: u32,
-        first_chunk: u32,
-        replicas: u32,
-        carry: u32,
+        u32: batch, rows, row_side_width, row_side_first, columns, weight_offset, replica_stride, bias_offset,
+             bias, steps, step;
+        f32: rate_scale, beta1, beta2, epsilon, weight_decay;
+        u32: decoupled, chunk_rows, first_chunk, replicas, carry;
     }
 }
 
@@ -37,10 +20,10 @@ impl Dense {
         &self,
         shard: &DenseShard,
         arena: &TrainedArena,
-        optimizer: &Optimizer,
-        schedule: &Schedule,
+        rule: UpdateRule<'_>,
         row_side: &Tensor,
     ) -> Result<Update> {
+        let UpdateRule { optimizer, schedule } = rule;
         let (bias, bias_offset) = self.bias(shard);
         let (_, row_side_width, row_side_first) = row_side_of(row_side, shard.range)?;
         Ok(Update {
@@ -60,7 +43,7 @@ impl Dense {
             beta2: optimizer.beta2,
             epsilon: optimizer.epsilon,
             weight_decay: optimizer.weight_decay,
-            decoupled: (optimizer.kind == OptimizerKind::AdamW).into(),
+            decoupled: optimizer.is_decoupled().into(),
             ..Default::default()
         })
     }
@@ -71,8 +54,7 @@ impl Dense {
         &self,
         gpu: &Gpu,
         arenas: &[TrainedArena],
-        optimizer: &Optimizer,
-        schedule: &Schedule,
+        rule: UpdateRule<'_>,
         input: &Tensor,
         output_gradient: &Tensor,
     ) -> Result<Vec<Dispatch>> {
@@ -80,30 +62,30 @@ impl Dense {
             RowsAre::Outputs => (output_gradient, input),
             RowsAre::Inputs => (input, output_gradient),
         };
-        let columns = column_side.whole()?;
-        let adaptive = optimizer.kind != OptimizerKind::Sgd;
+        let columns = column_side.single_buffer()?;
+        let optimizer = rule.optimizer;
         self.shards
             .iter()
             .flat_map(|shard| {
                 let by_four = self.by_four(shard, &arenas[shard.arena].parameters);
-                let variant = variants::update(gpu, by_four, adaptive, optimizer.moments);
+                let variant = variants::update(gpu, by_four, optimizer);
                 let pieces = self.pieces(gpu, shard, variant.tile_rows);
                 pieces.into_iter().map(move |piece| (piece, variant))
             })
             .map(|(shard, variant)| {
                 let arena = &arenas[shard.arena];
                 let (rows, ..) = row_side_of(row_side, shard.range)?;
-                let immediates = self.update_of(&shard, arena, optimizer, schedule, row_side)?;
+                let immediates = self.update_of(&shard, arena, rule, row_side)?;
                 let four = variant.by_four;
                 let pick = |one, vec4| if four { vec4 } else { one };
                 let mut buffers = vec![
                     ("update_rows", rows),
                     (pick("update_columns", "update_columns4"), columns),
-                    ("schedule", &schedule.buffer),
+                    ("schedule", &rule.schedule.buffer),
                     (pick("parameters", "parameters4"), &arena.parameters.buffer),
                     (pick("first_moments", "first_moments4"), &arena.first_moments),
                 ];
-                if adaptive {
+                if optimizer.is_adaptive() {
                     buffers.push((pick("second_moments", "second_moments4"), arena.second_moments()?));
                 }
                 let columns = self.columns() as u32;
@@ -114,14 +96,8 @@ impl Dense {
                     Grid(columns, rows, row_side.replicas as u32)
                 };
                 let dispatch = gpu.dispatch(&variant.kernel, &immediates, &buffers, grid)?;
-                Ok(self.count(dispatch, &shard, row_side, Some(optimizer)))
+                Ok(self.with_cost(dispatch, &shard, row_side, Some(optimizer)))
             })
             .collect()
     }
-}
-
-/// Values of four bytes that an update of so many weights reads and writes: them and their moments.
-pub(super) fn passed(optimizer: &Optimizer, weights: usize) -> usize {
-    let moments = if optimizer.kind == OptimizerKind::Sgd { 1 } else { 2 };
-    2 * (weights + moments * optimizer.moments.words(weights))
 }

@@ -1,11 +1,11 @@
-//! Which variant of a kernel is used: the one place that knows of classes of devices and of shapes.
+//! Which variant of a kernel is used, by class of device and shape.
 //!
 //! Times of variants are medians of `fedfunnel bench`, by turns on lavapipe (Mesa 22.3.6) with two cores of an Intel
 //! Xeon: with vectors of 256 bits, or of 128 where that is said (`LP_NATIVE_VECTOR_WIDTH=128`), as processors without
 //! AVX have them. Layers are named by their inputs and outputs.
 
 use crate::gpu::{DeviceClass, Gpu, Grid, Kernel};
-use crate::ops::Moments;
+use crate::ops::{Moments, Optimizer};
 
 /// A kernel with what the host must know of its tiles.
 #[derive(Clone, Copy, Debug)]
@@ -30,14 +30,9 @@ impl Variant {
         Self { kernel, by_four: false, by_sample: false, tile_rows: 1, tile_batch: 1, lanes: 1 }
     }
 
-    /// What the WGSL calls the weights and the column side.
+    /// The names of the weights and the column side in the WGSL.
     pub fn names(&self) -> (&'static str, &'static str) {
         if self.by_four { ("weights4", "column_side4") } else { ("weights", "column_side") }
-    }
-
-    /// The same for moments kept in this form.
-    pub(super) fn with_moments(self, moments: Moments) -> Self {
-        Self { kernel: with_moments(self.kernel, moments), ..self }
     }
 
     /// Invocations of rows_dot.
@@ -120,7 +115,7 @@ const ROWS_DOT_NAIVE: Variant = Variant::naive("dense", "dense_rows_dot_naive");
 /// where the best split variant takes 0.56 ms and 3.6 ms, and the naive one 2.53 ms and 19.7 ms.
 const ROWS_DOT_BY_SAMPLE: Variant = tiled!("dense", "dense_rows_dot_by_sample", true, 5, 4);
 /// With 1, 2 and 4 cells side by side: for up to 4 samples, up to 8, and more on a GPU (not measured: no GPU at hand).
-/// On a processor whose lanes cannot share the first of them is for whatever has many rows: 320-550,570 at 128 bits
+/// On a processor whose lanes cannot share the first of them is for matrices of many rows: 320-550,570 at 128 bits
 /// and one sample takes 300 ms, where a tile of two rows by eight samples in each lane took 760 ms and lanes over
 /// samples take 1,130 ms; 32-15,910 and 20 samples 7.8 ms, where those took 8.7 and take 8.2 ms.
 const SPLIT_ROWS_DOT: [Variant; 3] = [split!(1), split!(2), split!(4)];
@@ -164,24 +159,26 @@ pub fn rows_dot(gpu: &Gpu, by_four: bool, rows: usize, batch: usize) -> Variant 
 
 /// For any shape.
 pub fn rows_sum(gpu: &Gpu, by_four: bool) -> Variant {
-    match (by_four, gpu.class().shares_loads()) {
-        (false, _) => ROWS_SUM_NAIVE,
-        (true, true) => LANES_ROWS_SUM,
-        (true, false) => ROWS_SUM,
+    if !by_four {
+        ROWS_SUM_NAIVE
+    } else if gpu.class().shares_loads() {
+        LANES_ROWS_SUM
+    } else {
+        ROWS_SUM
     }
 }
 
-/// For Adam and AdamW (`adaptive`) or SGD. Moments other than f32 are for kernels that take four at a time.
-pub fn update(gpu: &Gpu, by_four: bool, adaptive: bool, moments: Moments) -> Variant {
-    let variant = match (by_four, gpu.class().shares_loads(), adaptive) {
-        (false, _, true) => UPDATE_ADAM_NAIVE,
-        (false, _, false) => UPDATE_SGD_NAIVE,
-        (true, true, true) => LANES_UPDATE_ADAM,
-        (true, true, false) => LANES_UPDATE_SGD,
-        (true, false, true) => UPDATE_ADAM,
-        (true, false, false) => UPDATE_SGD,
+/// For this optimiser. Moments other than f32 are for kernels that take four at a time.
+pub fn update(gpu: &Gpu, by_four: bool, optimizer: &Optimizer) -> Variant {
+    let [sgd, adam] = if !by_four {
+        [UPDATE_SGD_NAIVE, UPDATE_ADAM_NAIVE]
+    } else if gpu.class().shares_loads() {
+        [LANES_UPDATE_SGD, LANES_UPDATE_ADAM]
+    } else {
+        [UPDATE_SGD, UPDATE_ADAM]
     };
-    variant.with_moments(moments)
+    let variant = if optimizer.is_adaptive() { adam } else { sgd };
+    Variant { kernel: with_moments(variant.kernel, optimizer.moments), ..variant }
 }
 
 /// Adds so many chunks up and finishes their sums. The kernel, and how many lanes share a column.
@@ -257,7 +254,7 @@ pub fn carry(
     by_four: bool,
     [rows, columns]: [usize; 2],
     batch: usize,
-    (adaptive, moments): (bool, Moments),
+    optimizer: &Optimizer,
 ) -> Option<CarryVariant> {
     if !by_four || rows < FEWEST_CARRY_ROWS {
         return None;
@@ -265,8 +262,9 @@ pub fn carry(
     // Eight lanes take four columns each.
     let lanes = gpu.class().shares_loads() && columns.is_multiple_of(32);
     let variants: &[[CarryVariant; 2]] = if lanes { &LANES_CARRY } else { &CARRY };
-    let variant = variants.get(batch.div_ceil(8) - 1).map(|pair| pair[usize::from(adaptive)])?;
-    Some(CarryVariant { kernel: with_moments(variant.kernel, moments), ..variant })
+    let variant =
+        variants.get(batch.div_ceil(8) - 1).map(|pair| pair[usize::from(optimizer.is_adaptive())])?;
+    Some(CarryVariant { kernel: with_moments(variant.kernel, optimizer.moments), ..variant })
 }
 
 /// Every kernel that updates and carries on, for the tests and benches; with moments in f32.

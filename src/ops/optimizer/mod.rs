@@ -3,7 +3,7 @@
 mod schedule;
 mod settings;
 
-pub use schedule::{Schedule, ScheduleWriter};
+pub use schedule::{Schedule, ScheduleWriter, UpdateRule};
 pub use settings::{Moments, Optimizer, OptimizerKind};
 
 use super::TrainedArena;
@@ -12,18 +12,9 @@ use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, immediates};
 
 immediates! {
     struct Apply {
-        count: u32,
-        gradient_stride: u32,
-        offset: u32,
-        replica_stride: u32,
-        steps: u32,
-        step: u32,
-        rate_scale: f32,
-        beta1: f32,
-        beta2: f32,
-        epsilon: f32,
-        weight_decay: f32,
-        decoupled: u32,
+        u32: count, gradient_stride, offset, replica_stride, steps, step;
+        f32: rate_scale, beta1, beta2, epsilon, weight_decay;
+        u32: decoupled;
     }
 }
 
@@ -46,10 +37,10 @@ pub struct Gradients<'a> {
 pub fn apply(
     gpu: &Gpu,
     arena: &TrainedArena,
-    optimizer: &Optimizer,
-    schedule: &Schedule,
+    rule: UpdateRule<'_>,
     gradients: Gradients<'_>,
 ) -> Result<Dispatch> {
+    let UpdateRule { optimizer, schedule } = rule;
     let immediates = Apply {
         count: gradients.count as u32,
         gradient_stride: gradients.count as u32,
@@ -62,7 +53,7 @@ pub fn apply(
         beta2: optimizer.beta2,
         epsilon: optimizer.epsilon,
         weight_decay: optimizer.weight_decay,
-        decoupled: (optimizer.kind == OptimizerKind::AdamW).into(),
+        decoupled: optimizer.is_decoupled().into(),
     };
     let mut buffers = vec![
         ("gradients", gradients.buffer),
@@ -70,12 +61,11 @@ pub fn apply(
         ("parameters", &arena.parameters.buffer),
         ("first_moments", &arena.first_moments),
     ];
-    let entry = match optimizer.kind {
-        OptimizerKind::Sgd => "optimizer_sgd",
-        OptimizerKind::Adam | OptimizerKind::AdamW => {
-            buffers.push(("second_moments", arena.second_moments()?));
-            "optimizer_adam"
-        }
+    let entry = if optimizer.is_adaptive() {
+        buffers.push(("second_moments", arena.second_moments()?));
+        "optimizer_adam"
+    } else {
+        "optimizer_sgd"
     };
     let grid = Grid(gradients.count as u32, gradients.replicas as u32, 1);
     gpu.dispatch(&Kernel::new("optimizer", entry), &immediates, &buffers, grid)

@@ -1,4 +1,4 @@
-//! The schedule that tells the kernels what each step needs.
+//! The schedule: what the kernels need in each step.
 
 use super::settings::Optimizer;
 use crate::Result;
@@ -13,6 +13,15 @@ pub struct Schedule {
     pub buffer: Buffer,
     /// How many steps it holds.
     pub steps: usize,
+}
+
+/// The optimiser of an update, and the schedule of its steps.
+#[derive(Clone, Copy, Debug)]
+pub struct UpdateRule<'a> {
+    /// The optimiser.
+    pub optimizer: &'a Optimizer,
+    /// The schedule.
+    pub schedule: &'a Schedule,
 }
 
 /// Keeps count of each replica's steps and writes the schedule of the next ones.
@@ -43,6 +52,11 @@ impl ScheduleWriter {
             }
         }
         gpu.write(&self.schedule.buffer, 0, &entries);
+    }
+
+    /// The rule that it writes the schedule of.
+    pub fn rule(&self) -> UpdateRule<'_> {
+        UpdateRule { optimizer: &self.optimizer, schedule: &self.schedule }
     }
 
     /// Steps that each replica has taken.

@@ -16,17 +16,6 @@ pub enum OptimizerKind {
     AdamW,
 }
 
-impl OptimizerKind {
-    /// As arguments and specs have it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Sgd => "sgd",
-            Self::Adam => "adam",
-            Self::AdamW => "adamw",
-        }
-    }
-}
-
 impl std::str::FromStr for OptimizerKind {
     type Err = String;
 
@@ -95,7 +84,7 @@ pub struct Optimizer {
     pub beta1: f32,
     /// Decay of Adam's second moments.
     pub beta2: f32,
-    /// What keeps Adam from dividing by zero.
+    /// Summand of Adam's divisor, which keeps it above zero.
     pub epsilon: f32,
     /// L2 penalty (SGD, Adam) or decay of the weights themselves (AdamW).
     pub weight_decay: f32,
@@ -120,12 +109,25 @@ impl Default for Optimizer {
 }
 
 impl Optimizer {
-    /// How fast the first moments forget.
+    /// Decay of the first moments.
     pub fn first_decay(&self) -> f32 {
-        match self.kind {
-            OptimizerKind::Sgd => self.momentum,
-            OptimizerKind::Adam | OptimizerKind::AdamW => self.beta1,
-        }
+        if self.is_adaptive() { self.beta1 } else { self.momentum }
+    }
+
+    /// Whether it keeps second moments.
+    pub(crate) fn is_adaptive(&self) -> bool {
+        self.kind != OptimizerKind::Sgd
+    }
+
+    /// Whether it decays the weights themselves.
+    pub(crate) fn is_decoupled(&self) -> bool {
+        self.kind == OptimizerKind::AdamW
+    }
+
+    /// Values of four bytes that an update of so many weights reads and writes: weights and moments.
+    pub(crate) fn values_moved(&self, weights: usize) -> usize {
+        let moments = if self.is_adaptive() { 2 } else { 1 };
+        2 * (weights + moments * self.moments.words(weights))
     }
 
     /// Refuses settings that cannot work. `section` is where they were given: a table of a spec, or "--"

@@ -1,4 +1,4 @@
-//! The same numbers on the host, for the small matrices and synthetic data that are made there.
+//! The numbers of the kernel on the host, for small matrices and synthetic data.
 
 /// 32 random bits for one element of one tensor of one replica: the first word of pcg4d of Jarzynski & Olano, "Hash
 /// Functions for GPU Rendering", JCGT 9(3), 2020.

@@ -10,17 +10,9 @@ use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, RowRange, immediates};
 
 immediates! {
     struct Random {
-        rows: u32,
-        columns: u32,
-        first_row: u32,
-        whole_rows: u32,
-        transposed: u32,
-        offset: u32,
-        replica_stride: u32,
-        shared_start: u32,
-        tensor: u32,
-        seed: u32,
-        scale: f32,
+        u32: rows, columns, first_row, whole_rows, transposed, offset, replica_stride, shared_start, tensor,
+             seed;
+        f32: scale;
     }
 }
 

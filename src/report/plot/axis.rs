@@ -12,9 +12,18 @@ pub(in crate::report) struct Axis {
 }
 
 impl Axis {
+    /// An axis over limits as they are drawn, which are decimal logarithms on a `logarithmic` one.
+    pub fn new(limits: (f64, f64), logarithmic: bool, most: usize, whole: bool, tight: bool) -> Self {
+        if logarithmic {
+            Self::logarithmic(limits, most, tight)
+        } else {
+            Self::linear(limits, most, whole, tight)
+        }
+    }
+
     /// An axis over the data as they are (`whole`: they are whole numbers, and so are the ticks).
     /// `tight` keeps the limits; else they move out to the next ticks.
-    pub fn linear((low, high): (f64, f64), most: usize, whole: bool, tight: bool) -> Self {
+    fn linear((low, high): (f64, f64), most: usize, whole: bool, tight: bool) -> Self {
         let (mut low, mut high) = spread(low, high);
         let mut step = round_step((high - low) / most.max(1) as f64);
         if whole {
@@ -36,7 +45,7 @@ impl Axis {
 
     /// An axis over the decimal logarithms of the data, with ticks at powers of ten, or between them
     /// where the data span less than two.
-    pub fn logarithmic((low, high): (f64, f64), most: usize, tight: bool) -> Self {
+    fn logarithmic((low, high): (f64, f64), most: usize, tight: bool) -> Self {
         let (mut low, mut high) = if high - low < 1e-9 { (low - 0.5, high + 0.5) } else { (low, high) };
         let decades = high - low;
         if !tight {
@@ -82,7 +91,7 @@ impl Axis {
         axis
     }
 
-    /// Where a value stands between the ends.
+    /// The place of a value between the ends.
     pub fn position(&self, value: f64) -> f64 {
         (value - self.low) / (self.high - self.low)
     }

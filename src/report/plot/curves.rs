@@ -25,7 +25,7 @@ pub(in crate::report) struct Curves<'a> {
     pub y_fixed: bool,
     /// Every x is a whole number: rounds, epochs.
     pub whole: bool,
-    /// What is left out.
+    /// Sentences about points that are left out.
     pub remarks: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Where everything stands in a plot.
+//! The layout of a plot.
 
 use super::axis::Axis;
 use super::curves::{Curve, Curves, clip, thin};
@@ -10,7 +10,7 @@ use crate::report::{Plot, Style};
 use plotters::backend::SVGBackend;
 use plotters::drawing::IntoDrawingArea;
 use plotters::style::RGBColor;
-use plotters::style::text_anchor::{HPos, VPos};
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::collections::HashSet;
 
 /// Up to so many points, each gets its marker; beyond, markers only tell lines apart.
@@ -18,7 +18,7 @@ const MARK_ALL: usize = 24;
 /// So many markers on a long line.
 const MARK_SOME: usize = 7;
 
-/// What was drawn, without the enclosing element.
+/// A drawing, without the enclosing element.
 pub(super) struct Drawing {
     /// Width and height in units.
     pub size: (u32, u32),
@@ -57,11 +57,7 @@ pub(super) fn draw(plot: &Plot, shape: Shape, alone: bool) -> Result<Drawing> {
     let layout = Layout::new(shape, alone);
     let curves = Curves::new(plot);
     let y_limits = curves.y.unwrap_or((0.0, 1.0));
-    let mut y = if plot.y_log {
-        Axis::logarithmic(y_limits, layout.y_ticks, curves.y_fixed)
-    } else {
-        Axis::linear(y_limits, layout.y_ticks, false, curves.y_fixed)
-    };
+    let mut y = Axis::new(y_limits, plot.y_log, layout.y_ticks, false, curves.y_fixed);
     let widest = |axis: &Axis| axis.ticks.iter().map(|t| width(&t.1, layout.small)).fold(0.0, f64::max);
     let left = layout.margin + widest(&y) + 12.0;
     let x = x_axis(&curves, plot.x_log, layout.x_ticks, |axis| {
@@ -70,7 +66,7 @@ pub(super) fn draw(plot: &Plot, shape: Shape, alone: bool) -> Result<Drawing> {
     });
 
     if curves.x.is_none() {
-        // Numbers on the axes would only pretend that there were some.
+        // Without data the axes have no numbers.
         y.ticks.clear();
     }
 
@@ -92,18 +88,30 @@ pub(super) fn draw(plot: &Plot, shape: Shape, alone: bool) -> Result<Drawing> {
         let mut pen = Pen::new(area);
         if heading > 0.0 {
             let title = shortened(&plot.title, 18.0, layout.width - 2.0 * layout.margin);
-            pen.text(&title, (layout.margin, layout.margin), 18.0, Role::Heading, (HPos::Left, VPos::Top));
+            pen.text(
+                &title,
+                (layout.margin, layout.margin),
+                18.0,
+                Role::Heading,
+                Pos::new(HPos::Left, VPos::Top),
+            );
         }
         for entry in &legend {
             let middle = legend_top + entry.row * 22.0 + 11.0;
             swatch(&mut pen, &curves, entry.index, (entry.left, middle));
             let from = (entry.left + sample(curves.curves[entry.index].style) + 7.0, middle);
-            pen.text(&entry.name, from, layout.text, Role::Ink, (HPos::Left, VPos::Center));
+            pen.text(&entry.name, from, layout.text, Role::Ink, Pos::new(HPos::Left, VPos::Center));
         }
-        axes(&mut pen, plot, (&x, &y), &frame, &layout, label_top);
+        axes(&mut pen, plot, &x, &y, &frame, &layout, label_top);
         if curves.x.is_none() {
             let middle = ((left + right) / 2.0, (top + bottom) / 2.0);
-            pen.text("Nothing to draw", middle, layout.text, Role::Muted, (HPos::Center, VPos::Center));
+            pen.text(
+                "Nothing to draw",
+                middle,
+                layout.text,
+                Role::Muted,
+                Pos::new(HPos::Center, VPos::Center),
+            );
         }
         // Dashes over lines and markers over dashes, so that equal curves do not hide each other.
         for style in [Style::Solid, Style::Dashed, Style::Points] {
@@ -126,13 +134,7 @@ pub(super) fn draw(plot: &Plot, shape: Shape, alone: bool) -> Result<Drawing> {
 /// The x axis with as many ticks as have room for their labels.
 fn x_axis(curves: &Curves, logarithmic: bool, most: usize, fits: impl Fn(&Axis) -> bool) -> Axis {
     let limits = curves.x.unwrap_or((0.0, 1.0));
-    let with = |most| {
-        if logarithmic {
-            Axis::logarithmic(limits, most, true)
-        } else {
-            Axis::linear(limits, most, curves.whole, true)
-        }
-    };
+    let with = |most| Axis::new(limits, logarithmic, most, curves.whole, true);
     let mut axis = with(most);
     for fewer in (1..most).rev() {
         if fits(&axis) {
@@ -155,29 +157,29 @@ struct Frame {
 }
 
 /// Grid, axes, tick marks and the names of the axes.
-fn axes(pen: &mut Pen, plot: &Plot, (x, y): (&Axis, &Axis), frame: &Frame, layout: &Layout, label_top: f64) {
+fn axes(pen: &mut Pen, plot: &Plot, x: &Axis, y: &Axis, frame: &Frame, layout: &Layout, label_top: f64) {
     let Frame { left, right, top, bottom } = *frame;
     for (at, label) in &y.ticks {
         let height = bottom - at * (bottom - top);
         pen.line(&[(left, height), (right, height)], theme::role(Role::Grid), 10);
         pen.line(&[(left - 4.0, height), (left, height)], theme::role(Role::Muted), 10);
-        pen.text(label, (left - 8.0, height), layout.small, Role::Muted, (HPos::Right, VPos::Center));
+        pen.text(label, (left - 8.0, height), layout.small, Role::Muted, Pos::new(HPos::Right, VPos::Center));
     }
     for (at, label) in &x.ticks {
         let across = left + at * (right - left);
         pen.line(&[(across, top), (across, bottom)], theme::role(Role::Grid), 10);
         pen.line(&[(across, bottom), (across, bottom + 4.0)], theme::role(Role::Muted), 10);
-        pen.text(label, (across, bottom + 8.0), layout.small, Role::Muted, (HPos::Center, VPos::Top));
+        pen.text(label, (across, bottom + 8.0), layout.small, Role::Muted, Pos::new(HPos::Center, VPos::Top));
     }
     pen.line(&[(left, top), (left, bottom), (right, bottom)], theme::role(Role::Muted), 10);
     let room = layout.width - 2.0 * layout.margin;
     let name = shortened(&plot.y_label, layout.text, room);
-    pen.text(&name, (layout.margin, label_top), layout.text, Role::Ink, (HPos::Left, VPos::Top));
+    pen.text(&name, (layout.margin, label_top), layout.text, Role::Ink, Pos::new(HPos::Left, VPos::Top));
     let name = shortened(&plot.x_label, layout.text, room);
     // Centred under the axis where it fits, moved inwards where it would be cut.
     let half = width(&name, layout.text) / 2.0;
     let middle = ((left + right) / 2.0).min(layout.width - layout.margin - half).max(layout.margin + half);
-    pen.text(&name, (middle, bottom + 30.0), layout.text, Role::Ink, (HPos::Center, VPos::Top));
+    pen.text(&name, (middle, bottom + 30.0), layout.text, Role::Ink, Pos::new(HPos::Center, VPos::Top));
 }
 
 /// One curve: its lines, then its markers.

@@ -54,7 +54,7 @@ pub fn svg_file(plot: &Plot) -> Result<String> {
     ))
 }
 
-/// What the drawing leaves out, one sentence each: points that are no numbers, points at or below
+/// The points that the drawing leaves out, one sentence each: points that are no numbers, points at or below
 /// zero on a logarithmic axis, points outside a fixed range.
 pub fn remarks(plot: &Plot) -> Vec<String> {
     Curves::new(plot).remarks

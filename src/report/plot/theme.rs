@@ -2,7 +2,7 @@
 
 use plotters::style::RGBColor;
 
-/// Where the colours come from.
+/// The source of the colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Theme {
     /// CSS variables of the page, with defaults.
@@ -11,7 +11,7 @@ pub(super) enum Theme {
     File,
 }
 
-/// What a mark is, and so what colour it has.
+/// The role of a mark, which decides its colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     /// Text to read first.

@@ -30,9 +30,8 @@ fn train(gpu: &Gpu, case: &Case, optimizer: Optimizer, other_way: bool) -> (Outc
     let tallies = ErrorTallies::new(gpu, workspace.output()).unwrap();
     let mut writer = ScheduleWriter::new(gpu, optimizer, replicas, STEPS).unwrap();
     writer.write(gpu, STEPS, |_, _| batch);
-    let rule = (&optimizer, &writer.schedule);
     let loss = ReconstructionLoss { labels: &labels, tallies: &tallies, same_batch };
-    let plan = network.reconstruction_step(gpu, &workspace, rule, &loss).unwrap();
+    let plan = network.reconstruction_step(gpu, &workspace, writer.rule(), &loss).unwrap();
     let fill = |input: &Tensor, step: usize| {
         let number = if same_batch { 0 } else { step as u32 };
         input.write(gpu, &values(replicas * batch * WIDTH, 50 + number));

@@ -6,7 +6,7 @@ use crate::optimizer::{Moved, joined, optimizers, samples, wrong_settings};
 use crate::support::{gpu, has_sharing_lanes, posing_gpu, values, wide};
 use fedfunnel::gpu::{Dispatch, Gpu};
 use fedfunnel::model::{Optimizer, OptimizerKind, ScheduleWriter};
-use fedfunnel::ops::Activation;
+use fedfunnel::ops::{Activated, Activation};
 use fedfunnel::reference::activation;
 use fedfunnel::reference::compare::{Tolerance, assert_close, compare};
 use fedfunnel::reference::finite_difference::central_gradient;
@@ -22,7 +22,7 @@ pub fn gradient(gpu: &'static Gpu, case: Case, x: &[f32], dy: &[f32]) -> (Rig, [
     let mut writer = ScheduleWriter::new(gpu, sgd, case.replicas, 1).unwrap();
     writer.write(gpu, 1, |_, _| case.batch);
     let (input, output) = (rig.tensor(layer.inputs(), x), rig.tensor(layer.outputs(), dy));
-    rig.run(&layer.update(gpu, &rig.arenas, &sgd, &writer.schedule, &input, &output).unwrap());
+    rig.run(&layer.update(gpu, &rig.arenas, writer.rule(), &input, &output).unwrap());
     let read = [rig.read_parameters(), rig.read_first_moments()];
     let (second_weights, second_biases) = rig.read_second_moments();
     let untouched = second_weights.iter().chain(&second_biases).all(|&v| v == 0.0);
@@ -130,7 +130,7 @@ fn finite_differences(gpu: &'static Gpu, case: Case) {
     let (input, output) = (rig.tensor(rig.layer.inputs(), &x), rig.tensor(rig.layer.outputs(), &dy));
     let into = rig.tensor(rig.layer.inputs(), &vec![9.0; x.len()]);
     let arenas = rig.parameter_arenas();
-    let linear = (&input, Activation::Linear);
+    let linear = Activated { values: &input, activation: Activation::Linear };
     rig.run(&rig.layer.backward_input(gpu, &arenas, &output, linear, &into).unwrap());
     let (_, [_, (dw, db)]) = gradient(gpu, case, &x, &dy);
     let x = wide(&x);
@@ -155,8 +155,7 @@ fn train(case: Case, optimizer: &Optimizer) -> (Rig, [Vec<Moved>; 2]) {
     writer.write(gpu(), STEPS, |replica, step| samples(replica, step, case.batch));
     let input = rig.tensor(layer.inputs(), &vec![0.0; lines * layer.inputs()]);
     let output = rig.tensor(layer.outputs(), &vec![0.0; lines * layer.outputs()]);
-    let plan: Vec<Dispatch> =
-        layer.update(gpu(), &rig.arenas, optimizer, &writer.schedule, &input, &output).unwrap();
+    let plan: Vec<Dispatch> = layer.update(gpu(), &rig.arenas, writer.rule(), &input, &output).unwrap();
     let per_replica = [case.shape.weights(), layer.output_channels()];
     let (weights, biases) = rig.twin_weights();
     let mut twins = [

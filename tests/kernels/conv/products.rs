@@ -4,7 +4,7 @@ use super::cases::{FAST, GENERAL, TILES, all};
 use super::rig::{Case, Rig};
 use crate::support::{assert_tensor, gpu, has_sharing_lanes, plain_gpu, posing_gpu, values, wide};
 use fedfunnel::gpu::{Gpu, Tensor};
-use fedfunnel::ops::Activation;
+use fedfunnel::ops::{Activated, Activation};
 use fedfunnel::reference::activation;
 use fedfunnel::reference::compare::{Tolerance, compare};
 
@@ -65,7 +65,11 @@ pub fn backward(gpu: &'static Gpu, case: Case, before: Activation) -> (Rig, Tens
     let input = rig.tensor(rig.layer.inputs(), &outputs_before);
     let into = rig.tensor(rig.layer.inputs(), &vec![9.0; outputs_before.len()]);
     let arenas = rig.parameter_arenas();
-    rig.run(&rig.layer.backward_input(gpu, &arenas, &gradient, (&input, before), &into).unwrap());
+    rig.run(
+        &rig.layer
+            .backward_input(gpu, &arenas, &gradient, Activated { values: &input, activation: before }, &into)
+            .unwrap(),
+    );
     let dx = case.backward_input(&wide(&dy), &rig.twin_weights().0);
     let expected = activation::backward(&dx, &wide(&outputs_before), before);
     (rig, into, [expected, dx])

@@ -5,8 +5,8 @@ use super::rig::Case;
 use crate::support::{gpu, values, wide};
 use fedfunnel::gpu::Tensor;
 use fedfunnel::model::{Optimizer, OptimizerKind, ScheduleWriter};
-use fedfunnel::ops::Activation;
 use fedfunnel::ops::conv::{Conv, Part};
+use fedfunnel::ops::{Activated, Activation};
 use fedfunnel::ops::{Arena, TrainedArena};
 use fedfunnel::reference::activation;
 use fedfunnel::reference::compare::{Tolerance, assert_close, compare};
@@ -84,18 +84,11 @@ fn outcome(case: Case, [before, after]: [usize; 2]) -> Outcome {
     writer.write(gpu(), 1, |_, _| case.batch);
     let before = Activation::Tanh;
     let mut all = layer.forward(gpu(), &arenas, &input.tensor, &output.tensor).unwrap();
-    let gate = (&input.tensor, before);
+    let gate = Activated { values: &input.tensor, activation: before };
     all.extend(layer.backward_input(gpu(), &arenas, &gradient.tensor, gate, &into.tensor).unwrap());
     all.extend(
         layer
-            .update(
-                gpu(),
-                std::slice::from_ref(&arena),
-                &sgd,
-                &writer.schedule,
-                &input.tensor,
-                &gradient.tensor,
-            )
+            .update(gpu(), std::slice::from_ref(&arena), writer.rule(), &input.tensor, &gradient.tensor)
             .unwrap(),
     );
     gpu().run(&all).unwrap();

@@ -4,8 +4,8 @@ use super::rig::{Case, Rig, assert_all_reached};
 use crate::support::{assert_tensor, gpu, plain_gpu, posing_gpu, small_gpu, values, wide};
 use fedfunnel::gpu::Gpu;
 use fedfunnel::model::{Optimizer, OptimizerKind, ScheduleWriter};
-use fedfunnel::ops::Activation;
 use fedfunnel::ops::dense::RowsAre::{Inputs, Outputs};
+use fedfunnel::ops::{Activated, Activation};
 use fedfunnel::reference::compare::{Tolerance, assert_close, compare};
 use fedfunnel::reference::finite_difference::central_gradient;
 use fedfunnel::reference::{activation, dense};
@@ -44,7 +44,11 @@ fn check(gpu: &'static Gpu, case: Case, before: Activation) -> Rig {
     let input = rig.tensor(case.inputs, &outputs_before);
     let into = rig.tensor(case.inputs, &vec![9.0; lines * shape.inputs]);
     let arenas = rig.parameter_arenas();
-    rig.run(&rig.layer.backward_input(gpu, &arenas, &gradient, (&input, before), &into).unwrap());
+    rig.run(
+        &rig.layer
+            .backward_input(gpu, &arenas, &gradient, Activated { values: &input, activation: before }, &into)
+            .unwrap(),
+    );
     let dx = dense::backward_input(&wide(&dy), &rig.twin_weights().0, shape);
     let expected = activation::backward(&dx, &wide(&outputs_before), before);
     assert_tensor(&format!("{case:?}, {before:?}"), gpu, &into, &expected, Tolerance::Balanced);
@@ -108,13 +112,13 @@ fn finite_differences(case: Case) {
     let gradient = rig.tensor(case.outputs, &dy);
     let into = rig.tensor(case.inputs, &vec![0.0; lines * shape.inputs]);
     let arenas = rig.parameter_arenas();
-    let linear = (&input, Activation::Linear);
+    let linear = Activated { values: &input, activation: Activation::Linear };
     let mut dispatches = rig.layer.backward_input(gpu(), &arenas, &gradient, linear, &into).unwrap();
     // After the first step of SGD the momentum is the gradient.
     let sgd = Optimizer { kind: OptimizerKind::Sgd, lr: 0.1, ..Default::default() };
     let mut writer = ScheduleWriter::new(gpu(), sgd, shape.replicas, 1).unwrap();
     writer.write(gpu(), 1, |_, _| shape.batch);
-    let update = rig.layer.update(gpu(), &rig.arenas, &sgd, &writer.schedule, &input, &gradient).unwrap();
+    let update = rig.layer.update(gpu(), &rig.arenas, writer.rule(), &input, &gradient).unwrap();
     dispatches.extend(update);
     gpu().run(&dispatches).unwrap();
     let (dw, db) = rig.read_first_moments();

@@ -78,8 +78,8 @@ fn run(gpu: &'static Gpu, case: Case, optimizer: &Optimizer, swapped: bool) -> O
         Outputs => Carry::InputGradient { before: BEFORE, into: &into },
         Inputs => Carry::NextOutputs { into: &into },
     };
-    let rule = (optimizer, &writer.schedule);
-    let plan = rig.layer.update_and_carry(gpu, &rig.arenas, rule, &input, &gradient, carry).unwrap()?;
+    let plan =
+        rig.layer.update_and_carry(gpu, &rig.arenas, writer.rule(), &input, &gradient, carry).unwrap()?;
     rig.reached.extend(plan.iter().map(Dispatch::name));
 
     let (weights, biases) = rig.twin_weights();

@@ -6,9 +6,9 @@ use crate::optimizer::{Moved, joined, optimizers, samples};
 use crate::support::{gpu, plain_gpu, small_gpu, values, wide};
 use fedfunnel::gpu::{Dispatch, Gpu, Tensor};
 use fedfunnel::model::{Moments, Optimizer, OptimizerKind, ScheduleWriter};
-use fedfunnel::ops::Activation;
 use fedfunnel::ops::dense::Carry;
 use fedfunnel::ops::dense::RowsAre::{self, Inputs, Outputs};
+use fedfunnel::ops::{Activation, UpdateRule};
 use fedfunnel::reference::compare::{Tolerance, assert_close};
 use fedfunnel::reference::{dense, moments_bf16};
 
@@ -28,18 +28,17 @@ const CASES: &[Case] = &[
 const SHARDED: &[Case] = &[Case::new([3, 4, 64, 1501], Outputs), Case::new([1, 4, 1501, 12], Inputs)];
 
 /// The dispatches of a step: with sums carried on where there is a kernel for that and they are asked for.
-fn plan(rig: &Rig, rule: (&Optimizer, &ScheduleWriter), sides: [&Tensor; 2], carries: bool) -> Vec<Dispatch> {
+fn plan(rig: &Rig, rule: UpdateRule<'_>, sides: [&Tensor; 2], carries: bool) -> Vec<Dispatch> {
     let (gpu, layer, arenas) = (rig.gpu, &rig.layer, &rig.arenas);
-    let (optimizer, schedule, [input, gradient]) = (rule.0, &rule.1.schedule, sides);
+    let [input, gradient] = sides;
     let carried = if rig.case.rows_are == Outputs { input } else { gradient };
     let into = Tensor::zeros(gpu, "carried", carried.replicas, carried.batch, carried.width).unwrap();
     let carry = match rig.case.rows_are {
         RowsAre::Outputs => Carry::InputGradient { before: Activation::Linear, into: &into },
         RowsAre::Inputs => Carry::NextOutputs { into: &into },
     };
-    let both = layer.update_and_carry(gpu, arenas, (optimizer, schedule), input, gradient, carry).unwrap();
-    both.filter(|_| carries)
-        .unwrap_or_else(|| layer.update(gpu, arenas, optimizer, schedule, input, gradient).unwrap())
+    let both = layer.update_and_carry(gpu, arenas, rule, input, gradient, carry).unwrap();
+    both.filter(|_| carries).unwrap_or_else(|| layer.update(gpu, arenas, rule, input, gradient).unwrap())
 }
 
 /// Mean distance from the twins' moments, in spacings of bf16; each has to be less than one, but for what f32 leaves
@@ -67,7 +66,7 @@ fn check(gpu: &'static Gpu, case: Case, optimizer: Optimizer, carries: bool) -> 
     writer.write(gpu, STEPS, |replica, step| samples(replica, step, shape.batch));
     let input = rig.tensor(case.inputs, &vec![0.0; lines * shape.inputs]);
     let gradient = rig.tensor(case.outputs, &vec![0.0; lines * shape.outputs]);
-    let plan = plan(&rig, (&optimizer, &writer), [&input, &gradient], carries);
+    let plan = plan(&rig, writer.rule(), [&input, &gradient], carries);
     assert!(!plan.iter().any(|dispatch| dispatch.name().ends_with("naive")));
     let adaptive = optimizer.kind != OptimizerKind::Sgd;
     let mut taken = vec![0; shape.replicas];

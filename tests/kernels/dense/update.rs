@@ -39,7 +39,7 @@ fn run(gpu: &'static Gpu, case: Case, optimizer: &Optimizer) -> (Rig, [Vec<Moved
     writer.write(gpu, STEPS, |replica, step| samples(replica, step, shape.batch));
     let input = rig.tensor(case.inputs, &vec![0.0; lines * shape.inputs]);
     let gradient = rig.tensor(case.outputs, &vec![0.0; lines * shape.outputs]);
-    let plan = rig.layer.update(gpu, &rig.arenas, optimizer, &writer.schedule, &input, &gradient).unwrap();
+    let plan = rig.layer.update(gpu, &rig.arenas, writer.rule(), &input, &gradient).unwrap();
     rig.reached.extend(plan.iter().map(Dispatch::name));
 
     let (weights, biases) = rig.twin_weights();

@@ -5,7 +5,7 @@ use crate::support::gpu;
 use fedfunnel::model::{
     AutoencoderSpec, ModelSpec, Network, NetworkLayer, Optimizer, ScheduleWriter, Workspace,
 };
-use fedfunnel::ops::loss::{self, ErrorTallies};
+use fedfunnel::ops::loss::{self, ErrorTallies, Targets};
 use fedfunnel::reference::compare::{Tolerance, compare};
 use std::path::Path;
 
@@ -51,16 +51,15 @@ fn train(spec: &AutoencoderSpec, replicas: usize, lr: f32) -> (Vec<Vec<f64>>, Ve
     plan.extend(
         loss::mean_squared_error(
             gpu(),
-            (workspace.output(), network.output_activation()),
-            workspace.input(),
-            &labels,
-            &writer.schedule,
+            network.outputs_of(&workspace),
+            Targets { values: workspace.input(), labels: &labels, schedule: &writer.schedule },
             workspace.output_gradient(),
-            (&tallies, &gpu().zeros("spare", 4).unwrap()),
+            &tallies,
+            &gpu().zeros("spare", 4).unwrap(),
         )
         .unwrap(),
     );
-    plan.extend(network.backward(gpu(), &workspace, &optimizer, &writer.schedule).unwrap());
+    plan.extend(network.backward(gpu(), &workspace, writer.rule()).unwrap());
     let mut losses = vec![Vec::new(); replicas];
     for step in 0..STEPS as u32 {
         gpu().run_steps(&plan, step..step + 1, &mut |_| ()).unwrap();

@@ -5,8 +5,8 @@ use crate::conv::rig::{Case, Rig};
 use crate::golden::Golden;
 use crate::support::gpu;
 use fedfunnel::gpu::Tensor;
-use fedfunnel::ops::Activation;
 use fedfunnel::ops::pool::{Pool, PoolKind};
+use fedfunnel::ops::{Activated, Activation};
 use fedfunnel::reference::compare::{Tolerance, compare};
 
 /// Two replicas of two samples; for each direction `[kernel, stride, zeros before, zeros after]`.
@@ -31,7 +31,7 @@ fn computed(golden: &Golden, name: &str, case: Case) -> [(&'static str, Vec<f32>
     let into = rig.tensor(rig.layer.inputs(), &vec![9.0; x.len()]);
     let arenas = rig.parameter_arenas();
     rig.run(&rig.layer.forward(gpu(), &arenas, &input, &output).unwrap());
-    let linear = (&input, Activation::Linear);
+    let linear = Activated { values: &input, activation: Activation::Linear };
     rig.run(&rig.layer.backward_input(gpu(), &arenas, &gradients, linear, &into).unwrap());
     let (_, [_, (dweight, dbias)]) = gradient(gpu(), case, &x, &dy);
     let read = |tensor: &Tensor| tensor.read(gpu()).unwrap();
@@ -81,7 +81,7 @@ fn the_largest_of_a_window_is_pytorch_s() {
     let gradient = tensor(pool.outputs(), &golden.f32("max_pool.dy"));
     let output = tensor(pool.outputs(), &vec![9.0; 2 * pool.outputs()]);
     let into = tensor(pool.inputs(), &vec![9.0; 2 * pool.inputs()]);
-    let linear = (&input, Activation::Linear);
+    let linear = Activated { values: &input, activation: Activation::Linear };
     let back = pool.backward_input(gpu(), &gradient, linear, &into).unwrap();
     gpu().run(&[pool.forward(gpu(), &input, &output).unwrap(), back]).unwrap();
     for (what, actual) in [("max_pool.y", output), ("max_pool.dx", into)] {

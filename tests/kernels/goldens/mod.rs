@@ -161,19 +161,19 @@ fn train(gpu: &Gpu, classifier: &Classifier, optimizer: Optimizer, batches: &[Ve
         gather::images(gpu, &images, &scales, width / channels, &index, &batch_labels, workspace.input())
             .unwrap();
     plan.extend(network.forward(gpu, &workspace).unwrap());
-    let (gradient, places) = (workspace.output_gradient(), (&tallies, &spare));
     plan.push(
         loss::softmax_cross_entropy(
             gpu,
             workspace.output(),
             &batch_labels,
             &writer.schedule,
-            gradient,
-            places,
+            workspace.output_gradient(),
+            &tallies,
+            &spare,
         )
         .unwrap(),
     );
-    plan.extend(network.backward(gpu, &workspace, &optimizer, &writer.schedule).unwrap());
+    plan.extend(network.backward(gpu, &workspace, writer.rule()).unwrap());
     run(gpu, &network, &plan, 0, |step| {
         let sums: Vec<f32> = gpu.read(&tallies).unwrap();
         gpu.write(&tallies, 0, &vec![0.0f32; sums.len()]);
@@ -217,21 +217,18 @@ fn train_autoencoder(gpu: &Gpu, latent: Activation, replicas: usize, transposed:
     writer.write(gpu, STEPS, |_, _| ROWS);
 
     let mut plan = network.forward(gpu, &workspace).unwrap();
-    let outputs = (workspace.output(), network.output_activation());
-    let (gradient, places) = (workspace.output_gradient(), (&tallies, &spare));
     plan.extend(
         loss::mean_squared_error(
             gpu,
-            outputs,
-            workspace.input(),
-            &batch_labels,
-            &writer.schedule,
-            gradient,
-            places,
+            network.outputs_of(&workspace),
+            loss::Targets { values: workspace.input(), labels: &batch_labels, schedule: &writer.schedule },
+            workspace.output_gradient(),
+            &tallies,
+            &spare,
         )
         .unwrap(),
     );
-    plan.extend(network.backward(gpu, &workspace, &optimizer, &writer.schedule).unwrap());
+    plan.extend(network.backward(gpu, &workspace, writer.rule()).unwrap());
     let cut = |tensor: &&Tensor| tensor.shards.len() > 1;
     let cut_activations = workspace.activations.iter().filter(cut).count();
     run(gpu, &network, &plan, cut_activations, |_| {
