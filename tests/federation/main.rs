@@ -1,8 +1,14 @@
 //! Codecs, strategies and rounds through the public API: by hand, by independent implementations, and with stages and
 //! strategies of one's own.
 
+mod bytes;
 mod checkpoint;
 mod grouping;
+mod kept;
+mod ledger;
+mod message;
 mod own_parts;
+mod spec;
 mod stages;
+mod strategies;
 mod support;

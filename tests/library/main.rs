@@ -9,5 +9,6 @@ mod hold_out;
 mod identity;
 mod misspelt;
 mod models;
+mod savings;
 mod settings;
 mod state;
