@@ -21,7 +21,7 @@ pub(super) struct Half {
 pub(super) const OWN_MEND: &str = "replace it with an undamaged copy";
 
 /// Reads a data set of the table from its folder, and holds it to the table's hashes.
-pub(super) fn load_source(source: &Source, folder: &Path) -> Result<DataPair> {
+pub fn load_source(source: &Source, folder: &Path) -> Result<DataPair> {
     let fetch = format!("fedfunnel data fetch {}", source.name);
     let mend = format!("download it again with {fetch}");
     let place = match source.format {

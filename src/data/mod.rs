@@ -23,7 +23,8 @@ mod text;
 mod verified;
 
 pub use dataset::{DataPair, Dataset, ImageShape, Split};
-pub use fetch::{FetchEvent, FetchReport, fetch};
+pub use fetch::{FetchEvent, FetchReport, fetch, fetch_source};
+pub use folder::load_source;
 pub use order::{derive_seed, epoch_order};
 pub use partition::{Partitioner, partition};
 pub use store::{DataDir, DatasetStatus, Presence, list};

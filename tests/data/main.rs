@@ -11,6 +11,7 @@ mod load;
 mod mnist_sample;
 mod order;
 mod partition;
+mod routes;
 mod source;
 mod store;
 mod support;

