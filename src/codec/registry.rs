@@ -68,14 +68,9 @@ impl Stages {
 
     /// The stage of a name.
     pub fn find(&self, name: &str) -> Result<&StageKind> {
-        self.0.iter().find(|kind| kind.name == name).ok_or_else(|| {
-            let names = || self.0.iter().map(|kind| kind.name);
-            let mend = match files::nearest(name, names()) {
-                Some(near) => format!("did you mean {near}?"),
-                None => format!("there are {}", names().collect::<Vec<_>>().join(", ")),
-            };
-            Error::setting("codecs", format!("there is no stage {name:?}"), mend)
-        })
+        let known = self.0.iter().map(|kind| kind.name);
+        let kind = self.0.iter().find(|kind| kind.name == name);
+        kind.ok_or_else(|| files::unknown_name("codecs", "stage", name, known))
     }
 
     /// Makes the stages of a spec.

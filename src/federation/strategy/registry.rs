@@ -2,7 +2,7 @@
 
 use super::{Combine, Local, Mean, Momentum, Plain, Replace, Server};
 use crate::codec::{NoOptions, Options};
-use crate::{Error, Result, files};
+use crate::{Result, files};
 use serde::Deserialize;
 
 /// Strategies by the names that people know.
@@ -57,32 +57,28 @@ fn momentum(options: &Options) -> Result<Box<dyn Server>> {
     Ok(Box::new(Momentum::new(momentum, rate)))
 }
 
+/// A part of a strategy that specs can name.
+pub struct PartKind<T: ?Sized> {
+    /// Its name in specs.
+    pub name: &'static str,
+    /// How it is made.
+    pub make: fn(&Options) -> Result<Box<T>>,
+}
+
+impl<T: ?Sized> Clone for PartKind<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: ?Sized> Copy for PartKind<T> {}
+
 /// A rule for combining updates.
-#[derive(Clone, Copy)]
-pub struct CombineKind {
-    /// Its name in specs.
-    pub name: &'static str,
-    /// How it is made.
-    pub make: fn(&Options) -> Result<Box<dyn Combine>>,
-}
-
+pub type CombineKind = PartKind<dyn Combine>;
 /// A rule for the global model.
-#[derive(Clone, Copy)]
-pub struct ServerKind {
-    /// Its name in specs.
-    pub name: &'static str,
-    /// How it is made.
-    pub make: fn(&Options) -> Result<Box<dyn Server>>,
-}
-
+pub type ServerKind = PartKind<dyn Server>;
 /// A rule for local training.
-#[derive(Clone, Copy)]
-pub struct LocalKind {
-    /// Its name in specs.
-    pub name: &'static str,
-    /// How it is made.
-    pub make: fn(&Options) -> Result<Box<dyn Local>>,
-}
+pub type LocalKind = PartKind<dyn Local>;
 
 /// A strategy by name.
 #[derive(Clone, Copy, Debug)]
@@ -147,26 +143,24 @@ impl Strategies {
     }
 
     pub(super) fn combine(&self, name: &str, options: &Options) -> Result<Box<dyn Combine>> {
-        (find(&self.combines, &options.place, name, |kind| kind.name)?.make)(options)
+        make(&self.combines, name, options)
     }
 
     pub(super) fn server(&self, name: &str, options: &Options) -> Result<Box<dyn Server>> {
-        (find(&self.servers, &options.place, name, |kind| kind.name)?.make)(options)
+        make(&self.servers, name, options)
     }
 
     pub(super) fn local(&self, name: &str, options: &Options) -> Result<Box<dyn Local>> {
-        (find(&self.locals, &options.place, name, |kind| kind.name)?.make)(options)
+        make(&self.locals, name, options)
     }
+}
+
+fn make<T: ?Sized>(kinds: &[PartKind<T>], name: &str, options: &Options) -> Result<Box<T>> {
+    (find(kinds, &options.place, name, |kind| kind.name)?.make)(options)
 }
 
 /// The one of a name. `field` is where the name stands.
 fn find<'a, T>(all: &'a [T], field: &str, name: &str, name_of: fn(&T) -> &'static str) -> Result<&'a T> {
-    all.iter().find(|known| name_of(known) == name).ok_or_else(|| {
-        let names = || all.iter().map(name_of);
-        let mend = match files::nearest(name, names()) {
-            Some(near) => format!("did you mean {near}?"),
-            None => format!("there are {}", names().collect::<Vec<_>>().join(", ")),
-        };
-        Error::setting(field, format!("there is no {name:?}"), mend)
-    })
+    let found = all.iter().find(|known| name_of(known) == name);
+    found.ok_or_else(|| files::unknown_name(field, "part", name, all.iter().map(name_of)))
 }
