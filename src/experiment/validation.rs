@@ -81,8 +81,7 @@ impl Kind for ValidationExperiment {
             }
         }
         let candidates = <[Candidate; 6]>::try_from(candidates);
-        let [original, autoencoder, pca, mean, nearest, initial] =
-            candidates.map_err(|_| Error::fault("a candidate was not measured"))?;
+        let candidates = candidates.map_err(|_| Error::fault("a candidate was not measured"))?;
         let places = match self.classifier.snapshot_every {
             SnapshotEvery::Epoch => {
                 Places { values: &trained.snapshots.epochs, label: "Epoch of the classifier" }
@@ -92,20 +91,15 @@ impl Kind for ValidationExperiment {
             }
         };
         let report = validation_report(&ValidationResult {
-            setup: trained.setup(Some(compressor.model()), self.autoencoder.hold_out),
             costs: Costs::new(&compressor.file.spec, &compressor.curve.last().copied().unwrap_or_default()),
             curve: &compressor.curve,
             places,
             held_out: (0..rows.len()).map(|place| self.autoencoder.is_held_out(place)).collect(),
-            original,
-            autoencoder,
-            pca,
-            mean,
-            nearest,
-            initial,
+            candidates,
             printed_ratio: self.printed_ratio,
         });
-        Ok(signed(report, run, Some(self.seed)))
+        let facts = trained.facts(Some(compressor.model()), self.autoencoder.hold_out);
+        Ok(signed(Report { facts, ..report }, run, Some(self.seed)))
     }
 }
 

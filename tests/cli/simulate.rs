@@ -273,12 +273,9 @@ fn a_federated_prepass_sends_its_first_rounds_as_they_are_and_counts_them() {
     assert_eq!(after, raw[1]);
     let report = std::fs::read_to_string(out.join("report.html")).expect("a report");
     assert!(report.contains("global model after the uncompressed rounds"));
-    let null = if after >= mean {
-        "global model that the 2 rounds before it"
-    } else {
-        "mean of the snapshots, with no"
-    };
-    assert!(report.contains(null), "{null}");
+    let null =
+        if after >= mean { "global model after the uncompressed rounds" } else { "mean of the snapshots" };
+    assert!(report.contains(&format!(" by the {null}</h1>")), "{null}");
     for (pair, word) in [("prepass.rounds=4", "leave none"), ("prepass.rounds=0", "1 or more")] {
         let mut all = all.clone();
         all.extend(["--set", pair]);
