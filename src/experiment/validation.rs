@@ -8,7 +8,7 @@ use crate::codec::Costs;
 use crate::data::DataDir;
 use crate::report::{Report, Style};
 use crate::run::Identity;
-use crate::story::validation::{Candidate, Places, ValidationResult, validation_report};
+use crate::story::validation::{Candidate, ValidationResult, validation_report};
 use crate::training::{Evaluator, SnapshotEvery, Tally};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -82,18 +82,15 @@ impl Kind for ValidationExperiment {
         }
         let candidates = <[Candidate; 6]>::try_from(candidates);
         let candidates = candidates.map_err(|_| Error::fault("a candidate was not measured"))?;
-        let places = match self.classifier.snapshot_every {
-            SnapshotEvery::Epoch => {
-                Places { values: &trained.snapshots.epochs, label: "Epoch of the classifier" }
-            }
-            SnapshotEvery::Steps(_) => {
-                Places { values: &trained.snapshots.steps, label: "Step of the classifier" }
-            }
+        let (places, places_label) = match self.classifier.snapshot_every {
+            SnapshotEvery::Epoch => (&trained.snapshots.epochs, "Epoch of the classifier"),
+            SnapshotEvery::Steps(_) => (&trained.snapshots.steps, "Step of the classifier"),
         };
         let report = validation_report(&ValidationResult {
             costs: Costs::new(&compressor.file.spec, &compressor.curve.last().copied().unwrap_or_default()),
             curve: &compressor.curve,
             places,
+            places_label,
             held_out: (0..rows.len()).map(|place| self.autoencoder.is_held_out(place)).collect(),
             candidates,
             printed_ratio: self.printed_ratio,

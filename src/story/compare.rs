@@ -160,21 +160,24 @@ impl Comparison {
     /// "The autoencoder beat the mean of the snapshots by 0.878: relative L2 error 0.122 against 1.000 on held-out
     /// snapshots."
     pub fn against_null(&self) -> String {
-        let Self { measure, subject, null, on, .. } = self;
-        let doubt = measure.difference(measure.doubt_of_null(subject.value, null.value));
-        let (verdict, remark) = match measure.standing_to_null(subject.value, null.value) {
-            Standing::Better(by) => (format!("beat {} by {}", null.name, measure.difference(by)), "".into()),
-            Standing::Worse(by) => {
-                (format!("did worse than {} by {}", null.name, measure.difference(by)), "".into())
-            }
-            Standing::Alike(_) => {
-                (format!("did no better than {}", null.name), format!(", within the doubt of {doubt}"))
-            }
-            Standing::Equal => (format!("did no better than {}", null.name), ", which is equal".into()),
-            Standing::Unknown => (format!("cannot be compared with {}", null.name), "".into()),
+        let Self { measure, subject, null: Entry { name, value, shown }, on, .. } = self;
+        let standing = measure.standing_to_null(subject.value, *value);
+        let verdict = match standing {
+            Standing::Better(by) => format!("beat {name} by {}", measure.difference(by)),
+            Standing::Worse(by) => format!("did worse than {name} by {}", measure.difference(by)),
+            Standing::Alike(_) | Standing::Equal => format!("did no better than {name}"),
+            Standing::Unknown => format!("cannot be compared with {name}"),
         };
-        let (noun, own, other) = (measure.noun(), &subject.shown, &null.shown);
-        let sentence = format!("{} {verdict}: {noun} {own} against {other} {on}{remark}.", subject.name);
+        let remark = match standing {
+            Standing::Alike(_) => {
+                let doubt = measure.doubt_of_null(subject.value, *value);
+                format!(", within the doubt of {}", measure.difference(doubt))
+            }
+            Standing::Equal => ", which is equal".into(),
+            _ => String::new(),
+        };
+        let (noun, own) = (measure.noun(), &subject.shown);
+        let sentence = format!("{} {verdict}: {noun} {own} against {shown} {on}{remark}.", subject.name);
         let mut letters = sentence.chars();
         letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
     }

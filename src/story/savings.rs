@@ -9,8 +9,11 @@ use crate::settings;
 const POINTS: usize = 160;
 
 /// The formula, for the notes of a report.
-pub const FORMULA: &str = "By formula, in floats: SR = P*R*C / (Z*R*C + D*N). Headers, means and scales are left out. \
+pub(super) const FORMULA: &str = "By formula, in floats: SR = P*R*C / (Z*R*C + D*N). Headers, means and scales are left out. \
                            Global models are not compressed: counted both ways the ratio stays below 2.";
+
+/// One of the two ratios of a federation.
+pub(super) type Ratio = fn(&Savings) -> f64;
 
 /// What runs along x.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,13 +33,13 @@ impl Over {
     }
 
     /// A plot of ratios from 1 to `last`, with a curve for each federation. Where they break even is dashed.
-    pub fn plot(self, last: u64, curves: Vec<(String, Savings, fn(&Savings) -> f64)>) -> Plot {
+    pub(super) fn plot(self, last: u64, curves: Vec<(String, Savings, Ratio)>) -> Plot {
         let (id, along) = match self {
-            Self::Rounds => ("savings-over-rounds", "rounds"),
-            Self::Collaborators => ("savings-over-collaborators", "collaborators"),
+            Self::Rounds => ("savings-over-rounds", "Rounds"),
+            Self::Collaborators => ("savings-over-collaborators", "Collaborators"),
         };
-        let title = format!("Savings ratio over {along}");
-        let mut plot = Plot::new(id, title, format!("Number of {along}"), "Raw bytes over compressed bytes");
+        let title = format!("Savings ratio over {}", along.to_lowercase());
+        let mut plot = Plot::new(id, title, along, "Raw bytes over compressed bytes");
         for (name, savings, ratio) in curves {
             let points = logarithmic_counts(last).into_iter();
             let points = points.map(|value| (value as f64, ratio(&self.set(&savings, value))));
@@ -85,7 +88,7 @@ pub fn savings_plot(savings: &Savings, over: Over, target: Option<f64>) -> Plot 
 }
 
 /// "322 rounds", or that there is no such number.
-pub fn rounded_up(value: Option<f64>, noun: &str) -> String {
+pub(super) fn rounded_up(value: Option<f64>, noun: &str) -> String {
     match value {
         Some(value) if value <= 1.0 => counted(1, noun),
         Some(value) if value < 1e15 => counted(value.ceil() as u64, noun),

@@ -1,6 +1,6 @@
 //! Figures 10 and 11: the savings ratio by its formula, and what real messages add to it.
 
-use super::savings::{FORMULA, Over, rounded_up};
+use super::savings::{FORMULA, Over, Ratio, rounded_up};
 use super::words::{Printed, printed_table, with_level};
 use crate::report::{Plot, Report, Table, format};
 use crate::savings::Savings;
@@ -49,7 +49,7 @@ impl SavingsFigure<'_> {
     /// A curve for each of `curves`, at which `fixed` gives the federation.
     fn plot(&self, over: Over, noun: &str, fixed: impl Fn(u64) -> Savings) -> Plot {
         let curve = |&count: &u64| {
-            let ratio: fn(&Savings) -> f64 = Savings::uplink_ratio;
+            let ratio: Ratio = Savings::uplink_ratio;
             (format!("{} {noun}", format::count(count)), fixed(count), ratio)
         };
         let plot = over.plot(self.last, self.curves.iter().map(curve).collect());

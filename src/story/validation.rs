@@ -25,22 +25,16 @@ pub struct Candidate {
     pub argmax_match: f64,
 }
 
-/// Where the snapshots were taken.
-pub struct Places<'a> {
-    /// Of each snapshot.
-    pub values: &'a [u64],
-    /// What is counted.
-    pub label: &'static str,
-}
-
 /// What stands for the snapshots: themselves, what comes back of codes, and what carries nothing.
 pub struct ValidationResult<'a> {
     /// What the autoencoder costs.
     pub costs: Costs,
     /// Its training.
     pub curve: &'a [CurvePoint],
-    /// Where the snapshots were taken.
-    pub places: Places<'a>,
+    /// Where the snapshots were taken, in epochs or steps.
+    pub places: &'a [u64],
+    /// Which of the two.
+    pub places_label: &'static str,
     /// Which of them are held out.
     pub held_out: Vec<bool>,
     /// In the order of the legend: the snapshots themselves, what comes back of the autoencoder's codes and of
@@ -162,9 +156,9 @@ impl ValidationResult<'_> {
     fn plots(&self) -> Vec<Plot> {
         let draw = |id, what, y_label, value: fn(&Tally) -> f64| {
             let title = format!("{what} with the weights that arrive");
-            let mut plot = Plot::new(id, title, self.places.label, y_label);
+            let mut plot = Plot::new(id, title, self.places_label, y_label);
             for Candidate { name, style, tallies, .. } in &self.candidates {
-                let places = self.places.values.iter().map(|place| *place as f64);
+                let places = self.places.iter().map(|place| *place as f64);
                 plot.series.push(Series::new(name, *style, places.zip(tallies.iter().map(value)).collect()));
             }
             plot

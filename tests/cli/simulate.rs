@@ -322,6 +322,39 @@ fn raw_updates_alone_need_no_prepass() {
 }
 
 #[test]
+fn a_report_speaks_of_decoders_where_some_are_shipped() {
+    let folder = temporary();
+    let data = format!("data={}", fixtures().data().display());
+    let (autoencoder, sparse) = ("\"autoencoder\"", "[\"delta\",{stage=\"topk\",part=0.01}]");
+    for (out, codecs, ships) in [
+        ("sparse", format!("[\"raw\",{sparse}]"), false),
+        ("both", format!("[\"raw\",{sparse},{autoencoder},[{autoencoder},\"f16\"]]"), true),
+    ] {
+        let codecs = format!("codecs={codecs}");
+        let mut all = vec!["simulate", "demo", "--out", out, "-q", "--set", &data];
+        all.extend(SMALL);
+        all.extend(["--set", &codecs]);
+        succeed_in(folder.path(), &all);
+        let report = std::fs::read(folder.path().join(out).join("report.json")).expect("a report");
+        let report: Value = serde_json::from_slice(&report).expect("JSON");
+        let answer = report["answer"].to_string();
+        for word in ["raw updates", "bytes an update", "test images leave", "savings ratio"] {
+            assert!(answer.contains(word), "{word}: {answer}");
+        }
+        for word in ["decoder", "breaks even"] {
+            assert_eq!(answer.contains(word), ships, "{word}: {answer}");
+        }
+        let rows = report["tables"][0]["rows"].as_array().expect("rows");
+        let row = rows.iter().find(|row| row[0] == "break-even, rounds").expect("a row");
+        assert_eq!(row.as_array().expect("cells")[1..3], ["-", "-"], "{row}");
+        // Several autoencoders are several plots, each with an id of its own.
+        let ids: Vec<_> = report["plots"].as_array().expect("plots").iter().map(|plot| &plot["id"]).collect();
+        let distinct: std::collections::HashSet<_> = ids.iter().map(ToString::to_string).collect();
+        assert_eq!((distinct.len(), ids.len()), (ids.len(), if ships { 6 } else { 2 }), "{ids:?}");
+    }
+}
+
+#[test]
 fn autoencoders_in_the_small_space_ship_what_is_smaller() {
     let folder = temporary();
     let data = format!("data={}", fixtures().data().display());

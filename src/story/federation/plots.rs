@@ -35,9 +35,9 @@ pub fn plots(outcome: &Outcome, subject: &FederationOutcome) -> Vec<Plot> {
 /// A curve for each collaborator over the local epochs of all rounds.
 struct Shown {
     id: &'static str,
-    title: &'static str,
-    y_label: &'static str,
-    /// What it has after an epoch.
+    /// Its name as a title begins, and its unit.
+    what: [&'static str; 2],
+    /// What it is after an epoch.
     local: fn(&LocalEpoch) -> Option<f64>,
     /// What the average makes of it, of its loss and its accuracy: a second point where a round ends.
     average: Option<fn((f64, f64)) -> f64>,
@@ -46,15 +46,13 @@ struct Shown {
 const TESTED: [Shown; 2] = [
     Shown {
         id: "local-loss",
-        title: "Loss of each collaborator",
-        y_label: "Test loss",
+        what: ["Test loss", ""],
         local: |epoch| epoch.test_loss,
         average: Some(|(loss, _)| loss),
     },
     Shown {
         id: "local-accuracy",
-        title: "Accuracy of each collaborator",
-        y_label: "Test accuracy (%)",
+        what: ["Test accuracy", " (%)"],
         local: |epoch| Some(100.0 * epoch.test_accuracy?),
         average: Some(|(_, accuracy)| 100.0 * accuracy),
     },
@@ -63,15 +61,13 @@ const TESTED: [Shown; 2] = [
 const TRAINED: [Shown; 2] = [
     Shown {
         id: "train-loss",
-        title: "Training loss of each collaborator",
-        y_label: "Training loss",
+        what: ["Training loss", ""],
         local: |epoch| Some(epoch.train_loss),
         average: None,
     },
     Shown {
         id: "train-accuracy",
-        title: "Training accuracy of each collaborator",
-        y_label: "Training accuracy (%)",
+        what: ["Training accuracy", " (%)"],
         local: |epoch| Some(100.0 * epoch.train_accuracy),
         average: None,
     },
@@ -79,9 +75,10 @@ const TRAINED: [Shown; 2] = [
 
 impl Shown {
     fn plot(&self, outcome: &Outcome, federation: &FederationOutcome) -> Plot {
-        let label = &federation.label;
-        let (id, title) = (format!("{}-{}", self.id, slug(label)), format!("{}, {label}", self.title));
-        let mut plot = Plot::new(id, title, "Local epoch, over all rounds", self.y_label);
+        let (label, [what, unit]) = (&federation.label, self.what);
+        let (id, title) =
+            (format!("{}-{}", self.id, slug(label)), format!("{what} of each collaborator, {label}"));
+        let mut plot = Plot::new(id, title, "Local epoch, over all rounds", format!("{what}{unit}"));
         plot.caption = match self.average {
             None => "On its own training images, averaged over each epoch while it trains on them.",
             Some(_) => {

@@ -63,7 +63,8 @@ fn nulls_table(outcome: &Outcome) -> Table {
 /// Every kind of message that was sent.
 fn bytes(outcome: &Outcome) -> Table {
     let mut table = by_codec("bytes", "Bytes on the wire", "Messages", outcome);
-    let rows: [(&str, fn(&Transfer) -> bool); 7] = [
+    type Which = fn(&Transfer) -> bool;
+    let rows: [(&str, Which); 7] = [
         ("Updates", |sent| sent.kind == MessageKind::Update),
         ("Setup, once", |sent| sent.kind == MessageKind::Setup),
         ("Joining", |sent| sent.kind == MessageKind::Join),
