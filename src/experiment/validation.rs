@@ -6,7 +6,7 @@ use super::{Header, Kind, Run, signed};
 use crate::autoencoder::argmax;
 use crate::codec::Costs;
 use crate::data::DataDir;
-use crate::report::{Report, Style};
+use crate::report::Report;
 use crate::run::Identity;
 use crate::story::validation::{Candidate, ValidationResult, validation_report};
 use crate::training::{Evaluator, SnapshotEvery, Tally};
@@ -36,7 +36,6 @@ struct StandIn<'a> {
     name: &'static str,
     /// Floats sent for each snapshot.
     floats: usize,
-    style: Style,
     /// Weights in the snapshots' places.
     rows: Vec<Cow<'a, [f32]>>,
 }
@@ -114,16 +113,15 @@ impl ValidationExperiment {
         show_errors(run, &trained.snapshots, &restored);
         let borrowed = |rows: &[&'a [f32]]| rows.iter().map(|row| Cow::Borrowed(*row)).collect::<Vec<_>>();
         let repeated = |row: &'a [f32]| vec![Cow::Borrowed(row); rows.len()];
-        let solid = |name, floats, rows| StandIn { name, floats, style: Style::Solid, rows };
-        let dashed = |name, floats, rows| StandIn { name, floats, style: Style::Dashed, rows };
+        let stand_in = |name, floats, rows| StandIn { name, floats, rows };
         let back = restored.into_iter().map(Cow::Owned).collect();
         Ok([
-            solid("original", trained.snapshots.width(), borrowed(&rows)),
-            solid("autoencoder", latent, back),
+            stand_in("original", trained.snapshots.width(), borrowed(&rows)),
+            stand_in("autoencoder", latent, back),
             self.principal_components(run, trained, latent)?,
-            dashed("mean of the snapshots", 0, repeated(&compressor.standard.means)),
-            dashed("nearest other snapshot", 1, borrowed(&self.nearest(&rows))),
-            dashed("initial model", 0, repeated(&trained.initial)),
+            stand_in("mean of the snapshots", 0, repeated(&compressor.standard.means)),
+            stand_in("nearest other snapshot", 1, borrowed(&self.nearest(&rows))),
+            stand_in("initial model", 0, repeated(&trained.initial)),
         ])
     }
 
@@ -139,7 +137,7 @@ impl ValidationExperiment {
         let floats = floats.min(pca.rank());
         let restored = pca.state(floats)?.restore(run.gpu()?, &trained.snapshots.rows())?;
         let rows = restored.into_iter().map(Cow::Owned).collect();
-        Ok(StandIn { name: "PCA", floats, style: Style::Solid, rows })
+        Ok(StandIn { name: "PCA", floats, rows })
     }
 
     /// For each snapshot the nearest of the others that the autoencoder was trained on: what an index
@@ -179,7 +177,6 @@ impl ValidationExperiment {
         Candidate {
             name: stand_in.name.into(),
             floats: stand_in.floats,
-            style: stand_in.style,
             tallies,
             held_out_error: held_out.relative(),
             train_error: train.relative(),

@@ -74,10 +74,7 @@ pub fn autoencoder_report(result: &AutoencoderResult<'_>) -> Report {
             comparison.headline()
         ),
         answer: vec![comparison.sentences()],
-        figures: vec![
-            error_figure(error, pca_error),
-            KeyFigure::new("Relative error, training", format::number(last.relative_l2, 3), "the mean alone: 1"),
-        ],
+        figures: vec![error_figure(error, pca_error)],
         plots: training_plots(curve, pca),
         tables: vec![printed_table([
             argmax("Argmax \"accuracy\", training", last.argmax_match, printed.train, mean.train),

@@ -204,12 +204,10 @@ impl Comparison {
     /// What differences say nothing.
     pub fn doubt(&self) -> String {
         let doubt = self.measure.difference(self.measure.doubt(self.subject.value, self.subject.value));
-        match self.measure {
-            Measure::Accuracy { tests } => format!(
-                "Differences below {doubt} are within the doubt that {} test images leave.",
-                format::count(tests as u64)
-            ),
-            Measure::Error => format!("Errors no further apart than {doubt} count as alike."),
-        }
+        let images = match self.measure {
+            Measure::Accuracy { tests } => format!(" that {} test images leave", format::count(tests as u64)),
+            Measure::Error => String::new(),
+        };
+        format!("Differences below {doubt} are within the doubt{images}.")
     }
 }

@@ -13,8 +13,6 @@ pub struct Candidate {
     pub name: String,
     /// Floats sent for each snapshot.
     pub floats: usize,
-    /// How its curves are drawn.
-    pub style: Style,
     /// Tests of the classifier with it, snapshot by snapshot.
     pub tallies: Vec<Tally>,
     /// Centred relative L2 error of the held-out snapshots.
@@ -157,9 +155,10 @@ impl ValidationResult<'_> {
         let draw = |id, what, y_label, value: fn(&Tally) -> f64| {
             let title = format!("{what} with the weights that arrive");
             let mut plot = Plot::new(id, title, self.places_label, y_label);
-            for Candidate { name, style, tallies, .. } in &self.candidates {
+            for (order, Candidate { name, tallies, .. }) in self.candidates.iter().enumerate() {
+                let style = if order < 3 { Style::Solid } else { Style::Dashed };
                 let places = self.places.iter().map(|place| *place as f64);
-                plot.series.push(Series::new(name, *style, places.zip(tallies.iter().map(value)).collect()));
+                plot.series.push(Series::new(name, style, places.zip(tallies.iter().map(value)).collect()));
             }
             plot
         };

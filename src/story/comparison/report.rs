@@ -1,9 +1,9 @@
 //! The report of a comparison.
 
 use super::plots::plots;
-use super::results::{ComparisonResult, Variant, best};
+use super::results::{ComparisonResult, best};
 use super::table::variants_table;
-use crate::report::{KeyFigure, Report, format};
+use crate::report::Report;
 use crate::story::autoencoder::errors;
 use crate::story::compare::{Measure, Standing};
 use crate::story::words::{ERROR, Printed, decimals, floats, printed_table};
@@ -17,15 +17,6 @@ pub fn comparison_report(result: &ComparisonResult<'_>) -> Report {
     let [error, pca_error] =
         [best.map(|best| best.error()), pca.map(|pca| pca.error())].map(|error| error.unwrap_or(f64::NAN));
     let comparison = errors(format!("the best autoencoder{name}"), error, [(pca_name, pca_error)]);
-    let figure = |family: &str, error, size, what: &str, bytes| {
-        let explanation = format!("held out, {}; {what} {}", floats(size), format::bytes(bytes));
-        KeyFigure::new(format!("Error, {family}"), decimals(error, 3), explanation)
-    };
-    let of_variant = |variant: &&Variant| {
-        let costs = &variant.costs;
-        figure(&variant.family, variant.error(), costs.latent, "decoder", costs.decoder_message_bytes)
-    };
-    let of_pca = pca.map(|pca| figure("PCA", pca.error(), pca.error.floats, "axes", pca.message_bytes));
     let ours = bests.iter().map(|best| format!("{}: {}", best.name(), decimals(best.error(), 3)));
     let printed = Printed {
         what: "Error and size by architecture",
@@ -40,7 +31,6 @@ pub fn comparison_report(result: &ComparisonResult<'_>) -> Report {
             comparison.headline()
         ),
         answer: std::iter::once(comparison.sentences()).chain(sizes(result)).collect(),
-        figures: bests.iter().take(3).map(of_variant).chain(of_pca).collect(),
         plots: plots(result),
         tables: vec![variants_table(result), printed_table([printed])],
         notes: vec![ERROR.into()],

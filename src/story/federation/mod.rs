@@ -9,10 +9,8 @@ pub use tables::PRINTED;
 
 use super::words::{ERROR, counted};
 use crate::Result;
-use crate::autoencoder::small::Space;
 use crate::codec::Decoder;
 use crate::federation::{FederationOutcome, Outcome, RunSummary};
-use crate::model::OptimizerKind;
 use crate::report::{KeyFigure, Report, format};
 use crate::run::Run;
 use null::{Null, final_scores, scores};
@@ -58,30 +56,19 @@ fn title(outcome: &Outcome, subject: &FederationOutcome, null: &Null) -> String 
 
 fn figures(outcome: &Outcome, subject: &FederationOutcome, null: &Null) -> Vec<KeyFigure> {
     let gray = outcome.initial.gray.map_or("", |_| ", colour / grayscale");
-    let others = outcome.federations.iter().filter(|other| other.label != subject.label);
-    let others = others.map(|other| format!("{}: {}", other.label, scores(&final_scores(outcome, other))));
-    let mut figures = vec![
-        KeyFigure::new(
-            format!("Accuracy{gray}"),
-            scores(&final_scores(outcome, subject)),
-            others.collect::<Vec<_>>().join(", "),
-        ),
-        KeyFigure::new("Null", scores(&null.tested), format!("accuracy of the {}", null.name)),
-    ];
+    let accuracy = |federation| scores(&final_scores(outcome, federation));
+    let beside = format!("raw: {}; {}: {}", accuracy(outcome.raw()), null.name, scores(&null.tested));
+    let mut figures = vec![KeyFigure::new(format!("Accuracy{gray}"), accuracy(subject), beside)];
     if !subject.is_raw {
         let summary = RunSummary::of(outcome, subject);
-        figures.extend([
-            KeyFigure::new(
-                "Per message",
-                format::ratio(summary.ratio_per_message),
-                "raw bytes over these, of an update",
-            ),
-            KeyFigure::new(
-                "Savings ratio",
-                format!("{:.3}", summary.savings_ratio),
-                format!("setup counted; both directions: {:.3}", summary.savings_ratio_both),
-            ),
-        ]);
+        let (ratio, savings) = (format::ratio(summary.ratio_per_message), summary.savings_ratio);
+        let both = format!("setup counted; both directions: {:.3}", summary.savings_ratio_both);
+        figures.push(KeyFigure::new(
+            "Per message",
+            ratio,
+            "bytes of a raw update over those of one of these",
+        ));
+        figures.push(KeyFigure::new("Savings ratio", format!("{savings:.3}"), both));
     }
     figures
 }
@@ -135,13 +122,6 @@ fn facts(outcome: &Outcome) -> Vec<(String, String)> {
     }
     let settings = outcome.spec.autoencoder.as_ref().filter(|_| is_trained(outcome));
     let shape = settings.and_then(|settings| settings.shape(outcome.classifier.parameters()).ok());
-    if let (Some(settings), Some(shape)) = (settings, shape) {
-        let how = match (settings.space, settings.optimizer.kind) {
-            (Space::Wide, _) => "trained on the weights themselves",
-            (Space::Small, OptimizerKind::Sgd) => "trained by sgd in the span of the snapshots",
-            (Space::Small, _) => "trained by span-adam in the span of the snapshots",
-        };
-        facts.push(fact("Autoencoder", format!("{}, {how}", model(&shape.name, shape.parameters()))));
-    }
+    facts.extend(shape.map(|shape| fact("Autoencoder", model(&shape.name, shape.parameters()))));
     facts
 }
