@@ -5,12 +5,11 @@ use super::options::{DataDirOption, DeviceOptions};
 use super::start::{CommandLine, StartOptions, failed};
 use super::stdout::{say, whisper};
 use clap::Args;
-use fedfunnel::federation::{
-    PRINTED, Parts, SUMMARY, SimulationSpec, Summary, check, simulate, simulation_report, write_summary,
-};
+use fedfunnel::federation::{Parts, SUMMARY, SimulationSpec, Summary, check, simulate, write_summary};
 use fedfunnel::files;
 use fedfunnel::report::{self, Report, slug, text_table};
 use fedfunnel::run::{self, Found, Identity, Run, RunFolder, Start, check_folder};
+use fedfunnel::story::{PRINTED, simulation_report};
 use std::path::{Path, PathBuf};
 
 pub const DEMO_EXAMPLES: &str = "Examples:

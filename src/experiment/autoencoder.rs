@@ -55,7 +55,6 @@ impl Kind for AutoencoderExperiment {
             hits as f64 / part.len().max(1) as f64
         };
         let report = autoencoder_report(&AutoencoderResult {
-            setup: trained.setup(Some(compressor.model()), self.autoencoder.hold_out),
             inputs: spec.inputs(),
             latent: spec.latent(),
             curve: &compressor.curve,
@@ -63,6 +62,7 @@ impl Kind for AutoencoderExperiment {
             mean: ArgmaxMatch { train: mean_match(false), validation: mean_match(true) },
             printed: self.printed,
         });
-        Ok(signed(report, run, Some(self.seed)))
+        let facts = trained.facts(Some(compressor.model()), self.autoencoder.hold_out);
+        Ok(signed(Report { facts, ..report }, run, Some(self.seed)))
     }
 }

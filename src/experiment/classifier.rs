@@ -6,8 +6,8 @@ use crate::gpu::Gpu;
 use crate::model::state::TensorShape;
 use crate::model::{ClassifierSpec, ModelSpec, Optimizer};
 use crate::ops::augment::Augmentation;
+use crate::report::format;
 use crate::run::Identity;
-use crate::story::setup::{Images, Model, Part, Setup};
 use crate::training::{
     EpochResult, Evaluator, Session, SessionNotes, SessionSettings, SnapshotEvery, Snapshots,
 };
@@ -45,6 +45,11 @@ pub struct ClassifierStage {
     pub optimizer: Optimizer,
 }
 
+/// A model by name and size, for the facts of a report.
+pub fn model_fact(name: &str, parameters: usize) -> String {
+    format!("{name}, {} parameters", format::count(parameters as u64))
+}
+
 /// What a classifier will have logged when it is trained.
 #[derive(Clone, Copy)]
 pub struct Logged {
@@ -64,20 +69,19 @@ pub struct Trained {
     pub snapshots: Snapshots,
     /// What tests its weights, on the test images.
     pub evaluator: Evaluator,
-    /// The images.
-    pub images: Images,
+    /// Its images in words.
+    images: String,
 }
 
 impl Trained {
-    /// What a report has to say of it, and of the autoencoder where that is a single one.
-    pub fn setup(&self, autoencoder: Option<Model>, hold_out: usize) -> Setup {
-        Setup {
-            classifier: Model { name: self.spec.name.clone(), parameters: self.spec.parameters() },
-            autoencoder,
-            images: self.images,
-            snapshots: self.snapshots.len(),
-            hold_out,
-        }
+    /// The facts of a report about it, and about the autoencoder where that is a single one.
+    pub fn facts(&self, autoencoder: Option<String>, hold_out: usize) -> Vec<(String, String)> {
+        let snapshots = format::count(self.snapshots.len() as u64);
+        let mut facts = vec![("Classifier", model_fact(&self.spec.name, self.spec.parameters()))];
+        facts.extend(autoencoder.map(|autoencoder| ("Autoencoder", autoencoder)));
+        facts.push(("Images", self.images.clone()));
+        facts.push(("Snapshots", format!("{snapshots}, one in {hold_out} held out")));
+        facts.into_iter().map(|(name, value)| (name.to_string(), value)).collect()
     }
 }
 
@@ -121,7 +125,8 @@ impl ClassifierStage {
         own.with_model(&self.model)?.with_data(&self.data, data_dir)
     }
 
-    fn load(&self, data_dir: &DataDir) -> Result<(DataPair, Images)> {
+    /// The images, and how many they are of all that there are.
+    fn load(&self, data_dir: &DataDir) -> Result<(DataPair, String)> {
         let mut data = data::load(&self.data, data_dir)?;
         let (all_train, all_test) = (data.train.len(), data.test.len());
         if let Some(images) = self.images {
@@ -130,11 +135,12 @@ impl ClassifierStage {
         if let Some(images) = self.test_images {
             data.test = data.test.limit(images)?;
         }
-        let images = Images {
-            train: Part { taken: data.train.len(), all: all_train },
-            test: Part { taken: data.test.len(), all: all_test },
+        let part = |taken: usize, all: usize| {
+            let [taken, all] = [taken, all].map(|count| format::count(count as u64));
+            if taken == all { all } else { format!("the first {taken} of {all}") }
         };
-        Ok((data, images))
+        let (train, test) = (part(data.train.len(), all_train), part(data.test.len(), all_test));
+        Ok((data, format!("{train} to train on, {test} to test")))
     }
 
     /// Trains it, or goes on with it. `check_room` sees beforehand what will be logged.

@@ -3,13 +3,11 @@
 use super::{Header, Kind, Run};
 use crate::codec::PipelineSpec;
 use crate::data::DataDir;
-use crate::federation::{
-    FederationOutcome, LocalTests, Outcome, Parts, RunSummary, SimulationSpec, Summary, check, simulate,
-    simulation_report, write_summary,
-};
+use crate::federation::{LocalTests, Parts, SimulationSpec, Summary, check, simulate, write_summary};
 use crate::report::Report;
 use crate::run::Identity;
-use crate::story::imbalance::{ImbalanceResult, LocalLosses, PrintedFederation, Teeth, imbalance_table};
+use crate::story::imbalance::{PrintedFederation, imbalance_table};
+use crate::story::simulation_report;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -49,7 +47,8 @@ impl Kind for FederationExperiment {
         write_summary(run, &outcome, &Summary::of(&outcome, &gpu.adapter))?;
         let mut report = simulation_report(run, &outcome)?;
         let coded = outcome.federations.iter().find(|federation| !federation.learned.curves.is_empty());
-        report.tables.splice(0..0, coded.map(|coded| imbalance_table(&self.result(&outcome, coded))));
+        let table = coded.map(|coded| imbalance_table(&outcome, coded, &self.printed));
+        report.tables.splice(0..0, table);
         Ok(report)
     }
 }
@@ -67,45 +66,5 @@ fn in_its_table(error: Error) -> Error {
             Error::setting(format!("federation.{field}"), problem, mend)
         }
         other => other,
-    }
-}
-
-impl FederationExperiment {
-    fn result(&self, outcome: &Outcome, coded: &FederationOutcome) -> ImbalanceResult<'_> {
-        let summary = RunSummary::of(outcome, coded);
-        let losses = |collaborator: usize| {
-            let own = coded.rounds.iter().flat_map(|round| &round.local_epochs);
-            let mut own = own.filter(|epoch| epoch.collaborator as usize == collaborator);
-            let first = own.next().map_or(f64::NAN, |epoch| epoch.train_loss);
-            LocalLosses { first, last: own.next_back().map_or(first, |epoch| epoch.train_loss) }
-        };
-        let (mut training_teeth, mut test_teeth) = (Teeth::default(), Teeth::default());
-        for collaborator in 0..self.federation.collaborators {
-            let grayscale = self.federation.grayscale.contains(&collaborator);
-            let mut before: Option<f64> = None;
-            for round in &coded.rounds {
-                let mut own = round.local_epochs.iter().filter(|e| e.collaborator as usize == collaborator);
-                let Some(first) = own.next() else { continue };
-                let last = own.next_back().unwrap_or(first);
-                if let Some(before) = before {
-                    training_teeth.count(first.train_loss > before);
-                }
-                if let Some(loss) = last.test_loss {
-                    test_teeth.count(round.like(grayscale).0 > loss);
-                }
-                before = Some(last.train_loss);
-            }
-        }
-        ImbalanceResult {
-            losses: (0..self.federation.collaborators).map(losses).collect(),
-            training_teeth,
-            test_teeth,
-            ratio_per_message: summary.ratio_per_message,
-            savings_ratio: summary.savings_ratio,
-            decoder_bytes: summary.setup_bytes,
-            rounds: self.federation.rounds,
-            local_epochs: self.federation.local_epochs,
-            printed: &self.printed,
-        }
     }
 }

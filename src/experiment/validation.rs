@@ -6,9 +6,9 @@ use super::{Header, Kind, Run, signed};
 use crate::autoencoder::argmax;
 use crate::codec::Costs;
 use crate::data::DataDir;
-use crate::report::{Report, Style};
+use crate::report::Report;
 use crate::run::Identity;
-use crate::story::validation::{Candidate, Places, ValidationResult, validation_report};
+use crate::story::validation::{Candidate, ValidationResult, validation_report};
 use crate::training::{Evaluator, SnapshotEvery, Tally};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -36,7 +36,6 @@ struct StandIn<'a> {
     name: &'static str,
     /// Floats sent for each snapshot.
     floats: usize,
-    style: Style,
     /// Weights in the snapshots' places.
     rows: Vec<Cow<'a, [f32]>>,
 }
@@ -81,31 +80,22 @@ impl Kind for ValidationExperiment {
             }
         }
         let candidates = <[Candidate; 6]>::try_from(candidates);
-        let [original, autoencoder, pca, mean, nearest, initial] =
-            candidates.map_err(|_| Error::fault("a candidate was not measured"))?;
-        let places = match self.classifier.snapshot_every {
-            SnapshotEvery::Epoch => {
-                Places { values: &trained.snapshots.epochs, label: "Epoch of the classifier" }
-            }
-            SnapshotEvery::Steps(_) => {
-                Places { values: &trained.snapshots.steps, label: "Step of the classifier" }
-            }
+        let candidates = candidates.map_err(|_| Error::fault("a candidate was not measured"))?;
+        let (places, places_label) = match self.classifier.snapshot_every {
+            SnapshotEvery::Epoch => (&trained.snapshots.epochs, "Epoch of the classifier"),
+            SnapshotEvery::Steps(_) => (&trained.snapshots.steps, "Step of the classifier"),
         };
         let report = validation_report(&ValidationResult {
-            setup: trained.setup(Some(compressor.model()), self.autoencoder.hold_out),
             costs: Costs::new(&compressor.file.spec, &compressor.curve.last().copied().unwrap_or_default()),
             curve: &compressor.curve,
             places,
+            places_label,
             held_out: (0..rows.len()).map(|place| self.autoencoder.is_held_out(place)).collect(),
-            original,
-            autoencoder,
-            pca,
-            mean,
-            nearest,
-            initial,
+            candidates,
             printed_ratio: self.printed_ratio,
         });
-        Ok(signed(report, run, Some(self.seed)))
+        let facts = trained.facts(Some(compressor.model()), self.autoencoder.hold_out);
+        Ok(signed(Report { facts, ..report }, run, Some(self.seed)))
     }
 }
 
@@ -123,16 +113,15 @@ impl ValidationExperiment {
         show_errors(run, &trained.snapshots, &restored);
         let borrowed = |rows: &[&'a [f32]]| rows.iter().map(|row| Cow::Borrowed(*row)).collect::<Vec<_>>();
         let repeated = |row: &'a [f32]| vec![Cow::Borrowed(row); rows.len()];
-        let solid = |name, floats, rows| StandIn { name, floats, style: Style::Solid, rows };
-        let dashed = |name, floats, rows| StandIn { name, floats, style: Style::Dashed, rows };
+        let stand_in = |name, floats, rows| StandIn { name, floats, rows };
         let back = restored.into_iter().map(Cow::Owned).collect();
         Ok([
-            solid("original", trained.snapshots.width(), borrowed(&rows)),
-            solid("autoencoder", latent, back),
+            stand_in("original", trained.snapshots.width(), borrowed(&rows)),
+            stand_in("autoencoder", latent, back),
             self.principal_components(run, trained, latent)?,
-            dashed("mean of the snapshots", 0, repeated(&compressor.standard.means)),
-            dashed("nearest other snapshot", 1, borrowed(&self.nearest(&rows))),
-            dashed("initial model", 0, repeated(&trained.initial)),
+            stand_in("mean of the snapshots", 0, repeated(&compressor.standard.means)),
+            stand_in("nearest other snapshot", 1, borrowed(&self.nearest(&rows))),
+            stand_in("initial model", 0, repeated(&trained.initial)),
         ])
     }
 
@@ -148,7 +137,7 @@ impl ValidationExperiment {
         let floats = floats.min(pca.rank());
         let restored = pca.state(floats)?.restore(run.gpu()?, &trained.snapshots.rows())?;
         let rows = restored.into_iter().map(Cow::Owned).collect();
-        Ok(StandIn { name: "PCA", floats, style: Style::Solid, rows })
+        Ok(StandIn { name: "PCA", floats, rows })
     }
 
     /// For each snapshot the nearest of the others that the autoencoder was trained on: what an index
@@ -188,7 +177,6 @@ impl ValidationExperiment {
         Candidate {
             name: stand_in.name.into(),
             floats: stand_in.floats,
-            style: stand_in.style,
             tallies,
             held_out_error: held_out.relative(),
             train_error: train.relative(),

@@ -13,7 +13,6 @@ mod setup;
 mod simulation;
 mod spec;
 mod state;
-mod story;
 mod strategy;
 mod summary;
 mod test_sets;
@@ -22,12 +21,11 @@ pub use clients::{Clients, LocalSettings};
 pub use ledger::{Direction, Ledger, Transfer};
 pub use participants::Participants;
 pub use parts::Parts;
-pub use results::{FederationOutcome, LocalEpoch, Null, Outcome, RoundResult, Tested};
+pub use results::{FederationOutcome, LocalEpoch, Outcome, RoundResult, Tested};
 pub use round::play_round;
 pub use simulation::{check, simulate};
 pub use spec::{LocalTests, Prepass, PrepassKind, SimulationSpec};
 pub use state::{CODEC, Federation, FederationState};
-pub use story::{PRINTED, simulation_report};
 pub use strategy::{
     Arrived, Combine, CombineKind, Local, LocalKind, LocalResult, Mean, Momentum, Plain, Preset, Replace,
     Server, ServerKind, Strategies, Strategy, StrategySpec,

@@ -131,35 +131,7 @@ pub struct FederationOutcome {
     pub model: Vec<f32>,
 }
 
-/// What a codec has to beat: a model that its decoders, or the rounds before it, had already come to.
-#[derive(Clone, Copy, Debug)]
-pub enum Null {
-    /// The mean of the snapshots that the codec was learned from.
-    MeanOfSnapshots(Tested),
-    /// The global model after the uncompressed rounds of a federated pre-pass.
-    AfterUncompressed(Tested),
-}
-
-impl Null {
-    /// What it comes to.
-    pub fn tested(&self) -> &Tested {
-        match self {
-            Self::MeanOfSnapshots(tested) | Self::AfterUncompressed(tested) => tested,
-        }
-    }
-}
-
 impl Outcome {
-    /// The best of what there was without a compressed round.
-    pub fn null(&self) -> Option<Null> {
-        let mean = self.mean_of_snapshots.map(Null::MeanOfSnapshots);
-        let after = self.after_uncompressed.map(Null::AfterUncompressed);
-        [mean, after]
-            .into_iter()
-            .flatten()
-            .max_by(|a, b| a.tested().accuracy().total_cmp(&b.tested().accuracy()))
-    }
-
     /// The federation with updates as they are, which there always is.
     pub fn raw(&self) -> &FederationOutcome {
         self.federations.iter().find(|federation| federation.is_raw).unwrap_or(&self.federations[0])

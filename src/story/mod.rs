@@ -7,10 +7,11 @@
 pub(crate) mod autoencoder;
 pub mod compare;
 pub(crate) mod comparison;
+mod federation;
 pub(crate) mod imbalance;
-mod printed;
 pub mod savings;
 pub(crate) mod savings_figures;
-pub(crate) mod setup;
 pub(crate) mod validation;
 mod words;
+
+pub use federation::{PRINTED, simulation_report};

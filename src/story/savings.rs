@@ -1,12 +1,19 @@
 //! What the formula of the savings comes to, in plots and in words.
 
-use super::words::counted;
-use crate::report::{KeyFigure, Plot, Report, Series, Style, Table, format};
+use super::words::{counted, with_level};
+use crate::report::{Plot, Report, Series, Style, Table, format};
 use crate::savings::{Decoders, Savings};
 use crate::settings;
 
 /// Points of a curve.
 const POINTS: usize = 160;
+
+/// The formula, for the notes of a report.
+pub(super) const FORMULA: &str = "By formula, in floats: SR = P*R*C / (Z*R*C + D*N). Headers, means and scales are left out. \
+                           Global models are not compressed: counted both ways the ratio stays below 2.";
+
+/// One of the two ratios of a federation.
+pub(super) type Ratio = fn(&Savings) -> f64;
 
 /// What runs along x.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,70 +32,63 @@ impl Over {
         }
     }
 
-    fn value(self, savings: &Savings) -> u64 {
-        match self {
-            Self::Rounds => savings.rounds,
-            Self::Collaborators => savings.collaborators,
+    /// A plot of ratios from 1 to `last`, with a curve for each federation. Where they break even is dashed.
+    pub(super) fn plot(self, last: u64, curves: Vec<(String, Savings, Ratio)>) -> Plot {
+        let (id, along) = match self {
+            Self::Rounds => ("savings-over-rounds", "Rounds"),
+            Self::Collaborators => ("savings-over-collaborators", "Collaborators"),
+        };
+        let title = format!("Savings ratio over {}", along.to_lowercase());
+        let mut plot = Plot::new(id, title, along, "Raw bytes over compressed bytes");
+        for (name, savings, ratio) in curves {
+            let points = logarithmic_counts(last).into_iter();
+            let points = points.map(|value| (value as f64, ratio(&self.set(&savings, value))));
+            plot.series.push(Series::new(name, Style::Solid, points.collect()));
         }
+        (plot.x_log, plot.y_log) = (true, true);
+        with_level(plot, "break-even", 1.0)
     }
 }
 
 /// Whole numbers from 1 to `last`, each about as much larger than the one before.
-pub fn logarithmic_counts(last: u64) -> Vec<u64> {
-    let mut values: Vec<u64> = (0..=POINTS)
-        .map(|place| ((last.max(2) as f64).ln() * place as f64 / POINTS as f64).exp().round() as u64)
-        .collect();
+fn logarithmic_counts(last: u64) -> Vec<u64> {
+    let value = |place| ((last.max(2) as f64).ln() * place as f64 / POINTS as f64).exp().round() as u64;
+    let mut values: Vec<u64> = (0..=POINTS).map(value).collect();
     values.dedup();
     values
 }
 
 /// The ratio of one federation over its rounds or its collaborators, beyond where it breaks even.
 pub fn savings_plot(savings: &Savings, over: Over, target: Option<f64>) -> Plot {
-    let marks = [
-        Some(over.value(savings) as f64),
-        match over {
-            Over::Rounds => savings.break_even_rounds(),
-            Over::Collaborators => savings.break_even_collaborators(),
-        },
-        target.filter(|_| over == Over::Rounds).and_then(|target| savings.rounds_for(target)),
-    ];
-    let furthest = marks.into_iter().flatten().fold(1.0, f64::max);
+    let (own, even, fixed) = match over {
+        Over::Rounds => {
+            (savings.rounds, savings.break_even_rounds(), counted(savings.collaborators, "collaborator"))
+        }
+        Over::Collaborators => {
+            (savings.collaborators, savings.break_even_collaborators(), counted(savings.rounds, "round"))
+        }
+    };
+    let aim = target.filter(|_| over == Over::Rounds).and_then(|target| savings.rounds_for(target));
+    let furthest = [even, aim].into_iter().flatten().fold(own as f64, f64::max);
     // Up to the next power of ten, and no further than f64 counts exactly.
     let last = 10f64.powi((furthest * 2.0).log10().ceil().clamp(1.0, 15.0) as i32) as u64;
-    let values = logarithmic_counts(last);
-    let curve = |ratio: fn(&Savings) -> f64| {
-        values.iter().map(|&value| (value as f64, ratio(&over.set(savings, value)))).collect::<Vec<_>>()
-    };
-    let level = |height: f64| vec![(1.0, height), (last as f64, height)];
-    let (id, title, label, fixed) = match over {
-        Over::Rounds => (
-            "savings-over-rounds",
-            "Savings ratio over rounds",
-            "Rounds",
-            counted(savings.collaborators, "collaborator"),
-        ),
-        Over::Collaborators => (
-            "savings-over-collaborators",
-            "Savings ratio over collaborators",
-            "Collaborators",
-            counted(savings.rounds, "round"),
-        ),
-    };
-    let mut plot = Plot::new(id, title, label, "Raw bytes over compressed bytes")
-        .with(Series::new("uplink", Style::Solid, curve(Savings::uplink_ratio)))
-        .with(Series::new("both directions", Style::Solid, curve(Savings::both_ways_ratio)))
-        .with(Series::new("no compression", Style::Dashed, level(1.0)))
-        .with_caption(format!("With {fixed}. Below 1 the decoders cost more than the codes save."));
-    if let Some(target) = target {
-        let name = format!("target {}", format::ratio(target));
-        plot.series.push(Series::new(name, Style::Dashed, level(target)));
+    let plot = over.plot(
+        last,
+        vec![
+            ("uplink".into(), *savings, Savings::uplink_ratio),
+            ("both directions".into(), *savings, Savings::both_ways_ratio),
+        ],
+    );
+    let plot =
+        plot.with_caption(format!("With {fixed}. Below 1 the decoders cost more than the codes save."));
+    match target {
+        Some(target) => with_level(plot, format!("target {}", format::ratio(target)), target),
+        None => plot,
     }
-    (plot.x_log, plot.y_log) = (true, true);
-    plot
 }
 
 /// "322 rounds", or that there is no such number.
-pub fn rounded_up(value: Option<f64>, noun: &str) -> String {
+pub(super) fn rounded_up(value: Option<f64>, noun: &str) -> String {
     match value {
         Some(value) if value <= 1.0 => counted(1, noun),
         Some(value) if value < 1e15 => counted(value.ceil() as u64, noun),
@@ -117,86 +117,55 @@ pub fn savings_answer(savings: &Savings, target: Option<f64>) -> Vec<String> {
     )];
     answer.push(match savings.break_even_rounds() {
         None => "A code that is no smaller than the weights never breaks even.".into(),
-        Some(rounds) => format!(
-            "They break even after {}; {}.",
-            rounded_up(Some(rounds), "round"),
-            break_even_collaborators(savings)
+        rounds if savings.decoders == Decoders::Each => {
+            format!(
+                "They break even after {}, however many collaborators there are.",
+                rounded_up(rounds, "round")
+            )
+        }
+        rounds => format!(
+            "They break even after {}; in {} it takes {}.",
+            rounded_up(rounds, "round"),
+            counted(savings.rounds, "round"),
+            rounded_up(savings.break_even_collaborators(), "collaborator")
         ),
     });
     answer.extend(target.map(|target| match savings.rounds_for(target) {
-        Some(rounds) => {
-            format!("{} takes {}.", format::ratio(target), rounded_up(Some(rounds), "round"))
-        }
         None => format!(
             "{} cannot be reached: codes alone are {} smaller.",
             format::ratio(target),
             format::ratio(savings.parameters as f64 / savings.latent as f64)
         ),
+        rounds => format!("{} takes {}.", format::ratio(target), rounded_up(rounds, "round")),
     }));
     answer
 }
 
-fn break_even_collaborators(savings: &Savings) -> String {
-    if savings.decoders == Decoders::Each {
-        return "with a decoder for each, the number of collaborators does not matter".into();
-    }
-    format!(
-        "in {} it takes {}",
-        counted(savings.rounds, "round"),
-        rounded_up(savings.break_even_collaborators(), "collaborator")
-    )
-}
-
 /// A page about one federation. `command` is the command line that repeats it.
 pub fn savings_report(savings: &Savings, target: Option<f64>, command: &str) -> crate::Result<Report> {
-    let figure = |label: &str, value: String, explanation: &str| KeyFigure::new(label, value, explanation);
+    let mut table = Table::new("floats", "Floats on the wire", &["Sent", "Raw", "Compressed"]);
+    let raw = savings.raw_floats();
+    let decoders = savings.decoder_parameters as f64 * savings.shipped() as f64;
+    for (label, raw, compressed) in [
+        ("Updates", raw, savings.compressed_floats() - decoders),
+        ("Decoders, once", 0.0, decoders),
+        ("All from the collaborators", raw, savings.compressed_floats()),
+        ("Global models to the collaborators", raw, raw),
+    ] {
+        table.push([label.to_string(), format::number(raw, 6), format::number(compressed, 6)]);
+    }
     Ok(Report {
         title: "What compressed updates save".into(),
         answer: savings_answer(savings, target),
-        figures: vec![
-            figure("Savings ratio, uplink", format::number(savings.uplink_ratio(), 4), "above 1 saves"),
-            figure(
-                "Both directions",
-                format::number(savings.both_ways_ratio(), 4),
-                "global models are not compressed",
-            ),
-            figure(
-                "Break-even",
-                savings.break_even_rounds().map_or("never".into(), |rounds| format::number(rounds, 4)),
-                "rounds, with these collaborators",
-            ),
-        ],
-        plots: vec![
-            savings_plot(savings, Over::Rounds, target),
-            savings_plot(savings, Over::Collaborators, target),
-        ],
-        tables: vec![floats_table(savings)],
-        notes: vec![
-            "By formula, in floats: SR = P*R*C / (Z*R*C + D*N). Headers, means and scales are left out; \
-             fedfunnel simulate counts them on real messages."
-                .into(),
-        ],
+        plots: [Over::Rounds, Over::Collaborators].map(|over| savings_plot(savings, over, target)).into(),
+        tables: vec![table],
+        notes: vec![FORMULA.into(), "fedfunnel simulate counts bytes on real messages.".into()],
         configuration: settings::to_toml(savings)?,
         facts: vec![
             ("fedfunnel".into(), env!("CARGO_PKG_VERSION").into()),
             ("Method".into(), "Chandar et al., arXiv 2108.05670".into()),
         ],
         reproduce: command.into(),
+        ..Report::default()
     })
-}
-
-fn floats_table(savings: &Savings) -> Table {
-    let floats = |value: f64| format::number(value, 6);
-    let mut table = Table::new("floats", "Floats on the wire", &["Sent", "Raw", "Compressed"]);
-    let updates = savings.rounds as f64 * savings.collaborators as f64;
-    let decoders = savings.decoder_parameters as f64 * savings.shipped() as f64;
-    for (label, raw, compressed) in [
-        ("Updates", savings.raw_floats(), savings.latent as f64 * updates),
-        ("Decoders, once", 0.0, decoders),
-        ("All from the collaborators", savings.raw_floats(), savings.compressed_floats()),
-        ("Global models to the collaborators", savings.raw_floats(), savings.raw_floats()),
-    ] {
-        table.push([label.to_string(), floats(raw), floats(compressed)]);
-    }
-    table
 }

@@ -1,8 +1,8 @@
 //! Figures 10 and 11: the savings ratio by its formula, and what real messages add to it.
 
-use super::printed::{Printed, printed_table};
-use super::savings::{logarithmic_counts, rounded_up};
-use crate::report::{KeyFigure, Plot, Report, Series, Style, Table, format};
+use super::savings::{FORMULA, Over, Ratio, rounded_up};
+use super::words::{Printed, printed_table, with_level};
+use crate::report::{Plot, Report, Table, format};
 use crate::savings::Savings;
 
 /// Bytes of real messages.
@@ -40,27 +40,21 @@ impl SavingsFigure<'_> {
         Savings { rounds, collaborators, ..self.paper }
     }
 
-    fn exact(&self, collaborators: u64) -> Savings {
-        Savings { decoder_parameters: self.exact_decoder, ..self.paper(1, collaborators) }
+    /// Rounds to break even with so many collaborators and the exact decoder.
+    fn exact_rounds(&self, collaborators: u64) -> Option<f64> {
+        let exact = Savings { decoder_parameters: self.exact_decoder, ..self.paper(1, collaborators) };
+        exact.break_even_rounds()
     }
 
-    /// A curve for each of `curves`, of which `at` makes a federation at each place of x.
-    fn plot(&self, mut plot: Plot, noun: &str, at: impl Fn(u64, u64) -> Savings) -> Plot {
-        let values = logarithmic_counts(self.last);
-        for &fixed in self.curves {
-            let points =
-                values.iter().map(|&value| (value as f64, at(fixed, value).uplink_ratio())).collect();
-            plot.series.push(Series::new(format!("{} {noun}", format::count(fixed)), Style::Solid, points));
-        }
-        plot.series.push(self.level("break-even".into(), 1.0));
-        plot.caption =
-            "What collaborators send, by formula, with the paper's decoder: half of the autoencoder.".into();
-        (plot.x_log, plot.y_log) = (true, true);
-        plot
-    }
-
-    fn level(&self, name: String, height: f64) -> Series {
-        Series::new(name, Style::Dashed, vec![(1.0, height), (self.last as f64, height)])
+    /// A curve for each of `curves`, at which `fixed` gives the federation.
+    fn plot(&self, over: Over, noun: &str, fixed: impl Fn(u64) -> Savings) -> Plot {
+        let curve = |&count: &u64| {
+            let ratio: Ratio = Savings::uplink_ratio;
+            (format!("{} {noun}", format::count(count)), fixed(count), ratio)
+        };
+        let plot = over.plot(self.last, self.curves.iter().map(curve).collect());
+        Plot { id: "savings".into(), ..plot }
+            .with_caption("With the paper's decoder: half of the autoencoder.")
     }
 
     /// The bytes that the codec's own messages have, and what the formula says.
@@ -72,12 +66,8 @@ impl SavingsFigure<'_> {
             ("A code", self.paper.latent, weighed.code),
             ("A decoder", self.exact_decoder, weighed.decoder),
         ] {
-            table.push([
-                name.to_string(),
-                format::count(floats),
-                format::count(floats.saturating_mul(4)),
-                format::count(bytes),
-            ]);
+            let counts = [floats, floats.saturating_mul(4), bytes].map(format::count);
+            table.push(std::iter::once(name.to_string()).chain(counts));
         }
         let even = weighed.decoder as f64 / (weighed.raw.saturating_sub(weighed.code)).max(1) as f64;
         table.caption = format!(
@@ -89,20 +79,10 @@ impl SavingsFigure<'_> {
         table
     }
 
-    /// The report about `tables`, with what both figures have.
-    fn report(&self, title: String, plot: Plot, mut tables: Vec<Table>) -> Report {
+    fn report(&self, title: String, answer: String, plot: Plot, mut tables: Vec<Table>) -> Report {
         tables.extend(self.weighed.as_ref().map(|weighed| self.weighed_table(weighed)));
-        Report {
-            title,
-            plots: vec![plot],
-            tables,
-            notes: vec![
-                "SR = P*R*C / (Z*R*C + D*N), in floats that collaborators send. Global models are \
-                 not compressed; counted both ways the ratio stays below 2."
-                    .into(),
-            ],
-            ..Report::default()
-        }
+        let (answer, plots, notes) = (vec![answer], vec![plot], vec![FORMULA.into()]);
+        Report { title, answer, plots, tables, notes, ..Report::default() }
     }
 }
 
@@ -111,126 +91,75 @@ pub fn single_decoder_report(figure: &SavingsFigure<'_>) -> Report {
     let (even_at, many) = (figure.printed_break_even, figure.target_collaborators);
     let rounds_even = figure.paper(1, even_at).break_even_rounds();
     let rounds_target = figure.paper(1, many).rounds_for(figure.target_ratio);
+    let written = |rounds: Option<f64>| rounds.map_or("no".into(), |rounds| format::number(rounds, 3));
+    let (even, reached, exact) =
+        (written(rounds_even), written(rounds_target), written(figure.exact_rounds(even_at)));
+    let whole = |rounds: Option<f64>| rounds.map_or(1, |rounds| rounds.round().max(1.0) as u64);
     let (few_rounds, many_rounds) = (whole(rounds_even), whole(rounds_target));
-    let target = format!("{}x", format::number(figure.target_ratio, 4));
-    let rounds = |rounds: Option<f64>| rounds.map_or("no".into(), |rounds| format::number(rounds, 3));
-    let count = format::count;
-    let title = format!(
-        "One decoder for all: break-even at {even_at} collaborators takes {} rounds, {target} at {} takes {}",
-        rounds(rounds_even),
-        count(many),
-        rounds(rounds_target)
-    );
-    let plot = Plot::new("savings", "Savings ratio over collaborators, one decoder", "Collaborators", RATIO);
-    let mut plot = figure.plot(plot, "rounds", |fixed, value| figure.paper(fixed, value));
-    plot.series.push(figure.level(target.clone(), figure.target_ratio));
-    let tables = vec![
-        printed_table(vec![
-            Printed {
-                what: "Break-even",
-                paper: format!("{even_at} collaborators"),
-                ours: format!("{even_at} collaborators with {} rounds", rounds(rounds_even)),
-                why: format!(
-                    "The same formula; with the exact decoder {} rounds.",
-                    rounds(figure.exact(even_at).break_even_rounds())
-                ),
-            },
-            Printed {
-                what: "Large federations",
-                paper: format!("{target} beyond {} collaborators", count(many)),
-                ours: format!("{target} with {} rounds", rounds(rounds_target)),
-                why: "The same formula, another number of rounds.".into(),
-            },
-        ]),
-        single_decoder_table(figure),
-    ];
-    Report {
-        answer: vec![format!(
-            "No single number of rounds gives both of the paper's figures. Break-even at {even_at} collaborators \
-             takes {} rounds, and {} rounds give {} at {}; {target} there takes {} rounds, and with {} rounds {} \
-             break even.",
-            rounds(rounds_even),
-            count(few_rounds),
-            format::ratio(figure.paper(few_rounds, many).uplink_ratio()),
-            count(many),
-            rounds(rounds_target),
-            count(many_rounds),
-            rounded_up(figure.paper(many_rounds, 1).break_even_collaborators(), "collaborator"),
-        )],
-        figures: vec![
-            KeyFigure::new(format!("Break-even at {even_at} collaborators"), rounds(rounds_even), "rounds"),
-            KeyFigure::new(format!("{target} at {}", count(many)), rounds(rounds_target), "rounds"),
-        ],
-        ..figure.report(title, plot, tables)
-    }
-}
-
-const RATIO: &str = "Raw bytes over compressed bytes";
-
-fn whole(rounds: Option<f64>) -> u64 {
-    rounds.map_or(1, |rounds| rounds.round().max(1.0) as u64)
-}
-
-fn single_decoder_table(figure: &SavingsFigure<'_>) -> Table {
+    let ratio_at = |rounds| format::ratio(figure.paper(rounds, many).uplink_ratio());
+    let breaks_even_at =
+        |rounds| rounded_up(figure.paper(rounds, 1).break_even_collaborators(), "collaborator");
+    let (count, target) = (format::count, format!("{}x", format::number(figure.target_ratio, 4)));
     let columns = ["Rounds", "Break-even at", "Ratio at the paper's number of collaborators"];
     let mut table = Table::new("rounds", "What each number of rounds gives", &columns);
     for &rounds in figure.curves {
-        table.push([
-            format::count(rounds),
-            rounded_up(figure.paper(rounds, 1).break_even_collaborators(), "collaborator"),
-            format::ratio(figure.paper(rounds, figure.target_collaborators).uplink_ratio()),
-        ]);
+        table.push([count(rounds), breaks_even_at(rounds), ratio_at(rounds)]);
     }
     table.caption = "The encoders that the other collaborators need are not counted, as in the paper.".into();
-    table
+    let printed = printed_table([
+        Printed {
+            what: "Break-even",
+            paper: format!("{even_at} collaborators"),
+            ours: format!("{even_at} collaborators with {even} rounds"),
+            why: format!("The same formula; with the exact decoder {exact} rounds."),
+        },
+        Printed {
+            what: "Large federations",
+            paper: format!("{target} beyond {} collaborators", count(many)),
+            ours: format!("{target} with {reached} rounds"),
+            why: "The same formula, another number of rounds.".into(),
+        },
+    ]);
+    let title = format!(
+        "One decoder for all: break-even at {even_at} collaborators takes {even} rounds, {target} at {} takes {reached}",
+        count(many)
+    );
+    let answer = format!(
+        "No single number of rounds gives both of the paper's figures. Break-even at {even_at} collaborators takes \
+         {even} rounds, and {} rounds give {} at {}; {target} there takes {reached} rounds, and with {} rounds {} \
+         break even.",
+        count(few_rounds),
+        ratio_at(few_rounds),
+        count(many),
+        count(many_rounds),
+        breaks_even_at(many_rounds),
+    );
+    let plot = figure.plot(Over::Collaborators, "rounds", |rounds| figure.paper(rounds, 1));
+    figure.report(title, answer, with_level(plot, target, figure.target_ratio), vec![printed, table])
 }
 
 /// Figure 11: with a decoder for each, rounds alone decide.
 pub fn many_decoders_report(figure: &SavingsFigure<'_>) -> Report {
     let number = |value: Option<f64>| value.map_or("never".into(), |value| format::number(value, 4));
     let by_half = figure.paper(1, 2).break_even_rounds();
-    let by_exact = figure.exact(2).break_even_rounds();
-    let own = figure.paper(40, 2).uplink_ratio();
-    let title =
-        format!("A decoder for each collaborator pays for itself after {}", rounded_up(by_half, "round"));
-    let plot = Plot::new("savings", "Savings ratio over rounds, a decoder for each", "Rounds", RATIO);
-    let plot = figure.plot(plot, "collaborators", |fixed, value| figure.paper(value, fixed));
-    let mut table =
-        Table::new("rounds", "Savings over rounds", &["Rounds", "Savings ratio", "Both directions"]);
-    for rounds in [10, 40, 100, 320, 321, 1_000, 10_000] {
-        let savings = figure.paper(rounds, 2);
-        table.push([
-            format::count(rounds),
-            format::number(savings.uplink_ratio(), 4),
-            format::number(savings.both_ways_ratio(), 4),
-        ]);
-    }
-    let printed = printed_table(vec![Printed {
+    let (even, own) = (rounded_up(by_half, "round"), figure.paper(40, 2).uplink_ratio());
+    let printed = printed_table([Printed {
         what: "Break-even",
         paper: format!("{} rounds", figure.printed_break_even),
         ours: format!("{} rounds", number(by_half)),
         why: format!(
             "The same formula, rounded down in the paper; with the exact decoder {} rounds.",
-            number(by_exact)
+            number(figure.exact_rounds(2))
         ),
     }]);
-    Report {
-        answer: vec![format!(
-            "A decoder for each collaborator pays for itself after {}, however many there are. The paper's own \
-             run, 2 collaborators and 40 rounds, has a savings ratio of {}: its decoders cost {} times what the \
-             weights as they are would have cost.",
-            rounded_up(by_half, "round"),
-            format::number(own, 3),
-            format::number(1.0 / own, 2),
-        )],
-        figures: vec![
-            KeyFigure::new("Break-even", number(by_half), "rounds, with D as in the paper"),
-            KeyFigure::new(
-                "The paper's 40 rounds",
-                format::number(own, 3),
-                "savings ratio; below 1 costs more",
-            ),
-        ],
-        ..figure.report(title, plot, vec![printed, table])
-    }
+    let title = format!("A decoder for each collaborator pays for itself after {even}");
+    let answer = format!(
+        "A decoder for each collaborator pays for itself after {even}, however many there are. The paper's own run, 2 \
+         collaborators and 40 rounds, has a savings ratio of {}: its decoders cost {} times what the weights as they \
+         are would have cost.",
+        format::number(own, 3),
+        format::number(1.0 / own, 2),
+    );
+    let plot = figure.plot(Over::Rounds, "collaborators", |collaborators| figure.paper(1, collaborators));
+    figure.report(title, answer, plot, vec![printed])
 }

@@ -1,10 +1,7 @@
 //! Figures 5 and 7: what a classifier makes of reconstructed weights.
 
-use super::autoencoder::{error_plot, errors};
-use super::compare::Measure;
-use super::printed::{Printed, printed_table};
-use super::setup::Setup;
-use super::words::{decimals, floats};
+use super::autoencoder::{error_figure, error_plot, errors};
+use super::words::{Printed, decimals, floats, printed_table};
 use crate::autoencoder::CurvePoint;
 use crate::codec::Costs;
 use crate::report::{KeyFigure, Plot, Report, Series, Style, Table, format};
@@ -16,8 +13,6 @@ pub struct Candidate {
     pub name: String,
     /// Floats sent for each snapshot.
     pub floats: usize,
-    /// How its curves are drawn.
-    pub style: Style,
     /// Tests of the classifier with it, snapshot by snapshot.
     pub tallies: Vec<Tally>,
     /// Centred relative L2 error of the held-out snapshots.
@@ -28,38 +23,21 @@ pub struct Candidate {
     pub argmax_match: f64,
 }
 
-/// Where the snapshots were taken.
-pub struct Places<'a> {
-    /// Of each snapshot.
-    pub values: &'a [u64],
-    /// What is counted.
-    pub label: &'static str,
-}
-
 /// What stands for the snapshots: themselves, what comes back of codes, and what carries nothing.
 pub struct ValidationResult<'a> {
-    /// What it started from.
-    pub setup: Setup,
     /// What the autoencoder costs.
     pub costs: Costs,
     /// Its training.
     pub curve: &'a [CurvePoint],
-    /// Where the snapshots were taken.
-    pub places: Places<'a>,
+    /// Where the snapshots were taken, in epochs or steps.
+    pub places: &'a [u64],
+    /// Which of the two.
+    pub places_label: &'static str,
     /// Which of them are held out.
     pub held_out: Vec<bool>,
-    /// The snapshots themselves.
-    pub original: Candidate,
-    /// What comes back of the autoencoder's codes.
-    pub autoencoder: Candidate,
-    /// What comes back of principal components.
-    pub pca: Candidate,
-    /// The mean of the training snapshots.
-    pub mean: Candidate,
-    /// The nearest other training snapshot.
-    pub nearest: Candidate,
-    /// The initial model.
-    pub initial: Candidate,
+    /// In the order of the legend: the snapshots themselves, what comes back of the autoencoder's codes and of
+    /// principal components, the mean of the training snapshots, the nearest other one, and the initial model.
+    pub candidates: [Candidate; 6],
     /// How many times smaller the paper calls its codes.
     pub printed_ratio: f64,
 }
@@ -74,39 +52,30 @@ impl Candidate {
 
 /// The report of a validation.
 pub fn validation_report(result: &ValidationResult<'_>) -> Report {
-    let ValidationResult { costs, original, autoencoder, pca, mean, nearest, .. } = result;
-    let (error, pca_error) = (autoencoder.held_out_error, pca.held_out_error);
-    let others = vec![
-        Measure::Error.entry(format!("PCA with {}", floats(pca.floats)), pca_error),
-        Measure::Error.entry(format!("the {}", nearest.name), nearest.held_out_error),
+    let costs = &result.costs;
+    let [original, autoencoder, pca, mean, nearest, _] = &result.candidates;
+    let others = [
+        (format!("PCA with {}", floats(pca.floats)), pca.held_out_error),
+        (format!("the {}", nearest.name), nearest.held_out_error),
     ];
-    let [own_gap, pca_gap, mean_gap] = [autoencoder, pca, mean].map(|candidate| result.gap(candidate));
+    let comparison = errors("the autoencoder".into(), autoencoder.held_out_error, others);
+    let [own_gap, pca_gap, mean_gap] = [autoencoder, pca, mean].map(|one| result.gap(one, |_| true));
     Report {
         title: format!(
             "Weights sent as {}, {} smaller: {}",
             floats(costs.latent),
             format::ratio(costs.ratio),
-            errors(error, vec![Measure::Error.entry("PCA", pca_error)]).headline()
+            comparison.headline()
         ),
         answer: vec![
-            errors(error, others).sentences(),
+            comparison.sentences(),
             format!(
                 "With what comes back of the autoencoder the classifier's accuracy is {own_gap:.1} points from the \
                  original's, with PCA {pca_gap:.1}, and with the mean, which carries nothing, {mean_gap:.1}."
             ),
         ],
         figures: vec![
-            KeyFigure::new(
-                "Relative error, held out",
-                format::number(error, 3),
-                format!("the mean alone: 1; PCA: {}", format::number(pca_error, 3)),
-            ),
-            KeyFigure::new(
-                "Accuracy from the original's",
-                format!("{own_gap:.1}"),
-                format!("the mean of the snapshots: {mean_gap:.1}; PCA: {pca_gap:.1}"),
-            )
-            .with_unit("points"),
+            error_figure(autoencoder.held_out_error, pca.held_out_error),
             KeyFigure::new(
                 "Until the decoder has paid for itself",
                 format!("{:.1}", costs.break_even_rounds()),
@@ -116,7 +85,7 @@ pub fn validation_report(result: &ValidationResult<'_>) -> Report {
         ],
         plots: result.plots(),
         tables: vec![
-            printed_table(vec![
+            printed_table([
                 Printed {
                     what: "Accuracy with reconstructed weights",
                     paper: "the curves overlap".into(),
@@ -132,37 +101,22 @@ pub fn validation_report(result: &ValidationResult<'_>) -> Report {
             ]),
             result.table(),
         ],
-        notes: vec![
-            format!(
-                "Averaged weights generalise, so that the mean can classify better than the snapshots it stands for: \
-                 averaged over all, it gets {} of the test images right, the originals {}.",
-                format::percent(mean.accuracy()),
-                format::percent(original.accuracy())
-            ),
-            "The nearest other snapshot is the nearest of those trained on; its number is all that would be sent.".into(),
-        ],
-        facts: result.setup.facts(),
+        notes: vec![format!(
+            "Averaged weights generalise, so that the mean can classify better than the snapshots it stands for: \
+             averaged over all, it gets {} of the test images right, the originals {}.",
+            format::percent(mean.accuracy()),
+            format::percent(original.accuracy())
+        )],
         ..Report::default()
     }
 }
 
 impl ValidationResult<'_> {
-    /// In the order of the legend.
-    fn candidates(&self) -> [&Candidate; 6] {
-        [&self.original, &self.autoencoder, &self.pca, &self.mean, &self.nearest, &self.initial]
-    }
-
-    /// Mean distance between a candidate's accuracy and that of the original, in points.
-    fn gap(&self, candidate: &Candidate) -> f64 {
-        self.gap_where(candidate, |_| true)
-    }
-
-    /// The same over some of the snapshots.
-    fn gap_where(&self, candidate: &Candidate, is_wanted: impl Fn(usize) -> bool) -> f64 {
-        let pairs = candidate.tallies.iter().zip(&self.original.tallies).enumerate();
-        let gaps =
-            pairs.filter(|(place, _)| is_wanted(*place)).map(|(_, (a, b))| (a.accuracy - b.accuracy).abs());
-        let (sum, count) = gaps.fold((0.0, 0), |(sum, count), gap| (sum + gap, count + 1));
+    /// Mean distance between a candidate's accuracy and the original's over some of the snapshots, in points.
+    fn gap(&self, candidate: &Candidate, is_wanted: impl Fn(usize) -> bool) -> f64 {
+        let pairs = candidate.tallies.iter().zip(&self.candidates[0].tallies).enumerate();
+        let gaps = pairs.filter(|(place, _)| is_wanted(*place)).map(|(_, (a, b))| a.accuracy - b.accuracy);
+        let (sum, count) = gaps.fold((0.0, 0), |(sum, count), gap| (sum + gap.abs(), count + 1));
         100.0 * sum / f64::from(count.max(1))
     }
 
@@ -178,7 +132,7 @@ impl ValidationResult<'_> {
             "The same, held out",
         ];
         let mut table = Table::new("candidates", "What stands for the snapshots", &columns);
-        for candidate in self.candidates() {
+        for candidate in &self.candidates {
             table.push([
                 candidate.name.clone(),
                 format::count(candidate.floats as u64),
@@ -186,45 +140,34 @@ impl ValidationResult<'_> {
                 decimals(candidate.train_error, 3),
                 decimals(candidate.argmax_match, 2),
                 candidate.tallies.last().map_or("n/a".into(), |tally| format::percent(tally.accuracy)),
-                decimals(self.gap(candidate), 2),
-                decimals(self.gap_where(candidate, |place| self.held_out[place]), 2),
+                decimals(self.gap(candidate, |_| true), 2),
+                decimals(self.gap(candidate, |place| self.held_out[place]), 2),
             ]);
         }
-        table.caption = "Errors are centred relative L2: 1 is the mean of the training snapshots. Argmax is the \
-                         part of the snapshots whose largest weight is where it was. The last two columns are in \
-                         points of accuracy."
+        table.caption = "Errors are centred relative L2: 1 is the mean of the training snapshots. Argmax is the part of \
+                         the snapshots whose largest weight is where it was. The last two columns are in points of \
+                         accuracy. The nearest other snapshot is one of those trained on."
             .into();
         table
     }
 
     fn plots(&self) -> Vec<Plot> {
-        let accuracy = Plot::new(
-            "accuracy",
-            "Accuracy with the weights that arrive",
-            self.places.label,
-            "Test accuracy (%)",
-        );
-        let loss = Plot::new(
-            "loss",
-            "Loss with the weights that arrive",
-            self.places.label,
-            "Test loss (cross-entropy)",
-        );
-        let loss = self.curves(loss, |tally| tally.loss);
+        let draw = |id, what, y_label, value: fn(&Tally) -> f64| {
+            let title = format!("{what} with the weights that arrive");
+            let mut plot = Plot::new(id, title, self.places_label, y_label);
+            for (order, Candidate { name, tallies, .. }) in self.candidates.iter().enumerate() {
+                let style = if order < 3 { Style::Solid } else { Style::Dashed };
+                let places = self.places.iter().map(|place| *place as f64);
+                plot.series.push(Series::new(name, style, places.zip(tallies.iter().map(value)).collect()));
+            }
+            plot
+        };
+        let accuracy = draw("accuracy", "Accuracy", "Test accuracy (%)", |tally| tally.accuracy * 100.0);
+        let loss = draw("loss", "Loss", "Test loss (cross-entropy)", |tally| tally.loss);
         vec![
-            self.curves(accuracy, |tally| tally.accuracy * 100.0)
-                .with_caption("Dashed: what carries nothing."),
-            Plot { y_log: true, ..loss }.with_caption("On the test images."),
+            accuracy.with_caption("Dashed: what carries nothing."),
+            Plot { y_log: true, ..loss },
             Plot { title: "The autoencoder in training".into(), ..error_plot(self.curve) },
         ]
-    }
-
-    fn curves(&self, mut plot: Plot, value: fn(&Tally) -> f64) -> Plot {
-        for candidate in self.candidates() {
-            let places = self.places.values.iter().map(|place| *place as f64);
-            let points = places.zip(candidate.tallies.iter().map(value)).collect();
-            plot.series.push(Series::new(&candidate.name, candidate.style, points));
-        }
-        plot
     }
 }

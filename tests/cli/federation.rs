@@ -57,7 +57,7 @@ fn every_byte_is_counted_and_every_epoch_is_shown() {
     small_colour_models(folder.path());
     let all = small("run");
     let ran = succeed_in(folder.path(), &all.iter().map(String::as_str).collect::<Vec<_>>());
-    for word in ["its null", "pca", "raw updates", "The saw-tooth"] {
+    for word in ["on colour / grayscale test images", "pca", "raw updates", "The saw-tooth"] {
         assert!(ran.stdout.contains(word), "{word}: {}", ran.stdout);
     }
     let out = folder.path().join("run");

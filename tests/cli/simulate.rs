@@ -273,12 +273,9 @@ fn a_federated_prepass_sends_its_first_rounds_as_they_are_and_counts_them() {
     assert_eq!(after, raw[1]);
     let report = std::fs::read_to_string(out.join("report.html")).expect("a report");
     assert!(report.contains("global model after the uncompressed rounds"));
-    let null = if after >= mean {
-        "global model that the 2 rounds before it"
-    } else {
-        "mean of the snapshots, with no"
-    };
-    assert!(report.contains(null), "{null}");
+    let null =
+        if after >= mean { "global model after the uncompressed rounds" } else { "mean of the snapshots" };
+    assert!(report.contains(&format!(" by the {null}</h1>")), "{null}");
     for (pair, word) in [("prepass.rounds=4", "leave none"), ("prepass.rounds=0", "1 or more")] {
         let mut all = all.clone();
         all.extend(["--set", pair]);
@@ -322,6 +319,39 @@ fn raw_updates_alone_need_no_prepass() {
     assert!(text.lines().skip(1).all(|line| line.starts_with("raw,")), "{text}");
     let summary = summary(&folder.path().join("run")).to_string();
     assert!(!summary.contains("mean_of_snapshots") && !summary.contains("after_uncompressed"));
+}
+
+#[test]
+fn a_report_speaks_of_decoders_where_some_are_shipped() {
+    let folder = temporary();
+    let data = format!("data={}", fixtures().data().display());
+    let (autoencoder, sparse) = ("\"autoencoder\"", "[\"delta\",{stage=\"topk\",part=0.01}]");
+    for (out, codecs, ships) in [
+        ("sparse", format!("[\"raw\",{sparse}]"), false),
+        ("both", format!("[\"raw\",{sparse},{autoencoder},[{autoencoder},\"f16\"]]"), true),
+    ] {
+        let codecs = format!("codecs={codecs}");
+        let mut all = vec!["simulate", "demo", "--out", out, "-q", "--set", &data];
+        all.extend(SMALL);
+        all.extend(["--set", &codecs]);
+        succeed_in(folder.path(), &all);
+        let report = std::fs::read(folder.path().join(out).join("report.json")).expect("a report");
+        let report: Value = serde_json::from_slice(&report).expect("JSON");
+        let answer = report["answer"].to_string();
+        for word in ["raw updates", "bytes an update", "test images leave", "savings ratio"] {
+            assert!(answer.contains(word), "{word}: {answer}");
+        }
+        for word in ["decoder", "breaks even"] {
+            assert_eq!(answer.contains(word), ships, "{word}: {answer}");
+        }
+        let rows = report["tables"][0]["rows"].as_array().expect("rows");
+        let row = rows.iter().find(|row| row[0] == "break-even, rounds").expect("a row");
+        assert_eq!(row.as_array().expect("cells")[1..3], ["-", "-"], "{row}");
+        // Several autoencoders are several plots, each with an id of its own.
+        let ids: Vec<_> = report["plots"].as_array().expect("plots").iter().map(|plot| &plot["id"]).collect();
+        let distinct: std::collections::HashSet<_> = ids.iter().map(ToString::to_string).collect();
+        assert_eq!((distinct.len(), ids.len()), (ids.len(), if ships { 6 } else { 2 }), "{ids:?}");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! of it needs an adapter.
 
 mod bench;
+mod compare;
 mod convolutions;
 mod device;
 mod files;

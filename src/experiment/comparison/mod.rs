@@ -179,14 +179,14 @@ impl Kind for ComparisonExperiment {
         }
         let floats: Vec<usize> = variants.iter().map(|variant| variant.costs.latent).collect();
         let report = comparison_report(&ComparisonResult {
-            setup: trained.setup(None, self.autoencoder.hold_out),
             variants,
             pca: measure.principal_components(run, &floats)?,
             original: measure.of(measure.held_out())?,
             mean: measure.of_mean()?,
             printed: &self.about.paper,
         });
-        Ok(signed(report, run, Some(self.seed)))
+        let facts = trained.facts(None, self.autoencoder.hold_out);
+        Ok(signed(Report { facts, ..report }, run, Some(self.seed)))
     }
 }
 

@@ -4,7 +4,7 @@ mod notes;
 mod training;
 
 use super::Run;
-use super::classifier::Logged;
+use super::classifier::{Logged, model_fact};
 use crate::autoencoder::pca::Pca;
 use crate::autoencoder::small::{Space, rates_refusal, refusal};
 use crate::autoencoder::{
@@ -14,7 +14,6 @@ use crate::autoencoder::{
 use crate::gpu::Gpu;
 use crate::model::{AutoencoderSpec, ModelSpec, Optimizer, Rates};
 use crate::run::Identity;
-use crate::story::setup::Model;
 use crate::training::{HoldOut, Snapshots};
 use crate::{Error, Result};
 use notes::Notes;
@@ -259,8 +258,8 @@ const SHOWN: usize = 20;
 
 impl Compressor {
     /// The autoencoder by name and size.
-    pub fn model(&self) -> Model {
-        Model { name: self.file.spec.name.clone(), parameters: self.file.spec.parameters() }
+    pub fn model(&self) -> String {
+        model_fact(&self.file.spec.name, self.file.spec.parameters())
     }
 
     /// What comes back of rows that go through it.

@@ -3,7 +3,7 @@
 use crate::autoencoder::CurvePoint;
 use crate::autoencoder::pca::PcaError;
 use crate::codec::Costs;
-use crate::story::setup::Setup;
+use crate::story::words::floats;
 use serde::{Deserialize, Serialize};
 
 /// Test accuracies with held-out snapshots, or with what stands for them.
@@ -50,8 +50,6 @@ pub struct PcaSize {
 
 /// What a comparison came to.
 pub struct ComparisonResult<'a> {
-    /// What it started from.
-    pub setup: Setup,
     /// Family by family.
     pub variants: Vec<Variant>,
     /// Principal components at every number of floats, 1 first.
@@ -65,6 +63,11 @@ pub struct ComparisonResult<'a> {
 }
 
 impl Variant {
+    /// Its family, with the floats of its codes.
+    pub fn name(&self) -> String {
+        format!("{}, {}", self.family, floats(self.costs.latent))
+    }
+
     /// Of the held-out snapshots.
     pub fn error(&self) -> f64 {
         self.costs.validation_relative_l2.unwrap_or(f64::NAN)
