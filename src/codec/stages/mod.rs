@@ -1,4 +1,4 @@
-//! The stages that come with the program, one file and one line in [`STAGES`] for each.
+//! The stages that come with the program, one file and one line in `STAGES` for each.
 
 pub mod autoencoder;
 mod bank;
