@@ -57,7 +57,7 @@ pub fn autoencoder_report(result: &AutoencoderResult<'_>) -> Report {
     let comparison =
         errors(error, vec![Measure::Error.entry(format!("PCA with {}", floats(result.pca.floats)), pca)]);
     let ours = ArgmaxMatch {
-        train: last.argmax_match,
+        train: last.argmax_match.unwrap_or(f64::NAN),
         validation: last.validation_argmax_match.unwrap_or(f64::NAN),
     };
     Report {
@@ -128,7 +128,7 @@ pub fn training_plots(curve: &[CurvePoint], pca: Option<&PcaError>) -> Vec<Plot>
     let loss = Plot::new("loss", "Loss", "Epoch", "Mean squared error, standardised weights");
     let loss = both(loss, curve, |p| Some(p.loss), |p| p.validation_loss).with(mean(curve));
     let argmax = Plot::new("argmax", "The paper's \"accuracy\"", "Epoch", "Part of the snapshots (0 to 1)");
-    let argmax = both(argmax, curve, |p| Some(p.argmax_match), |p| p.validation_argmax_match);
+    let argmax = both(argmax, curve, |p| p.argmax_match, |p| p.validation_argmax_match);
     vec![
         error,
         Plot { y_log: true, ..loss }.with_caption("1 is about what the mean alone leaves."),

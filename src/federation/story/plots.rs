@@ -4,7 +4,7 @@ use super::super::ledger::Direction;
 use super::super::results::{FederationOutcome, LocalEpoch, Outcome, RoundResult, Tested};
 use super::super::spec::LocalTests;
 use super::words::name_of;
-use crate::codec::FitPoint;
+use crate::autoencoder::CurvePoint;
 use crate::report::{Plot, Series, Style, slug};
 
 /// Clients that get curves of their own.
@@ -185,17 +185,17 @@ fn training(outcome: &Outcome, federation: &FederationOutcome) -> Vec<Plot> {
     loss.y_log = true;
     let curves = &federation.learned.curves;
     for (collaborator, curve) in curves.iter().enumerate().take(SHOWN) {
-        let points = |value: fn(&FitPoint) -> f64| {
+        let points = |value: fn(&CurvePoint) -> f64| {
             curve.iter().map(|p| (p.epoch as f64, value(p))).collect::<Vec<_>>()
         };
         let name = name_of(outcome, collaborator);
         error.series.push(Series::new(&name, Style::Solid, points(|p| p.relative_l2)));
         loss.series.push(Series::new(&name, Style::Solid, points(|p| p.loss)));
     }
-    let end = |place: fn(&[FitPoint]) -> Option<&FitPoint>, or: f64| {
+    let end = |place: fn(&[CurvePoint]) -> Option<&CurvePoint>, or: f64| {
         curves.first().and_then(|curve| place(curve)).map_or(or, |p| p.epoch as f64)
     };
-    let ends = [(end(<[FitPoint]>::first, 0.0), 1.0), (end(<[FitPoint]>::last, 1.0), 1.0)];
+    let ends = [(end(<[CurvePoint]>::first, 0.0), 1.0), (end(<[CurvePoint]>::last, 1.0), 1.0)];
     error.series.push(Series::new("the mean alone", Style::Dashed, ends.to_vec()));
     error.caption =
         "How much of what distinguishes the snapshots from their mean is lost in the code.".into();
