@@ -20,7 +20,6 @@ pub struct CurvePoint {
     pub validation_relative_l2: Option<f64>,
     /// Part of the training snapshots whose largest weight is where it was (the paper's "accuracy"), where that was
     /// looked at: it is known at full width only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub argmax_match: Option<f64>,
     /// The same of the held-out snapshots.
     #[serde(default, skip_serializing_if = "Option::is_none")]

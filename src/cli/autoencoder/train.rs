@@ -22,6 +22,7 @@ use fedfunnel::run::{Found, Identity, Place, Run, RunFolder, Start, check_folder
 use fedfunnel::training::Snapshots;
 use fedfunnel::{Error, files, settings};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The stage's name in the run's state.
@@ -237,6 +238,9 @@ struct Line<'a> {
     optimizer: Option<&'static str>,
     #[serde(flatten)]
     point: &'a CurvePoint,
+    /// What was not measured: all lines have the same keys.
+    #[serde(flatten)]
+    unmeasured: BTreeMap<&'static str, Option<f64>>,
 }
 
 /// Follows a training: writes what it comes to, and saves checkpoints.
@@ -245,15 +249,27 @@ struct Watching<'a> {
     optimizer: Option<&'static str>,
 }
 
+impl Watching<'_> {
+    fn line<'p>(&self, point: &'p CurvePoint) -> Line<'p> {
+        let validation = [
+            ("validation_loss", point.validation_loss),
+            ("validation_relative_l2", point.validation_relative_l2),
+            ("validation_argmax_match", point.validation_argmax_match),
+        ];
+        let unmeasured = validation.into_iter().filter(|(_, value)| value.is_none()).collect();
+        Line { optimizer: self.optimizer, point, unmeasured }
+    }
+}
+
 impl Watcher for Watching<'_> {
     fn log(&mut self, run: &mut Run<'_>, point: &CurvePoint) -> fedfunnel::Result<()> {
-        run.log(&Line { optimizer: self.optimizer, point })
+        run.log(&self.line(point))
     }
 
     fn show(&mut self, point: &CurvePoint) {
         if self.job.args.json {
             // Lines whose reader has gone do not stop the training; the file has them too.
-            let _ = say_json(&Line { optimizer: self.optimizer, point });
+            let _ = say_json(&self.line(point));
         }
     }
 
