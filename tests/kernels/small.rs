@@ -264,7 +264,7 @@ fn factored_encoders_are_the_dense_ones() {
             let flat = small.network().parameters.read(gpu).unwrap().swap_remove(0);
             let standard = small.standard();
             let encoder = HalfParameters::Values(&flat[..spec.parameters() - spec.decoder_parameters()]);
-            let dense = Encoder::new(gpu, &spec, &[(encoder, &standard)], 1).unwrap();
+            let dense = Encoder::new(gpu, &spec, &[(encoder, standard)], 1).unwrap();
             expected.extend(wide(&dense.codes(&[row]).unwrap()));
         }
         let factors =
