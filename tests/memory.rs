@@ -3,7 +3,7 @@
 //! A binary of its own with one test, since the peak is the whole process's. Linux alone says what it is.
 #![cfg(target_os = "linux")]
 
-use fedfunnel::autoencoder::{AutoencoderFile, Standard, save_autoencoder};
+use fedfunnel::autoencoder::{AutoencoderFile, Standard, TrainedAutoencoder};
 use fedfunnel::gpu::{Gpu, GpuOptions};
 use fedfunnel::model::{ModelSpec, Network};
 use std::path::Path;
@@ -48,8 +48,8 @@ fn files_go_through_host_memory_piece_by_piece() {
     let standard = Standard { means: vec![0.5; WIDTH], scale: 0.7 };
     let folder = tempfile::tempdir().unwrap();
     let save = |most| {
-        let parameters = (&network.parameters, 0);
-        save_autoencoder(&gpu, folder.path(), (&spec, &"m".into()), parameters, &standard, most).unwrap()
+        let (spec, model, parameters, standard) = (&spec, &"m".into(), &network.parameters, &standard);
+        TrainedAutoencoder { spec, model, parameters, standard }.save(&gpu, folder.path(), most).unwrap()
     };
     let most = 40 * MIB;
     for limit in [u64::MAX, 60_000_000] {

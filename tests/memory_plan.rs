@@ -4,7 +4,9 @@
 #![cfg(target_os = "linux")]
 
 use fedfunnel::autoencoder::small::{Precision, SmallTrainer, Space};
-use fedfunnel::autoencoder::{MemoryPlan, Standard, Trainer, TrainerSettings, Training, save_autoencoder};
+use fedfunnel::autoencoder::{
+    AutoencoderSettings, MemoryPlan, Standard, TrainedAutoencoder, Trainer, Training,
+};
 use fedfunnel::gpu::{Gpu, GpuOptions};
 use fedfunnel::model::{ModelSpec, Moments, Network, Optimizer, OptimizerKind};
 use std::path::Path;
@@ -38,7 +40,7 @@ fn peak_of(gpu: &Gpu, training: &Training<'_>, besides: u64) -> u64 {
     let piece = 1 << 19;
     let _besides: Vec<_> =
         (0..besides / piece).map(|_| gpu.zeros("besides", piece as usize / 4).expect("memory")).collect();
-    match training.space {
+    match training.settings.space {
         Space::Wide => train_wide(gpu, training),
         Space::Small => train_small(gpu, training),
     }
@@ -46,23 +48,20 @@ fn peak_of(gpu: &Gpu, training: &Training<'_>, besides: u64) -> u64 {
 }
 
 fn train_wide(gpu: &Gpu, training: &Training<'_>) {
-    let &Training { spec, train, held_out, settings, .. } = training;
-    let mut trainer = Trainer::new(gpu, spec, train, held_out, settings).expect("a trainer");
+    let mut trainer = Trainer::new(gpu, training).expect("a trainer");
     trainer.train(2, &mut |_| {}).expect("trained");
     trainer.take_losses(2).expect("losses");
     trainer.measure_train().expect("measured");
     trainer.measure_held_out().expect("measured");
-    let standards = trainer.read_standards().expect("means");
-    save(gpu, training, trainer.network(), &standards[0]);
+    save(gpu, training, trainer.network(), &trainer.standards()[0]);
 }
 
 fn train_small(gpu: &Gpu, training: &Training<'_>) {
-    let &Training { spec, train, held_out, settings, .. } = training;
-    let mut trainer = SmallTrainer::new(gpu, spec, &train[0], &held_out[0], settings, 2).expect("a trainer");
+    let mut trainer = SmallTrainer::new(gpu, training).expect("a trainer");
     trainer.train(2, &mut |_| {});
     trainer.expand().expect("expanded");
     trainer.measure().expect("measured");
-    save(gpu, training, trainer.network(), &trainer.read_standard().expect("means"));
+    save(gpu, training, trainer.network(), trainer.standard());
     let factored = trainer.factored(Precision::F32).expect("factors");
     assert!(!factored.to_bytes().is_empty());
     for precision in [Precision::F32, Precision::F16] {
@@ -72,9 +71,9 @@ fn train_small(gpu: &Gpu, training: &Training<'_>) {
 
 fn save(gpu: &Gpu, training: &Training<'_>, network: &Network, standard: &Standard) {
     let folder = tempfile::tempdir().expect("a folder");
-    let model = "m".into();
-    let what = (training.spec, &model);
-    save_autoencoder(gpu, folder.path(), what, (&network.parameters, 0), standard, 1 << 40).expect("saved");
+    let (spec, model, parameters) = (training.spec, &"m".into(), &network.parameters);
+    let trained = TrainedAutoencoder { spec, model, parameters, standard };
+    trained.save(gpu, folder.path(), 1 << 40).expect("saved");
 }
 
 #[test]
@@ -96,8 +95,8 @@ fn training_takes_what_its_plan_says() {
         (Space::Small, OptimizerKind::Sgd, Moments::F32, Some(4), None),
     ] {
         let optimizer = Optimizer { kind, moments, ..Optimizer::default() };
-        let settings = TrainerSettings { optimizer, batch, seed: 1 };
-        let training = Training { spec: &spec, train: &train, held_out: &held_out, settings, space };
+        let settings = &AutoencoderSettings { space, epochs: 2, optimizer, batch, ..Default::default() };
+        let training = Training { spec: &spec, settings, seed: 1, train: &train, held_out: &held_out };
         let open = || {
             let options = GpuOptions { max_binding_bytes: limit, ..Default::default() };
             Gpu::open(&options).unwrap_or_else(|error| panic!("{error}"))

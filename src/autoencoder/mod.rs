@@ -1,7 +1,7 @@
 //! Learning on snapshots of weights: autoencoders (Chandar et al., arXiv 2108.05670), and principal axes as their
 //! plain baseline.
 //!
-//! A [`Trainer`] trains encoder and decoder together; an [`Encoder`] makes codes of weights, and a [`DecoderBank`],
+//! [`learn`] trains encoder and decoder together; an [`Encoder`] makes codes of weights, and a [`DecoderBank`],
 //! made of [`DecoderState`]s, weights of codes.
 
 mod axes;
@@ -11,6 +11,8 @@ mod curve;
 mod decoder;
 mod encoder;
 mod evaluation;
+mod learn;
+mod learner;
 pub mod pca;
 mod plan;
 mod settings;
@@ -18,14 +20,18 @@ pub mod small;
 mod snapshots;
 mod state;
 mod trainer;
+mod training;
 
-pub use curve::{CurvePoint, Pace, Watcher, look, train_with_curve};
+pub use curve::CurvePoint;
 pub use decoder::{DecoderBank, DecoderState};
 pub use encoder::Encoder;
 pub use evaluation::{Evaluation, SnapshotEvaluation, evaluate, reconstruct};
-pub use plan::{Expected, MemoryPlan, Training, too_many};
-pub use settings::AutoencoderSettings;
+pub use learn::{Curves, Watcher, finish, finished, learn};
+pub use learner::{Learner, LearnerState};
+pub use plan::{Expected, MemoryPlan, too_many};
+pub use settings::{AutoencoderSettings, Source};
 pub use snapshots::SnapshotBatch;
-pub use state::{AutoencoderFile, Half, HalfParameters, MAX_FILE_BYTES, Standard, save_autoencoder};
+pub use state::{AutoencoderFile, Half, HalfParameters, MAX_FILE_BYTES, Standard, TrainedAutoencoder};
 pub(crate) use trainer::argmax;
-pub use trainer::{Reconstruction, Trainer, TrainerSettings};
+pub use trainer::{Reconstruction, Trainer};
+pub use training::Training;

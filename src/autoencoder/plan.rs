@@ -1,7 +1,7 @@
 //! What training will take of memory, known before any is taken.
 
 use super::small::{Precision, SmallTrainer, Space};
-use super::{Trainer, TrainerSettings};
+use super::{AutoencoderSettings, Trainer, Training};
 use crate::gpu::{Capacity, Gpu, MemoryUse};
 use crate::model::{AutoencoderSpec, Moments, Network, Optimizer, OptimizerKind};
 use crate::report::format;
@@ -11,30 +11,13 @@ use serde::Serialize;
 /// What the program, the driver and its compiled kernels take on a processor: an allowance, not measured by itself.
 const PROGRAM_BYTES: u64 = 170 << 20;
 
-/// What is trained on what.
-#[derive(Clone, Copy, Debug)]
-pub struct Training<'a> {
-    /// The shape.
-    pub spec: &'a AutoencoderSpec,
-    /// Each collaborator's snapshots.
-    pub train: &'a [Vec<&'a [f32]>],
-    /// Each collaborator's held-out ones.
-    pub held_out: &'a [Vec<&'a [f32]>],
-    /// How.
-    pub settings: TrainerSettings,
-    /// In which coordinates. Of several collaborators the first alone trains in the small space.
-    pub space: Space,
-}
-
-/// A training on snapshots that nobody has logged yet.
+/// A training on snapshots that are yet to be logged.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected<'a> {
     /// The shape.
     pub spec: &'a AutoencoderSpec,
-    /// How.
-    pub settings: TrainerSettings,
-    /// In which coordinates.
-    pub space: Space,
+    /// How it is trained, and in which space.
+    pub settings: &'a AutoencoderSettings,
     /// How many collaborators train together.
     pub collaborators: usize,
     /// How many snapshots each has to learn from.
@@ -64,8 +47,8 @@ impl Expected<'_> {
         let zeros = vec![0f32; self.spec.inputs()];
         let rows = |count: usize| vec![vec![&zeros[..]; count]; self.collaborators];
         let (train, held_out) = (rows(self.train), rows(self.held_out));
-        let Self { spec, settings, space, .. } = *self;
-        work(&Training { spec, train: &train, held_out: &held_out, settings, space })
+        let Self { spec, settings, .. } = *self;
+        work(&Training { spec, settings, seed: 0, train: &train, held_out: &held_out })
     }
 }
 
@@ -80,7 +63,6 @@ pub fn too_many(gpu: &Gpu, training: &Training<'_>, error: Error) -> Error {
         let expected = Expected {
             spec: training.spec,
             settings: training.settings,
-            space: training.space,
             collaborators: training.train.len(),
             train: count - held_out,
             held_out,
@@ -115,7 +97,7 @@ impl MemoryPlan {
     pub fn of(gpu: &Gpu, training: &Training<'_>) -> Result<Self> {
         let &Training { spec, train, held_out, .. } = training;
         let rehearsal = gpu.rehearsal();
-        match training.space {
+        match training.settings.space {
             Space::Wide => rehearse_wide(&rehearsal, training)?,
             Space::Small => rehearse_small(&rehearsal, training)?,
         }
@@ -127,7 +109,7 @@ impl MemoryPlan {
         host.add("program, driver and kernels", PROGRAM_BYTES);
         host.add("blocks on their way", 2 * block);
         host.add("standards", standards);
-        if training.space == Space::Small {
+        if training.settings.space == Space::Small {
             // The basis that is shipped, and its message.
             host.add("factored decoder", 2 * train[0].len() as u64 * line);
         }
@@ -146,7 +128,7 @@ impl MemoryPlan {
     }
 
     /// What is too large for what there is, if anything: where, how much it takes, and how much is there.
-    /// `most` is the user's own bound on all of it. What nobody says is no bound.
+    /// `most` is the user's own bound on all of it. An unknown capacity does not limit.
     pub fn excess(&self, most: Option<u64>) -> Option<(&'static str, u64, u64)> {
         let Capacity { device, host, shared } = self.available;
         let all = ("device and host", self.bytes());
@@ -180,7 +162,7 @@ impl MemoryPlan {
     /// The same of a training that the table `autoencoder` of a spec asks for.
     pub fn check_spec(&self, training: &Training<'_>) -> Result<()> {
         let Some(problem) = self.problem(training, None) else { return Ok(()) };
-        let (field, mend) = match training.space {
+        let (field, mend) = match training.settings.space {
             Space::Wide => {
                 ("autoencoder.space", "use \"small\", a smaller autoencoder.latent, or another machine")
             }
@@ -203,8 +185,7 @@ impl MemoryPlan {
 
 /// Training at full width, and saving: the latter reads tensors back block by block.
 fn rehearse_wide(gpu: &Gpu, training: &Training<'_>) -> Result<()> {
-    let &Training { spec, train, held_out, settings, .. } = training;
-    let mut trainer = Trainer::new(gpu, spec, train, held_out, settings)?;
+    let mut trainer = Trainer::new(gpu, training)?;
     trainer.train(1, &mut |_| {})?;
     trainer.take_losses(1)?;
     trainer.measure_train()?;
@@ -214,8 +195,7 @@ fn rehearse_wide(gpu: &Gpu, training: &Training<'_>) -> Result<()> {
 
 /// Training in the span of the snapshots, and all that is made of it: the wide matrices and the factored decoder.
 fn rehearse_small(gpu: &Gpu, training: &Training<'_>) -> Result<()> {
-    let &Training { spec, train, held_out, settings, .. } = training;
-    let mut trainer = SmallTrainer::new(gpu, spec, &train[0], &held_out[0], settings, 1)?;
+    let mut trainer = SmallTrainer::new(gpu, training)?;
     trainer.train(1, &mut |_| {});
     trainer.expand()?;
     trainer.measure()?;
@@ -241,34 +221,35 @@ fn fitting(gpu: &Gpu, training: &Training<'_>, most: Option<u64>) -> Vec<String>
         largest_by_four(training.spec.latent().saturating_sub(1), fits)
     };
     let smaller = |training| latent(training).map(|latent| format!("--latent {latent}"));
-    if training.space == Space::Small {
+    if training.settings.space == Space::Small {
         return smaller(training).into_iter().collect();
     }
     let settings = training.settings;
+    let with = |optimizer| AutoencoderSettings { optimizer, ..settings.clone() };
     let adaptive = settings.optimizer.kind != OptimizerKind::Sgd;
-    let optimizer = Optimizer { kind: OptimizerKind::Sgd, ..settings.optimizer };
-    let sgd = Training { settings: TrainerSettings { optimizer, ..settings }, ..*training };
+    let sgd = with(Optimizer { kind: OptimizerKind::Sgd, ..settings.optimizer });
+    let sgd = Training { settings: &sgd, ..*training };
     let mut found = Vec::new();
     if adaptive && fits(&sgd) {
         found.push("--optimizer sgd (one moment less)".to_string());
     }
-    let optimizer = Optimizer { moments: Moments::Bf16, ..settings.optimizer };
-    let half = Training { settings: TrainerSettings { optimizer, ..settings }, ..*training };
-    if settings.optimizer.moments == Moments::F32 && fits(&half) {
+    let half = with(Optimizer { moments: Moments::Bf16, ..settings.optimizer });
+    if settings.optimizer.moments == Moments::F32 && fits(&Training { settings: &half, ..*training }) {
         found.push("--moments bf16 (two bytes each)".to_string());
     }
     let snapshots = training.train.iter().map(Vec::len).max().unwrap_or(1);
     let halves =
         std::iter::successors(Some(settings.batch.unwrap_or(snapshots).min(snapshots) / 2), |b| Some(b / 2));
     let batch = halves.take_while(|&batch| batch > 0).find(|&batch| {
-        fits(&Training { settings: TrainerSettings { batch: Some(batch), ..settings }, ..*training })
+        let settings = AutoencoderSettings { batch: Some(batch), ..settings.clone() };
+        fits(&Training { settings: &settings, ..*training })
     });
     found.extend(batch.map(|batch| format!("--batch {batch}")));
     found.extend(smaller(training));
     // Not for every autoencoder: those it is not for are refused in the rehearsal.
-    let optimizer = Optimizer { kind: OptimizerKind::Adam, moments: Moments::F32, ..settings.optimizer };
-    let settings = TrainerSettings { optimizer, ..settings };
-    if fits(&Training { space: Space::Small, settings, ..*training }) {
+    let adam = with(Optimizer { kind: OptimizerKind::Adam, moments: Moments::F32, ..settings.optimizer });
+    let small = AutoencoderSettings { space: Space::Small, ..adam };
+    if fits(&Training { settings: &small, ..*training }) {
         found.push("--space small (no moments)".to_string());
     }
     if found.is_empty() && adaptive {
@@ -312,7 +293,7 @@ mod tests {
         assert_eq!(of(false, Some(70), Some(30), None), None);
         assert_eq!(of(false, Some(69), Some(30), None), Some(("the device", 70, 69)));
         assert_eq!(of(false, Some(70), Some(29), None), Some(("the host", 30, 29)));
-        // What nobody says is no bound; the user's own always is.
+        // An unknown capacity does not limit; the user's own bound always does.
         assert_eq!(of(false, None, None, None), None);
         assert_eq!(of(false, None, None, Some(99)), Some(("device and host", 100, 99)));
     }

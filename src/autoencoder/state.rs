@@ -7,7 +7,7 @@ use crate::{Error, Result};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-/// More bytes of an autoencoder than this become several files, unless somebody says otherwise.
+/// More bytes of an autoencoder than this become several files, unless a run asks for another size.
 pub const MAX_FILE_BYTES: u64 = 1_000_000_000;
 
 const STEM: &str = "autoencoder";
@@ -30,29 +30,38 @@ impl Standard {
     }
 }
 
-/// Writes one replica of `parameters` as it comes from the device: PyTorch's names under `encoder.` and
-/// `decoder.`, and `standard.means`, `standard.scale`. More than `max_file_bytes` of it are cut into files of
-/// the encoder and files of the decoder. Gives the file or the index to read it from.
-pub fn save_autoencoder(
-    gpu: &Gpu,
-    folder: &Path,
-    (spec, model): (&AutoencoderSpec, &WeightsOf),
-    (parameters, replica): (&Parameters, usize),
-    standard: &Standard,
-    max_file_bytes: u64,
-) -> Result<PathBuf> {
-    let (encoder, decoder) =
-        TensorShape::of(parameters).into_iter().partition(|tensor| tensor.name.starts_with("encoder."));
-    let shared = vec![TensorShape::new(MEANS, &[standard.means.len()]), TensorShape::new(SCALE, &[1])];
-    let groups = TensorGroups { parts: vec![encoder, decoder], shared };
-    let text = ModelSpec::Autoencoder(spec.clone()).to_toml()?;
-    let mut metadata = HashMap::from([("spec".into(), text)]);
-    model.note(&mut metadata)?;
-    let mut files = StateSetWriter::create(folder, STEM, &groups, &metadata, max_file_bytes)?;
-    files.put_parameters(gpu, parameters, replica)?;
-    files.put(MEANS, 0, &standard.means)?;
-    files.put(SCALE, 0, &[standard.scale])?;
-    files.finish()
+/// An autoencoder that is to be saved.
+#[derive(Clone, Copy, Debug)]
+pub struct TrainedAutoencoder<'a> {
+    /// Its shape.
+    pub spec: &'a AutoencoderSpec,
+    /// The classifier whose weights it takes.
+    pub model: &'a WeightsOf,
+    /// Its parameters, on the device; the first replica is saved.
+    pub parameters: &'a Parameters,
+    /// What was taken out of the snapshots.
+    pub standard: &'a Standard,
+}
+
+impl TrainedAutoencoder<'_> {
+    /// Writes it as it comes from the device: PyTorch's names under `encoder.` and `decoder.`, and `standard.means`,
+    /// `standard.scale`. More than `max_file_bytes` of it are cut into files of the encoder and files of the decoder.
+    /// Gives the file or the index to read it from.
+    pub fn save(&self, gpu: &Gpu, folder: &Path, max_file_bytes: u64) -> Result<PathBuf> {
+        let Self { spec, model, parameters, standard } = self;
+        let (encoder, decoder) =
+            TensorShape::of(parameters).into_iter().partition(|tensor| tensor.name.starts_with("encoder."));
+        let shared = vec![TensorShape::new(MEANS, &[standard.means.len()]), TensorShape::new(SCALE, &[1])];
+        let groups = TensorGroups { parts: vec![encoder, decoder], shared };
+        let text = ModelSpec::Autoencoder((*spec).clone()).to_toml()?;
+        let mut metadata = HashMap::from([("spec".into(), text)]);
+        model.note(&mut metadata)?;
+        let mut files = StateSetWriter::create(folder, STEM, &groups, &metadata, max_file_bytes)?;
+        files.put_parameters(gpu, parameters, 0)?;
+        files.put(MEANS, 0, &standard.means)?;
+        files.put(SCALE, 0, &[standard.scale])?;
+        files.finish()
+    }
 }
 
 /// The halves of an autoencoder.

@@ -1,29 +1,16 @@
 //! Training R autoencoders at a time on snapshots that lie on the device.
 
-use super::{SnapshotBatch, Standard};
+use super::{AutoencoderSettings, CurvePoint, SnapshotBatch, Standard, Training};
 use crate::Result;
 use crate::data::epoch_order;
 use crate::gpu::{Buffer, Dispatch, Gpu, RowRange, Tensor};
 use crate::model::state::StateFile;
-use crate::model::{
-    AutoencoderSpec, Network, Optimizer, ReconstructionLoss, ScheduleWriter, StepPlan, Workspace,
-};
+use crate::model::{Network, ReconstructionLoss, ScheduleWriter, StepPlan, Workspace};
 use crate::ops::gather::{self, NOTHING, SampleIndex};
 use crate::ops::loss::{self, ErrorTallies, Targets};
 
 /// Steps whose snapshot numbers lie on the device at a time.
 const WINDOW: usize = 64;
-
-/// How to train.
-#[derive(Clone, Copy, Debug)]
-pub struct TrainerSettings {
-    /// The rule.
-    pub optimizer: Optimizer,
-    /// Snapshots per step; `None` takes all of them.
-    pub batch: Option<usize>,
-    /// Seed of initial weights and of the order of snapshots.
-    pub seed: u32,
-}
 
 /// How well one collaborator's snapshots come back.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -40,11 +27,11 @@ pub struct Reconstruction {
 #[derive(Debug)]
 pub struct Trainer {
     gpu: Gpu,
-    spec: AutoencoderSpec,
+    settings: AutoencoderSettings,
+    seed: u32,
     network: Network,
     standards: Vec<Standard>,
     writer: ScheduleWriter,
-    settings: TrainerSettings,
     train: Pass,
     held_out: Option<Pass>,
     plan: StepPlan,
@@ -74,14 +61,9 @@ pub(super) struct Pass {
 }
 
 impl Trainer {
-    /// `train[r]` and `held_out[r]` are collaborator `r`'s snapshots; all or none have held-out ones.
-    pub fn new(
-        gpu: &Gpu,
-        spec: &AutoencoderSpec,
-        train: &[Vec<&[f32]>],
-        held_out: &[Vec<&[f32]>],
-        settings: TrainerSettings,
-    ) -> Result<Self> {
+    /// Untrained ones.
+    pub fn new(gpu: &Gpu, training: &Training<'_>) -> Result<Self> {
+        let &Training { spec, settings, seed, train, held_out } = training;
         let replicas = train.len();
         let longest = |all: &[Vec<&[f32]>]| all.iter().map(|rows| rows.len()).max().unwrap_or(0);
         let most = longest(train);
@@ -89,7 +71,7 @@ impl Trainer {
         let lines = most.max(longest(held_out));
         let (layers, optimizer) = (spec.network(), Some(&settings.optimizer));
         let network = Network::for_lines(gpu, &layers, replicas, optimizer, lines)?;
-        network.parameters.initialize(gpu, settings.seed, true)?;
+        network.parameters.initialize(gpu, seed, true)?;
         let batch = settings.batch.unwrap_or(most).min(most).max(1);
         let ranges = network.input_ranges(gpu, lines);
         let (data, centers) = SnapshotBatch::fit(gpu, train, &ranges)?;
@@ -119,23 +101,24 @@ impl Trainer {
         let loss = ReconstructionLoss { labels: &labels, tallies: &tallies, same_batch: full };
         let mut plan = network.reconstruction_step(gpu, &workspace, writer.rule(), &loss)?;
         plan.step.splice(0..0, gather);
-        // Between steps nobody needs the gradient of the outputs: outputs that are only looked at lie there.
-        let spare = workspace.output_gradient();
-        let train_pass = Pass::new(gpu, &network, data, train, (batch, spare), (&writer, &standards))?;
+        let of = |data, rows, spare| PassOf { data, rows, batch, spare, standards: &standards };
+        // Between steps the gradient of the outputs is not needed: outputs that are only looked at lie there.
+        let train_of = of(data, train, workspace.output_gradient());
+        let train_pass = Pass::new(gpu, &network, &writer, train_of)?;
         let held_out_pass = if held_out.iter().any(|rows| !rows.is_empty()) {
             let data = SnapshotBatch::standardized(gpu, held_out, &ranges, &centers)?;
-            let spare = Some(train_pass.workspace.output());
-            Some(Pass::new(gpu, &network, data, held_out, (batch, spare), (&writer, &standards))?)
+            let held_out_of = of(data, held_out, Some(train_pass.workspace.output()));
+            Some(Pass::new(gpu, &network, &writer, held_out_of)?)
         } else {
             None
         };
         Ok(Self {
             gpu: gpu.clone(),
-            spec: spec.clone(),
+            settings: settings.clone(),
+            seed,
             network,
             standards,
             writer,
-            settings,
             train: train_pass,
             held_out: held_out_pass,
             plan,
@@ -149,9 +132,9 @@ impl Trainer {
         })
     }
 
-    /// What is trained.
-    pub fn spec(&self) -> &AutoencoderSpec {
-        &self.spec
+    /// How they are trained.
+    pub fn settings(&self) -> &AutoencoderSettings {
+        &self.settings
     }
 
     /// The networks.
@@ -160,13 +143,8 @@ impl Trainer {
     }
 
     /// Means and scales of each collaborator.
-    pub fn read_standards(&self) -> Result<Vec<Standard>> {
-        Ok(self.standards.clone())
-    }
-
-    /// Steps taken so far.
-    pub fn steps(&self) -> u64 {
-        self.steps
+    pub fn standards(&self) -> &[Standard] {
+        &self.standards
     }
 
     /// Epochs trained so far.
@@ -200,7 +178,7 @@ impl Trainer {
             let mut numbers = vec![NOTHING; counts.len() * window * batch];
             for epoch in 0..now {
                 for (replica, &count) in counts.iter().enumerate() {
-                    let seed = u64::from(self.settings.seed);
+                    let seed = u64::from(self.seed);
                     let order = epoch_order(count, seed, self.epoch + epoch as u64, steps > 1);
                     numbers[(replica * window + epoch * steps) * batch..][..count].copy_from_slice(&order);
                 }
@@ -227,7 +205,7 @@ impl Trainer {
     /// Mean training loss of each collaborator over the `epochs` epochs since the last call.
     pub fn take_losses(&mut self, epochs: usize) -> Result<Vec<f64>> {
         let sums = self.tallies.take(&self.gpu)?;
-        let values = epochs as f64 * self.spec.inputs() as f64;
+        let values = epochs as f64 * self.train.data.values.width as f64;
         let counts = &self.train.data.counts;
         Ok(sums
             .chunks_exact(self.batch)
@@ -245,18 +223,47 @@ impl Trainer {
     pub fn measure_held_out(&self) -> Result<Option<Vec<Reconstruction>>> {
         self.held_out.as_ref().map(|pass| pass.measure(&self.gpu)).transpose()
     }
+
+    /// How far each collaborator's autoencoder is, `epochs` epochs after the last look and `seconds` seconds into the
+    /// training.
+    pub fn look(&mut self, epochs: usize, seconds: f64) -> Result<Vec<CurvePoint>> {
+        let losses = self.take_losses(epochs)?;
+        let (train, held_out) = (self.measure_train()?, self.measure_held_out()?);
+        let each = losses.iter().zip(&train).enumerate().map(|(replica, (&loss, measured))| {
+            let held_out = held_out.as_ref().map(|all| all[replica]);
+            CurvePoint {
+                epoch: self.epoch,
+                loss,
+                validation_loss: held_out.map(|m| m.loss),
+                relative_l2: measured.relative_l2,
+                validation_relative_l2: held_out.map(|m| m.relative_l2),
+                argmax_match: Some(measured.argmax_match),
+                validation_argmax_match: held_out.map(|m| m.argmax_match),
+                steps: self.steps,
+                seconds,
+            }
+        });
+        Ok(each.collect())
+    }
+}
+
+/// What a pass goes over.
+pub(super) struct PassOf<'a> {
+    /// The snapshots on the device.
+    pub data: SnapshotBatch,
+    /// The same on the host.
+    pub rows: &'a [Vec<&'a [f32]>],
+    /// How many of them a network that takes whole lines sees at a time; others see all at once.
+    pub batch: usize,
+    /// Where outputs may lie.
+    pub spare: Option<&'a Tensor>,
+    /// What turns outputs back into weights.
+    pub standards: &'a [Standard],
 }
 
 impl Pass {
-    /// Networks that take whole lines see `batch` snapshots at a time, others all at once.
-    pub(super) fn new(
-        gpu: &Gpu,
-        network: &Network,
-        data: SnapshotBatch,
-        rows: &[Vec<&[f32]>],
-        (batch, spare_outputs): (usize, Option<&Tensor>),
-        (writer, standards): (&ScheduleWriter, &[Standard]),
-    ) -> Result<Self> {
+    pub(super) fn new(gpu: &Gpu, network: &Network, writer: &ScheduleWriter, of: PassOf<'_>) -> Result<Self> {
+        let PassOf { data, rows, batch, spare: spare_outputs, standards } = of;
         let (replicas, most) = (data.values.replicas, data.values.batch);
         let cut = data.values.shards.len() > 1;
         let (input, labels, parts) = if !(network.takes_whole_lines() && (cut || batch < most)) {
@@ -286,7 +293,7 @@ impl Pass {
         let targets = Targets { values: workspace.input(), labels: &labels, schedule: &writer.schedule };
         let outputs = network.outputs_of(&workspace);
         dispatches.extend(loss::mean_squared_error(gpu, outputs, targets, None, &tallies, &spare(gpu)?)?);
-        // Nobody asks for it in a rehearsal.
+        // A rehearsal has no use for it.
         let looked_at = if gpu.is_rehearsal() { &[] } else { rows };
         let largest = looked_at
             .iter()

@@ -4,7 +4,7 @@ use super::harness::{Ready, Unit};
 use super::synthetic::{SEED, images, snapshots};
 use super::work::{Work, work};
 use crate::Result;
-use crate::autoencoder::{Trainer, TrainerSettings};
+use crate::autoencoder::{AutoencoderSettings, Trainer, Training};
 use crate::data::epoch_order;
 use crate::gpu::{Clock, Cost, Gpu};
 use crate::model::{AutoencoderSpec, ModelSpec, Optimizer, OptimizerKind};
@@ -86,8 +86,9 @@ pub(super) fn steps_of<'g>(
     let rows = snapshots(count, spec.inputs());
     let rows = [rows.iter().map(Vec::as_slice).collect()];
     let optimizer = Optimizer { lr: 1e-4, ..Optimizer::default() };
-    let settings = TrainerSettings { optimizer, batch: None, seed: SEED };
-    let mut trainer = Trainer::new(gpu, spec, &rows, &[Vec::new()], settings)?;
+    let settings = &AutoencoderSettings { optimizer, ..Default::default() };
+    let training = Training { spec, settings, seed: SEED, train: &rows, held_out: &[] };
+    let mut trainer = Trainer::new(gpu, &training)?;
     // The first time compiles, and tells whether steps are short.
     let mut steps = 1;
     let repeat = move || {

@@ -16,7 +16,7 @@ mod values;
 
 pub use costs::{Costs, DecoderCost, decoder_costs};
 pub use kept::{Kept, Store};
-pub use learned::{Decoder, FitPoint, Learned};
+pub use learned::{Decoder, Learned};
 pub use message::{Message, MessageKind, message_bytes};
 pub use options::{NoOptions, Options, PartSpec};
 pub use pipeline::Pipeline;

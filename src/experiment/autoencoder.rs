@@ -1,10 +1,10 @@
 //! Figures 4 and 6: an autoencoder in training.
 
 use super::classifier::ClassifierStage;
-use super::compressor::{AutoencoderStage, show_errors};
+use super::compressor::{self, show_errors};
 use super::{Header, Kind, Run, signed};
 use crate::Result;
-use crate::autoencoder::argmax;
+use crate::autoencoder::{AutoencoderSettings, argmax};
 use crate::data::DataDir;
 use crate::report::Report;
 use crate::run::Identity;
@@ -22,30 +22,30 @@ pub struct AutoencoderExperiment {
     /// Where the weights come from.
     pub classifier: ClassifierStage,
     /// What learns them.
-    pub autoencoder: AutoencoderStage,
+    pub autoencoder: AutoencoderSettings,
     /// What the paper printed.
     pub printed: ArgmaxMatch,
 }
 
 impl Kind for AutoencoderExperiment {
     fn identify(&self, own: Identity, data_dir: &DataDir) -> Result<Identity> {
-        self.autoencoder.identify(self.classifier.identify(own, data_dir)?)
+        compressor::identify(&self.autoencoder, self.classifier.identify(own, data_dir)?)
     }
 
     fn check(&self, data_dir: &DataDir) -> Result<()> {
-        self.autoencoder.check(self.classifier.check_settings()?.parameters())?;
+        compressor::check(&self.autoencoder, self.classifier.check_settings()?.parameters())?;
         self.classifier.check(data_dir).map(drop)
     }
 
     fn run(&self, run: &mut Run<'_>) -> Result<Report> {
         let trained = self
             .classifier
-            .run(run, self.seed, |gpu, logged| self.autoencoder.check_room(gpu, logged, self.seed))?;
+            .run(run, self.seed, |gpu, logged| compressor::check_room(&self.autoencoder, gpu, logged))?;
         let snapshots = &trained.snapshots;
-        let compressor = self.autoencoder.run(run, snapshots, self.seed)?;
+        let compressor = compressor::train(&self.autoencoder, run, snapshots, self.seed)?;
         let restored = compressor.restore(run, &snapshots.rows())?;
         show_errors(run, snapshots, &restored);
-        let axes = self.autoencoder.axes(snapshots)?;
+        let axes = compressor::axes(&self.autoencoder, snapshots)?;
         let spec = &compressor.file.spec;
         let mean_place = argmax(compressor.standard.means.iter().copied());
         let mean_match = |held_out: bool| {

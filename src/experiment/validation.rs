@@ -1,9 +1,9 @@
 //! Figures 5 and 7: what the classifier makes of reconstructed weights, snapshot by snapshot.
 
 use super::classifier::{ClassifierStage, Trained};
-use super::compressor::{AutoencoderStage, Compressor, show_errors};
+use super::compressor::{self, Compressor, show_errors};
 use super::{Header, Kind, Run, signed};
-use crate::autoencoder::argmax;
+use crate::autoencoder::{AutoencoderSettings, argmax};
 use crate::codec::Costs;
 use crate::data::DataDir;
 use crate::report::Report;
@@ -26,7 +26,7 @@ pub struct ValidationExperiment {
     /// Where the weights come from.
     pub classifier: ClassifierStage,
     /// What learns them.
-    pub autoencoder: AutoencoderStage,
+    pub autoencoder: AutoencoderSettings,
     /// How many times smaller the paper calls its codes.
     pub printed_ratio: f64,
 }
@@ -42,19 +42,19 @@ struct StandIn<'a> {
 
 impl Kind for ValidationExperiment {
     fn identify(&self, own: Identity, data_dir: &DataDir) -> Result<Identity> {
-        self.autoencoder.identify(self.classifier.identify(own, data_dir)?)
+        compressor::identify(&self.autoencoder, self.classifier.identify(own, data_dir)?)
     }
 
     fn check(&self, data_dir: &DataDir) -> Result<()> {
-        self.autoencoder.check(self.classifier.check_settings()?.parameters())?;
+        compressor::check(&self.autoencoder, self.classifier.check_settings()?.parameters())?;
         self.classifier.check(data_dir).map(drop)
     }
 
     fn run(&self, run: &mut Run<'_>) -> Result<Report> {
         let trained = self
             .classifier
-            .run(run, self.seed, |gpu, logged| self.autoencoder.check_room(gpu, logged, self.seed))?;
-        let compressor = self.autoencoder.run(run, &trained.snapshots, self.seed)?;
+            .run(run, self.seed, |gpu, logged| compressor::check_room(&self.autoencoder, gpu, logged))?;
+        let compressor = compressor::train(&self.autoencoder, run, &trained.snapshots, self.seed)?;
         let stand_ins = self.stand_ins(run, &trained, &compressor)?;
         run.observer.begin("evaluation", "models", stand_ins.len() as u64);
         let (rows, means) = (trained.snapshots.rows(), &compressor.standard.means);
@@ -133,7 +133,7 @@ impl ValidationExperiment {
         trained: &Trained,
         floats: usize,
     ) -> Result<StandIn<'a>> {
-        let pca = self.autoencoder.axes(&trained.snapshots)?;
+        let pca = compressor::axes(&self.autoencoder, &trained.snapshots)?;
         let floats = floats.min(pca.rank());
         let restored = pca.state(floats)?.restore(run.gpu()?, &trained.snapshots.rows())?;
         let rows = restored.into_iter().map(Cow::Owned).collect();

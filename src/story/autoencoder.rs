@@ -77,7 +77,7 @@ pub fn autoencoder_report(result: &AutoencoderResult<'_>) -> Report {
         figures: vec![error_figure(error, pca_error)],
         plots: training_plots(curve, pca),
         tables: vec![printed_table([
-            argmax("Argmax \"accuracy\", training", last.argmax_match, printed.train, mean.train),
+            argmax("Argmax \"accuracy\", training", last.argmax_match.unwrap_or(f64::NAN), printed.train, mean.train),
             argmax("Argmax \"accuracy\", validation", held_out, printed.validation, mean.validation),
         ])],
         notes: vec![
@@ -97,7 +97,7 @@ fn training_plots(curve: &[CurvePoint], pca: &PcaError) -> Vec<Plot> {
     let loss = Plot::new("loss", "Loss", "Epoch", "Mean squared error, standardised weights");
     let loss = both(loss, curve, |point| Some(point.loss), |point| point.validation_loss);
     let argmax = Plot::new("argmax", "The paper's \"accuracy\"", "Epoch", "Part of the snapshots (0 to 1)");
-    let argmax = both(argmax, curve, |point| Some(point.argmax_match), |point| point.validation_argmax_match);
+    let argmax = both(argmax, curve, |point| point.argmax_match, |point| point.validation_argmax_match);
     vec![
         with_level(error_plot(curve), name, pca.validation_relative_l2.unwrap_or(f64::NAN)),
         Plot { y_log: true, ..with_level(loss, "the mean alone, about", 1.0) },

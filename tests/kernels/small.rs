@@ -5,7 +5,9 @@ use fedfunnel::autoencoder::pca::Pca;
 use fedfunnel::autoencoder::small::{
     FactoredBank, FactoredDecoder, FactoredEncoders, Precision, SmallTrainer,
 };
-use fedfunnel::autoencoder::{DecoderBank, DecoderState, Encoder, HalfParameters, Trainer, TrainerSettings};
+use fedfunnel::autoencoder::{
+    AutoencoderSettings, DecoderBank, DecoderState, Encoder, HalfParameters, Trainer, Training,
+};
 use fedfunnel::gpu::Gpu;
 use fedfunnel::model::{Activation, AutoencoderSpec, Optimizer, OptimizerKind};
 use fedfunnel::reference::compare::{Tolerance, assert_close, compare};
@@ -52,12 +54,27 @@ fn wide_weights(
     gpu: &Gpu,
     spec: &AutoencoderSpec,
     rows: &[Vec<f32>],
-    settings: TrainerSettings,
+    (settings, seed): (&AutoencoderSettings, u32),
     epochs: usize,
 ) -> Vec<f32> {
-    let mut trainer = Trainer::new(gpu, spec, &[slices(rows)], &[Vec::new()], settings).unwrap();
+    let training = Training { spec, settings, seed, train: &[slices(rows)], held_out: &[] };
+    let mut trainer = Trainer::new(gpu, &training).unwrap();
     trainer.train(epochs, &mut |_| {}).unwrap();
     trainer.network().parameters.read(gpu).unwrap().swap_remove(0)
+}
+
+/// One of seed 3 that takes all snapshots at once, for so many epochs in all.
+fn small_trainer(
+    gpu: &Gpu,
+    spec: &AutoencoderSpec,
+    (optimizer, epochs): (Optimizer, usize),
+    rows: &[Vec<f32>],
+    held_out: &[Vec<f32>],
+) -> SmallTrainer {
+    let settings = &AutoencoderSettings { optimizer, epochs, ..Default::default() };
+    let (train, held_out) = ([slices(rows)], [slices(held_out)]);
+    let training = Training { spec, settings, seed: 3, train: &train, held_out: &held_out };
+    SmallTrainer::new(gpu, &training).unwrap()
 }
 
 /// The tensors of the flat parameters, by name.
@@ -77,13 +94,20 @@ fn sgd_in_the_span_gives_the_weights_of_full_width() {
             for (batch, decay) in [(None, 0.0), (Some(3), 1e-4)] {
                 let spec = spec(latent, activation);
                 let what = format!("{activation:?}, batch {batch:?}, decay {decay}, shards {shards}");
-                let settings = TrainerSettings { optimizer: sgd(decay), batch, seed: 7 };
                 let epochs = 25;
-                let expected = wide_weights(gpu, &spec, rows, settings, epochs);
-                let untrained = wide_weights(gpu, &spec, rows, settings, 0);
-                let mut small =
-                    SmallTrainer::new(gpu, &spec, &slices(rows), &slices(held_out), settings, epochs)
-                        .unwrap();
+                let of = |optimizer| AutoencoderSettings { optimizer, batch, epochs, ..Default::default() };
+                let settings = of(sgd(decay));
+                let expected = wide_weights(gpu, &spec, rows, (&settings, 7), epochs);
+                let untrained = wide_weights(gpu, &spec, rows, (&settings, 7), 0);
+                let (train, held_out) = ([slices(rows)], [slices(held_out)]);
+                let training = Training {
+                    spec: &spec,
+                    settings: &settings,
+                    seed: 7,
+                    train: &train,
+                    held_out: &held_out,
+                };
+                let mut small = SmallTrainer::new(gpu, &training).unwrap();
                 assert_eq!(small.optimizer_name(), "sgd");
                 small.train(epochs, &mut |_| {});
                 small.expand().unwrap();
@@ -104,10 +128,9 @@ fn sgd_in_the_span_gives_the_weights_of_full_width() {
                 for (epochs, optimizer, seed) in
                     [(epochs - 1, with(0.9), 7), (epochs, with(0.89), 7), (epochs, with(0.9), 8)]
                 {
-                    let settings = TrainerSettings { optimizer, seed, ..settings };
-                    let mut other =
-                        SmallTrainer::new(gpu, &spec, &slices(rows), &slices(held_out), settings, epochs)
-                            .unwrap();
+                    let settings = AutoencoderSettings { epochs, ..of(optimizer) };
+                    let training = Training { settings: &settings, seed, ..training };
+                    let mut other = SmallTrainer::new(gpu, &training).unwrap();
                     other.train(epochs, &mut |_| {});
                     other.expand().unwrap();
                     let other = learned(&other.network().parameters.read(gpu).unwrap()[0]);
@@ -131,9 +154,7 @@ fn what_coordinates_say_is_what_full_width_measures() {
             let spec = spec(6, activation);
             let lr = if kind == OptimizerKind::Sgd { SGD_RATE } else { 0.02 };
             let optimizer = Optimizer { kind, lr, ..Default::default() };
-            let settings = TrainerSettings { optimizer, batch: None, seed: 3 };
-            let mut small =
-                SmallTrainer::new(gpu(), &spec, &slices(rows), &slices(held_out), settings, 40).unwrap();
+            let mut small = small_trainer(gpu(), &spec, (optimizer, 40), rows, held_out);
             small.train(40, &mut |_| {});
             let point = small.look(40, 0.0);
             small.expand().unwrap();
@@ -163,11 +184,10 @@ fn coordinates_count_what_they_leave_out() {
         (0..WIDTH).map(|n| start[n] + large * first[n] + little * second[n]).collect()
     };
     let rows: Vec<Vec<f32>> = (0..6).map(row).collect();
-    let rows = slices(&rows);
     let optimizer = Optimizer { lr: 0.03, ..Default::default() };
-    let settings = TrainerSettings { optimizer, batch: None, seed: 3 };
     let spec = spec(2, Activation::Linear);
-    let mut small = SmallTrainer::new(gpu(), &spec, &rows, &[], settings, 600).unwrap();
+    let mut small = small_trainer(gpu(), &spec, (optimizer, 600), &rows, &[]);
+    let rows = slices(&rows);
     small.train(600, &mut |_| {});
     let point = small.look(600, 0.0);
     small.expand().unwrap();
@@ -184,9 +204,8 @@ fn coordinates_count_what_they_leave_out() {
 fn trained(gpu: &'static Gpu, kind: OptimizerKind, rows: &[Vec<f32>]) -> (AutoencoderSpec, SmallTrainer) {
     let spec = spec(6, Activation::Linear);
     let lr = if kind == OptimizerKind::Sgd { SGD_RATE } else { 0.02 };
-    let settings =
-        TrainerSettings { optimizer: Optimizer { kind, lr, ..Default::default() }, batch: None, seed: 3 };
-    let mut small = SmallTrainer::new(gpu, &spec, &slices(rows), &[], settings, 40).unwrap();
+    let optimizer = Optimizer { kind, lr, ..Default::default() };
+    let mut small = small_trainer(gpu, &spec, (optimizer, 40), rows, &[]);
     small.train(40, &mut |_| {});
     small.expand().unwrap();
     (spec, small)
@@ -199,7 +218,7 @@ fn a_factored_decoder_is_the_dense_one() {
         for kind in [OptimizerKind::Sgd, OptimizerKind::Adam] {
             let (spec, small) = trained(gpu, kind, &rows);
             let flat = small.network().parameters.read(gpu).unwrap().swap_remove(0);
-            let dense = DecoderState::of(&spec, &flat, &small.read_standard().unwrap());
+            let dense = DecoderState::of(&spec, &flat, small.standard());
             assert_eq!(dense.to_bytes().len(), DecoderState::payload_bytes(&spec));
             let codes = values(2 * 6, 77);
             let bank = DecoderBank::new(gpu, &spec, &[dense.half(), dense.half()], 1).unwrap();
@@ -243,9 +262,9 @@ fn factored_encoders_are_the_dense_ones() {
         let mut expected = Vec::new();
         for (small, row) in [&many, &few].into_iter().zip(&weights) {
             let flat = small.network().parameters.read(gpu).unwrap().swap_remove(0);
-            let standard = small.read_standard().unwrap();
+            let standard = small.standard();
             let encoder = HalfParameters::Values(&flat[..spec.parameters() - spec.decoder_parameters()]);
-            let dense = Encoder::new(gpu, &spec, &[(encoder, &standard)], 1).unwrap();
+            let dense = Encoder::new(gpu, &spec, &[(encoder, standard)], 1).unwrap();
             expected.extend(wide(&dense.codes(&[row]).unwrap()));
         }
         let factors =
@@ -292,8 +311,9 @@ fn what_leaves_the_span_is_refused() {
         (&linear, OptimizerKind::Sgd, &rows[..1], "1 snapshots"),
     ] {
         let optimizer = Optimizer { kind, ..Default::default() };
-        let settings = TrainerSettings { optimizer, batch: None, seed: 0 };
-        let error = SmallTrainer::new(gpu(), spec, &slices(rows), &[], settings, 1).unwrap_err();
+        let settings = &AutoencoderSettings { optimizer, epochs: 1, ..Default::default() };
+        let training = Training { spec, settings, seed: 0, train: &[slices(rows)], held_out: &[] };
+        let error = SmallTrainer::new(gpu(), &training).unwrap_err();
         assert!(error.is_usage() && error.to_string().contains(words), "{error}");
     }
 }

@@ -3,8 +3,9 @@
 
 use crate::parameters::layer;
 use crate::support::{gpu, small_gpu, values};
+use fedfunnel::Result;
 use fedfunnel::autoencoder::{
-    AutoencoderFile, DecoderBank, Encoder, Half, HalfParameters, Standard, save_autoencoder,
+    AutoencoderFile, DecoderBank, Encoder, Half, HalfParameters, Standard, TrainedAutoencoder,
 };
 use fedfunnel::gpu::Gpu;
 use fedfunnel::model::state::{StateFile, StateWriter, TensorShape};
@@ -142,9 +143,13 @@ fn sample(gpu: &Gpu, seed: u32) -> Sample {
 
 impl Sample {
     fn save(&self, gpu: &Gpu, folder: &Path, max_file_bytes: u64) -> PathBuf {
-        let parameters = (&self.network.parameters, 0);
-        save_autoencoder(gpu, folder, (&self.spec, &"m".into()), parameters, &self.standard, max_file_bytes)
-            .unwrap()
+        self.try_save(gpu, folder, max_file_bytes).unwrap()
+    }
+
+    fn try_save(&self, gpu: &Gpu, folder: &Path, max_file_bytes: u64) -> Result<PathBuf> {
+        let Self { spec, network, standard } = self;
+        let (model, parameters) = (&"m".into(), &network.parameters);
+        TrainedAutoencoder { spec, model, parameters, standard }.save(gpu, folder, max_file_bytes)
     }
 }
 
@@ -297,16 +302,7 @@ fn parameters_that_are_no_numbers_are_not_saved() {
         let mut flat = sample.network.parameters.read(gpu).unwrap().remove(0);
         *flat.last_mut().unwrap() = f32::NAN;
         sample.network.parameters.write(gpu, 0, &flat);
-        let parameters = (&sample.network.parameters, 0);
-        let saved = save_autoencoder(
-            gpu,
-            folder.path(),
-            (&sample.spec, &"m".into()),
-            parameters,
-            &sample.standard,
-            most,
-        );
-        let error = saved.unwrap_err().to_string();
+        let error = sample.try_save(gpu, folder.path(), most).unwrap_err().to_string();
         assert!(error.contains("decoder.2.bias") && error.contains("NaN"), "{error}");
         assert_eq!(names(folder.path()), before);
         let file = AutoencoderFile::open(folder.path()).unwrap();

@@ -36,7 +36,7 @@ impl FactoredEncoders {
     pub fn new(gpu: &Gpu, mut each: Vec<EncoderFactors>) -> Result<Self> {
         let stride = each.iter().map(|factors| factors.coefficients.nrows()).max().unwrap_or(0);
         let width = each.first().map_or(0, |factors| factors.standard.means.len());
-        // As a layer without bias; whoever has fewer snapshots has empty rows.
+        // As a layer without bias; collaborators with fewer snapshots have empty rows.
         let layer = AutoencoderSpec::linear("products", width, stride);
         let values: Vec<_> = each
             .iter_mut()

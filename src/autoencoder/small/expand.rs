@@ -11,7 +11,8 @@ use nalgebra::DMatrix;
 /// The dispatches that expand a decoder's weights and biases.
 pub(super) fn expand_decoder(
     gpu: &Gpu,
-    (rows, start): (&Tensor, Option<&Start>),
+    rows: &Tensor,
+    start: Option<&Start>,
     decoder: &DMatrix<f64>,
     [weights, biases]: [Vec<TensorPiece<'_>>; 2],
 ) -> Result<Vec<Dispatch>> {

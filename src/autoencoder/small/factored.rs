@@ -163,7 +163,7 @@ impl FactoredDecoder {
         rows.write(gpu, &self.rows);
         let start = self.seed.map(|seed| Start::of(spec, seed));
         let combination = self.combination(spec.latent());
-        run_in_parts(gpu, &expand_decoder(gpu, (&rows, start.as_ref()), &combination, places)?)
+        run_in_parts(gpu, &expand_decoder(gpu, &rows, start.as_ref(), &combination, places)?)
     }
 
     /// The dense decoder that this is, expanded on the device.

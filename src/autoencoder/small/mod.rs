@@ -27,4 +27,4 @@ mod trainer;
 pub use encoder::{EncoderFactors, FactoredEncoders};
 pub use factored::{FactoredBank, FactoredDecoder, Precision};
 pub use space::{Space, rates_refusal, refusal};
-pub use trainer::{SmallPoint, SmallState, SmallTrainer};
+pub use trainer::{SmallState, SmallTrainer};

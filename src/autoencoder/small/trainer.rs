@@ -6,8 +6,10 @@ use super::expand::{coefficients, expand_decoder};
 use super::factored::{FactoredDecoder, Precision};
 use super::iterate::{Iteration, IterationState, Weights};
 use crate::autoencoder::basis::{Basis, Expansion, run_in_parts};
-use crate::autoencoder::trainer::Pass;
-use crate::autoencoder::{Reconstruction, SnapshotBatch, Standard, TrainerSettings};
+use crate::autoencoder::trainer::{Pass, PassOf};
+use crate::autoencoder::{
+    AutoencoderSettings, CurvePoint, Reconstruction, SnapshotBatch, Standard, Training,
+};
 use crate::data::epoch_order;
 use crate::gpu::Gpu;
 use crate::model::{AutoencoderSpec, Network, Optimizer, OptimizerKind, ScheduleWriter};
@@ -16,41 +18,16 @@ use crate::{Error, Result};
 use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
-
-/// How far training is, measured in coordinates.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct SmallPoint {
-    /// sgd or span-adam.
-    pub optimizer: String,
-    /// Epochs trained.
-    pub epoch: u64,
-    /// Mean squared error of the standardised training snapshots, averaged over the epochs since the
-    /// point before.
-    pub loss: f64,
-    /// The same of the held-out snapshots, as they come back now.
-    pub validation_loss: Option<f64>,
-    /// Error of the training snapshots relative to what their mean leaves; 1 is "learned the mean only".
-    pub relative_l2: f64,
-    /// The same of the held-out snapshots.
-    pub validation_relative_l2: Option<f64>,
-    /// Part of the training snapshots whose largest weight is where it was; known at full width only.
-    pub argmax_match: Option<f64>,
-    /// The same of the held-out snapshots.
-    pub validation_argmax_match: Option<f64>,
-    /// Steps taken.
-    pub steps: u64,
-    /// Seconds spent training, and before it taking products; looking excluded.
-    pub seconds: f64,
-}
+use std::time::Instant;
 
 /// An autoencoder in training in the span of its snapshots.
 #[derive(Debug)]
 pub struct SmallTrainer {
     gpu: Gpu,
     spec: AutoencoderSpec,
-    settings: TrainerSettings,
-    /// All epochs that are planned, along which span-adam's rate falls.
-    planned: usize,
+    /// Along its epochs span-adam's rate falls.
+    settings: AutoencoderSettings,
+    seed: u32,
     network: Network,
     standard: Standard,
     train: Pass,
@@ -59,6 +36,7 @@ pub struct SmallTrainer {
     epoch: u64,
     steps: u64,
     squared_error: f64,
+    seconds_before: f64,
 }
 
 /// Where a training stands after a look.
@@ -80,15 +58,12 @@ struct Combination {
 }
 
 impl SmallTrainer {
-    /// For `epochs` epochs in all.
-    pub fn new(
-        gpu: &Gpu,
-        spec: &AutoencoderSpec,
-        train: &[&[f32]],
-        held_out: &[&[f32]],
-        settings: TrainerSettings,
-        epochs: usize,
-    ) -> Result<Self> {
+    /// An untrained one, of the first collaborator.
+    pub fn new(gpu: &Gpu, training: &Training<'_>) -> Result<Self> {
+        let started = Instant::now();
+        let &Training { spec, settings, seed, .. } = training;
+        let [train, held_out] =
+            [training.train, training.held_out].map(|all| all.first().cloned().unwrap_or_default());
         check(spec, &settings.optimizer)?;
         if train.len() < 2 {
             let problem = format!("{} snapshots span nothing around their mean", train.len());
@@ -97,15 +72,15 @@ impl SmallTrainer {
         let most = train.len().max(held_out.len());
         let network = Network::for_lines(gpu, &spec.network(), 1, None, most)?;
         let ranges = network.input_ranges(gpu, most);
-        let (data, centers) = SnapshotBatch::fit(gpu, &[train.to_vec()], &ranges)?;
+        let (data, centers) = SnapshotBatch::fit(gpu, std::slice::from_ref(&train), &ranges)?;
         let center = &centers[0];
         let standard = Standard::from(center);
         let held_out_data = if held_out.is_empty() {
             None
         } else {
-            Some(SnapshotBatch::standardized(gpu, &[held_out.to_vec()], &ranges, &centers)?)
+            Some(SnapshotBatch::standardized(gpu, std::slice::from_ref(&held_out), &ranges, &centers)?)
         };
-        let start = Start::of(spec, settings.seed);
+        let start = Start::of(spec, seed);
         let others = held_out_data.as_ref().map(|data| &data.values);
         let (latent, exact) = (spec.latent(), settings.optimizer.kind == OptimizerKind::Sgd);
         let (coordinates, weights) = if exact {
@@ -116,18 +91,18 @@ impl SmallTrainer {
             });
             let encoder = DMatrix::zeros(train.len(), latent);
             let bound = f64::from(spec.network()[0].bounds().1);
-            let bias = drawn(1, latent, 1, settings.seed, bound);
+            let bias = drawn(1, latent, 1, seed, bound);
             (coordinates, Weights { alpha: one(), encoder, encoder_bias: bias, decoder })
         } else {
-            let all = [train, held_out].concat();
+            let all = [&train[..], &held_out].concat();
             let products =
                 if gpu.is_rehearsal() { DMatrix::zeros(all.len(), all.len()) } else { center.products(&all) };
             let coordinates = Coordinates::orthogonal(&products, train.len(), spec.inputs());
             // A network of r inputs, as PyTorch would begin it, without biases.
             let rank = coordinates.targets.nrows();
             let bound = |fan_in: usize| 1.0 / (fan_in as f64).sqrt();
-            let encoder = drawn(rank, latent, 0, settings.seed, bound(rank));
-            let decoder = drawn(rank, latent, 2, settings.seed, bound(latent)).insert_column(latent, 0.0);
+            let encoder = drawn(rank, latent, 0, seed, bound(rank));
+            let decoder = drawn(rank, latent, 2, seed, bound(latent)).insert_column(latent, 0.0);
             let encoder_bias = DMatrix::zeros(1, latent);
             (coordinates, Weights { alpha: one(), encoder, encoder_bias, decoder })
         };
@@ -141,17 +116,18 @@ impl SmallTrainer {
         let optimizer = settings.optimizer;
         let iteration = Iteration::new(coordinates, weights, spec.latent_activation, optimizer, scales);
         let writer = ScheduleWriter::new(gpu, optimizer, 1, 1)?;
-        let pass = |data, rows: &[&[f32]]| {
-            let standards = std::slice::from_ref(&standard);
-            Pass::new(gpu, &network, data, &[rows.to_vec()], (rows.len().max(1), None), (&writer, standards))
+        let pass = |data, rows: Vec<&[f32]>| {
+            let (batch, standards) = (rows.len().max(1), std::slice::from_ref(&standard));
+            let of = PassOf { data, rows: &[rows], batch, spare: None, standards };
+            Pass::new(gpu, &network, &writer, of)
         };
         let train = pass(data, train)?;
         let held_out = held_out_data.map(|data| pass(data, held_out)).transpose()?;
         Ok(Self {
             gpu: gpu.clone(),
             spec: spec.clone(),
-            settings,
-            planned: epochs,
+            settings: settings.clone(),
+            seed,
             network,
             standard,
             train,
@@ -160,7 +136,18 @@ impl SmallTrainer {
             epoch: 0,
             steps: 0,
             squared_error: 0.0,
+            seconds_before: started.elapsed().as_secs_f64(),
         })
+    }
+
+    /// How it is trained.
+    pub fn settings(&self) -> &AutoencoderSettings {
+        &self.settings
+    }
+
+    /// Seconds that its products took.
+    pub fn seconds_before(&self) -> f64 {
+        self.seconds_before
     }
 
     /// The name of what trains: "sgd", the very same as at full width, or "span-adam".
@@ -181,9 +168,9 @@ impl SmallTrainer {
         let count = self.count();
         let batch = self.settings.batch.unwrap_or(count).min(count);
         let steps = count.div_ceil(batch);
-        let planned = (self.planned * steps).max(1) as f64;
+        let planned = (self.settings.epochs * steps).max(1) as f64;
         for _ in 0..epochs {
-            let order = epoch_order(count, u64::from(self.settings.seed), self.epoch, steps > 1);
+            let order = epoch_order(count, u64::from(self.seed), self.epoch, steps > 1);
             let order: Vec<usize> = order.into_iter().map(|place| place as usize).collect();
             for rows in order.chunks(batch) {
                 let rate = f64::from(self.settings.optimizer.lr);
@@ -219,7 +206,7 @@ impl SmallTrainer {
     }
 
     /// How far it is after `epochs` epochs since the last call, by its coordinates.
-    pub fn look(&mut self, epochs: usize, seconds: f64) -> SmallPoint {
+    pub fn look(&mut self, epochs: usize, seconds: f64) -> CurvePoint {
         let (errors, squares) = (self.iteration.squared_errors(), &self.iteration.coordinates.squares);
         let (count, width) = (self.count(), self.iteration.coordinates.width as f64);
         let measure = |range: std::ops::Range<usize>| {
@@ -231,8 +218,7 @@ impl SmallTrainer {
         };
         let (train, held_out) = (measure(0..count), measure(count..errors.len()));
         let squared_error = std::mem::take(&mut self.squared_error);
-        SmallPoint {
-            optimizer: self.optimizer_name().into(),
+        CurvePoint {
             epoch: self.epoch,
             loss: squared_error / (epochs.max(1) as f64 * count as f64 * width),
             validation_loss: held_out.map(|(loss, _)| loss),
@@ -249,7 +235,7 @@ impl SmallTrainer {
     pub fn expand(&self) -> Result<()> {
         let gpu = &self.gpu;
         let parameters = &self.network.parameters;
-        let start = Start::of(&self.spec, self.settings.seed);
+        let start = Start::of(&self.spec, self.seed);
         let combination = self.combination();
         let snapshots = &self.train.data().values;
         // The encoder's initial matrix is drawn in its place, as much as is left of it.
@@ -286,7 +272,8 @@ impl SmallTrainer {
         let places = [2, 3].map(|place| parameters.pieces(place));
         dispatches.extend(expand_decoder(
             gpu,
-            (snapshots, seeded.then_some(&start)),
+            snapshots,
+            seeded.then_some(&start),
             &combination.decoder,
             places,
         )?);
@@ -314,8 +301,8 @@ impl SmallTrainer {
     }
 
     /// Means and scale.
-    pub fn read_standard(&self) -> Result<Standard> {
-        Ok(self.standard.clone())
+    pub fn standard(&self) -> &Standard {
+        &self.standard
     }
 
     /// How well training and held-out snapshots come back through the expanded network, at full width.
@@ -347,16 +334,16 @@ impl SmallTrainer {
             coefficients: combination.encoder,
             bias: self.iteration.weights.encoder_bias.clone(),
             activation: self.spec.latent_activation,
-            standard: self.read_standard()?,
+            standard: self.standard.clone(),
         }))
     }
 
     /// The decoder as a basis and what it takes of it.
     pub fn factored(&self, precision: Precision) -> Result<FactoredDecoder> {
         let snapshots = self.train.data().values.read(&self.gpu)?;
-        let seed = self.is_exact().then_some(self.settings.seed);
+        let seed = self.is_exact().then_some(self.seed);
         let combination = self.combination().decoder;
-        FactoredDecoder::new(snapshots, self.count(), &combination, seed, self.read_standard()?, precision)
+        FactoredDecoder::new(snapshots, self.count(), &combination, seed, self.standard.clone(), precision)
     }
 }
 

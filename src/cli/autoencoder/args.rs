@@ -6,7 +6,7 @@ use crate::cli::start::StartOptions;
 use clap::Args;
 use fedfunnel::Error;
 use fedfunnel::autoencoder::MAX_FILE_BYTES;
-use fedfunnel::autoencoder::small::{Space, rates_refusal};
+use fedfunnel::autoencoder::small::Space;
 use fedfunnel::model::{Moments, Optimizer, OptimizerKind, Rates, built_in_autoencoders};
 use std::path::PathBuf;
 
@@ -146,14 +146,5 @@ pub fn optimizer(args: &TrainArgs) -> fedfunnel::Result<Optimizer> {
         return Err(Error::setting("--moments", problem, "leave it out, or use --space wide"));
     }
     let moments = args.moments.unwrap_or_default();
-    let optimizer = Optimizer { kind, lr: args.lr.unwrap_or(lr), moments, ..Optimizer::default() };
-    optimizer.check("--")?;
-    let rates_in_small = args.layer_rates.as_ref().filter(|_| args.space == Space::Small);
-    match rates_in_small.and_then(|_| rates_refusal(&optimizer)) {
-        Some(problem) => {
-            let mend = "leave it out and give --lr, or use --optimizer sgd or --space wide";
-            Err(Error::setting("--layer-rates", problem, mend))
-        }
-        None => Ok(optimizer),
-    }
+    Ok(Optimizer { kind, lr: args.lr.unwrap_or(lr), moments, ..Optimizer::default() })
 }

@@ -1,26 +1,26 @@
 //! `fedfunnel autoencoder train`
 
-use super::args::{self, Hidden, TrainArgs};
+use super::args::{Hidden, TrainArgs, optimizer};
 use super::checks::{check_training, check_width};
-use super::job::{Job, STAGE, check_finite};
+use super::job::Job;
 use super::small;
-use crate::cli::common::{Common, refuse_zeros};
+use crate::cli::common::Common;
 use crate::cli::start::{CommandLine, failed};
 use crate::cli::stdout::{say, say_json, whisper};
 use fedfunnel::autoencoder::small::Space;
-use fedfunnel::autoencoder::{
-    CurvePoint, Pace, Trainer, TrainerSettings, Training, Watcher, train_with_curve,
-};
+use fedfunnel::autoencoder::{AutoencoderSettings, CurvePoint, Learner, Source, Training, Watcher, learn};
 use fedfunnel::codec::Costs;
-use fedfunnel::model::state::{self, TensorShape};
-use fedfunnel::model::{AutoencoderSpec, ModelSpec, Optimizer, Rates};
-use fedfunnel::progress::Observer;
+use fedfunnel::model::state;
 use fedfunnel::report::format;
 use fedfunnel::run::{Found, Identity, Place, Run, RunFolder, Start, check_folder};
-use fedfunnel::training::{HoldOut, Snapshots};
+use fedfunnel::training::Snapshots;
 use fedfunnel::{Error, files, settings};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+/// The stage's name in the run's state.
+const STAGE: &str = "training";
 
 pub const EXAMPLES: &str = "Examples:
   fedfunnel train mnist-mlp --snapshots 20 --out run
@@ -37,23 +37,21 @@ pub const EXAMPLES: &str = "Examples:
 
 /// Runs the verb.
 pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
-    refuse_zeros(&[
-        ("--epochs", args.epochs == 0),
-        ("--batch", args.batch == Some(0)),
-        ("--eval-every", args.eval_every == 0),
-        ("--max-file-bytes", args.max_file_bytes == 0),
-    ])?;
+    if args.max_file_bytes == 0 {
+        return Err(Error::setting("--max-file-bytes", "0 does nothing", "use 1 or more").into());
+    }
     if args.space == Space::Small && args.checkpoint_every > 0 {
         let problem = "in the span of the snapshots there is nothing to save before the end";
         return Err(
             Error::setting("--checkpoint-every", problem, "leave it out: it is over in seconds").into()
         );
     }
-    let optimizer = args::optimizer(args)?;
-    let spec = shaped(args, optimizer.lr)?;
+    let settings = settings_of(args)?;
+    settings.check_from(Source::CommandLine)?;
+    let spec = settings.shape_from(Source::CommandLine)?;
     files::check_output_folder("--out", &args.out)?;
     let snapshots = Snapshots::load(&args.snapshots)?;
-    let identity = identify(args, optimizer)?;
+    let identity = identify(args, &settings)?;
     let start = args.start.start();
     if !args.memory.is_plan_only() {
         let found = check_folder(&args.out, &identity, start)?;
@@ -63,12 +61,12 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
         }
     }
     check_width(&args.snapshots, &snapshots, spec.inputs(), &spec.name)?;
-    let (train, held_out) = HoldOut(args.hold_out).split(snapshots.rows());
+    let (train, held_out) = settings.split(snapshots.rows());
     check_training(&args.snapshots, &train, held_out.len())?;
     let gpu = args.device.open()?;
-    let settings = TrainerSettings { optimizer, batch: args.batch, seed: args.seed };
     let (train, held_out) = ([train], [held_out]);
-    let training = Training { spec: &spec, train: &train, held_out: &held_out, settings, space: args.space };
+    let training =
+        Training { spec: &spec, settings: &settings, seed: args.seed, train: &train, held_out: &held_out };
     if args.memory.is_plan_only() {
         args.device.save_trace(&gpu)?;
     }
@@ -81,31 +79,22 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     let folder = RunFolder::open(&args.out, identity, start)?;
     let place = Place { gpu: Some(&gpu), data_dir: None, folder, command: command.as_str() };
     let mut run = Run::open(place, &mut bars)?;
-    let job = Job {
-        args,
-        gpu: &gpu,
-        spec: &spec,
-        model: &snapshots.model,
-        train: &train,
-        held_out: &held_out,
-        settings,
-    };
-    let trained = match args.space {
-        Space::Wide => wide(&mut run, &job).map(Trained::Wide),
-        Space::Small => small::train(&mut run, &job).map(Trained::Small),
-    };
-    let trained = match trained {
+    let job = Job { args, gpu: &gpu, model: &snapshots.model, training };
+    let trained = match train_and_save(&mut run, &job) {
         Ok(trained) => trained,
         Err(error) => return Err(failed(run, error)),
     };
     run.close()?;
     args.device.save_trace(&gpu)?;
-    let error = match &trained {
-        Trained::Wide(point) => {
-            say_costs(&Costs::new(&spec, point), &autoencoder_in(&args.out), args.json)?;
-            point.relative_l2
+    let Trained { learner, last, forms } = &trained;
+    let error = match learner {
+        Learner::Wide(_) => {
+            say_costs(&Costs::new(&spec, last), &autoencoder_in(&args.out), args.json)?;
+            last.relative_l2
         }
-        Trained::Small(trained) => small::say_costs(&job, trained, &autoencoder_in(&args.out))?,
+        Learner::Small(trainer) => {
+            small::say_costs(&job, trainer, forms, last.seconds, &autoencoder_in(&args.out))?
+        }
     };
     if error > 0.9 {
         whisper(
@@ -116,121 +105,124 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
 }
 
 /// What came of the training.
-enum Trained {
-    Wide(CurvePoint),
-    Small(Box<small::Trained>),
+struct Trained {
+    learner: Learner,
+    last: CurvePoint,
+    /// Of the decoder, in the small space.
+    forms: Vec<small::Shipped>,
 }
 
-/// Where a wide training stands, besides its tensors.
-#[derive(Clone, Default, Serialize, Deserialize)]
-struct Notes {
-    curve: Vec<CurvePoint>,
-    taken: Vec<u64>,
+/// A line of the metrics.
+#[derive(Serialize)]
+struct Line<'a> {
+    /// Named in the small space.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    optimizer: Option<&'static str>,
+    #[serde(flatten)]
+    point: &'a CurvePoint,
+    /// What was not measured: all lines have the same keys.
+    #[serde(flatten)]
+    unmeasured: BTreeMap<&'static str, Option<f64>>,
 }
 
-/// Follows a wide training: writes what it comes to, and saves where it can be left.
-struct Watching<'a, 'r> {
-    run: &'a mut Run<'r>,
+/// Follows a training: writes what it comes to, and saves checkpoints.
+struct Watching<'a> {
     job: &'a Job<'a>,
-    notes: Notes,
+    optimizer: Option<&'static str>,
 }
 
-impl Watcher for Watching<'_, '_> {
-    fn observer(&mut self) -> &mut dyn Observer {
-        self.run.observer
-    }
-
-    fn looked(&mut self, trainer: &Trainer, points: &[CurvePoint]) -> fedfunnel::Result<()> {
-        let Self { run, job, notes } = self;
-        for point in points {
-            run.log(point)?;
-            job.say_point(point);
-            check_finite(point.epoch, point.loss)?;
-            notes.curve.push(*point);
-        }
-        if trainer.epochs() as usize == job.args.epochs {
-            return Ok(());
-        }
-        notes.taken = trainer.taken().to_vec();
-        let (network, shapes) = (trainer.network(), trainer.network().state_shapes());
-        let bytes = shapes.iter().map(TensorShape::bytes).sum();
-        run.pause(bytes, |run| run.save(STAGE, notes, &shapes, |file| network.put_state(job.gpu, file)))
-    }
-
-    fn checkpoint(&mut self, trainer: &Trainer) -> fedfunnel::Result<()> {
-        self.job.save(trainer.network(), &trainer.read_standards()?[0]).map(drop)
+impl Watching<'_> {
+    fn line<'p>(&self, point: &'p CurvePoint) -> Line<'p> {
+        let validation = [
+            ("validation_loss", point.validation_loss),
+            ("validation_relative_l2", point.validation_relative_l2),
+            ("validation_argmax_match", point.validation_argmax_match),
+        ];
+        let unmeasured = validation.into_iter().filter(|(_, value)| value.is_none()).collect();
+        Line { optimizer: self.optimizer, point, unmeasured }
     }
 }
 
-/// Trains on the weights themselves, or goes on with that.
-fn wide(run: &mut Run<'_>, job: &Job<'_>) -> fedfunnel::Result<CurvePoint> {
-    let args = job.args;
-    let mut trainer = Trainer::new(job.gpu, job.spec, job.train, job.held_out, job.settings)?;
-    let mut notes = Notes::default();
-    if let Some((saved, file)) = run.load::<Notes>(STAGE)? {
-        saved.curve.iter().try_for_each(|point| run.log(point))?;
-        let epochs = saved.curve.last().map_or(0, |point| point.epoch);
-        trainer.resume(&file, &saved.taken, epochs)?;
-        notes = saved;
+impl Watcher for Watching<'_> {
+    fn log(&mut self, run: &mut Run<'_>, point: &CurvePoint) -> fedfunnel::Result<()> {
+        run.log(&self.line(point))
     }
-    let pace =
-        Pace { epochs: args.epochs, look_every: args.eval_every, checkpoint_every: args.checkpoint_every };
-    let seconds = notes.curve.last().map_or(0.0, |point| point.seconds);
-    let mut watching = Watching { run, job, notes };
-    train_with_curve(&mut trainer, pace, &job.spec.name, seconds, &mut watching)?;
-    let last = watching.notes.curve.last().copied().unwrap_or_default();
-    job.save(trainer.network(), &trainer.read_standards()?[0])?;
-    Ok(last)
+
+    fn show(&mut self, point: &CurvePoint) {
+        if self.job.args.json {
+            // Lines whose reader has gone do not stop the training; the file has them too.
+            let _ = say_json(&self.line(point));
+        }
+    }
+
+    fn expands(&self, is_last: bool) -> bool {
+        is_last
+    }
+
+    fn checkpoint_every(&self) -> usize {
+        self.job.args.checkpoint_every
+    }
+
+    fn checkpoint(&mut self, learner: &Learner) -> fedfunnel::Result<()> {
+        self.job.save(learner)
+    }
+
+    fn source(&self) -> Source {
+        Source::CommandLine
+    }
+}
+
+/// Trains, or goes on with that, and writes the autoencoder.
+fn train_and_save(run: &mut Run<'_>, job: &Job<'_>) -> fedfunnel::Result<Trained> {
+    let mut learner = Learner::new(job.gpu, &job.training)?;
+    let optimizer = match &learner {
+        Learner::Wide(_) => None,
+        Learner::Small(trainer) => Some(trainer.optimizer_name()),
+    };
+    run.observer.begin(&job.training.spec.name, "epochs", job.training.settings.epochs as u64);
+    let curves = learn(run, STAGE, &mut learner, &mut Watching { job, optimizer })?;
+    run.observer.end();
+    job.save(&learner)?;
+    let forms = match &learner {
+        Learner::Wide(_) => Vec::new(),
+        Learner::Small(trainer) => small::write_forms(job, trainer)?,
+    };
+    let last = curves.iter().flatten().last().copied().unwrap_or_default();
+    Ok(Trained { learner, last, forms })
 }
 
 /// All that decides the result, as the run's folder keeps it.
 #[derive(Serialize)]
 struct Settings<'a> {
     snapshots: &'a Path,
-    model: &'a str,
-    epochs: usize,
-    batch: Option<usize>,
-    space: Space,
-    latent: Option<usize>,
-    hidden: Option<&'a [usize]>,
-    layer_rates: Option<&'a Rates>,
-    hold_out: usize,
-    eval_every: usize,
     max_file_bytes: u64,
     seed: u32,
-    optimizer: Optimizer,
+    #[serde(flatten)]
+    autoencoder: &'a AutoencoderSettings,
 }
 
 /// What decides the result.
-fn identify(args: &TrainArgs, optimizer: Optimizer) -> fedfunnel::Result<Identity> {
-    let settings = Settings {
-        snapshots: &args.snapshots,
-        model: &args.model,
-        epochs: args.epochs,
-        batch: args.batch,
-        space: args.space,
-        latent: args.latent,
-        hidden: args.hidden.as_ref().map(|Hidden(widths)| widths.as_slice()),
-        layer_rates: args.layer_rates.as_ref(),
-        hold_out: args.hold_out,
-        eval_every: args.eval_every,
-        max_file_bytes: args.max_file_bytes,
-        seed: args.seed,
-        optimizer,
-    };
+fn identify(args: &TrainArgs, autoencoder: &AutoencoderSettings) -> fedfunnel::Result<Identity> {
+    let (snapshots, max_file_bytes, seed) = (&args.snapshots, args.max_file_bytes, args.seed);
+    let settings = Settings { snapshots, max_file_bytes, seed, autoencoder };
     let own = Identity::new("autoencoder train", &settings::to_toml(&settings)?);
     own.with_model(&args.model)?.with_file("--snapshots", &args.snapshots)
 }
 
-/// The spec with what the arguments change.
-fn shaped(args: &TrainArgs, lr: f32) -> fedfunnel::Result<AutoencoderSpec> {
-    let mut spec = ModelSpec::load(&args.model)?.autoencoder()?;
-    let hidden = args.hidden.as_ref().map(|Hidden(widths)| widths.as_slice());
-    spec = spec.with_shape("--latent", args.latent, "--hidden", hidden)?;
-    match &args.layer_rates {
-        Some(rates) => spec.with_rates("--layer-rates", rates.clone().times(1.0 / lr)),
-        None => Ok(spec),
-    }
+/// The settings that the arguments ask for.
+fn settings_of(args: &TrainArgs) -> fedfunnel::Result<AutoencoderSettings> {
+    Ok(AutoencoderSettings {
+        model: args.model.clone(),
+        latent: args.latent,
+        hidden: args.hidden.clone().map(|Hidden(widths)| widths),
+        space: args.space,
+        epochs: args.epochs,
+        look_every: Some(args.eval_every),
+        hold_out: args.hold_out,
+        batch: args.batch,
+        optimizer: optimizer(args)?,
+        layer_rates: args.layer_rates.clone(),
+    })
 }
 
 /// What came of the training, in the same words and keys for every family of autoencoders.

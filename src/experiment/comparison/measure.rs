@@ -1,32 +1,33 @@
 //! What the classifier makes of held-out snapshots as they come back, and of what needs no training.
 
 use crate::Result;
+use crate::autoencoder::AutoencoderSettings;
 use crate::autoencoder::pca::PcaState;
 use crate::codec::message_bytes;
 use crate::experiment::Run;
 use crate::experiment::classifier::Trained;
-use crate::experiment::compressor::AutoencoderStage;
+use crate::experiment::compressor;
 use crate::story::comparison::{Accuracies, PcaSize};
 use crate::training::Snapshots;
 
 /// Measures what stands for held-out snapshots.
 pub(super) struct Measure<'a> {
-    stage: &'a AutoencoderStage,
+    settings: &'a AutoencoderSettings,
     trained: &'a Trained,
     held_out: Vec<&'a [f32]>,
     mean: Vec<f32>,
 }
 
 impl<'a> Measure<'a> {
-    pub fn new(stage: &'a AutoencoderStage, trained: &'a Trained) -> Result<Self> {
-        let (train, held_out) = stage.split(&trained.snapshots)?;
+    pub fn new(settings: &'a AutoencoderSettings, trained: &'a Trained) -> Result<Self> {
+        let (train, held_out) = compressor::split(settings, &trained.snapshots)?;
         let mean = (0..trained.snapshots.width())
             .map(|place| {
                 let sum: f64 = train.iter().map(|row| f64::from(row[place])).sum();
                 (sum / train.len() as f64) as f32
             })
             .collect();
-        Ok(Self { stage, trained, held_out, mean })
+        Ok(Self { settings, trained, held_out, mean })
     }
 
     pub fn snapshots(&self) -> &'a Snapshots {
@@ -53,7 +54,7 @@ impl<'a> Measure<'a> {
     /// Principal components at every number of floats, 1 first, and what the classifier makes of them at some: at
     /// `floats`, or at as many as there are, and at a few more.
     pub fn principal_components(&self, run: &mut Run<'_>, floats: &[usize]) -> Result<Vec<PcaSize>> {
-        let pca = self.stage.axes(self.snapshots())?;
+        let pca = compressor::axes(self.settings, self.snapshots())?;
         let mut chosen: Vec<usize> = [1, 2, 5].iter().chain(floats).map(|&k| k.min(pca.rank())).collect();
         chosen.sort_unstable();
         chosen.dedup();

@@ -4,10 +4,10 @@
 mod measure;
 
 use super::classifier::ClassifierStage;
-use super::compressor::{AutoencoderStage, log_curve};
+use super::compressor::{self, log_curve};
 use super::{Header, Kind, Run, signed};
-use crate::autoencoder::CurvePoint;
 use crate::autoencoder::small::Space;
+use crate::autoencoder::{AutoencoderSettings, CurvePoint};
 use crate::codec::Costs;
 use crate::data::DataDir;
 use crate::model::Optimizer;
@@ -33,7 +33,7 @@ pub struct ComparisonExperiment {
     /// Where the weights come from.
     pub classifier: ClassifierStage,
     /// What all autoencoders have in common.
-    pub autoencoder: AutoencoderStage,
+    pub autoencoder: AutoencoderSettings,
     /// What is compared.
     pub families: Vec<Family>,
 }
@@ -69,7 +69,7 @@ struct Planned {
     family: String,
     /// Of its stage and its files.
     key: String,
-    stage: AutoencoderStage,
+    settings: AutoencoderSettings,
 }
 
 /// What one autoencoder came to, as it is saved.
@@ -80,9 +80,9 @@ struct Trained {
 }
 
 impl Family {
-    fn stage(&self, common: &AutoencoderStage, latent: Option<usize>) -> AutoencoderStage {
+    fn settings(&self, common: &AutoencoderSettings, latent: Option<usize>) -> AutoencoderSettings {
         let own = self.clone();
-        AutoencoderStage {
+        AutoencoderSettings {
             model: own.model.unwrap_or_else(|| common.model.clone()),
             latent: latent.or(common.latent),
             hidden: own.hidden.or_else(|| common.hidden.clone()),
@@ -105,8 +105,8 @@ impl ComparisonExperiment {
             for latent in latents {
                 let size = latent.map_or(String::new(), |latent| format!("-{latent}"));
                 let key = format!("autoencoder-{}{size}", slug(&family.name));
-                let stage = family.stage(&self.autoencoder, latent);
-                planned.push(Planned { family: family.name.clone(), key, stage });
+                let settings = family.settings(&self.autoencoder, latent);
+                planned.push(Planned { family: family.name.clone(), key, settings });
             }
         }
         let mut keys = HashSet::new();
@@ -125,7 +125,7 @@ impl ComparisonExperiment {
     }
 
     fn check_all(&self, parameters: usize) -> Result<Vec<Planned>> {
-        self.each(|planned| planned.stage.check(parameters).map(drop))
+        self.each(|planned| compressor::check(&planned.settings, parameters).map(drop))
     }
 
     /// Every autoencoder, each of which passes a check.
@@ -147,7 +147,7 @@ impl Kind for ComparisonExperiment {
     fn identify(&self, own: Identity, data_dir: &DataDir) -> Result<Identity> {
         let mut own = self.classifier.identify(own, data_dir)?;
         for planned in self.planned()? {
-            own = planned.stage.identify(own)?;
+            own = compressor::identify(&planned.settings, own)?;
         }
         Ok(own)
     }
@@ -159,7 +159,7 @@ impl Kind for ComparisonExperiment {
 
     fn run(&self, run: &mut Run<'_>) -> Result<Report> {
         let trained = self.classifier.run(run, self.seed, |gpu, logged| {
-            self.each(|planned| planned.stage.check_room(gpu, logged, self.seed)).map(drop)
+            self.each(|planned| compressor::check_room(&planned.settings, gpu, logged)).map(drop)
         })?;
         let all = self.check_all(trained.snapshots.width())?;
         let measure = Measure::new(&self.autoencoder, &trained)?;
@@ -194,7 +194,7 @@ impl Planned {
     /// Trains and measures it, or reads what an earlier start saved. The autoencoder itself is not kept.
     fn run(&self, run: &mut Run<'_>, measure: &Measure<'_>, seed: u32) -> Result<Variant> {
         let snapshots = measure.snapshots();
-        let spec = self.stage.check(snapshots.width())?;
+        let spec = compressor::check(&self.settings, snapshots.width())?;
         let key = format!("{}-measured", self.key);
         let trained = match run.load::<Trained>(&key)? {
             Some((trained, _)) => {
@@ -203,7 +203,8 @@ impl Planned {
             }
             None => {
                 let folder = run.place.folder.make_state()?.join(&self.key);
-                let compressor = self.stage.run_as(run, &self.key, &folder, snapshots, seed)?;
+                let compressor =
+                    compressor::train_as(&self.settings, run, &self.key, &folder, snapshots, seed)?;
                 let restored = compressor.restore(run, measure.held_out())?;
                 let trained = Trained { measured: measure.of(&restored)?, curve: compressor.curve };
                 run.save(&key, &trained, &[], |_| Ok(()))?;

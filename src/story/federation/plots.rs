@@ -1,7 +1,7 @@
 //! Curves: the saw-tooth of each collaborator, the global model, the bytes, the autoencoders' training.
 
 use super::null::{Null, nulls};
-use crate::codec::FitPoint;
+use crate::autoencoder::CurvePoint;
 use crate::federation::{Direction, FederationOutcome, LocalEpoch, LocalTests, Outcome, RoundResult, Tested};
 use crate::report::{Plot, Series, Style, slug};
 use crate::story::words::with_level;
@@ -171,7 +171,7 @@ fn training(outcome: &Outcome, federation: &FederationOutcome, is_one_of_several
         (id, title) = (format!("-{}", slug(&federation.label)), format!(", {}", federation.label));
     }
     let curves = &federation.learned.curves;
-    let draw = |kind: &str, name: &str, y_label: &str, value: fn(&FitPoint) -> f64| {
+    let draw = |kind: &str, name: &str, y_label: &str, value: fn(&CurvePoint) -> f64| {
         let (id, title) = (format!("autoencoder-{kind}{id}"), format!("Autoencoders: {name}{title}"));
         let mut plot = Plot::new(id, title, "Epoch", y_label);
         for (who, curve) in curves.iter().enumerate().take(SHOWN) {

@@ -1,7 +1,7 @@
 //! Whole autoencoders in training: what shards and fused passes must not change.
 
 use crate::support::{self, gpu, has_sharing_lanes, plain_gpu, posing_gpu, values, wide};
-use fedfunnel::autoencoder::{Trainer, TrainerSettings};
+use fedfunnel::autoencoder::{AutoencoderSettings, Trainer, Training};
 use fedfunnel::gpu::{Dispatch, Gpu, Tensor};
 use fedfunnel::model::{
     AutoencoderSpec, ModelSpec, Network, NetworkLayer, Optimizer, OptimizerKind, ReconstructionLoss,

@@ -15,8 +15,9 @@ fn rows() -> Vec<Vec<f32>> {
 fn trainer(gpu: &Gpu, rows: &[Vec<f32>], moments: Moments, batch: Option<usize>) -> Trainer {
     let optimizer = Optimizer { lr: 3e-3, moments, ..Default::default() };
     let train = [support::slices(rows)];
-    let settings = TrainerSettings { optimizer, batch, seed: 3 };
-    Trainer::new(gpu, &spec(&[WIDTH, 32, WIDTH], ""), &train, &[], settings).unwrap()
+    let settings = &AutoencoderSettings { optimizer, batch, ..Default::default() };
+    let spec = &spec(&[WIDTH, 32, WIDTH], "");
+    Trainer::new(gpu, &Training { spec, settings, seed: 3, train: &train, held_out: &[] }).unwrap()
 }
 
 #[test]

@@ -66,8 +66,9 @@ fn train(
 ) -> (Outcome, usize) {
     let all = snapshots(widths[0], replicas, spoil);
     let rows: Vec<Vec<&[f32]>> = all.iter().map(|own| own.iter().map(Vec::as_slice).collect()).collect();
-    let settings = TrainerSettings { optimizer, batch, seed: 7 };
-    let mut trainer = Trainer::new(gpu, &spec(widths, ""), &rows, &[], settings).unwrap();
+    let settings = &AutoencoderSettings { optimizer, batch, ..Default::default() };
+    let training = Training { spec: &spec(widths, ""), settings, seed: 7, train: &rows, held_out: &[] };
+    let mut trainer = Trainer::new(gpu, &training).unwrap();
     let mut losses = Vec::new();
     for _ in 0..EPOCHS {
         trainer.train(1, &mut |_| ()).unwrap();
@@ -128,15 +129,10 @@ fn a_narrow_code_takes_as_many_snapshots_as_a_wide_one() {
         for (optimizer, _) in [rules()[0], rules()[2]] {
             for batch in [None, Some(7)] {
                 let run = |gpu: &Gpu| {
-                    let settings = TrainerSettings { optimizer, batch, seed: 7 };
-                    let mut trainer = Trainer::new(
-                        gpu,
-                        &spec(widths, "hidden_activation = \"tanh\""),
-                        &train,
-                        &held_out,
-                        settings,
-                    )
-                    .unwrap();
+                    let settings = &AutoencoderSettings { optimizer, batch, ..Default::default() };
+                    let spec = &spec(widths, "hidden_activation = \"tanh\"");
+                    let training = Training { spec, settings, seed: 7, train: &train, held_out: &held_out };
+                    let mut trainer = Trainer::new(gpu, &training).unwrap();
                     trainer.train(3, &mut |_| ()).unwrap();
                     let measured = [
                         trainer.measure_train().unwrap()[0],
@@ -163,12 +159,12 @@ fn snapshots_of_any_size_are_trained_on_alike() {
     let run = |factor: f32| {
         let scaled: Vec<Vec<f32>> = all.iter().map(|row| row.iter().map(|x| x * factor).collect()).collect();
         let optimizer = Optimizer { kind: OptimizerKind::Sgd, lr: 0.3, ..Default::default() };
-        let settings = TrainerSettings { optimizer, batch: None, seed: 7 };
+        let (spec, train) = (&spec(&[4099, 4, 4099], ""), &[support::slices(&scaled)]);
+        let settings = &AutoencoderSettings { optimizer, ..Default::default() };
         let mut trainer =
-            Trainer::new(gpu(), &spec(&[4099, 4, 4099], ""), &[support::slices(&scaled)], &[], settings)
-                .unwrap();
+            Trainer::new(gpu(), &Training { spec, settings, seed: 7, train, held_out: &[] }).unwrap();
         trainer.train(3, &mut |_| ()).unwrap();
-        let scale = trainer.read_standards().unwrap()[0].scale / factor;
+        let scale = trainer.standards()[0].scale / factor;
         (trainer.network().parameters.read(gpu()).unwrap(), trainer.measure_train().unwrap(), scale)
     };
     let plain = run(1.0);

@@ -2,12 +2,11 @@
 //! keeps the encoder, and ships the decoder.
 
 mod halves;
-mod small;
-mod wide;
+mod learn;
 
 use super::bank::{Bank, check_bank};
+use crate::autoencoder::AutoencoderSettings;
 use crate::autoencoder::small::Space;
-use crate::autoencoder::{AutoencoderSettings, TrainerSettings};
 use crate::codec::{
     Context, ExpectedLogs, Incoming, Kept, Make, Options, Outgoing, Round, SetupJob, Stage, StageKind, Values,
 };
@@ -23,9 +22,6 @@ pub(super) const KIND: StageKind = StageKind {
     needs_autoencoder: |_| true,
     ..StageKind::new("autoencoder", Make::Plain(make))
 };
-
-/// Points on the curve of an autoencoder's training.
-const CURVE_POINTS: usize = 40;
 
 fn make(context: &Context<'_>, options: &Options) -> Result<Box<dyn Stage>> {
     let mut own = context.autoencoder()?.clone();
@@ -60,11 +56,6 @@ impl Autoencoder {
     pub fn new(shape: AutoencoderSpec, settings: AutoencoderSettings, seed: u32) -> Self {
         let label = format!("autoencoder({})", shape.latent());
         Self { label, shape, settings, seed, encoders: Bank::default(), decoders: Bank::default() }
-    }
-
-    fn trainer_settings(&self) -> TrainerSettings {
-        let AutoencoderSettings { optimizer, batch, .. } = self.settings;
-        TrainerSettings { optimizer, batch, seed: self.seed }
     }
 }
 
@@ -108,10 +99,7 @@ impl Stage for Autoencoder {
 
     fn setup(&self, job: &mut SetupJob<'_, '_>) -> Result<Vec<Vec<u8>>> {
         self.encoders.clear();
-        match self.settings.space {
-            Space::Wide => self.learn_wide(job),
-            Space::Small => self.learn_small(job),
-        }
+        self.learn(job)
     }
 
     fn install(&self, bytes: &[u8], kept: &mut Kept) -> Result<()> {
@@ -122,16 +110,13 @@ impl Stage for Autoencoder {
     }
 
     fn check_room(&self, gpu: &Gpu, expected: ExpectedLogs) -> Result<()> {
-        let ExpectedLogs { collaborators, snapshots } = expected;
-        match self.settings.space {
-            Space::Wide => self.check_room_wide(gpu, collaborators, snapshots)?,
-            Space::Small => {
-                self.check_room_small(gpu, snapshots)?;
-                // Encoders are kept as products with the snapshots, or as they are.
-                let products = AutoencoderSpec::linear("products", self.shape.inputs(), snapshots);
-                check_bank(gpu, &products, collaborators)?;
-            }
+        let group = self.group(gpu, expected);
+        group.check(gpu, "prepass.snapshot_every")?;
+        if self.settings.space == Space::Small {
+            // Encoders are kept as products with the snapshots, or as they are.
+            let products = AutoencoderSpec::linear("products", self.shape.inputs(), group.train);
+            check_bank(gpu, &products, expected.collaborators)?;
         }
-        check_bank(gpu, &self.shape, collaborators)
+        check_bank(gpu, &self.shape, expected.collaborators)
     }
 }
