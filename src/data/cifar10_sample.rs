@@ -5,8 +5,8 @@
 //! themselves. The labels are one byte each.
 
 use super::cifar10::{CLASSES, SHAPE};
-use super::text::grouped;
 use super::{DataPair, Dataset};
+use crate::text::grouped;
 use crate::{Error, Result};
 use std::io::Cursor;
 

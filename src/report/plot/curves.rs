@@ -1,6 +1,7 @@
 //! From points to what can be drawn: gaps, logarithms, limits.
 
 use crate::report::{Plot, Style};
+use crate::text::counted;
 
 /// Beyond this size differences overflow; no measurement is this large.
 const LARGEST: f64 = 1e300;
@@ -64,7 +65,7 @@ impl<'a> Curves<'a> {
             let name = &series.name;
             let mut remark = |count: usize, what: &str| {
                 if count > 0 {
-                    remarks.push(format!("{what}: {} of “{name}”.", points(count)));
+                    remarks.push(format!("{what}: {} of “{name}”.", counted(count, "point")));
                 }
             };
             remark(broken, "Not drawn, because not a finite number");
@@ -98,14 +99,6 @@ fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
         None => Some((value, value)),
         Some((low, high)) => Some((value.min(low), value.max(high))),
     })
-}
-
-fn points(count: usize) -> String {
-    if count == 1 {
-        "1 point".into()
-    } else {
-        format!("{} points", super::super::format::count(count as u64))
-    }
 }
 
 /// The parts of a line that lie between `low` and `high` in y.
