@@ -4,7 +4,6 @@ use super::page::{figure, paragraphs, prose, table_section};
 use super::plot::escape;
 use super::{KeyFigure, Report, slugs};
 use crate::Result;
-use std::fmt::Write;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -69,12 +68,11 @@ fn key_figure(figure: &KeyFigure) -> String {
         escape(&figure.value).replace(' ', "&nbsp;")
     );
     if !figure.unit.is_empty() {
-        // Writing into a String cannot fail.
-        let _ = write!(text, " <span class=\"unit\">{}</span>", escape(&figure.unit));
+        text += &format!(" <span class=\"unit\">{}</span>", escape(&figure.unit));
     }
     text += "</dd>";
     if !figure.explanation.is_empty() {
-        let _ = write!(text, "<dd class=\"explanation\">{}</dd>", prose(&figure.explanation));
+        text += &format!("<dd class=\"explanation\">{}</dd>", prose(&figure.explanation));
     }
     text + "</div>\n"
 }

@@ -33,13 +33,9 @@ pub(in crate::report) struct Curves<'a> {
 impl<'a> Curves<'a> {
     /// Sorts out what can be drawn.
     pub fn new(plot: &'a Plot) -> Self {
-        let asked = plot.y_range.map(|(low, high)| (scaled(low, plot.y_log), scaled(high, plot.y_log)));
-        let fixed = match asked {
-            Some((Some(low), Some(high))) if high - low > 1e-9 * low.abs().max(high.abs()) => {
-                Some((low, high))
-            }
-            _ => None,
-        };
+        let asked =
+            plot.y_range.and_then(|(low, high)| scaled(low, plot.y_log).zip(scaled(high, plot.y_log)));
+        let fixed = asked.filter(|(low, high)| high - low > 1e-9 * low.abs().max(high.abs()));
         let mut remarks = Vec::new();
         let mut curves = Vec::new();
         for series in &plot.series {
@@ -143,15 +139,10 @@ pub(super) fn thin(run: &[(f64, f64)], buckets: usize) -> Vec<(f64, f64)> {
         let by_y = |a: &usize, b: &usize| bucket[*a].1.total_cmp(&bucket[*b].1);
         let lowest = (0..bucket.len()).min_by(by_y).unwrap_or(0);
         let highest = (0..bucket.len()).max_by(by_y).unwrap_or(0);
-        let mut chosen = [0, lowest, highest, bucket.len() - 1];
+        let mut chosen = vec![0, lowest, highest, bucket.len() - 1];
         chosen.sort_unstable();
-        let mut last = None;
-        for index in chosen {
-            if last != Some(index) {
-                kept.push(bucket[index]);
-            }
-            last = Some(index);
-        }
+        chosen.dedup();
+        kept.extend(chosen.into_iter().map(|index| bucket[index]));
     }
     kept
 }
