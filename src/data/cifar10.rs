@@ -93,11 +93,8 @@ pub(super) fn load(name: &str, place: &Place, records: Option<usize>, mend: &str
 
 fn read_loose(folder: &Path, batch: &str, records: Option<usize>, mend: &str) -> Result<Vec<u8>> {
     let path = find(folder, batch).ok_or_else(|| {
-        Error::file(
-            folder,
-            format!("{batch} is missing"),
-            format!("put all six batches there, {} to {TEST_BATCH}", TRAIN_BATCHES[0]),
-        )
+        let mend = format!("put all six batches there, {} to {TEST_BATCH}", TRAIN_BATCHES[0]);
+        Error::file(folder, format!("{batch} is missing"), mend)
     })?;
     let origin = Origin { path: &path, mend };
     let file = File::open(&path).map_err(Error::io("read", &path))?;
@@ -130,11 +127,8 @@ fn read_archive(path: &Path, records: Option<usize>, mend: &str) -> Result<BTree
 }
 
 fn absent(path: &Path, batch: &str) -> Error {
-    Error::file(
-        path,
-        format!("{FOLDER}/{batch} is not in it"),
-        format!("use {ARCHIVE}, the binary version of CIFAR-10, or run `fedfunnel data fetch {NAME}`"),
-    )
+    let mend = format!("use {ARCHIVE}, the binary version of CIFAR-10, or run `fedfunnel data fetch {NAME}`");
+    Error::file(path, format!("{FOLDER}/{batch} is not in it"), mend)
 }
 
 fn limit(records: Option<usize>) -> u64 {

@@ -56,15 +56,11 @@ pub(super) fn check(source: &Source, place: &Place) -> Result<()> {
         };
         let origin = Origin { path: &path, mend: "replace it with an undamaged copy" };
         if let Some(difference) = read.map_err(|error| origin.damaged(error))? {
-            return Err(Error::file(
-                &path,
-                format!("it is not what {} has there ({difference})", source.name),
-                format!(
-                    "download that with fedfunnel data fetch {}, or give a set of your own by its path, as --data {}",
-                    source.name,
-                    path.parent().unwrap_or(&path).display()
-                ),
-            ));
+            let (set, folder) = (source.name, path.parent().unwrap_or(&path).display());
+            let problem = format!("it is not what {set} has there ({difference})");
+            let own = format!("give a set of your own by its path, as --data {folder}");
+            let mend = format!("download that with fedfunnel data fetch {set}, or {own}");
+            return Err(Error::file(&path, problem, mend));
         }
         // A file that was changed meanwhile is read again the next time.
         if let Some(found) = before.filter(|before| Some(before) == Found::of(&path, &files).as_ref()) {

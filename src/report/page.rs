@@ -27,9 +27,7 @@ pub(super) fn figure(plot: &Plot, name: &str) -> Result<String> {
     );
     let caption = Some(&plot.caption).filter(|caption| !caption.is_empty());
     let below: Vec<_> = caption.cloned().into_iter().chain(remarks(plot)).collect();
-    if !below.is_empty() {
-        text += &format!("<figcaption>\n{}</figcaption>\n", paragraphs(&below));
-    }
+    text += &enclosed("<figcaption>\n", &paragraphs(&below), "</figcaption>\n");
     Ok(text + "</figure>\n" + &numbers(plot, name) + "</section>\n")
 }
 
@@ -48,8 +46,13 @@ pub(super) fn table_section(table: &Table, name: &str) -> String {
     text + &download(table, name) + "</section>\n"
 }
 
+/// Content between two tags; nothing where it is empty.
+pub(super) fn enclosed(open: &str, content: &str, close: &str) -> String {
+    if content.is_empty() { String::new() } else { [open, content, close].concat() }
+}
+
 fn heading(title: &str) -> String {
-    if title.is_empty() { String::new() } else { format!("<h2>{}</h2>\n", escape(title)) }
+    enclosed("<h2>", &escape(title), "</h2>\n")
 }
 
 /// Each string as one paragraph.

@@ -80,9 +80,10 @@ impl std::fmt::Display for FetchReport {
 /// downloaded again.
 pub fn fetch(name: &str, dir: &Path, progress: &dyn Fn(FetchEvent<'_>)) -> Result<FetchReport> {
     if sample::find(name).is_some() {
+        let problem = "it is part of fedfunnel and needs no download";
         return Err(Error::setting(
             format!("data \"{name}\""),
-            "it is part of fedfunnel and needs no download",
+            problem,
             format!("use it with --data {name}"),
         ));
     }
@@ -139,20 +140,12 @@ fn bring(source: &Source, dir: &Path, progress: &dyn Fn(FetchEvent<'_>)) -> Resu
         }
     }
     if !delivery.missing.is_empty() {
-        return Err(Error::network(
-            format!(
-                "{}: {} of {} could not be downloaded ({})",
-                source.name,
-                delivery.missing.len(),
-                counted(source.files.len(), "file"),
-                failures.join("; ")
-            ),
-            format!(
-                "check the connection and try again, put the files (plain or .gz) into {} yourself, or use --data {}",
-                dir.display(),
-                source.sample
-            ),
-        ));
+        let (missing, all) = (delivery.missing.len(), counted(source.files.len(), "file"));
+        let (name, reasons) = (source.name, failures.join("; "));
+        let problem = format!("{name}: {missing} of {all} could not be downloaded ({reasons})");
+        let put = format!("put the files (plain or .gz) into {} yourself", dir.display());
+        let mend = format!("check the connection and try again, {put}, or use --data {}", source.sample);
+        return Err(Error::network(problem, mend));
     }
     let files = source.files.iter().map(|file| FetchedFile {
         name: file.name.into(),
