@@ -43,8 +43,7 @@ fn unpack(png: &[u8], count: usize) -> Result<Vec<u8>, String> {
     let mut reader = png::Decoder::new(Cursor::new(png)).read_info().map_err(|e| e.to_string())?;
     let mut pixels = vec![0; count * SHAPE.pixels()];
     if reader.output_buffer_size() != Some(pixels.len()) {
-        let expected = grouped(pixels.len() as u64);
-        return Err(format!("its pixels do not take {expected} bytes"));
+        return Err(format!("its pixels do not take {} bytes", grouped(pixels.len())));
     }
     reader.next_frame(&mut pixels).map_err(|e| e.to_string())?;
     let mut images = Vec::with_capacity(pixels.len());

@@ -42,11 +42,10 @@ impl StateSet {
 
     /// The files that are there: of several at least one.
     pub fn present(&self) -> Result<Vec<Arc<StateFile>>> {
-        let index = match &self.kind {
+        let paths: Vec<_> = match &self.kind {
             Kind::Single(file) => return Ok(vec![file.clone()]),
-            Kind::Indexed(index) => index,
+            Kind::Indexed(index) => index.files().into_iter().map(|file| beside(&self.path, file)).collect(),
         };
-        let paths: Vec<_> = index.files().into_iter().map(|file| beside(&self.path, file)).collect();
         let there: Vec<_> = paths.iter().filter(|path| path.exists()).collect();
         match (there.is_empty(), paths.first()) {
             // Opening a missing file is the error.

@@ -3,7 +3,6 @@
 use super::axis::Axis;
 use super::curves::{Curve, Curves, clip, thin};
 use super::pen::{Pen, shortened, units, width};
-use super::shape::Shape;
 use super::theme::{self, Role};
 use crate::Result;
 use crate::report::{Plot, Style};
@@ -17,6 +16,16 @@ use std::collections::HashSet;
 const MARK_ALL: usize = 24;
 /// So many markers on a long line.
 const MARK_SOME: usize = 7;
+
+/// The two shapes of a plot. Text keeps its size, so a narrow screen gets a narrow drawing instead
+/// of a shrunken wide one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::report) enum Shape {
+    /// For a page or a screen at arm's length.
+    Wide,
+    /// For a phone.
+    Narrow,
+}
 
 /// A drawing, without the enclosing element.
 pub(super) struct Drawing {
@@ -55,15 +64,13 @@ impl Layout {
 pub(super) fn draw(plot: &Plot, shape: Shape, alone: bool) -> Result<Drawing> {
     let layout = Layout::new(shape, alone);
     let curves = Curves::new(plot);
-    let y_limits = curves.y.unwrap_or((0.0, 1.0));
-    let mut y = Axis::new(y_limits, plot.y_log, layout.y_ticks, false, curves.y_fixed);
+    let mut y = Axis::new(curves.y.unwrap_or((0.0, 1.0)), plot.y_log, layout.y_ticks, false, curves.y_fixed);
     let widest = |axis: &Axis| axis.ticks.iter().map(|t| width(&t.1, SMALL)).fold(0.0, f64::max);
     let left = layout.margin + widest(&y) + 12.0;
     let x = x_axis(&curves, plot.x_log, layout.x_ticks, |axis| {
         let pitch = widest(axis) + 16.0;
         axis.ticks.len() as f64 * pitch <= layout.width - layout.margin - left
     });
-
     if curves.x.is_none() {
         // Without data the axes have no numbers.
         y.ticks.clear();

@@ -8,10 +8,9 @@ pub(super) mod axis;
 pub(super) mod curves;
 mod draw;
 mod pen;
-mod shape;
 mod theme;
 
-pub(super) use shape::Shape;
+pub(super) use draw::Shape;
 
 use super::Plot;
 use super::format::number;
