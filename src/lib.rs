@@ -33,6 +33,7 @@ pub mod run;
 pub mod savings;
 pub mod settings;
 pub mod story;
+mod text;
 mod toml_place;
 pub mod training;
 

@@ -6,12 +6,12 @@
 use super::archive;
 use super::idx::Origin;
 use super::lookup::find;
-use super::text::{counted, grouped};
 use super::{DataPair, Dataset, ImageShape};
+use crate::text::{counted, grouped};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
 /// The name it is loaded by.
@@ -93,11 +93,8 @@ pub(super) fn load(name: &str, place: &Place, records: Option<usize>, mend: &str
 
 fn read_loose(folder: &Path, batch: &str, records: Option<usize>, mend: &str) -> Result<Vec<u8>> {
     let path = find(folder, batch).ok_or_else(|| {
-        Error::file(
-            folder,
-            format!("{batch} is missing"),
-            format!("put all six batches there, {} to {TEST_BATCH}", TRAIN_BATCHES[0]),
-        )
+        let mend = format!("put all six batches there, {} to {TEST_BATCH}", TRAIN_BATCHES[0]);
+        Error::file(folder, format!("{batch} is missing"), mend)
     })?;
     let origin = Origin { path: &path, mend };
     let file = File::open(&path).map_err(Error::io("read", &path))?;
@@ -112,51 +109,26 @@ fn read_loose(folder: &Path, batch: &str, records: Option<usize>, mend: &str) ->
 fn read_archive(path: &Path, records: Option<usize>, mend: &str) -> Result<BTreeMap<String, Vec<u8>>> {
     let mut batches = BTreeMap::new();
     let file = File::open(path).map_err(Error::io("read", path))?;
-    let outcome = archive::each_file(BufReader::new(file), FOLDER, |name, content| {
+    let mut wrong = Ok(());
+    let read = archive::each_file(BufReader::new(file), FOLDER, |name, content| -> io::Result<bool> {
         if names().any(|batch| batch == name) {
             let content = archive::read_capped(content, limit(records))?;
-            check(&content, records, Origin { path: &path.join(FOLDER).join(name), mend })?;
+            wrong = check(&content, records, Origin { path: &path.join(FOLDER).join(name), mend });
             batches.insert(name.to_string(), content);
         }
-        Ok(batches.len() < names().count())
+        Ok(wrong.is_ok() && batches.len() < names().count())
     });
-    match outcome {
-        Ok(()) => {}
-        Err(Stop::Told(error)) => return Err(error),
-        Err(Stop::Read(error)) => {
-            return Err(Error::file(path, format!("the archive is damaged or ends early ({error})"), mend));
-        }
-    }
+    read.map_err(|error| Error::file(path, format!("the archive is damaged or ends early ({error})"), mend))?;
+    wrong?;
     match names().find(|batch| !batches.contains_key(*batch)) {
         Some(batch) => Err(absent(path, batch)),
         None => Ok(batches),
     }
 }
 
-/// Why an archive was read no further.
-enum Stop {
-    Read(std::io::Error),
-    Told(Error),
-}
-
-impl From<std::io::Error> for Stop {
-    fn from(error: std::io::Error) -> Self {
-        Self::Read(error)
-    }
-}
-
-impl From<Error> for Stop {
-    fn from(error: Error) -> Self {
-        Self::Told(error)
-    }
-}
-
 fn absent(path: &Path, batch: &str) -> Error {
-    Error::file(
-        path,
-        format!("{FOLDER}/{batch} is not in it"),
-        format!("use {ARCHIVE}, the binary version of CIFAR-10, or run `fedfunnel data fetch {NAME}`"),
-    )
+    let mend = format!("use {ARCHIVE}, the binary version of CIFAR-10, or run `fedfunnel data fetch {NAME}`");
+    Error::file(path, format!("{FOLDER}/{batch} is not in it"), mend)
 }
 
 fn limit(records: Option<usize>) -> u64 {
@@ -171,32 +143,24 @@ fn check(content: &[u8], records: Option<usize>, origin: Origin<'_>) -> Result<(
         return Err(origin.error(format!("it has more than {} bytes", grouped(limit(records)))));
     }
     if let Some(records) = records.filter(|records| records * RECORD != content.len()) {
-        return Err(origin.error(format!(
-            "it has {} bytes instead of {}, which {} take",
-            grouped(there),
-            grouped((records * RECORD) as u64),
-            counted(records, "record")
-        )));
+        let (there, expected, records) =
+            (grouped(there), grouped(records * RECORD), counted(records, "record"));
+        return Err(origin.error(format!("it has {there} bytes instead of {expected}, which {records} take")));
     }
     if content.is_empty() {
         return Err(origin.error("it is empty"));
     }
     if !content.len().is_multiple_of(RECORD) {
-        return Err(origin.error(format!(
-            "it has {} bytes, not a whole number of records of {}",
-            grouped(there),
-            grouped(RECORD as u64)
-        )));
+        let (there, record) = (grouped(there), grouped(RECORD));
+        return Err(origin.error(format!("it has {there} bytes, not a whole number of records of {record}")));
     }
-    let wrong = content.iter().step_by(RECORD).position(|&label| usize::from(label) >= CLASSES);
-    match wrong {
-        Some(place) => Err(origin.error(format!(
-            "record {} has label {}, but CIFAR-10 has classes 0 to {}",
-            grouped(place as u64),
-            content[place * RECORD],
-            CLASSES - 1
-        ))),
+    match content.iter().step_by(RECORD).position(|&label| usize::from(label) >= CLASSES) {
         None => Ok(()),
+        Some(place) => {
+            let (label, place, last) = (content[place * RECORD], grouped(place), CLASSES - 1);
+            let problem = format!("record {place} has label {label}, but CIFAR-10 has classes 0 to {last}");
+            Err(origin.error(problem))
+        }
     }
 }
 

@@ -5,8 +5,8 @@
 //! themselves. The labels are one byte each.
 
 use super::cifar10::{CLASSES, SHAPE};
-use super::text::grouped;
 use super::{DataPair, Dataset};
+use crate::text::grouped;
 use crate::{Error, Result};
 use std::io::Cursor;
 
@@ -43,8 +43,7 @@ fn unpack(png: &[u8], count: usize) -> Result<Vec<u8>, String> {
     let mut reader = png::Decoder::new(Cursor::new(png)).read_info().map_err(|e| e.to_string())?;
     let mut pixels = vec![0; count * SHAPE.pixels()];
     if reader.output_buffer_size() != Some(pixels.len()) {
-        let expected = grouped(pixels.len() as u64);
-        return Err(format!("its pixels do not take {expected} bytes"));
+        return Err(format!("its pixels do not take {} bytes", grouped(pixels.len())));
     }
     reader.next_frame(&mut pixels).map_err(|e| e.to_string())?;
     let mut images = Vec::with_capacity(pixels.len());

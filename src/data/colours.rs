@@ -18,11 +18,9 @@ impl Dataset {
             let start = sample * LUMA.len() * plane;
             let (name, count) = (&self.name, self.labels.len());
             let image = self.images.get_mut(start..start + LUMA.len() * plane).ok_or_else(|| {
-                Error::setting(
-                    format!("grayscale of {name}"),
-                    format!("there is no sample {sample}"),
-                    format!("choose from {count} samples"),
-                )
+                let (field, problem) =
+                    (format!("grayscale of {name}"), format!("there is no sample {sample}"));
+                Error::setting(field, problem, format!("choose from {count} samples"))
             })?;
             for place in 0..plane {
                 let channels = (0..LUMA.len()).map(|channel| channel * plane + place);

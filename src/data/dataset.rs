@@ -1,7 +1,7 @@
 //! A data set in memory: images of one size with their labels, in two halves.
 
-use super::text::{counted, grouped};
 use crate::digest::Digester;
+use crate::text::{counted, grouped};
 use crate::{Error, Result};
 
 /// Images of one size with a label each.
@@ -125,10 +125,10 @@ impl Dataset {
             *squares += values.iter().map(|&value| u64::from(value).pow(2)).sum::<u64>();
         }
         let count = (self.len() * plane).max(1);
+        let scale = 255.0 * count as f64;
         let statistics = sums.into_iter().map(|(sum, squares)| {
             // Mean of the squares less square of the mean, over a common denominator: no cancellation.
             let spread = count as u128 * u128::from(squares) - u128::from(sum).pow(2);
-            let scale = 255.0 * count as f64;
             ((sum as f64 / scale) as f32, ((spread as f64).sqrt() / scale) as f32)
         });
         statistics.collect()
@@ -137,11 +137,8 @@ impl Dataset {
     /// The first `count` samples; all of them where there are no more.
     pub fn limit(mut self, count: usize) -> Result<Self> {
         if count == 0 {
-            return Err(Error::setting(
-                format!("limit of {}", self.name),
-                "0 samples asked for",
-                "ask for one or more, or leave the limit out",
-            ));
+            let mend = "ask for one or more, or leave the limit out";
+            return Err(Error::setting(format!("limit of {}", self.name), "0 samples asked for", mend));
         }
         self.labels.truncate(count);
         self.images.truncate(self.labels.len() * self.shape.pixels());
@@ -156,15 +153,10 @@ impl Dataset {
         let mut labels = Vec::with_capacity(indices.len());
         for &index in indices {
             let (Some(image), Some(&label)) = (self.image(index), self.labels.get(index)) else {
-                return Err(Error::setting(
-                    format!("subset of {}", self.name),
-                    format!(
-                        "sample {} asked for, {} there",
-                        grouped(index as u64),
-                        counted(self.len(), "sample")
-                    ),
-                    format!("choose indices from 0 to {}", grouped(self.len().saturating_sub(1) as u64)),
-                ));
+                let (asked, there) = (grouped(index), counted(self.len(), "sample"));
+                let problem = format!("sample {asked} asked for, {there} there");
+                let mend = format!("choose indices from 0 to {}", grouped(self.len().saturating_sub(1)));
+                return Err(Error::setting(format!("subset of {}", self.name), problem, mend));
             };
             images.extend_from_slice(image);
             labels.push(label);

@@ -1,11 +1,11 @@
 //! Reads a data set out of a folder with four IDX files, or with CIFAR-10's six batches.
 
 use super::cifar10::{self, Place};
-use super::idx::{Images, Origin, open_images, open_labels};
+use super::idx::{Images, Kind, Origin, open};
 use super::lookup::find;
 use super::source::{self, Format, Source};
-use super::text::counted;
 use super::{DataPair, Dataset, Split, verified};
+use crate::text::counted;
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -24,19 +24,12 @@ pub(super) const OWN_MEND: &str = "replace it with an undamaged copy";
 pub fn load_source(source: &Source, folder: &Path) -> Result<DataPair> {
     let fetch = format!("fedfunnel data fetch {}", source.name);
     let mend = format!("download it again with {fetch}");
-    let place = match source.format {
-        Format::Idx => None,
-        Format::Cifar10 => cifar10::locate(folder),
-    };
-    let place = place.unwrap_or_else(|| Place::Loose(folder.into()));
+    let place = source.place(folder);
     if let Place::Loose(folder) = &place {
         let missing: Vec<_> = source.files.iter().filter(|file| find(folder, file.name).is_none()).collect();
         if missing.len() == source.files.len() {
-            return Err(Error::file(
-                folder,
-                format!("{} is not there yet", source.name),
-                format!("run `{fetch}`, or use `--data {}`", source.sample),
-            ));
+            let mend = format!("run `{fetch}`, or use `--data {}`", source.sample);
+            return Err(Error::file(folder, format!("{} is not there yet", source.name), mend));
         }
         if let Some(file) = missing.first() {
             return Err(Error::file(folder, format!("{} is missing", file.name), format!("run `{fetch}`")));
@@ -69,11 +62,8 @@ pub(super) fn load_folder(name: &str, folder: &Path) -> Result<DataPair> {
         return cifar10::load(name, &place, None, OWN_MEND);
     }
     if cifar10::is_python_version(folder) {
-        return Err(Error::file(
-            folder,
-            "it holds the Python version of CIFAR-10",
-            format!("use the binary version, as `fedfunnel data fetch {}` brings it", cifar10::NAME),
-        ));
+        let mend = format!("use the binary version, as `fedfunnel data fetch {}` brings it", cifar10::NAME);
+        return Err(Error::file(folder, "it holds the Python version of CIFAR-10", mend));
     }
     Err(Error::file(folder, "it holds no images that can be read", format!("give {}", source::PATHS)))
 }
@@ -82,8 +72,8 @@ fn read_idx_folder(name: &str, folder: &Path, classes: Option<usize>, mend: &str
     let half = |split| -> Result<Half> {
         let images_path = find_part(folder, split, "images")?;
         let labels_path = find_part(folder, split, "labels")?;
-        let images = open_images(Origin { path: &images_path, mend })?;
-        let labels = open_labels(Origin { path: &labels_path, mend })?;
+        let images = open(Kind::Images, Origin { path: &images_path, mend })?;
+        let labels = open(Kind::Labels, Origin { path: &labels_path, mend })?;
         // Both headers are there before the pixels, which may take a while to unpack, are read.
         check_counts(images.count(), &images_path, labels.count(), &labels_path)?;
         let (images, labels) = (images.images()?, labels.labels()?);
@@ -108,11 +98,8 @@ fn find_part(folder: &Path, split: Split, part: &str) -> Result<PathBuf> {
     });
     names.clone().find_map(|name| find(folder, &name)).ok_or_else(|| {
         let first = names.clone().next().unwrap_or_default();
-        Error::file(
-            folder,
-            format!("the {split} {part} are not there"),
-            format!("put them there as {first} or {first}.gz"),
-        )
+        let mend = format!("put them there as {first} or {first}.gz");
+        Error::file(folder, format!("the {split} {part} are not there"), mend)
     })
 }
 
@@ -157,28 +144,18 @@ pub(super) fn pair(
 ) -> Result<DataPair> {
     for half in [&train, &test] {
         check_counts(half.images.count, &half.images_path, half.labels.len(), &half.labels_path)?;
-        if let Some((place, label)) = wrong_label(&half.labels, classes) {
-            return Err(Error::file(
-                &half.labels_path,
-                format!(
-                    "label {label} at place {place}, but {name} has classes 0 to {}",
-                    classes.unwrap_or(1) - 1
-                ),
-                mend,
-            ));
+        let known = classes.unwrap_or(256);
+        let wrong = half.labels.iter().enumerate().find(|(_, label)| usize::from(**label) >= known);
+        if let Some((place, label)) = wrong {
+            let problem =
+                format!("label {label} at place {place}, but {name} has classes 0 to {}", known - 1);
+            return Err(Error::file(&half.labels_path, problem, mend));
         }
     }
     if train.images.shape != test.images.shape {
-        return Err(Error::file(
-            &test.images_path,
-            format!(
-                "images of {}, but of {} in {}",
-                test.images.shape,
-                train.images.shape,
-                train.images_path.display()
-            ),
-            "give both halves images of one size",
-        ));
+        let (own, other, path) = (test.images.shape, train.images.shape, train.images_path.display());
+        let problem = format!("images of {own}, but of {other} in {path}");
+        return Err(Error::file(&test.images_path, problem, "give both halves images of one size"));
     }
     if classes.is_none() {
         check_first_class(&train, &test)?;
@@ -193,9 +170,4 @@ pub(super) fn pair(
         classes,
     };
     Ok(DataPair { train: dataset(train), test: dataset(test) })
-}
-
-fn wrong_label(labels: &[u8], classes: Option<usize>) -> Option<(usize, u8)> {
-    let classes = classes?;
-    labels.iter().copied().enumerate().find(|&(_, label)| usize::from(label) >= classes)
 }

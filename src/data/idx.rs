@@ -8,12 +8,13 @@
 //! it is taken for `[n, C, H, W]`, the layout used everywhere else in fedfunnel.
 //!
 //! A file's content decides whether it is gzipped, never its name. No header is trusted with an allocation: a plain file must have the announced size, a gzipped one must be able to. A header can be
-//! looked at by itself (`open_images`, `open_labels`), so that files which do not fit each other are refused
+//! looked at by itself (`open`), so that files which do not fit each other are refused
 //! before they are read.
 
 use super::ImageShape;
-use super::gunzip::{Gunzip, is_gzip};
-use super::text::grouped;
+use super::archive::plain;
+use super::gunzip::is_gzip;
+use crate::text::grouped;
 use crate::{Error, Result};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -36,11 +37,6 @@ pub struct Origin<'a> {
 impl Origin<'_> {
     pub(super) fn error(&self, problem: impl Into<String>) -> Error {
         Error::file(self.path, problem, self.mend)
-    }
-
-    /// A file that is whole, but of a kind that is not read: another copy of it would not do.
-    fn unsupported(&self, problem: impl Into<String>, mend: &str) -> Error {
-        Error::file(self.path, problem, mend)
     }
 
     /// More than there is memory for.
@@ -77,7 +73,7 @@ pub struct Images {
 
 /// Reads a file of labels.
 pub fn read_labels(origin: Origin<'_>) -> Result<Vec<u8>> {
-    open_labels(origin)?.labels()
+    open(Kind::Labels, origin)?.labels()
 }
 
 /// Reads images from memory.
@@ -90,17 +86,8 @@ pub fn parse_labels(bytes: &[u8], origin: Origin<'_>) -> Result<Vec<u8>> {
     announced(bytes, bytes.len() as u64, Kind::Labels, origin)?.labels()
 }
 
-/// Reads the header of a file of images.
-pub(super) fn open_images(origin: Origin<'_>) -> Result<Announced<'_>> {
-    open(Kind::Images, origin)
-}
-
-/// Reads the header of a file of labels.
-pub(super) fn open_labels(origin: Origin<'_>) -> Result<Announced<'_>> {
-    open(Kind::Labels, origin)
-}
-
-fn open(kind: Kind, origin: Origin<'_>) -> Result<Announced<'_>> {
+/// Reads the header of a file.
+pub(super) fn open(kind: Kind, origin: Origin<'_>) -> Result<Announced<'_>> {
     let file = File::open(origin.path).map_err(Error::io("read", origin.path))?;
     let metadata = file.metadata().map_err(Error::io("read", origin.path))?;
     if !metadata.is_file() {
@@ -109,21 +96,13 @@ fn open(kind: Kind, origin: Origin<'_>) -> Result<Announced<'_>> {
     announced(BufReader::new(file), metadata.len(), kind, origin)
 }
 
-/// The type of a value.
-#[derive(Clone, Copy, PartialEq)]
-enum Element {
-    /// An unsigned byte.
-    Byte,
-    /// A 32-bit integer, of labels only.
-    Integer,
-}
-
 /// What a header announces: values that the file has, or can have where it is gzipped, and that are still to be
 /// read.
 pub(super) struct Announced<'a> {
     origin: Origin<'a>,
     kind: Kind,
-    element: Element,
+    /// Of one value: 1, or 4 of labels that are 32-bit integers.
+    value_bytes: u64,
     axes: Vec<usize>,
     /// Of all values.
     bytes: u64,
@@ -146,13 +125,10 @@ impl Announced<'_> {
             [n, a, b, c] if is_channels(a) => (n, ImageShape { channels: a, height: b, width: c }, false),
             [n, a, b, c] if is_channels(c) => (n, ImageShape { channels: c, height: a, width: b }, c > 1),
             _ => {
-                return Err(origin.unsupported(
-                    format!(
-                        "its axes are {}, and neither the second nor the last can be colour channels (1, 3 or 4)",
-                        shown(&self.axes)
-                    ),
-                    "write images of 1, 3 or 4 channels, as [n, C, H, W] or [n, H, W, C]",
-                ));
+                let axes = shown(&self.axes);
+                let no_colours = "neither the second nor the last can be colour channels (1, 3 or 4)";
+                let mend = "write images of 1, 3 or 4 channels, as [n, C, H, W] or [n, H, W, C]";
+                return Err(Error::file(origin.path, format!("its axes are {axes}, and {no_colours}"), mend));
             }
         };
         let payload = self.payload()?;
@@ -163,7 +139,7 @@ impl Announced<'_> {
     /// Reads labels.
     pub fn labels(self) -> Result<Vec<u8>> {
         let (origin, columns) = (self.origin, self.axes.get(1).copied().unwrap_or(1));
-        if self.element == Element::Byte {
+        if self.value_bytes == 1 {
             return self.payload();
         }
         let payload = self.payload()?;
@@ -171,10 +147,41 @@ impl Announced<'_> {
             let label = i32::from_be_bytes([row[0], row[1], row[2], row[3]]);
             u8::try_from(label).map_err(|_| {
                 let problem = format!("label {label} at place {place} is not one of 0 to 255");
-                origin.unsupported(problem, "number the classes from 0 on")
+                Error::file(origin.path, problem, "number the classes from 0 on")
             })
         };
         payload.chunks_exact(4 * columns).enumerate().map(class).collect()
+    }
+
+    /// Refuses a number of bytes that is 0, too large, or other than a file of `length` bytes can have.
+    fn check_size(&self, length: u64) -> Result<()> {
+        let (announced, origin, what) = (self.bytes, self.origin, self.kind.payload());
+        if announced == 0 {
+            let problem = format!("it holds no {what} (axes {})", shown(&self.axes));
+            return Err(Error::file(origin.path, problem, "put at least one into it"));
+        }
+        if announced > MAX_PAYLOAD {
+            let bytes = match announced {
+                u64::MAX => "too many bytes".into(),
+                bytes => format!("{} bytes", grouped(bytes)),
+            };
+            let (axes, most) = (shown(&self.axes), grouped(MAX_PAYLOAD));
+            let problem =
+                format!("it announces {bytes} of {what} (axes {axes}), more than the {most} that fit");
+            let mend = "keep fewer images in it, or replace it where it is damaged";
+            return Err(Error::file(origin.path, problem, mend));
+        }
+        let there = length.saturating_sub(4 + 4 * self.axes.len() as u64);
+        if self.exact && there != announced {
+            return Err(origin.error(mismatch(announced, grouped(there), what)));
+        }
+        if !self.exact && length.saturating_mul(MAX_EXPANSION) < announced {
+            let bytes = grouped(announced);
+            let problem =
+                format!("{bytes} bytes of {what} announced, more than the compressed file can hold");
+            return Err(origin.error(problem));
+        }
+        Ok(())
     }
 
     fn payload(mut self) -> Result<Vec<u8>> {
@@ -221,8 +228,9 @@ fn channels_first(pixels: &[u8], shape: ImageShape, origin: Origin<'_>) -> Resul
     Ok(out)
 }
 
+/// What a file is expected to hold.
 #[derive(Clone, Copy, PartialEq)]
-enum Kind {
+pub(super) enum Kind {
     Images,
     Labels,
 }
@@ -242,19 +250,16 @@ fn announced<'a>(
     kind: Kind,
     origin: Origin<'a>,
 ) -> Result<Announced<'a>> {
-    let start = input.fill_buf().map_err(Error::io("read", origin.path))?;
-    let (mut input, size): (Box<dyn Read + 'a>, _) = if is_gzip(start) {
-        (Box::new(Gunzip::new(input)), Size::AtMost(bytes.saturating_mul(MAX_EXPANSION)))
-    } else {
-        (Box::new(input), Size::Exactly(bytes))
-    };
+    let failed = |error| Error::io("read", origin.path)(error);
+    let exact = !is_gzip(input.fill_buf().map_err(failed)?);
+    let mut input = plain(input).map_err(failed)?;
     let mut magic = [0; 4];
     read_header(&mut input, &mut magic, origin)?;
-    let (element, axis_count) = check_magic(magic, kind, origin)?;
+    let (value_bytes, axis_count) = check_magic(magic, kind, origin)?;
     let mut header = [0; 16];
     let header = &mut header[..4 * axis_count];
     read_header(&mut input, header, origin)?;
-    let mut announced = if element == Element::Integer { 4u64 } else { 1 };
+    let mut announced = value_bytes;
     let mut axes = Vec::with_capacity(axis_count);
     for length in header.chunks_exact(4) {
         let length = u32::from_be_bytes([length[0], length[1], length[2], length[3]]);
@@ -262,57 +267,8 @@ fn announced<'a>(
         // A 32-bit length fits a usize on every platform with a GPU driver.
         axes.push(length as usize);
     }
-    check_size(&axes, announced, size, kind, 4 + 4 * axis_count as u64, origin)?;
-    let exact = matches!(size, Size::Exactly(_));
-    Ok(Announced { origin, kind, element, axes, bytes: announced, exact, input })
-}
-
-/// The length of a stream, as far as it is known before reading.
-#[derive(Clone, Copy)]
-enum Size {
-    Exactly(u64),
-    AtMost(u64),
-}
-
-/// Refuses an announced number of bytes that is 0, too large, or other than the file can have.
-fn check_size(
-    axes: &[usize],
-    announced: u64,
-    size: Size,
-    kind: Kind,
-    header_bytes: u64,
-    origin: Origin<'_>,
-) -> Result<()> {
-    let what = kind.payload();
-    if announced == 0 {
-        let problem = format!("it holds no {what} (axes {})", shown(axes));
-        return Err(origin.unsupported(problem, "put at least one into it"));
-    }
-    if announced > MAX_PAYLOAD {
-        let bytes = match announced {
-            u64::MAX => "too many bytes".into(),
-            bytes => format!("{} bytes", grouped(bytes)),
-        };
-        return Err(origin.unsupported(
-            format!(
-                "it announces {bytes} of {what} (axes {}), more than the {} that fit",
-                shown(axes),
-                grouped(MAX_PAYLOAD)
-            ),
-            "keep fewer images in it, or replace it where it is damaged",
-        ));
-    }
-    match size {
-        Size::Exactly(bytes) if bytes.saturating_sub(header_bytes) != announced => {
-            let there = bytes.saturating_sub(header_bytes);
-            Err(origin.error(mismatch(announced, grouped(there), what)))
-        }
-        Size::AtMost(bytes) if bytes < announced => Err(origin.error(format!(
-            "{} bytes of {what} announced, more than the compressed file can hold",
-            grouped(announced)
-        ))),
-        _ => Ok(()),
-    }
+    let announced = Announced { origin, kind, value_bytes, axes, bytes: announced, exact, input };
+    announced.check_size(bytes).map(|()| announced)
 }
 
 fn mismatch(announced: u64, there: String, what: &str) -> String {
@@ -326,17 +282,17 @@ fn read_header(input: &mut impl Read, header: &mut [u8], origin: Origin<'_>) -> 
     })
 }
 
-/// The type of the values and the number of axes, where the magic number is one for this kind of file.
-fn check_magic(magic: [u8; 4], kind: Kind, origin: Origin<'_>) -> Result<(Element, usize)> {
+/// The bytes of a value and the number of axes, where the magic number is one for this kind of file.
+fn check_magic(magic: [u8; 4], kind: Kind, origin: Origin<'_>) -> Result<(u64, usize)> {
     let [0, 0, element, axes] = magic else {
         let [a, b, c, d] = magic;
         return Err(origin.error(format!(
             "it starts with {a:02x} {b:02x} {c:02x} {d:02x}, which is not an IDX file's beginning"
         )));
     };
-    let element = match (element, kind) {
-        (0x08, _) => Element::Byte,
-        (0x0c, Kind::Labels) => Element::Integer,
+    let value_bytes = match (element, kind) {
+        (0x08, _) => 1,
+        (0x0c, Kind::Labels) => 4,
         _ => {
             let held = match element {
                 0x09 => "signed bytes".into(),
@@ -346,33 +302,28 @@ fn check_magic(magic: [u8; 4], kind: Kind, origin: Origin<'_>) -> Result<(Elemen
                 0x0e => "64-bit floats".into(),
                 other => format!("elements of an unknown type ({other:#04x})"),
             };
-            return Err(origin.unsupported(
-                format!("it holds {held}, and only unsigned bytes (0x08) are read"),
-                "write its values as unsigned bytes, 0 to 255",
-            ));
+            let problem = format!("it holds {held}, and only unsigned bytes (0x08) are read");
+            return Err(Error::file(origin.path, problem, "write its values as unsigned bytes, 0 to 255"));
         }
     };
-    match (kind, element, axes) {
-        (Kind::Labels, _, 1) | (Kind::Images, _, 3 | 4) | (Kind::Labels, Element::Integer, 2) => {
-            Ok((element, usize::from(axes)))
+    let (problem, mend) = match (kind, axes) {
+        (Kind::Labels, 1) | (Kind::Images, 3 | 4) => return Ok((value_bytes, usize::from(axes))),
+        (Kind::Labels, 2) if value_bytes == 4 => return Ok((value_bytes, 2)),
+        (Kind::Images, 1) => {
+            let problem = "it holds labels (one axis) where images are expected".to_string();
+            (problem, "put the file of images in its place")
         }
-        (Kind::Images, _, 1) => Err(Error::file(
-            origin.path,
-            "it holds labels (one axis) where images are expected",
-            "put the file of images in its place",
-        )),
-        (Kind::Labels, _, 3 | 4) => Err(Error::file(
-            origin.path,
-            format!("it holds images ({axes} axes) where labels are expected"),
-            "put the file of labels in its place",
-        )),
-        (Kind::Labels, _, axes) => Err(origin.unsupported(
-            format!("it has {axes} axes, and one is expected"),
-            "write labels as [n], one for each image",
-        )),
-        (Kind::Images, _, axes) => Err(origin.unsupported(
-            format!("it has {axes} axes, and three or four are expected"),
-            "write images as [n, H, W], [n, C, H, W] or [n, H, W, C]",
-        )),
-    }
+        (Kind::Labels, 3 | 4) => {
+            let problem = format!("it holds images ({axes} axes) where labels are expected");
+            (problem, "put the file of labels in its place")
+        }
+        (Kind::Labels, _) => {
+            (format!("it has {axes} axes, and one is expected"), "write labels as [n], one for each image")
+        }
+        (Kind::Images, _) => {
+            let problem = format!("it has {axes} axes, and three or four are expected");
+            (problem, "write images as [n, H, W], [n, C, H, W] or [n, H, W, C]")
+        }
+    };
+    Err(Error::file(origin.path, problem, mend))
 }

@@ -19,7 +19,6 @@ mod partition;
 pub mod sample;
 pub mod source;
 mod store;
-mod text;
 mod verified;
 
 pub use dataset::{DataPair, Dataset, ImageShape, Split};
@@ -55,24 +54,20 @@ pub fn load(name: &str, data_dir: &DataDir) -> Result<DataPair> {
         let archive = cifar10::Place::Archive(path.into());
         return cifar10::load(name, &archive, None, folder::OWN_MEND);
     }
+    let refuse = |problem: &str, mend: String| Err(Error::setting(format!("data \"{name}\""), problem, mend));
     let give = format!("give {}", source::PATHS);
     if has_ending(&[
         ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz", ".tar.zst", ".tzst", ".zip", ".7z", ".rar",
     ]) {
         let mend = "unpack it and give its folder, or pack that as .tar.gz";
-        let problem = "it is an archive of a kind that is not read";
-        return Err(Error::setting(format!("data \"{name}\""), problem, mend));
+        return refuse("it is an archive of a kind that is not read", mend.into());
     }
     if path.exists() {
-        return Err(Error::setting(format!("data \"{name}\""), "it is a file", give));
+        return refuse("it is a file", give);
     }
-    let looks_like_a_path = name.contains(['/', '\\']) || name.starts_with('.') || name.starts_with('~');
-    if looks_like_a_path {
-        return Err(Error::setting(
-            format!("data \"{name}\""),
-            "there is no such folder",
-            format!("{give}, or one of {}", source::known_names().join(", ")),
-        ));
+    if name.contains(['/', '\\']) || name.starts_with(['.', '~']) {
+        let known = source::known_names().join(", ");
+        return refuse("there is no such folder", format!("{give}, or one of {known}"));
     }
     Err(source::unknown_name(name))
 }

@@ -5,7 +5,7 @@
 //! platform's mathematics library could in principle move a single sample.
 
 use super::order::shuffle_in_place;
-use super::text::counted;
+use crate::text::counted;
 use crate::{Error, Result};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -58,20 +58,14 @@ impl std::str::FromStr for Partitioner {
         let (kind, value) = text.split_once(':').map_or((text, None), |(kind, value)| (kind, Some(value)));
         let wrong =
             |problem: String, mend: &str| Error::setting(format!("partition \"{text}\""), problem, mend);
-        let count = || {
-            let value = value.unwrap_or_default();
-            value
-                .parse()
-                .map_err(|_| wrong(format!("\"{value}\" is not a whole number"), &format!("write {kind}:2")))
-        };
+        let given = value.unwrap_or_default();
+        let no = |what: &str, example: &str| wrong(format!("\"{given}\" is not a {what}"), example);
+        let count = || given.parse().map_err(|_| no("whole number", &format!("write {kind}:2")));
         match kind {
             "iid" if value.is_none() => Ok(Self::Iid),
             "iid" => Err(wrong("iid takes no number".into(), "write iid")),
             "dirichlet" => {
-                let value = value.unwrap_or_default();
-                let alpha = value
-                    .parse()
-                    .map_err(|_| wrong(format!("\"{value}\" is not a number"), "write dirichlet:0.5"))?;
+                let alpha = given.parse().map_err(|_| no("number", "write dirichlet:0.5"))?;
                 Ok(Self::Dirichlet { alpha })
             }
             "shard" => Ok(Self::Shard { shards_per_collaborator: count()? }),
@@ -84,6 +78,9 @@ impl std::str::FromStr for Partitioner {
     }
 }
 
+/// The sample indices of every collaborator.
+type Parts = Vec<Vec<usize>>;
+
 /// The sample indices of every collaborator, ascending. The same labels and seed give the same parts.
 pub fn partition(
     labels: &[u8],
@@ -95,15 +92,9 @@ pub fn partition(
         return Err(Error::setting("collaborators", "there are none", "set it to 1 or more"));
     }
     if labels.len() < collaborators {
-        return Err(Error::setting(
-            "collaborators",
-            format!(
-                "{} cannot give {} one each",
-                counted(labels.len(), "sample"),
-                counted(collaborators, "collaborator")
-            ),
-            format!("set it to {} or less", labels.len()),
-        ));
+        let (samples, takers) = (counted(labels.len(), "sample"), counted(collaborators, "collaborator"));
+        let problem = format!("{samples} cannot give {takers} one each");
+        return Err(Error::setting("collaborators", problem, format!("set it to {} or less", labels.len())));
     }
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut parts = match *partitioner {
@@ -120,7 +111,7 @@ pub fn partition(
     Ok(parts)
 }
 
-fn iid(samples: usize, collaborators: usize, rng: &mut ChaCha8Rng) -> Vec<Vec<usize>> {
+fn iid(samples: usize, collaborators: usize, rng: &mut ChaCha8Rng) -> Parts {
     let mut indices: Vec<usize> = (0..samples).collect();
     shuffle_in_place(&mut indices, rng);
     even_parts(&indices, collaborators).map(<[usize]>::to_vec).collect()
@@ -144,19 +135,11 @@ fn by_class(labels: &[u8], rng: &mut ChaCha8Rng) -> Vec<(u8, Vec<usize>)> {
     classes
 }
 
-fn dirichlet(
-    labels: &[u8],
-    collaborators: usize,
-    alpha: f64,
-    rng: &mut ChaCha8Rng,
-) -> Result<Vec<Vec<usize>>> {
+fn dirichlet(labels: &[u8], collaborators: usize, alpha: f64, rng: &mut ChaCha8Rng) -> Result<Parts> {
     // Within these bounds no logarithm below overflows.
     if !(1e-6..=1e9).contains(&alpha) {
-        return Err(Error::setting(
-            "partition.alpha",
-            format!("{alpha} is not a concentration"),
-            "set it between 0.000001 and 1000000000, for example to 0.5",
-        ));
+        let mend = "set it between 0.000001 and 1000000000, for example to 0.5";
+        return Err(Error::setting("partition.alpha", format!("{alpha} is not a concentration"), mend));
     }
     let mut parts = vec![Vec::new(); collaborators];
     for (_, samples) in by_class(labels, rng) {
@@ -233,55 +216,42 @@ fn normal(rng: &mut ChaCha8Rng) -> f64 {
     }
 }
 
-fn shard(labels: &[u8], collaborators: usize, each: usize, rng: &mut ChaCha8Rng) -> Result<Vec<Vec<usize>>> {
+fn shard(labels: &[u8], collaborators: usize, each: usize, rng: &mut ChaCha8Rng) -> Result<Parts> {
     let field = "partition.shards_per_collaborator";
     if each == 0 {
         return Err(Error::setting(field, "nobody would get a sample", "set it to 1 or more"));
     }
-    let shards =
-        collaborators.checked_mul(each).filter(|&shards| shards <= labels.len()).ok_or_else(|| {
-            Error::setting(
-                field,
-                format!(
-                    "{} cannot be cut into {} for each of {}",
-                    counted(labels.len(), "sample"),
-                    counted(each, "shard"),
-                    counted(collaborators, "collaborator")
-                ),
-                format!("set it to {} or less", labels.len() / collaborators),
-            )
-        })?;
+    let shards = collaborators.saturating_mul(each);
+    if shards > labels.len() {
+        let (samples, shards) = (counted(labels.len(), "sample"), counted(each, "shard"));
+        let problem = format!(
+            "{samples} cannot be cut into {shards} for each of {}",
+            counted(collaborators, "collaborator")
+        );
+        return Err(Error::setting(
+            field,
+            problem,
+            format!("set it to {} or less", labels.len() / collaborators),
+        ));
+    }
     let sorted: Vec<usize> = by_class(labels, rng).into_iter().flat_map(|(_, samples)| samples).collect();
     let mut dealt: Vec<&[usize]> = even_parts(&sorted, shards).collect();
     shuffle_in_place(&mut dealt, rng);
     Ok(dealt.chunks(each).map(<[_]>::concat).collect())
 }
 
-fn pathological(
-    labels: &[u8],
-    collaborators: usize,
-    each: usize,
-    rng: &mut ChaCha8Rng,
-) -> Result<Vec<Vec<usize>>> {
+fn pathological(labels: &[u8], collaborators: usize, each: usize, rng: &mut ChaCha8Rng) -> Result<Parts> {
     let field = "partition.classes_per_collaborator";
     let classes = by_class(labels, rng);
     if each == 0 || each > classes.len() {
-        return Err(Error::setting(
-            field,
-            format!("nobody can hold {each} of the {} classes that occur", classes.len()),
-            format!("set it between 1 and {}", classes.len()),
-        ));
+        let problem = format!("nobody can hold {each} of the {} classes that occur", classes.len());
+        return Err(Error::setting(field, problem, format!("set it between 1 and {}", classes.len())));
     }
     if collaborators.saturating_mul(each) < classes.len() {
-        return Err(Error::setting(
-            field,
-            format!(
-                "{} with {each} each leave some of the {} classes to nobody",
-                counted(collaborators, "collaborator"),
-                classes.len()
-            ),
-            format!("set it to {} or more", classes.len().div_ceil(collaborators)),
-        ));
+        let (holders, all) = (counted(collaborators, "collaborator"), classes.len());
+        let problem = format!("{holders} with {each} each leave some of the {all} classes to nobody");
+        let mend = format!("set it to {} or more", all.div_ceil(collaborators));
+        return Err(Error::setting(field, problem, mend));
     }
     // Each collaborator in turn takes the classes with the fewest holders so far, ties broken at random: the
     // numbers of holders differ by 1 at most, so that no class is left over.
@@ -297,15 +267,9 @@ fn pathological(
     let mut parts = vec![Vec::new(); collaborators];
     for ((class, samples), holders) in classes.iter().zip(&holders) {
         if samples.len() < holders.len() {
-            return Err(Error::setting(
-                field,
-                format!(
-                    "class {class} has {} for the {} that would hold it",
-                    counted(samples.len(), "sample"),
-                    counted(holders.len(), "collaborator")
-                ),
-                "set it lower, or take fewer collaborators",
-            ));
+            let (there, takers) = (counted(samples.len(), "sample"), counted(holders.len(), "collaborator"));
+            let problem = format!("class {class} has {there} for the {takers} that would hold it");
+            return Err(Error::setting(field, problem, "set it lower, or take fewer collaborators"));
         }
         for (&holder, share) in holders.iter().zip(even_parts(samples, holders.len())) {
             parts[holder].extend(share);

@@ -3,11 +3,13 @@
 //! Another data set is another entry in [`SOURCES`], and where it lies in another file format, a
 //! [`Format`] with a reader beside `folder.rs`.
 
-use super::text::grouped;
-use super::{cifar10, sample};
+use super::cifar10::{self, Place};
+use super::sample;
 use crate::Error;
 use crate::digest::Hashed;
 use crate::files::nearest;
+use crate::text::grouped;
+use std::path::Path;
 
 /// A data set that can be downloaded.
 #[derive(Debug)]
@@ -32,6 +34,17 @@ pub struct Source {
     pub routes: &'static [Route],
 }
 
+impl Source {
+    /// Where its files are, or would be, of which the folder is this.
+    pub(super) fn place(&self, folder: &Path) -> Place {
+        let found = match self.format {
+            Format::Idx => None,
+            Format::Cifar10 => cifar10::locate(folder),
+        };
+        found.unwrap_or_else(|| Place::Loose(folder.into()))
+    }
+}
+
 /// One file of a data set. Size and hash are those of the plain content, so that every route is held
 /// to the same constants, however it compresses the file on its way.
 #[derive(Debug)]
@@ -44,21 +57,18 @@ pub struct SourceFile {
     pub sha256: &'static str,
 }
 
-/// In what content differs from the file `name` that has `bytes` bytes and this hash, if it does. `verb` is what the
-/// content did: "came". Of content that is too long, one byte more than expected was read.
-pub(super) fn difference(
-    name: &str,
-    bytes: u64,
-    sha256: &str,
-    content: &Hashed,
-    verb: &str,
-) -> Option<String> {
-    if content.bytes != bytes {
-        let there = if content.bytes > bytes { "more".into() } else { grouped(content.bytes) };
-        return Some(format!("{name}: {} bytes expected, {there} {verb}", grouped(bytes)));
+impl SourceFile {
+    /// In what content differs from this file, if it does. `verb` is what the content did: "came". Of content that is
+    /// too long, one byte more than expected was read.
+    pub(super) fn difference(&self, content: &Hashed, verb: &str) -> Option<String> {
+        let &Self { name, bytes, sha256 } = self;
+        if content.bytes != bytes {
+            let there = if content.bytes > bytes { "more".into() } else { grouped(content.bytes) };
+            return Some(format!("{name}: {} bytes expected, {there} {verb}", grouped(bytes)));
+        }
+        (content.sha256 != sha256)
+            .then(|| format!("{name}: its SHA-256 is {} instead of {sha256}", content.sha256))
     }
-    (content.sha256 != sha256)
-        .then(|| format!("{name}: its SHA-256 is {} instead of {sha256}", content.sha256))
 }
 
 /// How the files of a data set are read.

@@ -1,9 +1,9 @@
 //! Where data sets lie on this computer, and which are there.
 
-use super::cifar10::{self, Place};
+use super::cifar10::Place;
 use super::lookup;
 use super::sample::{SAMPLES, Sample};
-use super::source::{Format, SOURCES, Source};
+use super::source::{SOURCES, Source};
 use crate::{Error, Result};
 use serde::Serialize;
 use std::ffi::OsString;
@@ -39,11 +39,8 @@ impl DataDir {
         let default =
             || directories::ProjectDirs::from("", "", "fedfunnel").map(|dirs| dirs.data_dir().into());
         chosen.or_else(default).map(Self).ok_or_else(|| {
-            Error::setting(
-                "--data-dir",
-                "this user has no home folder to keep data in",
-                format!("give a folder, or set {VARIABLE}"),
-            )
+            let problem = "this user has no home folder to keep data in";
+            Error::setting("--data-dir", problem, format!("give a folder, or set {VARIABLE}"))
         })
     }
 
@@ -152,17 +149,13 @@ fn status(source: &Source, data_dir: &DataDir) -> DatasetStatus {
 /// The presence of a data set in its folder, and the bytes it takes.
 fn presence(source: &Source, folder: &Path) -> (Presence, u64) {
     let size = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
-    let place = match source.format {
-        Format::Idx => None,
-        Format::Cifar10 => cifar10::locate(folder),
+    let folder = match source.place(folder) {
+        Place::Archive(path) => return (Presence::Present, size(&path)),
+        Place::Loose(folder) => folder,
     };
-    if let Some(Place::Archive(path)) = &place {
-        return (Presence::Present, size(path));
-    }
-    let folder = place.as_ref().map_or(folder, Place::path);
     let (mut bytes, mut found, mut sound) = (0, 0, 0);
     for file in source.files {
-        let Some(path) = lookup::find(folder, file.name) else { continue };
+        let Some(path) = lookup::find(&folder, file.name) else { continue };
         let there = size(&path);
         bytes += there;
         found += 1;

@@ -8,7 +8,7 @@ use super::archive::{self, plain};
 use super::cifar10::{self, Place};
 use super::idx::Origin;
 use super::lookup::find;
-use super::source::{self, Source, SourceFile};
+use super::source::{Source, SourceFile};
 use crate::digest::copy_hashed;
 use crate::files::{folder_of, write_atomic};
 use crate::{Error, Result};
@@ -50,16 +50,17 @@ pub(super) fn check(source: &Source, place: &Place) -> Result<()> {
         if before.is_some() && before.as_ref() == record.files.get(&name) {
             continue;
         }
-        if let Some(difference) = difference(source, place, &path, &files)? {
-            return Err(Error::file(
-                &path,
-                format!("it is not what {} has there ({difference})", source.name),
-                format!(
-                    "download that with fedfunnel data fetch {}, or give a set of your own by its path, as --data {}",
-                    source.name,
-                    path.parent().unwrap_or(&path).display()
-                ),
-            ));
+        let read = match (place, &files[..]) {
+            (Place::Loose(_), [file]) => file_difference(file, &path),
+            _ => archive_difference(source, &path),
+        };
+        let origin = Origin { path: &path, mend: "replace it with an undamaged copy" };
+        if let Some(difference) = read.map_err(|error| origin.damaged(error))? {
+            let (set, folder) = (source.name, path.parent().unwrap_or(&path).display());
+            let problem = format!("it is not what {set} has there ({difference})");
+            let own = format!("give a set of your own by its path, as --data {folder}");
+            let mend = format!("download that with fedfunnel data fetch {set}, or {own}");
+            return Err(Error::file(&path, problem, mend));
         }
         // A file that was changed meanwhile is read again the next time.
         if let Some(found) = before.filter(|before| Some(before) == Found::of(&path, &files).as_ref()) {
@@ -101,14 +102,6 @@ fn holders<'a>(source: &'a Source, place: &Place) -> Vec<(PathBuf, Vec<&'a Sourc
     }
 }
 
-fn difference(source: &Source, place: &Place, path: &Path, files: &[&SourceFile]) -> Result<Option<String>> {
-    let read = match (place, files) {
-        (Place::Loose(_), [file]) => file_difference(file, path),
-        _ => archive_difference(source, path),
-    };
-    read.map_err(|error| Origin { path, mend: "replace it with an undamaged copy" }.damaged(error))
-}
-
 fn archive_difference(source: &Source, path: &Path) -> io::Result<Option<String>> {
     let (mut seen, mut difference) = (0, None);
     archive::each_file(BufReader::new(File::open(path)?), cifar10::FOLDER, |name, content| {
@@ -124,7 +117,7 @@ fn archive_difference(source: &Source, path: &Path) -> io::Result<Option<String>
 fn compare(file: &SourceFile, content: impl Read) -> io::Result<Option<String>> {
     // One byte more than expected is enough to tell that there is too much.
     let content = copy_hashed(content.take(file.bytes.saturating_add(1)), &mut io::sink())?;
-    Ok(source::difference(file.name, file.bytes, file.sha256, &content, "there"))
+    Ok(file.difference(&content, "there"))
 }
 
 impl Found {

@@ -40,11 +40,8 @@ pub fn read_text(path: &Path) -> Result<String> {
     String::from_utf8(bytes).map_err(|error| {
         let whole = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = 1 + whole.iter().filter(|byte| **byte == b'\n').count();
-        Error::setting(
-            path.display().to_string(),
-            format!("line {line} is not UTF-8 text"),
-            "save it as UTF-8",
-        )
+        let problem = format!("line {line} is not UTF-8 text");
+        Error::setting(path.display().to_string(), problem, "save it as UTF-8")
     })
 }
 

@@ -60,9 +60,8 @@ impl Unfinished {
                 Content::Beside { temporary, place, old }
             }
             destination => {
-                let file = tempfile::tempfile();
-                let folder = std::env::temp_dir();
-                let file = file.map_err(Error::io("write in the folder", folder))?;
+                let file =
+                    tempfile::tempfile().map_err(Error::io("write in the folder", std::env::temp_dir()))?;
                 Content::Gathered { file, destination }
             }
         };

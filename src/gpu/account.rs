@@ -16,10 +16,7 @@ pub struct MemoryUse {
 impl MemoryUse {
     pub(crate) fn add(&mut self, label: &str, bytes: u64) {
         self.bytes += bytes;
-        match self.parts.get_mut(label) {
-            Some(part) => *part += bytes,
-            None => drop(self.parts.insert(label.into(), bytes)),
-        }
+        *self.parts.entry(label.into()).or_default() += bytes;
     }
 
     pub(crate) fn remove(&mut self, label: &str, bytes: u64) {

@@ -5,7 +5,7 @@ use super::buffer::Memory;
 use super::capacity::{self, Capacity};
 use super::dispatch::Call;
 use super::profile::Timestamps;
-use super::reflection::Compiled;
+use super::reflection::{Binding, Compiled};
 use super::registry::Registry;
 use super::shard::SMALLER;
 use super::{
@@ -45,6 +45,14 @@ const BLOCK_BYTES: u64 = 32 << 20;
 
 /// The account's label of written values that the device has not taken over yet.
 const WRITES: &str = "writes on their way";
+
+/// What to do where a device fails without a cause that can be removed.
+const RUN_AGAIN: &str = "run again, or choose another --device";
+
+/// Waits for this submission.
+fn until(submission: wgpu::SubmissionIndex) -> wgpu::PollType {
+    wgpu::PollType::Wait { submission_index: Some(submission), timeout: None }
+}
 
 /// Something that went wrong on the device.
 #[derive(Clone, Debug)]
@@ -107,11 +115,8 @@ impl Gpu {
         let timed = [("--profile", options.profile), ("--trace", options.trace.is_some())];
         let asked = timed.iter().find(|(_, asked)| *asked);
         if let (Some((option, _)), false) = (asked, features.contains(wgpu::Features::TIMESTAMP_QUERY)) {
-            return Err(Error::setting(
-                *option,
-                format!("{} cannot time kernels on the device", summary.name),
-                "leave it out or choose another --device",
-            ));
+            let problem = format!("{} cannot time kernels on the device", summary.name);
+            return Err(Error::setting(*option, problem, "leave it out or choose another --device"));
         }
         let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("fedfunnel"),
@@ -125,11 +130,8 @@ impl Gpu {
         })?;
         let max_binding_bytes = match options.max_binding_bytes {
             Some(bytes) if bytes < SMALLEST_BINDING => {
-                return Err(Error::setting(
-                    "--max-binding-bytes",
-                    format!("{bytes} is too small"),
-                    format!("use {SMALLEST_BINDING} or more"),
-                ));
+                let mend = format!("use {SMALLEST_BINDING} or more");
+                return Err(Error::setting("--max-binding-bytes", format!("{bytes} is too small"), mend));
             }
             Some(bytes) => bytes.min(summary.max_binding_bytes),
             None => summary.max_binding_bytes,
@@ -281,13 +283,9 @@ impl Gpu {
         // Padded to 16 bytes, so that a kernel may see it as vec4.
         let bytes = ((elements.max(1) * 4) as u64).next_multiple_of(16);
         if bytes > self.max_binding_bytes {
-            return Err(Error::device(
-                format!(
-                    "{label} needs {bytes} bytes in one binding, and {} allows {}",
-                    self.adapter.name, self.max_binding_bytes
-                ),
-                SMALLER,
-            ));
+            let (name, most) = (&self.adapter.name, self.max_binding_bytes);
+            let problem = format!("{label} needs {bytes} bytes in one binding, and {name} allows {most}");
+            return Err(Error::device(problem, SMALLER));
         }
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
         let memory = self.allocate(label, bytes, usage);
@@ -316,16 +314,14 @@ impl Gpu {
                 padded.resize(part.len().next_multiple_of(4), 0);
                 self.queue.write_buffer(&buffer.memory.raw, at, &padded);
             }
-            at += part.len() as u64;
-            self.account.take(WRITES, part.len() as u64);
             let bytes = part.len() as u64;
+            at += bytes;
+            self.account.take(WRITES, bytes);
             if self.written.fetch_add(bytes, Ordering::Relaxed) + bytes >= MOST_WRITTEN {
                 let submission = self.queue.submit(None);
                 self.writes_are_taken();
                 // A lost device is an error where its results are read.
-                let _ = self
-                    .device
-                    .poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: None });
+                let _ = self.device.poll(until(submission));
             }
         }
     }
@@ -365,10 +361,7 @@ impl Gpu {
         let mapped = answer.recv().unwrap_or(false);
         let Some(view) = slice.get_mapped_range().ok().filter(|_| mapped) else {
             self.check()?;
-            return Err(Error::device(
-                "the device returned no data",
-                "run again, or choose another --device",
-            ));
+            return Err(Error::device("the device returned no data", RUN_AGAIN));
         };
         let values = bytemuck::pod_collect_to_vec(&view);
         drop(view);
@@ -383,7 +376,7 @@ impl Gpu {
     }
 
     pub(super) fn wait_for(&self, submission: wgpu::SubmissionIndex) -> Result<()> {
-        self.poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: None })
+        self.poll(until(submission))
     }
 
     fn poll(&self, how: wgpu::PollType) -> Result<()> {
@@ -394,12 +387,7 @@ impl Gpu {
             let _ = self.device.poll(wgpu::PollType::Poll);
         }
         self.check()?;
-        polled.map(|_| ()).map_err(|e| {
-            Error::device(
-                format!("waiting for the device failed: {e}"),
-                "run again, or choose another --device",
-            )
-        })
+        polled.map(drop).map_err(|e| Error::device(format!("waiting for the device failed: {e}"), RUN_AGAIN))
     }
 
     /// An error where the device has reported a fault since the last call.
@@ -440,13 +428,11 @@ impl Gpu {
         let groups = [grid.0.div_ceil(x), grid.1.div_ceil(y), grid.2.div_ceil(z)];
         let most = self.max_workgroups();
         if groups.iter().any(|&n| n > most || n == 0) {
-            return Err(Error::device(
-                format!(
-                    "{} would need {groups:?} workgroups, and the device allows 1 to {most}",
-                    kernel.entry
-                ),
-                "use narrower layers, a smaller batch or fewer collaborators at a time",
-            ));
+            let entry = kernel.entry;
+            let problem =
+                format!("{entry} would need {groups:?} workgroups, and the device allows 1 to {most}");
+            let mend = "use narrower layers, a smaller batch or fewer collaborators at a time";
+            return Err(Error::device(problem, mend));
         }
         let bound = buffers.iter().map(|(_, buffer)| buffer.memory.clone()).collect();
         let immediates = bytemuck::bytes_of(immediates).into();
@@ -467,16 +453,11 @@ impl Gpu {
                 buffers.iter().map(|(name, _)| name).collect::<Vec<_>>()
             )));
         }
-        let entries: Vec<_> = wanted
-            .iter()
-            .filter_map(|w| {
-                let buffer = find(&w.name)?;
-                Some(wgpu::BindGroupEntry {
-                    binding: w.index,
-                    resource: buffer.memory.raw.as_entire_binding(),
-                })
-            })
-            .collect();
+        let entry = |w: &Binding| {
+            let resource = find(&w.name)?.memory.raw.as_entire_binding();
+            Some(wgpu::BindGroupEntry { binding: w.index, resource })
+        };
+        let entries: Vec<_> = wanted.iter().filter_map(entry).collect();
         Ok(self.device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some(kernel.entry),
             layout: &compiled.layout,

@@ -91,33 +91,26 @@ impl Kernel {
         let Some((name, replacement)) = self.section else { return Ok(source) };
         let find = |shader: &str, text: &str, name: &str| {
             let sections = shared_sections(text).unwrap_or_default();
-            sections.into_iter().find(|section| section.name == name).map(|section| section.place).ok_or_else(
-                || {
-                    let problem = format!("shaders/{shader}.wgsl has no section {name:?}");
-                    Error::fault(problem)
-                },
-            )
+            let found =
+                sections.into_iter().find(|section| section.name == name).map(|section| section.place);
+            found.ok_or_else(|| Error::fault(format!("shaders/{shader}.wgsl has no section {name:?}")))
         };
         let other = shader_source(replacement, &[])?;
-        let (place, text) =
-            (find(self.shader, &source, name)?, &other[find(replacement, &other, replacement)?]);
+        let place = find(self.shader, &source, name)?;
+        let text = &other[find(replacement, &other, replacement)?];
         Ok([&source[..place.start], text, &source[place.end..]].concat())
     }
 }
 
 /// The WGSL of a file with the values of its `const` tile sizes replaced.
 pub fn shader_source(shader: &str, tiles: &[(&str, u32)]) -> Result<String> {
-    let wrong = |problem: String| Error::fault(problem);
-    let (_, text) = SHADERS
-        .iter()
-        .find(|(name, _)| *name == shader)
-        .ok_or_else(|| wrong(format!("there is no shaders/{shader}.wgsl")))?;
+    let found = SHADERS.iter().find(|(name, _)| *name == shader);
+    let (_, text) = found.ok_or_else(|| Error::fault(format!("there is no shaders/{shader}.wgsl")))?;
     let mut source = text.to_string();
     for (name, value) in tiles {
         let head = format!("const {name}: u32 = ");
-        let start =
-            source.find(&head).ok_or_else(|| wrong(format!("shaders/{shader}.wgsl has no line {head:?}")))?
-                + head.len();
+        let missing = || Error::fault(format!("shaders/{shader}.wgsl has no line {head:?}"));
+        let start = source.find(&head).ok_or_else(missing)? + head.len();
         let end = start + source[start..].find(';').unwrap_or(0);
         source.replace_range(start..end, &format!("{value}u"));
     }

@@ -61,28 +61,24 @@ impl Timestamps {
         Self { stamps, pending: Mutex::default(), spent: Mutex::default(), trace }
     }
 
-    fn pending(&self) -> std::sync::MutexGuard<'_, Vec<(Dispatch, u32)>> {
-        lock(&self.pending)
-    }
-
     pub fn is_full(&self) -> bool {
-        self.pending().len() as u32 == self.stamps.capacity
+        lock(&self.pending).len() as u32 == self.stamps.capacity
     }
 
     /// The timestamps of the pass of a dispatch at this step.
     pub fn next(&self, dispatch: &Dispatch, step: u32) -> wgpu::ComputePassTimestampWrites<'_> {
-        let mut pending = self.pending();
+        let mut pending = lock(&self.pending);
         pending.push((dispatch.clone(), step));
         self.stamps.of_pass(pending.len() as u32 - 1)
     }
 
     pub fn resolve(&self, encoder: &mut wgpu::CommandEncoder) {
-        self.stamps.resolve(encoder, self.pending().len() as u32);
+        self.stamps.resolve(encoder, lock(&self.pending).len() as u32);
     }
 
     /// Takes the times of what was submitted at that moment of the trace; `wait` returns once that has run.
     pub fn collect(&self, submitted: f64, wait: impl FnOnce() -> Result<()>) -> Result<()> {
-        let dispatches = std::mem::take(&mut *self.pending());
+        let dispatches = std::mem::take(&mut *lock(&self.pending));
         if dispatches.is_empty() {
             return Ok(());
         }

@@ -46,7 +46,14 @@ impl<'g> Stopwatch<'g> {
 
     /// Seconds that `rounds` rounds of the dispatches take, recorded into one submit.
     pub fn time(&self, dispatches: &[Dispatch], rounds: u32) -> Result<f64> {
-        let Some(stamps) = &self.stamps else { return self.time_on_host(dispatches, rounds) };
+        let Some(stamps) = &self.stamps else {
+            let start = Instant::now();
+            let mut recorder = self.gpu.recorder();
+            (0..rounds).try_for_each(|_| recorder.record(dispatches))?;
+            recorder.submit()?;
+            self.gpu.wait()?;
+            return Ok(start.elapsed().as_secs_f64());
+        };
         let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
             label: Some("stopwatch"),
@@ -61,16 +68,5 @@ impl<'g> Stopwatch<'g> {
         let ticks = stamps.read(1, || self.gpu.wait())?;
         let elapsed = ticks.first().map_or(0, |[begin, end]| end.saturating_sub(*begin));
         Ok(elapsed as f64 * stamps.period * 1e-9)
-    }
-
-    fn time_on_host(&self, dispatches: &[Dispatch], rounds: u32) -> Result<f64> {
-        let start = Instant::now();
-        let mut recorder = self.gpu.recorder();
-        for _ in 0..rounds {
-            recorder.record(dispatches)?;
-        }
-        recorder.submit()?;
-        self.gpu.wait()?;
-        Ok(start.elapsed().as_secs_f64())
     }
 }

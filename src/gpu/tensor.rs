@@ -45,9 +45,12 @@ impl Tensor {
 
     /// Zeros in the fewest shards that fit the device.
     pub fn zeros(gpu: &Gpu, label: &str, replicas: usize, batch: usize, width: usize) -> Result<Self> {
-        let row_bytes = 4 * (replicas * batch) as u64;
-        let ranges =
-            split_rows(width, row_bytes, gpu.max_binding_bytes()).ok_or_else(|| too_large(label, gpu))?;
+        let (row_bytes, most) = (4 * (replicas * batch) as u64, gpu.max_binding_bytes());
+        let ranges = split_rows(width, row_bytes, most).ok_or_else(|| {
+            let problem =
+                format!("one row of {label} is larger than the {most} bytes that a kernel sees at once");
+            Error::device(problem, SMALLER)
+        })?;
         Self::zeros_cut(gpu, label, replicas, batch, &ranges)
     }
 
@@ -141,16 +144,10 @@ impl Tensor {
         if self.ranges() == other.ranges() {
             return Ok(());
         }
-        Err(Error::device(
-            format!(
-                "tensors of {} and {} features that do not fit one binding are cut into {} and {} shards",
-                self.width,
-                other.width,
-                self.shards.len(),
-                other.shards.len()
-            ),
-            SMALLER,
-        ))
+        let widths = format!("tensors of {} and {} features", self.width, other.width);
+        let shards = format!("{} and {} shards", self.shards.len(), other.shards.len());
+        let problem = format!("{widths} that do not fit one binding are cut into {shards}");
+        Err(Error::device(problem, SMALLER))
     }
 
     /// The memory of its only shard. Errors where the tensor had to be cut.
@@ -166,14 +163,4 @@ impl Tensor {
             )),
         }
     }
-}
-
-fn too_large(label: &str, gpu: &Gpu) -> Error {
-    Error::device(
-        format!(
-            "one row of {label} is larger than the {} bytes that a kernel sees at once",
-            gpu.max_binding_bytes()
-        ),
-        SMALLER,
-    )
 }

@@ -97,9 +97,7 @@ pub struct Span {
 
 impl Drop for Span {
     fn drop(&mut self) {
-        let nanoseconds = self.trace.now() - self.begin;
-        let span = HostSpan { name: std::mem::take(&mut self.name), begin: self.begin, nanoseconds };
-        self.trace.add(1, |events| events.spans.push(span));
+        self.trace.note(std::mem::take(&mut self.name), self.begin);
     }
 }
 
@@ -126,16 +124,17 @@ impl Trace {
 
     /// Notes a span from the trace's time 0 until now.
     pub fn span_since_start(&self, name: &str) {
-        let span = HostSpan { name: name.into(), begin: 0.0, nanoseconds: self.now() };
-        self.add(1, |events| events.spans.push(span));
+        self.note(name.into(), 0.0);
     }
 
-    fn add(&self, count: usize, push: impl FnOnce(&mut Events)) {
+    /// Notes a span that ends now.
+    fn note(&self, name: String, begin: f64) {
+        let span = HostSpan { name, begin, nanoseconds: self.now() - begin };
         let mut events = lock(&self.events);
-        if events.spans.len() + events.runs.len() + count <= self.most {
-            push(&mut events);
+        if events.spans.len() + events.runs.len() < self.most {
+            events.spans.push(span);
         } else {
-            events.left_out += count;
+            events.left_out += 1;
         }
     }
 

@@ -4,28 +4,15 @@ use std::borrow::Cow;
 
 /// A header line and one line per row, each ended by CR LF, with quotes where a cell needs them.
 pub fn csv(columns: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
-    let mut text = String::new();
-    push_line(&mut text, columns.iter().copied());
-    for row in rows {
-        push_line(&mut text, row.iter().map(String::as_str));
-    }
-    text
+    let header = columns.iter().map(ToString::to_string).collect();
+    std::iter::once(header).chain(rows).map(|cells: Vec<String>| line(&cells)).collect()
 }
 
-fn push_line<'a>(text: &mut String, cells: impl ExactSizeIterator<Item = &'a str>) {
+fn line(cells: &[String]) -> String {
+    let cells: Vec<_> = cells.iter().map(|cell| quoted(cell)).collect();
     // A lone empty cell would be a blank line, which readers skip.
-    let alone = cells.len() == 1;
-    for (index, cell) in cells.enumerate() {
-        if index > 0 {
-            text.push(',');
-        }
-        if alone && cell.is_empty() {
-            text.push_str("\"\"");
-        } else {
-            text.push_str(&quoted(cell));
-        }
-    }
-    text.push_str("\r\n");
+    let line = if cells == [""] { "\"\"".into() } else { cells.join(",") };
+    line + "\r\n"
 }
 
 fn quoted(cell: &str) -> Cow<'_, str> {

@@ -1,5 +1,6 @@
 //! How numbers are written, the same way in the terminal, in tables and on the page.
 
+use crate::text::{grouped, thousands};
 use std::time::Duration;
 
 /// The text in the place of a missing number.
@@ -7,7 +8,7 @@ const NONE: &str = "n/a";
 
 /// A count with thousands separators: `15,910`.
 pub fn count(value: u64) -> String {
-    group(&value.to_string())
+    grouped(value)
 }
 
 /// A fraction as a percentage with one decimal: `0.949` is `94.9 %`.
@@ -71,7 +72,7 @@ pub fn duration(value: Duration) -> String {
         format!("{} h {:02} min", minutes / 60, minutes % 60)
     } else {
         let hours = (seconds / 3600.0).round() as u64;
-        format!("{} d {} h", group(&(hours / 24).to_string()), hours % 24)
+        format!("{} d {} h", count(hours / 24), hours % 24)
     }
 }
 
@@ -115,8 +116,8 @@ pub fn decimal(value: f64, decimals: usize) -> String {
         None => ("", text.as_str()),
     };
     match size.split_once('.') {
-        Some((whole, part)) => format!("{sign}{}.{part}", group(whole)),
-        None => format!("{sign}{}", group(size)),
+        Some((whole, part)) => format!("{sign}{}.{part}", thousands(whole)),
+        None => format!("{sign}{}", thousands(size)),
     }
 }
 
@@ -132,18 +133,7 @@ pub fn is_numeric(cell: &str) -> bool {
         })
 }
 
-/// Commas between groups of three digits.
-fn group(digits: &str) -> String {
-    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
-fn trim_zeros(text: &str) -> &str {
+/// A decimal number without the zeros at its end.
+pub(super) fn trim_zeros(text: &str) -> &str {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
 }

@@ -1,10 +1,9 @@
 //! A report as one HTML file that needs nothing else.
 
-use super::page::{figure, paragraphs, prose, table_section};
+use super::page::{enclosed, figure, paragraphs, prose, table_section};
 use super::plot::escape;
 use super::{KeyFigure, Report, slugs};
 use crate::Result;
-use std::fmt::Write;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -25,38 +24,26 @@ pub fn html(report: &Report) -> Result<String> {
     );
     // The first paragraph and the key figures are what fits on the first screen of a phone.
     let (lead, more) = report.answer.split_at(report.answer.len().min(1));
-    if !lead.is_empty() {
-        page += &format!("<div class=\"answer\">\n{}</div>\n", paragraphs(lead));
-    }
+    page += &enclosed("<div class=\"answer\">\n", &paragraphs(lead), "</div>\n");
     page += "</header>\n";
-    if !report.figures.is_empty() {
-        page += "<dl class=\"figures\">\n";
-        report.figures.iter().for_each(|figure| page += &key_figure(figure));
-        page += "</dl>\n";
-    }
-    if !more.is_empty() {
-        page += &format!("<div class=\"more\">\n{}</div>\n", paragraphs(more));
-    }
+    let figures: String = report.figures.iter().map(key_figure).collect();
+    page += &enclosed("<dl class=\"figures\">\n", &figures, "</dl>\n");
+    page += &enclosed("<div class=\"more\">\n", &paragraphs(more), "</div>\n");
     for (plot, name) in report.plots.iter().zip(slugs(report.plots.iter().map(|plot| &*plot.id))) {
         page += &figure(plot, &name)?;
     }
     for (table, name) in report.tables.iter().zip(slugs(report.tables.iter().map(|table| &*table.id))) {
         page += &table_section(table, &name);
     }
-    if !report.notes.is_empty() {
-        let items: String = report.notes.iter().map(|note| format!("<li>{}</li>\n", prose(note))).collect();
-        page += &section("notes", "Notes", &format!("<ul class=\"notes\">\n{items}</ul>\n"));
-    }
-    if !report.configuration.trim().is_empty() {
-        page += &section("configuration", "Configuration", &preformatted(&report.configuration, ""));
-    }
-    if !report.facts.is_empty() {
-        page += &section("facts", "Facts of the run", &facts(&report.facts));
-    }
-    if !report.reproduce.trim().is_empty() {
-        page +=
-            &section("reproduce", "How to reproduce", &preformatted(&report.reproduce, " class=\"wrap\""));
-    }
+    let notes: String = report.notes.iter().map(|note| format!("<li>{}</li>\n", prose(note))).collect();
+    page += &section("notes", "Notes", &enclosed("<ul class=\"notes\">\n", &notes, "</ul>\n"));
+    page += &section("configuration", "Configuration", &preformatted(&report.configuration, ""));
+    let fact = |(name, value): &(String, String)| {
+        format!("<div><dt>{}</dt><dd>{}</dd></div>\n", escape(name), escape(value))
+    };
+    let facts: String = report.facts.iter().map(fact).collect();
+    page += &section("facts", "Facts of the run", &enclosed("<dl class=\"facts\">\n", &facts, "</dl>\n"));
+    page += &section("reproduce", "How to reproduce", &preformatted(&report.reproduce, " class=\"wrap\""));
     page += "</main>\n</body>\n</html>\n";
     Ok(page)
 }
@@ -68,31 +55,19 @@ fn key_figure(figure: &KeyFigure) -> String {
         // A number and its unit stay on one line.
         escape(&figure.value).replace(' ', "&nbsp;")
     );
-    if !figure.unit.is_empty() {
-        // Writing into a String cannot fail.
-        let _ = write!(text, " <span class=\"unit\">{}</span>", escape(&figure.unit));
-    }
+    text += &enclosed(" <span class=\"unit\">", &escape(&figure.unit), "</span>");
     text += "</dd>";
-    if !figure.explanation.is_empty() {
-        let _ = write!(text, "<dd class=\"explanation\">{}</dd>", prose(&figure.explanation));
-    }
+    text += &enclosed("<dd class=\"explanation\">", &prose(&figure.explanation), "</dd>");
     text + "</div>\n"
 }
 
 fn section(id: &str, heading: &str, content: &str) -> String {
-    format!("<section id=\"{id}\">\n<h2>{heading}</h2>\n{content}</section>\n")
+    enclosed(&format!("<section id=\"{id}\">\n<h2>{heading}</h2>\n"), content, "</section>\n")
 }
 
 /// Text as it stands. It scrolls sideways in its own box, which keys must be able to reach; a command
 /// wraps instead, so that all of it can be read.
 fn preformatted(text: &str, class: &str) -> String {
-    format!("<pre tabindex=\"0\"{class}>{}</pre>\n", escape(text.trim_matches('\n').trim_end()))
-}
-
-fn facts(facts: &[(String, String)]) -> String {
-    let rows: String = facts
-        .iter()
-        .map(|(name, value)| format!("<div><dt>{}</dt><dd>{}</dd></div>\n", escape(name), escape(value)))
-        .collect();
-    format!("<dl class=\"facts\">\n{rows}</dl>\n")
+    let text = escape(text.trim_matches('\n').trim_end());
+    enclosed(&format!("<pre tabindex=\"0\"{class}>"), &text, "</pre>\n")
 }

@@ -28,34 +28,27 @@ pub struct JsonLines {
 impl JsonLines {
     /// Starts an empty log; an old one of the same name is replaced, not emptied under its readers.
     pub fn create(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        if let Some(through) = Self::through(path)? {
-            return Ok(through);
-        }
-        files::write_atomic(path, b"")?;
-        Self::append(path)
+        Self::open(path.as_ref(), true)
     }
 
     /// Goes on with a log, which is started where there is none.
     pub fn append(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref().to_path_buf();
-        if let Some(through) = Self::through(&path)? {
-            return Ok(through);
-        }
-        if !path.exists() {
-            files::write_atomic(&path, b"")?;
-        }
-        let content = std::fs::read(&path).map_err(Error::io("read", &path))?;
-        let length = content.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last as u64 + 1);
-        let file = File::options().write(true).open(&path).map_err(Error::io("write", &path))?;
-        let mut log = Self { path, file, length: Some(length) };
-        log.cut_back().map_err(Error::io("write", &log.path))?;
-        Ok(log)
+        Self::open(path.as_ref(), false)
     }
 
-    /// A log that is no regular file.
-    fn through(path: &Path) -> Result<Option<Self>> {
-        Ok(files::open_through(path)?.map(|file| Self { path: path.into(), file, length: None }))
+    fn open(path: &Path, anew: bool) -> Result<Self> {
+        if let Some(file) = files::open_through(path)? {
+            return Ok(Self { path: path.into(), file, length: None });
+        }
+        if anew || !path.exists() {
+            files::write_atomic(path, b"")?;
+        }
+        let content = std::fs::read(path).map_err(Error::io("read", path))?;
+        let length = content.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last as u64 + 1);
+        let file = File::options().write(true).open(path).map_err(Error::io("write", path))?;
+        let mut log = Self { path: path.into(), file, length: Some(length) };
+        log.cut_back().map_err(Error::io("write", &log.path))?;
+        Ok(log)
     }
 
     /// Adds one line. When this returns, the line is in the file.

@@ -1,7 +1,7 @@
 //! Several runs in one report: their curves over the same axes.
 
 use super::{Plot, Report, Series, Style, Table};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// More curves than these cannot be told apart: then each gets a plot of its own, with a line for each run.
 const MOST_CURVES: usize = 8;
@@ -11,12 +11,7 @@ pub fn overlay(runs: &[(String, Report)]) -> Report {
     let short = shortened(&runs.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>());
     let runs: Vec<(String, &Report)> = short.into_iter().zip(runs.iter().map(|(_, report)| report)).collect();
     let runs = runs.as_slice();
-    let mut ids: Vec<&str> = Vec::new();
-    for plot in runs.iter().flat_map(|(_, report)| &report.plots) {
-        if !ids.contains(&plot.id.as_str()) {
-            ids.push(&plot.id);
-        }
-    }
+    let ids = distinct(runs.iter().flat_map(|(_, report)| &report.plots).map(|plot| plot.id.as_str()));
     let plots = ids.into_iter().flat_map(|id| {
         let of = |(name, report): &'_ (String, &'_ Report)| {
             report.plots.iter().find(|plot| plot.id == id).map(|plot| (name.clone(), plot.clone()))
@@ -24,6 +19,7 @@ pub fn overlay(runs: &[(String, Report)]) -> Report {
         combined(&runs.iter().filter_map(of).collect::<Vec<_>>())
     });
     let plots = plots.collect();
+    let notes: BTreeSet<_> = runs.iter().flat_map(|(_, report)| &report.notes).collect();
     let names: Vec<_> = runs.iter().map(|(name, _)| name.as_str()).collect();
     let figures = side_by_side("figures", "Key figures", runs, |report| {
         let value = |figure: &super::KeyFigure| match figure.unit.as_str() {
@@ -47,33 +43,28 @@ pub fn overlay(runs: &[(String, Report)]) -> Report {
             .collect(),
         plots,
         tables: [figures, settings, facts].into_iter().filter(|table| !table.rows.is_empty()).collect(),
-        notes: runs
-            .iter()
-            .flat_map(|(_, report)| &report.notes)
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .cloned()
-            .collect(),
+        notes: notes.into_iter().cloned().collect(),
         reproduce: runs.iter().map(|(_, report)| report.reproduce.as_str()).collect::<Vec<_>>().join("\n"),
         ..Report::default()
     }
 }
 
+/// Each name once, where it comes first.
+fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut seen = HashSet::new();
+    names.filter(|name| seen.insert(*name)).collect()
+}
+
 /// The plots of the same id of some runs as one, or as one for each curve where that would be too many.
-fn combined(parts: &[(String, Plot)]) -> Vec<Plot> {
+fn combined<'a>(parts: &'a [(String, Plot)]) -> Vec<Plot> {
     if let [(run, only)] = parts {
         return vec![Plot { title: format!("{} ({run})", only.title), ..only.clone() }];
     }
     let Some((_, first)) = parts.first() else { return Vec::new() };
-    let mut names: Vec<&str> = Vec::new();
-    for series in parts.iter().flat_map(|(_, plot)| &plot.series) {
-        if !names.contains(&series.name.as_str()) {
-            names.push(&series.name);
-        }
-    }
-    let of = |name: &str| -> Vec<(&str, &Series)> {
-        let find = |plot: &'_ Plot| plot.series.iter().position(|series| series.name == name);
-        parts.iter().filter_map(|(run, plot)| Some((run.as_str(), &plot.series[find(plot)?]))).collect()
+    let names = distinct(parts.iter().flat_map(|(_, plot)| &plot.series).map(|series| series.name.as_str()));
+    let of = |name: &str| -> Vec<(&'a str, &'a Series)> {
+        let find = |plot: &'a Plot| plot.series.iter().find(|series| series.name == name);
+        parts.iter().filter_map(|(run, plot)| Some((run.as_str(), find(plot)?))).collect()
     };
     // What is the same in all runs is drawn once.
     let (mut shared, mut own) = (Vec::new(), Vec::new());
@@ -131,7 +122,6 @@ fn common(curves: &[(&str, &Series)], runs: usize) -> Option<Series> {
 /// The names without what all of them begin or end with, as long as words are left.
 fn shortened(names: &[&str]) -> Vec<String> {
     let separates = |c: char| "-_./ ".contains(c);
-    let unchanged = || names.iter().map(ToString::to_string).collect::<Vec<_>>();
     let Some(first) = names.first() else { return Vec::new() };
     let all_begin = |start: &&str| names.iter().all(|name| name.starts_with(*start));
     let all_end = |end: &&str| names.iter().all(|name| name.ends_with(*end));
@@ -142,7 +132,7 @@ fn shortened(names: &[&str]) -> Vec<String> {
     let cut = |name: &&str| name.get(start..name.len().checked_sub(end)?).map(str::to_string);
     match names.iter().map(cut).collect::<Option<Vec<_>>>() {
         Some(cut) if cut.iter().all(|name| name.starts_with(char::is_alphabetic)) => cut,
-        _ => unchanged(),
+        _ => names.iter().map(ToString::to_string).collect(),
     }
 }
 
@@ -156,14 +146,12 @@ fn side_by_side(
     let columns: Vec<_> = std::iter::once("").chain(runs.iter().map(|(name, _)| name.as_str())).collect();
     let mut table = Table::new(id, title, &columns);
     let all: Vec<Vec<(String, String)>> = runs.iter().map(|(_, report)| pairs(report)).collect();
-    let maps: Vec<BTreeMap<&str, &str>> = all
-        .iter()
-        .map(|pairs| pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect())
-        .collect();
-    let mut seen = BTreeSet::new();
-    for (name, _) in all.iter().flatten().filter(|(name, _)| seen.insert(name.clone())) {
-        let cells = maps.iter().map(|map| map.get(name.as_str()).copied().unwrap_or("-").to_string());
-        table.push(std::iter::once(name.clone()).chain(cells));
+    let map =
+        |pairs: &'_ Vec<(String, String)>| -> BTreeMap<String, String> { pairs.iter().cloned().collect() };
+    let maps: Vec<_> = all.iter().map(map).collect();
+    for name in distinct(all.iter().flatten().map(|(name, _)| name.as_str())) {
+        let cells = maps.iter().map(|map| map.get(name).map_or("-", String::as_str));
+        table.push(std::iter::once(name).chain(cells));
     }
     table
 }

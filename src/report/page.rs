@@ -6,7 +6,7 @@ use super::plot::{Shape, escape, svg_shaped};
 use super::table::right_aligned;
 use super::{Plot, Series, Table, remarks};
 use crate::Result;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 /// The page shows so many rows of the numbers behind a plot; the CSV file has all of them.
 const ROWS_SHOWN: usize = 500;
@@ -19,32 +19,21 @@ const SENTENCE: usize = 60;
 
 /// A plot in both shapes (the style sheet shows one), its caption, and the numbers behind it. `name` is its slug.
 pub(super) fn figure(plot: &Plot, name: &str) -> Result<String> {
-    let mut text = format!("<section id=\"plot-{name}\">\n");
-    if !plot.title.is_empty() {
-        text += &format!("<h2>{}</h2>\n", escape(&plot.title));
-    }
+    let mut text = format!("<section id=\"plot-{name}\">\n{}", heading(&plot.title));
     text += &format!(
         "<figure>\n<div class=\"wide\">{}</div>\n<div class=\"narrow\">{}</div>\n",
         svg_shaped(plot, Shape::Wide)?,
         svg_shaped(plot, Shape::Narrow)?
     );
-    let mut below = Vec::new();
-    if !plot.caption.is_empty() {
-        below.push(plot.caption.clone());
-    }
-    below.extend(remarks(plot));
-    if !below.is_empty() {
-        text += &format!("<figcaption>\n{}</figcaption>\n", paragraphs(&below));
-    }
+    let caption = Some(&plot.caption).filter(|caption| !caption.is_empty());
+    let below: Vec<_> = caption.cloned().into_iter().chain(remarks(plot)).collect();
+    text += &enclosed("<figcaption>\n", &paragraphs(&below), "</figcaption>\n");
     Ok(text + "</figure>\n" + &numbers(plot, name) + "</section>\n")
 }
 
 /// A table in a box that scrolls sideways by itself, with its CSV file. `name` is its slug.
 pub(super) fn table_section(table: &Table, name: &str) -> String {
-    let mut text = format!("<section id=\"table-{name}\">\n");
-    if !table.title.is_empty() {
-        text += &format!("<h2>{}</h2>\n", escape(&table.title));
-    }
+    let mut text = format!("<section id=\"table-{name}\">\n{}", heading(&table.title));
     text += &format!(
         "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{}\">\n{}</div>\n",
         escape(&table.title),
@@ -55,6 +44,15 @@ pub(super) fn table_section(table: &Table, name: &str) -> String {
             &format!("<div class=\"caption\">{}</div>\n", paragraphs(std::slice::from_ref(&table.caption)));
     }
     text + &download(table, name) + "</section>\n"
+}
+
+/// Content between two tags; nothing where it is empty.
+pub(super) fn enclosed(open: &str, content: &str, close: &str) -> String {
+    if content.is_empty() { String::new() } else { [open, content, close].concat() }
+}
+
+fn heading(title: &str) -> String {
+    enclosed("<h2>", &escape(title), "</h2>\n")
 }
 
 /// Each string as one paragraph.
@@ -81,7 +79,9 @@ pub(super) fn prose(text: &str) -> String {
 /// The numbers behind a plot: folded, and as a CSV file to keep.
 fn numbers(plot: &Plot, name: &str) -> String {
     let all = numbers_table(plot, exact);
-    let mut shown = numbers_table(plot, |value| if value.is_nan() { "NaN".into() } else { readable(value) });
+    // Six digits for reading; the CSV file has them all.
+    let mut shown =
+        numbers_table(plot, |value| if value.is_finite() { number(value, 6) } else { exact(value) });
     shown.rows.truncate(ROWS_SHOWN);
     let mut text = format!(
         "<details>\n<summary>Numbers behind this plot</summary>\n\
@@ -96,11 +96,6 @@ fn numbers(plot: &Plot, name: &str) -> String {
         );
     }
     text + &download(&all, name) + "</details>\n"
-}
-
-/// Six digits for reading; the CSV file has them all.
-fn readable(value: f64) -> String {
-    if value.is_infinite() { exact(value) } else { number(value, 6) }
 }
 
 /// The numbers behind a plot as a CSV file, with every digit.
@@ -121,9 +116,11 @@ fn numbers_table(plot: &Plot, write: impl Fn(f64) -> String) -> Table {
     let name =
         |series: &Series| if series.name.is_empty() { y_name.to_string() } else { series.name.clone() };
     let mut table = Table { columns: vec![x_name.into()], ..Table::default() };
+    // Both zeros are one.
+    let key = |x: f64| (x + 0.0).to_bits();
     let mut columns = Vec::new();
     for series in &plot.series {
-        let column: BTreeMap<Key, f64> = series.points.iter().map(|&(x, y)| (Key(x), y)).collect();
+        let column: HashMap<u64, f64> = series.points.iter().map(|&(x, y)| (key(x), y)).collect();
         if column.len() < series.points.len() {
             table.columns = vec!["Curve".into(), x_name.into(), y_name.into()];
             let points =
@@ -134,38 +131,16 @@ fn numbers_table(plot: &Plot, write: impl Fn(f64) -> String) -> Table {
         table.columns.push(name(series));
         columns.push(column);
     }
-    let places: BTreeMap<Key, ()> =
-        columns.iter().flat_map(|column| column.keys().map(|&x| (x, ()))).collect();
-    for x in places.into_keys() {
-        let cells = columns.iter().map(|column| column.get(&x).map_or(String::new(), |&y| write(y)));
-        table.rows.push(std::iter::once(write(x.0)).chain(cells).collect());
+    let mut places: Vec<f64> =
+        plot.series.iter().flat_map(|series| &series.points).map(|point| point.0).collect();
+    places.sort_by(|a, b| (a + 0.0).total_cmp(&(b + 0.0)));
+    places.dedup_by_key(|x| key(*x));
+    for x in places {
+        let cells = columns.iter().map(|column| column.get(&key(x)).map_or(String::new(), |&y| write(y)));
+        table.rows.push(std::iter::once(write(x)).chain(cells).collect());
     }
     table
 }
-
-/// A number in its total order, so that it can be a key; both zeros are one.
-#[derive(Clone, Copy)]
-struct Key(f64);
-
-impl Ord for Key {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.0 + 0.0).total_cmp(&(other.0 + 0.0))
-    }
-}
-
-impl PartialOrd for Key {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Key {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Key {}
 
 /// The `<table>` with its first rows.
 fn rows(table: &Table, most: usize) -> String {
@@ -201,10 +176,9 @@ fn rows(table: &Table, most: usize) -> String {
 
 /// A link that carries the file within itself.
 fn download(table: &Table, stem: &str) -> String {
-    let text = csv_of(table);
+    let content = percent_encoded(&csv_of(table));
     format!(
-        "<a class=\"download\" download=\"{stem}.csv\" href=\"data:text/csv;charset=utf-8,{}\">Download as CSV</a>\n",
-        percent_encoded(&text)
+        "<a class=\"download\" download=\"{stem}.csv\" href=\"data:text/csv;charset=utf-8,{content}\">Download as CSV</a>\n"
     )
 }
 

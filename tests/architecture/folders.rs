@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 /// floor, and does not import each other either.
 const FLOORS: &[&[&str]] = &[
     &["error.rs"],
-    &["bytes.rs", "digest.rs", "lock.rs", "progress.rs", "toml_place.rs"],
+    &["bytes.rs", "digest.rs", "lock.rs", "progress.rs", "text.rs", "toml_place.rs"],
     &["files"],
     &["settings.rs"],
     &["gpu"],

@@ -1,6 +1,6 @@
 //! Takes in the files that a route brings: verifies each, then writes it.
 
-use super::super::source::{SourceFile, difference};
+use super::super::source::SourceFile;
 use super::FetchEvent;
 use crate::Error;
 use crate::digest::copy_hashed;
@@ -48,10 +48,6 @@ impl<'a> Delivery<'a> {
         Ok(self.dir)
     }
 
-    pub fn is_complete(&self) -> bool {
-        self.missing.is_empty()
-    }
-
     /// The missing file of this name.
     pub fn wants(&self, name: &str) -> Option<&'a SourceFile> {
         self.missing.iter().copied().find(|file| file.name == name)
@@ -60,7 +56,7 @@ impl<'a> Delivery<'a> {
     /// Verifies and writes a file.
     pub fn accept(&mut self, file: &'a SourceFile, content: &[u8]) -> Result<(), Failure> {
         let hashed = copy_hashed(content, &mut std::io::sink())?;
-        if let Some(difference) = difference(file.name, file.bytes, file.sha256, &hashed, "came") {
+        if let Some(difference) = file.difference(&hashed, "came") {
             return Err(Failure::Route(difference));
         }
         write_atomic(&self.dir.join(file.name), content).map_err(Failure::Local)?;

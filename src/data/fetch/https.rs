@@ -1,7 +1,7 @@
 //! Downloads over HTTPS.
 
 use super::super::archive;
-use super::super::source::difference;
+use super::super::source::SourceFile;
 use super::delivery::{Delivery, Failure};
 use crate::Error;
 use crate::digest::copy_hashed;
@@ -31,38 +31,37 @@ pub(super) fn gzip_files(base: &str, delivery: &mut Delivery<'_>) -> Result<(), 
     Ok(())
 }
 
-/// An archive with all files: where it is, the folder inside it, and what it must be.
-pub(super) struct Archive {
-    pub url: &'static str,
-    pub folder: &'static str,
-    pub bytes: u64,
-    pub sha256: &'static str,
-}
-
-/// All files out of one archive, which is kept in a temporary file until it is verified. The user may
-/// have put it into the data set's folder, where it is left as it is.
-pub(super) fn tar_gz(archive: &Archive, delivery: &mut Delivery<'_>) -> Result<(), Failure> {
-    let name = archive.url.rsplit('/').next().unwrap_or(archive.url);
+/// All files out of `folder` in the archive at `url`, which is kept in a temporary file until it is verified. The user
+/// may have put it into the data set's folder, where it is left as it is.
+pub(super) fn tar_gz(
+    url: &'static str,
+    folder: &str,
+    bytes: u64,
+    sha256: &'static str,
+    delivery: &mut Delivery<'_>,
+) -> Result<(), Failure> {
+    let name = url.rsplit('/').next().unwrap_or(url);
+    let archive = SourceFile { name, bytes, sha256 };
     let own = delivery.dir.join(name);
     if own.is_file() {
         let file = File::open(&own)?;
         let counted = delivery.counting(name, Some(file.metadata()?.len()), file);
         if copy_hashed(counted, &mut io::sink())?.sha256 == archive.sha256 {
             delivery.route = name.into();
-            return unpack(BufReader::new(File::open(&own)?), archive.folder, delivery);
+            return unpack(BufReader::new(File::open(&own)?), folder, delivery);
         }
     }
-    let body = get(&agent(), archive.url)?;
-    let folder = delivery.folder()?;
-    let mut file = tempfile::tempfile_in(folder)
-        .map_err(|e| Failure::Local(Error::io("write in the folder", folder)(e)))?;
+    let body = get(&agent(), url)?;
+    let dir = delivery.folder()?;
+    let mut file =
+        tempfile::tempfile_in(dir).map_err(|e| Failure::Local(Error::io("write in the folder", dir)(e)))?;
     let body = delivery.counting(name, body.content_length(), body.into_reader());
     let hashed = copy_hashed(body.take(archive.bytes + 1), &mut file)?;
-    if let Some(difference) = difference(name, archive.bytes, archive.sha256, &hashed, "came") {
+    if let Some(difference) = archive.difference(&hashed, "came") {
         return Err(Failure::Route(difference));
     }
     file.rewind()?;
-    unpack(BufReader::new(file), archive.folder, delivery)
+    unpack(BufReader::new(file), folder, delivery)
 }
 
 /// Takes the missing files out of an archive.
@@ -77,7 +76,7 @@ pub(super) fn unpack(
             let content = archive::read_capped(content, file.bytes)?;
             delivery.accept(file, &content)?;
         }
-        Ok::<_, Failure>(!delivery.is_complete())
+        Ok::<_, Failure>(!delivery.missing.is_empty())
     })?;
     match delivery.missing.first() {
         Some(file) => Err(Failure::Route(format!("{} is not in the archive", file.name))),

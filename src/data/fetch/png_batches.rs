@@ -5,8 +5,8 @@
 
 use super::super::archive;
 use super::super::cifar10::{BATCH, RECORD, SHAPE, TEST_BATCH, TRAIN_BATCHES};
-use super::super::text::grouped;
 use super::delivery::{Delivery, Failure};
+use crate::text::grouped;
 use std::io::{self, BufRead, Cursor, Read, Seek};
 
 /// The package's own spelling.
@@ -46,7 +46,7 @@ pub(super) fn convert<R: BufRead>(
                 .map_err(|problem| Failure::Route(format!("{name}: {problem}")))?;
             delivery.accept(file, &content)?;
         }
-        Ok::<_, Failure>(!delivery.is_complete())
+        Ok::<_, Failure>(!delivery.missing.is_empty())
     })?;
     delivery.missing.first().map_or(Ok(()), |file| Err(absent(&file.name.replace(".bin", ".png"))))
 }

@@ -4,7 +4,7 @@ use super::folder::{Half, pair};
 use super::idx::{Origin, parse_images, parse_labels};
 use super::{DataPair, Split, cifar10_sample};
 use crate::Result;
-use std::path::Path;
+use std::path::PathBuf;
 
 /// A sample of a data set that is part of the binary. Its classes are balanced and mixed.
 #[derive(Debug)]
@@ -72,24 +72,17 @@ const BYTES: usize = TRAIN_IMAGES.len() + TRAIN_LABELS.len() + TEST_IMAGES.len()
 /// Unpacks the sample: 6,000 training and 1,000 test images of 28 x 28, classes balanced and mixed.
 fn load_mnist(mend: &str) -> Result<DataPair> {
     let half = |split, images: &[u8], labels: &[u8]| -> Result<Half> {
-        let path = match split {
-            Split::Train => "mnist-sample/train",
-            Split::Test => "mnist-sample/test",
-        };
+        let path = PathBuf::from(format!("{NAME}/{split}"));
         // Only a binary damaged on disk gets here with content that does not parse.
-        let origin = Origin { path: Path::new(path), mend };
+        let origin = Origin { path: &path, mend };
         Ok(Half {
             images: parse_images(images, origin)?,
             labels: parse_labels(labels, origin)?,
-            images_path: origin.path.into(),
-            labels_path: origin.path.into(),
+            images_path: path.clone(),
+            labels_path: path,
         })
     };
-    pair(
-        NAME,
-        half(Split::Train, TRAIN_IMAGES, TRAIN_LABELS)?,
-        half(Split::Test, TEST_IMAGES, TEST_LABELS)?,
-        Some(CLASSES),
-        mend,
-    )
+    let train = half(Split::Train, TRAIN_IMAGES, TRAIN_LABELS)?;
+    let test = half(Split::Test, TEST_IMAGES, TEST_LABELS)?;
+    pair(NAME, train, test, Some(CLASSES), mend)
 }

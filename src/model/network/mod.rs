@@ -225,12 +225,12 @@ impl Network {
         }
         let moments = match optimizer {
             None => Vec::new(),
-            Some(optimizer) => {
-                let first = plan.moments(gpu, "first moments", optimizer.moments)?;
-                match optimizer.kind {
+            Some(&Optimizer { kind, moments, .. }) => {
+                let first = plan.moments(gpu, "first moments", moments)?;
+                match kind {
                     OptimizerKind::Sgd => first.into_iter().map(|first| (first, None)).collect(),
                     OptimizerKind::Adam | OptimizerKind::AdamW => {
-                        let second = plan.moments(gpu, "second moments", optimizer.moments)?;
+                        let second = plan.moments(gpu, "second moments", moments)?;
                         first.into_iter().zip(second.into_iter().map(Some)).collect()
                     }
                 }
@@ -342,10 +342,7 @@ impl Network {
         let tensor = |place, label| {
             Tensor::zeros_cut(gpu, label, self.replicas(), batch, &self.ranges(gpu, batch, place))
         };
-        let input = match input {
-            Some(input) => input,
-            None => tensor(0, "input")?,
-        };
+        let input = input.map_or_else(|| tensor(0, "input"), Ok)?;
         // An output that is compared with the input is cut as that is, though a smaller batch might fit
         // whole: layers take any cut that is no finer than their own.
         let cut = input.ranges();
@@ -394,14 +391,12 @@ impl Network {
     }
 
     pub(crate) fn trained_arenas(&self) -> Vec<TrainedArena> {
-        let arenas = self.parameters.arenas.iter().zip(&self.moments);
-        arenas
-            .map(|(parameters, (first, second))| TrainedArena {
-                parameters: parameters.clone(),
-                first_moments: first.clone(),
-                second_moments: second.clone(),
-            })
-            .collect()
+        let trained = |(parameters, (first, second)): (&Arena, &(Buffer, Option<Buffer>))| TrainedArena {
+            parameters: parameters.clone(),
+            first_moments: first.clone(),
+            second_moments: second.clone(),
+        };
+        self.parameters.arenas.iter().zip(&self.moments).map(trained).collect()
     }
 
     /// From the gradient at the output back to the first layer, updating each layer once its input

@@ -36,7 +36,8 @@ impl Network {
         batch: usize,
         input: Option<Tensor>,
     ) -> Result<Workspace> {
-        let outputs = if self.has_residual(gpu) { OutputMemory::Gradients } else { OutputMemory::Own };
+        let outputs =
+            if self.residual_layer(gpu).is_some() { OutputMemory::Gradients } else { OutputMemory::Own };
         self.build_workspace(gpu, batch, true, input, outputs)
     }
 
@@ -46,10 +47,6 @@ impl Network {
             Some(Layer::Dense(layer)) if layer.has_residual(gpu, &self.parameters.arenas) => Some(layer),
             _ => None,
         }
-    }
-
-    fn has_residual(&self, gpu: &Gpu) -> bool {
-        self.residual_layer(gpu).is_some()
     }
 
     /// A training step towards outputs that are the inputs again, with as few passes over wide matrices as can
@@ -65,29 +62,24 @@ impl Network {
         let arenas = &self.parameters.arenas;
         let (last, mut plan) = (self.layers.len() - 1, StepPlan::default());
         let targets = Targets { values: workspace.input(), labels: loss.labels, schedule: rule.schedule };
+        let residual = self.residual_layer(gpu);
         let carried = self.next_outputs(gpu, workspace, rule, loss.same_batch)?;
         for (place, layer) in self.layers.iter().enumerate() {
             let (input, output) = (&workspace.activations[place], &workspace.activations[place + 1]);
             let into = if place == 0 && carried.is_some() { &mut plan.prologue } else { &mut plan.step };
-            match self.residual_layer(gpu).filter(|_| place == last) {
+            match residual.filter(|_| place == last) {
                 None => into.extend(layer.forward(gpu, arenas, input, output)?),
                 Some(dense) => {
-                    let residual = dense.residual(gpu, arenas, input, targets, output, loss.tallies)?;
-                    into.extend(residual.unwrap_or_default());
+                    let both = dense.residual(gpu, arenas, input, targets, output, loss.tallies)?;
+                    into.extend(both.unwrap_or_default());
                 }
             }
         }
-        if !self.has_residual(gpu) {
+        if residual.is_none() {
             let (gradient, spare) = (workspace.output_gradient(), gpu.zeros("spare", 4)?);
             let outputs = self.outputs_of(workspace);
-            plan.step.extend(loss::mean_squared_error(
-                gpu,
-                outputs,
-                targets,
-                gradient,
-                loss.tallies,
-                &spare,
-            )?);
+            let loss = loss::mean_squared_error(gpu, outputs, targets, gradient, loss.tallies, &spare)?;
+            plan.step.extend(loss);
         }
         let first = usize::from(carried.is_some());
         plan.step.extend(self.backward_to(gpu, workspace, rule, first)?);

@@ -3,11 +3,10 @@
 mod transfer;
 
 use crate::gpu::{Buffer, Gpu, RowRange, split_rows};
-use crate::ops::Arena;
-use crate::ops::Moments;
 use crate::ops::conv::Conv;
 use crate::ops::dense::{Dense, DenseShard, RowsAre};
 use crate::ops::random::{self, Draw, Target};
+use crate::ops::{Arena, Moments};
 use crate::{Error, Result};
 
 /// A run of a tensor's values on the device.
@@ -36,6 +35,11 @@ pub struct ParameterTensor {
 }
 
 impl ParameterTensor {
+    /// A tensor of `[rows, columns]` on the device, in PyTorch's order, that has no place yet.
+    fn new(name: String, shape: Vec<usize>, [rows, columns]: [usize; 2], bound: f32) -> Self {
+        Self { name, shape, rows, columns, transposed: false, bound, pieces: Vec::new() }
+    }
+
     /// How many values.
     pub fn len(&self) -> usize {
         self.rows * self.columns
@@ -106,17 +110,17 @@ impl ParameterPlan {
 
     /// The error for tensors that do not fit one binding.
     fn too_wide(&self, what: &str, bytes: u64) -> Error {
-        let (of, mend) = match self.replicas {
-            1 => (String::new(), "use a narrower layer, or a larger --max-binding-bytes"),
-            more => {
-                let mend = "train fewer collaborators at a time, or use a narrower layer or a larger --max-binding-bytes";
-                (format!(" for {more} replicas"), mend)
+        let of = if self.replicas == 1 { String::new() } else { format!(" for {} replicas", self.replicas) };
+        let mend = match self.replicas {
+            1 => "use a narrower layer, or a larger --max-binding-bytes",
+            _ => {
+                "train fewer collaborators at a time, or use a narrower layer or a larger --max-binding-bytes"
             }
         };
-        Error::device(
-            format!("{what}{of} takes {bytes} bytes with its biases, and one binding holds {}", self.limit),
-            mend,
-        )
+        let limit = self.limit;
+        let problem =
+            format!("{what}{of} takes {bytes} bytes with its biases, and one binding holds {limit}");
+        Error::device(problem, mend)
     }
 
     /// Puts `elements` behind what is there, in the last arena while it fits one binding.
@@ -147,24 +151,11 @@ impl ParameterPlan {
         let row_bytes = (row * self.replicas * 4) as u64;
         let ranges = split_rows(rows, row_bytes, room)
             .ok_or_else(|| self.too_wide(&format!("one row of {prefix}weight"), row_bytes + spare + pad))?;
-        let mut weight = ParameterTensor {
-            name: format!("{prefix}weight"),
-            shape: vec![layer.outputs, layer.inputs],
-            rows,
-            columns,
-            transposed: inputs_are_rows,
-            bound: bounds.0,
-            pieces: Vec::new(),
-        };
-        let mut bias = ParameterTensor {
-            name: format!("{prefix}bias"),
-            shape: vec![layer.outputs],
-            rows: layer.outputs,
-            columns: 1,
-            transposed: false,
-            bound: bounds.1,
-            pieces: Vec::new(),
-        };
+        let whole = vec![layer.outputs, layer.inputs];
+        let mut weight = ParameterTensor::new(format!("{prefix}weight"), whole, [rows, columns], bounds.0);
+        weight.transposed = inputs_are_rows;
+        let biases = layer.outputs;
+        let mut bias = ParameterTensor::new(format!("{prefix}bias"), vec![biases], [biases, 1], bounds.1);
         layer.shards.clear();
         for (place, range) in self.cut_for_lines(rows, ranges).into_iter().enumerate() {
             let biases = if inputs_are_rows {
@@ -196,19 +187,10 @@ impl ParameterPlan {
         let (arena, offset) = self.place(weights + biases);
         (layer.arena, layer.weight_offset) = (arena, offset);
         let columns = weights / shape.outputs;
-        let mut tensor = |name: &str, shape: Vec<usize>, [rows, columns]: [usize; 2], offset, bound| {
-            let range = RowRange { start: 0, len: rows };
-            let pieces = vec![Piece { arena, offset, range }];
-            let name = format!("{prefix}{name}");
-            self.tensors.push(ParameterTensor {
-                name,
-                shape,
-                rows,
-                columns,
-                transposed: false,
-                bound,
-                pieces,
-            });
+        let mut tensor = |name: &str, shape: Vec<usize>, size: [usize; 2], offset, bound| {
+            let mut tensor = ParameterTensor::new(format!("{prefix}{name}"), shape, size, bound);
+            tensor.pieces.push(Piece { arena, offset, range: RowRange { start: 0, len: size[0] } });
+            self.tensors.push(tensor);
         };
         let whole = vec![shape.outputs, shape.inputs, shape.kernel[0], shape.kernel[1]];
         tensor("weight", whole, [shape.outputs, columns], offset, bounds.0);
@@ -218,27 +200,18 @@ impl ParameterPlan {
 
     /// Takes the memory, zeroed.
     pub fn allocate(&self, gpu: &Gpu) -> Result<Parameters> {
-        Ok(Parameters {
-            replicas: self.replicas,
-            arenas: self.arenas(gpu, "parameters")?,
-            tensors: self.tensors.clone(),
-        })
+        let arena = |&used: &usize| {
+            let stride = used.next_multiple_of(4);
+            Ok(Arena { buffer: gpu.zeros("parameters", stride * self.replicas)?, stride })
+        };
+        let arenas = self.strides.iter().map(arena).collect::<Result<_>>()?;
+        Ok(Parameters { replicas: self.replicas, arenas, tensors: self.tensors.clone() })
     }
 
     /// Memory for moments of these parameters, each arena as many as that has elements.
     pub fn moments(&self, gpu: &Gpu, label: &str, moments: Moments) -> Result<Vec<Buffer>> {
         let elements = self.strides.iter().map(|&used| used.next_multiple_of(4) * self.replicas);
         elements.map(|elements| gpu.zeros(label, moments.words(elements))).collect()
-    }
-
-    fn arenas(&self, gpu: &Gpu, label: &str) -> Result<Vec<Arena>> {
-        self.strides
-            .iter()
-            .map(|&used| {
-                let stride = used.next_multiple_of(4);
-                Ok(Arena { buffer: gpu.zeros(label, stride * self.replicas)?, stride })
-            })
-            .collect()
     }
 }
 

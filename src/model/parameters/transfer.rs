@@ -7,29 +7,17 @@ use crate::gpu::Gpu;
 /// Columns of a transposed tensor that are gathered together: a cache line of them.
 const TOGETHER: usize = 16;
 
-/// Some rows of a tensor as they lie on the device.
-#[derive(Clone, Copy, Debug)]
-struct Block {
-    /// The first of them.
-    first: usize,
-    columns: usize,
-    /// Rows of the whole tensor.
-    whole_rows: usize,
-    /// Whether PyTorch's order is the transpose.
-    transposed: bool,
-}
-
-impl Block {
-    fn of(tensor: &ParameterTensor, first: usize) -> Self {
-        let &ParameterTensor { rows, columns, transposed, .. } = tensor;
-        Self { first, columns, whole_rows: rows, transposed }
-    }
-
-    /// Hands the values of these rows out in PyTorch's order: runs of neighbours, each with the place of its
-    /// first value in the tensor.
-    fn scatter(&self, values: &[f32], take: &mut dyn FnMut(usize, &[f32]) -> Result<()>) -> Result<()> {
+impl ParameterTensor {
+    /// Hands the values of its rows from `first` on, as they lie on the device, out in PyTorch's order: runs of
+    /// neighbours, each with the place of its first value in the tensor.
+    fn scatter(
+        &self,
+        first: usize,
+        values: &[f32],
+        take: &mut dyn FnMut(usize, &[f32]) -> Result<()>,
+    ) -> Result<()> {
         if !self.transposed {
-            return take(self.first * self.columns, values);
+            return take(first * self.columns, values);
         }
         let rows = values.len() / self.columns;
         let mut runs = vec![0.0; rows * TOGETHER.min(self.columns)];
@@ -41,7 +29,7 @@ impl Block {
                 }
             }
             for (column, run) in (from..to).zip(runs.chunks_exact(rows)) {
-                take(column * self.whole_rows + self.first, run)?;
+                take(column * self.rows + first, run)?;
             }
         }
         Ok(())
@@ -50,18 +38,19 @@ impl Block {
     /// The way back: `give` fills runs of neighbours in PyTorch's order.
     fn gather(
         &self,
+        first: usize,
         values: &mut [f32],
         give: &mut dyn FnMut(usize, &mut [f32]) -> Result<()>,
     ) -> Result<()> {
         if !self.transposed {
-            return give(self.first * self.columns, values);
+            return give(first * self.columns, values);
         }
         let rows = values.len() / self.columns;
         let mut runs = vec![0.0; rows * TOGETHER.min(self.columns)];
         for from in (0..self.columns).step_by(TOGETHER) {
             let to = self.columns.min(from + TOGETHER);
             for (column, run) in (from..to).zip(runs.chunks_exact_mut(rows)) {
-                give(column * self.whole_rows + self.first, run)?;
+                give(column * self.rows + first, run)?;
             }
             for (row, line) in values.chunks_exact_mut(self.columns).enumerate() {
                 for (run, value) in line[from..to].iter_mut().enumerate() {
@@ -83,7 +72,7 @@ impl Parameters {
             self.each_piece(|start, tensor, piece| {
                 let offset = replica * self.arenas[piece.arena].stride + piece.offset;
                 let values = &arenas[piece.arena][offset..offset + piece.range.len * tensor.columns];
-                Block::of(tensor, piece.range.start).scatter(values, &mut |place, run| {
+                tensor.scatter(piece.range.start, values, &mut |place, run| {
                     flat[start + place..][..run.len()].copy_from_slice(run);
                     Ok(())
                 })
@@ -98,7 +87,7 @@ impl Parameters {
         let mut arenas: Vec<_> = self.arenas.iter().map(|arena| vec![0f32; arena.stride]).collect();
         let filled = self.each_piece(|start, tensor, piece| {
             let values = &mut arenas[piece.arena][piece.offset..][..piece.range.len * tensor.columns];
-            Block::of(tensor, piece.range.start).gather(values, &mut |place, run| {
+            tensor.gather(piece.range.start, values, &mut |place, run| {
                 run.copy_from_slice(&flat[start + place..][..run.len()]);
                 Ok(())
             })
@@ -123,9 +112,9 @@ impl Parameters {
         tensor: &ParameterTensor,
         take: &mut dyn FnMut(usize, &[f32]) -> Result<()>,
     ) -> Result<()> {
-        self.each_block(gpu, replica, tensor, |arena, start, count, block| {
+        self.each_block(gpu, replica, tensor, |arena, start, count, row| {
             let values: Vec<f32> = gpu.read_part(&self.arenas[arena].buffer, start, count)?;
-            block.scatter(&values, take)
+            tensor.scatter(row, &values, take)
         })
     }
 
@@ -139,9 +128,9 @@ impl Parameters {
         give: &mut dyn FnMut(usize, &mut [f32]) -> Result<()>,
     ) -> Result<()> {
         let mut values = Vec::new();
-        self.each_block(gpu, replica, tensor, |arena, start, count, block| {
+        self.each_block(gpu, replica, tensor, |arena, start, count, row| {
             values.resize(count, 0.0);
-            block.gather(&mut values, give)?;
+            tensor.gather(row, &mut values, give)?;
             gpu.write(&self.arenas[arena].buffer, start, &values);
             Ok(())
         })
@@ -157,21 +146,21 @@ impl Parameters {
         Ok(())
     }
 
-    /// Visits the rows of a tensor a block at a time: the arena, the place and the number of its values there.
+    /// Visits the rows of a tensor a block at a time: the arena, the place and the number of its values
+    /// there, and its first row.
     fn each_block(
         &self,
         gpu: &Gpu,
         replica: usize,
         tensor: &ParameterTensor,
-        mut visit: impl FnMut(usize, usize, usize, Block) -> Result<()>,
+        mut visit: impl FnMut(usize, usize, usize, usize) -> Result<()>,
     ) -> Result<()> {
         let most = (gpu.block_bytes() / (4 * tensor.columns as u64)).max(1) as usize;
         for piece in &tensor.pieces {
             let first = replica * self.arenas[piece.arena].stride + piece.offset;
             for row in (0..piece.range.len).step_by(most) {
                 let count = most.min(piece.range.len - row) * tensor.columns;
-                let block = Block::of(tensor, piece.range.start + row);
-                visit(piece.arena, first + row * tensor.columns, count, block)?;
+                visit(piece.arena, first + row * tensor.columns, count, piece.range.start + row)?;
             }
         }
         Ok(())

@@ -48,11 +48,6 @@ pub struct AutoencoderSpec {
 /// The fan-in up to which a layer that narrows learns at the full rate.
 const FULL_RATE_FAN_IN: f32 = 32.0;
 
-/// Factor on the rate of a layer that narrows.
-fn narrowing_rate(fan_in: usize) -> f32 {
-    (FULL_RATE_FAN_IN / fan_in as f32).min(1.0)
-}
-
 fn yes() -> bool {
     true
 }
@@ -98,22 +93,16 @@ impl AutoencoderSpec {
         let refuse = |problem: String, mend: &str| Err(Error::setting("widths", problem, mend));
         let (first, last) = (self.widths[0], self.widths[self.widths.len() - 1]);
         if self.widths.len() < 3 || self.widths.contains(&0) {
-            return refuse(
-                format!("{:?} is no funnel", self.widths),
-                "give at least input, latent and output",
-            );
+            let problem = format!("{:?} is no funnel", self.widths);
+            return refuse(problem, "give at least input, latent and output");
         }
         if first != last {
-            return refuse(
-                format!("{first} in and {last} out"),
-                "make the first and the last width the same",
-            );
+            let mend = "make the first and the last width the same";
+            return refuse(format!("{first} in and {last} out"), mend);
         }
         if self.latent() >= first {
-            return refuse(
-                format!("a latent of {} is not smaller than the input of {first}", self.latent()),
-                "use a smaller latent",
-            );
+            let problem = format!("a latent of {} is not smaller than the input of {first}", self.latent());
+            return refuse(problem, "use a smaller latent");
         }
         Ok(())
     }
@@ -123,11 +112,9 @@ impl AutoencoderSpec {
         let layers = self.shapes().len();
         let given = self.activations.len();
         if given > 0 && given != layers {
-            return Err(Error::setting(
-                activations,
-                format!("{given} activations for the {layers} layers of {}", self.name),
-                "give one for each layer of encoder and decoder, or leave `activations` out",
-            ));
+            let problem = format!("{given} activations for the {layers} layers of {}", self.name);
+            let mend = "give one for each layer of encoder and decoder, or leave `activations` out";
+            return Err(Error::setting(activations, problem, mend));
         }
         match &self.rates {
             Some(given) => given.check(rates, &self.prefixes()),
@@ -218,11 +205,8 @@ impl AutoencoderSpec {
     /// `field` is where the user gave them.
     pub fn with_hidden(mut self, field: &str, hidden: &[usize]) -> Result<Self> {
         if self.conv.is_some() {
-            return Err(Error::setting(
-                field,
-                format!("{} is made of convolutions", self.name),
-                "leave it out, or use an autoencoder with widths",
-            ));
+            let problem = format!("{} is made of convolutions", self.name);
+            return Err(Error::setting(field, problem, "leave it out, or use an autoencoder with widths"));
         }
         let (inputs, latent) = (self.inputs(), self.latent());
         if let Some(wrong) = hidden.iter().find(|width| **width <= latent) {
@@ -291,11 +275,11 @@ impl AutoencoderSpec {
         let mut module = 0;
         let mut prefixes = Vec::new();
         for place in 0..layers {
-            let decodes = place >= self.encoder_layers();
             if place == self.encoder_layers() {
                 module = 0;
             }
-            prefixes.push(format!("{}.{module}.", if decodes { "decoder" } else { "encoder" }));
+            let half = if place < self.encoder_layers() { "encoder" } else { "decoder" };
+            prefixes.push(format!("{half}.{module}."));
             module += 1 + usize::from(self.activation(place, layers) != Activation::Linear);
         }
         prefixes
@@ -305,7 +289,7 @@ impl AutoencoderSpec {
     fn rate(&self, place: usize, prefix: &str, fan_in: Option<usize>) -> f32 {
         match (self.rates.as_ref().and_then(|rates| rates.of(place, prefix)), fan_in) {
             (Some(own), _) => own,
-            (None, Some(fan_in)) if self.scale_rates => narrowing_rate(fan_in),
+            (None, Some(fan_in)) if self.scale_rates => (FULL_RATE_FAN_IN / fan_in as f32).min(1.0),
             _ => 1.0,
         }
     }

@@ -55,6 +55,17 @@ pub enum Padding {
     Pixels(Pair),
 }
 
+impl Padding {
+    /// The zeros on each side where their number is given: of the height, of the width.
+    fn pixels(self) -> Option<[usize; 2]> {
+        match self {
+            Self::Same => None,
+            Self::Valid => Some([0; 2]),
+            Self::Pixels(pixels) => Some(pixels.values()),
+        }
+    }
+}
+
 /// A layer of a classifier.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
@@ -121,6 +132,10 @@ struct Walk {
 }
 
 impl Walk {
+    fn from([channels, height, width]: [usize; 3]) -> Self {
+        Self { channels, size: [height, width], module: 0 }
+    }
+
     fn width(&self) -> usize {
         self.channels.saturating_mul(self.size[0]).saturating_mul(self.size[1])
     }
@@ -152,17 +167,13 @@ impl Walk {
         let mut before = [0; 2];
         for side in 0..2 {
             let (kernel, stride) = (kernel[side].max(1), stride[side].max(1));
-            let each = match padding {
-                Padding::Same => {
-                    (output_size[side], before[side]) = same_padding(self.size[side], kernel, stride);
-                    continue;
+            (output_size[side], before[side]) = match padding.pixels().map(|zeros| zeros[side]) {
+                None => same_padding(self.size[side], kernel, stride),
+                Some(zeros) => {
+                    let padded = self.size[side].saturating_add(zeros.saturating_mul(2));
+                    (padded.saturating_sub(kernel) / stride + 1, zeros)
                 }
-                Padding::Valid => 0,
-                Padding::Pixels(pixels) => pixels.values()[side],
             };
-            let padded = self.size[side].saturating_add(each.saturating_mul(2));
-            before[side] = each;
-            output_size[side] = padded.saturating_sub(kernel) / stride + 1;
         }
         let shape = ConvShape {
             inputs: self.channels,
@@ -187,17 +198,11 @@ impl ClassifierSpec {
         if fits && data.test.shape == shape && data.test.classes <= self.classes() {
             return Ok(());
         }
-        Err(Error::setting(
-            "--data",
-            format!(
-                "{} has {shape} images of {} classes, and {} takes {channels}x{height}x{width} images of {}",
-                data.train.name,
-                data.train.classes.max(data.test.classes),
-                self.name,
-                self.classes()
-            ),
-            "choose a data set and a model that fit each other",
-        ))
+        let classes = data.train.classes.max(data.test.classes);
+        let there = format!("{} has {shape} images of {classes} classes", data.train.name);
+        let (name, classes) = (&self.name, self.classes());
+        let problem = format!("{there}, and {name} takes {channels}x{height}x{width} images of {classes}");
+        Err(Error::setting("--data", problem, "choose a data set and a model that fit each other"))
     }
 
     /// C
@@ -220,8 +225,7 @@ impl ClassifierSpec {
 
     /// The layers, named as the modules of an `nn.Sequential` that has its activations as modules.
     pub fn network(&self) -> Vec<NetworkLayer> {
-        let [channels, height, width] = self.input;
-        let mut walk = Walk { channels, size: [height, width], module: 0 };
+        let mut walk = Walk::from(self.input);
         let mut layers = Vec::new();
         for layer in &self.layers {
             match *layer {
@@ -287,11 +291,8 @@ impl ClassifierSpec {
         self.check_sizes()?;
         match self.layers.last() {
             Some(ClassifierLayer::Dense { activation, .. }) if *activation != Activation::Linear => {
-                Err(Error::setting(
-                    "layers.activation",
-                    "the last layer feeds the softmax and must be linear",
-                    "leave its activation out",
-                ))
+                let problem = "the last layer feeds the softmax and must be linear";
+                Err(Error::setting("layers.activation", problem, "leave its activation out"))
             }
             Some(ClassifierLayer::Dense { outputs, .. }) if !(2..=256).contains(outputs) => {
                 Err(Error::setting("layers.outputs", format!("{outputs} classes"), "use 2 to 256"))
@@ -303,8 +304,7 @@ impl ClassifierSpec {
 
     /// Refuses kernels and windows larger than what they slide over.
     fn check_sizes(&self) -> Result<()> {
-        let [channels, height, width] = self.input;
-        let mut walk = Walk { channels, size: [height, width], module: 0 };
+        let mut walk = Walk::from(self.input);
         for (place, layer) in self.layers.iter().enumerate() {
             let size = walk.size;
             let refuse = |field: &str, problem: String, mend: &str| {
@@ -313,12 +313,7 @@ impl ClassifierSpec {
             match *layer {
                 ClassifierLayer::Conv { outputs, kernel, stride, padding, .. } => {
                     // Zeros that keep the size make any kernel fit.
-                    let zeros = match padding {
-                        Padding::Same => None,
-                        Padding::Valid => Some([0; 2]),
-                        Padding::Pixels(pixels) => Some(pixels.values()),
-                    };
-                    for (side, zeros) in zeros.into_iter().flatten().enumerate() {
+                    for (side, zeros) in padding.pixels().into_iter().flatten().enumerate() {
                         let kernel = kernel.values()[side];
                         let padded = size[side].saturating_add(zeros.saturating_mul(2));
                         if kernel > padded {

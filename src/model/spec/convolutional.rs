@@ -100,11 +100,9 @@ impl ConvFunnel {
         }
         if !self.segments.is_empty() && whole != Some(self.inputs) {
             let sum = whole.map_or("too many".into(), |sum| sum.to_string());
-            return refuse(
-                "conv.segments".into(),
-                format!("the segments hold {sum} values, and there are {} weights", self.inputs),
-                "give rows and columns of each tensor, biases too, in the order of the file",
-            );
+            let problem = format!("the segments hold {sum} values, and there are {} weights", self.inputs);
+            let mend = "give rows and columns of each tensor, biases too, in the order of the file";
+            return refuse("conv.segments".into(), problem, mend);
         }
         if self.layers.is_empty() {
             let mend = "give layers with channels, kernel and stride";
@@ -121,42 +119,29 @@ impl ConvFunnel {
                 return refuse(field("stride"), "0 leads nowhere".into(), "use 1 or more");
             }
             if kernel.iter().zip(stride).any(|(kernel, stride)| *kernel < stride) {
-                return refuse(
-                    field("kernel"),
-                    format!("a kernel of {kernel:?} leaves weights out between strides of {stride:?}"),
-                    "use a kernel that is no smaller than its stride",
-                );
+                let problem =
+                    format!("a kernel of {kernel:?} leaves weights out between strides of {stride:?}");
+                return refuse(field("kernel"), problem, "use a kernel that is no smaller than its stride");
             }
         }
-        self.check_rounds()?;
-        let (features, latent) = (self.features(), self.latent());
-        if features >= self.inputs {
-            return refuse(
-                "conv.layers".into(),
-                format!("{features} features are not fewer than the {} weights", self.inputs),
-                "use larger strides or fewer channels",
-            );
-        }
-        if self.latent.is_some() && (latent == 0 || latent >= features) {
-            return refuse(
-                "conv.latent".into(),
-                format!("a latent of {latent} does not fit {features} features"),
-                "use a smaller one, or leave it out to send the features",
-            );
-        }
-        Ok(())
-    }
-
-    /// Refuses windows that are too large for a lane to add up.
-    fn check_rounds(&self) -> Result<()> {
+        // A lane has to add a window up.
         for (place, shapes) in self.geometry().iter().enumerate() {
             if let Some(shape) = shapes.iter().find(|shape| shape.rounds() > ROUNDS) {
-                return Err(Error::setting(
-                    format!("conv.layers[{place}].kernel"),
-                    format!("{:?} over {} channels is too large a window", shape.kernel, shape.inputs),
-                    "use a smaller kernel or fewer channels",
-                ));
+                let problem =
+                    format!("{:?} over {} channels is too large a window", shape.kernel, shape.inputs);
+                let field = format!("conv.layers[{place}].kernel");
+                return refuse(field, problem, "use a smaller kernel or fewer channels");
             }
+        }
+        let (features, latent) = (self.features(), self.latent());
+        if features >= self.inputs {
+            let problem = format!("{features} features are not fewer than the {} weights", self.inputs);
+            return refuse("conv.layers".into(), problem, "use larger strides or fewer channels");
+        }
+        if self.latent.is_some() && (latent == 0 || latent >= features) {
+            let problem = format!("a latent of {latent} does not fit {features} features");
+            let mend = "use a smaller one, or leave it out to send the features";
+            return refuse("conv.latent".into(), problem, mend);
         }
         Ok(())
     }

@@ -87,17 +87,19 @@ impl ConvSpec {
         if self.transposed { self.shape.input_width() } else { self.shape.output_width() }
     }
 
+    fn biases(&self) -> usize {
+        if self.transposed { self.shape.inputs } else { self.shape.outputs }
+    }
+
     fn tensors(&self) -> [(String, Vec<usize>); 2] {
-        let (s, prefix) = (&self.shape, &self.prefix);
-        let biases = if self.transposed { s.inputs } else { s.outputs };
+        let (s, prefix, biases) = (&self.shape, &self.prefix, self.biases());
         let weight = vec![s.outputs, s.inputs, s.kernel[0], s.kernel[1]];
         [(format!("{prefix}weight"), weight), (format!("{prefix}bias"), vec![biases])]
     }
 
     /// Weights and biases.
     pub fn parameters(&self) -> usize {
-        let biases = if self.transposed { self.shape.inputs } else { self.shape.outputs };
-        self.shape.weights().saturating_add(biases)
+        self.shape.weights().saturating_add(self.biases())
     }
 }
 

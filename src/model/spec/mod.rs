@@ -77,7 +77,15 @@ impl ModelSpec {
     }
 
     fn check(&self, origin: &Path) -> Result<()> {
-        self.check_form(origin)?;
+        let checked = match self {
+            Self::Classifier(spec) => spec.check(),
+            Self::Autoencoder(spec) => spec.check(),
+        };
+        let within = |field: &str| format!("{}: {field}", origin.display());
+        checked.map_err(|error| match error {
+            Error::Setting { field, problem, mend } => Error::setting(within(&field), problem, mend),
+            other => other,
+        })?;
         let (field, total) = match self {
             Self::Classifier(spec) if !fits_in_memory(&spec.input) => ("input", None),
             Self::Classifier(spec) => ("layers", Some(spec.parameters())),
@@ -88,35 +96,21 @@ impl ModelSpec {
         match total {
             Some(total) if (1..=MOST_PARAMETERS).contains(&total) => Ok(()),
             _ => Err(Error::setting(
-                format!("{}: {field}", origin.display()),
+                within(field),
                 format!("a model of more than {MOST_PARAMETERS} parameters"),
                 "use smaller numbers",
             )),
         }
     }
 
-    fn check_form(&self, origin: &Path) -> Result<()> {
-        let checked = match self {
-            Self::Classifier(spec) => spec.check(),
-            Self::Autoencoder(spec) => spec.check(),
-        };
-        checked.map_err(|error| match error {
-            Error::Setting { field, problem, mend } => {
-                Error::setting(format!("{}: {field}", origin.display()), problem, mend)
-            }
-            other => other,
-        })
-    }
-
     /// This spec as a classifier's.
     pub fn classifier(self) -> Result<ClassifierSpec> {
         match self {
             Self::Classifier(spec) => Ok(spec),
-            Self::Autoencoder(spec) => Err(Error::setting(
-                "model",
-                format!("{} is an autoencoder", spec.name),
-                "name a classifier, such as mnist-mlp",
-            )),
+            Self::Autoencoder(spec) => {
+                let problem = format!("{} is an autoencoder", spec.name);
+                Err(Error::setting("model", problem, "name a classifier, such as mnist-mlp"))
+            }
         }
     }
 
@@ -124,11 +118,10 @@ impl ModelSpec {
     pub fn autoencoder(self) -> Result<AutoencoderSpec> {
         match self {
             Self::Autoencoder(spec) => Ok(spec),
-            Self::Classifier(spec) => Err(Error::setting(
-                "model",
-                format!("{} is a classifier", spec.name),
-                format!("name an autoencoder: {}", built_in_autoencoders()),
-            )),
+            Self::Classifier(spec) => {
+                let mend = format!("name an autoencoder: {}", built_in_autoencoders());
+                Err(Error::setting("model", format!("{} is a classifier", spec.name), mend))
+            }
         }
     }
 }

@@ -59,14 +59,9 @@ impl Rates {
             )),
             Self::Prefixes(factors) => {
                 let lost = |prefix: &&String| !layers.iter().any(|layer| fits(prefix, layer));
-                match factors.keys().find(lost) {
-                    None => Ok(()),
-                    Some(prefix) => Err(Error::setting(
-                        field,
-                        format!("no layer is called {prefix:?}"),
-                        format!("use encoder, decoder, or one of {}", layers.join(", ")),
-                    )),
-                }
+                let Some(prefix) = factors.keys().find(lost) else { return Ok(()) };
+                let mend = format!("use encoder, decoder, or one of {}", layers.join(", "));
+                Err(Error::setting(field, format!("no layer is called {prefix:?}"), mend))
             }
             Self::Layers(_) => Ok(()),
         }

@@ -85,18 +85,12 @@ impl StateFile {
             there.sort_unstable();
             let more = if there.len() > 12 { ", ..." } else { "" };
             there.truncate(12);
-            Error::file(
-                &self.path,
-                format!("there is no tensor {name:?}, only {}{more}", there.join(", ")),
-                "use a file of the right kind and model",
-            )
+            let problem = format!("there is no tensor {name:?}, only {}{more}", there.join(", "));
+            Error::file(&self.path, problem, "use a file of the right kind and model")
         })?;
         if tensor.dtype() != Dtype::F32 {
-            return Err(Error::file(
-                &self.path,
-                format!("tensor {name:?} is {:?}", tensor.dtype()),
-                "store it as float32",
-            ));
+            let problem = format!("tensor {name:?} is {:?}", tensor.dtype());
+            return Err(Error::file(&self.path, problem, "store it as float32"));
         }
         Ok(StoredTensor { path: &self.path, name, shape: tensor.shape().to_vec(), bytes: tensor.data() })
     }
@@ -108,11 +102,8 @@ impl StateFile {
         }
         let known = |name: &&str| parameters.tensors.iter().any(|tensor| tensor.name == **name);
         if let Some(name) = self.parse()?.names().into_iter().filter(|name| !known(name)).min() {
-            return Err(Error::file(
-                &self.path,
-                format!("it has a tensor {name:?}, and {model} has none of that name"),
-                "use a file that was saved from the same model",
-            ));
+            let problem = format!("it has a tensor {name:?}, and {model} has none of that name");
+            return Err(Error::file(&self.path, problem, "use a file that was saved from the same model"));
         }
         parameters
             .tensors
@@ -165,11 +156,9 @@ impl<'a> StoredTensor<'a> {
         if self.shape == wanted {
             return Ok(());
         }
-        Err(Error::file(
-            self.path,
-            format!("tensor {:?} has shape {:?}, and {model} needs {wanted:?}", self.name, self.shape),
-            "use a file that was saved from the same model",
-        ))
+        let problem =
+            format!("tensor {:?} has shape {:?}, and {model} needs {wanted:?}", self.name, self.shape);
+        Err(Error::file(self.path, problem, "use a file that was saved from the same model"))
     }
 
     /// Copies values from number `start` on, all of them finite.

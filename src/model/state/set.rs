@@ -42,11 +42,10 @@ impl StateSet {
 
     /// The files that are there: of several at least one.
     pub fn present(&self) -> Result<Vec<Arc<StateFile>>> {
-        let index = match &self.kind {
+        let paths: Vec<_> = match &self.kind {
             Kind::Single(file) => return Ok(vec![file.clone()]),
-            Kind::Indexed(index) => index,
+            Kind::Indexed(index) => index.files().into_iter().map(|file| beside(&self.path, file)).collect(),
         };
-        let paths: Vec<_> = index.files().into_iter().map(|file| beside(&self.path, file)).collect();
         let there: Vec<_> = paths.iter().filter(|path| path.exists()).collect();
         match (there.is_empty(), paths.first()) {
             // Opening a missing file is the error.
@@ -59,9 +58,7 @@ impl StateSet {
     pub fn file_of(&self, tensor: &str) -> Result<Arc<StateFile>> {
         match &self.kind {
             Kind::Single(file) => Ok(file.clone()),
-            Kind::Indexed(index) => {
-                StateFile::open(&beside(&self.path, self.name_of(index, tensor)?)).map(Arc::new)
-            }
+            Kind::Indexed(index) => StateFile::open(&self.beside(index, tensor)?).map(Arc::new),
         }
     }
 
@@ -69,12 +66,12 @@ impl StateSet {
     pub fn is_present(&self, tensor: &str) -> Result<bool> {
         match &self.kind {
             Kind::Single(_) => Ok(true),
-            Kind::Indexed(index) => Ok(beside(&self.path, self.name_of(index, tensor)?).exists()),
+            Kind::Indexed(index) => Ok(self.beside(index, tensor)?.exists()),
         }
     }
 
-    fn name_of<'a>(&self, index: &'a Index, tensor: &str) -> Result<&'a str> {
-        index.weight_map.get(tensor).map(String::as_str).ok_or_else(|| {
+    fn beside(&self, index: &Index, tensor: &str) -> Result<PathBuf> {
+        index.weight_map.get(tensor).map(|file| beside(&self.path, file)).ok_or_else(|| {
             let problem = format!("its `weight_map` does not say where tensor {tensor:?} is");
             Error::file(&self.path, problem, "use the index of the right kind and model")
         })
@@ -87,11 +84,8 @@ impl StateSet {
         for file in &files {
             let these = file.metadata()?;
             if notes.get_or_insert_with(|| these.clone()) != &these {
-                return Err(Error::file(
-                    file.path(),
-                    "its notes are not those of the other files that the index names",
-                    "use files that were saved together",
-                ));
+                let problem = "its notes are not those of the other files that the index names";
+                return Err(Error::file(file.path(), problem, "use files that were saved together"));
             }
         }
         Ok(notes.unwrap_or_default())

@@ -1,6 +1,6 @@
 //! Limits and ticks of an axis.
 
-use crate::report::format::decimal;
+use crate::report::format::{decimal, trim_zeros};
 
 /// A stretch of numbers mapped to 0..1, with ticks at round values.
 #[derive(Debug, Clone)]
@@ -131,11 +131,9 @@ fn label(value: f64, step: f64, largest: f64) -> String {
         // Rounding noise such as 3.0000000000000004e-9 has no place on an axis.
         let text = format!("{value:.3e}");
         let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-        let mantissa = mantissa.trim_end_matches('0').trim_end_matches('.');
-        return if mantissa == "0" || mantissa == "-0" {
-            "0".into()
-        } else {
-            format!("{mantissa}e{exponent}")
+        return match trim_zeros(mantissa) {
+            "0" | "-0" => "0".into(),
+            mantissa => format!("{mantissa}e{exponent}"),
         };
     }
     let (scale, suffix) = match largest {
@@ -150,19 +148,8 @@ fn label(value: f64, step: f64, largest: f64) -> String {
 }
 
 fn superscript(exponent: i32) -> String {
-    let raise = |c| match c {
-        '-' => '⁻',
-        '1' => '¹',
-        '2' => '²',
-        '3' => '³',
-        '4' => '⁴',
-        '5' => '⁵',
-        '6' => '⁶',
-        '7' => '⁷',
-        '8' => '⁸',
-        '9' => '⁹',
-        _ => '⁰',
-    };
+    const DIGITS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
+    let raise = |c: char| c.to_digit(10).map_or('⁻', |digit| DIGITS[digit as usize]);
     exponent.to_string().chars().map(raise).collect()
 }
 

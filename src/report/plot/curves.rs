@@ -1,6 +1,7 @@
 //! From points to what can be drawn: gaps, logarithms, limits.
 
 use crate::report::{Plot, Style};
+use crate::text::counted;
 
 /// Beyond this size differences overflow; no measurement is this large.
 const LARGEST: f64 = 1e300;
@@ -32,13 +33,9 @@ pub(in crate::report) struct Curves<'a> {
 impl<'a> Curves<'a> {
     /// Sorts out what can be drawn.
     pub fn new(plot: &'a Plot) -> Self {
-        let asked = plot.y_range.map(|(low, high)| (scaled(low, plot.y_log), scaled(high, plot.y_log)));
-        let fixed = match asked {
-            Some((Some(low), Some(high))) if high - low > 1e-9 * low.abs().max(high.abs()) => {
-                Some((low, high))
-            }
-            _ => None,
-        };
+        let asked =
+            plot.y_range.and_then(|(low, high)| scaled(low, plot.y_log).zip(scaled(high, plot.y_log)));
+        let fixed = asked.filter(|(low, high)| high - low > 1e-9 * low.abs().max(high.abs()));
         let mut remarks = Vec::new();
         let mut curves = Vec::new();
         for series in &plot.series {
@@ -64,7 +61,7 @@ impl<'a> Curves<'a> {
             let name = &series.name;
             let mut remark = |count: usize, what: &str| {
                 if count > 0 {
-                    remarks.push(format!("{what}: {} of “{name}”.", points(count)));
+                    remarks.push(format!("{what}: {} of “{name}”.", counted(count, "point")));
                 }
             };
             remark(broken, "Not drawn, because not a finite number");
@@ -98,14 +95,6 @@ fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
         None => Some((value, value)),
         Some((low, high)) => Some((value.min(low), value.max(high))),
     })
-}
-
-fn points(count: usize) -> String {
-    if count == 1 {
-        "1 point".into()
-    } else {
-        format!("{} points", super::super::format::count(count as u64))
-    }
 }
 
 /// The parts of a line that lie between `low` and `high` in y.
@@ -150,15 +139,10 @@ pub(super) fn thin(run: &[(f64, f64)], buckets: usize) -> Vec<(f64, f64)> {
         let by_y = |a: &usize, b: &usize| bucket[*a].1.total_cmp(&bucket[*b].1);
         let lowest = (0..bucket.len()).min_by(by_y).unwrap_or(0);
         let highest = (0..bucket.len()).max_by(by_y).unwrap_or(0);
-        let mut chosen = [0, lowest, highest, bucket.len() - 1];
+        let mut chosen = vec![0, lowest, highest, bucket.len() - 1];
         chosen.sort_unstable();
-        let mut last = None;
-        for index in chosen {
-            if last != Some(index) {
-                kept.push(bucket[index]);
-            }
-            last = Some(index);
-        }
+        chosen.dedup();
+        kept.extend(chosen.into_iter().map(|index| bucket[index]));
     }
     kept
 }

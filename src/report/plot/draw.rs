@@ -3,20 +3,29 @@
 use super::axis::Axis;
 use super::curves::{Curve, Curves, clip, thin};
 use super::pen::{Pen, shortened, units, width};
-use super::shape::Shape;
 use super::theme::{self, Role};
 use crate::Result;
 use crate::report::{Plot, Style};
 use plotters::backend::SVGBackend;
 use plotters::drawing::IntoDrawingArea;
 use plotters::style::RGBColor;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::text_anchor::{HPos, VPos};
 use std::collections::HashSet;
 
 /// Up to so many points, each gets its marker; beyond, markers only tell lines apart.
 const MARK_ALL: usize = 24;
 /// So many markers on a long line.
 const MARK_SOME: usize = 7;
+
+/// The two shapes of a plot. Text keeps its size, so a narrow screen gets a narrow drawing instead
+/// of a shrunken wide one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::report) enum Shape {
+    /// For a page or a screen at arm's length.
+    Wide,
+    /// For a phone.
+    Narrow,
+}
 
 /// A drawing, without the enclosing element.
 pub(super) struct Drawing {
@@ -26,14 +35,16 @@ pub(super) struct Drawing {
     pub body: String,
 }
 
+/// The size of text in pixels, and that of the numbers on the axes.
+const TEXT: f64 = 14.0;
+const SMALL: f64 = 13.0;
+
 /// Sizes in pixels.
 struct Layout {
     width: f64,
     /// The height of the area between the axes.
     area: f64,
     margin: f64,
-    text: f64,
-    small: f64,
     x_ticks: usize,
     y_ticks: usize,
 }
@@ -41,14 +52,11 @@ struct Layout {
 impl Layout {
     fn new(shape: Shape, alone: bool) -> Self {
         let margin = if alone { 20.0 } else { 2.0 };
-        match shape {
-            Shape::Wide => {
-                Self { width: 760.0, area: 300.0, margin, text: 14.0, small: 13.0, x_ticks: 9, y_ticks: 6 }
-            }
-            Shape::Narrow => {
-                Self { width: 360.0, area: 230.0, margin, text: 14.0, small: 13.0, x_ticks: 5, y_ticks: 5 }
-            }
-        }
+        let (width, area, x_ticks, y_ticks) = match shape {
+            Shape::Wide => (760.0, 300.0, 9, 6),
+            Shape::Narrow => (360.0, 230.0, 5, 5),
+        };
+        Self { width, area, margin, x_ticks, y_ticks }
     }
 }
 
@@ -56,15 +64,13 @@ impl Layout {
 pub(super) fn draw(plot: &Plot, shape: Shape, alone: bool) -> Result<Drawing> {
     let layout = Layout::new(shape, alone);
     let curves = Curves::new(plot);
-    let y_limits = curves.y.unwrap_or((0.0, 1.0));
-    let mut y = Axis::new(y_limits, plot.y_log, layout.y_ticks, false, curves.y_fixed);
-    let widest = |axis: &Axis| axis.ticks.iter().map(|t| width(&t.1, layout.small)).fold(0.0, f64::max);
+    let mut y = Axis::new(curves.y.unwrap_or((0.0, 1.0)), plot.y_log, layout.y_ticks, false, curves.y_fixed);
+    let widest = |axis: &Axis| axis.ticks.iter().map(|t| width(&t.1, SMALL)).fold(0.0, f64::max);
     let left = layout.margin + widest(&y) + 12.0;
     let x = x_axis(&curves, plot.x_log, layout.x_ticks, |axis| {
         let pitch = widest(axis) + 16.0;
         axis.ticks.len() as f64 * pitch <= layout.width - layout.margin - left
     });
-
     if curves.x.is_none() {
         // Without data the axes have no numbers.
         y.ticks.clear();
@@ -88,30 +94,18 @@ pub(super) fn draw(plot: &Plot, shape: Shape, alone: bool) -> Result<Drawing> {
         let mut pen = Pen::new(area);
         if heading > 0.0 {
             let title = shortened(&plot.title, 18.0, layout.width - 2.0 * layout.margin);
-            pen.text(
-                &title,
-                (layout.margin, layout.margin),
-                18.0,
-                Role::Heading,
-                Pos::new(HPos::Left, VPos::Top),
-            );
+            pen.text(&title, (layout.margin, layout.margin), 18.0, Role::Heading, (HPos::Left, VPos::Top));
         }
         for entry in &legend {
             let middle = legend_top + entry.row * 22.0 + 11.0;
             swatch(&mut pen, &curves, entry.index, (entry.left, middle));
             let from = (entry.left + sample(curves.curves[entry.index].style) + 7.0, middle);
-            pen.text(&entry.name, from, layout.text, Role::Ink, Pos::new(HPos::Left, VPos::Center));
+            pen.text(&entry.name, from, TEXT, Role::Ink, (HPos::Left, VPos::Center));
         }
         axes(&mut pen, plot, &x, &y, &frame, &layout, label_top);
         if curves.x.is_none() {
             let middle = ((left + right) / 2.0, (top + bottom) / 2.0);
-            pen.text(
-                "Nothing to draw",
-                middle,
-                layout.text,
-                Role::Muted,
-                Pos::new(HPos::Center, VPos::Center),
-            );
+            pen.text("Nothing to draw", middle, TEXT, Role::Muted, (HPos::Center, VPos::Center));
         }
         // Dashes over lines and markers over dashes, so that equal curves do not hide each other.
         for style in [Style::Solid, Style::Dashed, Style::Points] {
@@ -163,23 +157,23 @@ fn axes(pen: &mut Pen, plot: &Plot, x: &Axis, y: &Axis, frame: &Frame, layout: &
         let height = bottom - at * (bottom - top);
         pen.line(&[(left, height), (right, height)], theme::role(Role::Grid), 10);
         pen.line(&[(left - 4.0, height), (left, height)], theme::role(Role::Muted), 10);
-        pen.text(label, (left - 8.0, height), layout.small, Role::Muted, Pos::new(HPos::Right, VPos::Center));
+        pen.text(label, (left - 8.0, height), SMALL, Role::Muted, (HPos::Right, VPos::Center));
     }
     for (at, label) in &x.ticks {
         let across = left + at * (right - left);
         pen.line(&[(across, top), (across, bottom)], theme::role(Role::Grid), 10);
         pen.line(&[(across, bottom), (across, bottom + 4.0)], theme::role(Role::Muted), 10);
-        pen.text(label, (across, bottom + 8.0), layout.small, Role::Muted, Pos::new(HPos::Center, VPos::Top));
+        pen.text(label, (across, bottom + 8.0), SMALL, Role::Muted, (HPos::Center, VPos::Top));
     }
     pen.line(&[(left, top), (left, bottom), (right, bottom)], theme::role(Role::Muted), 10);
     let room = layout.width - 2.0 * layout.margin;
-    let name = shortened(&plot.y_label, layout.text, room);
-    pen.text(&name, (layout.margin, label_top), layout.text, Role::Ink, Pos::new(HPos::Left, VPos::Top));
-    let name = shortened(&plot.x_label, layout.text, room);
+    let name = shortened(&plot.y_label, TEXT, room);
+    pen.text(&name, (layout.margin, label_top), TEXT, Role::Ink, (HPos::Left, VPos::Top));
+    let name = shortened(&plot.x_label, TEXT, room);
     // Centred under the axis where it fits, moved inwards where it would be cut.
-    let half = width(&name, layout.text) / 2.0;
+    let half = width(&name, TEXT) / 2.0;
     let middle = ((left + right) / 2.0).min(layout.width - layout.margin - half).max(layout.margin + half);
-    pen.text(&name, (middle, bottom + 30.0), layout.text, Role::Ink, Pos::new(HPos::Center, VPos::Top));
+    pen.text(&name, (middle, bottom + 30.0), TEXT, Role::Ink, (HPos::Center, VPos::Top));
 }
 
 /// One curve: its lines, then its markers.
@@ -257,8 +251,8 @@ fn legend(curves: &Curves, layout: &Layout) -> Vec<Entry> {
     named
         .map(|(index, curve)| {
             let sample = sample(curve.style) + 7.0;
-            let name = shortened(curve.name, layout.text, room - sample);
-            let wide = sample + width(&name, layout.text);
+            let name = shortened(curve.name, TEXT, room - sample);
+            let wide = sample + width(&name, TEXT);
             if left > 0.0 && left + wide > room {
                 (row, left) = (row + 1.0, 0.0);
             }

@@ -8,12 +8,12 @@ pub(super) mod axis;
 pub(super) mod curves;
 mod draw;
 mod pen;
-mod shape;
 mod theme;
 
-pub(super) use shape::Shape;
+pub(super) use draw::Shape;
 
 use super::Plot;
+use super::format::number;
 use crate::Result;
 use curves::Curves;
 use theme::Theme;
@@ -66,27 +66,19 @@ const FONT: &str = "font-family=\"system-ui, -apple-system, 'Segoe UI', Roboto, 
 
 /// The plot in words, for those who hear it.
 fn description(plot: &Plot) -> String {
+    let place = |(x, y): &(f64, f64)| format!("{} at {}", number(*y, 4), number(*x, 4));
     let mut text = format!("{}: {} by {}.", plot.title, plot.y_label, plot.x_label);
     for series in &plot.series {
         let finite = || series.points.iter().filter(|(x, y)| x.is_finite() && y.is_finite());
         text += &match (finite().next(), finite().next_back()) {
-            (Some(first), Some(last)) if first != last => format!(
-                " {}: from {} at {} to {} at {}.",
-                series.name,
-                short(first.1),
-                short(first.0),
-                short(last.1),
-                short(last.0)
-            ),
-            (Some(only), _) => format!(" {}: {} at {}.", series.name, short(only.1), short(only.0)),
+            (Some(first), Some(last)) if first != last => {
+                format!(" {}: from {} to {}.", series.name, place(first), place(last))
+            }
+            (Some(only), _) => format!(" {}: {}.", series.name, place(only)),
             (None, _) => format!(" {}: no points.", series.name),
         };
     }
     text
-}
-
-fn short(value: f64) -> String {
-    super::format::number(value, 4)
 }
 
 /// Makes text safe between tags and inside quoted attributes, in HTML and in XML, where control

@@ -7,7 +7,7 @@ use plotters::backend::SVGBackend;
 use plotters::coord::Shift;
 use plotters::drawing::{DrawingArea, DrawingAreaErrorKind};
 use plotters::element::{Circle, PathElement, Polygon, Text};
-use plotters::style::text_anchor::Pos;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, IntoFont, RGBColor, ShapeStyle, TextStyle};
 
 /// Units of the drawing per pixel of the page: `plotters` places things on whole units.
@@ -33,11 +33,11 @@ impl<'a> Pen<'a> {
     }
 
     /// One line of text, anchored at a point.
-    pub fn text(&mut self, text: &str, at: (f64, f64), size: f64, role: Role, anchor: Pos) {
+    pub fn text(&mut self, text: &str, at: (f64, f64), size: f64, role: Role, (h, v): (HPos, VPos)) {
         // The backend divides sizes by 1.24; asking for that much more gives the size that is meant.
         let font = ("sans-serif", size * f64::from(FINE) * 1.24).into_font();
         let colour = theme::role(role);
-        let style = TextStyle::from(font).color(&colour).pos(anchor);
+        let style = TextStyle::from(font).color(&colour).pos(Pos::new(h, v));
         let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let result = self.area.draw(&Text::new(clean, place(at), style));
         self.note(result);

@@ -61,17 +61,10 @@ pub(super) fn apply(drawing: &str, theme: Theme) -> String {
     let mut pieces = drawing.split("\"#");
     let mut text = pieces.next().unwrap_or_default().to_string();
     for piece in pieces {
-        match placeholder(piece) {
-            Some((bytes, rest)) => {
-                text.push('"');
-                text.push_str(&attribute(bytes, theme));
-                text.push_str(rest);
-            }
-            None => {
-                text.push_str("\"#");
-                text.push_str(piece);
-            }
-        }
+        text += &match placeholder(piece) {
+            Some((bytes, rest)) => format!("\"{}{rest}", attribute(bytes, theme)),
+            None => format!("\"#{piece}"),
+        };
     }
     text.replace(" opacity=\"1\"", "").replace(" font-family=\"sans-serif\"", "").replace(" \"/>", "\"/>")
 }

@@ -3,15 +3,19 @@
 /// A whole number with thousands separated: 47,040,000.
 pub(crate) fn grouped(number: impl TryInto<u64>) -> String {
     // Only a negative number or one beyond 64 bits cannot be converted, and nothing here counts that.
-    let digits = number.try_into().unwrap_or(u64::MAX).to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    thousands(&number.try_into().unwrap_or(u64::MAX).to_string())
+}
+
+/// Commas between groups of three digits.
+pub(crate) fn thousands(digits: &str) -> String {
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
     for (place, digit) in digits.chars().enumerate() {
         if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            out.push(',');
+            grouped.push(',');
         }
-        out.push(digit);
+        grouped.push(digit);
     }
-    out
+    grouped
 }
 
 /// `1 image`, `2 images`, `6,000 images`.
