@@ -46,11 +46,7 @@ macro_rules! tiled {
     ($shader:literal, $entry:literal, $by_sample:literal, $rows:literal, $batch:literal) => {
         Variant {
             kernel: Kernel::new($shader, $entry).tiled(&[("TILE_ROWS", $rows), ("TILE_BATCH", $batch)]),
-            by_four: true,
-            by_sample: $by_sample,
-            tile_rows: $rows,
-            tile_batch: $batch,
-            lanes: 1,
+            ..lanes($shader, $entry, $by_sample, $rows, $batch)
         }
     };
 }
@@ -60,11 +56,8 @@ macro_rules! split {
     ($cells:literal) => {
         Variant {
             kernel: Kernel::new("dense", "dense_rows_dot_split").tiled(&[("SAMPLE_CELLS", $cells)]),
-            by_four: true,
-            by_sample: false,
-            tile_rows: 64 / $cells,
-            tile_batch: 4 * $cells,
             lanes: 64,
+            ..lanes("dense", "dense_rows_dot_split", false, 64 / $cells, 4 * $cells)
         }
     };
 }
@@ -77,8 +70,7 @@ const fn lanes(
     tile_rows: u32,
     tile_batch: u32,
 ) -> Variant {
-    let kernel = Kernel::new(shader, entry);
-    Variant { kernel, by_four: true, by_sample, tile_rows, tile_batch, lanes: 1 }
+    Variant { by_four: true, by_sample, tile_rows, tile_batch, ..Variant::naive(shader, entry) }
 }
 
 /// A kernel that updates, for moments kept in this form.
