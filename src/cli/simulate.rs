@@ -96,7 +96,7 @@ fn run_spec(
     out: &Path,
     command: CommandLine,
 ) -> anyhow::Result<()> {
-    let command = command.place(Some(&place.data_dir), &place.device).out(out);
+    let command = command.place(&place.data_dir, &place.device).out(out);
     // What can be refused is refused before the device is opened, let alone a round is run.
     files::check_output_folder("--out", out)?;
     let data_dir = place.data_dir.resolve()?;

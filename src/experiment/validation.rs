@@ -114,30 +114,19 @@ impl ValidationExperiment {
         let borrowed = |rows: &[&'a [f32]]| rows.iter().map(|row| Cow::Borrowed(*row)).collect::<Vec<_>>();
         let repeated = |row: &'a [f32]| vec![Cow::Borrowed(row); rows.len()];
         let stand_in = |name, floats, rows| StandIn { name, floats, rows };
-        let back = restored.into_iter().map(Cow::Owned).collect();
+        let owned = |rows: Vec<Vec<f32>>| rows.into_iter().map(Cow::Owned).collect();
+        let pca = self.autoencoder.axes(&trained.snapshots)?;
+        // At the autoencoder's number of floats, or as many as there are axes.
+        let axes = latent.min(pca.rank());
+        let projected = pca.state(axes)?.restore(run.gpu()?, &rows)?;
         Ok([
             stand_in("original", trained.snapshots.width(), borrowed(&rows)),
-            stand_in("autoencoder", latent, back),
-            self.principal_components(run, trained, latent)?,
+            stand_in("autoencoder", latent, owned(restored)),
+            stand_in("PCA", axes, owned(projected)),
             stand_in("mean of the snapshots", 0, repeated(&compressor.standard.means)),
             stand_in("nearest other snapshot", 1, borrowed(&self.nearest(&rows))),
             stand_in("initial model", 0, repeated(&trained.initial)),
         ])
-    }
-
-    /// The snapshots from their projections on the principal axes of those that are not held out, at the
-    /// autoencoder's number of floats, or as many as they have axes.
-    fn principal_components<'a>(
-        &self,
-        run: &Run<'_>,
-        trained: &Trained,
-        floats: usize,
-    ) -> Result<StandIn<'a>> {
-        let pca = self.autoencoder.axes(&trained.snapshots)?;
-        let floats = floats.min(pca.rank());
-        let restored = pca.state(floats)?.restore(run.gpu()?, &trained.snapshots.rows())?;
-        let rows = restored.into_iter().map(Cow::Owned).collect();
-        Ok(StandIn { name: "PCA", floats, rows })
     }
 
     /// For each snapshot the nearest of the others that the autoencoder was trained on: what an index
