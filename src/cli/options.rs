@@ -58,7 +58,7 @@ impl DeviceOptions {
             checked: self.checked,
             profile: self.profile,
             trace,
-            posing: None,
+            ..Default::default()
         })
     }
 

@@ -159,7 +159,6 @@ impl Dense {
             epilogue,
             activation: activation.code(),
             chunk_rows: shard.range.len as u32,
-            first_chunk: 0,
             chunks: 1,
             replicas: row_side.replicas as u32,
             ..Default::default()
