@@ -153,39 +153,28 @@ impl ValidationExperiment {
         originals: &[&[f32]],
         means: &[f32],
     ) -> Candidate {
-        let (mut train, mut held_out) = (Loss::default(), Loss::default());
+        // Of what was trained on and of what is held out: squares of what is lost, and of what lies between the
+        // snapshots and their mean.
+        let mut sums = [(0.0, 0.0); 2];
         let mut hits = 0;
         for (place, (row, original)) in stand_in.rows.iter().zip(originals).enumerate() {
-            let loss = if self.autoencoder.is_held_out(place) { &mut held_out } else { &mut train };
+            let (error, spread) = &mut sums[usize::from(self.autoencoder.is_held_out(place))];
             for ((&got, &weight), &mean) in row.iter().zip(*original).zip(means) {
-                loss.error += (f64::from(got) - f64::from(weight)).powi(2);
-                loss.spread += (f64::from(weight) - f64::from(mean)).powi(2);
+                *error += (f64::from(got) - f64::from(weight)).powi(2);
+                *spread += (f64::from(weight) - f64::from(mean)).powi(2);
             }
             hits += usize::from(argmax(row.iter().copied()) == argmax(original.iter().copied()));
         }
+        let relative = |(error, spread): (f64, f64)| if spread > 0.0 { (error / spread).sqrt() } else { 0.0 };
+        let [train_error, held_out_error] = sums.map(relative);
         Candidate {
             name: stand_in.name.into(),
             floats: stand_in.floats,
             tallies,
-            held_out_error: held_out.relative(),
-            train_error: train.relative(),
+            held_out_error,
+            train_error,
             argmax_match: hits as f64 / originals.len().max(1) as f64,
         }
-    }
-}
-
-/// Squares summed over weights and snapshots.
-#[derive(Default)]
-struct Loss {
-    /// Of what is lost.
-    error: f64,
-    /// Of what lies between the snapshots and their mean.
-    spread: f64,
-}
-
-impl Loss {
-    fn relative(&self) -> f64 {
-        if self.spread > 0.0 { (self.error / self.spread).sqrt() } else { 0.0 }
     }
 }
 
