@@ -48,6 +48,14 @@ pub fn with_settings<T: DeserializeOwned>(root: &toml::Table, settings: &[String
     apply(root, settings)?.try_into().map_err(|error| blame::<T>(root, settings, &error))
 }
 
+/// Refuses fields, each with whether it is 0, where that does nothing.
+pub fn refuse_zeros(fields: &[(&str, bool)]) -> Result<()> {
+    match fields.iter().find(|(_, is_zero)| *is_zero) {
+        Some((field, _)) => Err(Error::setting(*field, "0 does nothing", "use 1 or more")),
+        None => Ok(()),
+    }
+}
+
 /// A spec as TOML, every default filled in.
 pub fn to_toml(spec: &impl Serialize) -> Result<String> {
     toml::to_string(spec).map_err(|e| Error::fault(format!("a spec could not be written: {e}")))

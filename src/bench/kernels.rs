@@ -33,12 +33,12 @@ pub(super) fn works() -> Vec<Work> {
         work("loss-64", "softmax, cross-entropy and gradient, batch 64", softmax),
         work("gather-64x784", "a batch of 64 from 60,000 images", gather),
         work("update-784x20", "gradient and Adam of the MNIST classifier's first layer, batch 64", |gpu| {
-            update(gpu, [784, 20, BATCH])
+            update(gpu, [784, 20, BATCH], false)
         }),
         work(
             "update-320x91762-b8",
             "gradient, Adam and input gradient of a shard of the wide decoder",
-            |gpu| update_and_carry(gpu, [320, 91_762, 8]),
+            |gpu| update(gpu, [320, 91_762, 8], true),
         ),
         work("average-50", "the average of 50 models of 15,910 weights", average),
     ]
@@ -106,7 +106,7 @@ fn conv(gpu: &Gpu, pass: Pass, channels: usize, size: usize) -> Result<Ready<'_>
             let input = Activated { values: &input, activation: Activation::Relu };
             layer.backward_input(gpu, &parameters, &gradient, input, &output)?
         }
-        Pass::WeightGradient => layer.weight_gradient(gpu, &input, &gradient)?,
+        Pass::WeightGradient => layer.gradients(gpu, &input, &gradient)?.2,
     };
     let sides = 2 * BATCH * shape.input_width();
     let cost = Cost {
@@ -159,38 +159,27 @@ fn bandwidth(gpu: &Gpu, dispatches: Vec<Dispatch>, values: usize) -> Result<Read
     Ready::dispatches(gpu, dispatches, Some(cost), Unit::GigabytesPerSecond)
 }
 
-/// A dense layer whose rows are its outputs, alone in its arena.
-fn dense(inputs: usize, outputs: usize) -> Dense {
+/// The update of a dense layer, and with `carries` the gradient of its input along with it.
+fn update(gpu: &Gpu, [inputs, outputs, batch]: [usize; 3], carries: bool) -> Result<Ready<'_>> {
+    // As many rows as fit one binding, biases included.
+    let outputs = outputs.min(gpu.max_binding_bytes() as usize / 4 / (inputs + 1));
     let range = RowRange { start: 0, len: outputs };
-    Dense {
+    let layer = Dense {
         inputs,
         outputs,
         rows_are: RowsAre::Outputs,
         activation: Activation::Linear,
         rate_scale: 1.0,
         shards: vec![DenseShard { range, arena: 0, weight_offset: 0, bias_offset: Some(inputs * outputs) }],
+    };
+    let arenas = [arena(gpu, (inputs + 1) * outputs)?];
+    let (input, gradient) = (tensor(gpu, batch, inputs, 1)?, tensor(gpu, batch, outputs, 2)?);
+    let writer = schedule(gpu, Optimizer { lr: 1e-5, ..Optimizer::default() }, batch)?;
+    let update = || layer.update(gpu, &arenas, writer.rule(), &input, &gradient);
+    if !carries {
+        return Ready::dispatches(gpu, update()?, None, Unit::Gflops);
     }
-}
-
-fn update(gpu: &Gpu, [inputs, outputs, batch]: [usize; 3]) -> Result<Ready<'_>> {
-    let layer = dense(inputs, outputs);
-    let arenas = [arena(gpu, (inputs + 1) * outputs)?];
-    let (input, gradient) = (tensor(gpu, batch, inputs, 1)?, tensor(gpu, batch, outputs, 2)?);
-    let optimizer = Optimizer { lr: 1e-5, ..Optimizer::default() };
-    let writer = schedule(gpu, optimizer, batch)?;
-    let dispatches = layer.update(gpu, &arenas, writer.rule(), &input, &gradient)?;
-    Ready::dispatches(gpu, dispatches, None, Unit::Gflops)
-}
-
-fn update_and_carry(gpu: &Gpu, [inputs, outputs, batch]: [usize; 3]) -> Result<Ready<'_>> {
-    // As many rows as fit one binding, biases included.
-    let outputs = outputs.min(gpu.max_binding_bytes() as usize / 4 / (inputs + 1));
-    let layer = dense(inputs, outputs);
-    let arenas = [arena(gpu, (inputs + 1) * outputs)?];
-    let (input, gradient) = (tensor(gpu, batch, inputs, 1)?, tensor(gpu, batch, outputs, 2)?);
     let into = tensor(gpu, batch, inputs, 3)?;
-    let optimizer = Optimizer { lr: 1e-5, ..Optimizer::default() };
-    let writer = schedule(gpu, optimizer, batch)?;
     let carry = Carry::InputGradient { before: Activation::Linear, into: &into };
     let dispatches = match layer.update_and_carry(gpu, &arenas, writer.rule(), &input, &gradient, carry)? {
         Some(both) => both,
@@ -199,7 +188,7 @@ fn update_and_carry(gpu: &Gpu, [inputs, outputs, batch]: [usize; 3]) -> Result<R
             let parameters = [arenas[0].parameters.clone()];
             let before = Activated { values: &input, activation: Activation::Linear };
             let mut all = layer.backward_input(gpu, &parameters, &gradient, before, &into)?;
-            all.extend(layer.update(gpu, &arenas, writer.rule(), &input, &gradient)?);
+            all.extend(update()?);
             all
         }
     };

@@ -21,8 +21,11 @@ const SHORT: Duration = Duration::from_millis(200);
 
 /// The works of this file.
 pub(super) fn works() -> Vec<Work> {
-    let steps =
-        |name, what, model, snapshots| work(name, what, move |gpu| autoencoder(gpu, model, snapshots));
+    let steps = |name, what, model, snapshots| {
+        work(name, what, move |gpu| {
+            steps_of(gpu, &ModelSpec::load(model)?.autoencoder()?, snapshots, Unit::Milliseconds)
+        })
+    };
     vec![
         work("mnist-epoch", "784-20-10, Adam: 938 steps of 64 on 60,000 images", |gpu| {
             classifier(gpu, "mnist-mlp", [1, 28, 28], 60_000, Optimizer::default(), Unit::Seconds)
@@ -68,12 +71,6 @@ fn classifier<'g>(
         train_epoch(&mut cohort, &orders, None, 0, &mut [], &mut |_| ())?;
         cohort.take_tallies().map(drop)
     }))
-}
-
-/// One step of an autoencoder on all of its snapshots.
-fn autoencoder<'g>(gpu: &'g Gpu, model: &str, count: usize) -> Result<Ready<'g>> {
-    let spec = ModelSpec::load(model)?.autoencoder()?;
-    steps_of(gpu, &spec, count, Unit::Milliseconds)
 }
 
 /// Steps of an autoencoder, several in each repeat, timed one by one where each is a submit of its own.

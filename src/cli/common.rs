@@ -2,8 +2,8 @@
 
 use super::bars::Bars;
 use clap::Args;
-use fedfunnel::Error;
 use fedfunnel::gpu::Gpu;
+pub use fedfunnel::settings::refuse_zeros;
 use std::sync::OnceLock;
 use std::time::Instant;
 
@@ -24,14 +24,6 @@ impl Common {
     /// Progress of work on this device, which goes into its trace as well.
     pub fn bars_of(&self, gpu: &Gpu) -> Bars {
         self.bars().tracing(gpu.trace())
-    }
-}
-
-/// Refuses options that are 0 where that does nothing.
-pub fn refuse_zeros(options: &[(&str, bool)]) -> fedfunnel::Result<()> {
-    match options.iter().find(|(_, is_zero)| *is_zero) {
-        Some((field, _)) => Err(Error::setting(*field, "0 does nothing", "use 1 or more")),
-        None => Ok(()),
     }
 }
 

@@ -123,6 +123,7 @@ fn print_list(json: bool) -> anyhow::Result<()> {
 
 /// The command line that repeats the run.
 fn command(args: &ExperimentArgs, out: &Path) -> CommandLine {
-    let line = CommandLine::new(&["experiment", &args.name]).given("--scale", args.scale.as_ref());
-    line.settings(&args.set).place(Some(&args.data_dir), &args.device).out(out)
+    let line = CommandLine::new(&["experiment", &args.name]);
+    let line = args.scale.iter().fold(line, |line, scale| line.option("--scale", scale));
+    line.settings(&args.set).place(&args.data_dir, &args.device).out(out)
 }

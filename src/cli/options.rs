@@ -38,7 +38,7 @@ pub struct DeviceOptions {
     trace: Option<PathBuf>,
     /// Compile kernels with bounds checks (slower)
     #[arg(long)]
-    checked: bool,
+    pub checked: bool,
 }
 
 impl DeviceOptions {
@@ -58,13 +58,35 @@ impl DeviceOptions {
             checked: self.checked,
             profile: self.profile,
             trace,
-            posing: None,
+            ..Default::default()
         })
     }
 
     /// Prints what the kernels cost, where that was asked for: on stderr where stdout is for `json`.
     pub fn print_profile(&self, gpu: &Gpu, json: bool) -> anyhow::Result<()> {
-        if self.profile { print_profile(gpu, json) } else { Ok(()) }
+        let (true, Some(profile)) = (self.profile, gpu.profile()) else { return Ok(()) };
+        let mut table = Table::new(
+            "profile",
+            "Kernels on the device",
+            &["kernel", "calls", "total", "mean", "share", "moved", "GB/s", "GFLOP/s"],
+        );
+        for kernel in &profile.kernels {
+            table.push([
+                kernel.kernel.clone(),
+                format::count(kernel.calls),
+                format!("{:.3} s", kernel.total),
+                format!("{:.1} us", kernel.mean * 1e6),
+                format::percent(kernel.share),
+                counted(kernel.bytes, &|bytes| format!("{bytes:.2} GB"), 1.0),
+                counted(kernel.bytes, &|rate| format!("{rate:.1}"), kernel.total),
+                counted(kernel.operations, &|rate| format!("{rate:.1}"), kernel.total),
+            ]);
+        }
+        let peak = format!("peak memory of the device: {}", format::bytes(gpu.peak_memory().bytes));
+        for text in [text_table(&table), peak] {
+            if json { whisper(&text) } else { say(&text)? }
+        }
+        Ok(())
     }
 
     /// Ends the work on the device: writes the trace, where that was asked for. This comes before anything is
@@ -87,11 +109,6 @@ impl DeviceOptions {
         };
         let bytes = self.max_binding_bytes.map(|bytes| ("--max-binding-bytes", bytes.to_string()));
         device.into_iter().chain(bytes).collect()
-    }
-
-    /// Whether kernels check bounds.
-    pub fn is_checked(&self) -> bool {
-        self.checked
     }
 
     /// Refuses options that would do nothing, since no device is opened.
@@ -129,34 +146,4 @@ impl DataDirOption {
 /// Billions of what a kernel's shapes say it does, in so many seconds; a dash where that is not counted.
 fn counted(number: u64, write: &dyn Fn(f64) -> String, seconds: f64) -> String {
     if number == 0 { "-".into() } else { write(number as f64 * 1e-9 / seconds) }
-}
-
-/// Prints what the kernels cost.
-fn print_profile(gpu: &Gpu, json: bool) -> anyhow::Result<()> {
-    let Some(profile) = gpu.profile() else { return Ok(()) };
-    let mut table = Table::new(
-        "profile",
-        "Kernels on the device",
-        &["kernel", "calls", "total", "mean", "share", "moved", "GB/s", "GFLOP/s"],
-    );
-    for kernel in &profile.kernels {
-        table.push([
-            kernel.kernel.clone(),
-            format::count(kernel.calls),
-            format!("{:.3} s", kernel.total),
-            format!("{:.1} us", kernel.mean * 1e6),
-            format::percent(kernel.share),
-            counted(kernel.bytes, &|bytes| format!("{bytes:.2} GB"), 1.0),
-            counted(kernel.bytes, &|rate| format!("{rate:.1}"), kernel.total),
-            counted(kernel.operations, &|rate| format!("{rate:.1}"), kernel.total),
-        ]);
-    }
-    let peak = format!("peak memory of the device: {}", format::bytes(gpu.peak_memory().bytes));
-    if json {
-        whisper(&text_table(&table));
-        whisper(&peak);
-        return Ok(());
-    }
-    say(&text_table(&table))?;
-    say(&peak)
 }

@@ -2,7 +2,7 @@
 
 use super::shell::quoted;
 use super::stdout::{print_json, say};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use fedfunnel::report::{html, svg_file, text_plot};
 use fedfunnel::savings::{Decoders, Savings, exact_decoder};
 use fedfunnel::story::savings::{Over, savings_answer, savings_plot, savings_report};
@@ -45,8 +45,8 @@ pub struct SavingsArgs {
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     target_ratio: Option<f64>,
     /// What runs along the plot on the terminal and in --svg
-    #[arg(long, default_value = "rounds")]
-    over: PlotOver,
+    #[arg(long, default_value = "rounds", value_parser = ["rounds", "collaborators"])]
+    over: String,
     /// Write a page with plots; - for standard output
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -56,12 +56,6 @@ pub struct SavingsArgs {
     /// Print JSON, and no plot
     #[arg(long)]
     json: bool,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum PlotOver {
-    Rounds,
-    Collaborators,
 }
 
 #[derive(Serialize)]
@@ -100,10 +94,7 @@ pub fn run(args: &SavingsArgs) -> anyhow::Result<()> {
         let problem = format!("{target} is no ratio to reach");
         return Err(Error::setting("--target-ratio", problem, "use a number above 0, such as 120").into());
     }
-    let over = match args.over {
-        PlotOver::Rounds => Over::Rounds,
-        PlotOver::Collaborators => Over::Collaborators,
-    };
+    let over = if args.over == "rounds" { Over::Rounds } else { Over::Collaborators };
     for (option, path) in [("--html", &args.html), ("--svg", &args.svg)] {
         path.as_ref().map_or(Ok(()), |path| files::check_output_file(option, path))?;
     }

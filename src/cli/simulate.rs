@@ -20,7 +20,8 @@ pub const EXAMPLES: &str = "Examples:
   fedfunnel simulate mnist --out sim    the paper's federation (first: fedfunnel data fetch mnist)
   fedfunnel simulate demo --set collaborators=5 --set 'partition={kind=\"dirichlet\",alpha=0.5}'
   fedfunnel simulate demo --set 'codecs=[\"raw\",\"autoencoder\",\"pca\"]' --out three
-  fedfunnel simulate demo --set 'codecs=[\"raw\",[\"delta\",\"feedback\",{stage=\"topk\",part=0.01}]]' --set strategy=fedavgm
+  fedfunnel simulate demo --set 'codecs=[\"raw\",[\"delta\",\"feedback\",{stage=\"topk\",part=0.01}]]' \\
+      --set strategy=fedavgm
   fedfunnel simulate demo --print-config > mine.toml   then edit it: fedfunnel simulate mine.toml
   fedfunnel simulate mnist --out sim --resume   go on with what Ctrl-C, or worse, has cut short
 
@@ -96,7 +97,7 @@ fn run_spec(
     out: &Path,
     command: CommandLine,
 ) -> anyhow::Result<()> {
-    let command = command.place(Some(&place.data_dir), &place.device).out(out);
+    let command = command.place(&place.data_dir, &place.device).out(out);
     // What can be refused is refused before the device is opened, let alone a round is run.
     files::check_output_folder("--out", out)?;
     let data_dir = place.data_dir.resolve()?;

@@ -65,35 +65,19 @@ impl CommandLine {
         self
     }
 
-    /// An option with a value, where it was given.
-    pub fn given(self, name: &str, value: Option<impl ToString>) -> Self {
-        match value {
-            Some(value) => self.option(name, &value.to_string()),
-            None => self,
-        }
-    }
-
-    /// An option without a value, where it was given.
-    pub fn flag(mut self, name: &str, is_given: bool) -> Self {
-        if is_given {
-            self.0 += &format!(" {name}");
-        }
-        self
-    }
-
     /// The settings of a spec.
     pub fn settings(self, settings: &[String]) -> Self {
         settings.iter().fold(self, |line, setting| line.option("--set", setting))
     }
 
     /// Where data sets lie and what computes, where that was said.
-    pub fn place(self, data_dir: Option<&DataDirOption>, device: &DeviceOptions) -> Self {
-        let mut line = self;
-        for (name, value) in data_dir.and_then(DataDirOption::argument).into_iter().chain(device.arguments())
-        {
-            line = line.option(name, &value);
+    pub fn place(self, data_dir: &DataDirOption, device: &DeviceOptions) -> Self {
+        let arguments = data_dir.argument().into_iter().chain(device.arguments());
+        let mut line = arguments.fold(self, |line, (name, value)| line.option(name, &value));
+        if device.checked {
+            line.0 += " --checked";
         }
-        line.flag("--checked", device.is_checked())
+        line
     }
 
     /// The folder for results.

@@ -8,6 +8,7 @@ use crate::model::{ClassifierSpec, ModelSpec, Optimizer};
 use crate::ops::augment::Augmentation;
 use crate::report::format;
 use crate::run::Identity;
+use crate::settings::refuse_zeros;
 use crate::training::{
     EpochResult, Evaluator, Session, SessionNotes, SessionSettings, SnapshotEvery, Snapshots,
 };
@@ -107,15 +108,12 @@ impl ClassifierStage {
 
     /// Checks what can be checked without looking at data.
     pub fn check_settings(&self) -> Result<ClassifierSpec> {
-        let zeros = [
+        refuse_zeros(&[
             ("classifier.epochs", self.epochs == 0),
             ("classifier.batch", self.batch == 0),
             ("classifier.images", self.images == Some(0)),
             ("classifier.test_images", self.test_images == Some(0)),
-        ];
-        if let Some((field, _)) = zeros.iter().find(|(_, is_zero)| *is_zero) {
-            return Err(Error::setting(*field, "0 does nothing", "use 1 or more"));
-        }
+        ])?;
         self.optimizer.check("classifier.optimizer")?;
         ModelSpec::load(&self.model)?.classifier()
     }

@@ -15,7 +15,7 @@ mod spec;
 mod validation;
 
 pub use crate::run::{Place, Run};
-pub use spec::{Experiment, Listed, SCALES, list};
+pub use spec::{Experiment, SCALES, list};
 
 use crate::Result;
 use crate::data::DataDir;

@@ -43,26 +43,10 @@ pub enum Experiment {
     Savings(savings::SavingsExperiment),
 }
 
-/// An experiment in the list.
-#[derive(Clone, Debug, Serialize)]
-pub struct Listed {
-    /// Its name.
-    pub name: String,
-    /// What it shows.
-    pub summary: String,
-    /// What the paper printed.
-    pub paper: String,
-}
-
 /// The experiments that come with the program.
-pub fn list() -> Result<Vec<Listed>> {
-    let names = BUILT_IN.iter().map(|(name, _)| name);
-    names
-        .map(|name| {
-            let Header { name, summary, paper } = Experiment::load(name, None, &[])?.header().clone();
-            Ok(Listed { name, summary, paper })
-        })
-        .collect()
+pub fn list() -> Result<Vec<Header>> {
+    let headers = BUILT_IN.iter().map(|(name, _)| Ok(Experiment::load(name, None, &[])?.header().clone()));
+    headers.collect()
 }
 
 impl Experiment {

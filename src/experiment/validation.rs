@@ -114,30 +114,19 @@ impl ValidationExperiment {
         let borrowed = |rows: &[&'a [f32]]| rows.iter().map(|row| Cow::Borrowed(*row)).collect::<Vec<_>>();
         let repeated = |row: &'a [f32]| vec![Cow::Borrowed(row); rows.len()];
         let stand_in = |name, floats, rows| StandIn { name, floats, rows };
-        let back = restored.into_iter().map(Cow::Owned).collect();
+        let owned = |rows: Vec<Vec<f32>>| rows.into_iter().map(Cow::Owned).collect();
+        let pca = compressor::axes(&self.autoencoder, &trained.snapshots)?;
+        // At the autoencoder's number of floats, or as many as there are axes.
+        let axes = latent.min(pca.rank());
+        let projected = pca.state(axes)?.restore(run.gpu()?, &rows)?;
         Ok([
             stand_in("original", trained.snapshots.width(), borrowed(&rows)),
-            stand_in("autoencoder", latent, back),
-            self.principal_components(run, trained, latent)?,
+            stand_in("autoencoder", latent, owned(restored)),
+            stand_in("PCA", axes, owned(projected)),
             stand_in("mean of the snapshots", 0, repeated(&compressor.standard.means)),
             stand_in("nearest other snapshot", 1, borrowed(&self.nearest(&rows))),
             stand_in("initial model", 0, repeated(&trained.initial)),
         ])
-    }
-
-    /// The snapshots from their projections on the principal axes of those that are not held out, at the
-    /// autoencoder's number of floats, or as many as they have axes.
-    fn principal_components<'a>(
-        &self,
-        run: &Run<'_>,
-        trained: &Trained,
-        floats: usize,
-    ) -> Result<StandIn<'a>> {
-        let pca = compressor::axes(&self.autoencoder, &trained.snapshots)?;
-        let floats = floats.min(pca.rank());
-        let restored = pca.state(floats)?.restore(run.gpu()?, &trained.snapshots.rows())?;
-        let rows = restored.into_iter().map(Cow::Owned).collect();
-        Ok(StandIn { name: "PCA", floats, rows })
     }
 
     /// For each snapshot the nearest of the others that the autoencoder was trained on: what an index
@@ -164,39 +153,28 @@ impl ValidationExperiment {
         originals: &[&[f32]],
         means: &[f32],
     ) -> Candidate {
-        let (mut train, mut held_out) = (Loss::default(), Loss::default());
+        // Of what was trained on and of what is held out: squares of what is lost, and of what lies between the
+        // snapshots and their mean.
+        let mut sums = [(0.0, 0.0); 2];
         let mut hits = 0;
         for (place, (row, original)) in stand_in.rows.iter().zip(originals).enumerate() {
-            let loss = if self.autoencoder.is_held_out(place) { &mut held_out } else { &mut train };
+            let (error, spread) = &mut sums[usize::from(self.autoencoder.is_held_out(place))];
             for ((&got, &weight), &mean) in row.iter().zip(*original).zip(means) {
-                loss.error += (f64::from(got) - f64::from(weight)).powi(2);
-                loss.spread += (f64::from(weight) - f64::from(mean)).powi(2);
+                *error += (f64::from(got) - f64::from(weight)).powi(2);
+                *spread += (f64::from(weight) - f64::from(mean)).powi(2);
             }
             hits += usize::from(argmax(row.iter().copied()) == argmax(original.iter().copied()));
         }
+        let relative = |(error, spread): (f64, f64)| if spread > 0.0 { (error / spread).sqrt() } else { 0.0 };
+        let [train_error, held_out_error] = sums.map(relative);
         Candidate {
             name: stand_in.name.into(),
             floats: stand_in.floats,
             tallies,
-            held_out_error: held_out.relative(),
-            train_error: train.relative(),
+            held_out_error,
+            train_error,
             argmax_match: hits as f64 / originals.len().max(1) as f64,
         }
-    }
-}
-
-/// Squares summed over weights and snapshots.
-#[derive(Default)]
-struct Loss {
-    /// Of what is lost.
-    error: f64,
-    /// Of what lies between the snapshots and their mean.
-    spread: f64,
-}
-
-impl Loss {
-    fn relative(&self) -> f64 {
-        if self.spread > 0.0 { (self.error / self.spread).sqrt() } else { 0.0 }
     }
 }
 

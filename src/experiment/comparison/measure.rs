@@ -8,13 +8,13 @@ use crate::experiment::Run;
 use crate::experiment::classifier::Trained;
 use crate::experiment::compressor;
 use crate::story::comparison::{Accuracies, PcaSize};
-use crate::training::Snapshots;
 
 /// Measures what stands for held-out snapshots.
 pub(super) struct Measure<'a> {
     settings: &'a AutoencoderSettings,
-    trained: &'a Trained,
-    held_out: Vec<&'a [f32]>,
+    pub trained: &'a Trained,
+    /// The held-out snapshots.
+    pub held_out: Vec<&'a [f32]>,
     mean: Vec<f32>,
 }
 
@@ -28,15 +28,6 @@ impl<'a> Measure<'a> {
             })
             .collect();
         Ok(Self { settings, trained, held_out, mean })
-    }
-
-    pub fn snapshots(&self) -> &'a Snapshots {
-        &self.trained.snapshots
-    }
-
-    /// The held-out snapshots.
-    pub fn held_out(&self) -> &[&'a [f32]] {
-        &self.held_out
     }
 
     /// What the classifier makes of rows in their places.
@@ -54,11 +45,12 @@ impl<'a> Measure<'a> {
     /// Principal components at every number of floats, 1 first, and what the classifier makes of them at some: at
     /// `floats`, or at as many as there are, and at a few more.
     pub fn principal_components(&self, run: &mut Run<'_>, floats: &[usize]) -> Result<Vec<PcaSize>> {
-        let pca = compressor::axes(self.settings, self.snapshots())?;
+        let snapshots = &self.trained.snapshots;
+        let pca = compressor::axes(self.settings, snapshots)?;
         let mut chosen: Vec<usize> = [1, 2, 5].iter().chain(floats).map(|&k| k.min(pca.rank())).collect();
         chosen.sort_unstable();
         chosen.dedup();
-        let width = self.snapshots().width();
+        let width = snapshots.width();
         let size = |floats| PcaSize {
             error: pca.error(floats),
             message_bytes: message_bytes(PcaState::payload_bytes(floats, width)),

@@ -181,7 +181,7 @@ impl Kind for ComparisonExperiment {
         let report = comparison_report(&ComparisonResult {
             variants,
             pca: measure.principal_components(run, &floats)?,
-            original: measure.of(measure.held_out())?,
+            original: measure.of(&measure.held_out)?,
             mean: measure.of_mean()?,
             printed: &self.about.paper,
         });
@@ -193,7 +193,7 @@ impl Kind for ComparisonExperiment {
 impl Planned {
     /// Trains and measures it, or reads what an earlier start saved. The autoencoder itself is not kept.
     fn run(&self, run: &mut Run<'_>, measure: &Measure<'_>, seed: u32) -> Result<Variant> {
-        let snapshots = measure.snapshots();
+        let snapshots = &measure.trained.snapshots;
         let spec = compressor::check(&self.settings, snapshots.width())?;
         let key = format!("{}-measured", self.key);
         let trained = match run.load::<Trained>(&key)? {
@@ -205,7 +205,7 @@ impl Planned {
                 let folder = run.place.folder.make_state()?.join(&self.key);
                 let compressor =
                     compressor::train_as(&self.settings, run, &self.key, &folder, snapshots, seed)?;
-                let restored = compressor.restore(run, measure.held_out())?;
+                let restored = compressor.restore(run, &measure.held_out)?;
                 let trained = Trained { measured: measure.of(&restored)?, curve: compressor.curve };
                 run.save(&key, &trained, &[], |_| Ok(()))?;
                 std::fs::remove_dir_all(&folder).map_err(Error::io("remove the folder", &folder))?;

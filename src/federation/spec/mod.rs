@@ -134,17 +134,14 @@ impl SimulationSpec {
 
     /// Checks what can be checked without looking at models and data.
     pub fn check(&self, parts: &Parts) -> Result<()> {
-        let zeros = [
+        settings::refuse_zeros(&[
             ("collaborators", self.collaborators == 0),
             ("rounds", self.rounds == 0),
             ("local_epochs", self.local_epochs == 0),
             ("batch", self.batch == 0),
             ("images", self.images == Some(0)),
             ("test_images", self.test_images == Some(0)),
-        ];
-        if let Some((field, _)) = zeros.iter().find(|(_, is_zero)| *is_zero) {
-            return Err(Error::setting(*field, "0 does nothing", "use 1 or more"));
-        }
+        ])?;
         self.check_codecs()?;
         self.check_grayscale()?;
         self.optimizer.check("optimizer")?;

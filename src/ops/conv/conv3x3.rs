@@ -1,10 +1,9 @@
 //! The convolution that most networks are made of, for CPUs; see shaders/conv3x3.wgsl.
 
-use super::layer::{Conv, Epilogue, GradientPass, ROUNDS, dispatches};
+use super::layer::{GradientPass, ROUNDS, dispatches};
 use super::shape::ConvShape;
 use crate::Result;
-use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
-use crate::ops::Arena;
+use crate::gpu::{Dispatch, Gpu, Grid, Kernel, immediates};
 use std::ops::Range;
 
 immediates! {
@@ -38,66 +37,10 @@ fn gradient_rounds(shape: &ConvShape) -> usize {
     width / 8 * (height + 1) + 1
 }
 
-/// The immediates of a product, and the buffer that its derivative is taken from.
-pub(super) fn product_immediates<'a>(
-    layer: &Conv,
-    arena: &Arena,
-    upwards: bool,
-    from: &'a Tensor,
-    epilogue: Epilogue<'a>,
-) -> Result<(Conv3x3, &'a Buffer)> {
-    let shape = &layer.shape;
-    let [height, width] = shape.input_size;
-    let (inputs, outputs) = (shape.inputs as u32, shape.outputs as u32);
-    let (code, activation, gate) = layer.epilogue(epilogue, from.single_buffer()?)?;
-    let (from_channels, to_channels, from_stride, to_stride) =
-        if upwards { (outputs, inputs, inputs * 9, 9) } else { (inputs, outputs, 9, inputs * 9) };
-    let immediates = Conv3x3 {
-        batch: from.batch as u32,
-        height: height as u32,
-        width: width as u32,
-        from_channels,
-        to_channels,
-        from_stride,
-        to_stride,
-        turned: upwards.into(),
-        weight_offset: layer.weight_offset as u32,
-        replica_stride: arena.stride as u32,
-        bias_offset: layer.bias_offset() as u32,
-        epilogue: code,
-        activation: activation.code(),
-    };
-    Ok((immediates, gate))
-}
-
-/// From the large side to the small one, or `upwards` from the small to the large.
-pub(super) fn product(
-    gpu: &Gpu,
-    layer: &Conv,
-    arena: &Arena,
-    upwards: bool,
-    from: &Tensor,
-    to: &Tensor,
-    epilogue: Epilogue<'_>,
-) -> Result<Dispatch> {
-    let (immediates, gate) = product_immediates(layer, arena, upwards, from, epilogue)?;
-    let [height, width] = layer.shape.input_size;
-    let dispatch = gpu.dispatch(
-        &Kernel::new("conv3x3", "conv3x3_product"),
-        &immediates,
-        &[
-            ("weights", &arena.buffer),
-            ("source4", from.single_buffer()?),
-            ("gate4", gate),
-            ("result4", to.single_buffer()?),
-        ],
-        Grid(
-            (height / 2 * width / 4) as u32,
-            immediates.to_channels.div_ceil(8),
-            (from.replicas * from.batch) as u32,
-        ),
-    )?;
-    Ok(layer.shape.with_cost(dispatch, from.replicas, from.replicas * from.batch))
+/// The kernel of a product that gives `channels` channels of `lines` images of this size.
+pub(super) fn product([height, width]: [usize; 2], channels: u32, lines: usize) -> (Kernel, Grid) {
+    let grid = Grid((height / 2 * width / 4) as u32, channels.div_ceil(8), lines as u32);
+    (Kernel::new("conv3x3", "conv3x3_product"), grid)
 }
 
 /// The gradient of the weights, `[R, stride]`.
@@ -125,11 +68,8 @@ pub(super) fn weight_gradient(gpu: &Gpu, shape: &ConvShape, pass: GradientPass<'
     dispatches(large.batch, gradient_rounds(shape))
         .map(|samples| {
             let lines = large.replicas * samples.len();
-            Ok(shape.with_cost(
-                gpu.dispatch(&kernel, &immediates(samples), &buffers, grid)?,
-                large.replicas,
-                lines,
-            ))
+            let dispatch = gpu.dispatch(&kernel, &immediates(samples), &buffers, grid)?;
+            Ok(shape.with_cost(dispatch, large.replicas, lines))
         })
         .collect()
 }

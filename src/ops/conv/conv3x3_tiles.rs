@@ -1,11 +1,9 @@
 //! The convolution that most networks are made of, for GPUs; see shaders/conv3x3_tiles.wgsl.
 
-use super::conv3x3::product_immediates;
-use super::layer::{Conv, Epilogue, GradientPass, ROUNDS};
+use super::layer::{GradientPass, ROUNDS};
 use super::shape::ConvShape;
 use crate::Result;
 use crate::gpu::{DeviceClass, Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
-use crate::ops::Arena;
 use crate::ops::elementwise::STREAM_LANES;
 
 immediates! {
@@ -141,35 +139,12 @@ pub(super) fn fits(gpu: &Gpu, shape: &ConvShape, batch: usize) -> bool {
         && pieces(shape.input_size, [tile.side; 2]) <= gpu.max_workgroups() as usize
 }
 
-/// From the large side to the small one, or `upwards` from the small to the large.
-pub(super) fn product(
-    gpu: &Gpu,
-    layer: &Conv,
-    arena: &Arena,
-    upwards: bool,
-    from: &Tensor,
-    to: &Tensor,
-    epilogue: Epilogue<'_>,
-) -> Result<Dispatch> {
-    let (immediates, gate) = product_immediates(layer, arena, upwards, from, epilogue)?;
-    let size = layer.shape.input_size;
+/// The kernel of a product that gives `channels` channels of images of this size, for the batch `from`.
+pub(super) fn product(size: [usize; 2], channels: u32, from: &Tensor) -> (Kernel, Grid) {
     let tile = Tile::of(size, from.batch);
-    let dispatch = gpu.dispatch(
-        &tile.kernel,
-        &immediates,
-        &[
-            ("weights", &arena.buffer),
-            ("source", from.single_buffer()?),
-            ("gate", gate),
-            ("result", to.single_buffer()?),
-        ],
-        Grid(
-            (pieces(size, [tile.side; 2]) * LANES) as u32,
-            immediates.to_channels.div_ceil(TO_CHANNELS as u32),
-            (from.replicas * tile.parts(from.batch)) as u32,
-        ),
-    )?;
-    Ok(layer.shape.with_cost(dispatch, from.replicas, from.replicas * from.batch))
+    let lanes = pieces(size, [tile.side; 2]) * LANES;
+    let groups = from.replicas * tile.parts(from.batch);
+    (tile.kernel, Grid(lanes as u32, channels.div_ceil(TO_CHANNELS as u32), groups as u32))
 }
 
 /// How a weight gradient is shared out: strips of an image, strips of a chunk, and chunks of a replica.

@@ -1,13 +1,9 @@
 //! One convolution of a network: its geometry, its place, and what its kernels share.
 
 use super::shape::{ConvShape, Part};
-use crate::Result;
 use crate::gpu::{Buffer, Tensor};
-use crate::ops::{Activated, Activation};
+use crate::ops::Activation;
 use std::ops::Range;
-
-const EPILOGUE_FORWARD: u32 = 1;
-const EPILOGUE_BACKWARD: u32 = 2;
 
 /// Rounds of all of a lane's loops together, for which a dispatch is made: lavapipe's compiler leaves every
 /// loop, silently, after 65,535.
@@ -38,15 +34,6 @@ pub struct Conv {
     pub arena: usize,
     /// Element of replica 0's first weight; its biases follow its weights.
     pub weight_offset: usize,
-}
-
-/// The last operation on the sums.
-#[derive(Clone, Copy)]
-pub(super) enum Epilogue<'a> {
-    /// Bias and activation.
-    Forward,
-    /// The derivative of the activation that these values came out of.
-    Backward(Activated<'a>),
 }
 
 /// What the gradients of a convolution's weights are formed of, and where they go.
@@ -82,22 +69,5 @@ impl Conv {
     pub(super) fn is_whole(&self) -> bool {
         self.large == Part::whole(self.shape.input_width())
             && self.small == Part::whole(self.shape.output_width())
-    }
-
-    pub(super) fn bias_offset(&self) -> usize {
-        self.weight_offset + self.shape.weights()
-    }
-
-    /// The number of an epilogue, its activation, and the buffer that its derivative is taken from; `spare` where
-    /// there is none to take.
-    pub(super) fn epilogue<'a>(
-        &self,
-        epilogue: Epilogue<'a>,
-        spare: &'a Buffer,
-    ) -> Result<(u32, Activation, &'a Buffer)> {
-        Ok(match epilogue {
-            Epilogue::Forward => (EPILOGUE_FORWARD, self.activation, spare),
-            Epilogue::Backward(input) => (EPILOGUE_BACKWARD, input.activation, input.values.single_buffer()?),
-        })
     }
 }

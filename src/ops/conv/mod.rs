@@ -15,7 +15,8 @@ use super::optimizer::{self, Gradients};
 use super::{Activated, Arena, TrainedArena, UpdateRule};
 use crate::Result;
 use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
-use layer::{Epilogue, GradientPass, dispatches};
+use conv3x3::Conv3x3;
+use layer::{GradientPass, dispatches};
 use std::ops::Range;
 use variants::{Product, WeightGradient};
 
@@ -49,15 +50,8 @@ const GPU_CHUNK: usize = 256;
 /// Pixels of a row that a lane adds up at a time for a weight.
 const STRIP: usize = 16_384;
 
-/// Planes of a layer's outputs, one for each replica, sample and channel, which sum up to the biases' gradients.
-struct Planes<'a> {
-    buffer: &'a Buffer,
-    replicas: usize,
-    batch: usize,
-    /// Height and width.
-    size: [usize; 2],
-    part: Part,
-}
+const EPILOGUE_FORWARD: u32 = 1;
+const EPILOGUE_BACKWARD: u32 = 2;
 
 impl Conv {
     /// `output = activation(input * weights + bias)`
@@ -68,7 +62,7 @@ impl Conv {
         input: &Tensor,
         output: &Tensor,
     ) -> Result<Vec<Dispatch>> {
-        self.product(gpu, arenas, self.transposed, input, output, Epilogue::Forward)
+        self.product(gpu, arenas, self.transposed, input, output, None)
     }
 
     /// The gradient at `input`, before the activation that `input` came out of.
@@ -80,11 +74,11 @@ impl Conv {
         input: Activated<'_>,
         input_gradient: &Tensor,
     ) -> Result<Vec<Dispatch>> {
-        let epilogue = Epilogue::Backward(input);
-        self.product(gpu, arenas, !self.transposed, output_gradient, input_gradient, epilogue)
+        self.product(gpu, arenas, !self.transposed, output_gradient, input_gradient, Some(input))
     }
 
-    /// From the large side to the small one, or `upwards` from the small to the large.
+    /// From the large side to the small one, or `upwards` from the small to the large. Bias and activation come last,
+    /// or the derivative of the activation that `before` came out of.
     fn product(
         &self,
         gpu: &Gpu,
@@ -92,45 +86,63 @@ impl Conv {
         upwards: bool,
         from: &Tensor,
         to: &Tensor,
-        epilogue: Epilogue<'_>,
+        before: Option<Activated<'_>>,
     ) -> Result<Vec<Dispatch>> {
         let arena = &arenas[self.arena];
-        match variants::product(gpu, self, from.batch) {
-            Product::Reference => {}
-            Product::Lanes => {
-                return Ok(vec![conv3x3::product(gpu, self, arena, upwards, from, to, epilogue)?]);
-            }
-            Product::Tiles => {
-                return Ok(vec![conv3x3_tiles::product(gpu, self, arena, upwards, from, to, epilogue)?]);
-            }
-        }
         let (source, result) = (from.single_buffer()?, to.single_buffer()?);
-        let (code, activation, gate) = self.epilogue(epilogue, source)?;
-        let s = &self.shape;
-        let immediates = ConvPass {
-            weight_offset: self.weight_offset as u32,
-            replica_stride: arena.stride as u32,
-            bias_offset: self.bias_offset() as u32,
-            epilogue: code,
-            activation: activation.code(),
-            ..self.geometry(from.batch)
+        // Without a derivative to take, the gate is any buffer that is not written.
+        let (epilogue, activation, gate) = match before {
+            None => (EPILOGUE_FORWARD, self.activation.code(), source),
+            Some(before) => (EPILOGUE_BACKWARD, before.activation.code(), before.values.single_buffer()?),
         };
-        let (entry, [height, width], channels) = if upwards {
-            ("conv_backward_input_naive", s.input_size, s.inputs)
+        let (s, lines) = (&self.shape, from.replicas * from.batch);
+        let (inputs, outputs) = (s.inputs as u32, s.outputs as u32);
+        let (from_channels, to_channels, [height, width]) =
+            if upwards { (outputs, inputs, s.input_size) } else { (inputs, outputs, s.output_size) };
+        let variant = variants::product(gpu, self, from.batch);
+        let (kernel, grid) = match variant {
+            Product::Reference => {
+                let entry = if upwards { "conv_backward_input_naive" } else { "conv_forward_naive" };
+                let lanes = ((height * width) as u32).min(STREAM_LANES);
+                (Kernel::new("conv", entry), Grid(lanes, to_channels, lines as u32))
+            }
+            Product::Lanes => conv3x3::product([height, width], to_channels, lines),
+            Product::Tiles => conv3x3_tiles::product([height, width], to_channels, from),
+        };
+        let [source_name, gate_name, result_name] = match variant {
+            Product::Lanes => ["source4", "gate4", "result4"],
+            Product::Reference | Product::Tiles => ["source", "gate", "result"],
+        };
+        let buffers =
+            [("weights", &arena.buffer), (source_name, source), (gate_name, gate), (result_name, result)];
+        let weight_offset = self.weight_offset as u32;
+        let replica_stride = arena.stride as u32;
+        let bias_offset = (self.weight_offset + s.weights()) as u32;
+        let dispatch = if let Product::Reference = variant {
+            let geometry = self.geometry(from.batch);
+            let immediates =
+                ConvPass { weight_offset, replica_stride, bias_offset, epilogue, activation, ..geometry };
+            gpu.dispatch(&kernel, &immediates, &buffers, grid)?
         } else {
-            ("conv_forward_naive", s.output_size, s.outputs)
+            let (from_stride, to_stride) = if upwards { (inputs * 9, 9) } else { (9, inputs * 9) };
+            let immediates = Conv3x3 {
+                batch: from.batch as u32,
+                height: height as u32,
+                width: width as u32,
+                from_channels,
+                to_channels,
+                from_stride,
+                to_stride,
+                turned: upwards.into(),
+                weight_offset,
+                replica_stride,
+                bias_offset,
+                epilogue,
+                activation,
+            };
+            gpu.dispatch(&kernel, &immediates, &buffers, grid)?
         };
-        let dispatch = gpu.dispatch(
-            &Kernel::new("conv", entry),
-            &immediates,
-            &[("weights", &arena.buffer), ("source", source), ("gate", gate), ("result", result)],
-            Grid(
-                ((height * width) as u32).min(STREAM_LANES),
-                channels as u32,
-                (from.replicas * from.batch) as u32,
-            ),
-        )?;
-        Ok(vec![s.with_cost(dispatch, from.replicas, from.replicas * from.batch)])
+        Ok(vec![s.with_cost(dispatch, from.replicas, lines)])
     }
 
     /// The immediates that every pass has.
@@ -169,49 +181,46 @@ impl Conv {
     ) -> Result<Vec<Dispatch>> {
         let (large, small) =
             if self.transposed { (output_gradient, input) } else { (input, output_gradient) };
-        let replicas = input.replicas;
-        let count = self.shape.weights() + self.output_channels();
-        let gradients = gpu.zeros("weight gradients", replicas * count)?;
+        let (gradients, has_biases, mut dispatches) = self.gradients(gpu, large, small)?;
+        if !has_biases {
+            dispatches.extend(self.bias_gradient(gpu, output_gradient, &gradients)?);
+        }
         let step = Gradients {
             buffer: &gradients,
-            replicas,
-            count,
+            replicas: input.replicas,
+            count: self.shape.weights() + self.output_channels(),
             offset: self.weight_offset,
             rate_scale: self.rate_scale,
         };
-        let kernels = variants::weight_gradient(gpu, self, [replicas, input.batch]);
-        let pass = GradientPass { large, small, gradients: &gradients, stride: count };
-        let mut dispatches = self.form_weight_gradient(gpu, &kernels, pass)?;
-        if !kernels.brings_biases() {
-            dispatches.extend(self.bias_gradient(gpu, output_gradient, &gradients)?);
-        }
         dispatches.push(optimizer::apply(gpu, &arenas[self.arena], rule, step)?);
         Ok(dispatches)
     }
 
-    /// The gradients of the weights alone, which no update takes: for benches.
-    pub(crate) fn weight_gradient(&self, gpu: &Gpu, large: &Tensor, small: &Tensor) -> Result<Vec<Dispatch>> {
-        let count = self.shape.weights() + self.output_channels();
-        let kernels = variants::weight_gradient(gpu, self, [large.replicas, large.batch]);
-        let gradients = gpu.zeros("weight gradients", large.replicas * count)?;
-        let pass = GradientPass { large, small, gradients: &gradients, stride: count };
-        self.form_weight_gradient(gpu, &kernels, pass)
-    }
-
-    fn form_weight_gradient(
+    /// The gradients of weights and biases, `[R, count]`, and what forms those of the weights; whether it forms those
+    /// of the biases too.
+    pub(crate) fn gradients(
         &self,
         gpu: &Gpu,
-        kernels: &WeightGradient,
-        pass: GradientPass<'_>,
-    ) -> Result<Vec<Dispatch>> {
+        large: &Tensor,
+        small: &Tensor,
+    ) -> Result<(Buffer, bool, Vec<Dispatch>)> {
         let s = &self.shape;
-        match kernels {
-            WeightGradient::Reference => {}
-            WeightGradient::Lanes => return conv3x3::weight_gradient(gpu, s, pass),
-            WeightGradient::Tiles { chunks, biases } => {
-                return conv3x3_tiles::weight_gradient(gpu, s, chunks, *biases, pass);
-            }
-        }
+        let stride = s.weights() + self.output_channels();
+        let gradients = gpu.zeros("weight gradients", large.replicas * stride)?;
+        let pass = GradientPass { large, small, gradients: &gradients, stride };
+        let (has_biases, dispatches) =
+            match variants::weight_gradient(gpu, self, [large.replicas, large.batch]) {
+                WeightGradient::Reference => (false, self.weight_gradient(gpu, pass)?),
+                WeightGradient::Lanes => (false, conv3x3::weight_gradient(gpu, s, pass)?),
+                WeightGradient::Tiles { chunks, biases } => {
+                    (biases, conv3x3_tiles::weight_gradient(gpu, s, &chunks, biases, pass)?)
+                }
+            };
+        Ok((gradients, has_biases, dispatches))
+    }
+
+    fn weight_gradient(&self, gpu: &Gpu, pass: GradientPass<'_>) -> Result<Vec<Dispatch>> {
+        let s = &self.shape;
         let GradientPass { large, small, gradients, stride } = pass;
         let [height, width] = s.output_size;
         let strip = width.min(STRIP);
@@ -241,21 +250,21 @@ impl Conv {
         gradients: &Buffer,
     ) -> Result<Vec<Dispatch>> {
         let channels = self.output_channels();
-        let (size, part) = if self.transposed {
+        let ([height, width], part) = if self.transposed {
             (self.shape.input_size, self.large)
         } else {
             (self.shape.output_size, self.small)
         };
         let (replicas, batch) = (output_gradient.replicas, output_gradient.batch);
         let values = output_gradient.single_buffer()?;
-        let pixels = size[0] * size[1];
+        let pixels = height * width;
         let (chunk, alone) = if gpu.class().is_cpu() {
             (CHUNK, pixels <= CHUNK)
         } else {
             (GPU_CHUNK, batch * pixels <= GPU_CHUNK)
         };
         if alone {
-            return self.bias_sums(gpu, Planes { buffer: values, replicas, batch, size, part }, gradients);
+            return self.bias_sums(gpu, values, [replicas, batch, height, width], part, gradients);
         }
         let chunks = pixels.div_ceil(chunk);
         let sums = gpu.zeros("sums of chunks", replicas * batch * channels * chunks)?;
@@ -273,14 +282,19 @@ impl Conv {
             Grid(chunks as u32, channels as u32, (replicas * batch) as u32),
         )?];
         let part = Part::whole(channels * chunks);
-        let planes = Planes { buffer: &sums, replicas, batch, size: [1, chunks], part };
-        all.extend(self.bias_sums(gpu, planes, gradients)?);
+        all.extend(self.bias_sums(gpu, &sums, [replicas, batch, 1, chunks], part, gradients)?);
         Ok(all)
     }
 
-    /// Adds up planes for the gradients of the biases.
-    fn bias_sums(&self, gpu: &Gpu, planes: Planes<'_>, gradients: &Buffer) -> Result<Vec<Dispatch>> {
-        let Planes { buffer: values, replicas, batch, size: [height, width], part } = planes;
+    /// Adds up planes `[R, B, channels, height, width]` of a layer's outputs for the gradients of the biases.
+    fn bias_sums(
+        &self,
+        gpu: &Gpu,
+        planes: &Buffer,
+        [replicas, batch, height, width]: [usize; 4],
+        part: Part,
+        gradients: &Buffer,
+    ) -> Result<Vec<Dispatch>> {
         let channels = self.output_channels();
         let immediates = |rows: Range<u32>| BiasGradient {
             batch: batch as u32,
@@ -294,7 +308,7 @@ impl Conv {
             first_row: rows.start,
             end_row: rows.end,
         };
-        let buffers = [("bias_side", values), ("gradients", gradients)];
+        let buffers = [("bias_side", planes), ("gradients", gradients)];
         let grid = Grid(channels as u32, replicas as u32, 1);
         let kernel = Kernel::new("conv", "conv_bias_gradient");
         dispatches(batch * height, width + 1)

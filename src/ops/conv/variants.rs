@@ -33,13 +33,6 @@ pub(super) enum WeightGradient {
     },
 }
 
-impl WeightGradient {
-    /// Whether its kernels form the gradients of the biases too.
-    pub fn brings_biases(&self) -> bool {
-        matches!(self, Self::Tiles { biases: true, .. })
-    }
-}
-
 /// Whether it is a convolution that the fast kernels are for, alone in its lines.
 fn is_3x3(layer: &Conv) -> bool {
     let ConvShape { kernel, stride, padding, input_size, output_size, .. } = layer.shape;

@@ -1,9 +1,9 @@
 //! One pass over a matrix that updates it and carries sums of its rows on to the layer beside it.
 
-use super::{ChunkSums, Dense, Epilogue, RowsAre, row_side_of, variants};
+use super::{Dense, Epilogue, RowsAre, row_side_of, variants};
 use crate::Result;
 use crate::gpu::{Dispatch, Gpu, Grid, Tensor};
-use crate::ops::{Activated, Activation, Optimizer, TrainedArena, UpdateRule};
+use crate::ops::{Activated, Activation, TrainedArena, UpdateRule};
 
 const CARRY_BEFORE: u32 = 1;
 const CARRY_AFTER: u32 = 2;
@@ -28,17 +28,6 @@ pub enum Carry<'a> {
 }
 
 impl Dense {
-    fn carry_kernel(
-        &self,
-        gpu: &Gpu,
-        arenas: &[TrainedArena],
-        batch: usize,
-        optimizer: &Optimizer,
-    ) -> Option<variants::CarryVariant> {
-        let by_four = self.shards.iter().all(|shard| self.by_four(shard, &arenas[shard.arena].parameters));
-        variants::carry(gpu, by_four, [self.rows(), self.columns()], batch, optimizer)
-    }
-
     /// [`update`](Self::update), and what `carry` asks for, in one pass over weights and moments. `None` where
     /// there is no kernel for this shape, or the rows are the wrong side for this carry.
     pub fn update_and_carry(
@@ -63,10 +52,13 @@ impl Dense {
         };
         let (batch, replicas, columns) = (row_side.batch, row_side.replicas, self.columns());
         let sum_bytes = 4 * replicas * batch * columns;
-        let found = self.carry_kernel(gpu, arenas, batch, optimizer).and_then(|variant| {
+        let by_four = self.shards.iter().all(|shard| self.by_four(shard, &arenas[shard.arena].parameters));
+        let variant = variants::carry(gpu, by_four, [self.rows(), columns], batch, optimizer);
+        let found = variant.and_then(|variant| {
             Some((variant, variant.rows_per_chunk(gpu, self.rows(), columns, sum_bytes)?))
         });
         let Some((variant, chunk_rows)) = found else { return Ok(None) };
+        let lanes = if variant.row_in_workgroup { 1 } else { columns as u32 / 4 };
         let chunks_of = |rows: usize| rows.div_ceil(chunk_rows) as u32;
         let chunks: u32 = self.shards.iter().map(|shard| chunks_of(shard.range.len)).sum();
         let sums = chunks as usize * replicas * batch * columns;
@@ -107,19 +99,15 @@ impl Dense {
                         ("second_moments4", second_moments),
                         ("carried", &carried),
                     ],
-                    if variant.row_in_workgroup {
-                        Grid(1, chunks, replicas as u32)
-                    } else {
-                        Grid(columns as u32 / 4, chunks, replicas as u32)
-                    },
+                    Grid(lanes, chunks, replicas as u32),
                 )?
                 .with_traffic(moved, 4 * weights * batch),
             );
             first_chunk += chunks;
         }
         let arena = &arenas[self.shards[0].arena].parameters;
-        let finished = ChunkSums { buffer: &carried, chunks };
-        dispatches.push(self.finish(gpu, arena, row_side, finished, into.single_buffer()?, &epilogue)?);
+        let into = into.single_buffer()?;
+        dispatches.push(self.finish(gpu, arena, row_side, (&carried, chunks), into, &epilogue)?);
         Ok(Some(dispatches))
     }
 }

@@ -10,6 +10,7 @@ pub use carry::Carry;
 use super::{Activated, Activation, Arena, Optimizer};
 use crate::gpu::{Buffer, Dispatch, Gpu, Grid, RowRange, SMALLER, Tensor, immediates, split_rows};
 use crate::{Error, Result};
+use variants::Variant;
 
 immediates! {
     struct Product {
@@ -73,13 +74,6 @@ enum Epilogue<'a> {
     Forward,
     /// The derivative of the activation that these outputs came out of.
     Backward(Activated<'a>),
-}
-
-/// Sums of chunks of rows, `[chunks, R, B, K]`.
-#[derive(Clone, Copy)]
-struct ChunkSums<'a> {
-    buffer: &'a Buffer,
-    chunks: u32,
 }
 
 impl Dense {
@@ -165,17 +159,17 @@ impl Dense {
             epilogue,
             activation: activation.code(),
             chunk_rows: shard.range.len as u32,
-            first_chunk: 0,
             chunks: 1,
             replicas: row_side.replicas as u32,
             ..Default::default()
         })
     }
 
-    /// A shard in pieces that have a workgroup for every `tile_rows` rows: a device allows some 65,535.
-    fn pieces(&self, gpu: &Gpu, shard: &DenseShard, tile_rows: u32) -> Vec<DenseShard> {
+    /// A shard in pieces that have a workgroup for every tile of the variant, which comes with each: a device allows
+    /// some 65,535.
+    fn pieces(&self, gpu: &Gpu, shard: &DenseShard, variant: Variant) -> Vec<(DenseShard, Variant)> {
         // Whole tiles, so that no two of them share the memory of a row's bias.
-        let tile = tile_rows as usize;
+        let tile = variant.tile_rows as usize;
         let tiles = split_rows(shard.range.len.div_ceil(tile), 1, u64::from(gpu.max_workgroups()));
         let ranges = tiles.unwrap_or_default().into_iter().map(|tiles| {
             let start = tiles.start * tile;
@@ -190,7 +184,7 @@ impl Dense {
                 RowsAre::Inputs => shard.bias_offset.filter(|_| range.start == 0),
             },
         };
-        ranges.map(piece).collect()
+        ranges.map(|range| (piece(range), variant)).collect()
     }
 
     /// Notes what a pass over a shard's matrix costs that reads it, or updates it by an optimiser: every value of
@@ -233,9 +227,7 @@ impl Dense {
             .iter()
             .flat_map(|shard| {
                 let by_four = self.by_four(shard, &arenas[shard.arena]);
-                let variant = variants::rows_dot(gpu, by_four, shard.range.len, batch as usize);
-                let pieces = self.pieces(gpu, shard, variant.tile_rows);
-                pieces.into_iter().map(move |piece| (piece, variant))
+                self.pieces(gpu, shard, variants::rows_dot(gpu, by_four, shard.range.len, batch as usize))
             })
             .map(|(shard, variant)| {
                 let arena = &arenas[shard.arena];
@@ -284,21 +276,16 @@ impl Dense {
         let partial = (0..buffers)
             .map(|_| gpu.zeros("partial sums", chunks.min(held) as usize * sum_bytes / 4))
             .collect::<Result<Vec<_>>>()?;
+        let finish = |sums: (&Buffer, u32), into: &Buffer, epilogue: &Epilogue<'_>| {
+            self.finish(gpu, &arenas[self.shards[0].arena], row_side, sums, into, epilogue)
+        };
         let mut dispatches = Vec::new();
         let (mut turn, mut filled) = (0, 0);
         for shard in &self.shards {
             let arena = &arenas[shard.arena];
             if buffers == 2 && filled + chunks_of(shard) > held {
                 let [from, into] = [turn % 2, (turn + 1) % 2].map(|place: usize| &partial[place]);
-                let arena = &arenas[self.shards[0].arena];
-                dispatches.push(self.finish(
-                    gpu,
-                    arena,
-                    row_side,
-                    ChunkSums { buffer: from, chunks: filled },
-                    into,
-                    &Epilogue::Part,
-                )?);
+                dispatches.push(finish((from, filled), into, &Epilogue::Part)?);
                 (turn, filled) = (turn + 1, 1);
             }
             let (rows, ..) = row_side_of(row_side, shard.range)?;
@@ -312,11 +299,7 @@ impl Dense {
             let variant = variants::rows_sum(gpu, self.by_four(shard, arena));
             let (weights, _) = variant.names();
             let tiles = batch.div_ceil(variant.tile_batch);
-            let grid = if variant.by_four {
-                Grid(columns / 4, tiles * chunks_of(shard), replicas)
-            } else {
-                Grid(columns, batch * chunks_of(shard), replicas)
-            };
+            let lanes = columns / if variant.by_four { 4 } else { 1 };
             let dispatch = gpu.dispatch(
                 &variant.kernel,
                 &immediates,
@@ -326,44 +309,36 @@ impl Dense {
                     ("gate", gate),
                     ("sums", partial.get(turn % 2).unwrap_or(result)),
                 ],
-                grid,
+                Grid(lanes, tiles * chunks_of(shard), replicas),
             )?;
             dispatches.push(self.with_cost(dispatch, shard, row_side, None));
             filled += chunks_of(shard);
         }
         if let Some(last) = partial.get(turn % 2) {
-            let arena = &arenas[self.shards[0].arena];
-            dispatches.push(self.finish(
-                gpu,
-                arena,
-                row_side,
-                ChunkSums { buffer: last, chunks: filled },
-                result,
-                epilogue,
-            )?);
+            dispatches.push(finish((last, filled), result, epilogue)?);
         }
         Ok(dispatches)
     }
 
-    /// Adds chunk sums up and finishes them. `arena` is that of the first shard, where
-    /// the bias of columns is.
+    /// Adds up the sums of so many chunks, `[chunks, R, B, K]`, and finishes them. `arena` is that of the first shard,
+    /// where the bias of columns is.
     fn finish(
         &self,
         gpu: &Gpu,
         arena: &Arena,
         row_side: &Tensor,
-        partial: ChunkSums<'_>,
+        (sums, chunks): (&Buffer, u32),
         result: &Buffer,
         epilogue: &Epilogue<'_>,
     ) -> Result<Dispatch> {
         let mut immediates = self.product(&self.shards[0], arena, row_side, epilogue)?;
-        immediates.chunks = partial.chunks;
-        let gate = self.gate_of_columns(epilogue, partial.buffer)?;
-        let (kernel, lanes) = variants::finish(gpu, partial.chunks);
+        immediates.chunks = chunks;
+        let gate = self.gate_of_columns(epilogue, sums)?;
+        let (kernel, lanes) = variants::finish(gpu, chunks);
         gpu.dispatch(
             &kernel,
             &immediates,
-            &[("weights", &arena.buffer), ("chunk_sums", partial.buffer), ("gate", gate), ("sums", result)],
+            &[("weights", &arena.buffer), ("chunk_sums", sums), ("gate", gate), ("sums", result)],
             Grid(self.columns() as u32, row_side.batch as u32 * lanes, row_side.replicas as u32),
         )
     }

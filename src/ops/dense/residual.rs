@@ -1,6 +1,6 @@
 //! The last layer and its loss in one pass over the matrix; the outputs are never stored.
 
-use super::{Dense, Epilogue, RowsAre, row_side_of, variants};
+use super::{Dense, Epilogue, Product, RowsAre, row_side_of, variants};
 use crate::Result;
 use crate::gpu::{Dispatch, Gpu, Grid, SHARING_LANES, Tensor};
 use crate::ops::Arena;
@@ -41,13 +41,15 @@ impl Dense {
             let (sums, _, first) = row_side_of(gradient, shard.range)?;
             let (values, ..) = row_side_of(targets.values, shard.range)?;
             let (tally, chunks) = tallies.of(shard.range)?;
-            let mut immediates = self.product(shard, arena, gradient, &Epilogue::Forward)?;
             let (first, rows) = (first as usize, shard.range.len);
             let first_chunk = first / ERROR_CHUNK;
-            immediates.first_chunk = first_chunk as u32;
-            immediates.chunks = chunks as u32;
-            immediates.steps = targets.schedule.steps as u32;
-            immediates.whole_width = self.outputs as u32;
+            let immediates = Product {
+                first_chunk: first_chunk as u32,
+                chunks: chunks as u32,
+                steps: targets.schedule.steps as u32,
+                whole_width: self.outputs as u32,
+                ..self.product(shard, arena, gradient, &Epilogue::Forward)?
+            };
             let groups = (first + rows).div_ceil(ERROR_CHUNK) - first_chunk;
             let weights = replicas * rows * self.columns();
             let dispatch = gpu.dispatch(

@@ -37,7 +37,6 @@ impl Dense {
             bias_offset,
             bias,
             steps: schedule.steps as u32,
-            step: 0,
             rate_scale: self.rate_scale,
             beta1: optimizer.first_decay(),
             beta2: optimizer.beta2,
@@ -68,9 +67,7 @@ impl Dense {
             .iter()
             .flat_map(|shard| {
                 let by_four = self.by_four(shard, &arenas[shard.arena].parameters);
-                let variant = variants::update(gpu, by_four, optimizer);
-                let pieces = self.pieces(gpu, shard, variant.tile_rows);
-                pieces.into_iter().map(move |piece| (piece, variant))
+                self.pieces(gpu, shard, variants::update(gpu, by_four, optimizer))
             })
             .map(|(shard, variant)| {
                 let arena = &arenas[shard.arena];
@@ -88,13 +85,9 @@ impl Dense {
                 if optimizer.is_adaptive() {
                     buffers.push((pick("second_moments", "second_moments4"), arena.second_moments()?));
                 }
-                let columns = self.columns() as u32;
-                let rows = shard.range.len as u32;
-                let grid = if four {
-                    Grid(columns / 4, rows.div_ceil(variant.tile_rows), row_side.replicas as u32)
-                } else {
-                    Grid(columns, rows, row_side.replicas as u32)
-                };
+                let lanes = self.columns() as u32 / if four { 4 } else { 1 };
+                let tiles = (shard.range.len as u32).div_ceil(variant.tile_rows);
+                let grid = Grid(lanes, tiles, row_side.replicas as u32);
                 let dispatch = gpu.dispatch(&variant.kernel, &immediates, &buffers, grid)?;
                 Ok(self.with_cost(dispatch, &shard, row_side, Some(optimizer)))
             })

@@ -46,11 +46,7 @@ macro_rules! tiled {
     ($shader:literal, $entry:literal, $by_sample:literal, $rows:literal, $batch:literal) => {
         Variant {
             kernel: Kernel::new($shader, $entry).tiled(&[("TILE_ROWS", $rows), ("TILE_BATCH", $batch)]),
-            by_four: true,
-            by_sample: $by_sample,
-            tile_rows: $rows,
-            tile_batch: $batch,
-            lanes: 1,
+            ..lanes($shader, $entry, $by_sample, $rows, $batch)
         }
     };
 }
@@ -60,11 +56,8 @@ macro_rules! split {
     ($cells:literal) => {
         Variant {
             kernel: Kernel::new("dense", "dense_rows_dot_split").tiled(&[("SAMPLE_CELLS", $cells)]),
-            by_four: true,
-            by_sample: false,
-            tile_rows: 64 / $cells,
-            tile_batch: 4 * $cells,
             lanes: 64,
+            ..lanes("dense", "dense_rows_dot_split", false, 64 / $cells, 4 * $cells)
         }
     };
 }
@@ -77,8 +70,7 @@ const fn lanes(
     tile_rows: u32,
     tile_batch: u32,
 ) -> Variant {
-    let kernel = Kernel::new(shader, entry);
-    Variant { kernel, by_four: true, by_sample, tile_rows, tile_batch, lanes: 1 }
+    Variant { by_four: true, by_sample, tile_rows, tile_batch, ..Variant::naive(shader, entry) }
 }
 
 /// A kernel that updates, for moments kept in this form.
@@ -211,39 +203,30 @@ pub struct CarryVariant {
     pub row_in_workgroup: bool,
 }
 
-macro_rules! carry_lanes {
-    ($groups:literal, $adaptive:literal) => {
-        CarryVariant {
-            kernel: Kernel::new("dense_update_lanes", "dense_lanes_update_carry")
-                .tiled(&[("TILE_GROUPS", $groups), ("ADAPTIVE", $adaptive)]),
-            row_in_workgroup: true,
-        }
+/// SGD's and Adam's kernel for each size of a tile.
+macro_rules! carry {
+    ($kernel:expr, $row_in_workgroup:literal, $tile:literal: $($size:literal),+) => {
+        [$([
+            carry!($kernel, $row_in_workgroup, $tile, $size, 0),
+            carry!($kernel, $row_in_workgroup, $tile, $size, 1),
+        ]),+]
     };
-}
-
-macro_rules! carry_tiled {
-    ($batch:literal, $adaptive:literal) => {
+    ($kernel:expr, $row_in_workgroup:literal, $tile:literal, $size:literal, $adaptive:literal) => {
         CarryVariant {
-            kernel: Kernel::new("dense_update", "dense_update_carry")
-                .tiled(&[("TILE_BATCH", $batch), ("ADAPTIVE", $adaptive)]),
-            row_in_workgroup: false,
+            kernel: $kernel.tiled(&[($tile, $size), ("ADAPTIVE", $adaptive)]),
+            row_in_workgroup: $row_in_workgroup,
         }
     };
 }
 
 /// For batches of up to 8, 16, ... samples; SGD's and Adam's. Gradient, Adam and input gradient of 320-91,762 and 8
 /// samples in 212 ms, where `CARRY` takes 282 ms.
-const LANES_CARRY: [[CarryVariant; 2]; 6] = [
-    [carry_lanes!(1, 0), carry_lanes!(1, 1)],
-    [carry_lanes!(2, 0), carry_lanes!(2, 1)],
-    [carry_lanes!(3, 0), carry_lanes!(3, 1)],
-    [carry_lanes!(4, 0), carry_lanes!(4, 1)],
-    [carry_lanes!(5, 0), carry_lanes!(5, 1)],
-    [carry_lanes!(6, 0), carry_lanes!(6, 1)],
-];
+const LANES_CARRY: [[CarryVariant; 2]; 6] = carry!(
+    Kernel::new("dense_update_lanes", "dense_lanes_update_carry"), true, "TILE_GROUPS": 1, 2, 3, 4, 5, 6
+);
 /// The same; a GPU's lane has registers for no more (not measured: no GPU at hand). At 128 bits: 292 ms.
 const CARRY: [[CarryVariant; 2]; 2] =
-    [[carry_tiled!(8, 0), carry_tiled!(8, 1)], [carry_tiled!(16, 0), carry_tiled!(16, 1)]];
+    carry!(Kernel::new("dense_update", "dense_update_carry"), false, "TILE_BATCH": 8, 16);
 
 /// Fewer rows than this are not worth the chunks.
 const FEWEST_CARRY_ROWS: usize = 256;
@@ -305,25 +288,18 @@ pub struct ResidualVariant {
     pub tile_batch: usize,
 }
 
-macro_rules! residual_lanes {
-    ($groups:literal) => {
-        ResidualVariant {
+macro_rules! residual {
+    ($($groups:literal),+) => {
+        [$(ResidualVariant {
             kernel: Kernel::new("dense_lanes", "dense_lanes_residual").tiled(&[("TILE_GROUPS", $groups)]),
             tile_batch: 8 * $groups,
-        }
+        }),+]
     };
 }
 
 /// For tiles of up to 8, 16, ... samples. A shard of the wide autoencoder, 320-91,762, takes 16.7 ms at batch 8 and 52
 /// ms at batch 40, where a kernel of eight samples at a time took 18.8 and 97 ms.
-const LANES_RESIDUAL: [ResidualVariant; 6] = [
-    residual_lanes!(1),
-    residual_lanes!(2),
-    residual_lanes!(3),
-    residual_lanes!(4),
-    residual_lanes!(5),
-    residual_lanes!(6),
-];
+const LANES_RESIDUAL: [ResidualVariant; 6] = residual!(1, 2, 3, 4, 5, 6);
 
 /// The last layer with its loss, where there is a kernel for that: as few tiles of samples as can be, and no
 /// larger ones than those take.

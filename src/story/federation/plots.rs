@@ -12,96 +12,77 @@ const SHOWN: usize = 8;
 /// All plots, those that say most about `subject` first.
 pub fn plots(outcome: &Outcome, subject: &FederationOutcome) -> Vec<Plot> {
     let is_looked_at = outcome.spec.local_tests == LocalTests::Epoch;
-    let sawtooths = |federation: &FederationOutcome| {
-        TESTED
-            .iter()
-            .filter(|_| is_looked_at)
-            .map(|shown| shown.plot(outcome, federation))
-            .collect::<Vec<_>>()
-    };
-    let mut plots = sawtooths(subject);
+    let mut plots = Vec::new();
     if is_looked_at {
-        plots.extend(TRAINED.map(|shown| shown.plot(outcome, subject)));
+        plots.extend(tested(outcome, subject));
+        plots.extend(trained(outcome, subject));
     }
     plots.extend(global(outcome));
     plots.extend((!subject.is_raw).then(|| bytes(outcome)));
-    let others = outcome.federations.iter().filter(|other| other.label != subject.label);
-    plots.extend(others.flat_map(sawtooths));
-    let trained: Vec<_> = outcome.federations.iter().filter(|one| !one.learned.curves.is_empty()).collect();
-    plots.extend(trained.iter().flat_map(|one| training(outcome, one, trained.len() > 1)));
+    let others = outcome.federations.iter().filter(|other| is_looked_at && other.label != subject.label);
+    plots.extend(others.flat_map(|other| tested(outcome, other)));
+    let learned: Vec<_> = outcome.federations.iter().filter(|one| !one.learned.curves.is_empty()).collect();
+    plots.extend(learned.iter().flat_map(|one| training(outcome, one, learned.len() > 1)));
     plots
 }
 
-/// A curve for each collaborator over the local epochs of all rounds.
-struct Shown {
-    id: &'static str,
-    /// Its name as a title begins, and its unit.
-    what: [&'static str; 2],
-    /// What it is after an epoch.
-    local: fn(&LocalEpoch) -> Option<f64>,
-    /// What the average makes of it, of its loss and its accuracy: a second point where a round ends.
-    average: Option<fn((f64, f64)) -> f64>,
+/// The saw-tooth: each collaborator's tests over its local epochs, and what the average makes of them.
+fn tested(outcome: &Outcome, federation: &FederationOutcome) -> [Plot; 2] {
+    let caption = "On test images like its own. The line goes straight up or down where the aggregator's average takes \
+                   the place of the collaborator's own weights.";
+    let draw = |id, what, local, average| {
+        collaborators(outcome, federation, id, what, local, Some(average)).with_caption(caption)
+    };
+    [
+        draw("local-loss", ["Test loss", ""], |epoch| epoch.test_loss, |(loss, _)| loss),
+        draw(
+            "local-accuracy",
+            ["Test accuracy", " (%)"],
+            |epoch| Some(100.0 * epoch.test_accuracy?),
+            |(_, accuracy)| 100.0 * accuracy,
+        ),
+    ]
 }
 
-const TESTED: [Shown; 2] = [
-    Shown {
-        id: "local-loss",
-        what: ["Test loss", ""],
-        local: |epoch| epoch.test_loss,
-        average: Some(|(loss, _)| loss),
-    },
-    Shown {
-        id: "local-accuracy",
-        what: ["Test accuracy", " (%)"],
-        local: |epoch| Some(100.0 * epoch.test_accuracy?),
-        average: Some(|(_, accuracy)| 100.0 * accuracy),
-    },
-];
+/// How each collaborator trains.
+fn trained(outcome: &Outcome, federation: &FederationOutcome) -> [Plot; 2] {
+    let draw = |id, what, local| {
+        collaborators(outcome, federation, id, what, local, None)
+            .with_caption("On its own training images, averaged over each epoch while it trains on them.")
+    };
+    [
+        draw("train-loss", ["Training loss", ""], |epoch| Some(epoch.train_loss)),
+        draw("train-accuracy", ["Training accuracy", " (%)"], |epoch| Some(100.0 * epoch.train_accuracy)),
+    ]
+}
 
-const TRAINED: [Shown; 2] = [
-    Shown {
-        id: "train-loss",
-        what: ["Training loss", ""],
-        local: |epoch| Some(epoch.train_loss),
-        average: None,
-    },
-    Shown {
-        id: "train-accuracy",
-        what: ["Training accuracy", " (%)"],
-        local: |epoch| Some(100.0 * epoch.train_accuracy),
-        average: None,
-    },
-];
-
-impl Shown {
-    fn plot(&self, outcome: &Outcome, federation: &FederationOutcome) -> Plot {
-        let (label, [what, unit]) = (&federation.label, self.what);
-        let (id, title) =
-            (format!("{}-{}", self.id, slug(label)), format!("{what} of each collaborator, {label}"));
-        let mut plot = Plot::new(id, title, "Local epoch, over all rounds", format!("{what}{unit}"));
-        plot.caption = match self.average {
-            None => "On its own training images, averaged over each epoch while it trains on them.",
-            Some(_) => {
-                "On test images like its own. The line goes straight up or down where the aggregator's average takes \
-                 the place of the collaborator's own weights."
-            }
-        }
-        .into();
-        for who in 0..outcome.spec.collaborators.min(SHOWN) {
-            let is_gray = outcome.spec.grayscale.contains(&who);
-            let points = federation.rounds.iter().flat_map(|round| {
-                let own = round.local_epochs.iter().filter(|epoch| epoch.collaborator as usize == who);
-                let own = own.filter_map(|epoch| Some((epoch.epoch as f64, (self.local)(epoch)?)));
-                let mut own: Vec<_> = own.collect();
-                let end = own.last().zip(self.average);
-                let end = end.map(|(&(epoch, _), average)| (epoch, average(round.like(is_gray))));
-                own.extend(end);
-                own
-            });
-            plot.series.push(Series::new(name_of(outcome, who), Style::Solid, points.collect()));
-        }
-        plot
+/// A curve for each collaborator over the local epochs of all rounds. `what` is its name as a title begins, and its
+/// unit; `average` makes a second point, where a round ends, of the average's loss and accuracy.
+fn collaborators(
+    outcome: &Outcome,
+    federation: &FederationOutcome,
+    id: &str,
+    [what, unit]: [&str; 2],
+    local: fn(&LocalEpoch) -> Option<f64>,
+    average: Option<fn((f64, f64)) -> f64>,
+) -> Plot {
+    let label = &federation.label;
+    let title = format!("{what} of each collaborator, {label}");
+    let id = format!("{id}-{}", slug(label));
+    let mut plot = Plot::new(id, title, "Local epoch, over all rounds", format!("{what}{unit}"));
+    for who in 0..outcome.spec.collaborators.min(SHOWN) {
+        let is_gray = outcome.spec.grayscale.contains(&who);
+        let points = federation.rounds.iter().flat_map(|round| {
+            let own = round.local_epochs.iter().filter(|epoch| epoch.collaborator as usize == who);
+            let mut own: Vec<_> = own.filter_map(|epoch| Some((epoch.epoch as f64, local(epoch)?))).collect();
+            let end = own.last().zip(average);
+            let end = end.map(|(&(epoch, _), average)| (epoch, average(round.like(is_gray))));
+            own.extend(end);
+            own
+        });
+        plot.series.push(Series::new(name_of(outcome, who), Style::Solid, points.collect()));
     }
+    plot
 }
 
 /// A collaborator in a legend.
