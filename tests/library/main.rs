@@ -5,6 +5,7 @@ mod bench;
 mod compare;
 mod convolutions;
 mod device;
+mod experiments;
 mod files;
 mod hold_out;
 mod identity;

@@ -1,7 +1,8 @@
 //! What stages have on the device for a group of collaborators, made of what these keep.
 
 use crate::autoencoder::Half;
-use crate::gpu::Gpu;
+use crate::codec::{Incoming, Outgoing, Values};
+use crate::gpu::{Gpu, Tensor};
 use crate::model::{AutoencoderSpec, Network};
 use crate::{Error, Result};
 use std::sync::{Mutex, PoisonError};
@@ -42,6 +43,32 @@ impl<T> Bank<T> {
     /// Forgets what was made: what it is made of has changed.
     pub fn clear(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+/// Takes the weights of a batch out, and whose they are.
+pub(super) fn outgoing(gpu: &Gpu, batch: &mut [Outgoing<'_>]) -> Result<(Vec<u32>, Vec<Vec<f32>>)> {
+    let weights = batch.iter_mut().map(|outgoing| outgoing.values.take(gpu)).collect::<Result<_>>()?;
+    Ok((batch.iter().map(|outgoing| outgoing.who).collect(), weights))
+}
+
+/// Puts the codes of a batch, `[R, Z]`, in the place of its weights.
+pub(super) fn put_codes(batch: &mut [Outgoing<'_>], codes: &[f32]) {
+    let floats = (codes.len() / batch.len().max(1)).max(1);
+    let each = batch.iter_mut().zip(codes.chunks_exact(floats));
+    each.for_each(|(outgoing, code)| outgoing.values = Values::Host(code.to_vec()));
+}
+
+/// Takes the codes of a batch out, `[R, Z]`, and whose they are.
+pub(super) fn incoming(gpu: &Gpu, batch: &mut [Incoming<'_>]) -> Result<(Vec<u32>, Vec<f32>)> {
+    let codes = batch.iter_mut().map(|incoming| incoming.values.take(gpu)).collect::<Result<Vec<_>>>()?;
+    Ok((batch.iter().map(|incoming| incoming.who).collect(), codes.concat()))
+}
+
+/// Leaves a batch the lines of decoded weights, `[R, 1, P]`.
+pub(super) fn put_lines(batch: &mut [Incoming<'_>], tensor: &Tensor) {
+    for (line, incoming) in batch.iter_mut().enumerate() {
+        incoming.values = Values::Device { tensor: tensor.clone(), line };
     }
 }
 

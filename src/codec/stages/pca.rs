@@ -1,10 +1,10 @@
 //! Projections on the principal axes of each collaborator's snapshots: what every autoencoder has to beat.
 
-use super::bank::{Bank, check_bank};
+use super::bank::{Bank, check_bank, incoming, outgoing, put_codes, put_lines};
 use crate::autoencoder::pca::{Pca, PcaDecoder, PcaEncoder, PcaState};
 use crate::codec::{
     Context, Decoder, ExpectedLogs, Incoming, Kept, Learned, Make, Options, Outgoing, Round, SetupJob, Stage,
-    StageKind, Values,
+    StageKind,
 };
 use crate::gpu::Gpu;
 use crate::model::AutoencoderSpec;
@@ -71,34 +71,26 @@ impl Stage for Projection {
     }
 
     fn encode(&self, round: &Round<'_>, batch: &mut [Outgoing<'_>]) -> Result<()> {
-        let ids = batch.iter().map(|outgoing| outgoing.who).collect();
-        let weights = batch.iter_mut().map(|outgoing| outgoing.values.take(round.gpu));
-        let weights = weights.collect::<Result<Vec<_>>>()?;
+        let (ids, weights) = outgoing(round.gpu, batch)?;
         let make = || {
             let states =
                 batch.iter().map(|outgoing| self.state(outgoing.kept)).collect::<Result<Vec<_>>>()?;
             PcaEncoder::new(round.gpu, &states)
         };
         let codes = self.encoders.with(ids, make, |encoder| encoder.codes(&weights))?;
-        let floats = codes.len() / batch.len().max(1);
-        let each = batch.iter_mut().zip(codes.chunks_exact(floats.max(1)));
-        each.for_each(|(outgoing, code)| outgoing.values = Values::Host(code.to_vec()));
+        put_codes(batch, &codes);
         Ok(())
     }
 
     fn decode(&self, round: &Round<'_>, batch: &mut [Incoming<'_>]) -> Result<()> {
-        let ids = batch.iter().map(|incoming| incoming.who).collect();
-        let codes = batch.iter_mut().map(|incoming| incoming.values.take(round.gpu));
-        let codes = codes.collect::<Result<Vec<_>>>()?.concat();
+        let (ids, codes) = incoming(round.gpu, batch)?;
         let make = || {
             let states =
                 batch.iter().map(|incoming| self.state(incoming.kept)).collect::<Result<Vec<_>>>()?;
             PcaDecoder::new(round.gpu, &states)
         };
         let tensor = self.decoders.with(ids, make, |decoder| decoder.decode(&codes).cloned())?;
-        for (line, incoming) in batch.iter_mut().enumerate() {
-            incoming.values = Values::Device { tensor: tensor.clone(), line };
-        }
+        put_lines(batch, &tensor);
         Ok(())
     }
 

@@ -4,11 +4,11 @@
 mod halves;
 mod learn;
 
-use super::bank::{Bank, check_bank};
+use super::bank::{Bank, check_bank, incoming, outgoing, put_codes, put_lines};
 use crate::autoencoder::AutoencoderSettings;
 use crate::autoencoder::small::Space;
 use crate::codec::{
-    Context, ExpectedLogs, Incoming, Kept, Make, Options, Outgoing, Round, SetupJob, Stage, StageKind, Values,
+    Context, ExpectedLogs, Incoming, Kept, Make, Options, Outgoing, Round, SetupJob, Stage, StageKind,
 };
 use crate::gpu::Gpu;
 use crate::model::AutoencoderSpec;
@@ -69,31 +69,24 @@ impl Stage for Autoencoder {
     }
 
     fn encode(&self, round: &Round<'_>, batch: &mut [Outgoing<'_>]) -> Result<()> {
-        let ids = batch.iter().map(|outgoing| outgoing.who).collect();
-        let weights = batch.iter_mut().map(|outgoing| outgoing.values.take(round.gpu));
-        let weights = weights.collect::<Result<Vec<_>>>()?;
+        let (ids, weights) = outgoing(round.gpu, batch)?;
         let make = || {
             let kept: Vec<&Kept> = batch.iter().map(|outgoing| &*outgoing.kept).collect();
             Encoders::new(round.gpu, &self.shape, &kept)
         };
         let codes = self.encoders.with(ids, make, |encoders| encoders.codes(&weights))?;
-        let each = batch.iter_mut().zip(codes.chunks_exact(self.shape.latent()));
-        each.for_each(|(outgoing, code)| outgoing.values = Values::Host(code.to_vec()));
+        put_codes(batch, &codes);
         Ok(())
     }
 
     fn decode(&self, round: &Round<'_>, batch: &mut [Incoming<'_>]) -> Result<()> {
-        let ids = batch.iter().map(|incoming| incoming.who).collect();
-        let codes = batch.iter_mut().map(|incoming| incoming.values.take(round.gpu));
-        let codes = codes.collect::<Result<Vec<_>>>()?.concat();
+        let (ids, codes) = incoming(round.gpu, batch)?;
         let make = || {
             let shipped = batch.iter().map(|incoming| incoming.kept.expect_bytes(DECODER));
             Decoders::new(round.gpu, &self.shape, &shipped.collect::<Result<Vec<_>>>()?)
         };
         let tensor = self.decoders.with(ids, make, |decoders| decoders.decode(&codes).cloned())?;
-        for (line, incoming) in batch.iter_mut().enumerate() {
-            incoming.values = Values::Device { tensor: tensor.clone(), line };
-        }
+        put_lines(batch, &tensor);
         Ok(())
     }
 
