@@ -1,8 +1,9 @@
 //! The one loop that trains autoencoders: it looks at how far they are every so many epochs, and can be left and gone
 //! on with at each look.
 
-use super::{CurvePoint, Learner, LearnerState, Source};
-use crate::model::state::TensorShape;
+use super::looks::check_looks;
+use super::{AutoencoderSettings, CurvePoint, Learner, LearnerState, Source};
+use crate::model::state::{StateFile, TensorShape};
 use crate::run::Run;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -61,9 +62,34 @@ struct Notes {
 }
 
 /// The curves of a training that was [finished](finish).
-pub fn finished(run: &mut Run<'_>, stage: &str) -> Result<Option<Curves>> {
-    let saved = run.load::<Notes>(stage)?;
-    Ok(saved.filter(|(notes, _)| notes.state.is_none()).map(|(notes, _)| notes.curves))
+pub fn finished(run: &mut Run<'_>, stage: &str, settings: &AutoencoderSettings) -> Result<Option<Curves>> {
+    match run.load::<Notes>(stage)? {
+        Some((Notes { curves, state: None }, file)) => {
+            let last = check_curves(&file, &curves, settings)?;
+            if last < settings.epochs as u64 {
+                return Err(file.damaged(format!("it is finished at epoch {last} of {}", settings.epochs)));
+            }
+            Ok(Some(curves))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Refuses curves that are not those of such a training; gives the epoch that all of them end at.
+pub fn check_curves(
+    file: &StateFile,
+    curves: &[Vec<CurvePoint>],
+    settings: &AutoencoderSettings,
+) -> Result<u64> {
+    let ends = curves.iter().map(|curve| {
+        let looks = curve.iter().map(|point| point.epoch);
+        check_looks(file, looks, settings.look_every(), settings.epochs)
+    });
+    let ends = ends.collect::<Result<Vec<_>>>()?;
+    match ends.as_slice() {
+        [first, others @ ..] if others.iter().all(|end| end == first) => Ok(*first),
+        _ => Err(file.damaged("its curves end at different epochs, or there are none")),
+    }
 }
 
 /// Keeps that a training is finished, in place of what it would go on from.
@@ -91,7 +117,15 @@ pub fn learn(
     let mut seconds = learner.seconds_before();
     let mut curves: Curves = vec![Vec::new(); learner.standards().len()];
     if let Some((Notes { curves: saved, state: Some(state) }, file)) = run.load(stage)? {
-        learner.resume(&state, &file)?;
+        if saved.len() != curves.len() {
+            return Err(file.damaged(format!(
+                "it has the curves of {} collaborators of {}",
+                saved.len(),
+                curves.len()
+            )));
+        }
+        let last = check_curves(&file, &saved, learner.settings())?;
+        learner.resume(&state, last, &file)?;
         saved.iter().flatten().try_for_each(|point| watcher.log(run, point))?;
         seconds += saved.first().and_then(|curve| curve.last()).map_or(0.0, |point| point.seconds);
         curves = saved;

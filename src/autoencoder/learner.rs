@@ -126,10 +126,17 @@ impl Learner {
     }
 
     /// Goes on with the same training.
-    pub fn resume(&mut self, state: &LearnerState, file: &StateFile) -> Result<()> {
+    pub fn resume(&mut self, state: &LearnerState, epochs: u64, file: &StateFile) -> Result<()> {
+        if state.epochs != epochs {
+            return Err(
+                file.damaged(format!("it is of epoch {}, and its curves end at {epochs}", state.epochs))
+            );
+        }
         match self {
-            Self::Wide(trainer) => trainer.resume(file, &state.taken, state.epochs),
-            Self::Small(trainer) => trainer.resume(&state.small.clone().unwrap_or_default()),
+            Self::Wide(trainer) => trainer.resume(file, &state.taken, epochs),
+            Self::Small(trainer) => {
+                file.resumed(trainer.resume(&state.small.clone().unwrap_or_default(), epochs))
+            }
         }
     }
 

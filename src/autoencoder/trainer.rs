@@ -158,9 +158,13 @@ impl Trainer {
         self.writer.taken()
     }
 
-    /// Goes on with the same training after so many epochs.
+    /// Goes on with the same training after so many epochs. Errors where the state is not one of it.
     pub fn resume(&mut self, file: &StateFile, taken: &[u64], epochs: u64) -> Result<()> {
-        self.network.take_state(&self.gpu, file)?;
+        file.resumed(self.network.take_state(&self.gpu, file))?;
+        let own = self.train.data.counts.iter().map(|count| count.div_ceil(self.batch) as u64);
+        if !taken.iter().copied().eq(own.map(|steps| steps * epochs)) {
+            return Err(file.damaged(format!("{taken:?} steps are not those of {epochs} epochs")));
+        }
         self.writer.resume(taken);
         (self.epoch, self.steps) = (epochs, epochs * self.steps_per_epoch as u64);
         Ok(())

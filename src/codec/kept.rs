@@ -120,6 +120,15 @@ impl Kept {
     }
 }
 
+/// Refuses something kept that has not as many values as are due.
+pub fn expect_length(name: &str, values: usize, due: usize) -> Result<()> {
+    if values == due {
+        return Ok(());
+    }
+    let problem = format!("the {name} that is kept has {values} values where {due} are due");
+    Err(Error::message(problem, "send the setup again"))
+}
+
 fn missing(name: &str) -> Error {
     Error::message(
         format!("there is no {name}, and an update came before what decodes it"),

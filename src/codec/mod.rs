@@ -15,7 +15,7 @@ pub mod stages;
 mod values;
 
 pub use costs::{Costs, DecoderCost, decoder_costs};
-pub use kept::{Kept, Store};
+pub use kept::{Kept, Store, expect_length};
 pub use learned::{Decoder, Learned};
 pub use message::{Message, MessageKind, message_bytes};
 pub use options::{NoOptions, Options, PartSpec};
@@ -58,6 +58,20 @@ pub trait Stage: Send + Sync {
     /// The aggregator's side of it: keeps what came.
     fn install(&self, bytes: &[u8], kept: &mut Kept) -> Result<()> {
         let _ = (bytes, kept);
+        Ok(())
+    }
+
+    /// Refuses what collaborators keep, as a checkpoint has it, where no updates can be encoded with it. `count` is how
+    /// many values the stage will be given, where that is known.
+    fn check_senders(&self, count: Option<usize>, kept: &[&Kept]) -> Result<()> {
+        let _ = (count, kept);
+        Ok(())
+    }
+
+    /// Refuses what the aggregator keeps of collaborators, as a checkpoint has it, where no updates can be decoded with
+    /// it.
+    fn check_receivers(&self, count: Option<usize>, kept: &[&Kept]) -> Result<()> {
+        let _ = (count, kept);
         Ok(())
     }
 

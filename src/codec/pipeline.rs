@@ -44,6 +44,37 @@ impl Pipeline {
         stages.try_fold(parameters, |count, (place, stage)| stage.leaves(count, scope(kept, place)))
     }
 
+    /// Refuses what both sides keep, as a checkpoint has it, where updates of `parameters` weights cannot be sent with
+    /// it.
+    pub fn check_kept(&self, parameters: usize, senders: &[&Kept], receivers: &[&Kept]) -> Result<()> {
+        self.check_senders(Some(parameters), senders)?;
+        self.check_receivers(Some(parameters), receivers)
+    }
+
+    /// The collaborators' side of it, with as many values as that, where it is known.
+    pub fn check_senders(&self, count: Option<usize>, kept: &[&Kept]) -> Result<()> {
+        self.check_each(count, kept, |stage, count, kept| stage.check_senders(count, kept))
+    }
+
+    /// The aggregator's side of it.
+    pub fn check_receivers(&self, count: Option<usize>, kept: &[&Kept]) -> Result<()> {
+        self.check_each(count, kept, |stage, count, kept| stage.check_receivers(count, kept))
+    }
+
+    fn check_each(
+        &self,
+        mut count: Option<usize>,
+        kept: &[&Kept],
+        check: impl Fn(&dyn Stage, Option<usize>, &[&Kept]) -> Result<()>,
+    ) -> Result<()> {
+        for (place, stage) in self.stages.iter().enumerate() {
+            let own: Vec<_> = kept.iter().map(|kept| scope(kept, place)).collect();
+            check(&**stage, count, &own)?;
+            count = count.and_then(|count| stage.leaves(count, own.first()?));
+        }
+        Ok(())
+    }
+
     /// Refuses what the device has no room for.
     pub fn check_room(&self, gpu: &Gpu, expected: ExpectedLogs) -> Result<()> {
         self.stages.iter().try_for_each(|stage| stage.check_room(gpu, expected))

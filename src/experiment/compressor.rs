@@ -130,7 +130,7 @@ pub fn train_as(
     seed: u32,
 ) -> Result<Compressor> {
     let spec = check(settings, snapshots.width())?;
-    let curves = match finished(run, stage)? {
+    let curves = match finished(run, stage, settings)? {
         Some(curves) => {
             log_curve(run, stage, &curves[0])?;
             curves

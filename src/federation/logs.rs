@@ -33,14 +33,37 @@ pub fn put_logs(file: &mut StateWriter, logs: &[Snapshots]) -> Result<()> {
     Ok(())
 }
 
-/// Reads them back into empty logs.
-pub fn take_logs(file: &StateFile, logs: &mut [Snapshots], taken_at: &[TakenAt]) -> Result<()> {
-    for (collaborator, (log, taken_at)) in logs.iter_mut().zip(taken_at).enumerate() {
-        if let Some(count) = taken_at.len().checked_sub(1) {
-            let flat = file.tensor(&log_name(collaborator))?.values()?;
-            let rows = flat.chunks_exact((flat.len() / (count + 1)).max(1));
-            rows.zip(taken_at).for_each(|(row, &(steps, epochs))| log.push(row.to_vec(), steps, epochs));
+/// Reads them back into empty logs of models with `width` weights. `taken_at` is when those in the file were taken, as
+/// its notes say, and `due` when they have to have been.
+pub fn take_logs(
+    file: &StateFile,
+    logs: &mut [Snapshots],
+    width: usize,
+    taken_at: &[TakenAt],
+    due: &[TakenAt],
+) -> Result<()> {
+    if taken_at.len() != due.len() {
+        let problem = format!("it has the logs of {} collaborators of {}", taken_at.len(), due.len());
+        return Err(file.damaged(problem));
+    }
+    for (collaborator, (log, (taken_at, due))) in logs.iter_mut().zip(taken_at.iter().zip(due)).enumerate() {
+        if taken_at != due {
+            let problem = format!(
+                "the {} snapshots of collaborator {collaborator} were not taken when the {} of its training are",
+                taken_at.len(),
+                due.len()
+            );
+            return Err(file.damaged(problem));
         }
+        if taken_at.is_empty() {
+            continue;
+        }
+        let name = log_name(collaborator);
+        let tensor = file.resumed(file.tensor(&name))?;
+        file.resumed(tensor.expect_shape(&[taken_at.len(), width], "its log"))?;
+        let flat = file.resumed(tensor.values())?;
+        let rows = flat.chunks_exact(width.max(1)).zip(taken_at);
+        rows.for_each(|(row, &(steps, epochs))| log.push(row.to_vec(), steps, epochs));
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Federated rounds: collaborators, the aggregator, and every byte between them.
 
 mod clients;
+mod due;
 mod ledger;
 mod logs;
 mod participants;
@@ -13,6 +14,7 @@ mod setup;
 mod simulation;
 mod spec;
 mod state;
+mod state_check;
 mod strategy;
 mod summary;
 mod test_sets;
@@ -26,6 +28,7 @@ pub use round::play_round;
 pub use simulation::{check, simulate};
 pub use spec::{LocalTests, Prepass, PrepassKind, SimulationSpec};
 pub use state::{CODEC, Federation, FederationState};
+pub use state_check::{SavedStage, StateCheck};
 pub use strategy::{
     Arrived, Combine, CombineKind, Local, LocalKind, LocalResult, Mean, Momentum, Plain, Preset, Replace,
     Server, ServerKind, Strategies, Strategy, StrategySpec,

@@ -2,12 +2,13 @@
 //! rounds.
 
 use super::clients::CohortEpoch;
+use super::due::Due;
 use super::logs::{TakenAt, log_shapes, put_logs, take_logs, taken_at};
 use super::participants::Participants;
 use super::round::{RoundPlan, play};
 use super::spec::PrepassKind;
 use super::state::{Federation, FederationState};
-use crate::model::state::TensorShape;
+use crate::model::state::{StateFile, TensorShape};
 use crate::run::Run;
 use crate::training::Snapshots;
 use crate::{Error, Result};
@@ -31,7 +32,7 @@ pub fn log_weights(participants: &mut Participants, run: &mut Run<'_>, begun: &m
 
 /// How far a pre-pass in isolation is.
 #[derive(Default, Serialize, Deserialize)]
-struct Notes {
+pub(super) struct PrepassNotes {
     /// The number of the cohort that trains.
     cohort: usize,
     /// Epochs and steps that it has trained.
@@ -41,20 +42,69 @@ struct Notes {
     taken_at: Vec<TakenAt>,
 }
 
+impl PrepassNotes {
+    /// Reads the logs of a state, whose notes these are, into empty ones. `cohorts` are the numbers of collaborators
+    /// of the cohorts that train one after the other. Errors where the state is not one that the pre-pass comes to.
+    pub(super) fn take_logs(
+        &self,
+        file: &StateFile,
+        logs: &mut [Snapshots],
+        due: &Due,
+        cohorts: &[usize],
+    ) -> Result<()> {
+        self.check(due, cohorts)?.map_err(|problem| file.damaged(problem))?;
+        let first: usize = cohorts[..self.cohort].iter().sum();
+        let all = due.spec.prepass()?.epochs.unwrap_or(0);
+        let trained = cohorts.get(self.cohort).map_or(0, |count| first + count);
+        let epochs = |place: usize| match place {
+            place if place < first => all,
+            place if place < trained => self.epochs,
+            _ => 0,
+        };
+        take_logs(file, logs, due.width, &self.taken_at, &due.alone(epochs)?)
+    }
+
+    fn check(&self, due: &Due, cohorts: &[usize]) -> Result<std::result::Result<(), String>> {
+        let epochs = due.spec.prepass()?.epochs.unwrap_or(0);
+        let is_begun = self.cohort > 0 || self.epochs > 0;
+        let is_within = if self.cohort < cohorts.len() { self.epochs < epochs } else { self.epochs == 0 };
+        if self.cohort > cohorts.len() || !is_begun || !is_within {
+            let (cohort, last) = (self.cohort, cohorts.len());
+            let problem = format!("epoch {} of cohort {cohort} is none of {epochs} of {last}", self.epochs);
+            return Ok(Err(problem));
+        }
+        // Where a cohort has come to its end, the state is its last one.
+        let (cohort, trained) =
+            if self.epochs > 0 { (self.cohort, self.epochs) } else { (self.cohort - 1, epochs) };
+        let first: usize = cohorts[..cohort].iter().sum();
+        let steps = &due.steps[first..first + cohorts[cohort]];
+        let longest = steps.iter().max().copied().unwrap_or(0);
+        let taken = self.taken.iter().copied();
+        let rest = self.taken.len().saturating_sub(steps.len());
+        let due = steps.iter().map(|steps| steps * trained).chain(std::iter::repeat_n(0, rest));
+        if self.steps == longest * self.epochs && taken.eq(due) {
+            return Ok(Ok(()));
+        }
+        Ok(Err(format!("{} steps, {:?} of each, are not those of its epochs", self.steps, self.taken)))
+    }
+}
+
 /// Every collaborator trains alone from the same model; it can be left after each epoch.
 fn alone(participants: &mut Participants, run: &mut Run<'_>, begun: &mut FederationState) -> Result<()> {
     let Participants { spec, collaborators, .. } = participants;
+    let due = Due::of(spec, collaborators, begun.global.len());
     let prepass = spec.prepass()?;
     let epochs = prepass.epochs.unwrap_or(0);
     let every = Some(prepass.snapshot_every);
     let cohorts = collaborators.cohorts(&collaborators.ids());
     let steps_of: Vec<_> = cohorts.iter().map(|cohort| collaborators.steps_of(cohort)).collect();
     let mut logs = collaborators.no_snapshots();
-    let mut notes = Notes::default();
-    if let Some((saved, file)) = run.load::<Notes>(STAGE)? {
+    let mut notes = PrepassNotes::default();
+    if let Some((saved, file)) = run.load::<PrepassNotes>(STAGE)? {
+        let places: Vec<_> = cohorts.iter().map(Vec::len).collect();
+        saved.take_logs(&file, &mut logs, &due, &places)?;
+        file.resumed(collaborators.resume(&file, &saved.taken))?;
         notes = saved;
-        collaborators.resume(&file, &notes.taken)?;
-        take_logs(&file, &mut logs, &notes.taken_at)?;
     }
     run.observer.begin("pre-pass", "steps", steps_of.iter().sum::<u64>() * epochs);
     run.observer.advance(steps_of[..notes.cohort].iter().sum::<u64>() * epochs + notes.steps);
@@ -76,7 +126,7 @@ fn alone(participants: &mut Participants, run: &mut Run<'_>, begun: &mut Federat
         }
         run.observer.note(&format!("epoch {}/{epochs}: train loss {loss:.4}", notes.epochs));
         if notes.epochs == epochs {
-            notes = Notes { cohort: notes.cohort + 1, ..Notes::default() };
+            notes = PrepassNotes { cohort: notes.cohort + 1, ..PrepassNotes::default() };
         }
         let is_over = notes.cohort == cohorts.len();
         let tensors = [collaborators.state_shapes(), log_shapes(&logs)].concat();
@@ -105,7 +155,9 @@ fn alone(participants: &mut Participants, run: &mut Run<'_>, begun: &mut Federat
 /// Rounds like those of the raw federation, with its bytes, and weights logged inside them.
 fn together(participants: &mut Participants, run: &mut Run<'_>, begun: &mut Federation) -> Result<()> {
     begun.state.snapshots = participants.collaborators.no_snapshots();
-    begun.load(run, STAGE, &participants.collaborators.ids())?;
+    let (spec, collaborators) = (&participants.spec, &participants.collaborators);
+    let due = Due::of(spec, collaborators, begun.state.global.len());
+    begun.load(run, STAGE, &due, spec.raw_rounds())?;
     let plan = RoundPlan {
         stage: STAGE,
         what: "uncompressed rounds",

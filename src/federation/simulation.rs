@@ -1,6 +1,7 @@
 //! A whole simulation: pre-pass, codecs learned and shipped, and rounds, once for each codec.
 
 use super::clients::{Clients, LocalSettings};
+use super::due::Due;
 use super::ledger::{Direction, Ledger};
 use super::participants::Participants;
 use super::parts::Parts;
@@ -33,7 +34,7 @@ pub fn check(spec: &SimulationSpec, parts: &Parts, data_dir: &DataDir) -> Result
     Ok(())
 }
 
-fn classifier(spec: &SimulationSpec) -> Result<ClassifierSpec> {
+pub(super) fn classifier(spec: &SimulationSpec) -> Result<ClassifierSpec> {
     ModelSpec::load(&spec.model)?.classifier()
 }
 
@@ -124,7 +125,8 @@ fn federate(
     stage: &str,
 ) -> Result<()> {
     let (spec, ids) = (participants.spec.clone(), participants.collaborators.ids());
-    federation.load(run, stage, &ids)?;
+    let due = Due::of(&spec, &participants.collaborators, federation.state.global.len());
+    federation.load(run, stage, &due, spec.rounds)?;
     if !federation.state.is_set_up {
         set_up(run, &spec, federation, snapshots, &ids, stage)?;
     }

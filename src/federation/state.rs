@@ -1,15 +1,17 @@
 //! A federation as far as it has come, and how it is left in a run's folder.
 
+use super::due::Due;
 use super::ledger::Ledger;
 use super::logs::{TakenAt, log_shapes, put_logs, take_logs, taken_at};
 use super::results::RoundResult;
 use super::strategy::Strategy;
 use crate::Result;
 use crate::codec::{Kept, Learned, Pipeline, Store};
-use crate::model::state::{StateWriter, TensorShape};
+use crate::model::state::{StateFile, StateWriter, TensorShape};
 use crate::run::Run;
 use crate::training::Snapshots;
 use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
 
 /// What both sides keep for the codec.
 pub const CODEC: &str = "codec";
@@ -48,10 +50,13 @@ pub struct FederationState {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Notes<P> {
+pub(super) struct Notes<P> {
     state: P,
     taken_at: Vec<TakenAt>,
 }
+
+/// What a federation's state says besides its tensors.
+pub(super) type FederationNotes = Notes<FederationState>;
 
 /// A federation: how its updates cross the wire, what becomes of them, and how far it has come.
 pub struct Federation {
@@ -75,6 +80,30 @@ fn setup_of(stage: &str) -> String {
     format!("{stage}-setup")
 }
 
+/// What is wrong with a state of another number of rounds, or with rounds and messages of another federation.
+fn check(
+    state: &FederationState,
+    due: &Due,
+    rounds: RangeInclusive<usize>,
+    is_set_up: bool,
+) -> std::result::Result<(), String> {
+    let (played, curves, ids) = (state.rounds.len(), state.learned.curves.len(), due.ids.len());
+    if !rounds.contains(&played) {
+        return Err(format!("it has {played} rounds, and {} to {} can be", rounds.start(), rounds.end()));
+    }
+    if state.is_set_up != is_set_up {
+        return Err(format!("its codec is {}set up", if state.is_set_up { "" } else { "not " }));
+    }
+    if !(0.0..).contains(&state.seconds) {
+        return Err(format!("it took {} seconds", state.seconds));
+    }
+    if curves != 0 && curves != ids {
+        return Err(format!("it has the curves of {curves} collaborators of {ids}"));
+    }
+    due.check_rounds(&state.rounds)?;
+    due.check_ledger(&state.ledger, &state.rounds)
+}
+
 impl Federation {
     /// Before the first round.
     pub fn new(pipeline: Pipeline, strategy: Strategy, state: FederationState) -> Self {
@@ -94,35 +123,63 @@ impl Federation {
         Self { pipeline, strategy, state }
     }
 
-    /// Goes on with what a stage had come to when it was saved last, if it was, with a model of as many weights as the
-    /// federation's and the collaborators `ids`.
-    pub fn load(&mut self, run: &mut Run<'_>, stage: &str, ids: &[u32]) -> Result<()> {
+    /// Goes on with what a stage had come to when it was saved last, if it was; `last` is the last of its rounds.
+    /// Errors where a state is not one that this federation can have come to.
+    pub(super) fn load(&mut self, run: &mut Run<'_>, stage: &str, due: &Due, last: u32) -> Result<()> {
+        let begun = self.state.rounds.len();
         // What was set up once, and over it what has changed since.
-        let loaded = self.take(run, &setup_of(stage), ids)?;
-        if loaded {
+        if let Some((notes, file)) = run.load::<FederationNotes>(&setup_of(stage))? {
+            self.take(notes, &file, due, begun..=begun)?;
+            self.check_kept(&file, due)?;
             self.seal();
         }
-        self.take(run, stage, ids).map(drop)
+        if let Some((notes, file)) = run.load::<FederationNotes>(stage)? {
+            self.take(notes, &file, due, begun..=last as usize)?;
+            self.check_kept(&file, due)?;
+        }
+        Ok(())
     }
 
-    fn take(&mut self, run: &mut Run<'_>, stage: &str, ids: &[u32]) -> Result<bool> {
-        let Some((notes, file)) = run.load::<Notes<FederationState>>(stage)? else { return Ok(false) };
+    /// Becomes what a state's file says, with as many rounds as `rounds` has.
+    pub(super) fn take(
+        &mut self,
+        notes: FederationNotes,
+        file: &StateFile,
+        due: &Due,
+        rounds: RangeInclusive<usize>,
+    ) -> Result<()> {
         let (own, strategy) = (&mut self.state, &mut self.strategy);
-        let width = own.global.len();
         let mut state = notes.state;
-        let global = file.tensor(GLOBAL)?;
-        global.expect_shape(&[width], "the classifier")?;
-        state.global = global.values()?;
+        // Weights are logged in the rounds of a pre-pass, and these are not compressed.
+        let logs = own.snapshots.len();
+        check(&state, due, rounds, logs == 0).map_err(|problem| file.damaged(problem))?;
+        let global = file.resumed(file.tensor(GLOBAL))?;
+        file.resumed(global.expect_shape(&[due.width], "the classifier"))?;
+        state.global = file.resumed(global.values())?;
         state.snapshots = own.snapshots.iter().map(|log| Snapshots::new(log.model.clone())).collect();
-        take_logs(&file, &mut state.snapshots, &notes.taken_at)?;
+        let times = if logs > 0 { due.together(state.rounds.len() as u64)? } else { Vec::new() };
+        take_logs(file, &mut state.snapshots, due.width, &notes.taken_at, &times)?;
         state.collaborators = std::mem::take(&mut own.collaborators);
         state.aggregator = std::mem::take(&mut own.aggregator);
-        state.collaborators.load(COLLABORATORS, ids, &file)?;
-        state.aggregator.load(AGGREGATOR, ids, &file)?;
-        strategy.server.kept().load(SERVER, &file)?;
-        strategy.local.kept().load(LOCAL, &file)?;
+        file.resumed(state.collaborators.load(COLLABORATORS, &due.ids, file))?;
+        file.resumed(state.aggregator.load(AGGREGATOR, &due.ids, file))?;
+        file.resumed(strategy.server.kept().load(SERVER, file))?;
+        file.resumed(strategy.local.kept().load(LOCAL, file))?;
+        file.resumed(strategy.server.check_kept(due.width))?;
+        file.resumed(strategy.local.check_kept(due.width))?;
         *own = state;
-        Ok(true)
+        Ok(())
+    }
+
+    /// Refuses what both sides keep where updates cannot be sent with it.
+    pub(super) fn check_kept(&self, file: &StateFile, due: &Due) -> Result<()> {
+        if !self.state.is_set_up {
+            return Ok(());
+        }
+        let FederationState { collaborators, aggregator, .. } = &self.state;
+        let senders: Vec<_> = due.ids.iter().map(|&who| collaborators.of(who).scope(CODEC)).collect();
+        let receivers: Vec<_> = due.ids.iter().map(|&who| aggregator.of(who).scope(CODEC)).collect();
+        file.resumed(self.pipeline.check_kept(due.width, &senders, &receivers))
     }
 
     fn kept(&mut self) -> [(&'static str, &mut Kept); 2] {

@@ -19,7 +19,7 @@ const MARKER_TEXT: &[u8] =
 const RECORD: &str = "run.json";
 
 /// The layout of a run's folder and of its state.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 /// The folder of the stages of a run that is not finished.
 const STATE: &str = "state";

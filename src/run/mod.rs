@@ -8,7 +8,7 @@ pub use identity::Identity;
 
 use crate::data::DataDir;
 use crate::gpu::Gpu;
-use crate::model::state::{StateFile, StateWriter, TensorShape};
+use crate::model::state::{StateFile, StateWriter, TensorShape, damaged_state};
 use crate::progress::Observer;
 use crate::report::tensorboard::Events;
 use crate::report::{self, JsonLines, Report, format};
@@ -24,6 +24,13 @@ const SHARE_OF_SAVING: u32 = 20;
 
 /// The key of the run's digest in the notes of its state.
 const RUN: &str = "run";
+
+/// The keys of a stage's notes, and of the seconds that the run took until they were saved.
+const NOTES: &str = "notes";
+const SECONDS: &str = "seconds";
+
+/// More seconds than any run takes: a hundred years.
+const MOST_SECONDS: f64 = 100.0 * 365.25 * 86_400.0;
 
 /// Bytes saved in a second, as assumed until the first save.
 const FIRST_GUESS: f64 = 200e6;
@@ -123,21 +130,17 @@ impl<'a> Run<'a> {
         if !path.exists() {
             return Ok(None);
         }
-        let file = StateFile::open(&path)?;
-        let metadata = file.metadata()?;
+        let file = StateFile::open(&path).map_err(|error| damaged_state(&path, error))?;
+        let metadata = file.resumed(file.metadata())?;
         let text = |key: &str| metadata.get(key).map(String::as_str).unwrap_or_default();
         if text(RUN) != self.place.folder.identity().digest() {
-            let mend = "start over with --overwrite, or in another folder";
-            return Err(Error::file(&path, "it is of a run with other settings, models or data", mend));
+            return Err(file.damaged("it is of a run with other settings, models or data"));
         }
-        let notes = serde_json::from_str(text("notes")).map_err(|e| {
-            Error::file(
-                &path,
-                format!("its notes cannot be read ({e})"),
-                "start the run anew in another folder",
-            )
-        })?;
-        self.before = self.before.max(text("seconds").parse().unwrap_or(0.0));
+        if !file.resumed(file.is_as_sealed())? {
+            return Err(file.damaged("it is not what was saved (its checksum is wrong)"));
+        }
+        let notes = read_notes(&file)?;
+        self.before = self.before.max(read_seconds(&file, text(SECONDS))?);
         Ok(Some((notes, file)))
     }
 
@@ -154,11 +157,10 @@ impl<'a> Run<'a> {
             .map_err(|e| Error::fault(format!("a state could not be written: {e}")))?;
         let seconds = self.wall().as_secs_f64().to_string();
         let digest = self.place.folder.identity().digest();
-        let metadata = HashMap::from(
-            [("notes", notes), ("seconds", seconds), (RUN, digest)].map(|(k, v)| (k.into(), v)),
-        );
+        let metadata =
+            HashMap::from([(NOTES, notes), (SECONDS, seconds), (RUN, digest)].map(|(k, v)| (k.into(), v)));
         self.place.folder.make_state()?;
-        let mut file = StateWriter::create(&self.place.folder.state_file(stage), tensors, &metadata)?;
+        let mut file = StateWriter::sealed(&self.place.folder.state_file(stage), tensors, &metadata)?;
         fill(&mut file)?;
         file.finish()?;
         self.saved = Some((Instant::now(), start.elapsed()));
@@ -204,4 +206,16 @@ impl<'a> Run<'a> {
         }
         error
     }
+}
+
+/// The notes of a stage in the file of its state.
+pub(crate) fn read_notes<T: DeserializeOwned>(file: &StateFile) -> Result<T> {
+    let metadata = file.resumed(file.metadata())?;
+    let notes = metadata.get(NOTES).ok_or_else(|| file.damaged("it has no notes"))?;
+    serde_json::from_str(notes).map_err(|e| file.damaged(format!("its notes cannot be read ({e})")))
+}
+
+fn read_seconds(file: &StateFile, text: &str) -> Result<f64> {
+    let seconds = text.parse().ok().filter(|seconds| (0.0..=MOST_SECONDS).contains(seconds));
+    seconds.ok_or_else(|| file.damaged(format!("{text:?} is no number of seconds that a run took")))
 }

@@ -167,6 +167,10 @@ impl Cohort {
 
     /// Goes on with a training of the same cohort.
     pub fn resume(&mut self, file: &StateFile, taken: &[u64]) -> Result<()> {
+        if taken.len() != self.replicas() {
+            let problem = format!("it counts the steps of {} models of {}", taken.len(), self.replicas());
+            return Err(file.damaged(problem));
+        }
         self.network.take_state(&self.gpu, file)?;
         self.writer.resume(taken);
         Ok(())

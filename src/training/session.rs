@@ -118,19 +118,54 @@ impl Session {
         (snapshots, self.evaluator)
     }
 
-    /// Goes on with a session that was saved.
+    /// Goes on with a session that was saved. Errors where the state is not one of this training.
     pub fn resume(&mut self, notes: SessionNotes, file: &StateFile) -> Result<()> {
-        self.cohort.resume(file, &notes.taken)?;
-        if file.has(SNAPSHOTS)? {
-            let flat = file.tensor(SNAPSHOTS)?.values()?;
+        self.check(&notes).map_err(|problem| file.damaged(problem))?;
+        file.resumed(self.cohort.resume(file, &notes.taken))?;
+        let count = notes.snapshot_steps.len();
+        if count > 0 {
+            let tensor = file.resumed(file.tensor(SNAPSHOTS))?;
+            let width =
+                TensorShape::of(&self.cohort.network.parameters).iter().map(TensorShape::values).sum();
+            file.resumed(tensor.expect_shape(&[count, width], "the training"))?;
+            let flat = file.resumed(tensor.values())?;
             let taken_at = notes.snapshot_steps.iter().zip(&notes.snapshot_epochs);
-            let width = flat.len() / notes.snapshot_steps.len().max(1);
             for (row, (steps, epochs)) in flat.chunks_exact(width.max(1)).zip(taken_at) {
                 self.snapshots[0].push(row.to_vec(), *steps, *epochs);
             }
         }
         self.notes = notes;
         Ok(())
+    }
+
+    /// What is wrong with notes that are not those of this training, some epochs after its begin.
+    fn check(&self, notes: &SessionNotes) -> std::result::Result<(), String> {
+        let epochs = notes.epochs.len() as u64;
+        if epochs == 0 || epochs > self.settings.epochs {
+            return Err(format!("it has {epochs} epochs of {}", self.settings.epochs));
+        }
+        if let Some((number, epoch)) = (1..).zip(&notes.epochs).find(|(number, epoch)| epoch.epoch != *number)
+        {
+            return Err(format!("epoch {} stands in the place of epoch {number}", epoch.epoch));
+        }
+        if !notes.epochs.iter().all(|epoch| epoch.seconds >= 0.0) {
+            return Err("an epoch took less than no time".into());
+        }
+        let steps = self.images.div_ceil(self.cohort.batch()) as u64;
+        if notes.taken != [epochs * steps] {
+            return Err(format!("{:?} steps are not those of {epochs} epochs", notes.taken));
+        }
+        let times = self.settings.snapshots.map_or(Vec::new(), |every| every.times(epochs, steps));
+        let (steps, epochs): (Vec<_>, Vec<_>) = times.into_iter().unzip();
+        if (&notes.snapshot_steps, &notes.snapshot_epochs) == (&steps, &epochs) {
+            return Ok(());
+        }
+        Err(format!(
+            "it has {} snapshots and times of {}, which are not the {} of its epochs",
+            notes.snapshot_steps.len(),
+            notes.snapshot_epochs.len(),
+            steps.len()
+        ))
     }
 
     /// Whether all epochs are trained.

@@ -27,6 +27,19 @@ impl SnapshotEvery {
     }
 }
 
+impl SnapshotEvery {
+    /// The steps and whole epochs before each that is taken in `epochs` epochs of `steps` steps each.
+    pub fn times(self, epochs: u64, steps: u64) -> Vec<(u64, u64)> {
+        match self {
+            Self::Epoch => (1..=epochs).map(|epoch| (epoch * steps, epoch)).collect(),
+            Self::Steps(every) => {
+                let taken = (1..=self.count(epochs, steps)).map(|number| number * every.max(1) as u64);
+                taken.map(|step| (step, step / steps.max(1))).collect()
+            }
+        }
+    }
+}
+
 impl std::str::FromStr for SnapshotEvery {
     type Err = String;
 

@@ -301,6 +301,22 @@ fn several_files_hold_what_one_holds() {
 }
 
 #[test]
+fn a_half_of_another_training_is_refused() {
+    let folder = temporary();
+    for seed in ["0", "1"] {
+        train(folder.path(), seed, &format!("--epochs 3 --max-file-bytes 400000 --seed {seed}"));
+    }
+    let own = folder.path().join("0");
+    evaluate(folder.path(), &own, &["--json"]);
+    std::fs::copy(folder.path().join("1").join(DECODER), own.join(DECODER)).expect("copied");
+    let snapshots = fixtures().snapshots();
+    let all = ["autoencoder", "evaluate", "--autoencoder", "0", "--snapshots"];
+    let ran = run_in(folder.path(), &[&all[..], &[snapshots.to_str().expect("UTF-8")]].concat());
+    assert_eq!((ran.code, ran.stderr.lines().count()), (1, 1), "{}", ran.stderr);
+    assert!(ran.stderr.contains(DECODER) && ran.stderr.contains(INDEX), "{}", ran.stderr);
+}
+
+#[test]
 fn checkpoints_do_not_change_what_is_learned() {
     let folder = temporary();
     let last = |out: &str, more: &str| {

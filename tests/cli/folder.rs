@@ -22,7 +22,7 @@ const SMALL: [&str; 12] = [
 ];
 
 /// A folder with the small data set in `data`.
-fn with_data() -> tempfile::TempDir {
+pub fn with_data() -> tempfile::TempDir {
     let folder = temporary();
     write_data(&folder.path().join("data"), 320, 100);
     folder
@@ -45,7 +45,7 @@ fn program(folder: &Path, arguments: &[&str]) -> Command {
 
 /// Starts a run and interrupts it as soon as it is ready for that.
 #[cfg(unix)]
-fn interrupt(folder: &Path, arguments: &[&str], is_ready: impl Fn() -> bool) -> Output {
+pub fn interrupt(folder: &Path, arguments: &[&str], is_ready: impl Fn() -> bool) -> Output {
     let child = program(folder, arguments).spawn().expect("the program starts");
     let start = Instant::now();
     while !is_ready() && start.elapsed() < Duration::from_secs(90) {
@@ -64,7 +64,7 @@ fn is_saved(out: &Path) -> bool {
 
 /// How many lines its metrics have.
 #[cfg(unix)]
-fn lines(out: &Path) -> usize {
+pub fn lines(out: &Path) -> usize {
     std::fs::read_to_string(out.join("metrics.jsonl")).map_or(0, |text| text.lines().count())
 }
 

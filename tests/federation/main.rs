@@ -3,6 +3,7 @@
 
 mod bytes;
 mod checkpoint;
+mod damaged;
 mod grouping;
 mod kept;
 mod ledger;

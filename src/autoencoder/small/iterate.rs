@@ -46,6 +46,13 @@ pub(super) struct IterationState {
     steps: u64,
 }
 
+impl IterationState {
+    /// Steps that were taken.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+}
+
 /// An autoencoder in coordinates, with its optimiser.
 #[derive(Debug)]
 pub(super) struct Iteration {

@@ -190,8 +190,15 @@ impl SmallTrainer {
         SmallState { iteration: self.iteration.state(), epoch: self.epoch, steps: self.steps }
     }
 
-    /// Goes on with the same training.
-    pub fn resume(&mut self, state: &SmallState) -> Result<()> {
+    /// Goes on with the same training after so many epochs.
+    pub fn resume(&mut self, state: &SmallState, epochs: u64) -> Result<()> {
+        let count = self.count();
+        let batch = self.settings.batch.unwrap_or(count).min(count);
+        let steps = epochs * count.div_ceil(batch) as u64;
+        if (state.epoch, state.steps, state.iteration.steps()) != (epochs, steps, steps) {
+            let problem = format!("{} steps are not those of {epochs} epochs", state.steps);
+            return Err(Error::setting("--resume", problem, "start over with --overwrite"));
+        }
         if !self.iteration.resume(&state.iteration) {
             let problem = "the saved state is of another autoencoder or of other snapshots";
             return Err(Error::setting("--resume", problem, "start over with --overwrite"));

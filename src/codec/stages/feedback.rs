@@ -7,7 +7,7 @@ use crate::Result;
 use crate::bytes::{Reader, Writer};
 use crate::codec::{
     ExpectedLogs, Incoming, Kept, Make, NoOptions, Outgoing, Pipeline, Round, SetupJob, Stage, StageKind,
-    Values,
+    Values, expect_length,
 };
 use crate::gpu::Gpu;
 
@@ -104,6 +104,21 @@ impl Stage for Feedback {
 
     fn install(&self, bytes: &[u8], kept: &mut Kept) -> Result<()> {
         self.0.install(bytes, kept.scope_mut(TAIL))
+    }
+
+    fn check_senders(&self, count: Option<usize>, kept: &[&Kept]) -> Result<()> {
+        for error in kept.iter().filter_map(|kept| kept.get(ERROR)) {
+            expect_length(ERROR, error.len(), count.unwrap_or(error.len()))?;
+        }
+        let tails: Vec<_> = kept.iter().map(|kept| kept.scope(TAIL)).collect();
+        self.0.check_senders(count, &tails)?;
+        let mirrors: Vec<_> = kept.iter().map(|kept| kept.scope(MIRROR)).collect();
+        self.check_receivers(count, &mirrors)
+    }
+
+    fn check_receivers(&self, count: Option<usize>, kept: &[&Kept]) -> Result<()> {
+        let tails: Vec<_> = kept.iter().map(|kept| kept.scope(TAIL)).collect();
+        self.0.check_receivers(count, &tails)
     }
 
     fn check_room(&self, gpu: &Gpu, expected: ExpectedLogs) -> Result<()> {

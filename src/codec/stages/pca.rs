@@ -128,6 +128,26 @@ impl Stage for Projection {
         Ok(())
     }
 
+    fn check_senders(&self, _: Option<usize>, kept: &[&Kept]) -> Result<()> {
+        let mut floats = None;
+        for kept in kept {
+            let state = self.state(kept)?;
+            let most = if self.is_given { self.floats } else { usize::MAX };
+            let is_known = state.floats == *floats.get_or_insert(state.floats);
+            let is_finite = state.rows.iter().chain(&state.means).all(|value| value.is_finite());
+            if state.floats == 0 || state.floats > most || !is_known || !is_finite {
+                let problem =
+                    format!("the {} axes that are kept are none for all collaborators", state.floats);
+                return Err(Error::message(problem, "send the setup again"));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_receivers(&self, count: Option<usize>, kept: &[&Kept]) -> Result<()> {
+        self.check_senders(count, kept)
+    }
+
     fn check_room(&self, gpu: &Gpu, expected: ExpectedLogs) -> Result<()> {
         let axes = expected.snapshots.saturating_sub(1);
         if self.is_given && self.floats > axes {

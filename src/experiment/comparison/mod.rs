@@ -6,6 +6,7 @@ mod measure;
 use super::classifier::ClassifierStage;
 use super::compressor::{self, log_curve};
 use super::{Header, Kind, Run, signed};
+use crate::autoencoder::check_curves;
 use crate::autoencoder::small::Space;
 use crate::autoencoder::{AutoencoderSettings, CurvePoint};
 use crate::codec::Costs;
@@ -197,7 +198,13 @@ impl Planned {
         let spec = compressor::check(&self.settings, snapshots.width())?;
         let key = format!("{}-measured", self.key);
         let trained = match run.load::<Trained>(&key)? {
-            Some((trained, _)) => {
+            Some((trained, file)) => {
+                let last = check_curves(&file, std::slice::from_ref(&trained.curve), &self.settings)?;
+                let measured = trained.measured.accuracies.len();
+                if last != self.settings.epochs as u64 || measured != measure.held_out.len() {
+                    let problem = format!("{measured} snapshots were measured at epoch {last}");
+                    return Err(file.damaged(problem));
+                }
                 log_curve(run, &self.key, &trained.curve)?;
                 trained
             }

@@ -41,6 +41,12 @@ pub trait Server: Send {
 
     /// What it keeps between rounds, for checkpoints.
     fn kept(&mut self) -> &mut Kept;
+
+    /// Refuses what a checkpoint has given it to keep, where it is none for a model of so many weights.
+    fn check_kept(&mut self, parameters: usize) -> Result<()> {
+        let _ = parameters;
+        Ok(())
+    }
 }
 
 /// What a strategy adds to local training: values beside the models, in messages of their own.
@@ -63,6 +69,12 @@ pub trait Local: Send {
 
     /// What the aggregator keeps of it between rounds, for checkpoints.
     fn kept(&mut self) -> &mut Kept;
+
+    /// Refuses what a checkpoint has given it to keep, where it is none for a model of so many weights.
+    fn check_kept(&mut self, parameters: usize) -> Result<()> {
+        let _ = parameters;
+        Ok(())
+    }
 }
 
 /// What a collaborator's local training came to.

@@ -1,7 +1,8 @@
 //! What the global model becomes.
 
 use super::Server;
-use crate::codec::Kept;
+use crate::Result;
+use crate::codec::{Kept, expect_length};
 
 /// What the updates were combined to (FedAvg, McMahan et al. 2017).
 #[derive(Debug, Default)]
@@ -50,5 +51,12 @@ impl Server for Momentum {
 
     fn kept(&mut self) -> &mut Kept {
         &mut self.kept
+    }
+
+    fn check_kept(&mut self, parameters: usize) -> Result<()> {
+        match self.kept.get(VELOCITY) {
+            Some(velocity) => expect_length(VELOCITY, velocity.len(), parameters),
+            None => Ok(()),
+        }
     }
 }

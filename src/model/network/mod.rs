@@ -456,7 +456,8 @@ impl Network {
                 return Err(Error::file(
                     file.path(),
                     "the training in it is laid out otherwise than this one",
-                    "go on with the device and the --max-binding-bytes that it was started with, or start anew",
+                    "go on with the device and the --max-binding-bytes that it was started with, or start over with \
+                     --overwrite, or in another folder",
                 ));
             }
             gpu.write(buffer, 0, &values);

@@ -6,25 +6,33 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
+/// The note by which files and their index know each other: a digest of all tensors and notes, however they are cut
+/// into files.
+pub(super) const SET: &str = "set";
+
 /// Which tensor lies in which file.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct Index {
     #[serde(default)]
-    metadata: Totals,
+    pub metadata: Totals,
     /// The files, by tensor. They lie beside the index.
     pub weight_map: BTreeMap<String, String>,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
-struct Totals {
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub(super) struct Totals {
+    /// What the files carry in their notes too, so that none of another model is taken for one of these; others leave
+    /// it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set: Option<String>,
     /// Bytes of all tensors.
     #[serde(default)]
     total_size: u64,
 }
 
 impl Index {
-    pub fn new(total_size: u64, weight_map: BTreeMap<String, String>) -> Self {
-        Self { metadata: Totals { total_size }, weight_map }
+    pub fn new(set: &str, total_size: u64, weight_map: BTreeMap<String, String>) -> Self {
+        Self { metadata: Totals { set: Some(set.into()), total_size }, weight_map }
     }
 
     /// Reads an index whose files all lie beside it.

@@ -7,6 +7,7 @@
 mod index;
 mod layout;
 mod reader;
+mod seal;
 mod set;
 mod set_writer;
 mod writer;
@@ -14,6 +15,7 @@ mod writer;
 pub use index::find;
 pub use layout::TensorShape;
 pub use reader::{StateFile, StoredTensor};
+pub use seal::damaged_state;
 pub use set::StateSet;
 pub use set_writer::{StateSetWriter, TensorGroups};
 pub use writer::StateWriter;

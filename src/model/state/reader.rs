@@ -31,6 +31,18 @@ impl StateFile {
         Ok(file)
     }
 
+    /// A file that is in memory already; errors call it `path`.
+    pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self> {
+        let file = Self { path: path.into(), bytes: Box::new(bytes) };
+        file.parse()?;
+        Ok(file)
+    }
+
+    /// All of its bytes.
+    pub(super) fn all_bytes(&self) -> &[u8] {
+        (*self.bytes).as_ref()
+    }
+
     /// Its path.
     pub fn path(&self) -> &Path {
         &self.path

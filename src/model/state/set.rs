@@ -1,7 +1,7 @@
 //! Reading a model from one file or from several.
 
 use super::StateFile;
-use super::index::{Index, beside, find};
+use super::index::{Index, SET, beside, find};
 use crate::{Error, Result};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -42,23 +42,35 @@ impl StateSet {
 
     /// The files that are there: of several at least one.
     pub fn present(&self) -> Result<Vec<Arc<StateFile>>> {
-        let paths: Vec<_> = match &self.kind {
+        let index = match &self.kind {
             Kind::Single(file) => return Ok(vec![file.clone()]),
-            Kind::Indexed(index) => index.files().into_iter().map(|file| beside(&self.path, file)).collect(),
+            Kind::Indexed(index) => index,
         };
+        let paths: Vec<_> = index.files().into_iter().map(|file| beside(&self.path, file)).collect();
         let there: Vec<_> = paths.iter().filter(|path| path.exists()).collect();
         match (there.is_empty(), paths.first()) {
             // Opening a missing file is the error.
             (true, Some(missing)) => StateFile::open(missing).map(|file| vec![Arc::new(file)]),
-            _ => there.into_iter().map(|path| StateFile::open(path).map(Arc::new)).collect(),
+            _ => there.into_iter().map(|path| self.open_part(index, path)).collect(),
         }
+    }
+
+    /// Opens a file that the index names, and refuses one of another model: its name says no more than its number.
+    fn open_part(&self, index: &Index, path: &Path) -> Result<Arc<StateFile>> {
+        let file = StateFile::open(path)?;
+        // Indices of others do not say which files they are of.
+        if index.metadata.set.is_some() && file.metadata()?.get(SET) != index.metadata.set.as_ref() {
+            let problem = format!("it is not one of the files that {} was written with", self.path.display());
+            return Err(Error::file(path, problem, "use an index and files that were saved together"));
+        }
+        Ok(Arc::new(file))
     }
 
     /// The file in which a tensor is said to be. Errors where the file is missing.
     pub fn file_of(&self, tensor: &str) -> Result<Arc<StateFile>> {
         match &self.kind {
             Kind::Single(file) => Ok(file.clone()),
-            Kind::Indexed(index) => StateFile::open(&self.beside(index, tensor)?).map(Arc::new),
+            Kind::Indexed(index) => self.open_part(index, &self.beside(index, tensor)?),
         }
     }
 
@@ -84,7 +96,10 @@ impl StateSet {
         for file in &files {
             let these = file.metadata()?;
             if notes.get_or_insert_with(|| these.clone()) != &these {
-                let problem = "its notes are not those of the other files that the index names";
+                let problem = format!(
+                    "its notes are not those of {}, which the index names too",
+                    files[0].path().display()
+                );
                 return Err(Error::file(file.path(), problem, "use files that were saved together"));
             }
         }

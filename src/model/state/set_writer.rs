@@ -1,7 +1,8 @@
 //! Writing a model to one file or, above a size, to several.
 
-use super::index::{Index, Place};
+use super::index::{Index, Place, SET};
 use super::{StateWriter, TensorShape};
+use crate::digest::Digester;
 use crate::gpu::Gpu;
 use crate::model::Parameters;
 use crate::{Error, Result};
@@ -22,6 +23,7 @@ pub struct TensorGroups {
 #[derive(Debug)]
 pub struct StateSetWriter {
     place: Place,
+    metadata: HashMap<String, String>,
     files: Vec<StateWriter>,
     /// The tensors of each file; of a model in several files only.
     contents: Vec<Vec<TensorShape>>,
@@ -43,8 +45,8 @@ impl StateSetWriter {
         let TensorGroups { parts, shared } = groups;
         let all: Vec<_> = parts.iter().flatten().chain(shared).cloned().collect();
         if bytes(&all) <= max_file_bytes {
-            let files = vec![StateWriter::create(&place.single(), &all, metadata)?];
-            return Ok(Self { place, files, contents: Vec::new(), spare: false });
+            let files = vec![StateWriter::with_blank(&place.single(), &all, metadata, (SET, BLANK))?];
+            return Ok(Self { place, metadata: metadata.clone(), files, contents: Vec::new(), spare: false });
         }
         let contents: Vec<_> = parts.iter().flat_map(|part| pack(part, shared, max_file_bytes)).collect();
         let in_use = Index::read(&place.index()).map(|index| index.weight_map).unwrap_or_default();
@@ -55,10 +57,10 @@ impl StateSetWriter {
             .zip(1..)
             .map(|(tensors, number)| {
                 let name = place.shard(number, contents.len(), spare);
-                StateWriter::create(&folder.join(name), tensors, metadata)
+                StateWriter::with_blank(&folder.join(name), tensors, metadata, (SET, BLANK))
             })
             .collect::<Result<_>>()?;
-        Ok(Self { place, files, contents, spare })
+        Ok(Self { place, metadata: metadata.clone(), files, contents, spare })
     }
 
     /// Puts values into a tensor, from its value number `start` on, in every file that has it.
@@ -71,13 +73,38 @@ impl StateSetWriter {
         self.files.iter_mut().try_for_each(|file| file.put_parameters(gpu, parameters, replica))
     }
 
+    /// What the files and the index know each other by: the same for the same content, in however many files.
+    fn digest(&self) -> String {
+        let metadata: BTreeMap<_, _> = self.metadata.iter().collect();
+        let mut digester = Digester::default();
+        for (key, value) in metadata {
+            digester = digester.piece(key.as_bytes()).piece(value.as_bytes());
+        }
+        // Shared tensors lie in several files and count once.
+        let tensors: BTreeMap<_, _> = self
+            .files
+            .iter()
+            .flat_map(StateWriter::checksums)
+            .map(|(name, shape, checksum)| (name, (shape, checksum)))
+            .collect();
+        for (name, (shape, checksum)) in tensors {
+            let about = format!("{shape:?} {checksum:08x}");
+            digester = digester.piece(name.as_bytes()).piece(about.as_bytes());
+        }
+        let mut digest = digester.hexadecimal();
+        digest.truncate(BLANK.len());
+        digest
+    }
+
     /// Puts the files in their places and takes away those of an earlier save. Gives the path to read the
     /// model from: the file or the index.
     ///
     /// The index decides what a reader sees: it is written once all files that it names are there, and those are left
     /// alone until another index has taken its place.
     pub fn finish(self) -> Result<PathBuf> {
-        for file in self.files {
+        let set = self.digest();
+        for mut file in self.files {
+            file.fill(&set)?;
             file.finish()?;
         }
         let (place, count) = (&self.place, self.contents.len());
@@ -95,7 +122,7 @@ impl StateSetWriter {
                     sizes.insert(&tensor.name, tensor.bytes());
                 }
             }
-            let index = Index::new(sizes.values().sum(), map);
+            let index = Index::new(&set, sizes.values().sum(), map);
             index.write(&place.index()).map(|()| index)
         };
         let mut index = write_index(self.spare)?;
@@ -116,6 +143,9 @@ impl StateSetWriter {
         Ok(place.index())
     }
 }
+
+/// What stands in the place of a set's digest until that is known.
+const BLANK: &str = "00000000000000000000000000000000";
 
 fn bytes(tensors: &[TensorShape]) -> u64 {
     tensors.iter().map(TensorShape::bytes).sum()

@@ -8,12 +8,12 @@ use crate::model::AutoencoderSpec;
 use crate::{Error, Result};
 
 /// What a collaborator keeps: its encoder at full width, or the factors of one.
-const ENCODER: &str = "encoder";
-const ROWS: &str = "rows";
-const COEFFICIENTS: &str = "coefficients";
+pub(super) const ENCODER: &str = "encoder";
+pub(super) const ROWS: &str = "rows";
+pub(super) const COEFFICIENTS: &str = "coefficients";
 /// What standardises its weights.
-const MEANS: &str = "means";
-const SCALE: &str = "scale";
+pub(super) const MEANS: &str = "means";
+pub(super) const SCALE: &str = "scale";
 /// What the aggregator keeps: the decoder as it was shipped.
 pub(super) const DECODER: &str = "decoder";
 
@@ -80,7 +80,7 @@ pub(super) enum Decoders {
 }
 
 /// A dense decoder has one length; a factored one is sent where it is shorter.
-fn is_dense(shape: &AutoencoderSpec, bytes: &[u8]) -> bool {
+pub(super) fn is_dense(shape: &AutoencoderSpec, bytes: &[u8]) -> bool {
     bytes.len() == DecoderState::payload_bytes(shape)
 }
 

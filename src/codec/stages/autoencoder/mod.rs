@@ -2,6 +2,7 @@
 //! keeps the encoder, and ships the decoder.
 
 mod halves;
+mod kept;
 mod learn;
 
 use super::bank::{Bank, check_bank, incoming, outgoing, put_codes, put_lines};
@@ -100,6 +101,14 @@ impl Stage for Autoencoder {
         kept.put_bytes(DECODER, bytes.to_vec());
         self.decoders.clear();
         Ok(())
+    }
+
+    fn check_senders(&self, _: Option<usize>, kept: &[&Kept]) -> Result<()> {
+        kept::check_encoders(&self.shape, kept)
+    }
+
+    fn check_receivers(&self, _: Option<usize>, kept: &[&Kept]) -> Result<()> {
+        kept::check_decoders(&self.shape, kept)
     }
 
     fn check_room(&self, gpu: &Gpu, expected: ExpectedLogs) -> Result<()> {

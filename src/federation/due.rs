@@ -1,0 +1,122 @@
+//! What a saved state has to be, so that a federation can be gone on with from it.
+
+use super::clients::Clients;
+use super::ledger::{Direction, Ledger};
+use super::logs::TakenAt;
+use super::results::{LocalEpoch, RoundResult};
+use super::spec::{LocalTests, SimulationSpec};
+use crate::Result;
+use crate::codec::MessageKind;
+
+/// What a run's states depend on, besides the device.
+#[derive(Clone, Debug)]
+pub(super) struct Due {
+    /// What is run.
+    pub spec: SimulationSpec,
+    /// The collaborators.
+    pub ids: Vec<u32>,
+    /// Steps of an epoch of each, by the place of its id.
+    pub steps: Vec<u64>,
+    /// Weights of the model.
+    pub width: usize,
+}
+
+/// What is wrong with a state.
+type Problem = String;
+
+impl Due {
+    /// For these collaborators and a model of `width` weights.
+    pub fn of(spec: &SimulationSpec, collaborators: &Clients, width: usize) -> Self {
+        let ids = collaborators.ids();
+        let steps = ids.iter().map(|&who| collaborators.steps_of(&[who])).collect();
+        Self { spec: spec.clone(), ids, steps, width }
+    }
+
+    /// When each collaborator logs in a pre-pass in isolation, after so many epochs of each.
+    pub fn alone(&self, epochs: impl Fn(usize) -> u64) -> Result<Vec<TakenAt>> {
+        let every = self.spec.prepass()?.snapshot_every;
+        Ok(self.steps.iter().enumerate().map(|(place, &steps)| every.times(epochs(place), steps)).collect())
+    }
+
+    /// When each collaborator has logged in so many rounds of a federated pre-pass.
+    pub fn together(&self, rounds: u64) -> Result<Vec<TakenAt>> {
+        let (every, epochs) = (self.spec.prepass()?.snapshot_every, self.spec.local_epochs);
+        let of = |&steps: &u64| -> TakenAt {
+            let taken = every.times(epochs, steps);
+            let round = |round: u64| {
+                let before = (round * epochs * steps, round * epochs);
+                taken.iter().map(move |(step, epoch)| (before.0 + step, before.1 + epoch))
+            };
+            (0..rounds).flat_map(round).collect()
+        };
+        Ok(self.steps.iter().map(of).collect())
+    }
+
+    /// Refuses results of rounds that are not the first ones of this federation.
+    pub fn check_rounds(&self, rounds: &[RoundResult]) -> std::result::Result<(), Problem> {
+        (1..).zip(rounds).try_for_each(|(number, round)| self.check_round(number, round))
+    }
+
+    fn check_round(&self, number: u32, round: &RoundResult) -> std::result::Result<(), Problem> {
+        if round.round != number {
+            return Err(format!("round {} stands in the place of round {number}", round.round));
+        }
+        let own = [round.test_accuracy].into_iter().chain(round.grayscale_test_accuracy);
+        let of = |epoch: &LocalEpoch| [epoch.train_accuracy].into_iter().chain(epoch.test_accuracy);
+        let local = round.local_test_accuracy.iter().copied();
+        let mut all = own.chain(local).chain(round.local_epochs.iter().flat_map(of));
+        if let Some(accuracy) = all.find(|accuracy| !(0.0..=1.0).contains(accuracy)) {
+            return Err(format!("{accuracy} in round {number} is no accuracy"));
+        }
+        let is_gray = !self.spec.grayscale.is_empty();
+        let is_tested = self.spec.local_tests == LocalTests::Epoch;
+        let epochs = self.spec.local_epochs;
+        let mut due = self
+            .ids
+            .iter()
+            .flat_map(|&who| (1..=epochs).map(move |epoch| (who, u64::from(number - 1) * epochs + epoch)));
+        let mut found = round.local_epochs.iter();
+        let alike = found.all(|epoch| {
+            due.next() == Some((epoch.collaborator, epoch.epoch))
+                && epoch.test_loss.is_some() == is_tested
+                && epoch.test_accuracy.is_some() == is_tested
+        });
+        let is_whole = round.local_test_accuracy.len() == self.ids.len()
+            && round.grayscale_test_loss.is_some() == is_gray
+            && round.grayscale_test_accuracy.is_some() == is_gray;
+        if alike && due.next().is_none() && is_whole {
+            return Ok(());
+        }
+        Err(format!("the results of round {number} are not those of its collaborators and their epochs"))
+    }
+
+    /// Refuses a ledger of other collaborators or other bytes than those of these rounds.
+    pub fn check_ledger(&self, ledger: &Ledger, rounds: &[RoundResult]) -> std::result::Result<(), Problem> {
+        if ledger.checksum != self.spec.checksum {
+            return Err("its ledger is of messages with another checksum".into());
+        }
+        let mut sums = vec![[0u64; 2]; rounds.len() + 1];
+        let mut whole = 0u64;
+        for transfer in &ledger.transfers {
+            let place = usize::from(transfer.direction == Direction::Down);
+            let sum = sums.get_mut(transfer.round as usize).map(|sums| &mut sums[place]);
+            let (Some(sum), true) = (sum, self.ids.contains(&transfer.collaborator)) else {
+                let (round, who) = (transfer.round, transfer.collaborator);
+                return Err(format!("its ledger has a message of collaborator {who} in round {round}"));
+            };
+            whole = whole.checked_add(transfer.bytes).ok_or("its ledger has too many bytes")?;
+            // Setups come between two rounds and are of neither.
+            if transfer.kind != MessageKind::Setup {
+                *sum += transfer.bytes;
+            }
+        }
+        let differs =
+            |(round, sums): &(&RoundResult, &[u64; 2])| [round.bytes_up, round.bytes_down] != **sums;
+        match rounds.iter().zip(&sums[1..]).find(differs) {
+            Some((round, _)) => {
+                Err(format!("its ledger has other bytes in round {} than its results", round.round))
+            }
+            None => Ok(()),
+        }
+    }
+}
