@@ -8,7 +8,7 @@ use crate::autoencoder::{AutoencoderSettings, Trainer, Training};
 use crate::data::epoch_order;
 use crate::gpu::{Clock, Cost, Gpu};
 use crate::model::{AutoencoderSpec, ModelSpec, Optimizer, OptimizerKind};
-use crate::training::{Cohort, ResidentImages, train_epoch};
+use crate::training::{Cohort, CohortEpoch, ResidentImages, train_epoch};
 use std::time::{Duration, Instant};
 
 /// Steps that a repeat of a classifier takes, for which pictures are made.
@@ -68,8 +68,7 @@ fn classifier<'g>(
     cohort.network.parameters.initialize(gpu, SEED, true)?;
     let orders = [epoch_order(count, u64::from(SEED), 0, true)];
     Ok(Ready::wall(unit, move || {
-        train_epoch(&mut cohort, &orders, None, 0, &mut [], &mut |_| ())?;
-        cohort.take_tallies().map(drop)
+        train_epoch(&mut cohort, &orders, CohortEpoch::default(), &mut [], &mut |_| ()).map(drop)
     }))
 }
 

@@ -7,7 +7,7 @@ use crate::data::{derive_seed, epoch_order};
 use crate::gpu::Gpu;
 use crate::model::state::{StateFile, StateWriter, TensorShape};
 use crate::model::{ClassifierSpec, Optimizer, WeightsOf};
-use crate::training::{Cohort, ResidentImages, SnapshotEvery, Snapshots, Tally, train_epoch};
+use crate::training::{Cohort, CohortEpoch, ResidentImages, SnapshotEvery, Snapshots, Tally, train_epoch};
 use std::collections::BTreeMap;
 
 /// All collaborators of a federation. A collaborator is its id; which place it has in a cohort matters nowhere else.
@@ -57,17 +57,6 @@ pub struct LocalWork<'a> {
     pub snapshots: Option<SnapshotEvery>,
     /// Tests every collaborator after each epoch, where that is wanted.
     pub tests: Option<&'a TestSets>,
-}
-
-/// An epoch of a cohort.
-#[derive(Clone, Copy, Debug)]
-pub struct CohortEpoch {
-    /// Its number, which picks the order of the images.
-    pub number: u64,
-    /// Epochs that it has trained before.
-    pub epochs_before: u64,
-    /// When to log snapshots.
-    pub snapshots: Option<SnapshotEvery>,
 }
 
 impl Clients {
@@ -141,8 +130,9 @@ impl Clients {
             self.restart_from(global)?;
             for epoch in 0..work.epochs {
                 let number = work.first_epoch + epoch;
-                let now = CohortEpoch { number, epochs_before: epoch, snapshots: work.snapshots };
-                let tallies = self.epoch(&cohort, now, &mut snapshots, progress)?;
+                let owners = &cohort;
+                let now = CohortEpoch { number, owners, epochs_before: epoch, snapshots: work.snapshots };
+                let tallies = self.epoch(now, &mut snapshots, progress)?;
                 let tested = match work.tests {
                     None => None,
                     Some(tests) => Some(tests.local(&cohort, &self.weights(&cohort)?)?),
@@ -177,21 +167,19 @@ impl Clients {
         self.cohort.restart_from(global)
     }
 
-    /// A cohort trains an epoch.
+    /// The cohort of the epoch's owners trains it.
     pub fn epoch(
         &mut self,
-        cohort: &[u32],
-        epoch: CohortEpoch,
+        epoch: CohortEpoch<'_>,
         into: &mut [Snapshots],
         progress: &mut dyn FnMut(u32),
     ) -> Result<Vec<Tally>> {
-        let mut orders: Vec<Vec<u32>> = cohort.iter().map(|&who| self.order(who, epoch.number)).collect();
+        let orders = epoch.owners.iter().map(|&who| self.order(who, epoch.number));
         // Places of the cohort beyond the last collaborator have no images and rest.
-        orders.resize(self.cohort.replicas(), Vec::new());
-        self.cohort.begin_epoch(epoch.number, cohort);
-        train_epoch(&mut self.cohort, &orders, epoch.snapshots, epoch.epochs_before, into, progress)?;
-        let mut tallies = self.cohort.take_tallies()?;
-        tallies.truncate(cohort.len());
+        let orders = orders.chain(std::iter::repeat(Vec::new())).take(self.cohort.replicas());
+        let orders: Vec<_> = orders.collect();
+        let mut tallies = train_epoch(&mut self.cohort, &orders, epoch, into, progress)?;
+        tallies.truncate(epoch.owners.len());
         Ok(tallies)
     }
 

@@ -1,7 +1,6 @@
 //! Before anything is compressed: weights are logged, of collaborators that train alone or in the first
 //! rounds.
 
-use super::clients::CohortEpoch;
 use super::due::Due;
 use super::logs::{TakenAt, log_shapes, put_logs, take_logs, taken_at};
 use super::participants::Participants;
@@ -10,7 +9,7 @@ use super::spec::PrepassKind;
 use super::state::{Federation, FederationState};
 use crate::model::state::{StateFile, TensorShape};
 use crate::run::Run;
-use crate::training::Snapshots;
+use crate::training::{CohortEpoch, Snapshots};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -112,11 +111,15 @@ fn alone(participants: &mut Participants, run: &mut Run<'_>, begun: &mut Federat
         if notes.epochs == 0 {
             collaborators.restart_from(&begun.global)?;
         }
-        let epoch =
-            CohortEpoch { number: FIRST_EPOCH + notes.epochs, epochs_before: notes.epochs, snapshots: every };
+        let epoch = CohortEpoch {
+            number: FIRST_EPOCH + notes.epochs,
+            owners: cohort,
+            epochs_before: notes.epochs,
+            snapshots: every,
+        };
         let progress = &mut |steps| run.observer.advance(u64::from(steps));
         let first: usize = cohorts[..notes.cohort].iter().map(Vec::len).sum();
-        let tallies = collaborators.epoch(cohort, epoch, &mut logs[first..first + cohort.len()], progress)?;
+        let tallies = collaborators.epoch(epoch, &mut logs[first..first + cohort.len()], progress)?;
         notes.epochs += 1;
         notes.steps += steps_of[notes.cohort];
         let loss = tallies.iter().map(|t| t.loss).sum::<f64>() / tallies.len() as f64;

@@ -15,7 +15,7 @@ pub use hold_out::HoldOut;
 pub use images::ResidentImages;
 pub use inputs::Inputs;
 pub use session::{EpochResult, Session, SessionNotes, SessionSettings};
-pub use snapshots::{SnapshotEvery, Snapshots, train_epoch};
+pub use snapshots::{CohortEpoch, SnapshotEvery, Snapshots, train_epoch};
 
 /// The result of an epoch or an evaluation, for one replica.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

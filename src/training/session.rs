@@ -1,6 +1,6 @@
 //! The loop over epochs of one classifier's training, which can be stopped between any two of them.
 
-use super::{Cohort, Evaluator, Inputs, SnapshotEvery, Snapshots, train_epoch};
+use super::{Cohort, CohortEpoch, Evaluator, Inputs, SnapshotEvery, Snapshots, train_epoch};
 use crate::data::{DataPair, epoch_order};
 use crate::gpu::Gpu;
 use crate::model::state::{StateFile, StateWriter, TensorShape};
@@ -182,13 +182,13 @@ impl Session {
         let Self { settings, cohort, images, notes, .. } = self;
         let (epoch, batch) = (notes.epochs.len() as u64, cohort.batch() as u64);
         let orders = [epoch_order(*images, u64::from(settings.seed), epoch, settings.shuffle)];
-        cohort.begin_epoch(epoch, &[0]);
         observer.begin(&format!("{what} {}/{}", epoch + 1, settings.epochs), "images", *images as u64);
         let start = Instant::now();
-        train_epoch(cohort, &orders, settings.snapshots, epoch, &mut self.snapshots, &mut |steps| {
+        let snapshots = settings.snapshots;
+        let now = CohortEpoch { number: epoch, owners: &[0], epochs_before: epoch, snapshots };
+        let trained = train_epoch(cohort, &orders, now, &mut self.snapshots, &mut |steps| {
             observer.advance(u64::from(steps) * batch);
-        })?;
-        let trained = cohort.take_tallies()?[0];
+        })?[0];
         let seconds = start.elapsed().as_secs_f64();
         let is_due = (epoch + 1).is_multiple_of(settings.test_every) || epoch + 1 == settings.epochs;
         let tested = if is_due { Some(self.evaluator.evaluate(&cohort.parameters()?)?[0]) } else { None };

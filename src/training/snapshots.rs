@@ -1,6 +1,6 @@
 //! Snapshots of a model's weights while it trains: what an autoencoder learns from.
 
-use super::{Cohort, Inputs};
+use super::{Cohort, Inputs, Tally};
 use crate::model::WeightsOf;
 use crate::model::state::{StateFile, StateWriter, TensorShape};
 use crate::{Error, Result};
@@ -210,17 +210,31 @@ impl Snapshots {
     }
 }
 
-/// Trains one epoch of a cohort and takes snapshots on the way, after so many epochs of the same orders. A replica with
+/// An epoch of a cohort.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CohortEpoch<'a> {
+    /// Its number: images are changed differently in each.
+    pub number: u64,
+    /// The ids of those whose data the replicas train on, filled up with zeros.
+    pub owners: &'a [u32],
+    /// Epochs that the cohort has trained before.
+    pub epochs_before: u64,
+    /// When to log snapshots.
+    pub snapshots: Option<SnapshotEvery>,
+}
+
+/// Trains one epoch of a cohort and takes snapshots on the way; gives what each replica came to on its samples. A replica with
 /// fewer samples takes fewer steps and rests at the end; when it logs goes by its own steps, so that it does not depend
 /// on the others.
 pub fn train_epoch(
     cohort: &mut Cohort,
     orders: &[Vec<u32>],
-    every: Option<SnapshotEvery>,
-    epochs_before: u64,
+    epoch: CohortEpoch<'_>,
     into: &mut [Snapshots],
     progress: &mut dyn FnMut(u32),
-) -> Result<()> {
+) -> Result<Vec<Tally>> {
+    let CohortEpoch { number, owners, epochs_before, snapshots: every } = epoch;
+    cohort.begin_epoch(number, owners);
     let own: Vec<_> = orders.iter().map(|order| cohort.steps(std::slice::from_ref(order))).collect();
     let total = own.iter().copied().max().unwrap_or(0);
     // The next step of a replica's own after which it logs.
@@ -247,7 +261,7 @@ pub fn train_epoch(
             }
         }
     }
-    Ok(())
+    cohort.take_tallies()
 }
 
 impl serde::Serialize for SnapshotEvery {
