@@ -31,8 +31,8 @@ fn change(path: &Path, change: impl Fn(&mut Value)) {
 }
 
 /// The last of an array, once more.
-fn repeat_last(notes: &mut Value, key: &str) {
-    let all = notes[key].as_array_mut().expect("an array");
+fn repeat_last(all: &mut Value) {
+    let all = all.as_array_mut().expect("an array");
     let last = all.last().expect("one").clone();
     all.push(last);
 }
@@ -79,13 +79,13 @@ fn a_damaged_state_of_a_classifier_is_refused() {
         folder.path(),
         "train mnist-mlp --data ./data --batch 32 --epochs 100 --snapshots 4 -q --out run",
         &[
-            (|notes| repeat_last(notes, "epochs"), "stands in the place of epoch"),
+            (|notes| repeat_last(&mut notes["epochs"]), "stands in the place of epoch"),
             (|notes| notes["epochs"] = json!([]), "it has 0 epochs of 100"),
             (|notes| notes["epochs"][0]["seconds"] = json!(-1), "less than no time"),
             (|notes| notes["epochs"][0]["train_loss"] = Value::Null, "notes cannot be read"),
             (|notes| notes["taken"] = json!([]), "[] steps"),
             (|notes| notes["taken"][0] = json!(u64::MAX), "steps are not those"),
-            (|notes| repeat_last(notes, "snapshot_steps"), "snapshots and times of"),
+            (|notes| repeat_last(&mut notes["snapshot_steps"]), "snapshots and times of"),
             (|notes| notes["snapshot_epochs"][0] = json!(9), "snapshots and times of"),
         ],
     );
@@ -100,20 +100,23 @@ fn a_damaged_state_of_an_autoencoder_is_refused() {
         snapshots.display()
     );
     let cases: [Case; 3] = [
-        (|notes| repeat_last(notes, "curve"), "its curve has epoch"),
-        (|notes| notes["curve"][0]["epoch"] = json!(u64::MAX), "its curve has epoch 18446744073709551615"),
-        (|notes| notes["curve"] = json!([]), "its curve is empty"),
+        (|notes| repeat_last(&mut notes["curves"][0]), "its curve has epoch"),
+        (
+            |notes| notes["curves"][0][0]["epoch"] = json!(u64::MAX),
+            "its curve has epoch 18446744073709551615",
+        ),
+        (|notes| notes["curves"] = json!([[]]), "its curve is empty"),
     ];
     let wide: [Case; 2] = [
-        (|notes| notes["taken"] = json!([1, 2]), "steps are not those"),
-        (|notes| notes["taken"][0] = json!(0), "steps are not those"),
+        (|notes| notes["state"]["taken"] = json!([1, 2]), "steps are not those"),
+        (|notes| notes["state"]["taken"][0] = json!(0), "steps are not those"),
     ];
     check(folder.path(), &format!("{shared} --epochs 100"), &[&cases[..], &wide].concat());
     let small: [Case; 4] = [
-        (|notes| notes["state"]["epoch"] = json!(0), "steps are not those"),
-        (|notes| notes["state"]["steps"] = json!(7_000_000), "steps are not those"),
-        (|notes| notes["state"]["iteration"]["steps"] = json!(0), "steps are not those"),
-        (|notes| notes["state"]["iteration"]["numbers"] = json!([1.0]), "of another autoencoder"),
+        (|notes| notes["state"]["small"]["epoch"] = json!(0), "steps are not those"),
+        (|notes| notes["state"]["small"]["steps"] = json!(7_000_000), "steps are not those"),
+        (|notes| notes["state"]["small"]["iteration"]["steps"] = json!(0), "steps are not those"),
+        (|notes| notes["state"]["small"]["iteration"]["numbers"] = json!([1.0]), "of another autoencoder"),
     ];
     check(folder.path(), &format!("{shared} --epochs 4000 --space small"), &[&cases[..], &small].concat());
 }

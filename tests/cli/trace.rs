@@ -26,7 +26,7 @@ fn every_long_verb_writes_a_trace() {
         ),
         (format!("autoencoder evaluate --autoencoder {autoencoder} --snapshots {snapshots}"), "readback"),
         (format!("simulate demo {small}"), "raw rounds"),
-        (format!("demo {small}"), "autoencoder rounds"),
+        (format!("demo {small}"), "autoencoder(32) rounds"),
         ("bench dispatch".to_string(), "dispatch"),
     ];
     for (verb, stage) in verbs {
