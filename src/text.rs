@@ -19,8 +19,9 @@ pub(crate) fn thousands(digits: &str) -> String {
 }
 
 /// `1 image`, `2 images`, `6,000 images`.
-pub(crate) fn counted(number: usize, noun: &str) -> String {
-    format!("{} {noun}{}", grouped(number as u64), if number == 1 { "" } else { "s" })
+pub(crate) fn counted(number: impl TryInto<u64>, noun: &str) -> String {
+    let number = grouped(number);
+    format!("{number} {noun}{}", if number == "1" { "" } else { "s" })
 }
 
 #[cfg(test)]
@@ -31,7 +32,7 @@ mod tests {
     fn thousands_are_separated() {
         let shown: Vec<_> = [0u64, 999, 1000, 12_345, 47_040_000].into_iter().map(grouped).collect();
         assert_eq!(shown, ["0", "999", "1,000", "12,345", "47,040,000"]);
-        assert_eq!(counted(1, "image"), "1 image");
-        assert_eq!(counted(6000, "image"), "6,000 images");
+        assert_eq!(counted(1u64, "image"), "1 image");
+        assert_eq!(counted(6000u64, "image"), "6,000 images");
     }
 }

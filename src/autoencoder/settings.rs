@@ -2,6 +2,7 @@
 
 use super::small::{Space, rates_refusal, refusal};
 use crate::model::{AutoencoderSpec, ModelSpec, Optimizer, Rates};
+use crate::settings::refuse_zeros;
 use crate::training::HoldOut;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -78,14 +79,11 @@ impl AutoencoderSettings {
 
     /// The same of settings from elsewhere.
     pub fn check_from(&self, source: Source) -> Result<()> {
-        let zeros = [
-            ("epochs", self.epochs == 0),
-            ("look_every", self.look_every == Some(0)),
-            ("batch", self.batch == Some(0)),
-        ];
-        if let Some((name, _)) = zeros.iter().find(|(_, is_zero)| *is_zero) {
-            return Err(Error::setting(source.field(name), "0 does nothing", "use 1 or more"));
-        }
+        refuse_zeros(&[
+            (&source.field("epochs"), self.epochs == 0),
+            (&source.field("look_every"), self.look_every == Some(0)),
+            (&source.field("batch"), self.batch == Some(0)),
+        ])?;
         if self.hold_out == 1 {
             let mend = "use a larger number, or 0";
             return Err(Error::setting(source.field("hold_out"), "1 leaves nothing to train on", mend));

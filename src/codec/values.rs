@@ -37,6 +37,33 @@ impl Values {
         self.len() == 0
     }
 
+    /// Takes those of a batch out, on the host. Lines of one tensor are read back together.
+    pub fn take_all(gpu: &Gpu, mut batch: Vec<&mut Self>) -> Result<Vec<Vec<f32>>> {
+        match Self::tensor_of(&batch) {
+            Some(tensor) => {
+                let values = tensor.read(gpu)?;
+                batch.iter_mut().for_each(|values| **values = Self::default());
+                Ok(values.chunks_exact(tensor.width.max(1)).map(<[f32]>::to_vec).collect())
+            }
+            None => batch.into_iter().map(|values| values.take(gpu)).collect(),
+        }
+    }
+
+    /// The tensor `[R, 1, N]` whose R lines these values are, in order.
+    pub fn tensor_of<V: std::borrow::Borrow<Self>>(batch: &[V]) -> Option<Tensor> {
+        let first = match batch.first().map(std::borrow::Borrow::borrow) {
+            Some(Self::Device { tensor, .. }) if (tensor.replicas, tensor.batch) == (batch.len(), 1) => {
+                tensor
+            }
+            _ => return None,
+        };
+        let is_line = |(place, values): (usize, &V)| match values.borrow() {
+            Self::Device { tensor, line } => *line == place && tensor.is_same_memory(first),
+            Self::Host(_) => false,
+        };
+        batch.iter().enumerate().all(is_line).then(|| first.clone())
+    }
+
     /// Takes them out, on the host.
     pub fn take(&mut self, gpu: &Gpu) -> Result<Vec<f32>> {
         match std::mem::take(self) {

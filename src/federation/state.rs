@@ -210,7 +210,7 @@ impl Federation {
     pub fn save(&mut self, run: &mut Run<'_>, stage: &str) -> Result<()> {
         let tensors = self.tensors();
         let notes = Notes { state: &self.state, taken_at: taken_at(&self.state.snapshots) };
-        let (server, local) = (self.strategy.server.kept().clone(), self.strategy.local.kept().clone());
+        let (server, local) = (&*self.strategy.server.kept(), &*self.strategy.local.kept());
         let state = &self.state;
         run.save(stage, &notes, &tensors, |file: &mut StateWriter| {
             file.put(GLOBAL, 0, &state.global)?;

@@ -90,7 +90,7 @@ pub fn savings_plot(savings: &Savings, over: Over, target: Option<f64>) -> Plot 
 /// "322 rounds", or that there is no such number.
 pub(super) fn rounded_up(value: Option<f64>, noun: &str) -> String {
     match value {
-        Some(value) if value <= 1.0 => counted(1, noun),
+        Some(value) if value <= 1.0 => counted(1u64, noun),
         Some(value) if value < 1e15 => counted(value.ceil() as u64, noun),
         // Beyond this f64 does not count single ones.
         Some(value) => format!("{} {noun}s", format::number(value, 3)),

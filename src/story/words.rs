@@ -1,6 +1,7 @@
 //! Words, lines and tables that several reports have.
 
-use crate::report::{Plot, Series, Style, Table, format};
+use crate::report::{Plot, Series, Style, Table};
+pub(super) use crate::text::counted;
 
 /// What the relative error of a report is.
 pub const ERROR: &str = "Relative L2 error is taken after the mean of the training snapshots is subtracted: 1 \
@@ -11,12 +12,7 @@ pub const MEAN: &str = "mean of the snapshots";
 
 /// "1 float", "320 floats".
 pub fn floats(count: usize) -> String {
-    counted(count as u64, "float")
-}
-
-/// A count with its noun: "1 round", "1,000 rounds".
-pub fn counted(count: u64, noun: &str) -> String {
-    format!("{} {noun}{}", format::count(count), if count == 1 { "" } else { "s" })
+    counted(count, "float")
 }
 
 /// An error, or a share as the paper writes it, to so many decimals.

@@ -4,7 +4,7 @@ use super::args::{Hidden, TrainArgs, optimizer};
 use super::checks::{check_training, check_width};
 use super::job::Job;
 use super::small;
-use crate::cli::common::Common;
+use crate::cli::common::{Common, refuse_zeros};
 use crate::cli::start::{CommandLine, failed};
 use crate::cli::stdout::{say, say_json, whisper};
 use fedfunnel::autoencoder::small::Space;
@@ -37,9 +37,7 @@ pub const EXAMPLES: &str = "Examples:
 
 /// Runs the verb.
 pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
-    if args.max_file_bytes == 0 {
-        return Err(Error::setting("--max-file-bytes", "0 does nothing", "use 1 or more").into());
-    }
+    refuse_zeros(&[("--max-file-bytes", args.max_file_bytes == 0)])?;
     if args.space == Space::Small && args.checkpoint_every > 0 {
         let problem = "in the span of the snapshots there is nothing to save before the end";
         return Err(

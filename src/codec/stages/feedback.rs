@@ -64,8 +64,8 @@ impl Stage for Feedback {
         });
         let mut arrivals: Vec<_> = arrivals.collect();
         self.0.decode(round, &mut arrivals)?;
-        let decoded = arrivals.into_iter().map(|mut incoming| incoming.values.take(round.gpu));
-        let decoded = decoded.collect::<Result<Vec<_>>>()?;
+        let decoded = arrivals.iter_mut().map(|incoming| &mut incoming.values).collect();
+        let decoded = Values::take_all(round.gpu, decoded)?;
         for (((outgoing, bytes), mut error), decoded) in batch.iter_mut().zip(sent).zip(sums).zip(decoded) {
             error.iter_mut().zip(decoded).for_each(|(error, decoded)| *error -= decoded);
             outgoing.kept.put(ERROR, error);

@@ -16,10 +16,11 @@ pub struct Mean {
 
 impl Combine for Mean {
     fn combine(&mut self, gpu: &Gpu, arrived: &[Arrived]) -> Result<Vec<f32>> {
-        let tensor = match on_device(arrived) {
-            Some(tensor) => tensor,
-            None => self.upload(gpu, arrived)?,
-        };
+        let tensor =
+            match Values::tensor_of(&arrived.iter().map(|arrived| &arrived.update).collect::<Vec<_>>()) {
+                Some(tensor) => tensor,
+                None => self.upload(gpu, arrived)?,
+            };
         if self.average.as_ref().is_none_or(|(own, _)| !own.is_same_memory(&tensor)) {
             self.average = Some((tensor.clone(), Average::new(gpu, &tensor)?));
         }
@@ -50,21 +51,6 @@ impl Mean {
         self.updates = Some(tensor.clone());
         Ok(tensor)
     }
-}
-
-/// The tensor whose lines the updates are, one after the other and all of them.
-fn on_device(arrived: &[Arrived]) -> Option<Tensor> {
-    let first = match arrived.first().map(|arrived| &arrived.update) {
-        Some(Values::Device { tensor, .. }) if (tensor.replicas, tensor.batch) == (arrived.len(), 1) => {
-            tensor
-        }
-        _ => return None,
-    };
-    let is_line = |(place, arrived): (usize, &Arrived)| match &arrived.update {
-        Values::Device { tensor, line } => *line == place && tensor.is_same_memory(first),
-        Values::Host(_) => false,
-    };
-    arrived.iter().enumerate().all(is_line).then(|| first.clone())
 }
 
 /// The weighted average over the replicas of a tensor `[R, 1, P]`.
