@@ -22,16 +22,24 @@ pub struct DenseShape {
 }
 
 impl DenseShape {
-    fn x(&self) -> usize {
+    /// Values of the input.
+    pub fn x(&self) -> usize {
         self.replicas * self.batch * self.inputs
     }
 
-    fn y(&self) -> usize {
+    /// Values of the output.
+    pub fn y(&self) -> usize {
         self.replicas * self.batch * self.outputs
     }
 
-    fn weight(&self) -> usize {
+    /// Values of the weight.
+    pub fn weight(&self) -> usize {
         self.replicas * self.outputs * self.inputs
+    }
+
+    /// Values of the bias.
+    pub fn bias(&self) -> usize {
+        self.replicas * self.outputs
     }
 }
 

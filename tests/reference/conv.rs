@@ -1,6 +1,6 @@
 //! The convolutions by hand, and their gradients against finite differences.
 
-use crate::support::{Lengths, assert_gradients_agree, values, weighted_sum};
+use crate::support::{assert_gradients_agree, values, weighted_sum};
 use fedfunnel::reference::activation::{self, Activation};
 use fedfunnel::reference::conv::{
     ConvShape, backward_input, backward_weight, forward, transposed_backward_input,

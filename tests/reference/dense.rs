@@ -1,6 +1,6 @@
 //! Dense layers by hand, their gradients against finite differences, and the row products they are made of.
 
-use crate::support::{Lengths, assert_gradients_agree, values, weighted_sum};
+use crate::support::{assert_gradients_agree, values, weighted_sum};
 use fedfunnel::reference::activation::{self, Activation};
 use fedfunnel::reference::dense::{
     DenseShape, RowsShape, backward_input, backward_weight, forward, rows_dot, rows_outer, rows_sum,

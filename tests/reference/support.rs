@@ -1,7 +1,5 @@
-//! What the modules share: values, how many a layer takes, and the check of a gradient.
+//! What the modules share: values and the check of a gradient.
 
-use fedfunnel::reference::conv::ConvShape;
-use fedfunnel::reference::dense::DenseShape;
 use fedfunnel::reference::random::uniform_tensor;
 
 /// Values in [-1, 1), different ones for each `tensor`.
@@ -21,54 +19,5 @@ pub fn assert_gradients_agree(analytic: &[f64], numeric: &[f64]) {
     for i in 0..numeric.len() {
         let difference = (analytic[i] - numeric[i]).abs();
         assert!(difference <= 1e-8, "element {i}: analytic {}, numeric {}", analytic[i], numeric[i]);
-    }
-}
-
-/// How many values the tensors of a layer have.
-pub trait Lengths {
-    /// Of the input.
-    fn x(&self) -> usize;
-    /// Of the output.
-    fn y(&self) -> usize;
-    /// Of the weight.
-    fn weight(&self) -> usize;
-    /// Of the bias.
-    fn bias(&self) -> usize;
-}
-
-impl Lengths for DenseShape {
-    fn x(&self) -> usize {
-        self.replicas * self.batch * self.inputs
-    }
-
-    fn y(&self) -> usize {
-        self.replicas * self.batch * self.outputs
-    }
-
-    fn weight(&self) -> usize {
-        self.replicas * self.outputs * self.inputs
-    }
-
-    fn bias(&self) -> usize {
-        self.replicas * self.outputs
-    }
-}
-
-impl Lengths for ConvShape {
-    fn x(&self) -> usize {
-        self.replicas * self.batch * self.inputs * self.size[0] * self.size[1]
-    }
-
-    fn y(&self) -> usize {
-        let [height, width] = self.output_size();
-        self.replicas * self.batch * self.outputs * height * width
-    }
-
-    fn weight(&self) -> usize {
-        self.replicas * self.outputs * self.inputs * self.kernel[0] * self.kernel[1]
-    }
-
-    fn bias(&self) -> usize {
-        self.replicas * self.outputs
     }
 }

@@ -48,20 +48,24 @@ impl ConvShape {
         })
     }
 
-    fn x(&self) -> usize {
+    /// Values of the input.
+    pub fn x(&self) -> usize {
         self.replicas * self.batch * self.inputs * self.size[0] * self.size[1]
     }
 
-    fn y(&self) -> usize {
+    /// Values of the output.
+    pub fn y(&self) -> usize {
         let [height, width] = self.output_size();
         self.replicas * self.batch * self.outputs * height * width
     }
 
-    fn weight(&self) -> usize {
+    /// Values of the weight.
+    pub fn weight(&self) -> usize {
         self.replicas * self.outputs * self.inputs * self.kernel[0] * self.kernel[1]
     }
 
-    fn bias(&self) -> usize {
+    /// Values of the bias.
+    pub fn bias(&self) -> usize {
         self.replicas * self.outputs
     }
 
