@@ -38,7 +38,7 @@ pub struct GpuOptions {
 const SMALLEST_BINDING: u64 = 64 << 10;
 
 /// Written bytes that wgpu may hold a copy of in host memory. It keeps one until something is submitted.
-const MOST_WRITTEN: u64 = 32 << 20;
+const MOST_WRITTEN: u64 = 16 << 20;
 
 /// Most bytes that are read back or written at a time where there is a choice.
 const BLOCK_BYTES: u64 = 32 << 20;
