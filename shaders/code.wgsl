@@ -1,0 +1,275 @@
+// Training of a code through its decoder: the weights of a classifier are `base + D(code) - D(start)`, and the gradient
+// of the weights goes back through D to the code. Where D is linear it is a basis of few vectors, each laid out as the
+// classifier's parameters are; where it has hidden layers its own kernels make the values that are spread and collected
+// here.
+
+// Lanes of a workgroup: eight for a CPU, a subgroup for a GPU.
+const LANES: u32 = 8u;
+
+struct Decode {
+    // Elements of a replica's parameters, in groups of four.
+    stride4: u32,
+    // Vectors of this part of the basis, the first of them in groups of four, and values of a code in groups of four.
+    vectors: u32,
+    first4: u32,
+    floats4: u32,
+    // From one replica's vectors to the next one's, in groups of four: 0 where all have the same.
+    basis_stride4: u32,
+    // 1: add to what is there, 0: to the base.
+    accumulate: u32,
+}
+var<immediate> decode: Decode;
+
+// [R, stride4]
+@group(0) @binding(0) var<storage, read> base4: array<vec4<f32>>;
+// [R, vectors, stride4], or without R
+@group(0) @binding(1) var<storage, read> basis4: array<vec4<f32>>;
+// [R, floats4]: by how much codes differ from where they started.
+@group(0) @binding(2) var<storage, read> shifts4: array<vec4<f32>>;
+// [R, stride4]
+@group(0) @binding(3) var<storage, read_write> decoded4: array<vec4<f32>>;
+
+// Vectors beyond the last one are that again; shifts are zero there.
+fn vector_at(replica: u32, vector: u32, stride4: u32, vectors: u32, basis_stride4: u32) -> u32 {
+    return replica * basis_stride4 + min(vector, vectors - 1u) * stride4;
+}
+
+// decoded[r, i] = base[r, i] + sum over k of basis[r, k, i] shifts[r, k]
+@compute @workgroup_size(LANES, 1, 1)
+fn code_decode(@builtin(global_invocation_id) id: vec3<u32>) {
+    if id.x >= decode.stride4 { return; }
+    let at = id.y * decode.stride4 + id.x;
+    var sum: vec4<f32>;
+    if decode.accumulate == 1u { sum = decoded4[at]; } else { sum = base4[at]; }
+    for (var k = 0u; k < decode.vectors; k += 4u) {
+        let shift = shifts4[id.y * decode.floats4 + decode.first4 + k / 4u];
+        sum += shift.x * basis4[id.x + vector_at(id.y, k, decode.stride4, decode.vectors, decode.basis_stride4)];
+        sum += shift.y * basis4[id.x + vector_at(id.y, k + 1u, decode.stride4, decode.vectors, decode.basis_stride4)];
+        sum += shift.z * basis4[id.x + vector_at(id.y, k + 2u, decode.stride4, decode.vectors, decode.basis_stride4)];
+        sum += shift.w * basis4[id.x + vector_at(id.y, k + 3u, decode.stride4, decode.vectors, decode.basis_stride4)];
+    }
+    decoded4[at] = sum;
+}
+
+struct Gradient {
+    stride4: u32,
+    vectors: u32,
+    // The first of these vectors in the code.
+    first: u32,
+    // Elements from one replica's partial sums to the next one's, and from one value's to the next one's.
+    replica_stride: u32,
+    value_stride: u32,
+    // Where the partial sums of these parameters begin, and how many there are: lanes that share the parameters.
+    first_lane: u32,
+    lanes: u32,
+    basis_stride4: u32,
+}
+var<immediate> gradient: Gradient;
+
+// [R, stride4]: gradients of the parameters.
+@group(0) @binding(0) var<storage, read> slopes4: array<vec4<f32>>;
+// [R, floats, lanes of all parameters]
+@group(0) @binding(2) var<storage, read_write> partial_sums: array<f32>;
+
+fn slope_vector(replica: u32, vector: u32) -> u32 {
+    return vector_at(replica, vector, gradient.stride4, gradient.vectors, gradient.basis_stride4);
+}
+
+// partial_sums[r, k, lane] = sum over the lane's i of basis[r, k, i] slopes[r, i]. Faster: a lane takes eight vectors
+// for each gradient that it loads.
+@compute @workgroup_size(LANES, 1, 1)
+fn code_gradient(@builtin(global_invocation_id) id: vec3<u32>) {
+    if id.x >= gradient.lanes { return; }
+    let vector = id.y * 8u;
+    let v = array<u32, 8>(
+        slope_vector(id.z, vector), slope_vector(id.z, vector + 1u),
+        slope_vector(id.z, vector + 2u), slope_vector(id.z, vector + 3u),
+        slope_vector(id.z, vector + 4u), slope_vector(id.z, vector + 5u),
+        slope_vector(id.z, vector + 6u), slope_vector(id.z, vector + 7u),
+    );
+    var sums: array<vec4<f32>, 8>;
+    for (var i = id.x; i < gradient.stride4; i += gradient.lanes) {
+        let slope = slopes4[id.z * gradient.stride4 + i];
+        sums[0] += slope * basis4[v[0] + i];
+        sums[1] += slope * basis4[v[1] + i];
+        sums[2] += slope * basis4[v[2] + i];
+        sums[3] += slope * basis4[v[3] + i];
+        sums[4] += slope * basis4[v[4] + i];
+        sums[5] += slope * basis4[v[5] + i];
+        sums[6] += slope * basis4[v[6] + i];
+        sums[7] += slope * basis4[v[7] + i];
+    }
+    for (var j = 0u; j < 8u; j++) {
+        if vector + j < gradient.vectors {
+            let value = gradient.first + vector + j;
+            let at = id.z * gradient.replica_stride + value * gradient.value_stride + gradient.first_lane + id.x;
+            partial_sums[at] = dot(sums[j], vec4(1.0));
+        }
+    }
+}
+
+struct CodeStep {
+    // Z, and the elements that it takes.
+    floats: u32,
+    stride: u32,
+    // Partial sums of a replica, and of a value.
+    replica_stride: u32,
+    value_stride: u32,
+    // The schedule, as in dense_update.wgsl.
+    steps: u32,
+    step: u32,
+    // 1: codes cross the wire at half precision.
+    halves: u32,
+    beta1: f32,
+    beta2: f32,
+    epsilon: f32,
+    weight_decay: f32,
+    decoupled: u32,
+}
+var<immediate> code_step: CodeStep;
+
+@group(0) @binding(0) var<storage, read> summed: array<f32>;
+@group(0) @binding(1) var<storage, read> schedule: array<vec4<f32>>;
+// [R, stride]: what codes started from, as it arrives.
+@group(0) @binding(2) var<storage, read> starts: array<f32>;
+@group(0) @binding(3) var<storage, read_write> codes: array<f32>;
+@group(0) @binding(4) var<storage, read_write> shifts: array<f32>;
+@group(0) @binding(5) var<storage, read_write> first_moments: array<f32>;
+@group(0) @binding(6) var<storage, read_write> second_moments: array<f32>;
+
+// begin shared: optimizer, from optimizer.wgsl
+// What an optimiser step needs beside the gradient. `now` is a line of the schedule: (1 / samples,
+// rate / (1 - beta1^t), 1 / sqrt(1 - beta2^t), rate).
+struct Settings {
+    // The layer's own factor on the rate.
+    rate_scale: f32,
+    beta1: f32,
+    beta2: f32,
+    epsilon: f32,
+    weight_decay: f32,
+    // 1: decay the weights themselves (AdamW); 0: add the decay to the gradient.
+    decoupled: u32,
+}
+
+// The weights and moments after a step.
+struct Stepped {
+    w: vec4<f32>,
+    m: vec4<f32>,
+    v: vec4<f32>,
+}
+
+// torch.optim.Adam and AdamW: epsilon is added after the bias correction of the root.
+fn adam(w: vec4<f32>, m: vec4<f32>, v: vec4<f32>, gradient: vec4<f32>, now: vec4<f32>, by: Settings) -> Stepped {
+    let decay = select(1.0, 1.0 - now.w * by.rate_scale * by.weight_decay, by.decoupled == 1u);
+    let g = gradient + select(by.weight_decay, 0.0, by.decoupled == 1u) * w;
+    let next_m = by.beta1 * m + (1.0 - by.beta1) * g;
+    let next_v = by.beta2 * v + (1.0 - by.beta2) * g * g;
+    let next_w = w * decay - now.y * by.rate_scale * next_m / (sqrt(next_v) * now.z + by.epsilon);
+    return Stepped(next_w, next_m, next_v);
+}
+
+// torch.optim.SGD with momentum beta1 and no dampening.
+fn sgd(w: vec4<f32>, m: vec4<f32>, gradient: vec4<f32>, now: vec4<f32>, by: Settings) -> Stepped {
+    let next_m = by.beta1 * m + gradient + by.weight_decay * w;
+    return Stepped(w - now.w * by.rate_scale * next_m, next_m, vec4<f32>());
+}
+// end shared: optimizer
+
+// The nearest value of half precision; of two that are as near, the even one. The largest is not exceeded.
+fn half_of(x: f32) -> f32 {
+    let bits = bitcast<u32>(x);
+    let normal = bitcast<f32>((bits + 0xfffu + ((bits >> 13u) & 1u)) & 0xffffe000u);
+    // Below 2^-14 the values lie 2^-24 apart.
+    let small = round(x * 16777216.0) / 16777216.0;
+    return select(clamp(normal, -65504.0, 65504.0), small, abs(x) < 0.00006103515625);
+}
+
+fn code_settings() -> Settings {
+    return Settings(
+        1.0, code_step.beta1, code_step.beta2, code_step.epsilon, code_step.weight_decay, code_step.decoupled,
+    );
+}
+
+fn summed_gradient(value: u32, replica: u32) -> f32 {
+    let first = replica * code_step.replica_stride + value * code_step.value_stride;
+    var sum = 0.0;
+    for (var l = 0u; l < code_step.value_stride; l++) {
+        sum += summed[first + l];
+    }
+    return sum;
+}
+
+fn arrives(code: f32) -> f32 {
+    return select(code, half_of(code), code_step.halves == 1u);
+}
+
+// The optimiser's step on codes, and by how much what arrives of them differs from where they started.
+@compute @workgroup_size(LANES, 1, 1)
+fn code_adam(@builtin(global_invocation_id) id: vec3<u32>) {
+    let now = schedule[id.y * code_step.steps + code_step.step];
+    if id.x >= code_step.floats || now.x == 0.0 { return; }
+    let at = id.y * code_step.stride + id.x;
+    let slope = vec4(summed_gradient(id.x, id.y));
+    let next = adam(
+        vec4(codes[at]), vec4(first_moments[at]), vec4(second_moments[at]), slope, now, code_settings(),
+    );
+    first_moments[at] = next.m.x;
+    second_moments[at] = next.v.x;
+    codes[at] = next.w.x;
+    shifts[at] = arrives(next.w.x) - starts[at];
+}
+
+@compute @workgroup_size(LANES, 1, 1)
+fn code_sgd(@builtin(global_invocation_id) id: vec3<u32>) {
+    let now = schedule[id.y * code_step.steps + code_step.step];
+    if id.x >= code_step.floats || now.x == 0.0 { return; }
+    let at = id.y * code_step.stride + id.x;
+    let next = sgd(
+        vec4(codes[at]), vec4(first_moments[at]), vec4(summed_gradient(id.x, id.y)), now, code_settings(),
+    );
+    first_moments[at] = next.m.x;
+    codes[at] = next.w.x;
+    shifts[at] = arrives(next.w.x) - starts[at];
+}
+
+// Values of a decoder with hidden layers, and where they lie among a classifier's parameters.
+struct Spread {
+    count: u32,
+    // The first of them among a replica's values, and how many values that has.
+    source: u32,
+    width: u32,
+    // The same among a replica's parameters.
+    destination: u32,
+    stride: u32,
+}
+var<immediate> spread: Spread;
+
+// [R]
+@group(0) @binding(0) var<storage, read> scales: array<f32>;
+// [R, width]: decoded values now, and those of the start.
+@group(0) @binding(1) var<storage, read> decoded_now: array<f32>;
+@group(0) @binding(2) var<storage, read> decoded_before: array<f32>;
+// [R, stride]
+@group(0) @binding(3) var<storage, read> base: array<f32>;
+@group(0) @binding(4) var<storage, read_write> parameters: array<f32>;
+
+// parameters = base + scale (decoded now - decoded before)
+@compute @workgroup_size(64, 1, 1)
+fn code_spread(@builtin(global_invocation_id) id: vec3<u32>) {
+    if id.x >= spread.count { return; }
+    let from = id.y * spread.width + spread.source + id.x;
+    let to = id.y * spread.stride + spread.destination + id.x;
+    parameters[to] = base[to] + scales[id.y] * (decoded_now[from] - decoded_before[from]);
+}
+
+@group(0) @binding(1) var<storage, read> slopes: array<f32>;
+@group(0) @binding(2) var<storage, read_write> collected: array<f32>;
+
+// The way back: collected = scale slopes
+@compute @workgroup_size(64, 1, 1)
+fn code_collect(@builtin(global_invocation_id) id: vec3<u32>) {
+    if id.x >= spread.count { return; }
+    let from = id.y * spread.stride + spread.destination + id.x;
+    let to = id.y * spread.width + spread.source + id.x;
+    collected[to] = scales[id.y] * slopes[from];
+}
