@@ -3,9 +3,11 @@
 //! A stage keeps nothing itself. What a side has to keep lies in [`Kept`], one [`Store`] for each side, by collaborator
 //! id; the aggregator's is filled from bytes alone.
 
+mod coded;
 mod costs;
 mod kept;
 mod learned;
+mod local;
 mod message;
 mod options;
 mod pipeline;
@@ -14,9 +16,11 @@ mod registry;
 pub mod stages;
 mod values;
 
+pub use coded::{CodePart, Tune};
 pub use costs::{Costs, DecoderCost, decoder_costs};
 pub use kept::{Kept, Store, expect_length};
 pub use learned::{Decoder, Learned};
+pub use local::{LocalData, OrderOf};
 pub use message::{Message, MessageKind, message_bytes};
 pub use options::{NoOptions, Options, PartSpec};
 pub use pipeline::Pipeline;
@@ -24,11 +28,12 @@ pub use pipeline_spec::PipelineSpec;
 pub use registry::{Context, Make, StageKind, Stages};
 pub use values::Values;
 
-use crate::Result;
 use crate::bytes::{Reader, Writer};
 use crate::gpu::Gpu;
+use crate::ops::code::Rounding;
 use crate::run::Run;
 use crate::training::Snapshots;
+use crate::{Error, Result};
 
 /// One step between weights and bytes, and back.
 pub trait Stage: Send + Sync {
@@ -59,6 +64,25 @@ pub trait Stage: Send + Sync {
     fn install(&self, bytes: &[u8], kept: &mut Kept) -> Result<()> {
         let _ = (bytes, kept);
         Ok(())
+    }
+
+    /// Where it makes codes by which weights are a linear map and an offset: `[Z, P]`, what each value of a code adds to
+    /// the weights. `kept` is the aggregator's.
+    fn directions(&self, gpu: &Gpu, kept: &Kept) -> Result<Vec<f32>> {
+        let _ = (gpu, kept);
+        let problem = format!("{} has no decoder that a code can be trained through", self.label());
+        Err(Error::setting("codecs: tune", problem, "leave tune out, or use pca or autoencoder"))
+    }
+
+    /// What becomes of the values that it is given, as far as it is the same for each: codes are trained for what
+    /// arrives.
+    fn rounding(&self) -> Rounding {
+        Rounding::None
+    }
+
+    /// Epochs that a collaborator trains before it sends.
+    fn epochs(&self) -> u64 {
+        0
     }
 
     /// Refuses what collaborators keep, as a checkpoint has it, where no updates can be encoded with it. `count` is how
@@ -93,6 +117,8 @@ pub struct Round<'a> {
     pub global: &'a [f32],
     /// The device.
     pub gpu: &'a Gpu,
+    /// What collaborators train with, on their side.
+    pub local: Option<&'a LocalData<'a>>,
 }
 
 /// An update on its way out.

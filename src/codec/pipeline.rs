@@ -3,6 +3,7 @@
 use super::{ExpectedLogs, Incoming, Kept, Outgoing, Round, SetupJob, Stage, Values};
 use crate::bytes::{Reader, Writer};
 use crate::gpu::Gpu;
+use crate::ops::code::Rounding;
 use crate::{Error, Result};
 
 /// Stages one behind the other. What the last one leaves is sent as it is, four bytes a value.
@@ -36,6 +37,17 @@ impl Pipeline {
     /// Whether it learns from logged weights.
     pub fn learns(&self) -> bool {
         self.learns
+    }
+
+    /// Epochs that a collaborator trains before it sends.
+    pub fn epochs(&self) -> u64 {
+        self.stages.iter().map(|stage| stage.epochs()).sum()
+    }
+
+    /// What becomes of values on their way.
+    pub fn rounding(&self) -> Rounding {
+        let rounded = self.stages.iter().map(|stage| stage.rounding());
+        rounded.fold(Rounding::None, |all, own| if own == Rounding::None { all } else { own })
     }
 
     /// Values that are sent as they are, of an update of `parameters` weights; `None` where the values decide.

@@ -1,6 +1,7 @@
 //! The stages that a spec can name, and the pipelines that are made of them.
 
-use super::{Options, Pipeline, PipelineSpec, Stage};
+use super::coded::{CodePart, CodeParts, Coded};
+use super::{Options, PartSpec, Pipeline, PipelineSpec, Stage};
 use crate::autoencoder::AutoencoderSettings;
 use crate::{Error, Result, files};
 
@@ -32,6 +33,8 @@ pub enum Make {
     Plain(fn(&Context<'_>, &Options) -> Result<Box<dyn Stage>>),
     /// Around all stages that are listed behind it.
     Holding(fn(&Context<'_>, &Options, Pipeline) -> Result<Box<dyn Stage>>),
+    /// With the learned stage that it is listed around.
+    Around(CodePart),
 }
 
 /// A stage that specs can name.
@@ -75,36 +78,97 @@ impl Stages {
 
     /// Makes the stages of a spec.
     pub fn pipeline(&self, spec: &PipelineSpec, context: &Context<'_>) -> Result<Pipeline> {
+        self.listed(&spec.0, context, spec.is_raw())
+    }
+
+    fn listed(&self, parts: &[PartSpec], context: &Context<'_>, is_raw: bool) -> Result<Pipeline> {
         let mut made: Vec<Box<dyn Stage>> = Vec::new();
         let mut learns = false;
-        for (place, part) in spec.0.iter().enumerate() {
-            let kind = self.find(part.name.as_deref().unwrap_or_default())?;
-            let options = Options { place: format!("codecs: {}", kind.name), table: part.options.clone() };
-            let (stage, stage_learns, is_last) = match kind.make {
-                Make::Plain(make) => (make(context, &options)?, kind.learns, false),
+        for (place, part) in parts.iter().enumerate() {
+            let (kind, options) = self.kind_of(part)?;
+            let rest = &parts[place + 1..];
+            if let Some(coded) = self.coded(&parts[place..], context)? {
+                let stage_learns = true;
+                refuse_late(stage_learns, place, &options)?;
+                made.push(Box::new(coded));
+                return Ok(Pipeline::new(made, true, is_raw));
+            }
+            match kind.make {
+                Make::Plain(make) => {
+                    refuse_late(kind.learns, place, &options)?;
+                    learns |= kind.learns;
+                    made.push(make(context, &options)?);
+                }
                 Make::Holding(make) => {
-                    let rest = PipelineSpec(spec.0[place + 1..].to_vec());
-                    if rest.0.is_empty() {
+                    if rest.is_empty() {
                         let mend = "list one behind it, such as topk";
                         return Err(
                             options.refuse("it works on the stages behind it, and there is none", mend)
                         );
                     }
-                    let tail = self.pipeline(&rest, context)?;
-                    let tail_learns = tail.learns();
-                    (make(context, &options, tail)?, tail_learns, true)
+                    let tail = self.listed(rest, context, false)?;
+                    refuse_late(tail.learns(), place, &options)?;
+                    learns |= tail.learns();
+                    made.push(make(context, &options, tail)?);
+                    break;
                 }
-            };
-            if stage_learns && place > 0 {
-                let problem = "it learns from logged weights, and the stage before it leaves something else";
-                return Err(options.refuse(problem, "list it first"));
-            }
-            learns |= stage_learns;
-            made.push(stage);
-            if is_last {
-                break;
+                Make::Around(part) => return Err(CodeParts::nothing_learned(part)),
             }
         }
-        Ok(Pipeline::new(made, learns, spec.is_raw()))
+        Ok(Pipeline::new(made, learns, is_raw))
     }
+
+    /// A learned stage with what is listed around it, where these parts are that: `prior` before it, then what becomes of
+    /// codes, and at the end what is about the code.
+    fn coded(&self, parts: &[PartSpec], context: &Context<'_>) -> Result<Option<Coded>> {
+        let mut around = CodeParts::default();
+        let (mut learned, mut tail, mut is_coded) = (None, Vec::new(), false);
+        for part in parts {
+            let (kind, options) = self.kind_of(part)?;
+            match kind.make {
+                Make::Around(code_part) => {
+                    if (code_part == CodePart::Prior) != learned.is_none() {
+                        return Err(CodeParts::nothing_learned(code_part));
+                    }
+                    around.add(code_part, &options)?;
+                    is_coded = true;
+                }
+                Make::Plain(make) if kind.learns && learned.is_none() => {
+                    learned = Some(make(context, &options)?)
+                }
+                _ if learned.is_none() => break,
+                _ if around.is_closed() => {
+                    let problem = "it stands behind what is about the whole code";
+                    return Err(options.refuse(problem, "list it before residual and tune"));
+                }
+                _ => tail.push(part.clone()),
+            }
+        }
+        let Some(learned) = learned.filter(|_| is_coded) else { return Ok(None) };
+        let residual = match &around.residual {
+            // What the stages of a residual could not say is added to what they are given next time.
+            Some(stages) if stages.names().next() != Some("feedback") => {
+                let stages = std::iter::once(PartSpec::named("feedback")).chain(stages.0.iter().cloned());
+                Some(self.listed(&stages.collect::<Vec<_>>(), context, false)?)
+            }
+            Some(stages) => Some(self.listed(&stages.0, context, false)?),
+            None => None,
+        };
+        let tail = self.listed(&tail, context, false)?;
+        Ok(Some(Coded::new(around, learned, tail, residual)))
+    }
+
+    fn kind_of(&self, part: &PartSpec) -> Result<(&StageKind, Options)> {
+        let kind = self.find(part.name.as_deref().unwrap_or_default())?;
+        Ok((kind, Options { place: format!("codecs: {}", kind.name), table: part.options.clone() }))
+    }
+}
+
+/// Refuses a stage that learns from logged weights and is given something else.
+fn refuse_late(learns: bool, place: usize, options: &Options) -> Result<()> {
+    if !learns || place == 0 {
+        return Ok(());
+    }
+    let problem = "it learns from logged weights, and the stage before it leaves something else";
+    Err(options.refuse(problem, "list it first"))
 }

@@ -3,17 +3,21 @@
 use super::results::LocalEpoch;
 use super::test_sets::TestSets;
 use crate::Result;
+use crate::codec::{LocalData, OrderOf};
 use crate::data::{derive_seed, epoch_order};
 use crate::gpu::Gpu;
 use crate::model::state::{StateFile, StateWriter, TensorShape};
 use crate::model::{ClassifierSpec, Optimizer, WeightsOf};
 use crate::training::{Cohort, CohortEpoch, ResidentImages, SnapshotEvery, Snapshots, Tally, train_epoch};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 /// All collaborators of a federation. A collaborator is its id; which place it has in a cohort matters nowhere else.
 #[derive(Debug)]
 pub struct Clients {
     cohort: Cohort,
+    spec: ClassifierSpec,
+    images: ResidentImages,
     /// The sample numbers of each collaborator's data, by id.
     shares: BTreeMap<u32, Vec<u32>>,
     seed: u64,
@@ -76,7 +80,8 @@ impl Clients {
         let cohort = Cohort::new(gpu, spec, images, width, batch, settings.optimizer)?;
         let numbers = |share: Vec<usize>| share.into_iter().map(|number| number as u32).collect();
         let shares = (0..).zip(shares.into_iter().map(numbers)).collect();
-        Ok(Self { cohort, shares, seed: u64::from(settings.seed), model: spec.into() })
+        let (model, images) = (spec.into(), images.clone());
+        Ok(Self { cohort, spec: spec.clone(), images, shares, seed: u64::from(settings.seed), model })
     }
 
     /// All ids, in order.
@@ -97,6 +102,22 @@ impl Clients {
     pub fn initial_weights(&self, gpu: &Gpu, seed: u32) -> Result<Vec<f32>> {
         self.cohort.network.parameters.initialize(gpu, seed, true)?;
         Ok(self.cohort.parameters()?.swap_remove(0))
+    }
+
+    /// What codec stages train with, who tell `progress` of their steps.
+    pub fn local_data<'a>(
+        &'a self,
+        order: &'a OrderOf<'a>,
+        progress: &'a mut dyn FnMut(u32),
+    ) -> LocalData<'a> {
+        LocalData {
+            spec: &self.spec,
+            images: &self.images,
+            batch: self.cohort.batch(),
+            most_together: self.cohort.replicas(),
+            order,
+            progress: RefCell::new(progress),
+        }
     }
 
     /// The cohorts that these collaborators train in, one after the other.
@@ -216,7 +237,7 @@ impl Clients {
     }
 
     /// A collaborator's own images in the order of this epoch.
-    fn order(&self, who: u32, epoch: u64) -> Vec<u32> {
+    pub fn order(&self, who: u32, epoch: u64) -> Vec<u32> {
         let (share, seed) = (self.share(who), derive_seed(self.seed, u64::from(who)));
         epoch_order(share.len(), seed, epoch, true).into_iter().map(|place| share[place as usize]).collect()
     }

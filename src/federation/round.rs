@@ -55,7 +55,8 @@ pub fn play(
     plan: &RoundPlan<'_>,
 ) -> Result<()> {
     let ids = participants.collaborators.ids();
-    let steps = participants.collaborators.steps(&ids) * participants.spec.local_epochs;
+    let epochs = participants.spec.local_epochs + federation.pipeline.epochs();
+    let steps = participants.collaborators.steps(&ids) * epochs;
     let first = federation.state.rounds.len() as u32 + 1;
     run.observer.begin(plan.what, "steps", steps * u64::from((plan.last + 1).saturating_sub(first)));
     for round in first..=plan.last {
@@ -109,9 +110,12 @@ pub fn play_round(
     }
     let reports = report(state, &*strategy.local, round, &trained, &start, control.as_deref())?;
     let seed = u64::from(spec.seed);
-    let view = Round { number: round, seed, global: &start, gpu };
+    let mut progress = |steps| observer.advance(u64::from(steps));
+    let order = |who, epoch| collaborators.order(who, epoch);
+    let local = collaborators.local_data(&order, &mut progress);
+    let view = Round { number: round, seed, global: &start, gpu, local: Some(&local) };
     let payloads = send_up(&mut state.ledger, pipeline, &view, &mut state.collaborators, &trained)?;
-    let view = Round { number: round, seed, global: &state.global, gpu };
+    let view = Round { number: round, seed, global: &state.global, gpu, local: None };
     let updates = receive(pipeline, &view, &state.aggregator, &trained, &payloads)?;
     let arrived: Vec<_> = trained
         .iter()

@@ -84,8 +84,8 @@ impl Codes {
     }
 
     /// Starts all replicas from these codes, `[R][Z]`, with a new optimiser. `arrive` is what arrives of them.
-    pub fn restart(&self, gpu: &Gpu, codes: &[Vec<f32>], arrive: &[Vec<f32>]) {
-        let padded = |codes: &[Vec<f32>]| {
+    pub fn restart(&self, gpu: &Gpu, codes: &[&[f32]], arrive: &[&[f32]]) {
+        let padded = |codes: &[&[f32]]| {
             let mut values = vec![0.0; self.replicas * self.stride];
             for (line, code) in values.chunks_exact_mut(self.stride).zip(codes) {
                 line[..code.len()].copy_from_slice(code);

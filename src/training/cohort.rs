@@ -12,6 +12,24 @@ use std::ops::Range;
 /// Steps whose sample numbers lie on the device at a time.
 const WINDOW: usize = 4_096;
 
+/// How large a cohort is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CohortSize {
+    /// R
+    pub replicas: usize,
+    /// B
+    pub batch: usize,
+}
+
+/// The optimisers of a step.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct StepRules {
+    /// The network's own.
+    pub network: Optimizer,
+    /// The one whose rates the schedule has.
+    pub schedule: Optimizer,
+}
+
 /// A cohort in training.
 #[derive(Debug)]
 pub struct Cohort {
@@ -41,6 +59,20 @@ impl Cohort {
         batch: usize,
         optimizer: Optimizer,
     ) -> Result<Self> {
+        let rules = StepRules { network: optimizer, schedule: optimizer };
+        Self::with_step(gpu, spec, images, CohortSize { replicas, batch }, rules, |_, _, step| Ok(step))
+    }
+
+    /// The same with more in every step: `around` is given the network, the schedule and the dispatches that train it.
+    /// The schedule may be another optimiser's than the network's own.
+    pub(super) fn with_step(
+        gpu: &Gpu,
+        spec: &ClassifierSpec,
+        images: &ResidentImages,
+        CohortSize { replicas, batch }: CohortSize,
+        rules: StepRules,
+        around: impl FnOnce(&Network, &ScheduleWriter, Vec<Dispatch>) -> Result<Vec<Dispatch>>,
+    ) -> Result<Self> {
         let inputs: usize = spec.input.iter().product();
         if inputs != images.width {
             return Err(Error::setting(
@@ -51,18 +83,18 @@ impl Cohort {
         }
         // A batch larger than the data set is the data set; more places would only take memory.
         let batch = batch.clamp(1, images.len.max(1));
-        let network = Network::new(gpu, &spec.network(), replicas, Some(&optimizer))?;
+        let network = Network::new(gpu, &spec.network(), replicas, Some(&rules.network))?;
         // One window's sample numbers and schedule have to fit one binding each.
         let fitting = (gpu.max_binding_bytes() / (replicas * batch.max(4) * 4) as u64) as usize;
         let steps = WINDOW.min(fitting).max(1);
         let index = SampleIndex { buffer: gpu.zeros("sample index", replicas * steps * batch)?, steps };
-        let writer = ScheduleWriter::new(gpu, optimizer, replicas, steps)?;
+        let writer = ScheduleWriter::new(gpu, rules.schedule, replicas, steps)?;
         let tallies = gpu.zeros("tallies", replicas * batch * 2)?;
         let epoch_state = gpu.zeros("epoch", 2 + replicas)?;
         let schedule = &writer.schedule;
         let parts =
             StepParts { images, index: &index, batch, epoch: &epoch_state, schedule, tallies: &tallies };
-        let step = parts.dispatches(gpu, &network, Some(&optimizer))?;
+        let step = around(&network, &writer, parts.dispatches(gpu, &network, Some(&rules.network))?)?;
         let tallied = vec![0; replicas];
         Ok(Self {
             gpu: gpu.clone(),
@@ -157,6 +189,11 @@ impl Cohort {
         self.network.clear_moments(&self.gpu)?;
         self.writer.restart();
         Ok(())
+    }
+
+    /// Starts the schedule again, as a new optimiser does.
+    pub(super) fn restart_schedule(&mut self) {
+        self.writer.restart();
     }
 
     /// Steps that each replica has taken: with the network's [`put_state`](Network::put_state), the state between two

@@ -1,5 +1,6 @@
 //! Training and evaluating classifiers, R replicas at a time, on images that lie on the device.
 
+mod code_cohort;
 mod cohort;
 mod evaluator;
 mod hold_out;
@@ -9,6 +10,7 @@ mod session;
 mod snapshots;
 mod step;
 
+pub use code_cohort::{CodeCohort, CodeSettings, CodeStart};
 pub use cohort::Cohort;
 pub use evaluator::Evaluator;
 pub use hold_out::HoldOut;

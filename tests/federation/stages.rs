@@ -61,7 +61,8 @@ fn f16_rounds_to_the_nearest_and_refuses_what_is_too_large() {
     let (again, _) = through(&half, &mut Kept::default(), &values(1), &got);
     assert_eq!(again, sent);
     weights[3] = 65_520.0;
-    let (round, mut kept) = (Round { number: 1, seed: 0, global: &got, gpu: gpu() }, Kept::default());
+    let (round, mut kept) =
+        (Round { number: 1, seed: 0, global: &got, gpu: gpu(), local: None }, Kept::default());
     let error = half.send(&round, vec![(5, &mut kept, Values::Host(weights))]).unwrap_err();
     assert!(error.is_usage() && error.to_string().contains("collaborator 5"), "{error}");
 }

@@ -30,7 +30,7 @@ pub fn pipeline(parts: &Parts, text: &str, parameters: usize) -> Result<Pipeline
 
 /// One collaborator's update there and back: what was sent, and what was decoded.
 pub fn through(pipeline: &Pipeline, kept: &mut Kept, global: &[f32], values: &[f32]) -> (Vec<u8>, Vec<f32>) {
-    let round = Round { number: 1, seed: 0, global, gpu: gpu() };
+    let round = Round { number: 1, seed: 0, global, gpu: gpu(), local: None };
     let sent = pipeline.send(&round, vec![(7, kept, Values::Host(values.to_vec()))]).expect("encoded");
     let bytes = sent.into_iter().next().expect("one payload");
     let decoded = receive(pipeline, global, &bytes).expect("decoded");
@@ -39,7 +39,7 @@ pub fn through(pipeline: &Pipeline, kept: &mut Kept, global: &[f32], values: &[f
 
 /// What an aggregator that keeps nothing decodes.
 pub fn receive(pipeline: &Pipeline, global: &[f32], bytes: &[u8]) -> Result<Vec<f32>> {
-    let round = Round { number: 1, seed: 0, global, gpu: gpu() };
+    let round = Round { number: 1, seed: 0, global, gpu: gpu(), local: None };
     let kept = Kept::default();
     let mut values = pipeline.receive(&round, vec![(7, &kept, bytes)])?;
     values.remove(0).take(gpu())

@@ -1,6 +1,7 @@
 //! Values at half precision: two bytes each, rounded to the nearest.
 
 use crate::codec::{Incoming, Kept, Make, NoOptions, Outgoing, Round, Stage, StageKind, Values};
+use crate::ops::code::Rounding;
 use crate::{Error, Result};
 
 pub(super) const KIND: StageKind = StageKind::new(
@@ -20,6 +21,10 @@ impl Stage for F16 {
 
     fn leaves(&self, _: usize, _: &Kept) -> Option<usize> {
         Some(0)
+    }
+
+    fn rounding(&self) -> Rounding {
+        Rounding::F16
     }
 
     fn encode(&self, round: &Round<'_>, batch: &mut [Outgoing<'_>]) -> Result<()> {

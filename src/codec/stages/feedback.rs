@@ -37,6 +37,10 @@ impl Stage for Feedback {
         Some(0)
     }
 
+    fn epochs(&self) -> u64 {
+        self.0.epochs()
+    }
+
     fn encode(&self, round: &Round<'_>, batch: &mut [Outgoing<'_>]) -> Result<()> {
         let mut sums = Vec::with_capacity(batch.len());
         for outgoing in batch.iter_mut() {

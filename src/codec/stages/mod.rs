@@ -1,5 +1,6 @@
 //! The stages that come with the program, one file and one line in `STAGES` for each.
 
+mod around;
 pub mod autoencoder;
 mod bank;
 mod delta;
@@ -12,8 +13,18 @@ mod topk;
 use super::registry::{StageKind, Stages};
 
 /// All of them.
-const STAGES: &[StageKind] =
-    &[raw::KIND, autoencoder::KIND, pca::KIND, delta::KIND, f16::KIND, topk::KIND, feedback::KIND];
+const STAGES: &[StageKind] = &[
+    raw::KIND,
+    autoencoder::KIND,
+    pca::KIND,
+    around::PRIOR,
+    around::RESIDUAL,
+    around::TUNE,
+    delta::KIND,
+    f16::KIND,
+    topk::KIND,
+    feedback::KIND,
+];
 
 impl Default for Stages {
     fn default() -> Self {

@@ -94,6 +94,10 @@ impl Stage for Projection {
         Ok(())
     }
 
+    fn directions(&self, _: &Gpu, kept: &Kept) -> Result<Vec<f32>> {
+        Ok(self.state(kept)?.rows)
+    }
+
     fn setup(&self, job: &mut SetupJob<'_, '_>) -> Result<Vec<Vec<u8>>> {
         let observer = &mut *job.run.observer;
         observer.begin("principal axes", "collaborators", job.logs.len() as u64);

@@ -83,7 +83,14 @@ impl Parameters {
 
     /// Writes one replica from its `P` values in `state_dict` order.
     pub fn write(&self, gpu: &Gpu, replica: usize, flat: &[f32]) {
-        assert_eq!(flat.len(), self.count(), "a replica is written whole");
+        for (arena, values) in self.arenas.iter().zip(self.laid_out(flat)) {
+            gpu.write(&arena.buffer, replica * arena.stride, &values);
+        }
+    }
+
+    /// `P` values in `state_dict` order as a replica has them in each arena, with zeros in between.
+    pub fn laid_out(&self, flat: &[f32]) -> Vec<Vec<f32>> {
+        assert_eq!(flat.len(), self.count(), "a replica is laid out whole");
         let mut arenas: Vec<_> = self.arenas.iter().map(|arena| vec![0f32; arena.stride]).collect();
         let filled = self.each_piece(|start, tensor, piece| {
             let values = &mut arenas[piece.arena][piece.offset..][..piece.range.len * tensor.columns];
@@ -93,9 +100,7 @@ impl Parameters {
             })
         });
         debug_assert!(filled.is_ok(), "copying does not fail");
-        for (arena, values) in self.arenas.iter().zip(&arenas) {
-            gpu.write(&arena.buffer, replica * arena.stride, values);
-        }
+        arenas
     }
 
     /// Writes the same values to every replica.

@@ -89,6 +89,18 @@ pub(super) fn check(shape: &AutoencoderSpec, bytes: &[u8]) -> Result<()> {
     if is_dense(shape, bytes) { Ok(()) } else { FactoredDecoder::from_bytes(shape, bytes).map(drop) }
 }
 
+/// What each value of a code adds to the weights, `[Z, P]`, of a decoder of one linear layer.
+pub(super) fn directions(gpu: &Gpu, shape: &AutoencoderSpec, bytes: &[u8]) -> Result<Vec<f32>> {
+    let decoder = match is_dense(shape, bytes) {
+        true => DecoderState::from_bytes(shape, bytes)?,
+        false => FactoredDecoder::from_bytes(shape, bytes)?.expand(gpu, shape)?,
+    };
+    let (latent, scale) = (shape.latent(), decoder.standard.scale);
+    let weights = &decoder.parameters[..latent * shape.inputs()];
+    let column = |z: usize| weights.iter().skip(z).step_by(latent).map(|weight| weight * scale);
+    Ok((0..latent).flat_map(column).collect())
+}
+
 impl Decoders {
     pub fn new(gpu: &Gpu, shape: &AutoencoderSpec, shipped: &[&[u8]]) -> Result<Self> {
         let dense = shipped.iter().filter(|bytes| is_dense(shape, bytes)).count();

@@ -91,6 +91,10 @@ impl Stage for Autoencoder {
         Ok(())
     }
 
+    fn directions(&self, gpu: &Gpu, kept: &Kept) -> Result<Vec<f32>> {
+        halves::directions(gpu, &self.shape, kept.expect_bytes(DECODER)?)
+    }
+
     fn setup(&self, job: &mut SetupJob<'_, '_>) -> Result<Vec<Vec<u8>>> {
         self.encoders.clear();
         self.learn(job)

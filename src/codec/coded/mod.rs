@@ -1,0 +1,340 @@
+//! A learned code, and what is done about it so that a federation goes on learning: what the code cannot say is taken
+//! from the global model (`prior`) or sent beside it (`residual`), and the code is trained through its decoder (`tune`).
+//!
+//! With `g` the global model, `E` the encoder and `D` the decoder of a collaborator, and `A` what is linear in `D`:
+//!
+//! ```text
+//! z  = E(w) - E(g)              what is sent; E(w) in the first round, before there is a model to begin from
+//! w' = g + D(z) - D(0)          what arrives; D(z) in the first round
+//! ```
+//!
+//! Where `D(z) = A z + b`, as for principal axes and decoders of one layer, this is `D(E(w)) + (g - D(E(g)))`: the span's
+//! part is the code's, and the rest is the global model's. The aggregator needs no encoder for it.
+
+mod parts;
+mod tune;
+
+pub use parts::CodePart;
+pub(super) use parts::CodeParts;
+pub use tune::Tune;
+
+use super::{ExpectedLogs, Incoming, Kept, Outgoing, Pipeline, Round, SetupJob, Stage, Values};
+use crate::bytes::{Reader, Writer};
+use crate::gpu::Gpu;
+use crate::training::CodeStart;
+use crate::{Error, Result};
+use tune::{TuneJob, Tuner};
+
+/// What the parts keep.
+const LEARNED: &str = "learned";
+const TAIL: &str = "tail";
+const RESIDUAL: &str = "residual";
+/// What a collaborator knows of what the aggregator keeps, to decode as it does.
+const MIRROR: &str = "mirror";
+
+/// A learned stage with what stands around it.
+pub(super) struct Coded {
+    /// Whether what the code cannot say comes from the global model.
+    prior: bool,
+    /// What makes codes of weights.
+    learned: Box<dyn Stage>,
+    /// What becomes of codes on the wire.
+    tail: Pipeline,
+    /// What becomes of what the code misses.
+    residual: Option<Pipeline>,
+    /// How the code is trained through its decoder.
+    tune: Option<Tune>,
+    tuner: Tuner,
+}
+
+/// An update of a batch on its way out.
+struct Update {
+    who: u32,
+    weights: Vec<f32>,
+}
+
+impl Coded {
+    /// A learned stage, what becomes of its codes and of what they miss, and what stands around it.
+    pub fn new(
+        around: CodeParts,
+        learned: Box<dyn Stage>,
+        tail: Pipeline,
+        residual: Option<Pipeline>,
+    ) -> Self {
+        let CodeParts { prior, tune, .. } = around;
+        Self { prior, learned, tail, residual, tune, tuner: Tuner::default() }
+    }
+
+    fn has_global(&self, round: &Round<'_>) -> bool {
+        // The initial weights lie far outside what the decoder knows.
+        self.prior && round.number > 1
+    }
+
+    /// The codes of weights, one for each of the batch.
+    fn codes(
+        &self,
+        round: &Round<'_>,
+        batch: &mut [Outgoing<'_>],
+        weights: impl Fn(usize) -> Vec<f32>,
+    ) -> Result<Vec<Vec<f32>>> {
+        let own = batch.iter_mut().enumerate().map(|(place, outgoing)| Outgoing {
+            who: outgoing.who,
+            values: Values::Host(weights(place)),
+            side: Writer::default(),
+            kept: outgoing.kept.scope_mut(LEARNED),
+        });
+        let mut own: Vec<_> = own.collect();
+        self.learned.encode(round, &mut own)?;
+        Values::take_all(round.gpu, own.iter_mut().map(|outgoing| &mut outgoing.values).collect())
+    }
+
+    /// What the aggregator makes of codes that have arrived: the weights, without the residual. `kept` is the
+    /// aggregator's.
+    fn decoded(
+        &self,
+        round: &Round<'_>,
+        whose: &[(u32, &Kept)],
+        codes: &[Vec<f32>],
+        due: usize,
+    ) -> Result<Vec<Values>> {
+        let decode = |codes: &mut dyn Iterator<Item = Vec<f32>>| {
+            let own = whose.iter().zip(codes).map(|(&(who, kept), code)| Incoming {
+                who,
+                values: Values::Host(code),
+                due,
+                side: Reader::new(&[], "a code"),
+                kept: kept.scope(LEARNED),
+            });
+            let mut own: Vec<_> = own.collect();
+            self.learned.decode(round, &mut own)?;
+            Ok::<_, Error>(own.into_iter().map(|incoming| incoming.values).collect::<Vec<_>>())
+        };
+        if !self.has_global(round) {
+            return decode(&mut codes.iter().cloned());
+        }
+        let mut origins = decode(&mut codes.iter().map(|code| vec![0.0; code.len()]))?;
+        let origins = Values::take_all(round.gpu, origins.iter_mut().collect())?;
+        let mut decoded = decode(&mut codes.iter().cloned())?;
+        let decoded = Values::take_all(round.gpu, decoded.iter_mut().collect())?;
+        let moved = decoded.into_iter().zip(origins).map(|(mut decoded, origin)| {
+            let each = decoded.iter_mut().zip(origin).zip(round.global);
+            each.for_each(|((value, origin), global)| *value = global + (*value - origin));
+            Values::Host(decoded)
+        });
+        Ok(moved.collect())
+    }
+
+    /// The bytes of codes, and the codes that arrive of them.
+    fn wire(
+        &self,
+        round: &Round<'_>,
+        batch: &mut [Outgoing<'_>],
+        codes: Vec<Vec<f32>>,
+    ) -> Result<(Vec<Vec<u8>>, Vec<Vec<f32>>)> {
+        let lengths: Vec<_> = codes.iter().map(Vec::len).collect();
+        let updates = batch
+            .iter_mut()
+            .zip(codes)
+            .map(|(outgoing, code)| (outgoing.who, outgoing.kept.scope_mut(TAIL), Values::Host(code)));
+        let bytes = self.tail.send(round, updates.collect())?;
+        let arrivals = batch.iter().zip(&bytes).zip(lengths).map(|((outgoing, bytes), due)| Incoming {
+            who: outgoing.who,
+            values: Values::default(),
+            due,
+            side: Reader::new(bytes, "a code"),
+            kept: outgoing.kept.scope(MIRROR).scope(TAIL),
+        });
+        let mut arrivals: Vec<_> = arrivals.collect();
+        self.tail.decode(round, &mut arrivals)?;
+        let arrived = arrivals.iter_mut().map(|incoming| &mut incoming.values).collect();
+        let arrived = Values::take_all(round.gpu, arrived)?;
+        Ok((bytes, arrived))
+    }
+
+    /// Sends what the codes miss; gives the bytes, and adds what arrives of them to `decoded`.
+    fn send_missed(
+        &self,
+        residual: &Pipeline,
+        round: &Round<'_>,
+        batch: &mut [Outgoing<'_>],
+        updates: &[Update],
+        decoded: &mut [Vec<f32>],
+    ) -> Result<Vec<Vec<u8>>> {
+        let missed = updates.iter().zip(&*decoded).map(|(update, decoded)| {
+            update.weights.iter().zip(decoded).map(|(weight, decoded)| weight - decoded).collect()
+        });
+        let missed: Vec<Vec<f32>> = missed.collect();
+        let sent = batch.iter_mut().zip(missed).map(|(outgoing, missed)| {
+            (outgoing.who, outgoing.kept.scope_mut(RESIDUAL), Values::Host(missed))
+        });
+        let bytes = residual.send(round, sent.collect())?;
+        let payloads = batch.iter().zip(&bytes).map(|(outgoing, bytes)| {
+            (outgoing.who, outgoing.kept.scope(MIRROR).scope(RESIDUAL), bytes.as_slice())
+        });
+        let mut arrived = residual.receive(round, payloads.collect())?;
+        let arrived = Values::take_all(round.gpu, arrived.iter_mut().collect())?;
+        for (decoded, arrived) in decoded.iter_mut().zip(arrived) {
+            decoded.iter_mut().zip(arrived).for_each(|(value, arrived)| *value += arrived);
+        }
+        Ok(bytes)
+    }
+
+    /// The kept things of the aggregator that a stage of this name has.
+    fn parts_of<'k>(kept: &[&'k Kept], part: &str) -> Vec<&'k Kept> {
+        kept.iter().map(|kept| kept.scope(part)).collect()
+    }
+
+    /// Whether a collaborator has to decode as the aggregator does.
+    fn decodes_itself(&self) -> bool {
+        self.residual.is_some() || self.tune.is_some()
+    }
+}
+
+impl Stage for Coded {
+    fn label(&self) -> String {
+        let prior = self.prior.then(|| "prior".to_string());
+        let tail = Some(self.tail.label().to_string()).filter(|label| !label.is_empty());
+        let residual = self.residual.as_ref().map(|residual| format!("residual({})", residual.label()));
+        let tune = self.tune.as_ref().map(|tune| tune.label.clone());
+        let parts = [prior, Some(self.learned.label()), tail, residual, tune];
+        parts.into_iter().flatten().collect::<Vec<_>>().join("+")
+    }
+
+    fn leaves(&self, _: usize, _: &Kept) -> Option<usize> {
+        Some(0)
+    }
+
+    fn epochs(&self) -> u64 {
+        self.tune.as_ref().map_or(0, |tune| tune.epochs)
+    }
+
+    fn encode(&self, round: &Round<'_>, batch: &mut [Outgoing<'_>]) -> Result<()> {
+        let weights = batch.iter_mut().map(|outgoing| &mut outgoing.values).collect();
+        let weights = Values::take_all(round.gpu, weights)?;
+        let updates =
+            batch.iter().zip(weights).map(|(outgoing, weights)| Update { who: outgoing.who, weights });
+        let updates: Vec<_> = updates.collect();
+        let mut codes = self.codes(round, batch, |place| updates[place].weights.clone())?;
+        if self.has_global(round) {
+            let origins = self.codes(round, batch, |_| round.global.to_vec())?;
+            for (code, origin) in codes.iter_mut().zip(origins) {
+                code.iter_mut().zip(origin).for_each(|(value, origin)| *value -= origin);
+            }
+        }
+        let (mut heads, arrived) = self.wire(round, batch, codes.clone())?;
+        let mut tails = vec![Vec::new(); batch.len()];
+        if self.decodes_itself() {
+            let mirrors: Vec<_> =
+                batch.iter().map(|outgoing| (outgoing.who, outgoing.kept.scope(MIRROR))).collect();
+            let due = updates.first().map_or(0, |update| update.weights.len());
+            let mut decoded = self.decoded(round, &mirrors, &arrived, due)?;
+            let mut decoded = Values::take_all(round.gpu, decoded.iter_mut().collect())?;
+            if let Some(residual) = &self.residual {
+                tails = self.send_missed(residual, round, batch, &updates, &mut decoded)?;
+            }
+            if let Some(how) = &self.tune {
+                let starts = updates.iter().zip(decoded).zip(codes).zip(arrived);
+                let jobs = starts.map(|(((update, base), code), arrives)| TuneJob {
+                    who: update.who,
+                    start: CodeStart { base, code, arrives },
+                });
+                let directions = |place: usize| {
+                    self.learned.directions(round.gpu, batch[place].kept.scope(MIRROR).scope(LEARNED))
+                };
+                let jobs: Vec<_> = jobs.collect();
+                let tuned = self.tuner.tune(round, how, self.tail.rounding(), &jobs, &directions)?;
+                (heads, _) = self.wire(round, batch, tuned)?;
+            }
+        }
+        for ((outgoing, head), tail) in batch.iter_mut().zip(heads).zip(tails) {
+            outgoing.side.bytes(&head);
+            outgoing.side.bytes(&tail);
+        }
+        Ok(())
+    }
+
+    fn decode(&self, round: &Round<'_>, batch: &mut [Incoming<'_>]) -> Result<()> {
+        let due = batch.first().map_or(0, |incoming| incoming.due);
+        let own = batch.iter().map(|incoming| Incoming {
+            who: incoming.who,
+            values: Values::default(),
+            due: self.learned.leaves(due, incoming.kept.scope(LEARNED)).unwrap_or(0),
+            side: incoming.side.clone(),
+            kept: incoming.kept.scope(TAIL),
+        });
+        let mut own: Vec<_> = own.collect();
+        self.tail.decode(round, &mut own)?;
+        let codes = own.iter_mut().map(|incoming| &mut incoming.values).collect();
+        let codes = Values::take_all(round.gpu, codes)?;
+        let sides: Vec<_> = own.into_iter().map(|incoming| incoming.side).collect();
+        let whose: Vec<_> = batch.iter().map(|incoming| (incoming.who, incoming.kept)).collect();
+        let decoded = self.decoded(round, &whose, &codes, due)?;
+        for ((incoming, values), side) in batch.iter_mut().zip(decoded).zip(sides) {
+            (incoming.values, incoming.side) = (values, side);
+        }
+        let Some(residual) = &self.residual else { return Ok(()) };
+        let own = batch.iter().map(|incoming| Incoming {
+            who: incoming.who,
+            values: Values::default(),
+            due,
+            side: incoming.side.clone(),
+            kept: incoming.kept.scope(RESIDUAL),
+        });
+        let mut own: Vec<_> = own.collect();
+        residual.decode(round, &mut own)?;
+        for (incoming, mut own) in batch.iter_mut().zip(own) {
+            let mut values = incoming.values.take(round.gpu)?;
+            let missed = own.values.take(round.gpu)?;
+            values.iter_mut().zip(missed).for_each(|(value, missed)| *value += missed);
+            (incoming.values, incoming.side) = (Values::Host(values), own.side);
+        }
+        Ok(())
+    }
+
+    fn setup(&self, job: &mut SetupJob<'_, '_>) -> Result<Vec<Vec<u8>>> {
+        let shipped = self.learned.setup(&mut SetupJob {
+            kept: job.kept.iter_mut().map(|kept| kept.scope_mut(LEARNED)).collect(),
+            run: &mut *job.run,
+            learned: &mut *job.learned,
+            ..*job
+        })?;
+        if self.decodes_itself() {
+            let mut each = job.kept.iter_mut().zip(&shipped);
+            each.try_for_each(|(kept, bytes)| self.install(bytes, kept.scope_mut(MIRROR)))?;
+        }
+        self.tuner.clear();
+        Ok(shipped)
+    }
+
+    fn install(&self, bytes: &[u8], kept: &mut Kept) -> Result<()> {
+        self.learned.install(bytes, kept.scope_mut(LEARNED))
+    }
+
+    fn check_senders(&self, count: Option<usize>, kept: &[&Kept]) -> Result<()> {
+        self.learned.check_senders(count, &Self::parts_of(kept, LEARNED))?;
+        let floats = count.and_then(|count| self.learned.leaves(count, kept.first()?.scope(LEARNED)));
+        self.tail.check_senders(floats, &Self::parts_of(kept, TAIL))?;
+        if let Some(residual) = &self.residual {
+            residual.check_senders(count, &Self::parts_of(kept, RESIDUAL))?;
+        }
+        if self.decodes_itself() {
+            self.check_receivers(count, &Self::parts_of(kept, MIRROR))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn check_receivers(&self, count: Option<usize>, kept: &[&Kept]) -> Result<()> {
+        self.learned.check_receivers(count, &Self::parts_of(kept, LEARNED))?;
+        let floats = count.and_then(|count| self.learned.leaves(count, kept.first()?.scope(LEARNED)));
+        self.tail.check_receivers(floats, &Self::parts_of(kept, TAIL))?;
+        match &self.residual {
+            Some(residual) => residual.check_receivers(count, &Self::parts_of(kept, RESIDUAL)),
+            None => Ok(()),
+        }
+    }
+
+    fn check_room(&self, gpu: &Gpu, expected: ExpectedLogs) -> Result<()> {
+        self.learned.check_room(gpu, expected)
+    }
+}

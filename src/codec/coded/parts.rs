@@ -1,0 +1,108 @@
+//! What a spec lists around a learned stage: `prior` before it, `residual` and `tune` behind it.
+
+use super::Tune;
+use crate::codec::{NoOptions, Options, PipelineSpec};
+use crate::ops::{Optimizer, OptimizerKind};
+use crate::{Error, Result};
+use serde::Deserialize;
+
+/// A part of what is done about a learned code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CodePart {
+    /// What the code cannot say comes from the global model.
+    Prior,
+    /// What the code misses goes through stages of its own.
+    Residual,
+    /// The code is trained through its decoder.
+    Tune,
+}
+
+impl CodePart {
+    /// Its name in specs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Prior => "prior",
+            Self::Residual => "residual",
+            Self::Tune => "tune",
+        }
+    }
+}
+
+/// The parts of a list, as a spec gives them.
+#[derive(Debug, Default)]
+pub(in crate::codec) struct CodeParts {
+    pub prior: bool,
+    pub residual: Option<PipelineSpec>,
+    pub tune: Option<Tune>,
+    last: Option<CodePart>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ResidualOptions {
+    stages: PipelineSpec,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TuneOptions {
+    #[serde(default = "usual_epochs")]
+    epochs: u64,
+    #[serde(default = "usual_rate")]
+    lr: f32,
+    #[serde(default)]
+    optimizer: OptimizerKind,
+}
+
+fn usual_epochs() -> u64 {
+    1
+}
+
+fn usual_rate() -> f32 {
+    0.01
+}
+
+impl CodeParts {
+    /// Takes the next part of the list.
+    pub fn add(&mut self, part: CodePart, options: &Options) -> Result<()> {
+        if self.last >= Some(part) {
+            let problem = format!("{} stands behind {}", part.name(), self.last.map_or("", CodePart::name));
+            return Err(options.refuse(problem, "list prior first, then residual, then tune, each once"));
+        }
+        self.last = Some(part);
+        match part {
+            CodePart::Prior => {
+                options.parse::<NoOptions>()?;
+                self.prior = true;
+            }
+            CodePart::Residual => self.residual = Some(options.parse::<ResidualOptions>()?.stages),
+            CodePart::Tune => self.tune = Some(tune(options)?),
+        }
+        Ok(())
+    }
+
+    /// Whether nothing is done to the code itself any more.
+    pub fn is_closed(&self) -> bool {
+        self.last > Some(CodePart::Prior)
+    }
+
+    /// The error for a list in which a part has no learned stage to be about.
+    pub fn nothing_learned(part: CodePart) -> Error {
+        let problem = format!("{} is about the code of a learned stage, and there is none", part.name());
+        let mend = "list it behind pca or autoencoder, and prior before it";
+        Error::setting(format!("codecs: {}", part.name()), problem, mend)
+    }
+}
+
+fn tune(options: &Options) -> Result<Tune> {
+    let TuneOptions { epochs, lr, optimizer } = options.parse()?;
+    if epochs == 0 {
+        return Err(options.refuse("0 epochs tune nothing", "set epochs to 1 or more, or leave tune out"));
+    }
+    let optimizer = Optimizer { kind: optimizer, lr, ..Optimizer::default() };
+    optimizer.check(&options.place)?;
+    let given: Vec<_> = options.table.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let given = given.join(",").replace(['"', ' '], "");
+    let label = if given.is_empty() { "tune".into() } else { format!("tune({given})") };
+    Ok(Tune { epochs, optimizer, label })
+}

@@ -1,0 +1,92 @@
+//! Training of codes on the collaborators' own images, through the decoder that the aggregator has.
+
+use crate::codec::Round;
+use crate::ops::Optimizer;
+use crate::ops::code::Rounding;
+use crate::training::{CodeCohort, CodeSettings, CodeStart};
+use crate::{Error, Result};
+use std::sync::{Mutex, PoisonError};
+
+/// Epochs that tune codes have numbers apart from those of the rounds and of the pre-pass, so that no order is used
+/// twice.
+const FIRST_EPOCH: u64 = 2 << 32;
+
+/// How codes are tuned.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tune {
+    /// Times that a collaborator sees its images.
+    pub epochs: u64,
+    /// How its code learns; a new one in each round.
+    pub optimizer: Optimizer,
+    pub(super) label: String,
+}
+
+/// A collaborator whose code is tuned.
+#[derive(Debug)]
+pub(super) struct TuneJob {
+    /// The collaborator.
+    pub who: u32,
+    /// Where its code starts.
+    pub start: CodeStart,
+}
+
+/// The cohort whose codes train, and whose decoders it has.
+#[derive(Debug, Default)]
+pub(super) struct Tuner(Mutex<Option<(CodeCohort, Vec<u32>)>>);
+
+impl Tuner {
+    /// Forgets the decoders: there are others now.
+    pub fn clear(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Trains the codes of all, a cohort at a time; gives them as they are before the wire. `directions` are those of the
+    /// job of a number, `[Z, P]`: what each value of its code adds to the weights.
+    pub fn tune(
+        &self,
+        round: &Round<'_>,
+        how: &Tune,
+        rounding: Rounding,
+        jobs: &[TuneJob],
+        directions: &dyn Fn(usize) -> Result<Vec<f32>>,
+    ) -> Result<Vec<Vec<f32>>> {
+        let Some(local) = round.local else {
+            return Err(Error::fault("codes are tuned where there are no images"));
+        };
+        let floats = jobs.first().map_or(0, |job| job.start.code.len());
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (cohort, loaded) = match held.take() {
+            Some(held) => held,
+            None => {
+                let settings =
+                    CodeSettings { floats, batch: local.batch, optimizer: how.optimizer, rounding };
+                let most = local.most_together.min(jobs.len());
+                (CodeCohort::new(round.gpu, local.spec, local.images, most, settings)?, Vec::new())
+            }
+        };
+        let (cohort, loaded) = held.insert((cohort, loaded));
+        let mut codes = Vec::with_capacity(jobs.len());
+        for (jobs, first) in jobs.chunks(cohort.replicas()).zip((0..).step_by(cohort.replicas())) {
+            let who: Vec<_> = jobs.iter().map(|job| job.who).collect();
+            if *loaded != who {
+                for replica in 0..jobs.len() {
+                    cohort.load(replica, &directions(first + replica)?);
+                }
+                loaded.clone_from(&who);
+            }
+            cohort.restart(jobs.iter().map(|job| &job.start));
+            for epoch in 0..how.epochs {
+                let number = FIRST_EPOCH + u64::from(round.number - 1) * how.epochs + epoch;
+                let orders = who.iter().map(|&who| (local.order)(who, number)).collect();
+                cohort.epoch(number, &who, orders, &mut **local.progress.borrow_mut())?;
+            }
+            let trained = cohort.codes()?;
+            if trained.iter().flatten().any(|value| !value.is_finite()) {
+                let problem = format!("tuning diverged in round {}", round.number);
+                return Err(Error::setting("codecs: tune", problem, "use a smaller lr"));
+            }
+            codes.extend(trained.into_iter().take(jobs.len()));
+        }
+        Ok(codes)
+    }
+}
