@@ -13,6 +13,7 @@ mod options;
 mod pipeline;
 mod pipeline_spec;
 mod registry;
+mod shipped;
 pub mod stages;
 mod values;
 
@@ -26,6 +27,7 @@ pub use options::{NoOptions, Options, PartSpec};
 pub use pipeline::Pipeline;
 pub use pipeline_spec::PipelineSpec;
 pub use registry::{Context, Make, StageKind, Stages};
+pub use shipped::{DecoderPart, ShippedDecoder};
 pub use values::Values;
 
 use crate::bytes::{Reader, Writer};

@@ -6,7 +6,7 @@ use crate::codec::{Message, MessageKind};
 use crate::data::DataDir;
 use crate::report::{Report, format};
 use crate::run::Identity;
-use crate::savings::{Decoders, Savings, exact_decoder};
+use crate::savings::{Counting, Decoders, Savings, exact_decoder};
 use crate::story::savings_figures::{SavingsFigure, Weighed, many_decoders_report, single_decoder_report};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -60,6 +60,7 @@ impl SavingsExperiment {
             rounds,
             collaborators,
             decoders: self.decoders,
+            counting: Counting::Paper,
         }
     }
 

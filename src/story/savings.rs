@@ -2,15 +2,21 @@
 
 use super::words::{counted, with_level};
 use crate::report::{Plot, Report, Series, Style, Table, format};
-use crate::savings::{Decoders, Savings};
+use crate::savings::{Counting, Decoders, Savings};
 use crate::settings;
 
 /// Points of a curve.
 const POINTS: usize = 160;
 
-/// The formula, for the notes of a report.
-pub(super) const FORMULA: &str = "By formula, in floats: SR = P*R*C / (Z*R*C + D*N). Headers, means and scales are left out. \
-                           Global models are not compressed: counted both ways the ratio stays below 2.";
+/// The paper's formula, for the notes of a report.
+pub(super) const PAPERS_FORMULA: &str = "By formula, in floats: SR = P*R*C / (Z*R*C + D*N). Headers, means and scales are left out. \
+                                  Global models are not compressed: counted both ways the ratio stays below 2.";
+
+/// What is counted where messages are.
+const MESSAGES: &str = "By formula, in the bytes of messages: an update is 4P + 3, a code 4Z + 3, and a decoder ships \
+                        the means and the scale of the weights along. Headers of three bytes are those of the first \
+                        128 collaborators and 127 rounds; joining is left out. Global models are not compressed: \
+                        counted both ways, with the initial model of each pre-pass, the ratio stays below 2.";
 
 /// One of the two ratios of a federation.
 pub(super) type Ratio = fn(&Savings) -> f64;
@@ -117,15 +123,17 @@ pub fn savings_answer(savings: &Savings, target: Option<f64>) -> Vec<String> {
     )];
     answer.push(match savings.break_even_rounds() {
         None => "A code that is no smaller than the weights never breaks even.".into(),
-        rounds if savings.decoders == Decoders::Each => {
+        Some(rounds) if savings.decoders == Decoders::Each => {
             format!(
-                "They break even after {}, however many collaborators there are.",
-                rounded_up(rounds, "round")
+                "They break even after {} ({}), however many collaborators there are.",
+                rounded_up(Some(rounds), "round"),
+                format::number(rounds, 4)
             )
         }
-        rounds => format!(
-            "They break even after {}; in {} it takes {}.",
-            rounded_up(rounds, "round"),
+        Some(rounds) => format!(
+            "They break even after {} ({}); in {} it takes {}.",
+            rounded_up(Some(rounds), "round"),
+            format::number(rounds, 4),
             counted(savings.rounds, "round"),
             rounded_up(savings.break_even_collaborators(), "collaborator")
         ),
@@ -134,32 +142,81 @@ pub fn savings_answer(savings: &Savings, target: Option<f64>) -> Vec<String> {
         None => format!(
             "{} cannot be reached: codes alone are {} smaller.",
             format::ratio(target),
-            format::ratio(savings.parameters as f64 / savings.latent as f64)
+            format::ratio(savings.ratio_per_message())
         ),
         rounds => format!("{} takes {}.", format::ratio(target), rounded_up(rounds, "round")),
     }));
+    answer.push(made_of(savings));
     answer
+}
+
+/// What is counted of a decoder, and in which form it is shipped.
+fn made_of(savings: &Savings) -> String {
+    let decoder = savings.decoder();
+    let parts: Vec<_> =
+        decoder.parts.iter().map(|part| format!("{} {}", format::count(part.floats), part.name)).collect();
+    let parts = match parts.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} and {last}", others.join(", ")),
+        None => String::new(),
+    };
+    let floats = format::count(decoder.floats());
+    if savings.counting == Counting::Paper {
+        return format!(
+            "A decoder is counted as the paper counts it, {parts}: {floats} floats, {} bytes, without the means, \
+             the scale and the headers that are shipped too.",
+            format::count(savings.decoder_message_bytes())
+        );
+    }
+    let mut sentence = format!(
+        "A decoder ships {parts}: {floats} floats or {} bytes, {} with {} bytes of headers.",
+        format::count(decoder.floats().saturating_mul(4)),
+        format::count(savings.decoder_message_bytes()),
+        decoder.lead_bytes + savings.header_bytes()
+    );
+    if let Some(factors) = savings.factors().filter(|factors| *factors != decoder) {
+        sentence += &format!(
+            " Its factors would take {}, and are not shipped.",
+            format::count(factors.payload_bytes().saturating_add(savings.header_bytes()))
+        );
+    }
+    sentence
+}
+
+/// The parts of a decoder and its message.
+fn decoder_table(savings: &Savings) -> Table {
+    let mut table = Table::new("decoder", "A decoder as it is counted", &["Part", "Floats", "Bytes"]);
+    let decoder = savings.decoder();
+    for part in &decoder.parts {
+        let counts = [part.floats, part.floats.saturating_mul(4)].map(format::count);
+        table.push(std::iter::once(part.name.to_string()).chain(counts));
+    }
+    let header = decoder.lead_bytes + savings.header_bytes();
+    table.push(["headers".into(), "0".into(), format::count(header)]);
+    let all = [decoder.floats(), savings.decoder_message_bytes()].map(format::count);
+    table.push(std::iter::once("all".to_string()).chain(all));
+    table
 }
 
 /// A page about one federation. `command` is the command line that repeats it.
 pub fn savings_report(savings: &Savings, target: Option<f64>, command: &str) -> crate::Result<Report> {
-    let mut table = Table::new("floats", "Floats on the wire", &["Sent", "Raw", "Compressed"]);
-    let raw = savings.raw_floats();
-    let decoders = savings.decoder_parameters as f64 * savings.shipped() as f64;
+    let mut table = Table::new("bytes", "Bytes on the wire", &["Sent", "Raw", "Compressed"]);
+    let raw = savings.raw_bytes();
     for (label, raw, compressed) in [
-        ("Updates", raw, savings.compressed_floats() - decoders),
-        ("Decoders, once", 0.0, decoders),
-        ("All from the collaborators", raw, savings.compressed_floats()),
-        ("Global models to the collaborators", raw, raw),
+        ("Updates", raw, savings.code_bytes()),
+        ("Decoders, once", 0.0, savings.decoder_bytes()),
+        ("All from the collaborators", raw, savings.compressed_bytes()),
+        ("Global models to the collaborators", raw, raw + savings.prepass_bytes()),
     ] {
         table.push([label.to_string(), format::number(raw, 6), format::number(compressed, 6)]);
     }
+    let formula = if savings.counting == Counting::Paper { PAPERS_FORMULA } else { MESSAGES };
     Ok(Report {
         title: "What compressed updates save".into(),
         answer: savings_answer(savings, target),
         plots: [Over::Rounds, Over::Collaborators].map(|over| savings_plot(savings, over, target)).into(),
-        tables: vec![table],
-        notes: vec![FORMULA.into(), "fedfunnel simulate counts bytes on real messages.".into()],
+        tables: vec![table, decoder_table(savings)],
+        notes: vec![formula.into(), "fedfunnel simulate counts bytes on real messages.".into()],
         configuration: settings::to_toml(savings)?,
         facts: vec![
             ("fedfunnel".into(), env!("CARGO_PKG_VERSION").into()),

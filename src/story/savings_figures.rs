@@ -1,6 +1,6 @@
 //! Figures 10 and 11: the savings ratio by its formula, and what real messages add to it.
 
-use super::savings::{FORMULA, Over, Ratio, rounded_up};
+use super::savings::{Over, PAPERS_FORMULA, Ratio, rounded_up};
 use super::words::{Printed, printed_table, with_level};
 use crate::report::{Plot, Report, Table, format};
 use crate::savings::Savings;
@@ -81,7 +81,7 @@ impl SavingsFigure<'_> {
 
     fn report(&self, title: String, answer: String, plot: Plot, mut tables: Vec<Table>) -> Report {
         tables.extend(self.weighed.as_ref().map(|weighed| self.weighed_table(weighed)));
-        let (answer, plots, notes) = (vec![answer], vec![plot], vec![FORMULA.into()]);
+        let (answer, plots, notes) = (vec![answer], vec![plot], vec![PAPERS_FORMULA.into()]);
         Report { title, answer, plots, tables, notes, ..Report::default() }
     }
 }

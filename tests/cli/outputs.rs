@@ -166,7 +166,7 @@ fn standard_output_is_for_one_and_people_read_stderr() {
     let folder = temporary();
     let ran = savings(folder.path(), "--svg -");
     assert!(ran.code == 0 && ran.stdout.starts_with("<svg") && ran.stdout.ends_with("</svg>\n"));
-    assert!(ran.stderr.contains("322 rounds") && !ran.stderr.lines().any(|line| line == "-"));
+    assert!(ran.stderr.contains("323 rounds") && !ran.stderr.lines().any(|line| line == "-"));
     let ran = savings(folder.path(), "--html - --svg plot.svg");
     assert!(ran.stdout.starts_with("<!") && ran.stderr.ends_with("plot.svg\n"), "{}", ran.stderr);
     for verb in ["bench dispatch --profile", "train mnist-mlp --epochs 1 --limit 64 --out run --profile"] {

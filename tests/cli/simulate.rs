@@ -1,5 +1,6 @@
 //! `fedfunnel simulate` and `demo`: the figures, the ledger and the report, on a demo made small.
 
+use crate::savings::planned;
 use crate::support::*;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -110,6 +111,29 @@ fn the_ledger_adds_up_to_the_summary_and_to_an_independent_count() {
     assert_eq!(ledger_bytes(folder, &["setup"]), collaborators * decoder);
     let ratio = raw_up as f64 / coded_up as f64;
     assert!((number(&summary["runs"][CODED], "savings_ratio") - ratio).abs() < 1e-12, "{summary}");
+}
+
+/// Holds what `savings` says of a federation with this summary to what that federation's ledger came to.
+fn expect_planned(summary: &Value, latent: u64, more: &str) {
+    let (rounds, coded) = (&summary["rounds"], &summary["runs"][format!("autoencoder({latent})")]);
+    let plan = planned(&format!(
+        "savings --parameters {P} --latent {latent} --rounds {rounds} --collaborators 2 {more}"
+    ));
+    assert_eq!(plan["decoder"]["message_bytes"], coded["setup_bytes"], "{plan}");
+    assert_eq!(plan["code_message_bytes"], coded["message_bytes"], "{plan}");
+    assert_eq!(plan["update_message_bytes"], summary["runs"]["raw"]["message_bytes"], "{plan}");
+    let off = |planned, measured| (number(&plan, planned) / number(coded, measured) - 1.0).abs();
+    assert!(off("break_even_rounds", "break_even_rounds") < 1e-12, "{plan} {summary}");
+    // A ledger has the messages by which collaborators join as well, five bytes each.
+    assert!(off("uplink_ratio", "savings_ratio") < 1e-4, "{plan} {summary}");
+    assert!(off("both_ways_ratio", "savings_ratio_both") < 1e-4, "{plan} {summary}");
+}
+
+#[test]
+fn the_plan_of_a_federation_is_what_its_ledger_comes_to() {
+    let summary = summary(demo());
+    expect_planned(&summary, Z, "");
+    assert_eq!(format!("{:.2}", number(&summary["runs"][CODED], "break_even_rounds")), "34.07");
 }
 
 #[test]
@@ -383,6 +407,7 @@ fn autoencoders_in_the_small_space_ship_what_is_smaller() {
         assert_eq!(summary["runs"][&coded]["setup_bytes"], decoder);
         assert_eq!(ledger_bytes(&out, &[&coded, "setup"]), 2 * decoder);
         assert_eq!(ledger_bytes(&out, &[&coded, "update"]), 2 * 2 * (4 * latent + HEADER));
+        expect_planned(&summary, latent, &format!("--snapshots {epochs}"));
         for error in summary["runs"][&coded]["relative_l2"].as_array().expect("errors") {
             assert!(error.as_f64().expect("a number") < if latent > 1 { 0.1 } else { 0.9 }, "{summary}");
         }

@@ -1,6 +1,9 @@
-//! The formula of the savings, held against the paper's own figures.
+//! The formula of the savings, held against the paper's own figures and against what the codec ships.
 
-use fedfunnel::savings::{Decoders, Savings, exact_decoder};
+use fedfunnel::autoencoder::DecoderState;
+use fedfunnel::autoencoder::small::{FactoredDecoder, Precision};
+use fedfunnel::model::AutoencoderSpec;
+use fedfunnel::savings::{Counting, Decoders, Savings, exact_decoder, half_autoencoder};
 
 /// The CIFAR-10 pair, with the paper's D: half of the autoencoder.
 fn paper(decoders: Decoders) -> Savings {
@@ -11,6 +14,7 @@ fn paper(decoders: Decoders) -> Savings {
         rounds: 40,
         collaborators: 2,
         decoders,
+        counting: Counting::Paper,
     }
 }
 
@@ -23,6 +27,7 @@ fn near(value: Option<f64>, expected: f64, within: f64) {
 fn a_decoder_for_each_breaks_even_where_the_paper_says() {
     let savings = paper(Decoders::Each);
     near(savings.break_even_rounds(), 320.7, 0.05);
+    assert_eq!(half_autoencoder(550_570, 320), Some(savings.decoder_parameters));
     let exact = Savings { decoder_parameters: exact_decoder(550_570, 320).unwrap(), ..savings };
     assert_eq!(exact.decoder_parameters, 176_732_970);
     near(exact.break_even_rounds(), 321.2, 0.05);
@@ -77,10 +82,16 @@ fn the_largest_numbers_are_no_overflow() {
         rounds: u64::MAX,
         collaborators: u64::MAX,
         decoders: Decoders::Each,
+        counting: Counting::Paper,
     };
     assert!(huge.uplink_ratio() > 1e18 && huge.both_ways_ratio() <= 2.0);
     near(huge.break_even_rounds(), 1.0, 1e-9);
-    assert_eq!(exact_decoder(u64::MAX, 2), None);
+    assert_eq!((exact_decoder(u64::MAX, 2), half_autoencoder(u64::MAX, u64::MAX)), (None, None));
+    for counting in [Counting::Paper, Counting::Messages, Counting::SmallSpace { snapshots: u32::MAX }] {
+        let refused = Savings { counting, ..huge }.check(str::to_string).unwrap_err().to_string();
+        assert!(refused.contains("cannot be counted"), "{refused}");
+        near(Savings { counting, ..huge }.break_even_rounds(), 1.5, 0.51);
+    }
 }
 
 #[test]
@@ -101,5 +112,49 @@ fn zeros_are_refused_and_decoders_are_read() {
     assert!(refused.unwrap_err().to_string().starts_with("--rounds: 0 "));
     assert_eq!("shared".parse(), Ok(Decoders::Shared));
     assert_eq!("3".parse(), Ok(Decoders::Count(3)));
+    let one = Savings { counting: Counting::SmallSpace { snapshots: 1 }, ..paper(Decoders::Each) };
+    assert!(one.check(|name| format!("--{name}")).unwrap_err().to_string().starts_with("--snapshots: one "));
     assert!("0".parse::<Decoders>().is_err() && "some".parse::<Decoders>().is_err());
+}
+
+#[test]
+fn a_decoder_is_as_large_as_the_codec_ships_it() {
+    for (parameters, latent) in [(15_910, 32), (550_570, 320), (7, 1), (129, 5)] {
+        let spec = AutoencoderSpec::linear("shape", parameters, latent);
+        let messages = Savings {
+            parameters: parameters as u64,
+            latent: latent as u64,
+            decoder_parameters: spec.decoder_parameters() as u64,
+            counting: Counting::Messages,
+            ..paper(Decoders::Each)
+        };
+        let dense = DecoderState::payload_bytes(&spec);
+        assert_eq!(messages.decoder().payload_bytes(), dense as u64);
+        assert_eq!(exact_decoder(parameters as u64, latent as u64), Some(messages.decoder_parameters));
+        // 129 snapshots are 128 rows, a number of two bytes.
+        for snapshots in [2, 3, 16, 128, 129, 400] {
+            let small = Savings { counting: Counting::SmallSpace { snapshots }, ..messages };
+            let factored =
+                FactoredDecoder::payload_bytes_of(&spec, snapshots as usize, false, Precision::F32);
+            assert_eq!(small.factors().expect("factors").payload_bytes(), factored as u64, "{snapshots}");
+            assert_eq!(small.decoder().payload_bytes(), factored.min(dense) as u64, "{snapshots}");
+        }
+    }
+}
+
+#[test]
+fn messages_break_even_later_than_the_paper_says() {
+    let exact = exact_decoder(550_570, 320).unwrap();
+    let messages =
+        Savings { decoder_parameters: exact, counting: Counting::Messages, ..paper(Decoders::Each) };
+    assert_eq!(messages.decoder_message_bytes(), 709_134_167);
+    near(messages.break_even_rounds(), 322.187, 5e-4);
+    near(Some(messages.uplink_ratio()), 0.1242, 5e-5);
+    // Each collaborator is sent the initial model once more.
+    let prepass = messages.prepass_bytes();
+    assert_eq!(prepass, 2.0 * (4.0 * 550_570.0 + 3.0));
+    near(Some(messages.ratio_per_message()), 2_202_283.0 / 1_283.0, 1e-9);
+    let small = Savings { counting: Counting::SmallSpace { snapshots: 16 }, ..messages };
+    assert_eq!(small.decoder_message_bytes(), 35_255_749);
+    near(small.break_even_rounds(), 16.02, 0.005);
 }
