@@ -257,9 +257,9 @@ var<immediate> spread: Spread;
 @compute @workgroup_size(64, 1, 1)
 fn code_spread(@builtin(global_invocation_id) id: vec3<u32>) {
     if id.x >= spread.count { return; }
-    let from = id.y * spread.width + spread.source + id.x;
-    let to = id.y * spread.stride + spread.destination + id.x;
-    parameters[to] = base[to] + scales[id.y] * (decoded_now[from] - decoded_before[from]);
+    let value = id.y * spread.width + spread.source + id.x;
+    let at = id.y * spread.stride + spread.destination + id.x;
+    parameters[at] = base[at] + scales[id.y] * (decoded_now[value] - decoded_before[value]);
 }
 
 @group(0) @binding(1) var<storage, read> slopes: array<f32>;
@@ -269,7 +269,7 @@ fn code_spread(@builtin(global_invocation_id) id: vec3<u32>) {
 @compute @workgroup_size(64, 1, 1)
 fn code_collect(@builtin(global_invocation_id) id: vec3<u32>) {
     if id.x >= spread.count { return; }
-    let from = id.y * spread.stride + spread.destination + id.x;
-    let to = id.y * spread.width + spread.source + id.x;
-    collected[to] = scales[id.y] * slopes[from];
+    let at = id.y * spread.stride + spread.destination + id.x;
+    let value = id.y * spread.width + spread.source + id.x;
+    collected[value] = scales[id.y] * slopes[at];
 }
