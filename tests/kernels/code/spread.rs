@@ -111,7 +111,7 @@ fn collected_gradients_agree_with_their_twin() {
                 let expected = |scales: &[f32], shift: usize| {
                     let mut all = wide(&memory);
                     for (replica, run) in (0..replicas).flat_map(|r| runs.map(|run| (r, run))) {
-                        // One beyond the last replica's has no neighbour.
+                        // The run's place, or the one before it.
                         let from = replica * stride + run.destination - shift.min(run.destination);
                         let collected =
                             twin::collect(scales[replica].into(), &wide(&slopes[from..][..run.count]));
