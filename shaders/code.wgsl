@@ -176,7 +176,7 @@ fn sgd(w: vec4<f32>, m: vec4<f32>, gradient: vec4<f32>, now: vec4<f32>, by: Sett
 // end shared: optimizer
 
 // The nearest value of half precision; of two that are as near, the even one. The largest is not exceeded.
-fn half_of(x: f32) -> f32 {
+fn nearest_f16(x: f32) -> f32 {
     let bits = bitcast<u32>(x);
     let normal = bitcast<f32>((bits + 0xfffu + ((bits >> 13u) & 1u)) & 0xffffe000u);
     // Below 2^-14 the values lie 2^-24 apart.
@@ -200,7 +200,7 @@ fn summed_gradient(value: u32, replica: u32) -> f32 {
 }
 
 fn arrives(code: f32) -> f32 {
-    return select(code, half_of(code), code_step.halves == 1u);
+    return select(code, nearest_f16(code), code_step.halves == 1u);
 }
 
 // The optimiser's step on codes, and by how much what arrives of them differs from where they started.
@@ -257,9 +257,9 @@ var<immediate> spread: Spread;
 @compute @workgroup_size(64, 1, 1)
 fn code_spread(@builtin(global_invocation_id) id: vec3<u32>) {
     if id.x >= spread.count { return; }
-    let taken = id.y * spread.width + spread.source + id.x;
-    let put = id.y * spread.stride + spread.destination + id.x;
-    parameters[put] = base[put] + scales[id.y] * (decoded_now[taken] - decoded_before[taken]);
+    let value = id.y * spread.width + spread.source + id.x;
+    let at = id.y * spread.stride + spread.destination + id.x;
+    parameters[at] = base[at] + scales[id.y] * (decoded_now[value] - decoded_before[value]);
 }
 
 @group(0) @binding(1) var<storage, read> slopes: array<f32>;
@@ -269,7 +269,7 @@ fn code_spread(@builtin(global_invocation_id) id: vec3<u32>) {
 @compute @workgroup_size(64, 1, 1)
 fn code_collect(@builtin(global_invocation_id) id: vec3<u32>) {
     if id.x >= spread.count { return; }
-    let taken = id.y * spread.stride + spread.destination + id.x;
-    let put = id.y * spread.width + spread.source + id.x;
-    collected[put] = scales[id.y] * slopes[taken];
+    let at = id.y * spread.stride + spread.destination + id.x;
+    let value = id.y * spread.width + spread.source + id.x;
+    collected[value] = scales[id.y] * slopes[at];
 }

@@ -5,6 +5,7 @@
 
 mod augment;
 mod autoencoder;
+mod code;
 mod conv;
 mod dense;
 mod elementwise;

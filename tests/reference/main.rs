@@ -5,6 +5,7 @@
 
 mod activation;
 mod augment;
+mod code;
 mod compare;
 mod conv;
 mod dense;

@@ -1,0 +1,5 @@
+//! `shaders/code.wgsl`: from codes to parameters and from gradients back, and the optimiser's step on codes.
+
+mod linear;
+mod spread;
+mod step;
