@@ -151,7 +151,7 @@ impl Center {
 }
 
 /// Makes rows of `width` values orthonormal, each against those before it (modified Gram-Schmidt).
-fn orthonormalize(rows: &mut [f64], width: usize) {
+pub(super) fn orthonormalize(rows: &mut [f64], width: usize) {
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     for place in 0..rows.len() / width.max(1) {
         let (before, from_here) = rows.split_at_mut(place * width);

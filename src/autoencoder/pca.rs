@@ -6,7 +6,7 @@
 //! decoder is its encoder transposed, and that is how it is run.
 
 use super::axes::Axes;
-use super::center::Center;
+use super::center::{Center, orthonormalize};
 use super::{DecoderBank, DecoderState, Encoder, HalfParameters, Standard};
 use crate::bytes::{bytes_to_floats, floats_to_bytes};
 use crate::gpu::{Gpu, Tensor};
@@ -85,6 +85,13 @@ impl<'a> Pca<'a> {
         Ok(PcaState { floats, rows, means: self.center.means() })
     }
 
+    /// The standard deviation of the training snapshots along each of the first axes.
+    pub fn spreads(&self, floats: usize) -> Vec<f32> {
+        let (scale, count) = (f64::from(self.center.scale()), self.train.len().max(1) as f64);
+        let spreads = self.axes.spreads.iter().take(floats);
+        spreads.map(|squares| ((squares / count).sqrt() * scale) as f32).collect()
+    }
+
     /// The error for a number of floats that there are no codes of.
     pub fn refuse(&self, field: &str, floats: usize) -> Error {
         let (count, rank) = (self.train.len(), self.rank());
@@ -92,6 +99,13 @@ impl<'a> Pca<'a> {
             format!("{count} training snapshots differ in {rank} directions, and {floats} were asked for");
         Error::setting(field, problem, format!("use 1 to {rank}"))
     }
+}
+
+/// Axes of `width` values that were rounded, orthonormal again.
+pub fn orthonormal(rows: Vec<f32>, width: usize) -> Vec<f32> {
+    let mut rows: Vec<_> = rows.into_iter().map(f64::from).collect();
+    orthonormalize(&mut rows, width);
+    rows.into_iter().map(|value| value as f32).collect()
 }
 
 /// `[columns, rows]` of `[rows, columns]`.

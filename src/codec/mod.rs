@@ -68,6 +68,24 @@ pub trait Stage: Send + Sync {
         Ok(())
     }
 
+    /// Whether the aggregator makes one decoder for all of those that came.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// The aggregator's part of a setup where one decoder is for all: what it makes of all that came, which it keeps of
+    /// each collaborator, and sends back. Both sides [install](Self::install) that in place of what was shipped.
+    fn share(&self, job: &mut ShareJob<'_, '_>) -> Result<Vec<u8>> {
+        let _ = job;
+        Err(Error::fault(format!("{} shares nothing", self.label())))
+    }
+
+    /// A collaborator's side of it: keeps what encodes for the decoder that came back.
+    fn adopt(&self, gpu: &Gpu, bytes: &[u8], kept: &mut Kept) -> Result<()> {
+        let _ = (gpu, bytes, kept);
+        Ok(())
+    }
+
     /// Where it makes codes by which weights are a linear map and an offset: `[Z, P]`, what each value of a code adds to
     /// the weights. `kept` is the aggregator's.
     fn directions(&self, gpu: &Gpu, kept: &Kept) -> Result<Vec<f32>> {
@@ -167,6 +185,18 @@ pub struct SetupJob<'a, 'r> {
     pub kept: Vec<&'a mut Kept>,
     /// How it went, for the report.
     pub learned: &'a mut Learned,
+}
+
+/// What a decoder for all is made of.
+pub struct ShareJob<'a, 'r> {
+    /// The run, which can be stopped and gone on with.
+    pub run: &'a mut Run<'r>,
+    /// What the names of its own states begin with.
+    pub name: &'a str,
+    /// The device.
+    pub gpu: &'a Gpu,
+    /// What the aggregator keeps of each collaborator for this stage.
+    pub kept: Vec<&'a Kept>,
 }
 
 /// How much there will be to learn from.

@@ -1,6 +1,6 @@
 //! Stages one behind the other, and the bytes that they make together.
 
-use super::{ExpectedLogs, Incoming, Kept, Outgoing, Round, SetupJob, Stage, Values};
+use super::{ExpectedLogs, Incoming, Kept, Outgoing, Round, SetupJob, ShareJob, Stage, Values};
 use crate::bytes::{Reader, Writer};
 use crate::gpu::Gpu;
 use crate::ops::code::Rounding;
@@ -101,6 +101,26 @@ impl Pipeline {
             learned: &mut *job.learned,
             ..*job
         })
+    }
+
+    /// Whether the aggregator makes one decoder for all of those that came.
+    pub fn is_shared(&self) -> bool {
+        self.stages.first().is_some_and(|stage| stage.is_shared())
+    }
+
+    /// What the aggregator makes of all that came, and sends back.
+    pub fn share(&self, job: &mut ShareJob<'_, '_>) -> Result<Vec<u8>> {
+        let Some(stage) = self.stages.first() else { return Ok(Vec::new()) };
+        stage.share(&mut ShareJob {
+            kept: job.kept.iter().map(|kept| kept.scope("0")).collect(),
+            run: &mut *job.run,
+            ..*job
+        })
+    }
+
+    /// A collaborator's side of it.
+    pub fn adopt(&self, gpu: &Gpu, bytes: &[u8], kept: &mut Kept) -> Result<()> {
+        self.stages.first().map_or(Ok(()), |stage| stage.adopt(gpu, bytes, kept.scope_mut("0")))
     }
 
     /// Keeps what a collaborator has shipped.

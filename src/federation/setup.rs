@@ -4,7 +4,7 @@ use super::ledger::Direction;
 use super::spec::SimulationSpec;
 use super::state::{CODEC, Federation};
 use crate::Result;
-use crate::codec::{Message, MessageKind, SetupJob};
+use crate::codec::{Message, MessageKind, SetupJob, ShareJob};
 use crate::run::Run;
 use crate::training::Snapshots;
 use std::time::Instant;
@@ -38,6 +38,15 @@ pub fn set_up(
         let message = Message { kind: MessageKind::Setup, round: spec.raw_rounds(), collaborator, payload };
         let arrived = state.ledger.send(Direction::Up, &message)?;
         pipeline.install(&arrived.payload, state.aggregator.of_mut(collaborator).scope_mut(CODEC))?;
+    }
+    if pipeline.is_shared() {
+        let kept = ids.iter().map(|&who| state.aggregator.of(who).scope(CODEC)).collect();
+        let payload = pipeline.share(&mut ShareJob { run: &mut *run, name: &name, gpu, kept })?;
+        let arrived = state.ledger.broadcast(MessageKind::Setup, spec.raw_rounds(), ids, payload)?;
+        for &who in ids {
+            pipeline.adopt(gpu, &arrived, state.collaborators.of_mut(who).scope_mut(CODEC))?;
+            pipeline.install(&arrived, state.aggregator.of_mut(who).scope_mut(CODEC))?;
+        }
     }
     state.is_set_up = true;
     state.seconds += start.elapsed().as_secs_f64();

@@ -18,7 +18,7 @@ pub use parts::CodePart;
 pub(super) use parts::CodeParts;
 pub use tune::Tune;
 
-use super::{ExpectedLogs, Incoming, Kept, Outgoing, Pipeline, Round, SetupJob, Stage, Values};
+use super::{ExpectedLogs, Incoming, Kept, Outgoing, Pipeline, Round, SetupJob, ShareJob, Stage, Values};
 use crate::bytes::{Reader, Writer};
 use crate::gpu::Gpu;
 use crate::training::CodeStart;
@@ -304,6 +304,24 @@ impl Stage for Coded {
         }
         self.tuner.clear();
         Ok(shipped)
+    }
+
+    fn is_shared(&self) -> bool {
+        self.learned.is_shared()
+    }
+
+    fn share(&self, job: &mut ShareJob<'_, '_>) -> Result<Vec<u8>> {
+        self.learned.share(&mut ShareJob {
+            kept: job.kept.iter().map(|kept| kept.scope(LEARNED)).collect(),
+            run: &mut *job.run,
+            ..*job
+        })
+    }
+
+    fn adopt(&self, gpu: &Gpu, bytes: &[u8], kept: &mut Kept) -> Result<()> {
+        self.learned.adopt(gpu, bytes, kept.scope_mut(LEARNED))?;
+        self.tuner.clear();
+        if self.decodes_itself() { self.install(bytes, kept.scope_mut(MIRROR)) } else { Ok(()) }
     }
 
     fn install(&self, bytes: &[u8], kept: &mut Kept) -> Result<()> {

@@ -6,8 +6,8 @@
 use crate::Result;
 use crate::bytes::{Reader, Writer};
 use crate::codec::{
-    ExpectedLogs, Incoming, Kept, Make, NoOptions, Outgoing, Pipeline, Round, SetupJob, Stage, StageKind,
-    Values, expect_length,
+    ExpectedLogs, Incoming, Kept, Make, NoOptions, Outgoing, Pipeline, Round, SetupJob, ShareJob, Stage,
+    StageKind, Values, expect_length,
 };
 use crate::gpu::Gpu;
 
@@ -104,6 +104,23 @@ impl Stage for Feedback {
         let each = job.kept.iter_mut().zip(&shipped);
         each.into_iter().try_for_each(|(kept, bytes)| self.install(bytes, kept.scope_mut(MIRROR)))?;
         Ok(shipped)
+    }
+
+    fn is_shared(&self) -> bool {
+        self.0.is_shared()
+    }
+
+    fn share(&self, job: &mut ShareJob<'_, '_>) -> Result<Vec<u8>> {
+        self.0.share(&mut ShareJob {
+            kept: job.kept.iter().map(|kept| kept.scope(TAIL)).collect(),
+            run: &mut *job.run,
+            ..*job
+        })
+    }
+
+    fn adopt(&self, gpu: &Gpu, bytes: &[u8], kept: &mut Kept) -> Result<()> {
+        self.0.adopt(gpu, bytes, kept.scope_mut(TAIL))?;
+        self.install(bytes, kept.scope_mut(MIRROR))
     }
 
     fn install(&self, bytes: &[u8], kept: &mut Kept) -> Result<()> {

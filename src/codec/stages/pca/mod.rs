@@ -1,15 +1,18 @@
 //! Projections on the principal axes of each collaborator's snapshots: what every autoencoder has to beat.
 
+mod shipped;
+
 use super::bank::{Bank, check_bank, incoming, outgoing, put_codes, put_lines};
 use crate::autoencoder::pca::{Pca, PcaDecoder, PcaEncoder, PcaState};
 use crate::codec::{
-    Context, Decoder, ExpectedLogs, Incoming, Kept, Learned, Make, Options, Outgoing, Round, SetupJob, Stage,
-    StageKind,
+    Context, Decoder, ExpectedLogs, Incoming, Kept, Learned, Make, Options, Outgoing, Round, SetupJob,
+    ShareJob, Stage, StageKind,
 };
 use crate::gpu::Gpu;
 use crate::model::AutoencoderSpec;
 use crate::{Error, Result};
 use serde::Deserialize;
+use shipped::{Precision, Shipped};
 
 pub(super) const KIND: StageKind = StageKind {
     learns: true,
@@ -22,10 +25,16 @@ pub(super) const KIND: StageKind = StageKind {
 struct Given {
     /// As many as an autoencoder's code has, where it is left out.
     floats: Option<usize>,
+    /// How its axes are shipped.
+    #[serde(default)]
+    ship: Precision,
+    /// Whether the aggregator makes one set of axes for all.
+    #[serde(default)]
+    shared: bool,
 }
 
 fn make(context: &Context<'_>, options: &Options) -> Result<Box<dyn Stage>> {
-    let given = options.parse::<Given>()?.floats;
+    let Given { floats: given, ship, shared } = options.parse()?;
     let floats = match given {
         Some(0) => return Err(options.refuse("codes of 0 floats say nothing", "set floats to 1 or more")),
         Some(floats) => floats,
@@ -34,7 +43,16 @@ fn make(context: &Context<'_>, options: &Options) -> Result<Box<dyn Stage>> {
     let (encoders, decoders) = (Bank::default(), Bank::default());
     let place = options.place.clone();
     let (width, is_given) = (context.parameters, given.is_some());
-    Ok(Box::new(Projection { floats, is_given, place, width, encoders, decoders }))
+    // What sets it apart from others of as many floats.
+    let others = options.table.iter().filter(|(key, _)| *key != "floats");
+    let others = others.map(|(key, value)| match value {
+        toml::Value::String(value) => value.clone(),
+        _ => key.clone(),
+    });
+    let parts: Vec<_> = given.iter().map(|floats| floats.to_string()).chain(others).collect();
+    // How many axes the snapshots have is not known before they are logged.
+    let label = if parts.is_empty() { "pca".into() } else { format!("pca({})", parts.join(",")) };
+    Ok(Box::new(Projection { label, floats, is_given, ship, shared, place, width, encoders, decoders }))
 }
 
 /// What is shipped, and what a collaborator keeps of it.
@@ -42,10 +60,13 @@ const AXES: &str = "axes";
 
 /// Projections on axes.
 struct Projection {
+    label: String,
     /// As many as that, or as the snapshots of all collaborators have axes.
     floats: usize,
     /// Whether the spec says how many, in so many words.
     is_given: bool,
+    ship: Precision,
+    shared: bool,
     /// The field of the spec.
     place: String,
     /// P
@@ -56,18 +77,22 @@ struct Projection {
 
 impl Projection {
     fn state(&self, kept: &Kept) -> Result<PcaState> {
-        PcaState::from_bytes(self.width, kept.expect_bytes(AXES)?)
+        Ok(self.shipped(kept)?.state)
+    }
+
+    fn shipped(&self, kept: &Kept) -> Result<Shipped> {
+        Shipped::from_bytes(self.width, self.ship, kept.expect_bytes(AXES)?)
     }
 }
 
 impl Stage for Projection {
     fn label(&self) -> String {
-        // How many axes the snapshots have is not known before they are logged.
-        if self.is_given { format!("pca({})", self.floats) } else { "pca".into() }
+        self.label.clone()
     }
 
     fn leaves(&self, _: usize, kept: &Kept) -> Option<usize> {
-        Some(kept.bytes(AXES).map_or(self.floats, |bytes| PcaState::floats_of(bytes.len(), self.width)))
+        let kept = kept.bytes(AXES);
+        Some(kept.map_or(self.floats, |bytes| self.ship.floats_of(self.width, bytes.len())))
     }
 
     fn encode(&self, round: &Round<'_>, batch: &mut [Outgoing<'_>]) -> Result<()> {
@@ -105,16 +130,18 @@ impl Stage for Projection {
         for log in job.logs {
             let rows = log.rows();
             let pca = Pca::fit(&rows, &[])?;
-            states.push(pca.state(self.floats.min(pca.rank()))?);
+            let floats = self.floats.min(pca.rank());
+            states.push((pca.state(floats)?, pca.spreads(floats)));
             observer.advance(1);
         }
         // The first axes are those of the largest variance.
-        let floats = states.iter().map(|state| state.floats).min().unwrap_or(self.floats);
+        let floats = states.iter().map(|(state, _)| state.floats).min().unwrap_or(self.floats);
         let mut shipped = Vec::with_capacity(states.len());
-        for (mut state, kept) in states.into_iter().zip(&mut job.kept) {
+        for ((mut state, mut spreads), kept) in states.into_iter().zip(&mut job.kept) {
             state.floats = floats;
             state.rows.truncate(floats * self.width);
-            let bytes = state.to_bytes();
+            spreads.truncate(floats);
+            let bytes = Shipped { state, spreads: self.shared.then_some(spreads) }.to_bytes(self.ship);
             kept.put_bytes(AXES, bytes.clone());
             shipped.push(bytes);
         }
@@ -125,8 +152,28 @@ impl Stage for Projection {
         Ok(shipped)
     }
 
+    fn is_shared(&self) -> bool {
+        self.shared
+    }
+
+    /// The principal axes of all that collaborators' weights are spread over, each of these counting alike.
+    fn share(&self, job: &mut ShareJob<'_, '_>) -> Result<Vec<u8>> {
+        let shipped = job.kept.iter().map(|kept| self.shipped(kept)).collect::<Result<Vec<_>>>()?;
+        let points: Vec<_> = shipped.iter().flat_map(Shipped::points).collect();
+        let rows: Vec<_> = points.iter().map(Vec::as_slice).collect();
+        let pca = Pca::fit(&rows, &[])?;
+        let state = pca.state(self.floats.min(pca.rank()))?;
+        Ok(Shipped { state, spreads: None }.to_bytes(self.ship))
+    }
+
+    fn adopt(&self, _: &Gpu, bytes: &[u8], kept: &mut Kept) -> Result<()> {
+        kept.put_bytes(AXES, bytes.to_vec());
+        self.encoders.clear();
+        Ok(())
+    }
+
     fn install(&self, bytes: &[u8], kept: &mut Kept) -> Result<()> {
-        PcaState::from_bytes(self.width, bytes)?;
+        Shipped::from_bytes(self.width, self.ship, bytes)?;
         kept.put_bytes(AXES, bytes.to_vec());
         self.decoders.clear();
         Ok(())
