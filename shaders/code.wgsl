@@ -9,7 +9,8 @@ const LANES: u32 = 8u;
 struct Decode {
     // Elements of a replica's parameters, in groups of four.
     stride4: u32,
-    // Vectors of this part of the basis, the first of them in groups of four, and values of a code in groups of four.
+    // Vectors of this part of the basis, a multiple of four; the first of them in groups of four; and values of a code in
+    // groups of four.
     vectors: u32,
     first4: u32,
     floats4: u32,
@@ -29,11 +30,6 @@ var<immediate> decode: Decode;
 // [R, stride4]
 @group(0) @binding(3) var<storage, read_write> decoded4: array<vec4<f32>>;
 
-// Vectors beyond the last one are that again; shifts are zero there.
-fn vector_at(replica: u32, vector: u32, stride4: u32, vectors: u32, basis_stride4: u32) -> u32 {
-    return replica * basis_stride4 + min(vector, vectors - 1u) * stride4;
-}
-
 // decoded[r, i] = base[r, i] + sum over k of basis[r, k, i] shifts[r, k]
 @compute @workgroup_size(LANES, 1, 1)
 fn code_decode(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -41,19 +37,20 @@ fn code_decode(@builtin(global_invocation_id) id: vec3<u32>) {
     let at = id.y * decode.stride4 + id.x;
     var sum: vec4<f32>;
     if decode.accumulate == 1u { sum = decoded4[at]; } else { sum = base4[at]; }
-    for (var k = 0u; k < decode.vectors; k += 4u) {
-        let shift = shifts4[id.y * decode.floats4 + decode.first4 + k / 4u];
-        sum += shift.x * basis4[id.x + vector_at(id.y, k, decode.stride4, decode.vectors, decode.basis_stride4)];
-        sum += shift.y * basis4[id.x + vector_at(id.y, k + 1u, decode.stride4, decode.vectors, decode.basis_stride4)];
-        sum += shift.z * basis4[id.x + vector_at(id.y, k + 2u, decode.stride4, decode.vectors, decode.basis_stride4)];
-        sum += shift.w * basis4[id.x + vector_at(id.y, k + 3u, decode.stride4, decode.vectors, decode.basis_stride4)];
+    var vector = id.y * decode.basis_stride4 + id.x;
+    for (var k4 = 0u; k4 < decode.vectors / 4u; k4++) {
+        let shift = shifts4[id.y * decode.floats4 + decode.first4 + k4];
+        sum += shift.x * basis4[vector];
+        sum += shift.y * basis4[vector + decode.stride4];
+        sum += shift.z * basis4[vector + 2u * decode.stride4];
+        sum += shift.w * basis4[vector + 3u * decode.stride4];
+        vector += 4u * decode.stride4;
     }
     decoded4[at] = sum;
 }
 
 struct Gradient {
     stride4: u32,
-    vectors: u32,
     // The first of these vectors in the code.
     first: u32,
     // Elements from one replica's partial sums to the next one's, and from one value's to the next one's.
@@ -71,41 +68,27 @@ var<immediate> gradient: Gradient;
 // [R, floats, lanes of all parameters]
 @group(0) @binding(2) var<storage, read_write> partial_sums: array<f32>;
 
-fn slope_vector(replica: u32, vector: u32) -> u32 {
-    return vector_at(replica, vector, gradient.stride4, gradient.vectors, gradient.basis_stride4);
-}
-
-// partial_sums[r, k, lane] = sum over the lane's i of basis[r, k, i] slopes[r, i]. Faster: a lane takes eight vectors
-// for each gradient that it loads.
+// partial_sums[r, k, lane] = sum over the lane's i of basis[r, k, i] slopes[r, i]. Faster: a lane takes four vectors for
+// each gradient that it loads.
 @compute @workgroup_size(LANES, 1, 1)
 fn code_gradient(@builtin(global_invocation_id) id: vec3<u32>) {
     if id.x >= gradient.lanes { return; }
-    let vector = id.y * 8u;
-    let v = array<u32, 8>(
-        slope_vector(id.z, vector), slope_vector(id.z, vector + 1u),
-        slope_vector(id.z, vector + 2u), slope_vector(id.z, vector + 3u),
-        slope_vector(id.z, vector + 4u), slope_vector(id.z, vector + 5u),
-        slope_vector(id.z, vector + 6u), slope_vector(id.z, vector + 7u),
-    );
-    var sums: array<vec4<f32>, 8>;
+    let first = id.z * gradient.basis_stride4 + id.y * 4u * gradient.stride4;
+    var sums: array<vec4<f32>, 4>;
     for (var i = id.x; i < gradient.stride4; i += gradient.lanes) {
         let slope = slopes4[id.z * gradient.stride4 + i];
-        sums[0] += slope * basis4[v[0] + i];
-        sums[1] += slope * basis4[v[1] + i];
-        sums[2] += slope * basis4[v[2] + i];
-        sums[3] += slope * basis4[v[3] + i];
-        sums[4] += slope * basis4[v[4] + i];
-        sums[5] += slope * basis4[v[5] + i];
-        sums[6] += slope * basis4[v[6] + i];
-        sums[7] += slope * basis4[v[7] + i];
+        let vector = first + i;
+        sums[0] += slope * basis4[vector];
+        sums[1] += slope * basis4[vector + gradient.stride4];
+        sums[2] += slope * basis4[vector + 2u * gradient.stride4];
+        sums[3] += slope * basis4[vector + 3u * gradient.stride4];
     }
-    for (var j = 0u; j < 8u; j++) {
-        if vector + j < gradient.vectors {
-            let value = gradient.first + vector + j;
-            let at = id.z * gradient.replica_stride + value * gradient.value_stride + gradient.first_lane + id.x;
-            partial_sums[at] = dot(sums[j], vec4(1.0));
-        }
-    }
+    let value = gradient.first + id.y * 4u;
+    let at = id.z * gradient.replica_stride + value * gradient.value_stride + gradient.first_lane + id.x;
+    partial_sums[at] = dot(sums[0], vec4(1.0));
+    partial_sums[at + gradient.value_stride] = dot(sums[1], vec4(1.0));
+    partial_sums[at + 2u * gradient.value_stride] = dot(sums[2], vec4(1.0));
+    partial_sums[at + 3u * gradient.value_stride] = dot(sums[3], vec4(1.0));
 }
 
 struct CodeStep {

@@ -13,7 +13,7 @@ immediates! {
 
 immediates! {
     struct Gradient {
-        u32: stride4, vectors, first, replica_stride, value_stride, first_lane, lanes, basis_stride4;
+        u32: stride4, first, replica_stride, value_stride, first_lane, lanes, basis_stride4;
     }
 }
 
@@ -36,7 +36,7 @@ const FOURS_OF_A_LANE: usize = 64;
 /// Lanes that share the parameters of an arena at most.
 const MOST_LANES: usize = 1024;
 /// Vectors that a lane takes at a time.
-const VECTORS_OF_A_LANE: u32 = 8;
+const VECTORS_OF_A_LANE: u32 = 4;
 
 /// What becomes of a code's values on the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -84,10 +84,11 @@ impl Codes {
     }
 
     /// Starts all replicas from these codes, `[R][Z]`, with a new optimiser. `arrive` is what arrives of them.
-    pub fn restart(&self, gpu: &Gpu, codes: &[&[f32]], arrive: &[&[f32]]) {
-        let padded = |codes: &[&[f32]]| {
+    pub fn restart<C: AsRef<[f32]>>(&self, gpu: &Gpu, codes: &[C], arrive: &[C]) {
+        let padded = |codes: &[C]| {
             let mut values = vec![0.0; self.replicas * self.stride];
             for (line, code) in values.chunks_exact_mut(self.stride).zip(codes) {
+                let code = code.as_ref();
                 line[..code.len()].copy_from_slice(code);
             }
             values
@@ -111,7 +112,7 @@ impl Codes {
 pub struct BasisPart {
     /// `[R, vectors, stride]`, or without R where all replicas have the same.
     pub vectors: Buffer,
-    /// How many.
+    /// How many: a multiple of four, with zeros beyond those of the code.
     pub count: usize,
     /// The first of them among the values of a code; a multiple of four.
     pub first: usize,
@@ -176,7 +177,6 @@ pub fn gradient(
     let lanes = lanes_of(arena) as u32;
     let immediates = Gradient {
         stride4: (arena.stride / 4) as u32,
-        vectors: part.count as u32,
         first: part.first as u32,
         replica_stride: into.replica_stride as u32,
         value_stride: into.lanes as u32,

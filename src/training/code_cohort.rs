@@ -55,8 +55,8 @@ pub struct CodeCohort {
 fn most_replicas(gpu: &Gpu, floats: usize, parameters: usize) -> usize {
     let bytes = 4 * parameters.next_multiple_of(4);
     // Four vectors of each replica have to fit one binding.
-    let bound = gpu.max_binding_bytes() as usize / (bytes * floats.clamp(1, 4));
-    bound.min(MOST_BYTES / (bytes * floats.max(1))).max(1)
+    let bound = gpu.max_binding_bytes() as usize / (bytes * 4);
+    bound.min(MOST_BYTES / (bytes * floats.next_multiple_of(4))).max(1)
 }
 
 /// The rule whose first moments are the gradient.
@@ -172,6 +172,7 @@ impl CodeCohort {
 /// Memory for the vectors of decoders, `elements` of each vector, in parts that fit one binding each.
 fn basis_parts(gpu: &Gpu, floats: usize, elements: usize) -> Result<Vec<BasisPart>> {
     let fitting = gpu.max_binding_bytes() as usize / (4 * elements);
+    let floats = floats.next_multiple_of(4);
     let each = if floats <= fitting { floats } else { fitting - fitting % 4 };
     if each == 0 {
         let problem = format!("{} bytes of a decoder's vectors do not fit one binding", 16 * elements);

@@ -48,6 +48,8 @@ struct ResidualOptions {
 struct TuneOptions {
     #[serde(default = "usual_epochs")]
     epochs: u64,
+    #[serde(default = "usual_batch")]
+    batch: usize,
     #[serde(default = "usual_rate")]
     lr: f32,
     #[serde(default)]
@@ -56,6 +58,11 @@ struct TuneOptions {
 
 fn usual_epochs() -> u64 {
     1
+}
+
+/// Codes have few values, whose gradients a larger batch than that of weights makes better, in fewer steps.
+fn usual_batch() -> usize {
+    256
 }
 
 fn usual_rate() -> f32 {
@@ -95,7 +102,10 @@ impl CodeParts {
 }
 
 fn tune(options: &Options) -> Result<Tune> {
-    let TuneOptions { epochs, lr, optimizer } = options.parse()?;
+    let TuneOptions { epochs, batch, lr, optimizer } = options.parse()?;
+    if batch == 0 {
+        return Err(options.refuse("batches of 0 images", "set batch to 1 or more"));
+    }
     if epochs == 0 {
         return Err(options.refuse("0 epochs tune nothing", "set epochs to 1 or more, or leave tune out"));
     }
@@ -104,5 +114,5 @@ fn tune(options: &Options) -> Result<Tune> {
     let given: Vec<_> = options.table.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let given = given.join(",").replace(['"', ' '], "");
     let label = if given.is_empty() { "tune".into() } else { format!("tune({given})") };
-    Ok(Tune { epochs, optimizer, label })
+    Ok(Tune { epochs, batch, optimizer, label })
 }

@@ -16,6 +16,8 @@ const FIRST_EPOCH: u64 = 2 << 32;
 pub struct Tune {
     /// Times that a collaborator sees its images.
     pub epochs: u64,
+    /// Images per step.
+    pub batch: usize,
     /// How its code learns; a new one in each round.
     pub optimizer: Optimizer,
     pub(super) label: String,
@@ -58,8 +60,7 @@ impl Tuner {
         let (cohort, loaded) = match held.take() {
             Some(held) => held,
             None => {
-                let settings =
-                    CodeSettings { floats, batch: local.batch, optimizer: how.optimizer, rounding };
+                let settings = CodeSettings { floats, batch: how.batch, optimizer: how.optimizer, rounding };
                 let most = local.most_together.min(jobs.len());
                 (CodeCohort::new(round.gpu, local.spec, local.images, most, settings)?, Vec::new())
             }

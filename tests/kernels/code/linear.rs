@@ -48,18 +48,20 @@ impl Basis {
         Self { stride, firsts, parts: counts.enumerate().map(part).collect(), is_shared }
     }
 
-    /// Its parts on a device.
+    /// Its parts on a device, each filled up with zeros to a multiple of four vectors.
     fn upload(&self, gpu: &Gpu, replicas: usize) -> Vec<BasisPart> {
         let copies = if self.is_shared { 1 } else { replicas };
-        let parts = self.parts.iter().zip(self.firsts);
-        parts
-            .map(|(part, &first)| BasisPart {
-                vectors: gpu.upload("basis", part).unwrap(),
-                count: part.len() / copies / self.stride,
-                first,
-                is_shared: self.is_shared,
-            })
-            .collect()
+        let part = |(part, &first): (&Vec<f32>, &usize)| {
+            let own = part.len() / copies;
+            let count = (own / self.stride).next_multiple_of(4);
+            let mut padded = vec![0.0; copies * count * self.stride];
+            for (into, part) in padded.chunks_mut(count * self.stride).zip(part.chunks(own)) {
+                into[..own].copy_from_slice(part);
+            }
+            let vectors = gpu.upload("basis", &padded).unwrap();
+            BasisPart { vectors, count, first, is_shared: self.is_shared }
+        };
+        self.parts.iter().zip(self.firsts).map(part).collect()
     }
 
     /// All vectors of one replica, `[Z, stride]`.
@@ -147,12 +149,13 @@ fn decoded_parameters_agree_with_their_twin() {
 
 /// Memory for the sums of so many lanes, with room behind each replica's, full of guards.
 fn guarded_sums(gpu: &Gpu, replicas: usize, floats: usize, lanes: usize) -> PartialSums {
-    let replica_stride = floats * lanes + 5;
+    let replica_stride = floats.next_multiple_of(4) * lanes + 5;
     let buffer = gpu.upload("sums", &vec![GUARD; replicas * replica_stride]).unwrap();
     PartialSums { buffer, replicas, replica_stride, lanes }
 }
 
-/// The sums that were written, `[R][Z]` of those of each lane; everything else has to be what it was.
+/// The sums that were written, `[R][Z]` of those of each lane; those of the vectors of zeros that fill a basis up are
+/// zero, and everything else has to be what it was.
 fn lane_sums(
     gpu: &Gpu,
     sums: &PartialSums,
@@ -161,11 +164,13 @@ fn lane_sums(
 ) -> Vec<Vec<Vec<f32>>> {
     let all: Vec<f32> = gpu.read(&sums.buffer).unwrap();
     let replica = |line: &[f32]| {
-        let (own, behind) = line.split_at(floats * sums.lanes);
+        let (own, behind) = line.split_at(floats.next_multiple_of(4) * sums.lanes);
         let around = own.chunks(sums.lanes).flat_map(|line| [&line[..lanes.start], &line[lanes.end..]]);
         let around = around.flatten().chain(behind);
         assert!(around.into_iter().all(|&x| x == GUARD), "memory around the sums was written");
-        own.chunks(sums.lanes).map(|line| line[lanes.clone()].to_vec()).collect()
+        let mut own: Vec<_> = own.chunks(sums.lanes).map(|line| line[lanes.clone()].to_vec()).collect();
+        assert!(own.split_off(floats).iter().flatten().all(|&x| x == 0.0), "no vectors have sums");
+        own
     };
     all.chunks(sums.replica_stride).map(replica).collect()
 }

@@ -203,7 +203,7 @@ fn what_arrives_at_half_precision_is_rounded_to_the_bit() {
     let mut writer = ScheduleWriter::new(gpu(), sgd, lines.len(), 1).unwrap();
     writer.write(gpu(), 1, |_, _| 1);
     let shifts = |rounding| -> Vec<f32> {
-        codes.restart(gpu(), &lines, &zeros);
+        codes.restart(gpu(), &lines[..], &zeros[..]);
         gpu().run(&[code::step(gpu(), &codes, &sums, writer.rule(), rounding).unwrap()]).unwrap();
         let all: Vec<f32> = gpu().read(&codes.shifts).unwrap();
         all.chunks(codes.stride).flat_map(|line| line[..codes.floats].to_vec()).collect()
