@@ -60,9 +60,10 @@ fn round(gpu: &Gpu) -> Result<Ready<'_>> {
     }
     let strategy = spec.strategy.make(&parts.strategies)?;
     let tests = TestSets::plain(evaluator);
+    let rules = spec.rules();
     let mut participants = Participants { gpu: gpu.clone(), spec, collaborators, tests };
     let global = begun.global.clone();
-    let mut federation = Federation::new(pipeline, strategy, begun);
+    let mut federation = Federation::new(pipeline, strategy, rules, begun);
     Ok(Ready::wall(Unit::Seconds, move || {
         federation.state.global.clone_from(&global);
         federation.state.ledger.transfers.clear();

@@ -86,6 +86,29 @@ pub trait Stage: Send + Sync {
         Ok(())
     }
 
+    /// The weights `[P]` that each of these collaborators, by what it keeps, comes to by `epochs` epochs of tuning its
+    /// code alone; none where codes are not tuned.
+    fn alone(&self, round: &Round<'_>, whose: &[(u32, &Kept)], epochs: u64) -> Result<Option<Vec<Vec<f32>>>> {
+        let _ = (round, whose, epochs);
+        Ok(None)
+    }
+
+    /// Refuses a stage of whose updates the average is no update by itself.
+    fn check_averages(&self) -> Result<()> {
+        Err(pipeline::no_average(&self.label()))
+    }
+
+    /// The payload whose update is the average of those of these payloads, by their weights.
+    fn average(
+        &self,
+        round: &Round<'_>,
+        payloads: Vec<(u32, &Kept, &[u8])>,
+        weights: &[f64],
+    ) -> Result<Vec<u8>> {
+        let _ = (round, payloads, weights);
+        Err(pipeline::no_average(&self.label()))
+    }
+
     /// Where it makes codes by which weights are a linear map and an offset: `[Z, P]`, what each value of a code adds to
     /// the weights. `kept` is the aggregator's.
     fn directions(&self, gpu: &Gpu, kept: &Kept) -> Result<Vec<f32>> {

@@ -29,6 +29,13 @@ impl Pipeline {
         &self.label
     }
 
+    /// The same with more behind its label; `is_raw` says whether it is still what all others are compared with.
+    pub fn with_suffix(mut self, suffix: &str, is_raw: bool) -> Self {
+        self.label += suffix;
+        self.is_raw = is_raw;
+        self
+    }
+
     /// Whether it sends updates as they are.
     pub fn is_raw(&self) -> bool {
         self.is_raw
@@ -126,6 +133,38 @@ impl Pipeline {
     /// Keeps what a collaborator has shipped.
     pub fn install(&self, bytes: &[u8], kept: &mut Kept) -> Result<()> {
         self.stages.first().map_or(Ok(()), |stage| stage.install(bytes, kept.scope_mut("0")))
+    }
+
+    /// The weights that each of these collaborators comes to by so many epochs of tuning its code alone; none where codes
+    /// are not tuned.
+    pub fn alone(
+        &self,
+        round: &Round<'_>,
+        whose: &[(u32, &Kept)],
+        epochs: u64,
+    ) -> Result<Option<Vec<Vec<f32>>>> {
+        let own: Vec<_> = whose.iter().map(|&(who, kept)| (who, scope(kept, 0))).collect();
+        self.stages.first().map_or(Ok(None), |stage| stage.alone(round, &own, epochs))
+    }
+
+    /// Refuses a pipeline of whose updates the average is no update by itself.
+    pub fn check_averages(&self) -> Result<()> {
+        match self.stages.as_slice() {
+            [stage] => stage.check_averages(),
+            _ => Err(no_average(self.label())),
+        }
+    }
+
+    /// The payload whose update is the average of those of these payloads, by their weights.
+    pub fn average(
+        &self,
+        round: &Round<'_>,
+        payloads: Vec<(u32, &Kept, &[u8])>,
+        weights: &[f64],
+    ) -> Result<Vec<u8>> {
+        let Some(stage) = self.stages.first() else { return Ok(Vec::new()) };
+        let own = payloads.into_iter().map(|(who, kept, bytes)| (who, scope(kept, 0), bytes));
+        stage.average(round, own.collect(), weights)
     }
 
     /// Makes bytes of values: what goes into the message stands in `side`, and nothing is left in `values`.
@@ -236,6 +275,14 @@ impl Pipeline {
         self.decode(round, &mut batch)?;
         batch.into_iter().map(|incoming| incoming.side.finish().map(|()| incoming.values)).collect()
     }
+}
+
+/// The error for a pipeline or a stage of whose updates the average is no update.
+pub(super) fn no_average(label: &str) -> Error {
+    let problem =
+        format!("the average of updates by {label} is none by itself, so that no code of it can go down");
+    let mend = "use a shared stage, such as [\"prior\", { stage = \"pca\", shared = true }, \"tune\"], without residual";
+    Error::setting("codecs: downlink", problem, mend)
 }
 
 /// What is kept for a stage.

@@ -1,9 +1,10 @@
 //! Figures 8 and 9: collaborators with different images, and what every average does to them.
 
 use super::{Header, Kind, Run};
-use crate::codec::PipelineSpec;
 use crate::data::DataDir;
-use crate::federation::{LocalTests, Parts, SimulationSpec, Summary, check, simulate, write_summary};
+use crate::federation::{
+    CodecSpec, LocalTests, Parts, SimulationSpec, Summary, check, simulate, write_summary,
+};
 use crate::report::Report;
 use crate::run::Identity;
 use crate::story::imbalance::{PrintedFederation, imbalance_table};
@@ -54,8 +55,8 @@ impl Kind for FederationExperiment {
 }
 
 /// Whether a codec has an autoencoder, which the paper's figures are about.
-fn is_learned(codec: &PipelineSpec) -> bool {
-    codec.names().any(|name| name == "autoencoder")
+fn is_learned(codec: &CodecSpec) -> bool {
+    codec.stages.names().any(|name| name == "autoencoder")
 }
 
 /// The field as it is called in the experiment.

@@ -17,6 +17,8 @@ pub(super) struct Due {
     pub ids: Vec<u32>,
     /// Steps of an epoch of each, by the place of its id.
     pub steps: Vec<u64>,
+    /// Epochs that a collaborator trains in a round.
+    pub local_epochs: u64,
     /// Weights of the model.
     pub width: usize,
 }
@@ -29,7 +31,7 @@ impl Due {
     pub fn of(spec: &SimulationSpec, collaborators: &Clients, width: usize) -> Self {
         let ids = collaborators.ids();
         let steps = ids.iter().map(|&who| collaborators.steps_of(&[who])).collect();
-        Self { spec: spec.clone(), ids, steps, width }
+        Self { spec: spec.clone(), ids, steps, local_epochs: spec.local_epochs, width }
     }
 
     /// When each collaborator logs in a pre-pass in isolation, after so many epochs of each.
@@ -70,7 +72,7 @@ impl Due {
         }
         let is_gray = !self.spec.grayscale.is_empty();
         let is_tested = self.spec.local_tests == LocalTests::Epoch;
-        let epochs = self.spec.local_epochs;
+        let epochs = self.local_epochs;
         let mut due = self
             .ids
             .iter()

@@ -82,9 +82,10 @@ impl Ledger {
         self.transfers.iter().filter(|t| which(t)).map(|t| t.bytes).sum()
     }
 
-    /// Bytes of the last message of this kind.
-    pub fn message_bytes(&self, kind: MessageKind) -> Option<u64> {
-        self.transfers.iter().rev().find(|t| t.kind == kind).map(|t| t.bytes)
+    /// Bytes of the last message of this kind that went this way.
+    pub fn message_bytes(&self, direction: Direction, kind: MessageKind) -> Option<u64> {
+        let is_one = |t: &&Transfer| t.direction == direction && t.kind == kind;
+        self.transfers.iter().rev().find(is_one).map(|t| t.bytes)
     }
 }
 

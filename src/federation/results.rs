@@ -18,6 +18,21 @@ pub struct Tested {
 }
 
 impl Tested {
+    /// The mean of what several models came to.
+    pub fn mean(all: &[Self]) -> Self {
+        let mean = |tallies: Vec<Tally>| {
+            let count = tallies.len().max(1) as f64;
+            Tally {
+                loss: tallies.iter().map(|tally| tally.loss).sum::<f64>() / count,
+                accuracy: tallies.iter().map(|tally| tally.accuracy).sum::<f64>() / count,
+                samples: tallies.first().map_or(0, |tally| tally.samples),
+            }
+        };
+        let gray: Vec<_> = all.iter().filter_map(|tested| tested.gray).collect();
+        let gray = (!gray.is_empty()).then(|| mean(gray));
+        Self { plain: mean(all.iter().map(|tested| tested.plain).collect()), gray }
+    }
+
     /// Accuracy over all kinds of images.
     pub fn accuracy(&self) -> f64 {
         self.gray.map_or(self.plain.accuracy, |gray| (self.plain.accuracy + gray.accuracy) / 2.0)
@@ -117,6 +132,12 @@ pub struct FederationOutcome {
     pub label: String,
     /// Whether updates are sent as they are.
     pub is_raw: bool,
+    /// Whether it learns from logged weights.
+    pub learns: bool,
+    /// Epochs that a collaborator trains in a round, before it encodes.
+    pub local_epochs: u64,
+    /// Epochs in which it then tunes its code, where rounds are compressed.
+    pub tuning_epochs: u64,
     /// Floats of an update that are sent as they are; `None` where the values decide.
     pub floats: Option<usize>,
     /// Its rounds.
@@ -125,6 +146,9 @@ pub struct FederationOutcome {
     pub learned: Learned,
     /// Every message.
     pub ledger: Ledger,
+    /// What collaborators would come to in the mean, had each of them tuned its code in as many epochs and never heard of
+    /// the others; where codes are tuned.
+    pub tuned_alone: Option<Tested>,
     /// Seconds that it took, those of rounds that all federations have in common excluded.
     pub seconds: f64,
     /// The last global model.

@@ -4,7 +4,7 @@ use super::clients::{LocalWork, Trained};
 use super::ledger::{Direction, Ledger};
 use super::participants::Participants;
 use super::results::RoundResult;
-use super::spec::LocalTests;
+use super::spec::{Downlink, LocalTests, Rules};
 use super::state::{CODEC, Federation, FederationState};
 use super::strategy::{Arrived, Local, LocalResult, Strategy};
 use crate::bytes::{bytes_to_floats, floats_to_bytes};
@@ -55,7 +55,7 @@ pub fn play(
     plan: &RoundPlan<'_>,
 ) -> Result<()> {
     let ids = participants.collaborators.ids();
-    let epochs = participants.spec.local_epochs + federation.pipeline.epochs();
+    let epochs = federation.rules.local_epochs + federation.pipeline.epochs();
     let steps = participants.collaborators.steps(&ids) * epochs;
     let first = federation.state.rounds.len() as u32 + 1;
     run.observer.begin(plan.what, "steps", steps * u64::from((plan.last + 1).saturating_sub(first)));
@@ -92,12 +92,12 @@ pub fn play_round(
     snapshots: Option<SnapshotEvery>,
 ) -> Result<RoundResult> {
     let Participants { gpu, spec, collaborators, tests } = participants;
-    let Federation { pipeline, strategy, state } = federation;
+    let Federation { pipeline, strategy, rules, state } = federation;
     let who = collaborators.ids();
-    let (start, control) = send_down(state, strategy, round, &who)?;
+    let (start, control) = send_down(state, strategy, *rules, round, &who)?;
     let work = LocalWork {
-        epochs: spec.local_epochs,
-        first_epoch: u64::from(round - 1) * spec.local_epochs,
+        epochs: rules.local_epochs,
+        first_epoch: u64::from(round - 1) * rules.local_epochs,
         snapshots,
         tests: (spec.local_tests == LocalTests::Epoch).then_some(&*tests),
     };
@@ -116,17 +116,30 @@ pub fn play_round(
     let view = Round { number: round, seed, global: &start, gpu, local: Some(&local) };
     let payloads = send_up(&mut state.ledger, pipeline, &view, &mut state.collaborators, &trained)?;
     let view = Round { number: round, seed, global: &state.global, gpu, local: None };
-    let updates = receive(pipeline, &view, &state.aggregator, &trained, &payloads)?;
-    let arrived: Vec<_> = trained
-        .iter()
-        .zip(updates)
-        .map(|(Trained { who, .. }, update)| {
-            let samples = collaborators.samples(*who);
-            Arrived { who: *who, samples, update }
-        })
-        .collect();
-    let combined = strategy.combine.combine(gpu, &arrived)?;
-    strategy.server.step(&mut state.global, &combined);
+    let arrived = payloads.iter().zip(&trained).map(|(payload, trained)| {
+        (trained.who, state.aggregator.of(trained.who).scope(CODEC), payload.as_slice())
+    });
+    let arrived: Vec<_> = arrived.collect();
+    let samples: Vec<_> = trained.iter().map(|trained| collaborators.samples(trained.who)).collect();
+    match rules.downlink {
+        Downlink::Model => {
+            let updates = pipeline.receive(&view, arrived)?;
+            let updates = trained.iter().zip(samples).zip(updates);
+            let arrived =
+                updates.map(|((trained, samples), update)| Arrived { who: trained.who, samples, update });
+            let combined = strategy.combine.combine(gpu, &arrived.collect::<Vec<_>>())?;
+            strategy.server.step(&mut state.global, &combined);
+        }
+        Downlink::Code => {
+            let weights: Vec<_> = samples.into_iter().map(|samples| samples as f64).collect();
+            let (first, kept) = (arrived[0].0, arrived[0].1);
+            let code = pipeline.average(&view, arrived, &weights)?;
+            // The global model is what collaborators make of what goes down.
+            let mut decoded = pipeline.receive(&view, vec![(first, kept, &code)])?;
+            state.global = decoded.swap_remove(0).take(gpu)?;
+            state.code = Some(code);
+        }
+    }
     strategy.local.absorb(&reports);
     // Collaborators that were tested after their last epoch are not tested again.
     let known: Option<Vec<f64>> =
@@ -165,17 +178,33 @@ pub fn play_round(
 fn send_down(
     state: &mut FederationState,
     strategy: &Strategy,
+    rules: Rules,
     round: u32,
     who: &[u32],
 ) -> Result<(Vec<f32>, Option<Vec<f32>>)> {
-    let mut send = |kind, values: &[f32], what| {
-        let arrived = state.ledger.broadcast(kind, round, who, floats_to_bytes(values))?;
+    let is_known = state.ledger.message_bytes(Direction::Down, MessageKind::Model).is_some();
+    let send = |ledger: &mut Ledger, kind, values: &[f32], what| {
+        let arrived = ledger.broadcast(kind, round, who, floats_to_bytes(values))?;
         bytes_to_floats(&arrived, values.len(), what)
     };
-    let model = send(MessageKind::Model, &state.global, "a global model")?;
-    let control =
-        strategy.local.broadcast().map(|values| send(MessageKind::Control, &values, "control values"));
-    Ok((model, control.transpose()?))
+    let model = match (rules.downlink, &state.code) {
+        (Downlink::Code, Some(code)) => {
+            let arrived = state.ledger.broadcast(MessageKind::Model, round, who, code.clone())?;
+            if arrived != *code {
+                return Err(Error::fault("a code arrived otherwise than it was sent"));
+            }
+            // Collaborators decode as the aggregator has.
+            state.global.clone()
+        }
+        // The pre-pass began with it.
+        (Downlink::Code, None) if state.rounds.is_empty() && is_known => state.global.clone(),
+        _ => send(&mut state.ledger, MessageKind::Model, &state.global, "a global model")?,
+    };
+    let control = strategy.local.broadcast();
+    let control = control
+        .map(|values| send(&mut state.ledger, MessageKind::Control, &values, "control values"))
+        .transpose()?;
+    Ok((model, control))
 }
 
 /// Sends what the local rule adds to updates; gives it as it arrives.
@@ -221,18 +250,4 @@ fn send_up(
         Ok(ledger.send(Direction::Up, &message)?.payload)
     };
     trained.iter().zip(payloads).map(send).collect()
-}
-
-/// Decodes the updates that arrived.
-fn receive(
-    pipeline: &Pipeline,
-    view: &Round<'_>,
-    store: &Store,
-    trained: &[Trained],
-    payloads: &[Vec<u8>],
-) -> Result<Vec<Values>> {
-    let arrived = trained.iter().zip(payloads);
-    let arrived = arrived
-        .map(|(trained, payload)| (trained.who, store.of(trained.who).scope(CODEC), payload.as_slice()));
-    pipeline.receive(view, arrived.collect())
 }

@@ -7,14 +7,14 @@ use super::participants::Participants;
 use super::parts::Parts;
 use super::population::Population;
 use super::prepass::log_weights;
-use super::results::{FederationOutcome, Outcome};
+use super::results::{FederationOutcome, Outcome, Tested};
 use super::round::{RoundPlan, log_round, play};
 use super::setup::{log_learned, set_up};
 use super::spec::{SimulationSpec, refuse_few};
 use super::state::{CODEC, Federation, FederationState};
 use crate::Result;
 use crate::bytes::{Writer, floats_to_bytes};
-use crate::codec::{Context, ExpectedLogs, Message, MessageKind, Pipeline, PipelineSpec};
+use crate::codec::{Context, ExpectedLogs, Message, MessageKind, PipelineSpec, Round};
 use crate::data::DataDir;
 use crate::model::{ClassifierSpec, ModelSpec};
 use crate::report::slug;
@@ -44,10 +44,10 @@ pub fn simulate(run: &mut Run<'_>, spec: &SimulationSpec, parts: &Parts) -> Resu
     let classifier = classifier(spec)?;
     let pipelines = spec.pipelines(parts, classifier.parameters())?;
     let population = Population::new(spec, &classifier, run.data_dir()?)?;
-    let learns = pipelines.iter().any(Pipeline::learns);
+    let learns = pipelines.iter().any(|(pipeline, _)| pipeline.learns());
     let snapshots = if learns { *spec.snapshots(&population.shares)?.end() as usize } else { 0 };
     let expected = ExpectedLogs { collaborators: population.shares.len(), snapshots };
-    pipelines.iter().try_for_each(|pipeline| pipeline.check_room(gpu, expected))?;
+    pipelines.iter().try_for_each(|(pipeline, _)| pipeline.check_room(gpu, expected))?;
     let local = LocalSettings { batch: spec.batch, optimizer: spec.optimizer, seed: spec.seed };
     let collaborators =
         Clients::new(gpu, &classifier, &population.train(gpu)?, population.shares.clone(), local)?;
@@ -64,8 +64,9 @@ pub fn simulate(run: &mut Run<'_>, spec: &SimulationSpec, parts: &Parts) -> Resu
     };
     let strategy = || spec.strategy.make(&parts.strategies);
     let begun = FederationState::new(initial.clone(), join(spec, &ids, &samples)?);
-    let mut begun = Federation::new(raw()?, strategy()?, begun);
-    let mut logged = begun.fork(raw()?, strategy()?);
+    let rules = spec.rules();
+    let mut begun = Federation::new(raw()?, strategy()?, rules, begun);
+    let mut logged = begun.fork(raw()?, strategy()?, rules);
     if learns {
         if !spec.begins_federated() {
             send_initial(&mut logged.state, &ids)?;
@@ -73,14 +74,15 @@ pub fn simulate(run: &mut Run<'_>, spec: &SimulationSpec, parts: &Parts) -> Resu
         log_weights(&mut participants, run, &mut logged)?;
     }
     let mut federations = Vec::with_capacity(pipelines.len());
-    for (place, pipeline) in pipelines.into_iter().enumerate() {
+    for (place, (pipeline, rules)) in pipelines.into_iter().enumerate() {
         // The first rounds of a federated pre-pass are those of the raw federation too.
         let goes_on = learns && (pipeline.learns() || spec.begins_federated());
         let start = if goes_on { &mut logged } else { &mut begun };
-        let mut federation = start.fork(pipeline, strategy()?);
+        let mut federation = start.fork(pipeline, strategy()?, rules);
         let stage = format!("{place}-{}", slug(federation.pipeline.label()));
         federate(&mut participants, run, &mut federation, &logged.state.snapshots, &stage)?;
-        federations.push(outcome(federation, initial.len(), ids[0]));
+        let tuned_alone = tuned_alone(&participants, run, &federation)?;
+        federations.push(outcome(federation, tuned_alone, initial.len(), ids[0]));
     }
     let logged = logged.state;
     let mean =
@@ -102,18 +104,53 @@ pub fn simulate(run: &mut Run<'_>, spec: &SimulationSpec, parts: &Parts) -> Resu
     })
 }
 
-fn outcome(federation: Federation, parameters: usize, first: u32) -> FederationOutcome {
-    let Federation { pipeline, state, .. } = federation;
+fn outcome(
+    federation: Federation,
+    tuned_alone: Option<Tested>,
+    parameters: usize,
+    first: u32,
+) -> FederationOutcome {
+    let Federation { pipeline, rules, state, .. } = federation;
     FederationOutcome {
         label: pipeline.label().into(),
         is_raw: pipeline.is_raw(),
+        learns: pipeline.learns(),
+        local_epochs: rules.local_epochs,
+        tuning_epochs: pipeline.epochs(),
         floats: pipeline.floats(parameters, state.aggregator.of(first).scope(CODEC)),
         rounds: state.rounds,
         learned: state.learned,
         ledger: state.ledger,
+        tuned_alone,
         seconds: state.seconds,
         model: state.global,
     }
+}
+
+/// What collaborators come to in the mean by as many epochs of tuning as all rounds have, each for itself.
+fn tuned_alone(
+    participants: &Participants,
+    run: &mut Run<'_>,
+    federation: &Federation,
+) -> Result<Option<Tested>> {
+    let Participants { gpu, spec, collaborators, tests } = participants;
+    let Federation { pipeline, state, .. } = federation;
+    let epochs = pipeline.epochs() * u64::from(spec.rounds - spec.raw_rounds());
+    if epochs == 0 {
+        return Ok(None);
+    }
+    let ids = collaborators.ids();
+    run.observer.begin("tuned alone", "steps", collaborators.steps(&ids) * epochs);
+    let mut progress = |steps| run.observer.advance(u64::from(steps));
+    let order = |who, epoch| collaborators.order(who, epoch);
+    let local = collaborators.local_data(&order, &mut progress);
+    let seed = u64::from(spec.seed);
+    let view = Round { number: 1, seed, global: &state.global, gpu, local: Some(&local) };
+    let whose: Vec<_> = ids.iter().map(|&who| (who, state.collaborators.of(who).scope(CODEC))).collect();
+    let weights = pipeline.alone(&view, &whose, epochs)?;
+    let tested = weights.map(|weights| tests.all(&weights)).transpose()?;
+    run.observer.end();
+    Ok(tested.map(|tested| Tested::mean(&tested)))
 }
 
 /// Plays all rounds of a federation, or those that are left of it.
@@ -126,6 +163,7 @@ fn federate(
 ) -> Result<()> {
     let (spec, ids) = (participants.spec.clone(), participants.collaborators.ids());
     let due = Due::of(&spec, &participants.collaborators, federation.state.global.len());
+    let due = Due { local_epochs: federation.rules.local_epochs, ..due };
     federation.load(run, stage, &due, spec.rounds)?;
     if !federation.state.is_set_up {
         set_up(run, &spec, federation, snapshots, &ids, stage)?;

@@ -4,6 +4,7 @@ use super::due::Due;
 use super::ledger::Ledger;
 use super::logs::{TakenAt, log_shapes, put_logs, take_logs, taken_at};
 use super::results::RoundResult;
+use super::spec::Rules;
 use super::strategy::Strategy;
 use crate::Result;
 use crate::codec::{Kept, Learned, Pipeline, Store};
@@ -31,6 +32,9 @@ pub struct FederationState {
     pub ledger: Ledger,
     /// How its codec was learned.
     pub learned: Learned,
+    /// The payload whose update the global model became, where that crosses as a code.
+    #[serde(default)]
+    pub code: Option<Vec<u8>>,
     /// Whether its codec is set up, so that rounds can be played.
     pub is_set_up: bool,
     /// Seconds that it took so far, those of common rounds excluded.
@@ -64,6 +68,8 @@ pub struct Federation {
     pub pipeline: Pipeline,
     /// What becomes of them.
     pub strategy: Strategy,
+    /// What it does otherwise than others.
+    pub rules: Rules,
     /// How far it has come.
     pub state: FederationState,
 }
@@ -106,12 +112,12 @@ fn check(
 
 impl Federation {
     /// Before the first round.
-    pub fn new(pipeline: Pipeline, strategy: Strategy, state: FederationState) -> Self {
-        Self { pipeline, strategy, state }
+    pub fn new(pipeline: Pipeline, strategy: Strategy, rules: Rules, state: FederationState) -> Self {
+        Self { pipeline, strategy, rules, state }
     }
 
     /// Another federation that goes on from here, with a codec of its own and a strategy of the same kind.
-    pub fn fork(&mut self, pipeline: Pipeline, mut strategy: Strategy) -> Self {
+    pub fn fork(&mut self, pipeline: Pipeline, mut strategy: Strategy, rules: Rules) -> Self {
         strategy.server.kept().clone_from(self.strategy.server.kept());
         strategy.local.kept().clone_from(self.strategy.local.kept());
         let own = &self.state;
@@ -120,7 +126,7 @@ impl Federation {
             collaborators: own.collaborators.clone(),
             ..FederationState::new(own.global.clone(), own.ledger.clone())
         };
-        Self { pipeline, strategy, state }
+        Self { pipeline, strategy, rules, state }
     }
 
     /// Goes on with what a stage had come to when it was saved last, if it was; `last` is the last of its rounds.

@@ -44,7 +44,7 @@ impl StateCheck {
         let batch = spec.batch.min(largest.max(1));
         let steps = shares.iter().map(|share| share.len().div_ceil(batch) as u64).collect();
         let (ids, width) = ((0..shares.len() as u32).collect(), classifier.parameters());
-        let due = Due { spec: spec.clone(), ids, steps, width };
+        let due = Due { spec: spec.clone(), ids, steps, local_epochs: spec.local_epochs, width };
         Ok(Self { due, model: (&classifier).into(), parts: parts.clone() })
     }
 
@@ -72,7 +72,8 @@ impl StateCheck {
             SavedStage::Rounds(place) => {
                 let mut federation = self.federation(place)?;
                 let last = spec.rounds as usize;
-                federation.take(read_notes::<FederationNotes>(&file)?, &file, &self.due, raw..=last)?;
+                let due = Due { local_epochs: federation.rules.local_epochs, ..self.due.clone() };
+                federation.take(read_notes::<FederationNotes>(&file)?, &file, &due, raw..=last)?;
                 if federation.pipeline.learns() { Ok(()) } else { federation.check_kept(&file, &self.due) }
             }
         }
@@ -85,8 +86,8 @@ impl StateCheck {
     fn federation(&self, place: usize) -> Result<Federation> {
         let Self { due, parts, .. } = self;
         let mut pipelines = due.spec.pipelines(parts, due.width)?;
-        let pipeline = pipelines.swap_remove(place.min(pipelines.len() - 1));
+        let (pipeline, rules) = pipelines.swap_remove(place.min(pipelines.len() - 1));
         let state = FederationState::new(vec![0.0; due.width], Ledger::new(due.spec.checksum));
-        Ok(Federation::new(pipeline, due.spec.strategy.make(&parts.strategies)?, state))
+        Ok(Federation::new(pipeline, due.spec.strategy.make(&parts.strategies)?, rules, state))
     }
 }

@@ -71,6 +71,11 @@ pub struct RunSummary {
     pub message_bytes: u64,
     /// Bytes of the message by which a collaborator ships, once, what its updates are decoded with.
     pub setup_bytes: u64,
+    /// Bytes of the message by which a collaborator gets, once, the decoder that was made of those of all.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub shared_setup_bytes: u64,
+    /// Bytes of the message by which a collaborator gets the global model, the last one.
+    pub model_bytes: u64,
     /// Bytes from all collaborators, in all messages.
     pub uplink_bytes: u64,
     /// Bytes to all collaborators, in all messages.
@@ -84,7 +89,13 @@ pub struct RunSummary {
     /// Rounds from which on the uplink is smaller than the raw one, where it ever is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub break_even_rounds: Option<f64>,
-    /// Epochs that a collaborator trains in all rounds together.
+    /// Accuracy of collaborators in the mean, had each tuned its code alone and never heard of the others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tuned_alone_accuracy: Option<f64>,
+    /// The same on test images without colours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tuned_alone_grayscale_accuracy: Option<f64>,
+    /// Epochs that a collaborator trains in all rounds together, those included in which it tunes codes.
     pub local_epochs: u64,
     /// Centred relative L2 error of each collaborator's training snapshots, where an autoencoder learned from them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -97,6 +108,10 @@ fn by_label<S: Serializer>(runs: &[(String, RunSummary)], serializer: S) -> Resu
     let mut map = serializer.serialize_map(Some(runs.len()))?;
     runs.iter().try_for_each(|(label, run)| map.serialize_entry(label, run))?;
     map.end()
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 fn ratio(a: u64, b: u64) -> f64 {
@@ -122,8 +137,8 @@ impl Uplink {
         Self {
             all: ledger.bytes(|t| is_up(t.direction)),
             both: ledger.bytes(|_| true),
-            update: ledger.message_bytes(MessageKind::Update).unwrap_or(0),
-            setups: ledger.bytes(|t| t.kind == MessageKind::Setup),
+            update: ledger.message_bytes(Direction::Up, MessageKind::Update).unwrap_or(0),
+            setups: ledger.bytes(|t| is_up(t.direction) && t.kind == MessageKind::Setup),
             in_rounds: ledger.bytes(|t| is_up(t.direction) && kinds.contains(&t.kind) && t.round > first),
         }
     }
@@ -137,6 +152,7 @@ impl RunSummary {
         let compressed_rounds = f64::from(outcome.spec.rounds - uncompressed);
         let saved = raw.in_rounds.saturating_sub(own.in_rounds);
         let last = federation.rounds.last();
+        let gray = federation.tuned_alone.and_then(|tested| tested.gray).map(|gray| gray.accuracy);
         let curves = federation.learned.curves.iter();
         Self {
             final_accuracy: last.map_or(0.0, |r| r.test_accuracy),
@@ -145,7 +161,14 @@ impl RunSummary {
             final_loss: last.map_or(f64::NAN, |r| r.test_loss),
             floats: federation.floats,
             message_bytes: own.update,
-            setup_bytes: federation.ledger.message_bytes(MessageKind::Setup).unwrap_or(0),
+            setup_bytes: federation.ledger.message_bytes(Direction::Up, MessageKind::Setup).unwrap_or(0),
+            shared_setup_bytes: federation
+                .ledger
+                .message_bytes(Direction::Down, MessageKind::Setup)
+                .unwrap_or(0),
+            model_bytes: federation.ledger.message_bytes(Direction::Down, MessageKind::Model).unwrap_or(0),
+            tuned_alone_accuracy: federation.tuned_alone.map(|tested| tested.plain.accuracy),
+            tuned_alone_grayscale_accuracy: gray,
             uplink_bytes: own.all,
             downlink_bytes: own.both - own.all,
             ratio_per_message: ratio(raw.update, own.update),
@@ -154,7 +177,8 @@ impl RunSummary {
             // After those of the pre-pass, which are raw in all federations.
             break_even_rounds: (saved > 0)
                 .then(|| f64::from(uncompressed) + ratio(own.setups, saved) * compressed_rounds),
-            local_epochs: outcome.spec.local_epochs * u64::from(outcome.spec.rounds),
+            local_epochs: federation.local_epochs * u64::from(outcome.spec.rounds)
+                + federation.tuning_epochs * u64::from(outcome.spec.rounds - uncompressed),
             relative_l2: curves.map(|c| c.last().map_or(f64::NAN, |p| p.relative_l2)).collect(),
             seconds: federation.seconds,
         }

@@ -209,7 +209,7 @@ fn what_a_local_rule_says_crosses_the_wire_and_is_counted() {
     // Three bytes of header and four of a checksum.
     assert_eq!(control(Direction::Down), 2 * 2 * (3 + 2 * 4 + 4));
     assert_eq!(control(Direction::Up), 2 * 2 * (3 + 3 * 4 + 4));
-    assert_eq!(ledger.message_bytes(MessageKind::Update), Some(3 + 4 * 15_910 + 4));
+    assert_eq!(ledger.message_bytes(Direction::Up, MessageKind::Update), Some(3 + 4 * 15_910 + 4));
     // 100 images in batches of 32, and one epoch; what a collaborator keeps is its own.
     let due = [(0, [0.0, 4.0, 1.0]), (1, [1.0, 4.0, 1.0]), (0, [0.0, 4.0, 2.0]), (1, [1.0, 4.0, 2.0])];
     let due: Vec<_> = due.into_iter().map(|(who, values)| (who, values.to_vec())).collect();

@@ -1,7 +1,7 @@
 //! Specs of simulations: what is named where it is wrong, and what is asked for.
 
-use fedfunnel::codec::PipelineSpec;
 use fedfunnel::data::Partitioner;
+use fedfunnel::federation::CodecSpec;
 use fedfunnel::federation::{Parts, SimulationSpec};
 use fedfunnel::files;
 use fedfunnel::training::SnapshotEvery;
@@ -59,7 +59,7 @@ fn what_is_printed_can_be_read() {
     let bare = SimulationSpec {
         prepass: None,
         autoencoder: None,
-        codecs: vec![PipelineSpec::raw()],
+        codecs: vec![CodecSpec::raw()],
         ..SimulationSpec::load("mnist", &[]).unwrap()
     };
     assert!(!bare.to_toml().unwrap().contains("prepass"));

@@ -18,6 +18,7 @@ pub use parts::CodePart;
 pub(super) use parts::CodeParts;
 pub use tune::Tune;
 
+use super::pipeline::no_average;
 use super::{ExpectedLogs, Incoming, Kept, Outgoing, Pipeline, Round, SetupJob, ShareJob, Stage, Values};
 use crate::bytes::{Reader, Writer};
 use crate::gpu::Gpu;
@@ -304,6 +305,67 @@ impl Stage for Coded {
         }
         self.tuner.clear();
         Ok(shipped)
+    }
+
+    fn alone(&self, round: &Round<'_>, whose: &[(u32, &Kept)], epochs: u64) -> Result<Option<Vec<Vec<f32>>>> {
+        let Some(how) = &self.tune else { return Ok(None) };
+        let due = round.global.len();
+        let mirrors: Vec<_> = whose.iter().map(|&(who, kept)| (who, kept.scope(MIRROR))).collect();
+        let floats = |kept: &Kept| self.learned.leaves(due, kept.scope(LEARNED)).unwrap_or(0);
+        let origins: Vec<_> = mirrors.iter().map(|(_, kept)| vec![0.0; floats(kept)]).collect();
+        // Nobody has sent a model yet.
+        let first = Round { number: 1, ..*round };
+        let mut decoded = self.decoded(&first, &mirrors, &origins, due)?;
+        let decoded = Values::take_all(round.gpu, decoded.iter_mut().collect())?;
+        let jobs = mirrors.iter().zip(decoded).zip(&origins).map(|((&(who, _), base), origin)| TuneJob {
+            who,
+            start: CodeStart { base, code: origin.clone(), arrives: origin.clone() },
+        });
+        let jobs: Vec<_> = jobs.collect();
+        let how = Tune { epochs, ..how.clone() };
+        let directions = |place: usize| self.learned.directions(round.gpu, mirrors[place].1.scope(LEARNED));
+        let tuned = self.tuner.tune(&first, &how, self.tail.rounding(), &jobs, &directions)?;
+        let mut decoded = self.decoded(&first, &mirrors, &tuned, due)?;
+        Values::take_all(round.gpu, decoded.iter_mut().collect()).map(Some)
+    }
+
+    fn check_averages(&self) -> Result<()> {
+        let is_code_alone = self.residual.is_none() && self.learned.is_shared();
+        if is_code_alone { Ok(()) } else { Err(no_average(&self.label())) }
+    }
+
+    /// Of codes from the same model by the same linear decoder.
+    fn average(
+        &self,
+        round: &Round<'_>,
+        payloads: Vec<(u32, &Kept, &[u8])>,
+        weights: &[f64],
+    ) -> Result<Vec<u8>> {
+        let due = round.global.len();
+        let (first, kept) = match payloads.first() {
+            Some(&(who, kept, _)) => (who, kept),
+            None => return Ok(Vec::new()),
+        };
+        let arrivals = payloads.iter().map(|&(who, kept, bytes)| Incoming {
+            who,
+            values: Values::default(),
+            due: self.learned.leaves(due, kept.scope(LEARNED)).unwrap_or(0),
+            side: Reader::new(bytes, "a code"),
+            kept: kept.scope(TAIL),
+        });
+        let mut arrivals: Vec<_> = arrivals.collect();
+        self.tail.decode(round, &mut arrivals)?;
+        let codes = arrivals.iter_mut().map(|incoming| &mut incoming.values).collect();
+        let codes = Values::take_all(round.gpu, codes)?;
+        let total: f64 = weights.iter().sum();
+        let mut mean = vec![0f64; codes.first().map_or(0, Vec::len)];
+        for (code, weight) in codes.iter().zip(weights) {
+            mean.iter_mut().zip(code).for_each(|(mean, value)| *mean += f64::from(*value) * weight / total);
+        }
+        let mean = Values::Host(mean.into_iter().map(|value| value as f32).collect());
+        let mut tail = kept.scope(TAIL).clone();
+        let sent = self.tail.send(round, vec![(first, &mut tail, mean)])?;
+        Ok(sent.into_iter().next().unwrap_or_default())
     }
 
     fn is_shared(&self) -> bool {

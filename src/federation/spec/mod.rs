@@ -1,7 +1,9 @@
 //! A simulation's spec: a TOML file, built in or the user's own, with any field set from outside.
 
+mod codec;
 mod prepass;
 
+pub use codec::{CodecSpec, Downlink, Rules};
 pub(super) use prepass::refuse_few;
 pub use prepass::{Prepass, PrepassKind};
 
@@ -66,7 +68,7 @@ pub struct SimulationSpec {
     /// How updates cross the wire: a federation for each. All of them see the same images in the same order, and
     /// those that learn from the pre-pass learn from the same one.
     #[serde(default = "default_codecs")]
-    pub codecs: Vec<PipelineSpec>,
+    pub codecs: Vec<CodecSpec>,
     /// Whether every message ends with a checksum, for transports that do not vouch for their bytes.
     #[serde(default)]
     pub checksum: bool,
@@ -109,8 +111,9 @@ fn default_batch() -> usize {
     64
 }
 
-fn default_codecs() -> Vec<PipelineSpec> {
-    vec![PipelineSpec::raw(), PipelineSpec(vec![PartSpec::named("autoencoder")])]
+fn default_codecs() -> Vec<CodecSpec> {
+    let autoencoder = PipelineSpec(vec![PartSpec::named("autoencoder")]);
+    vec![CodecSpec::raw(), CodecSpec::of(autoencoder)]
 }
 
 impl SimulationSpec {
@@ -146,7 +149,7 @@ impl SimulationSpec {
         self.check_grayscale()?;
         self.optimizer.check("optimizer")?;
         self.strategy.make(&parts.strategies)?;
-        for stage in self.codecs.iter().flat_map(|codec| &codec.0) {
+        for stage in self.codecs.iter().flat_map(CodecSpec::parts) {
             let name = stage.name.as_deref().unwrap_or_default();
             let kind = parts.stages.find(name)?;
             // What nothing learns from is not asked for.
@@ -163,14 +166,27 @@ impl SimulationSpec {
 
     /// Refuses lists that leave nothing to compare with.
     fn check_codecs(&self) -> Result<()> {
-        if !self.codecs.iter().any(PipelineSpec::is_raw) {
+        if !self.codecs.iter().any(CodecSpec::is_raw) {
             let problem = "raw is missing, which all others are compared with";
             return Err(Error::setting("codecs", problem, "add it"));
+        }
+        if self.codecs.iter().any(|codec| codec.local_epochs == Some(0)) {
+            let problem = "a codec's local_epochs of 0 train nothing";
+            return Err(Error::setting("codecs", problem, "set it to 1 or more, or leave it out"));
+        }
+        if self.begins_federated() && self.codecs.iter().any(|codec| codec.local_epochs.is_some()) {
+            let problem =
+                "a codec has local_epochs of its own, and the rounds of the pre-pass are those of all codecs";
+            return Err(Error::setting(
+                "codecs",
+                problem,
+                "set local_epochs of the spec, or use an isolated pre-pass",
+            ));
         }
         let twice = (1..self.codecs.len()).find(|&place| self.codecs[..place].contains(&self.codecs[place]));
         match twice {
             Some(place) => {
-                let names: Vec<_> = self.codecs[place].names().collect();
+                let names: Vec<_> = self.codecs[place].stages.names().collect();
                 let problem = format!("{} is listed twice", names.join("+"));
                 Err(Error::setting("codecs", problem, "list it once"))
             }
@@ -179,11 +195,17 @@ impl SimulationSpec {
     }
 
     /// The codecs, for a classifier of so many parameters.
-    pub(super) fn pipelines(&self, parts: &Parts, parameters: usize) -> Result<Vec<Pipeline>> {
+    pub(super) fn pipelines(&self, parts: &Parts, parameters: usize) -> Result<Vec<(Pipeline, Rules)>> {
         let context = Context { parameters, seed: self.seed, autoencoder: self.autoencoder.as_ref() };
-        let make = |codec| parts.stages.pipeline(codec, &context);
+        let make = |codec: &CodecSpec| {
+            let pipeline = parts.stages.pipeline(&codec.stages, &context)?;
+            self.check_downlink(codec, &pipeline)?;
+            let local_epochs = codec.local_epochs.unwrap_or(self.local_epochs);
+            let rules = Rules { local_epochs, downlink: codec.downlink };
+            Ok((pipeline.with_suffix(&codec.suffix(), codec.is_raw()), rules))
+        };
         let pipelines = self.codecs.iter().map(make).collect::<Result<Vec<_>>>()?;
-        let labels: Vec<_> = pipelines.iter().map(Pipeline::label).collect();
+        let labels: Vec<_> = pipelines.iter().map(|(pipeline, _)| pipeline.label()).collect();
         match (1..labels.len()).find(|&place| labels[..place].contains(&labels[place])) {
             Some(place) => {
                 let problem = format!("two are called {}", labels[place]);
@@ -191,6 +213,27 @@ impl SimulationSpec {
             }
             None => Ok(pipelines),
         }
+    }
+
+    /// What federations do where no codec says otherwise.
+    pub fn rules(&self) -> Rules {
+        Rules { local_epochs: self.local_epochs, downlink: Downlink::Model }
+    }
+
+    /// Refuses codes on their way down where the global model is no average of codes.
+    fn check_downlink(&self, codec: &CodecSpec, pipeline: &Pipeline) -> Result<()> {
+        if codec.downlink == Downlink::Model {
+            return Ok(());
+        }
+        if !self.strategy.is_plain_average() {
+            let problem = "codes go down where the global model is the average of the updates, and the strategy is another";
+            return Err(Error::setting(
+                "codecs: downlink",
+                problem,
+                "set strategy to fedavg, or leave downlink out",
+            ));
+        }
+        pipeline.check_averages()
     }
 
     /// How weights are logged. Errors where the spec does not say.
@@ -226,7 +269,7 @@ impl SimulationSpec {
     /// Adds what it depends on besides its settings: models and data.
     pub fn identify(&self, own: Identity, parts: &Parts, data_dir: &DataDir) -> Result<Identity> {
         let mut own = own.with_model(&self.model)?.with_data(&self.data, data_dir)?;
-        for stage in self.codecs.iter().flat_map(|codec| &codec.0) {
+        for stage in self.codecs.iter().flat_map(CodecSpec::parts) {
             let kind = parts.stages.find(stage.name.as_deref().unwrap_or_default())?;
             if (kind.needs_autoencoder)(&stage.options) {
                 // A stage's own table may name another model.
@@ -255,7 +298,7 @@ impl SimulationSpec {
     /// Whether any codec has to be learned from logged weights.
     pub fn learns(&self, parts: &Parts) -> Result<bool> {
         let mut learns = false;
-        for name in self.codecs.iter().flat_map(PipelineSpec::names) {
+        for name in self.codecs.iter().flat_map(|codec| codec.stages.names()) {
             learns |= parts.stages.find(name)?.learns;
         }
         Ok(learns)

@@ -95,6 +95,19 @@ impl StrategySpec {
         })
     }
 
+    /// Whether the global model becomes the average of the updates.
+    pub fn is_plain_average(&self) -> bool {
+        let named = |part: &Option<PartSpec>, name: &str| {
+            part.as_ref().is_none_or(|part| part.name.as_deref().is_none_or(|own| own == name))
+        };
+        match self {
+            Self::Preset(preset) => preset == "fedavg",
+            Self::Parts(StrategyParts { preset, combine, server, .. }) => {
+                preset == "fedavg" && named(combine, "mean") && named(server, "replace")
+            }
+        }
+    }
+
     /// Its name in reports.
     pub fn name(&self) -> String {
         match self {

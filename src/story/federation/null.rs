@@ -8,7 +8,7 @@ use crate::training::Tally;
 /// A global model that no compressed round has touched.
 pub struct Null {
     /// Without its article: "mean of the snapshots".
-    pub name: &'static str,
+    pub name: String,
     /// What it comes to.
     pub tested: Tested,
 }
@@ -20,15 +20,25 @@ pub fn nulls(outcome: &Outcome) -> Vec<Null> {
         (MEAN, outcome.mean_of_snapshots),
         ("global model after the uncompressed rounds", outcome.after_uncompressed),
     ];
-    all.into_iter().filter_map(|(name, tested)| Some(Null { name, tested: tested? })).collect()
+    all.into_iter().filter_map(|(name, tested)| Some(Null { name: name.into(), tested: tested? })).collect()
+}
+
+/// What collaborators come to who tune their codes and never hear of the others.
+pub fn alone(outcome: &Outcome) -> Vec<Null> {
+    let tuned = |federation: &FederationOutcome| {
+        Some(Null { name: format!("each alone, {}", federation.label), tested: federation.tuned_alone? })
+    };
+    outcome.federations.iter().filter_map(tuned).collect()
 }
 
 impl Null {
     /// The one that is hardest to beat.
     pub fn best(outcome: &Outcome) -> Self {
-        let best =
-            nulls(outcome).into_iter().max_by(|a, b| a.tested.accuracy().total_cmp(&b.tested.accuracy()));
-        best.unwrap_or(Self { name: "initial global model", tested: outcome.initial })
+        let best = nulls(outcome)
+            .into_iter()
+            .chain(alone(outcome))
+            .max_by(|a, b| a.tested.accuracy().total_cmp(&b.tested.accuracy()));
+        best.unwrap_or(Self { name: "initial global model".into(), tested: outcome.initial })
     }
 }
 

@@ -108,7 +108,7 @@ fn global(outcome: &Outcome) -> Vec<Plot> {
         }
         // The initial model lies far below all others.
         for Null { name, tested } in nulls(outcome).iter().skip(1) {
-            plot = with_level(plot, *name, 100.0 * null(tested).unwrap_or(f64::NAN));
+            plot = with_level(plot, name.clone(), 100.0 * null(tested).unwrap_or(f64::NAN));
         }
         plot.with_caption(
             "All federations start from the same weights and see the same images in the same order.",

@@ -1,6 +1,6 @@
 //! The numbers behind the answer.
 
-use super::null::nulls;
+use super::null::{alone, nulls};
 use crate::codec::MessageKind;
 use crate::federation::{Direction, FederationOutcome, Outcome, RunSummary, Transfer};
 use crate::report::{Table, format};
@@ -34,6 +34,10 @@ fn results(outcome: &Outcome) -> Table {
     row("bytes per update", |run| format::count(run.message_bytes));
     row("ratio per message", |run| format::ratio(run.ratio_per_message));
     row("bytes shipped once, each", |run| format::count(run.setup_bytes));
+    if all.iter().any(|run| run.shared_setup_bytes > 0) {
+        row("bytes sent back once, each", |run| format::count(run.shared_setup_bytes));
+    }
+    row("bytes of a global model", |run| format::count(run.model_bytes));
     row("bytes from collaborators", |run| format::count(run.uplink_bytes));
     row("savings ratio, setup counted", |run| format!("{:.3}", run.savings_ratio));
     row("savings ratio, both directions", |run| format!("{:.3}", run.savings_ratio_both));
@@ -42,6 +46,7 @@ fn results(outcome: &Outcome) -> Table {
         Some(rounds) if run.setup_bytes > 0 => format::number(rounds, 4),
         _ => "-".into(),
     });
+    row("local epochs, tuning included", |run| format::count(run.local_epochs));
     table
 }
 
@@ -52,10 +57,10 @@ fn nulls_table(outcome: &Outcome) -> Table {
         columns.extend(["accuracy, grayscale", "test loss, grayscale"]);
     }
     let mut table = Table::new(PRINTED[1], "What has to be beaten, with no compressed rounds", &columns);
-    for null in nulls(outcome) {
+    for null in nulls(outcome).into_iter().chain(alone(outcome)) {
         let tallies = std::iter::once(null.tested.plain).chain(null.tested.gray);
         let cells = tallies.flat_map(|tally| [format::percent(tally.accuracy), format!("{:.4}", tally.loss)]);
-        table.push(std::iter::once(null.name.to_string()).chain(cells));
+        table.push(std::iter::once(null.name).chain(cells));
     }
     table
 }

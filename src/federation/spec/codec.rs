@@ -1,0 +1,108 @@
+//! A federation of a simulation: how its updates cross the wire, and what it does otherwise than the others.
+
+use crate::codec::{PartSpec, PipelineSpec};
+use serde::{Deserialize, Serialize};
+
+/// A pipeline, or a table with one and with what its federation does otherwise than the spec says:
+/// `{ stages = ["raw"], local_epochs = 2 }`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "toml::Value", into = "toml::Value")]
+pub struct CodecSpec {
+    /// How updates cross the wire.
+    pub stages: PipelineSpec,
+    /// Epochs that a collaborator trains in a round, where it is not what the spec says.
+    pub local_epochs: Option<u64>,
+    /// How the global model crosses.
+    pub downlink: Downlink,
+}
+
+/// What a federation does otherwise than the others of its simulation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Epochs that a collaborator trains in a round.
+    pub local_epochs: u64,
+    /// How the global model crosses the wire.
+    pub downlink: Downlink,
+}
+
+/// How the global model crosses the wire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Downlink {
+    /// All of its weights.
+    #[default]
+    Model,
+    /// As the average of the collaborators' codes.
+    Code,
+}
+
+/// The table of a codec.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    stages: PipelineSpec,
+    #[serde(default)]
+    local_epochs: Option<u64>,
+    #[serde(default)]
+    downlink: Downlink,
+}
+
+impl CodecSpec {
+    /// Updates as they are: what all others are compared with.
+    pub fn raw() -> Self {
+        Self::of(PipelineSpec::raw())
+    }
+
+    /// These stages, with all else as the spec says.
+    pub fn of(stages: PipelineSpec) -> Self {
+        Self { stages, local_epochs: None, downlink: Downlink::Model }
+    }
+
+    /// Whether it is what all others are compared with.
+    pub fn is_raw(&self) -> bool {
+        *self == Self::raw()
+    }
+
+    /// Its stages.
+    pub fn parts(&self) -> &[PartSpec] {
+        &self.stages.0
+    }
+
+    /// What is added to the label of its pipeline.
+    pub fn suffix(&self) -> String {
+        let epochs = self.local_epochs.map(|epochs| format!(", {epochs} local epochs"));
+        let downlink = (self.downlink == Downlink::Code).then(|| ", codes down".to_string());
+        epochs.into_iter().chain(downlink).collect()
+    }
+}
+
+impl TryFrom<toml::Value> for CodecSpec {
+    type Error = String;
+
+    fn try_from(value: toml::Value) -> std::result::Result<Self, String> {
+        match value {
+            toml::Value::Table(table) if table.contains_key("stages") => {
+                let table: Table =
+                    table.try_into().map_err(|e: toml::de::Error| e.message().trim().to_string())?;
+                let Table { stages, local_epochs, downlink } = table;
+                Ok(Self { stages, local_epochs, downlink })
+            }
+            stages => PipelineSpec::try_from(stages).map(Self::of),
+        }
+    }
+}
+
+impl From<CodecSpec> for toml::Value {
+    fn from(spec: CodecSpec) -> Self {
+        let mut table = toml::Table::new();
+        table.extend(spec.local_epochs.map(|epochs| ("local_epochs".into(), Self::Integer(epochs as i64))));
+        if spec.downlink == Downlink::Code {
+            table.insert("downlink".into(), "code".into());
+        }
+        if table.is_empty() {
+            return spec.stages.into();
+        }
+        table.insert("stages".into(), spec.stages.into());
+        Self::Table(table)
+    }
+}
