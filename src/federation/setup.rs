@@ -21,12 +21,12 @@ pub fn set_up(
 ) -> Result<()> {
     let start = Instant::now();
     let Federation { pipeline, state, .. } = federation;
-    let name = format!("{stage}-learning");
+    let names = [format!("{stage}-learning"), format!("{stage}-sharing")];
     let mut kept: Vec<_> = ids.iter().map(|&who| state.collaborators.take(who)).collect();
     let gpu = run.gpu()?;
     let shipped = pipeline.setup(&mut SetupJob {
         run: &mut *run,
-        name: &name,
+        name: &names[0],
         gpu,
         ids,
         logs,
@@ -41,7 +41,7 @@ pub fn set_up(
     }
     if pipeline.is_shared() {
         let kept = ids.iter().map(|&who| state.aggregator.of(who).scope(CODEC)).collect();
-        let payload = pipeline.share(&mut ShareJob { run: &mut *run, name: &name, gpu, kept })?;
+        let payload = pipeline.share(&mut ShareJob { run: &mut *run, name: &names[1], gpu, kept })?;
         let arrived = state.ledger.broadcast(MessageKind::Setup, spec.raw_rounds(), ids, payload)?;
         for &who in ids {
             pipeline.adopt(gpu, &arrived, state.collaborators.of_mut(who).scope_mut(CODEC))?;
@@ -52,7 +52,7 @@ pub fn set_up(
     state.seconds += start.elapsed().as_secs_f64();
     if pipeline.learns() {
         federation.save_setup(run, stage)?;
-        run.forget(&name)?;
+        names.iter().try_for_each(|name| run.forget(name))?;
     }
     Ok(())
 }

@@ -66,7 +66,7 @@ fn usual_batch() -> usize {
 }
 
 fn usual_rate() -> f32 {
-    0.01
+    0.03
 }
 
 impl CodeParts {

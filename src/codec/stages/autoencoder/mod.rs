@@ -4,15 +4,18 @@
 mod halves;
 mod kept;
 mod learn;
+mod share;
 
 use super::bank::{Bank, check_bank, incoming, outgoing, put_codes, put_lines};
 use crate::autoencoder::AutoencoderSettings;
 use crate::autoencoder::small::Space;
 use crate::codec::{
-    Context, ExpectedLogs, Incoming, Kept, Make, Options, Outgoing, Round, SetupJob, Stage, StageKind,
+    Context, ExpectedLogs, Incoming, Kept, Make, Options, Outgoing, Round, SetupJob, ShareJob, Stage,
+    StageKind,
 };
 use crate::gpu::Gpu;
 use crate::model::AutoencoderSpec;
+use crate::training::Snapshots;
 use crate::{Result, settings};
 use halves::{DECODER, Decoders, Encoders};
 
@@ -26,20 +29,31 @@ pub(super) const KIND: StageKind = StageKind {
 
 fn make(context: &Context<'_>, options: &Options) -> Result<Box<dyn Stage>> {
     let mut own = context.autoencoder()?.clone();
-    if !options.table.is_empty() {
+    let mut given = options.table.clone();
+    let shared = match given.remove("shared") {
+        None => false,
+        Some(toml::Value::Boolean(shared)) => shared,
+        Some(other) => return Err(options.refuse(format!("shared is {other}"), "set it to true or false")),
+    };
+    if !given.is_empty() {
         // What the stage's own table says goes before the spec's table.
         let mut table: toml::Table =
             settings::to_toml(&own)?.parse().map_err(|e| options.refuse(format!("{e}"), ""))?;
-        settings::merge(&mut table, options.table.clone());
+        settings::merge(&mut table, given.clone());
         own = Options { table, ..options.clone() }.parse()?;
     }
     own.check()?;
     let shape = own.shape(context.parameters)?;
     // What sets it apart from others of the same latent.
-    let options = options.table.iter().filter(|(key, _)| *key != "latent");
-    let options = options.map(|(key, value)| format!(",{key}={value}")).collect::<String>();
-    let label = format!("autoencoder({}{})", shape.latent(), options.replace(['"', ' '], ""));
-    Ok(Box::new(Autoencoder { label, ..Autoencoder::new(shape, own, context.seed) }))
+    let others = given.iter().filter(|(key, _)| *key != "latent");
+    let others = others.map(|(key, value)| format!(",{key}={value}").replace(['"', ' '], ""));
+    let others = others.chain(shared.then(|| ",shared".to_string())).collect::<String>();
+    let label = format!("autoencoder({}{others})", shape.latent());
+    let stage = Autoencoder { label, shared, ..Autoencoder::new(shape, own, context.seed) };
+    if shared {
+        stage.check_shared()?;
+    }
+    Ok(Box::new(stage))
 }
 
 /// Codes of autoencoders.
@@ -48,6 +62,7 @@ pub struct Autoencoder {
     shape: AutoencoderSpec,
     settings: AutoencoderSettings,
     seed: u32,
+    shared: bool,
     encoders: Bank<Encoders>,
     decoders: Bank<Decoders>,
 }
@@ -56,7 +71,8 @@ impl Autoencoder {
     /// Of this shape, trained like that.
     pub fn new(shape: AutoencoderSpec, settings: AutoencoderSettings, seed: u32) -> Self {
         let label = format!("autoencoder({})", shape.latent());
-        Self { label, shape, settings, seed, encoders: Bank::default(), decoders: Bank::default() }
+        let (encoders, decoders) = (Bank::default(), Bank::default());
+        Self { label, shape, settings, seed, shared: false, encoders, decoders }
     }
 }
 
@@ -97,10 +113,38 @@ impl Stage for Autoencoder {
 
     fn setup(&self, job: &mut SetupJob<'_, '_>) -> Result<Vec<Vec<u8>>> {
         self.encoders.clear();
-        self.learn(job)
+        let shipped = self.learn(job)?;
+        if !self.shared {
+            return Ok(shipped);
+        }
+        let with_codes = |((decoder, log), kept): ((Vec<u8>, &Snapshots), &&mut Kept)| {
+            let encoders = Encoders::new(job.gpu, &self.shape, &[&**kept])?;
+            let codes = log.rows().into_iter().map(|row| encoders.codes(&[row.to_vec()]));
+            let codes = codes.collect::<Result<Vec<_>>>()?.concat();
+            Ok(self.with_codes(&decoder, &codes))
+        };
+        shipped.into_iter().zip(job.logs).zip(&job.kept).map(with_codes).collect()
+    }
+
+    fn is_shared(&self) -> bool {
+        self.shared
+    }
+
+    fn share(&self, job: &mut ShareJob<'_, '_>) -> Result<Vec<u8>> {
+        self.share_one(job)
+    }
+
+    fn adopt(&self, gpu: &Gpu, bytes: &[u8], kept: &mut Kept) -> Result<()> {
+        self.encoders.clear();
+        self.adopt_one(gpu, bytes, kept)
     }
 
     fn install(&self, bytes: &[u8], kept: &mut Kept) -> Result<()> {
+        self.decoders.clear();
+        // What a collaborator ships comes before what is made of all.
+        if self.shared && kept.bytes(DECODER).is_none() {
+            return self.install_with_codes(bytes, kept);
+        }
         halves::check(&self.shape, bytes)?;
         kept.put_bytes(DECODER, bytes.to_vec());
         self.decoders.clear();
