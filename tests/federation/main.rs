@@ -14,3 +14,4 @@ mod spec;
 mod stages;
 mod strategies;
 mod support;
+mod ternary;
