@@ -14,6 +14,7 @@
 
 pub mod autoencoder;
 pub mod bench;
+pub mod bits;
 pub mod bytes;
 pub mod codec;
 pub mod data;

@@ -1,6 +1,7 @@
 //! Codecs, strategies and rounds through the public API: by hand, by independent implementations, and with stages and
 //! strategies of one's own.
 
+mod bits;
 mod bytes;
 mod checkpoint;
 mod damaged;
@@ -13,3 +14,4 @@ mod spec;
 mod stages;
 mod strategies;
 mod support;
+mod ternary;

@@ -203,6 +203,8 @@ proptest! {
             "\"raw\"",
             "[\"delta\", \"f16\"]",
             "[{ stage = \"topk\", part = 0.1 }]",
+            "[{ stage = \"ternary\", count = 7 }]",
+            "[\"feedback\", { stage = \"ternary\", part = 0.3 }]",
             "[\"feedback\", { stage = \"topk\", part = 0.2 }, \"f16\"]",
         ] {
             let codec = pipeline(&Parts::default(), text, global.len()).unwrap();

@@ -8,6 +8,7 @@ mod f16;
 mod feedback;
 mod pca;
 mod raw;
+mod ternary;
 mod topk;
 
 use super::registry::{StageKind, Stages};
@@ -23,6 +24,7 @@ const STAGES: &[StageKind] = &[
     delta::KIND,
     f16::KIND,
     topk::KIND,
+    ternary::KIND,
     feedback::KIND,
 ];
 

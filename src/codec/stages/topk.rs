@@ -34,6 +34,20 @@ impl TopK {
     }
 }
 
+/// The places of the `count` values of the largest magnitude, in order.
+pub(super) fn largest(values: &[f32], count: usize) -> Vec<usize> {
+    let mut places: Vec<usize> = (0..values.len()).collect();
+    if count > 0 && count < values.len() {
+        // Of equal magnitudes the first counts as larger, so that both sides and all runs agree.
+        places.select_nth_unstable_by(count - 1, |&a, &b| {
+            values[b].abs().total_cmp(&values[a].abs()).then(a.cmp(&b))
+        });
+    }
+    places.truncate(count);
+    places.sort_unstable();
+    places
+}
+
 impl Stage for TopK {
     fn label(&self) -> String {
         format!("topk({})", self.part)
@@ -46,16 +60,7 @@ impl Stage for TopK {
     fn encode(&self, round: &Round<'_>, batch: &mut [Outgoing<'_>]) -> Result<()> {
         for outgoing in batch {
             let values = outgoing.values.take(round.gpu)?;
-            let mut places: Vec<usize> = (0..values.len()).collect();
-            let count = self.count(values.len());
-            if count > 0 && count < values.len() {
-                // Of equal magnitudes the first counts as larger, so that both sides and all runs agree.
-                places.select_nth_unstable_by(count - 1, |&a, &b| {
-                    values[b].abs().total_cmp(&values[a].abs()).then(a.cmp(&b))
-                });
-            }
-            places.truncate(count);
-            places.sort_unstable();
+            let places = largest(&values, self.count(values.len()));
             let mut next = 0;
             for &place in &places {
                 outgoing.side.number((place - next) as u32);
