@@ -54,6 +54,13 @@ struct Update {
     weights: Vec<f32>,
 }
 
+/// Codes on the wire, of each of a batch.
+struct Wired {
+    bytes: Vec<Vec<u8>>,
+    /// The codes that arrive.
+    arrived: Vec<Vec<f32>>,
+}
+
 impl Coded {
     /// A learned stage, what becomes of its codes and of what they miss, and what stands around it.
     pub fn new(
@@ -125,13 +132,8 @@ impl Coded {
         Ok(moved.collect())
     }
 
-    /// The bytes of codes, and the codes that arrive of them.
-    fn wire(
-        &self,
-        round: &Round<'_>,
-        batch: &mut [Outgoing<'_>],
-        codes: Vec<Vec<f32>>,
-    ) -> Result<(Vec<Vec<u8>>, Vec<Vec<f32>>)> {
+    /// Puts codes on the wire.
+    fn wire(&self, round: &Round<'_>, batch: &mut [Outgoing<'_>], codes: Vec<Vec<f32>>) -> Result<Wired> {
         let lengths: Vec<_> = codes.iter().map(Vec::len).collect();
         let updates = batch
             .iter_mut()
@@ -149,7 +151,7 @@ impl Coded {
         self.tail.decode(round, &mut arrivals)?;
         let arrived = arrivals.iter_mut().map(|incoming| &mut incoming.values).collect();
         let arrived = Values::take_all(round.gpu, arrived)?;
-        Ok((bytes, arrived))
+        Ok(Wired { bytes, arrived })
     }
 
     /// Sends what the codes miss; gives the bytes, and adds what arrives of them to `decoded`.
@@ -222,7 +224,7 @@ impl Stage for Coded {
                 code.iter_mut().zip(origin).for_each(|(value, origin)| *value -= origin);
             }
         }
-        let (mut heads, arrived) = self.wire(round, batch, codes.clone())?;
+        let Wired { bytes: mut heads, arrived } = self.wire(round, batch, codes.clone())?;
         let mut tails = vec![Vec::new(); batch.len()];
         if self.decodes_itself() {
             let mirrors: Vec<_> =
@@ -244,7 +246,7 @@ impl Stage for Coded {
                 };
                 let jobs: Vec<_> = jobs.collect();
                 let tuned = self.tuner.tune(round, how, self.tail.rounding(), &jobs, &directions)?;
-                (heads, _) = self.wire(round, batch, tuned)?;
+                heads = self.wire(round, batch, tuned)?.bytes;
             }
         }
         for ((outgoing, head), tail) in batch.iter_mut().zip(heads).zip(tails) {

@@ -89,12 +89,17 @@ pub(super) fn check(shape: &AutoencoderSpec, bytes: &[u8]) -> Result<()> {
     if is_dense(shape, bytes) { Ok(()) } else { FactoredDecoder::from_bytes(shape, bytes).map(drop) }
 }
 
+/// A decoder at full width, in whichever form it was shipped.
+pub(super) fn at_full_width(gpu: &Gpu, shape: &AutoencoderSpec, bytes: &[u8]) -> Result<DecoderState> {
+    if is_dense(shape, bytes) {
+        return DecoderState::from_bytes(shape, bytes);
+    }
+    FactoredDecoder::from_bytes(shape, bytes)?.expand(gpu, shape)
+}
+
 /// What each value of a code adds to the weights, `[Z, P]`, of a decoder of one linear layer.
 pub(super) fn directions(gpu: &Gpu, shape: &AutoencoderSpec, bytes: &[u8]) -> Result<Vec<f32>> {
-    let decoder = match is_dense(shape, bytes) {
-        true => DecoderState::from_bytes(shape, bytes)?,
-        false => FactoredDecoder::from_bytes(shape, bytes)?.expand(gpu, shape)?,
-    };
+    let decoder = at_full_width(gpu, shape, bytes)?;
     let (latent, scale) = (shape.latent(), decoder.standard.scale);
     let weights = &decoder.parameters[..latent * shape.inputs()];
     let column = |z: usize| weights.iter().skip(z).step_by(latent).map(|weight| weight * scale);

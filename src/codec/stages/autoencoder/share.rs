@@ -1,9 +1,8 @@
 //! One autoencoder for all: the aggregator decodes the codes of everybody's snapshots and trains another on them.
 
 use super::Autoencoder;
-use super::halves::{DECODER, Decoders, check, is_dense, keep_encoder};
+use super::halves::{DECODER, Decoders, at_full_width, check, keep_encoder};
 use crate::autoencoder::DecoderState;
-use crate::autoencoder::small::FactoredDecoder;
 use crate::bytes::{Reader, Writer};
 use crate::codec::{Kept, Learned, SetupJob, ShareJob};
 use crate::gpu::Gpu;
@@ -79,10 +78,7 @@ impl Autoencoder {
 
     /// Keeps, as a collaborator, what encodes for a decoder that came: the code of the least squared error.
     pub(super) fn adopt_one(&self, gpu: &Gpu, bytes: &[u8], kept: &mut Kept) -> Result<()> {
-        let DecoderState { parameters, standard } = match is_dense(&self.shape, bytes) {
-            true => DecoderState::from_bytes(&self.shape, bytes)?,
-            false => FactoredDecoder::from_bytes(&self.shape, bytes)?.expand(gpu, &self.shape)?,
-        };
+        let DecoderState { parameters, standard } = at_full_width(gpu, &self.shape, bytes)?;
         let (latent, width) = (self.shape.latent(), self.shape.inputs());
         let (weights, bias) = parameters.split_at(latent * width);
         keep_encoder(kept, least_squares(weights, bias, latent)?, &standard);
