@@ -13,6 +13,7 @@ mod options;
 mod pipeline;
 mod pipeline_spec;
 mod registry;
+mod setups;
 mod shipped;
 pub mod stages;
 mod values;
@@ -27,6 +28,7 @@ pub use options::{NoOptions, Options, PartSpec};
 pub use pipeline::Pipeline;
 pub use pipeline_spec::PipelineSpec;
 pub use registry::{Context, Make, StageKind, Stages};
+pub use setups::Setups;
 pub use shipped::{DecoderPart, ShippedDecoder};
 pub use values::Values;
 
@@ -54,6 +56,11 @@ pub trait Stage: Send + Sync {
 
     /// Receiver: reads `side`, and makes of `values` the `due` values that `encode` was given.
     fn decode(&self, round: &Round<'_>, batch: &mut [Incoming<'_>]) -> Result<()>;
+
+    /// The label of the stage that learns, where that is one inside of this.
+    fn learned_label(&self) -> Option<String> {
+        None
+    }
 
     /// Once, before the first update, where its kind learns: learns from logs, fills what collaborators keep, and gives
     /// what each of them ships.
@@ -208,6 +215,8 @@ pub struct SetupJob<'a, 'r> {
     pub kept: Vec<&'a mut Kept>,
     /// How it went, for the report.
     pub learned: &'a mut Learned,
+    /// What other pipelines of this run have learned.
+    pub setups: &'a mut Setups,
 }
 
 /// What a decoder for all is made of.

@@ -1,5 +1,6 @@
 //! Stages one behind the other, and the bytes that they make together.
 
+use super::setups::set_up_once;
 use super::{ExpectedLogs, Incoming, Kept, Outgoing, Round, SetupJob, ShareJob, Stage, Values};
 use crate::bytes::{Reader, Writer};
 use crate::gpu::Gpu;
@@ -102,12 +103,21 @@ impl Pipeline {
     /// What a stage that learns, which is the first, makes of logs; gives what each collaborator ships.
     pub fn setup(&self, job: &mut SetupJob<'_, '_>) -> Result<Vec<Vec<u8>>> {
         let (Some(stage), true) = (self.stages.first(), self.learns) else { return Ok(Vec::new()) };
-        stage.setup(&mut SetupJob {
+        let mut own = SetupJob {
             kept: job.kept.iter_mut().map(|kept| kept.scope_mut("0")).collect(),
             run: &mut *job.run,
             learned: &mut *job.learned,
+            setups: &mut *job.setups,
             ..*job
-        })
+        };
+        // What holds the stage that learns asks for it itself.
+        if stage.learned_label().is_some() { stage.setup(&mut own) } else { set_up_once(&**stage, &mut own) }
+    }
+
+    /// The label of the stage that learns, if one does.
+    pub fn learned_label(&self) -> Option<String> {
+        let stage = self.stages.first().filter(|_| self.learns)?;
+        stage.learned_label().or_else(|| Some(stage.label()))
     }
 
     /// Whether the aggregator makes one decoder for all of those that came.

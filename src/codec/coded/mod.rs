@@ -19,6 +19,7 @@ pub(super) use parts::CodeParts;
 pub use tune::Tune;
 
 use super::pipeline::no_average;
+use super::setups::set_up_once;
 use super::{ExpectedLogs, Incoming, Kept, Outgoing, Pipeline, Round, SetupJob, ShareJob, Stage, Values};
 use crate::bytes::{Reader, Writer};
 use crate::gpu::Gpu;
@@ -207,6 +208,10 @@ impl Stage for Coded {
         Some(0)
     }
 
+    fn learned_label(&self) -> Option<String> {
+        Some(self.learned.label())
+    }
+
     fn epochs(&self) -> u64 {
         self.tune.as_ref().map_or(0, |tune| tune.epochs)
     }
@@ -295,12 +300,14 @@ impl Stage for Coded {
     }
 
     fn setup(&self, job: &mut SetupJob<'_, '_>) -> Result<Vec<Vec<u8>>> {
-        let shipped = self.learned.setup(&mut SetupJob {
+        let mut own = SetupJob {
             kept: job.kept.iter_mut().map(|kept| kept.scope_mut(LEARNED)).collect(),
             run: &mut *job.run,
             learned: &mut *job.learned,
+            setups: &mut *job.setups,
             ..*job
-        })?;
+        };
+        let shipped = set_up_once(&*self.learned, &mut own)?;
         if self.decodes_itself() {
             let mut each = job.kept.iter_mut().zip(&shipped);
             each.try_for_each(|(kept, bytes)| self.install(bytes, kept.scope_mut(MIRROR)))?;
