@@ -3,16 +3,19 @@
 
 mod halves;
 mod kept;
+mod known;
 mod learn;
 
 use super::bank::{Bank, check_bank, incoming, outgoing, put_codes, put_lines};
 use crate::autoencoder::AutoencoderSettings;
 use crate::autoencoder::small::Space;
 use crate::codec::{
-    Context, ExpectedLogs, Incoming, Kept, Make, Options, Outgoing, Round, SetupJob, Stage, StageKind,
+    Context, ExpectedLogs, Incoming, Kept, KnownEncoder, Make, Options, Outgoing, Round, SetupJob, Stage,
+    StageKind,
 };
 use crate::gpu::Gpu;
 use crate::model::AutoencoderSpec;
+use crate::training::CodeDecoder;
 use crate::{Result, settings};
 use halves::{DECODER, Decoders, Encoders};
 
@@ -91,8 +94,12 @@ impl Stage for Autoencoder {
         Ok(())
     }
 
-    fn directions(&self, gpu: &Gpu, kept: &Kept) -> Result<Vec<f32>> {
-        halves::directions(gpu, &self.shape, kept.expect_bytes(DECODER)?)
+    fn decoder(&self, gpu: &Gpu, kept: &Kept) -> Result<CodeDecoder> {
+        halves::decoder(gpu, &self.shape, kept.expect_bytes(DECODER)?)
+    }
+
+    fn known_encoder(&self) -> Option<&dyn KnownEncoder> {
+        if known::is_linear(&self.shape) { None } else { Some(self) }
     }
 
     fn setup(&self, job: &mut SetupJob<'_, '_>) -> Result<Vec<Vec<u8>>> {
