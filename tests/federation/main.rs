@@ -3,6 +3,7 @@
 
 mod bytes;
 mod checkpoint;
+mod coded_hidden;
 mod damaged;
 mod grouping;
 mod kept;
