@@ -92,9 +92,10 @@ pub(super) fn check(shape: &AutoencoderSpec, bytes: &[u8]) -> Result<()> {
 
 /// What turns codes into weights: a basis where that is one linear layer.
 pub(super) fn decoder(gpu: &Gpu, shape: &AutoencoderSpec, bytes: &[u8]) -> Result<CodeDecoder> {
-    let DecoderState { parameters, standard } = match is_dense(shape, bytes) {
-        true => DecoderState::from_bytes(shape, bytes)?,
-        false => FactoredDecoder::from_bytes(shape, bytes)?.expand(gpu, shape)?,
+    let DecoderState { parameters, standard } = if is_dense(shape, bytes) {
+        DecoderState::from_bytes(shape, bytes)?
+    } else {
+        FactoredDecoder::from_bytes(shape, bytes)?.expand(gpu, shape)?
     };
     let (layers, scale) = (Half::Decoder.layers(shape), standard.scale);
     match layers.as_slice() {

@@ -7,18 +7,18 @@ use crate::autoencoder::{DecoderState, Half};
 use crate::bytes::{bytes_to_floats, floats_to_bytes};
 use crate::codec::{Kept, KnownEncoder};
 use crate::gpu::Gpu;
-use crate::model::{Activation, AutoencoderSpec, NetworkLayer};
-
-/// Whether weights are a linear map of the code and an offset.
-pub(super) fn is_linear(shape: &AutoencoderSpec) -> bool {
-    Half::Decoder.layers(shape).iter().all(|layer| match layer {
-        NetworkLayer::Dense(layer) => layer.activation == Activation::Linear,
-        NetworkLayer::Conv(layers) => layers.iter().all(|layer| layer.activation == Activation::Linear),
-        NetworkLayer::Pool(_) => false,
-    })
-}
+use crate::model::{Activation, NetworkLayer};
 
 impl Autoencoder {
+    /// Whether weights are a linear map of the code and an offset.
+    pub(super) fn is_linear(&self) -> bool {
+        Half::Decoder.layers(&self.shape).iter().all(|layer| match layer {
+            NetworkLayer::Dense(layer) => layer.activation == Activation::Linear,
+            NetworkLayer::Conv(layers) => layers.iter().all(|layer| layer.activation == Activation::Linear),
+            NetworkLayer::Pool(_) => false,
+        })
+    }
+
     fn encoder_parameters(&self) -> usize {
         self.shape.parameters() - self.shape.decoder_parameters()
     }

@@ -99,7 +99,7 @@ impl Stage for Autoencoder {
     }
 
     fn known_encoder(&self) -> Option<&dyn KnownEncoder> {
-        if known::is_linear(&self.shape) { None } else { Some(self) }
+        if self.is_linear() { None } else { Some(self) }
     }
 
     fn setup(&self, job: &mut SetupJob<'_, '_>) -> Result<Vec<Vec<u8>>> {
