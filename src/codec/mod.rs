@@ -6,6 +6,7 @@
 mod coded;
 mod costs;
 mod kept;
+mod known_encoder;
 mod learned;
 mod local;
 mod message;
@@ -21,6 +22,7 @@ mod values;
 pub use coded::{CodePart, Tune};
 pub use costs::{Costs, DecoderCost, decoder_costs};
 pub use kept::{Kept, Store, expect_length};
+pub use known_encoder::KnownEncoder;
 pub use learned::{Decoder, Learned};
 pub use local::{LocalData, OrderOf};
 pub use message::{Message, MessageKind, message_bytes};
@@ -36,7 +38,7 @@ use crate::bytes::{Reader, Writer};
 use crate::gpu::Gpu;
 use crate::ops::code::Rounding;
 use crate::run::Run;
-use crate::training::Snapshots;
+use crate::training::{CodeDecoder, Snapshots};
 use crate::{Error, Result};
 
 /// One step between weights and bytes, and back.
@@ -116,12 +118,16 @@ pub trait Stage: Send + Sync {
         Err(pipeline::no_average(&self.label()))
     }
 
-    /// Where it makes codes by which weights are a linear map and an offset: `[Z, P]`, what each value of a code adds to
-    /// the weights. `kept` is the aggregator's.
-    fn directions(&self, gpu: &Gpu, kept: &Kept) -> Result<Vec<f32>> {
+    /// Where it makes codes: what turns those of a collaborator into weights. `kept` is the aggregator's.
+    fn decoder(&self, gpu: &Gpu, kept: &Kept) -> Result<CodeDecoder> {
         let _ = (gpu, kept);
         let problem = format!("{} has no decoder that a code can be trained through", self.label());
         Err(Error::setting("codecs: tune", problem, "leave tune out, or use pca or autoencoder"))
+    }
+
+    /// Its encoder as the aggregator has it under `prior`, where its decoder is not linear.
+    fn known_encoder(&self) -> Option<&dyn KnownEncoder> {
+        None
     }
 
     /// What becomes of the values that it is given, as far as it is the same for each: codes are trained for what

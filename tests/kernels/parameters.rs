@@ -141,3 +141,28 @@ fn padding_of_many_replicas_is_counted() {
         }
     }
 }
+
+#[test]
+fn runs_are_all_values_where_they_lie() {
+    for replicas in [1, 3] {
+        for gpu in [gpu(), small_gpu()] {
+            let parameters = network(gpu, &layers(&[1103, 17, 1103, 9], &[false; 3]), replicas).parameters;
+            let flat: Vec<f32> = (0..parameters.count()).map(|place| place as f32 + 1.0).collect();
+            let mut laid_out = parameters.laid_out(&flat);
+            let mut next = 0;
+            for run in parameters.runs().unwrap() {
+                assert_eq!(run.first, next, "runs follow each other");
+                next += run.count;
+                let own = &mut laid_out[run.arena][run.offset..][..run.count];
+                assert_eq!(own, &flat[run.first..][..run.count]);
+                own.fill(0.0);
+            }
+            assert_eq!(next, flat.len());
+            assert!(laid_out.iter().flatten().all(|value| *value == 0.0), "values in no run");
+            let is_whole = parameters.arenas.len() == 1;
+            assert_eq!(parameters.runs().unwrap().len() == 1, is_whole, "neighbours are one run");
+        }
+    }
+    let transposed = network(gpu(), &layers(&[40, 4], &[true]), 1).parameters;
+    assert!(transposed.runs().unwrap_err().to_string().contains("0.weight lies transposed"));
+}

@@ -3,7 +3,7 @@
 use crate::codec::Round;
 use crate::ops::Optimizer;
 use crate::ops::code::Rounding;
-use crate::training::{CodeCohort, CodeSettings, CodeStart};
+use crate::training::{CodeCohort, CodeDecoder, CodeSettings, CodeStart};
 use crate::{Error, Result};
 use std::sync::{Mutex, PoisonError};
 
@@ -42,15 +42,15 @@ impl Tuner {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Trains the codes of all, a cohort at a time; gives them as they are before the wire. `directions` are those of the
-    /// job of a number, `[Z, P]`: what each value of its code adds to the weights.
+    /// Trains the codes of all, a cohort at a time; gives them as they are before the wire. `decoder` gives that of the job
+    /// of a number.
     pub fn tune(
         &self,
         round: &Round<'_>,
         how: &Tune,
         rounding: Rounding,
         jobs: &[TuneJob],
-        directions: &dyn Fn(usize) -> Result<Vec<f32>>,
+        decoder: &dyn Fn(usize) -> Result<CodeDecoder>,
     ) -> Result<Vec<Vec<f32>>> {
         let Some(local) = round.local else {
             return Err(Error::fault("codes are tuned where there are no images"));
@@ -62,7 +62,9 @@ impl Tuner {
             None => {
                 let settings = CodeSettings { floats, batch: how.batch, optimizer: how.optimizer, rounding };
                 let most = local.most_together.min(jobs.len());
-                (CodeCohort::new(round.gpu, local.spec, local.images, most, settings)?, Vec::new())
+                let form = decoder(0)?;
+                let cohort = CodeCohort::new(round.gpu, local.spec, local.images, most, &form, settings)?;
+                (cohort, Vec::new())
             }
         };
         let (cohort, loaded) = held.insert((cohort, loaded));
@@ -71,11 +73,11 @@ impl Tuner {
             let who: Vec<_> = jobs.iter().map(|job| job.who).collect();
             if *loaded != who {
                 for replica in 0..jobs.len() {
-                    cohort.load(replica, &directions(first + replica)?);
+                    cohort.load(replica, &decoder(first + replica)?)?;
                 }
                 loaded.clone_from(&who);
             }
-            cohort.restart(jobs.iter().map(|job| &job.start));
+            cohort.restart(jobs.iter().map(|job| &job.start))?;
             for epoch in 0..how.epochs {
                 let number = FIRST_EPOCH + u64::from(round.number - 1) * how.epochs + epoch;
                 let orders = who.iter().map(|&who| (local.order)(who, number)).collect();

@@ -436,6 +436,23 @@ impl Network {
         Ok(dispatches)
     }
 
+    /// From the gradients at the output back to the input, without learning anything: `into` becomes the gradients of
+    /// the input. Those at the output are before the last layer's activation, as all in a workspace are.
+    pub fn backward_inputs(&self, gpu: &Gpu, workspace: &Workspace, into: &Tensor) -> Result<Vec<Dispatch>> {
+        let mut dispatches = Vec::new();
+        for (place, layer) in self.layers.iter().enumerate().rev() {
+            let before = place.checked_sub(1);
+            let input = Activated {
+                values: &workspace.activations[place],
+                activation: before.map_or(Activation::Linear, |before| self.layers[before].activation()),
+            };
+            let into = before.map_or(into, |before| &workspace.gradients[before]);
+            let (arenas, gradient) = (&self.parameters.arenas, &workspace.gradients[place]);
+            dispatches.extend(layer.backward_input(gpu, arenas, gradient, input, into)?);
+        }
+        Ok(dispatches)
+    }
+
     /// The tensors of a file from which training goes on: parameters and moments as they lie on the device.
     pub fn state_shapes(&self) -> Vec<TensorShape> {
         let buffers = self.buffers().enumerate();

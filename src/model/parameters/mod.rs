@@ -2,6 +2,8 @@
 
 mod transfer;
 
+pub use transfer::ParameterRun;
+
 use crate::gpu::{Buffer, Gpu, RowRange, split_rows};
 use crate::ops::conv::Conv;
 use crate::ops::dense::{Dense, DenseShard, RowsAre};
