@@ -32,9 +32,18 @@ pub(super) struct TuneJob {
     pub start: CodeStart,
 }
 
-/// The cohort whose codes train, and whose decoders it has.
+/// The cohort whose codes train.
 #[derive(Debug, Default)]
-pub(super) struct Tuner(Mutex<Option<(CodeCohort, Vec<u32>)>>);
+pub(super) struct Tuner(Mutex<Option<Held>>);
+
+#[derive(Debug)]
+struct Held {
+    cohort: CodeCohort,
+    /// Whose decoders it has.
+    loaded: Vec<u32>,
+    /// Vectors that factored decoders have at most.
+    room: usize,
+}
 
 impl Tuner {
     /// Forgets the decoders: there are others now.
@@ -57,23 +66,29 @@ impl Tuner {
         };
         let floats = jobs.first().map_or(0, |job| job.start.code.len());
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (cohort, loaded) = match held.take() {
+        let Held { cohort, loaded, room } = match held.take() {
             Some(held) => held,
             None => {
                 let settings = CodeSettings { floats, batch: how.batch, optimizer: how.optimizer, rounding };
                 let most = local.most_together.min(jobs.len());
                 let form = decoder(0)?;
+                let mut room = form.vectors().unwrap_or(0);
+                // Collaborators with fewer snapshots have fewer vectors.
+                for place in 1..if room > 0 { jobs.len() } else { 0 } {
+                    room = room.max(decoder(place)?.vectors().unwrap_or(0));
+                }
+                let form = form.layered(room);
                 let cohort = CodeCohort::new(round.gpu, local.spec, local.images, most, &form, settings)?;
-                (cohort, Vec::new())
+                Held { cohort, loaded: Vec::new(), room }
             }
         };
-        let (cohort, loaded) = held.insert((cohort, loaded));
+        let Held { cohort, loaded, room } = held.insert(Held { cohort, loaded, room });
         let mut codes = Vec::with_capacity(jobs.len());
         for (jobs, first) in jobs.chunks(cohort.replicas()).zip((0..).step_by(cohort.replicas())) {
             let who: Vec<_> = jobs.iter().map(|job| job.who).collect();
             if *loaded != who {
                 for replica in 0..jobs.len() {
-                    cohort.load(replica, &decoder(first + replica)?)?;
+                    cohort.load(replica, &decoder(first + replica)?.layered(*room))?;
                 }
                 loaded.clone_from(&who);
             }

@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::gpu::{Dispatch, Gpu};
-use crate::model::{Network, NetworkLayer};
+use crate::model::{AutoencoderSpec, Network, NetworkLayer};
 use crate::ops::code::PartialSums;
 
 /// Most bytes of decoders that lie on the device together: a fixed number, so that a run does not depend on how much
@@ -14,6 +14,16 @@ const MOST_BYTES: usize = 1 << 30;
 pub enum CodeDecoder {
     /// A linear map and an offset: `[Z, P]`, what each value of a code adds to the weights.
     Linear(Vec<f32>),
+    /// A linear map by way of fewer values than the code has: weights are sums of K vectors, and the code says how much of
+    /// each.
+    Factored {
+        /// `[K, P]`
+        vectors: Vec<f32>,
+        /// `[K, Z]`: what each value of a code adds of each vector.
+        mix: Vec<f32>,
+        /// K
+        count: usize,
+    },
     /// Layers, whose outputs times a scale, and at an offset, are the weights.
     Network {
         /// From Z values to P.
@@ -26,6 +36,30 @@ pub enum CodeDecoder {
 }
 
 impl CodeDecoder {
+    /// K of a factored one.
+    pub fn vectors(&self) -> Option<usize> {
+        if let Self::Factored { count, .. } = self { Some(*count) } else { None }
+    }
+
+    /// A factored one as two layers with room for `room` vectors, and any other as it is.
+    pub fn layered(self, room: usize) -> Self {
+        let Self::Factored { vectors, mix, count } = self else { return self };
+        let (floats, width) = (mix.len() / count.max(1), vectors.len() / count.max(1));
+        let linear = AutoencoderSpec::linear("factors", width, floats);
+        let spec = AutoencoderSpec { widths: vec![width, room, floats, room, width], ..linear };
+        let layers = spec.network().split_off(spec.encoder_layers());
+        // [K, Z] with a bias, and [P, K] with a bias.
+        let mut parameters = mix;
+        parameters.resize(room * floats + room, 0.0);
+        parameters.reserve(width * (room + 1));
+        for weight in 0..width {
+            parameters.extend(vectors.iter().skip(weight).step_by(width));
+            parameters.extend(std::iter::repeat_n(0.0, room - count));
+        }
+        parameters.extend(std::iter::repeat_n(0.0, width));
+        Self::Network { layers, parameters, scale: 1.0 }
+    }
+
     /// How many replicas' decoders of this form, from `floats` values to `parameters`, lie on the device together: up to
     /// `replicas`, and at least one.
     pub(super) fn most_replicas(
@@ -42,6 +76,7 @@ impl CodeDecoder {
                 let bound = gpu.max_binding_bytes() as usize / (vector * 4);
                 (vector * floats.next_multiple_of(4), bound)
             }
+            Self::Factored { vectors, .. } => (4 * vectors.len().max(1), usize::MAX),
             Self::Network { parameters, .. } => (4 * parameters.len().max(1), usize::MAX),
         };
         let most = replicas.min(bound).min(MOST_BYTES / bytes).max(1);

@@ -80,6 +80,7 @@ impl Decoders {
                 let (decoders, steps) = NetworkDecoders::new(gpu, layers, classifier, bases, codes)?;
                 (Self::Network(decoders), steps)
             }
+            CodeDecoder::Factored { .. } => return Err(Error::fault("factors that are no layers yet")),
         })
     }
 }
@@ -104,7 +105,7 @@ impl CodeCohort {
         let replicas = decoder.most_replicas(gpu, replicas, floats, spec.parameters());
         let codes = match decoder {
             CodeDecoder::Linear(_) => Codes::new(gpu, replicas, floats)?,
-            CodeDecoder::Network { .. } => Codes::whole(gpu, replicas, floats)?,
+            _ => Codes::whole(gpu, replicas, floats)?,
         };
         let rules = StepRules { network: gradient_rule(), schedule: optimizer };
         let size = CohortSize { replicas, batch };

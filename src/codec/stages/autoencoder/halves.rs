@@ -100,6 +100,12 @@ pub(super) fn at_full_width(gpu: &Gpu, shape: &AutoencoderSpec, bytes: &[u8]) ->
 
 /// What turns codes into weights: a basis where that is one linear layer.
 pub(super) fn decoder(gpu: &Gpu, shape: &AutoencoderSpec, bytes: &[u8]) -> Result<CodeDecoder> {
+    if !is_dense(shape, bytes) {
+        let factors = FactoredDecoder::from_bytes(shape, bytes)?.factors();
+        if let Some((vectors, mix)) = factors {
+            return Ok(CodeDecoder::Factored { count: vectors.len() / shape.inputs(), vectors, mix });
+        }
+    }
     let DecoderState { parameters, standard } = at_full_width(gpu, shape, bytes)?;
     let (layers, scale) = (Half::Decoder.layers(shape), standard.scale);
     match layers.as_slice() {
