@@ -121,7 +121,6 @@ impl FetchBars {
                     whisper(&format!("{route}: {reason}; trying the next way"));
                 }
             }
-            FetchEvent::Route { .. } | FetchEvent::AlreadyThere { .. } => {}
         }
     }
 

@@ -37,7 +37,7 @@ pub fn load_source(source: &Source, folder: &Path) -> Result<DataPair> {
     }
     let read = match source.format {
         Format::Idx => read_idx_folder(source.name, place.path(), Some(source.classes), &mend),
-        Format::Cifar10 => cifar10::load(source.name, &place, Some(cifar10::BATCH), &mend),
+        Format::Cifar10 => cifar10::load(source.name, &place, source.records(), &mend),
     };
     let data = read.map_err(|error| match error {
         // The mend for any damaged file is to fetch the table's own.

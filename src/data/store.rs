@@ -96,13 +96,6 @@ pub struct DatasetStatus {
     pub how: String,
 }
 
-impl DatasetStatus {
-    /// True where it can be used as it is.
-    pub fn is_usable(&self) -> bool {
-        matches!(self.presence, Presence::Embedded | Presence::Present)
-    }
-}
-
 /// A path as text, which JSON is: with replacement characters for what is not UTF-8.
 fn lossy<S: serde::Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
     path.as_deref().map(Path::to_string_lossy).serialize(serializer)

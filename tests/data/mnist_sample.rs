@@ -2,6 +2,7 @@
 
 use crate::support::nowhere;
 use fedfunnel::data::{ImageShape, Partitioner, epoch_order, load, partition, sample};
+use std::collections::BTreeSet;
 
 #[test]
 fn it_is_balanced_mixed_and_small() {
@@ -61,11 +62,10 @@ fn the_sample_dealt_out_to_collaborators() {
     let two_each = Partitioner::Pathological { classes_per_collaborator: 2 };
     let parts = partition(&train.labels, 5, &two_each, 7).unwrap();
     for part in &parts {
-        let own = train.subset(part).unwrap();
-        assert_eq!(own.len(), 1200);
-        assert_eq!(own.class_counts().iter().filter(|&&count| count > 0).count(), 2);
-        assert_eq!(own.image(0), train.image(part[0]));
-        assert_eq!(epoch_order(own.len(), 7, 0, true).len(), own.len());
+        assert_eq!(part.len(), 1200);
+        let classes: BTreeSet<_> = part.iter().map(|&sample| train.labels[sample]).collect();
+        assert_eq!(classes.len(), 2);
+        assert_eq!(epoch_order(part.len(), 7, 0, true).len(), part.len());
     }
 }
 

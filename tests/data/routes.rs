@@ -102,11 +102,7 @@ fn a_good_mirror_and_then_nothing_to_do() {
     let report = fetch_source(&source, &dir, &note).unwrap();
     assert!(report.already_there());
     assert!(report.to_string().contains("already there and verified"));
-    assert_eq!(
-        *events.borrow(),
-        ["AlreadyThere { file: \"one\" }", "AlreadyThere { file: \"two\" }"],
-        "nothing is downloaded"
-    );
+    assert!(events.borrow().is_empty(), "nothing is downloaded: {events:?}");
 }
 
 #[test]
