@@ -6,7 +6,7 @@ pub use reconstruction::{ReconstructionLoss, StepPlan};
 
 use super::parameters::ParameterPlan;
 use super::state::{StateFile, StateWriter, TensorShape};
-use super::{Activation, ConvSpec, Moments, NetworkLayer, Optimizer, OptimizerKind, Parameters};
+use super::{Activation, ConvSpec, Moments, NetworkLayer, Optimizer, Parameters};
 use crate::gpu::{Buffer, Dispatch, Gpu, RowRange, Tensor, split_rows};
 use crate::ops::conv::{Conv, Part};
 use crate::ops::dense::{Carry, Dense, RowsAre};
@@ -54,22 +54,6 @@ fn place_convs(plan: &mut ParameterPlan, specs: &[ConvSpec]) -> Result<Layer> {
 }
 
 impl Layer {
-    fn inputs(&self) -> usize {
-        match self {
-            Self::Dense(layer) => layer.inputs,
-            Self::Conv(layers) => layers.iter().map(Conv::inputs).sum(),
-            Self::Pool(layer) => layer.inputs(),
-        }
-    }
-
-    fn outputs(&self) -> usize {
-        match self {
-            Self::Dense(layer) => layer.outputs,
-            Self::Conv(layers) => layers.iter().map(Conv::outputs).sum(),
-            Self::Pool(layer) => layer.outputs(),
-        }
-    }
-
     fn activation(&self) -> Activation {
         match self {
             Self::Dense(layer) => layer.activation,
@@ -139,6 +123,8 @@ fn state_name(place: usize) -> String {
 #[derive(Clone, Debug)]
 pub struct Network {
     layers: Vec<Layer>,
+    /// Values of a sample at each place, from the input to the output.
+    widths: Vec<usize>,
     /// The values.
     pub parameters: Parameters,
     /// Moments of the optimiser; empty for a network that is only evaluated.
@@ -203,10 +189,13 @@ impl Network {
         optimizer: Option<&Optimizer>,
         lines: usize,
     ) -> Result<Self> {
+        let layers: Vec<NetworkLayer> = layers.iter().cloned().map(Into::into).collect();
+        let input = layers.first().map(NetworkLayer::inputs);
+        let widths = input.into_iter().chain(layers.iter().map(NetworkLayer::outputs)).collect();
         let mut plan = ParameterPlan::new(gpu, replicas, lines);
         let mut built = Vec::new();
         for layer in layers {
-            built.push(match layer.clone().into() {
+            built.push(match layer {
                 NetworkLayer::Dense(spec) => {
                     let mut layer = Dense {
                         inputs: spec.inputs,
@@ -225,18 +214,17 @@ impl Network {
         }
         let moments = match optimizer {
             None => Vec::new(),
-            Some(&Optimizer { kind, moments, .. }) => {
-                let first = plan.moments(gpu, "first moments", moments)?;
-                match kind {
-                    OptimizerKind::Sgd => first.into_iter().map(|first| (first, None)).collect(),
-                    OptimizerKind::Adam | OptimizerKind::AdamW => {
-                        let second = plan.moments(gpu, "second moments", moments)?;
-                        first.into_iter().zip(second.into_iter().map(Some)).collect()
-                    }
-                }
+            Some(optimizer) => {
+                let first = plan.moments(gpu, "first moments", optimizer.moments)?;
+                let second = if optimizer.is_adaptive() {
+                    plan.moments(gpu, "second moments", optimizer.moments)?.into_iter().map(Some).collect()
+                } else {
+                    vec![None; first.len()]
+                };
+                first.into_iter().zip(second).collect()
             }
         };
-        let network = Self { layers: built, parameters: plan.allocate(gpu)?, moments };
+        let network = Self { layers: built, widths, parameters: plan.allocate(gpu)?, moments };
         match optimizer {
             Some(Optimizer { moments: Moments::Bf16, .. }) => network.check_half_moments().map(|()| network),
             _ => Ok(network),
@@ -245,23 +233,16 @@ impl Network {
 
     /// Refuses moments of two bytes where a layer has no kernels for them.
     fn check_half_moments(&self) -> Result<()> {
-        let refuse = |problem: String| {
-            Err(Error::setting("moments", problem, "leave it out, or use moments of four bytes: f32"))
-        };
-        for layer in &self.layers {
-            match layer {
-                Layer::Dense(dense) if dense.takes_fours(&self.parameters.arenas) => {}
-                Layer::Dense(dense) => {
-                    return refuse(format!(
-                        "bf16 takes dense layers by four, and one of {} inputs and {} outputs cannot be",
-                        dense.inputs, dense.outputs
-                    ));
-                }
-                Layer::Conv(_) => return refuse("bf16 is for dense layers, not for convolutions".into()),
-                Layer::Pool(_) => {}
-            }
-        }
-        Ok(())
+        let problem = self.layers.iter().find_map(|layer| match layer {
+            Layer::Dense(dense) if !dense.takes_fours(&self.parameters.arenas) => Some(format!(
+                "bf16 takes dense layers by four, and one of {} inputs and {} outputs cannot be",
+                dense.inputs, dense.outputs
+            )),
+            Layer::Conv(_) => Some("bf16 is for dense layers, not for convolutions".into()),
+            Layer::Dense(_) | Layer::Pool(_) => None,
+        });
+        let mend = "leave it out, or use moments of four bytes: f32";
+        problem.map_or(Ok(()), |problem| Err(Error::setting("moments", problem, mend)))
     }
 
     /// R
@@ -293,8 +274,7 @@ impl Network {
     /// of the layer is whose rows it is.
     fn ranges(&self, gpu: &Gpu, batch: usize, place: usize) -> Vec<RowRange> {
         let before = place.checked_sub(1).map(|p| &self.layers[p]);
-        let after = self.layers.get(place);
-        let width = after.map(Layer::inputs).or(before.map(Layer::outputs)).unwrap_or(0);
+        let (after, width) = (self.layers.get(place), self.widths[place]);
         let whole = split_rows(width, (4 * self.replicas() * batch) as u64, gpu.max_binding_bytes());
         let owner = before
             .and_then(|layer| layer.rows_are(RowsAre::Outputs))
@@ -339,28 +319,22 @@ impl Network {
         input: Option<Tensor>,
         outputs: OutputMemory,
     ) -> Result<Workspace> {
-        let tensor = |place, label| {
-            Tensor::zeros_cut(gpu, label, self.replicas(), batch, &self.ranges(gpu, batch, place))
-        };
-        let input = input.map_or_else(|| tensor(0, "input"), Ok)?;
+        let tensor = |label, cut: &[RowRange]| Tensor::zeros_cut(gpu, label, self.replicas(), batch, cut);
+        let input = input.map_or_else(|| tensor("input", &self.ranges(gpu, batch, 0)), Ok)?;
         // An output that is compared with the input is cut as that is, though a smaller batch might fit
         // whole: layers take any cut that is no finer than their own.
         let cut = input.ranges();
         let last = self.layers.len();
-        let compared =
-            cut.len() > 1 && self.layers.last().is_some_and(|layer| layer.outputs() == input.width);
+        let compared = cut.len() > 1 && self.widths[last] == input.width;
         let after = |place, label| {
             if compared && place == last {
-                Tensor::zeros_cut(gpu, label, self.replicas(), batch, &cut)
+                tensor(label, &cut)
             } else {
-                tensor(place, label)
+                tensor(label, &self.ranges(gpu, batch, place))
             }
         };
-        let gradients: Vec<_> = if train {
-            (1..=last).map(|place| after(place, "gradients")).collect::<Result<_>>()?
-        } else {
-            Vec::new()
-        };
+        let trained = (1..=last).filter(|_| train);
+        let gradients: Vec<_> = trained.map(|place| after(place, "gradients")).collect::<Result<_>>()?;
         let mut activations = vec![input];
         for place in 1..=last {
             activations.push(match (&outputs, gradients.last()) {

@@ -110,12 +110,12 @@ impl ParameterPlan {
 
     /// The error for tensors that do not fit one binding.
     fn too_wide(&self, what: &str, bytes: u64) -> Error {
-        let of = if self.replicas == 1 { String::new() } else { format!(" for {} replicas", self.replicas) };
-        let mend = match self.replicas {
-            1 => "use a narrower layer, or a larger --max-binding-bytes",
-            _ => {
-                "train fewer collaborators at a time, or use a narrower layer or a larger --max-binding-bytes"
-            }
+        let (of, mend) = match self.replicas {
+            1 => (String::new(), "use a narrower layer, or a larger --max-binding-bytes"),
+            replicas => (
+                format!(" for {replicas} replicas"),
+                "train fewer collaborators at a time, or use a narrower layer or a larger --max-binding-bytes",
+            ),
         };
         let limit = self.limit;
         let problem =
