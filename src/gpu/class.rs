@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// The kind of an adapter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AdapterKind {
     // In the order in which `auto` takes them.
@@ -14,6 +14,7 @@ pub enum AdapterKind {
     /// A GPU that a virtual machine is lent.
     Virtual,
     /// Of a kind that the driver does not name.
+    #[default]
     Other,
     /// A processor posing as a GPU (lavapipe, SwiftShader, WARP).
     Cpu,

@@ -5,7 +5,7 @@ use super::checks::{check_training, check_width};
 use super::job::Job;
 use super::small;
 use crate::cli::common::{Common, refuse_zeros};
-use crate::cli::start::{CommandLine, failed};
+use crate::cli::start::{CommandLine, run_to_end};
 use crate::cli::stdout::{say, say_json, whisper};
 use fedfunnel::autoencoder::small::Space;
 use fedfunnel::autoencoder::{AutoencoderSettings, CurvePoint, Learner, Source, Training, Watcher, learn};
@@ -72,17 +72,10 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
         return Ok(());
     }
     let command = CommandLine::as_given(None);
-    let mut bars = common.bars_of(&gpu);
-    bars.stop_on_signals()?;
     let folder = RunFolder::open(&args.out, identity, start)?;
     let place = Place { gpu: Some(&gpu), data_dir: None, folder, command: command.as_str() };
-    let mut run = Run::open(place, &mut bars)?;
     let job = Job { args, gpu: &gpu, model: &snapshots.model, training };
-    let trained = match train_and_save(&mut run, &job) {
-        Ok(trained) => trained,
-        Err(error) => return Err(failed(run, error)),
-    };
-    run.close()?;
+    let trained = run_to_end(place, common.bars_of(&gpu), |run| train_and_save(run, &job))?;
     args.device.save_trace(&gpu)?;
     let Trained { learner, last, forms } = &trained;
     let error = match learner {
