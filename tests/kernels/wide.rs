@@ -5,7 +5,7 @@ use crate::support::{assert_tensor, gpu, values, wide};
 use fedfunnel::gpu::Tensor;
 use fedfunnel::model::{LayerSpec, Network, Optimizer, OptimizerKind, ScheduleWriter};
 use fedfunnel::ops::gather::{self, SampleIndex};
-use fedfunnel::ops::standardize::{self, Scales, Standards};
+use fedfunnel::ops::standardize::{self, Standards};
 use fedfunnel::reference::compare::{Tolerance, assert_close, compare};
 use fedfunnel::reference::dense::{self, DenseShape};
 use fedfunnel::reference::standardize as twin;
@@ -30,11 +30,11 @@ fn a_wide_snapshot_is_gathered_and_standardised() {
     assert_tensor("gathered", gpu(), &batch, &wide(&content[WIDTH..]), Tolerance::Exact);
 
     let means = values(WIDTH, 2);
-    let scales = Scales::Global(gpu().upload("scale", &[0.5f32]).unwrap());
+    let scales = gpu().upload("scale", &[0.5f32]).unwrap();
     let standards = Standards { means: tensor(1, WIDTH, &means), scales };
     let into = tensor(1, WIDTH, &vec![9.0; WIDTH]);
     gpu().run(&standardize::forward(gpu(), &batch, &standards, &into).unwrap()).unwrap();
-    let expected = twin::forward(&wide(&content[WIDTH..]), &wide(&means), twin::Scale::Global(0.5));
+    let expected = twin::forward(&wide(&content[WIDTH..]), &wide(&means), 0.5);
     assert_tensor("standardised", gpu(), &into, &expected, Tolerance::Balanced);
     gpu().run(&standardize::inverse(gpu(), &into, &standards, &batch).unwrap()).unwrap();
     assert_tensor("and back", gpu(), &batch, &wide(&content[WIDTH..]), Tolerance::Balanced);

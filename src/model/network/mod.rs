@@ -78,40 +78,6 @@ impl Layer {
             Self::Pool(layer) => Ok(vec![layer.forward(gpu, input, output)?]),
         }
     }
-
-    fn backward_input(
-        &self,
-        gpu: &Gpu,
-        arenas: &[Arena],
-        output_gradient: &Tensor,
-        input: Activated<'_>,
-        into: &Tensor,
-    ) -> Result<Vec<Dispatch>> {
-        match self {
-            Self::Dense(layer) => layer.backward_input(gpu, arenas, output_gradient, input, into),
-            Self::Conv(layers) => {
-                every(layers, |layer| layer.backward_input(gpu, arenas, output_gradient, input, into))
-            }
-            Self::Pool(layer) => Ok(vec![layer.backward_input(gpu, output_gradient, input, into)?]),
-        }
-    }
-
-    fn update(
-        &self,
-        gpu: &Gpu,
-        arenas: &[TrainedArena],
-        rule: UpdateRule<'_>,
-        input: &Tensor,
-        output_gradient: &Tensor,
-    ) -> Result<Vec<Dispatch>> {
-        match self {
-            Self::Dense(layer) => layer.update(gpu, arenas, rule, input, output_gradient),
-            Self::Conv(layers) => {
-                every(layers, |layer| layer.update(gpu, arenas, rule, input, output_gradient))
-            }
-            Self::Pool(_) => Ok(Vec::new()),
-        }
-    }
 }
 
 /// The name of a buffer in the file of a training.
@@ -403,9 +369,21 @@ impl Network {
                 }
                 let input = Activated { values: input, activation: before };
                 let arenas = &self.parameters.arenas;
-                dispatches.extend(layer.backward_input(gpu, arenas, gradient, input, into)?);
+                dispatches.extend(match layer {
+                    Layer::Dense(layer) => layer.backward_input(gpu, arenas, gradient, input, into)?,
+                    Layer::Conv(layers) => {
+                        every(layers, |layer| layer.backward_input(gpu, arenas, gradient, input, into))?
+                    }
+                    Layer::Pool(layer) => vec![layer.backward_input(gpu, gradient, input, into)?],
+                });
             }
-            dispatches.extend(layer.update(gpu, &arenas, rule, input, gradient)?);
+            dispatches.extend(match layer {
+                Layer::Dense(layer) => layer.update(gpu, &arenas, rule, input, gradient)?,
+                Layer::Conv(layers) => {
+                    every(layers, |layer| layer.update(gpu, &arenas, rule, input, gradient))?
+                }
+                Layer::Pool(_) => Vec::new(),
+            });
         }
         Ok(dispatches)
     }
