@@ -37,7 +37,7 @@ fn product(gpu: &Gpu, [batch, inputs, outputs]: [usize; 3]) -> Result<Ready<'_>>
     };
     let network = Network::new(gpu, &[layer], 1, None)?;
     network.parameters.initialize(gpu, SEED, true)?;
-    let workspace = network.workspace(gpu, batch, false, None)?;
+    let workspace = network.workspace(gpu, batch, false)?;
     workspace.input().write(gpu, &values(batch * inputs, 0, 1.0));
     let cost = Cost {
         bytes: 4 * (inputs * outputs + batch * (inputs + outputs)) as u64,

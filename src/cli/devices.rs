@@ -67,10 +67,8 @@ fn check(args: &DevicesArgs) -> anyhow::Result<()> {
         return Err(Error::device(problem, "update its driver, or choose another --device").into());
     }
     if args.json {
-        let index = gpu.adapter.index;
-        return say_json(
-            &serde_json::json!({ "index": index, "name": gpu.adapter.name, "seconds": seconds }),
-        );
+        let (index, name) = (gpu.adapter.index, &gpu.adapter.name);
+        return say_json(&serde_json::json!({ "index": index, "name": name, "seconds": seconds }));
     }
     say(&format!(
         "{} works: the first answer came {:.0} ms after the start of the program",

@@ -127,11 +127,9 @@ fn check_first_class(train: &Half, test: &Half) -> Result<()> {
     if largest < 2 || !from_one || classes != of_test {
         return Ok(());
     }
-    Err(Error::file(
-        &train.labels_path,
-        format!("labels run from 1 to {largest}, and classes are numbered from 0"),
-        format!("subtract 1 from each label, here and in {}", test.labels_path.display()),
-    ))
+    let problem = format!("labels run from 1 to {largest}, and classes are numbered from 0");
+    let mend = format!("subtract 1 from each label, here and in {}", test.labels_path.display());
+    Err(Error::file(&train.labels_path, problem, mend))
 }
 
 /// Joins two halves into a data set, or says what does not fit.

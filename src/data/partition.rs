@@ -224,15 +224,10 @@ fn shard(labels: &[u8], collaborators: usize, each: usize, rng: &mut ChaCha8Rng)
     let shards = collaborators.saturating_mul(each);
     if shards > labels.len() {
         let (samples, shards) = (counted(labels.len(), "sample"), counted(each, "shard"));
-        let problem = format!(
-            "{samples} cannot be cut into {shards} for each of {}",
-            counted(collaborators, "collaborator")
-        );
-        return Err(Error::setting(
-            field,
-            problem,
-            format!("set it to {} or less", labels.len() / collaborators),
-        ));
+        let takers = counted(collaborators, "collaborator");
+        let problem = format!("{samples} cannot be cut into {shards} for each of {takers}");
+        let mend = format!("set it to {} or less", labels.len() / collaborators);
+        return Err(Error::setting(field, problem, mend));
     }
     let sorted: Vec<usize> = by_class(labels, rng).into_iter().flat_map(|(_, samples)| samples).collect();
     let mut dealt: Vec<&[usize]> = even_parts(&sorted, shards).collect();

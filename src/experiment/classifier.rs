@@ -198,11 +198,9 @@ fn refuse_few(snapshots: u64) -> Result<()> {
     if snapshots >= 2 {
         return Ok(());
     }
-    Err(Error::setting(
-        "classifier.snapshot_every",
-        format!("the training leaves {snapshots} snapshots, too few to learn from"),
-        "take them more often, or train for more epochs",
-    ))
+    let problem = format!("the training leaves {snapshots} snapshots, too few to learn from");
+    let mend = "take them more often, or train for more epochs";
+    Err(Error::setting("classifier.snapshot_every", problem, mend))
 }
 
 /// Saves what the stage goes on from.

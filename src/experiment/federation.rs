@@ -1,7 +1,6 @@
 //! Figures 8 and 9: collaborators with different images, and what every average does to them.
 
 use super::{Header, Kind, Run};
-use crate::codec::PipelineSpec;
 use crate::data::DataDir;
 use crate::federation::{LocalTests, Parts, SimulationSpec, Summary, check, simulate, write_summary};
 use crate::report::Report;
@@ -30,8 +29,10 @@ impl Kind for FederationExperiment {
 
     fn check(&self, data_dir: &DataDir) -> Result<()> {
         let spec = &self.federation;
+        let learns = spec.codecs.iter().any(|codec| codec.names().any(|name| name == "autoencoder"));
         let needs = [
-            (!spec.codecs.iter().any(is_learned), "codecs", "add \"autoencoder\""),
+            // The paper's figures are about an autoencoder.
+            (!learns, "codecs", "add \"autoencoder\""),
             (spec.local_tests != LocalTests::Epoch, "local_tests", "set it to epoch"),
         ];
         if let Some((_, field, mend)) = needs.iter().find(|(missing, ..)| *missing) {
@@ -51,11 +52,6 @@ impl Kind for FederationExperiment {
         report.tables.splice(0..0, table);
         Ok(report)
     }
-}
-
-/// Whether a codec has an autoencoder, which the paper's figures are about.
-fn is_learned(codec: &PipelineSpec) -> bool {
-    codec.names().any(|name| name == "autoencoder")
 }
 
 /// The field as it is called in the experiment.

@@ -104,11 +104,8 @@ impl Kind for SavingsExperiment {
             return Err(Error::setting("curves", "a curve needs a number above 0", "write curves = [8, 42]"));
         }
         if !(self.target_ratio.is_finite() && self.target_ratio > 0.0) {
-            return Err(Error::setting(
-                "target_ratio",
-                "it is no ratio",
-                "use a number above 0, such as 120",
-            ));
+            let mend = "use a number above 0, such as 120";
+            return Err(Error::setting("target_ratio", "it is no ratio", mend));
         }
         for (field, value) in [
             ("last", self.last),

@@ -41,11 +41,6 @@ impl AdapterKind {
             Self::Cpu => "cpu",
         }
     }
-
-    /// Whether the processor's memory is the adapter's.
-    pub fn shares_memory(self) -> bool {
-        matches!(self, Self::Cpu | Self::Integrated)
-    }
 }
 
 impl std::fmt::Display for AdapterKind {

@@ -54,7 +54,7 @@ fn a_wide_layer_is_trained() {
         let start = values(inputs * outputs + outputs, 3);
         network.parameters.write(gpu(), 0, &start);
         let (x, dy) = (values(inputs, 4), values(outputs, 5));
-        let workspace = network.workspace(gpu(), 1, true, None).unwrap();
+        let workspace = network.workspace(gpu(), 1, true).unwrap();
         workspace.input().write(gpu(), &x);
         workspace.output_gradient().unwrap().write(gpu(), &dy);
         let mut writer = ScheduleWriter::new(gpu(), sgd, 1, 1).unwrap();

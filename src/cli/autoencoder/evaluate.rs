@@ -99,14 +99,11 @@ fn load_classifier(
         (Some(name), _) => ModelSpec::load(name)?.classifier()?,
         (None, Some(spec)) => spec.clone(),
         (None, None) => {
-            return Err(Error::setting(
-                "--model",
-                format!(
-                    "the file of the snapshots says that they are of {:?}, and not what that is",
-                    own.name
-                ),
-                "give its name if it is built in, or the path of its spec",
-            ));
+            let name = &own.name;
+            let problem =
+                format!("the file of the snapshots says that they are of {name:?}, and not what that is");
+            let mend = "give its name if it is built in, or the path of its spec";
+            return Err(Error::setting("--model", problem, mend));
         }
     };
     if classifier.parameters() != snapshots.width() {

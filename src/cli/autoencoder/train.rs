@@ -40,9 +40,8 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     refuse_zeros(&[("--max-file-bytes", args.max_file_bytes == 0)])?;
     if args.space == Space::Small && args.checkpoint_every > 0 {
         let problem = "in the span of the snapshots there is nothing to save before the end";
-        return Err(
-            Error::setting("--checkpoint-every", problem, "leave it out: it is over in seconds").into()
-        );
+        let mend = "leave it out: it is over in seconds";
+        return Err(Error::setting("--checkpoint-every", problem, mend).into());
     }
     let settings = settings_of(args)?;
     settings.check_from(Source::CommandLine)?;

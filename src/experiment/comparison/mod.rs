@@ -117,11 +117,10 @@ impl ComparisonExperiment {
                 Err(Error::setting("families", "there is nothing to compare", mend))
             }
             None => Ok(planned),
-            Some(twice) => Err(Error::setting(
-                "families",
-                format!("{} is there twice", twice.key),
-                "give each its own name, and each size once",
-            )),
+            Some(twice) => {
+                let mend = "give each its own name, and each size once";
+                Err(Error::setting("families", format!("{} is there twice", twice.key), mend))
+            }
         }
     }
 
@@ -146,11 +145,8 @@ impl ComparisonExperiment {
 
 impl Kind for ComparisonExperiment {
     fn identify(&self, own: Identity, data_dir: &DataDir) -> Result<Identity> {
-        let mut own = self.classifier.identify(own, data_dir)?;
-        for planned in self.planned()? {
-            own = compressor::identify(&planned.settings, own)?;
-        }
-        Ok(own)
+        let own = self.classifier.identify(own, data_dir)?;
+        self.planned()?.iter().try_fold(own, |own, planned| own.with_model(&planned.settings.model))
     }
 
     fn check(&self, data_dir: &DataDir) -> Result<()> {

@@ -253,30 +253,19 @@ impl Network {
         }
     }
 
-    /// Memory for batches of `batch` samples; with gradients where `train`. `input` is used as the input
-    /// where it is given, so that a full batch that lies on the device need not be copied.
-    pub fn workspace(
-        &self,
-        gpu: &Gpu,
-        batch: usize,
-        train: bool,
-        input: Option<Tensor>,
-    ) -> Result<Workspace> {
-        self.build_workspace(gpu, batch, train, input, OutputMemory::Own)
+    /// Memory for batches of `batch` samples; with gradients where `train`.
+    pub fn workspace(&self, gpu: &Gpu, batch: usize, train: bool) -> Result<Workspace> {
+        self.build_workspace(gpu, batch, train, None, OutputMemory::Own)
     }
 
     /// Memory for a forward pass of `input`, whose results go to `outputs` where they are given.
-    pub fn forward_workspace(
-        &self,
-        gpu: &Gpu,
-        batch: usize,
-        input: Tensor,
-        outputs: Option<Tensor>,
-    ) -> Result<Workspace> {
+    pub fn forward_workspace(&self, gpu: &Gpu, input: Tensor, outputs: Option<Tensor>) -> Result<Workspace> {
         let outputs = outputs.map_or(OutputMemory::Own, OutputMemory::Given);
-        self.build_workspace(gpu, batch, false, Some(input), outputs)
+        self.build_workspace(gpu, input.batch, false, Some(input), outputs)
     }
 
+    /// `input` is used as the input where it is given, so that a full batch that lies on the device need not be
+    /// copied.
     fn build_workspace(
         &self,
         gpu: &Gpu,

@@ -355,12 +355,9 @@ impl Dense {
 fn row_side_of(tensor: &Tensor, range: RowRange) -> Result<(&Buffer, u32, u32)> {
     match tensor.shards.iter().find(|shard| shard.range.holds(range)) {
         Some(shard) => Ok((&shard.buffer, shard.range.len as u32, (range.start - shard.range.start) as u32)),
-        None => Err(Error::device(
-            format!(
-                "an activation of {} features that does not fit one binding is cut otherwise than its layer",
-                tensor.width
-            ),
-            SMALLER,
-        )),
+        None => {
+            let whole = format!("an activation of {} features that does not fit one binding", tensor.width);
+            Err(Error::device(format!("{whole} is cut otherwise than its layer"), SMALLER))
+        }
     }
 }

@@ -132,7 +132,7 @@ fn train(gpu: &Gpu, classifier: &Classifier, optimizer: Optimizer, batches: &[Ve
     let batch = batches.iter().flatten().map(Vec::len).max().unwrap();
     let network = Network::new(gpu, &layers, replicas, Some(&optimizer)).unwrap();
     network.parameters.initialize(gpu, seed, true).unwrap();
-    let workspace = network.workspace(gpu, batch, true, None).unwrap();
+    let workspace = network.workspace(gpu, batch, true).unwrap();
 
     let pixels = inputs.bytes("images", Dtype::U8);
     let labels = inputs.bytes("labels", Dtype::U8);
@@ -207,7 +207,7 @@ fn train_autoencoder(gpu: &Gpu, latent: Activation, replicas: usize, transposed:
     let optimizer = settings(OptimizerKind::Adam);
     let network = Network::new(gpu, &layers, replicas, Some(&optimizer)).unwrap();
     network.parameters.initialize(gpu, SEED, true).unwrap();
-    let workspace = network.workspace(gpu, ROWS, true, None).unwrap();
+    let workspace = network.workspace(gpu, ROWS, true).unwrap();
     let snapshots = Golden::open("autoencoder_inputs").f32("snapshots");
     workspace.input().write(gpu, &snapshots.repeat(replicas));
     let batch_labels = gpu.zeros("labels", replicas * ROWS).unwrap();
