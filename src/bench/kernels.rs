@@ -126,8 +126,7 @@ fn pool(gpu: &Gpu, back: bool) -> Result<Ready<'_>> {
     } else {
         layer.forward(gpu, &input, &output)?
     };
-    let sides = if back { 2 } else { 1 } * layer.inputs() + layer.outputs();
-    bandwidth(gpu, vec![dispatch], BATCH * sides)
+    Ready::dispatches(gpu, vec![dispatch], None, Unit::GigabytesPerSecond)
 }
 
 fn softmax(gpu: &Gpu) -> Result<Ready<'_>> {

@@ -92,25 +92,6 @@ impl Dataset {
         self.labels.is_empty()
     }
 
-    /// The pixels of one image, `[C, H, W]`; `None` past the end.
-    pub fn image(&self, index: usize) -> Option<&[u8]> {
-        let pixels = self.shape.pixels();
-        let start = index.checked_mul(pixels)?;
-        self.images.get(start..start.checked_add(pixels)?)
-    }
-
-    /// How many samples each class has.
-    pub fn class_counts(&self) -> Vec<usize> {
-        let mut counts = vec![0; self.classes];
-        for &label in &self.labels {
-            // A label past the classes cannot come out of `load`; counting it nowhere beats a panic.
-            if let Some(count) = counts.get_mut(usize::from(label)) {
-                *count += 1;
-            }
-        }
-        counts
-    }
-
     /// Mean and standard deviation of each channel, of values from 0 to 1 (byte / 255): what per-channel
     /// standardisation subtracts and divides by. The deviation of a channel that never changes is 0, and
     /// so are both where there is not one sample.

@@ -52,15 +52,10 @@ pub struct SavingsExperiment {
 }
 
 impl SavingsExperiment {
-    fn savings(&self, decoder_parameters: u64, rounds: u64, collaborators: u64) -> Savings {
-        Savings {
-            parameters: self.parameters,
-            latent: self.latent,
-            decoder_parameters,
-            rounds,
-            collaborators,
-            decoders: self.decoders,
-        }
+    /// A round of one collaborator.
+    fn savings(&self, decoder_parameters: u64) -> Savings {
+        let &Self { parameters, latent, decoders, .. } = self;
+        Savings { parameters, latent, decoder_parameters, rounds: 1, collaborators: 1, decoders }
     }
 
     /// D as the paper has it.
@@ -123,7 +118,7 @@ impl Kind for SavingsExperiment {
                 format!("a decoder of {} parameters is not made to be weighed", format::count(self.exact()?));
             return Err(Error::setting("weigh_messages", problem, "use false"));
         }
-        self.savings(self.exact()?, 1, 1).check(str::to_string)
+        self.savings(self.exact()?).check(str::to_string)
     }
 
     fn needs_device(&self) -> bool {
@@ -138,7 +133,7 @@ impl Kind for SavingsExperiment {
             run.observer.end();
         }
         let figure = SavingsFigure {
-            paper: self.savings(self.half(), 1, 1),
+            paper: self.savings(self.half()),
             exact_decoder: self.exact()?,
             curves: &self.curves,
             last: self.last,

@@ -1,6 +1,6 @@
 //! The embedded sample of MNIST: balanced digits, dealt out as by an experiment.
 
-use crate::support::nowhere;
+use crate::support::{class_counts, nowhere};
 use fedfunnel::data::{ImageShape, Partitioner, epoch_order, load, partition, sample};
 use std::collections::BTreeSet;
 
@@ -11,8 +11,8 @@ fn it_is_balanced_mixed_and_small() {
     assert_eq!((data.train.shape, data.test.shape), (shape, shape));
     assert_eq!((data.train.len(), data.test.len()), (6_000, 1_000));
     assert_eq!(data.train.images.len(), 6_000 * 784);
-    assert_eq!(data.train.class_counts(), [600; 10]);
-    assert_eq!(data.test.class_counts(), [100; 10]);
+    assert_eq!(class_counts(&data.train), [600; 10]);
+    assert_eq!(class_counts(&data.test), [100; 10]);
     for (dataset, split) in [(&data.train, "train"), (&data.test, "test")] {
         // Random order has a change of class at nine places out of ten; sorted order at nine in all.
         let changes = dataset.labels.windows(2).filter(|pair| pair[0] != pair[1]).count();

@@ -50,7 +50,7 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     let snapshots = Snapshots::load(&args.snapshots)?;
     let identity = identify(args, &settings)?;
     let start = args.start.start();
-    if !args.memory.is_plan_only() {
+    if !args.memory.plan {
         let found = check_folder(&args.out, &identity, start)?;
         if let (Found::Finished(_), Start::Resume) = (found, start) {
             args.device.refuse_timing("the training is finished")?;
@@ -64,7 +64,7 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     let (train, held_out) = ([train], [held_out]);
     let training =
         Training { spec: &spec, settings: &settings, seed: args.seed, train: &train, held_out: &held_out };
-    if args.memory.is_plan_only() {
+    if args.memory.plan {
         args.device.save_trace(&gpu)?;
     }
     if !args.memory.allow(&gpu, &training, args.json)? {
