@@ -3,6 +3,7 @@
 use super::bars::Bars;
 use super::options::{DataDirOption, DeviceOptions};
 use super::shell::quoted;
+use super::signals;
 use super::stdout::whisper;
 use clap::Args;
 use fedfunnel::Error;
@@ -98,7 +99,7 @@ pub fn run_to_end<T>(
     mut bars: Bars,
     work: impl FnOnce(&mut Run<'_>) -> fedfunnel::Result<T>,
 ) -> anyhow::Result<T> {
-    bars.stop_on_signals()?;
+    signals::listen(bars.quiet)?;
     let mut run = Run::open(place, &mut bars)?;
     let done = match work(&mut run) {
         Ok(done) => done,

@@ -30,22 +30,17 @@ impl AdapterKind {
             wgpu::DeviceType::Other => Self::Other,
         }
     }
+}
 
-    /// Its name in reports and JSON.
-    pub fn name(self) -> &'static str {
-        match self {
+impl std::fmt::Display for AdapterKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
             Self::Discrete => "discrete",
             Self::Integrated => "integrated",
             Self::Virtual => "virtual",
             Self::Other => "other",
             Self::Cpu => "cpu",
-        }
-    }
-}
-
-impl std::fmt::Display for AdapterKind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
+        })
     }
 }
 

@@ -55,7 +55,7 @@ pub enum ModelSpec {
 impl ModelSpec {
     /// A built-in spec by its name, or the user's own by its path.
     pub fn load(name_or_path: &str) -> Result<Self> {
-        let (text, origin) = crate::settings::find_for("model", BUILT_IN, "model", name_or_path)?;
+        let (text, origin) = crate::settings::find("model", BUILT_IN, "model", name_or_path)?;
         Self::parse(&text, &origin)
     }
 
