@@ -6,7 +6,7 @@ use super::work::{Work, work};
 use crate::Result;
 use crate::gpu::{Buffer, Cost, Dispatch, Gpu, RowRange, Tensor};
 use crate::model::{Activation, Optimizer, ScheduleWriter};
-use crate::ops::conv::{Conv, ConvShape, Part};
+use crate::ops::conv::{Conv, ConvShape};
 use crate::ops::dense::{Carry, Dense, DenseShard, RowsAre};
 use crate::ops::pool::{Pool, PoolKind};
 use crate::ops::reduce::{self, Replicas};
@@ -86,16 +86,7 @@ fn conv(gpu: &Gpu, pass: Pass, channels: usize, size: usize) -> Result<Ready<'_>
         stride: [1, 1],
         padding: [1, 1],
     };
-    let layer = Conv {
-        shape,
-        large: Part::whole(shape.input_width()),
-        small: Part::whole(shape.output_width()),
-        transposed: false,
-        activation: Activation::Relu,
-        rate_scale: 1.0,
-        arena: 0,
-        weight_offset: 0,
-    };
+    let layer = Conv::new(shape, false, Activation::Relu);
     let arena = arena(gpu, shape.weights() + channels)?;
     let side = |stream| tensor(gpu, BATCH, shape.input_width(), stream);
     let (input, output, gradient) = (side(1)?, side(2)?, side(3)?);

@@ -8,7 +8,7 @@ use super::parameters::ParameterPlan;
 use super::state::{StateFile, StateWriter, TensorShape};
 use super::{Activation, ConvSpec, Moments, NetworkLayer, Optimizer, Parameters};
 use crate::gpu::{Buffer, Dispatch, Gpu, RowRange, Tensor, split_rows};
-use crate::ops::conv::{Conv, Part};
+use crate::ops::conv::{Conv, ConvShape, Part};
 use crate::ops::dense::{Carry, Dense, RowsAre};
 use crate::ops::pool::Pool;
 use crate::ops::{Activated, Arena, TrainedArena, UpdateRule};
@@ -30,25 +30,16 @@ fn every(layers: &[Conv], dispatches: impl Fn(&Conv) -> Result<Vec<Dispatch>>) -
 
 /// Lays out convolutions side by side.
 fn place_convs(plan: &mut ParameterPlan, specs: &[ConvSpec]) -> Result<Layer> {
-    let side = |width: fn(&ConvSpec) -> usize| specs.iter().map(width).sum();
-    let mut large = Part::whole(side(|spec| spec.shape.input_width()));
-    let mut small = Part::whole(side(|spec| spec.shape.output_width()));
+    let side = |width: fn(&ConvShape) -> usize| specs.iter().map(|spec| width(&spec.layer.shape)).sum();
+    let mut large = Part::whole(side(ConvShape::input_width));
+    let mut small = Part::whole(side(ConvShape::output_width));
     let mut layers = Vec::new();
     for spec in specs {
-        let mut layer = Conv {
-            shape: spec.shape,
-            large,
-            small,
-            transposed: spec.transposed,
-            activation: spec.activation,
-            rate_scale: spec.rate_scale,
-            arena: 0,
-            weight_offset: 0,
-        };
+        let mut layer = Conv { large, small, ..spec.layer.clone() };
         plan.add_conv(&spec.prefix, &mut layer, spec.bounds())?;
+        large.first += layer.shape.input_width();
+        small.first += layer.shape.output_width();
         layers.push(layer);
-        large.first += spec.shape.input_width();
-        small.first += spec.shape.output_width();
     }
     Ok(Layer::Conv(layers))
 }

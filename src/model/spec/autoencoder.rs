@@ -6,6 +6,7 @@ use super::limits::MOST_PARAMETERS;
 use super::rates::Rates;
 use super::{ConvSpec, Initializer, LayerSpec, NetworkLayer};
 use crate::ops::Activation;
+use crate::ops::conv::{Conv, ConvShape};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -314,15 +315,13 @@ impl AutoencoderSpec {
                     }),
                     Shape::Conv { segments, transposed } => {
                         let several = segments.len() > 1;
-                        let segments = segments.into_iter().enumerate().map(|(number, shape)| ConvSpec {
-                            prefix: if several { format!("{prefix}{number}.") } else { prefix.clone() },
-                            shape,
-                            transposed,
-                            activation,
-                            initializer: self.initializer,
-                            rate_scale: self.rate(place, &prefix, (!transposed).then(|| shape.fan_in())),
-                        });
-                        NetworkLayer::Conv(segments.collect())
+                        let segment = |(number, shape): (usize, ConvShape)| {
+                            let rate_scale = self.rate(place, &prefix, (!transposed).then(|| shape.fan_in()));
+                            let layer = Conv { rate_scale, ..Conv::new(shape, transposed, activation) };
+                            let prefix = if several { format!("{prefix}{number}.") } else { prefix.clone() };
+                            ConvSpec { prefix, layer, initializer: self.initializer }
+                        };
+                        NetworkLayer::Conv(segments.into_iter().enumerate().map(segment).collect())
                     }
                 }
             })

@@ -4,7 +4,7 @@ use super::layer::same_padding;
 use super::{ConvSpec, Initializer, LayerSpec, NetworkLayer};
 use crate::data::{DataPair, ImageShape};
 use crate::ops::Activation;
-use crate::ops::conv::ConvShape;
+use crate::ops::conv::{Conv, ConvShape};
 use crate::ops::pool::{Pool, PoolKind};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -244,14 +244,8 @@ impl ClassifierSpec {
                 ClassifierLayer::Conv { outputs, kernel, stride, padding, activation, initializer } => {
                     let prefix = walk.prefix(activation);
                     let shape = walk.conv_shape(outputs, [kernel.values(), stride.values()], padding);
-                    layers.push(NetworkLayer::Conv(vec![ConvSpec {
-                        prefix,
-                        shape,
-                        transposed: false,
-                        activation,
-                        initializer,
-                        rate_scale: 1.0,
-                    }]));
+                    let layer = Conv::new(shape, false, activation);
+                    layers.push(NetworkLayer::Conv(vec![ConvSpec { prefix, layer, initializer }]));
                 }
                 ClassifierLayer::MaxPool { window, stride } => {
                     layers.push(walk.pool(PoolKind::Max, window, stride));

@@ -2,7 +2,7 @@
 
 use super::Initializer;
 use crate::ops::Activation;
-use crate::ops::conv::ConvShape;
+use crate::ops::conv::{Conv, ConvShape};
 use crate::ops::pool::Pool;
 
 /// A dense layer as the network builds it.
@@ -41,16 +41,10 @@ impl LayerSpec {
 pub struct ConvSpec {
     /// The prefix of "weight" and "bias" in the names of its tensors.
     pub prefix: String,
-    /// Its geometry.
-    pub shape: ConvShape,
-    /// Takes the small side in and gives the large one.
-    pub transposed: bool,
-    /// The activation of the sums.
-    pub activation: Activation,
+    /// What it computes, without a place in a network.
+    pub layer: Conv,
     /// Initial values.
     pub initializer: Initializer,
-    /// Factor on the optimiser's rate.
-    pub rate_scale: f32,
 }
 
 /// A layer before it has a name, an activation and a rate.
@@ -72,34 +66,20 @@ pub(super) fn same_padding(size: usize, kernel: usize, stride: usize) -> (usize,
 impl ConvSpec {
     /// Bounds of the uniform initial weights and biases.
     pub fn bounds(&self) -> (f32, f32) {
-        let taps = self.shape.kernel[0] * self.shape.kernel[1];
+        let shape = &self.layer.shape;
         // PyTorch takes a weight's second axis for the fan-in, which is C either way.
-        self.initializer.bounds(self.shape.fan_in(), self.shape.outputs * taps)
-    }
-
-    /// Values that go in.
-    pub fn inputs(&self) -> usize {
-        if self.transposed { self.shape.output_width() } else { self.shape.input_width() }
-    }
-
-    /// Values that come out.
-    pub fn outputs(&self) -> usize {
-        if self.transposed { self.shape.input_width() } else { self.shape.output_width() }
-    }
-
-    fn biases(&self) -> usize {
-        if self.transposed { self.shape.inputs } else { self.shape.outputs }
+        self.initializer.bounds(shape.fan_in(), shape.outputs * shape.kernel[0] * shape.kernel[1])
     }
 
     fn tensors(&self) -> [(String, Vec<usize>); 2] {
-        let (s, prefix, biases) = (&self.shape, &self.prefix, self.biases());
+        let (s, prefix, biases) = (&self.layer.shape, &self.prefix, self.layer.output_channels());
         let weight = vec![s.outputs, s.inputs, s.kernel[0], s.kernel[1]];
         [(format!("{prefix}weight"), weight), (format!("{prefix}bias"), vec![biases])]
     }
 
     /// Weights and biases.
     pub fn parameters(&self) -> usize {
-        self.shape.weights().saturating_add(self.biases())
+        self.layer.shape.weights().saturating_add(self.layer.output_channels())
     }
 }
 
@@ -134,7 +114,7 @@ impl NetworkLayer {
     pub fn rate_scale(&self) -> f32 {
         match self {
             Self::Dense(layer) => layer.rate_scale,
-            Self::Conv(layers) => layers.first().map_or(1.0, |layer| layer.rate_scale),
+            Self::Conv(layers) => layers.first().map_or(1.0, |spec| spec.layer.rate_scale),
             Self::Pool(_) => 1.0,
         }
     }
@@ -143,7 +123,7 @@ impl NetworkLayer {
     pub fn inputs(&self) -> usize {
         match self {
             Self::Dense(layer) => layer.inputs,
-            Self::Conv(layers) => layers.iter().map(ConvSpec::inputs).sum(),
+            Self::Conv(layers) => layers.iter().map(|spec| spec.layer.inputs()).sum(),
             Self::Pool(layer) => layer.inputs(),
         }
     }
@@ -152,7 +132,7 @@ impl NetworkLayer {
     pub fn outputs(&self) -> usize {
         match self {
             Self::Dense(layer) => layer.outputs,
-            Self::Conv(layers) => layers.iter().map(ConvSpec::outputs).sum(),
+            Self::Conv(layers) => layers.iter().map(|spec| spec.layer.outputs()).sum(),
             Self::Pool(layer) => layer.outputs(),
         }
     }
