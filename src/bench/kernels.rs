@@ -154,14 +154,9 @@ fn update(gpu: &Gpu, [inputs, outputs, batch]: [usize; 3], carries: bool) -> Res
     // As many rows as fit one binding, biases included.
     let outputs = outputs.min(gpu.max_binding_bytes() as usize / 4 / (inputs + 1));
     let range = RowRange { start: 0, len: outputs };
-    let layer = Dense {
-        inputs,
-        outputs,
-        rows_are: RowsAre::Outputs,
-        activation: Activation::Linear,
-        rate_scale: 1.0,
-        shards: vec![DenseShard { range, arena: 0, weight_offset: 0, bias_offset: Some(inputs * outputs) }],
-    };
+    let shard = DenseShard { range, arena: 0, weight_offset: 0, bias_offset: Some(inputs * outputs) };
+    let unplaced = Dense::new(inputs, outputs, RowsAre::Outputs, Activation::Linear);
+    let layer = Dense { shards: vec![shard], ..unplaced };
     let arenas = [arena(gpu, (inputs + 1) * outputs)?];
     let (input, gradient) = (tensor(gpu, batch, inputs, 1)?, tensor(gpu, batch, outputs, 2)?);
     let writer = schedule(gpu, Optimizer { lr: 1e-5, ..Optimizer::default() }, batch)?;

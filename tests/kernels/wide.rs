@@ -1,9 +1,10 @@
 //! The shapes of the widest autoencoder, one direction at a time: more rows or columns than a device has
 //! workgroups in a direction (65,535), in as little memory as shows it.
 
+use crate::parameters::{lying, rows_are};
 use crate::support::{assert_tensor, gpu, values, wide};
 use fedfunnel::gpu::Tensor;
-use fedfunnel::model::{LayerSpec, Network, Optimizer, OptimizerKind, ScheduleWriter};
+use fedfunnel::model::{Network, Optimizer, OptimizerKind, ScheduleWriter};
 use fedfunnel::ops::gather::{self, SampleIndex};
 use fedfunnel::ops::standardize::{self, Standards};
 use fedfunnel::reference::compare::{Tolerance, assert_close, compare};
@@ -46,8 +47,7 @@ fn a_wide_snapshot_is_gathered_and_standardised() {
 fn a_wide_layer_is_trained() {
     for (inputs, outputs) in [(4, WIDTH), (3, WIDTH), (WIDTH, 4), (WIDTH, 3)] {
         let what = format!("{inputs} to {outputs}");
-        let spec =
-            LayerSpec { rows_are_inputs: inputs > outputs, ..crate::parameters::layer(inputs, outputs) };
+        let spec = lying(rows_are(inputs > outputs), "0.".into(), inputs, outputs);
         let sgd = Optimizer { kind: OptimizerKind::Sgd, momentum: 0.0, lr: 0.5, ..Default::default() };
         let network = Network::new(gpu(), &[spec], 1, Some(&sgd)).unwrap();
         let shape = DenseShape { replicas: 1, batch: 1, inputs, outputs };

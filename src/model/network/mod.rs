@@ -154,14 +154,7 @@ impl Network {
         for layer in layers {
             built.push(match layer {
                 NetworkLayer::Dense(spec) => {
-                    let mut layer = Dense {
-                        inputs: spec.inputs,
-                        outputs: spec.outputs,
-                        rows_are: if spec.rows_are_inputs { RowsAre::Inputs } else { RowsAre::Outputs },
-                        activation: spec.activation,
-                        rate_scale: spec.rate_scale,
-                        shards: Vec::new(),
-                    };
+                    let mut layer = spec.layer.clone();
                     plan.add_dense(&spec.prefix, &mut layer, spec.bounds())?;
                     Layer::Dense(layer)
                 }

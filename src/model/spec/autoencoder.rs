@@ -7,6 +7,7 @@ use super::rates::Rates;
 use super::{ConvSpec, Initializer, LayerSpec, NetworkLayer};
 use crate::ops::Activation;
 use crate::ops::conv::{Conv, ConvShape};
+use crate::ops::dense::{Dense, RowsAre};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -304,15 +305,13 @@ impl AutoencoderSpec {
             .map(|(place, (shape, prefix))| {
                 let activation = self.activation(place, layers);
                 match shape {
-                    Shape::Dense(inputs, outputs) => NetworkLayer::Dense(LayerSpec {
-                        inputs,
-                        outputs,
-                        activation,
-                        initializer: self.initializer,
-                        rows_are_inputs: inputs > outputs,
-                        rate_scale: self.rate(place, &prefix, (inputs > outputs).then_some(inputs)),
-                        prefix,
-                    }),
+                    Shape::Dense(inputs, outputs) => {
+                        let narrows = inputs > outputs;
+                        let rows_are = if narrows { RowsAre::Inputs } else { RowsAre::Outputs };
+                        let rate_scale = self.rate(place, &prefix, narrows.then_some(inputs));
+                        let layer = Dense { rate_scale, ..Dense::new(inputs, outputs, rows_are, activation) };
+                        NetworkLayer::Dense(LayerSpec { prefix, layer, initializer: self.initializer })
+                    }
                     Shape::Conv { segments, transposed } => {
                         let several = segments.len() > 1;
                         let segment = |(number, shape): (usize, ConvShape)| {

@@ -5,6 +5,7 @@ use super::{ConvSpec, Initializer, LayerSpec, NetworkLayer};
 use crate::data::{DataPair, ImageShape};
 use crate::ops::Activation;
 use crate::ops::conv::{Conv, ConvShape};
+use crate::ops::dense::{Dense, RowsAre};
 use crate::ops::pool::{Pool, PoolKind};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -230,15 +231,9 @@ impl ClassifierSpec {
         for layer in &self.layers {
             match *layer {
                 ClassifierLayer::Dense { outputs, activation, initializer } => {
-                    layers.push(NetworkLayer::Dense(LayerSpec {
-                        inputs: walk.width(),
-                        prefix: walk.prefix(activation),
-                        outputs,
-                        activation,
-                        initializer,
-                        rows_are_inputs: false,
-                        rate_scale: 1.0,
-                    }));
+                    let layer = Dense::new(walk.width(), outputs, RowsAre::Outputs, activation);
+                    let prefix = walk.prefix(activation);
+                    layers.push(NetworkLayer::Dense(LayerSpec { prefix, layer, initializer }));
                     (walk.channels, walk.size) = (outputs, [1, 1]);
                 }
                 ClassifierLayer::Conv { outputs, kernel, stride, padding, activation, initializer } => {

@@ -29,7 +29,7 @@ pub enum RowsAre {
 }
 
 /// A run of rows of a layer's matrix and where it lies.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DenseShard {
     /// Which rows.
     pub range: RowRange,
@@ -43,7 +43,7 @@ pub struct DenseShard {
 }
 
 /// A dense layer's shape and place.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Dense {
     /// I
     pub inputs: usize,
@@ -77,6 +77,11 @@ enum Epilogue<'a> {
 }
 
 impl Dense {
+    /// A layer that has no place among the parameters yet.
+    pub fn new(inputs: usize, outputs: usize, rows_are: RowsAre, activation: Activation) -> Self {
+        Self { inputs, outputs, rows_are, activation, rate_scale: 1.0, shards: Vec::new() }
+    }
+
     /// N
     pub fn rows(&self) -> usize {
         match self.rows_are {
