@@ -1,6 +1,6 @@
 //! `fedfunnel autoencoder train`
 
-use super::args::{Hidden, TrainArgs, optimizer};
+use super::args::{TrainArgs, optimizer};
 use super::checks::{check_training, check_width};
 use super::job::Job;
 use super::small;
@@ -204,7 +204,7 @@ fn settings_of(args: &TrainArgs) -> fedfunnel::Result<AutoencoderSettings> {
     Ok(AutoencoderSettings {
         model: args.model.clone(),
         latent: args.latent,
-        hidden: args.hidden.clone().map(|Hidden(widths)| widths),
+        hidden: args.hidden.clone(),
         space: args.space,
         epochs: args.epochs,
         look_every: Some(args.eval_every),

@@ -153,11 +153,7 @@ impl Network {
         let mut built = Vec::new();
         for layer in layers {
             built.push(match layer {
-                NetworkLayer::Dense(spec) => {
-                    let mut layer = spec.layer.clone();
-                    plan.add_dense(&spec.prefix, &mut layer, spec.bounds())?;
-                    Layer::Dense(layer)
-                }
+                NetworkLayer::Dense(spec) => Layer::Dense(plan.add_dense(&spec)?),
                 NetworkLayer::Conv(specs) => place_convs(&mut plan, &specs)?,
                 NetworkLayer::Pool(pool) => Layer::Pool(pool),
             });
