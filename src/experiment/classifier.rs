@@ -27,10 +27,8 @@ pub struct ClassifierStage {
     /// The data set.
     pub data: String,
     /// Only so many of the training images.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub images: Option<usize>,
     /// Only so many of the test images.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_images: Option<usize>,
     /// Whether images are standardised per channel.
     #[serde(default)]

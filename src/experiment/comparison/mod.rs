@@ -46,22 +46,16 @@ pub struct Family {
     /// What it is called.
     pub name: String,
     /// Its spec, in place of the common one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// Floats of codes, in place of the common ones.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latents: Option<Vec<usize>>,
     /// Widths between input and latent, in place of the common ones.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hidden: Option<Vec<usize>>,
     /// Where it is trained, in place of the common space.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub space: Option<Space>,
     /// How long it is trained, in place of the common epochs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epochs: Option<usize>,
     /// Its learning rate, in place of the common one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lr: Option<f32>,
 }
 

@@ -40,10 +40,8 @@ pub struct AutoencoderSpec {
     #[serde(default = "yes")]
     pub scale_rates: bool,
     /// Factors on the optimiser's rate, in place of those by fan-in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rates: Option<Rates>,
     /// Of convolutions, in place of `widths`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conv: Option<ConvFunnel>,
 }
 

@@ -106,7 +106,6 @@ pub enum ClassifierLayer {
         /// Rows and columns of a window.
         window: usize,
         /// Pixels from one window to the next; the window's size where it is left out.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         stride: Option<usize>,
     },
     /// The mean of each window.
@@ -114,7 +113,6 @@ pub enum ClassifierLayer {
         /// Rows and columns of a window.
         window: usize,
         /// Pixels from one window to the next; the window's size where it is left out.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         stride: Option<usize>,
     },
     /// From planes to one row of values: nothing to do, since they lie that way.
