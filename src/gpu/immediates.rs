@@ -1,5 +1,14 @@
 //! Per-dispatch values, laid out on the host as the WGSL has them.
 
+/// The type of a field of a kernel's immediates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldKind {
+    /// `u32`
+    U32,
+    /// `f32`
+    F32,
+}
+
 /// One field of a kernel's immediates, as the host lays it out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field {
@@ -7,8 +16,8 @@ pub struct Field {
     pub name: &'static str,
     /// Bytes from the start of the struct.
     pub offset: u32,
-    /// Its type: `u32` or `f32`.
-    pub kind: &'static str,
+    /// Its type.
+    pub kind: FieldKind,
 }
 
 /// A struct of per-dispatch values, laid out as the WGSL `var<immediate>` struct of the same fields.
@@ -26,6 +35,17 @@ impl Immediates for () {
     const FIELDS: &'static [Field] = &[];
 }
 
+/// What the type of an immediate's field is called in WGSL.
+pub(crate) trait ImmediateField {
+    const KIND: FieldKind;
+}
+impl ImmediateField for u32 {
+    const KIND: FieldKind = FieldKind::U32;
+}
+impl ImmediateField for f32 {
+    const KIND: FieldKind = FieldKind::F32;
+}
+
 /// Declares a struct of immediates, fields of one type after the other, with the description that reflection compares
 /// to the WGSL: `struct Filling { u32: first, count; f32: value; }`.
 macro_rules! immediates {
@@ -40,7 +60,7 @@ macro_rules! immediates {
             const FIELDS: &'static [$crate::gpu::Field] = &[$($($crate::gpu::Field {
                 name: stringify!($field),
                 offset: std::mem::offset_of!($name, $field) as u32,
-                kind: stringify!($kind),
+                kind: <$kind as $crate::gpu::ImmediateField>::KIND,
             },)+)*];
         }
     };

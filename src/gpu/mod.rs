@@ -31,7 +31,7 @@ pub use class::{AdapterKind, DeviceClass, SHARING_LANES};
 pub use device::{Gpu, GpuOptions};
 pub use dispatch::{Cost, Dispatch, Grid};
 pub use environment::quieten_drivers;
-pub use immediates::{Field, Immediates};
+pub use immediates::{Field, FieldKind, Immediates};
 pub use kernel::{Kernel, LANES_LINE, SHADERS, ZEROED_WORKGROUP_MEMORY, shader_source};
 pub use profile::{KernelTime, Profile};
 pub use recorder::Recorder;
@@ -41,5 +41,5 @@ pub use stopwatch::{Clock, Stopwatch};
 pub use tensor::{Tensor, TensorShard};
 pub use trace::{Span, Trace};
 
-pub(crate) use immediates::immediates;
+pub(crate) use immediates::{ImmediateField, immediates};
 pub(crate) use shard::SMALLER;

@@ -1,7 +1,7 @@
 //! What a kernel asks of the host: bindings, workgroup size and the layout of its immediates, read from the WGSL with
 //! naga. A mismatch with the host is an error that names both sides.
 
-use super::{Immediates, Kernel};
+use super::{FieldKind, Immediates, Kernel};
 use crate::{Error, Result};
 
 /// A storage binding of an entry point.
@@ -26,8 +26,7 @@ pub(super) struct Compiled {
 pub(super) struct Reflected {
     pub bindings: Vec<Binding>,
     pub workgroup: [u32; 3],
-    /// Name, offset and type of each; none for a type that the host has not.
-    pub fields: Vec<(String, u32, Option<&'static str>)>,
+    pub fields: Vec<(String, u32, Option<FieldKind>)>,
     pub immediate_bytes: u32,
 }
 
@@ -93,8 +92,8 @@ pub(super) fn reflect(kernel: &Kernel, source: &str) -> Result<Reflected> {
                     .iter()
                     .map(|member| {
                         let kind = match module.types[member.ty].inner {
-                            naga::TypeInner::Scalar(naga::Scalar::U32) => Some("u32"),
-                            naga::TypeInner::Scalar(naga::Scalar::F32) => Some("f32"),
+                            naga::TypeInner::Scalar(naga::Scalar::U32) => Some(FieldKind::U32),
+                            naga::TypeInner::Scalar(naga::Scalar::F32) => Some(FieldKind::F32),
                             _ => None,
                         };
                         (member.name.clone().unwrap_or_default(), member.offset, kind)

@@ -4,8 +4,8 @@
 //! has a zero of its own: it is moved so that dispatches lie between their submit and the moment when their
 //! timestamps had been read.
 
-use super::Dispatch;
 use super::dispatch::Call;
+use super::{Dispatch, FieldKind};
 use crate::lock::lock;
 use crate::{Error, Result, files};
 use serde_json::{Map, Value, json};
@@ -75,7 +75,7 @@ impl KernelRun {
             let Some(&[a, b, c, d]) = immediates.get(at..at + 4) else { continue };
             let value = match kind {
                 _ if name == "step" => json!(self.step),
-                Some("f32") => json!(f32::from_le_bytes([a, b, c, d])),
+                Some(FieldKind::F32) => json!(f32::from_le_bytes([a, b, c, d])),
                 _ => json!(u32::from_le_bytes([a, b, c, d])),
             };
             all.insert(name.clone(), value);

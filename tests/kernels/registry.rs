@@ -2,7 +2,7 @@
 
 use crate::parameters::layer;
 use crate::support::{SMALL_BINDING, gpu, small_gpu};
-use fedfunnel::gpu::{Dispatch, Field, GpuOptions, Grid, Immediates, Kernel, Tensor, split_rows};
+use fedfunnel::gpu::{Dispatch, Field, FieldKind, GpuOptions, Grid, Immediates, Kernel, Tensor, split_rows};
 use fedfunnel::model::{Activation, LayerSpec, Network, Optimizer, ScheduleWriter, Workspace};
 use fedfunnel::ops::loss::{self, Targets};
 use fedfunnel::ops::standardize::{self, Standards};
@@ -22,9 +22,9 @@ struct Right {
 impl Immediates for Right {
     const NAME: &'static str = "Right";
     const FIELDS: &'static [Field] = &[
-        Field { name: "first", offset: 0, kind: "u32" },
-        Field { name: "count", offset: 4, kind: "u32" },
-        Field { name: "value", offset: 8, kind: "f32" },
+        Field { name: "first", offset: 0, kind: FieldKind::U32 },
+        Field { name: "count", offset: 4, kind: FieldKind::U32 },
+        Field { name: "value", offset: 8, kind: FieldKind::F32 },
     ];
 }
 
@@ -45,28 +45,28 @@ macro_rules! described {
 described!(
     OtherOrder,
     [
-        Field { name: "count", offset: 0, kind: "u32" },
-        Field { name: "first", offset: 4, kind: "u32" },
-        Field { name: "value", offset: 8, kind: "f32" },
+        Field { name: "count", offset: 0, kind: FieldKind::U32 },
+        Field { name: "first", offset: 4, kind: FieldKind::U32 },
+        Field { name: "value", offset: 8, kind: FieldKind::F32 },
     ]
 );
 described!(
     OtherType,
     [
-        Field { name: "first", offset: 0, kind: "u32" },
-        Field { name: "count", offset: 4, kind: "u32" },
-        Field { name: "value", offset: 8, kind: "u32" },
+        Field { name: "first", offset: 0, kind: FieldKind::U32 },
+        Field { name: "count", offset: 4, kind: FieldKind::U32 },
+        Field { name: "value", offset: 8, kind: FieldKind::U32 },
     ]
 );
 described!(
     OtherPlace,
     [
-        Field { name: "first", offset: 0, kind: "u32" },
-        Field { name: "count", offset: 8, kind: "u32" },
-        Field { name: "value", offset: 4, kind: "f32" },
+        Field { name: "first", offset: 0, kind: FieldKind::U32 },
+        Field { name: "count", offset: 8, kind: FieldKind::U32 },
+        Field { name: "value", offset: 4, kind: FieldKind::F32 },
     ]
 );
-described!(TooFew, [Field { name: "first", offset: 0, kind: "u32" }]);
+described!(TooFew, [Field { name: "first", offset: 0, kind: FieldKind::U32 }]);
 
 #[track_caller]
 fn assert_names(outcome: fedfunnel::Result<impl Sized>, words: &[&str]) {
