@@ -13,6 +13,7 @@ mod message;
 mod options;
 mod pipeline;
 mod pipeline_spec;
+mod refusals;
 mod registry;
 mod setups;
 mod shipped;
@@ -104,7 +105,7 @@ pub trait Stage: Send + Sync {
 
     /// Refuses a stage of whose updates the average is no update by itself.
     fn check_averages(&self) -> Result<()> {
-        Err(pipeline::no_average(&self.label()))
+        Err(refusals::no_average(&self.label()))
     }
 
     /// The payload whose update is the average of those of these payloads, by their weights.
@@ -115,7 +116,7 @@ pub trait Stage: Send + Sync {
         weights: &[f64],
     ) -> Result<Vec<u8>> {
         let _ = (round, payloads, weights);
-        Err(pipeline::no_average(&self.label()))
+        Err(refusals::no_average(&self.label()))
     }
 
     /// Where it makes codes: what turns those of a collaborator into weights. `kept` is the aggregator's.

@@ -1,5 +1,6 @@
 //! Stages one behind the other, and the bytes that they make together.
 
+use super::refusals::no_average;
 use super::setups::set_up_once;
 use super::{ExpectedLogs, Incoming, Kept, Outgoing, Round, SetupJob, ShareJob, Stage, Values};
 use crate::bytes::{Reader, Writer};
@@ -285,14 +286,6 @@ impl Pipeline {
         self.decode(round, &mut batch)?;
         batch.into_iter().map(|incoming| incoming.side.finish().map(|()| incoming.values)).collect()
     }
-}
-
-/// The error for a pipeline or a stage of whose updates the average is no update.
-pub(super) fn no_average(label: &str) -> Error {
-    let problem =
-        format!("the average of updates by {label} is none by itself, so that no code of it can go down");
-    let mend = "use a shared stage, such as [\"prior\", { stage = \"pca\", shared = true }, \"tune\"], without residual";
-    Error::setting("codecs: downlink", problem, mend)
 }
 
 /// What is kept for a stage.

@@ -27,7 +27,7 @@ pub use parts::CodePart;
 pub(super) use parts::CodeParts;
 pub use tune::Tune;
 
-use super::pipeline::no_average;
+use super::refusals::no_average;
 use super::setups::set_up_once;
 use super::{
     ExpectedLogs, Incoming, Kept, KnownEncoder, Outgoing, Pipeline, Round, SetupJob, ShareJob, Stage, Values,

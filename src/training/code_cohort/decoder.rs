@@ -90,7 +90,7 @@ impl CodeDecoder {
 fn pass(gpu: &Gpu, layers: &[NetworkLayer], replicas: usize) -> Result<()> {
     let rehearsal = gpu.rehearsal();
     let network = Network::new(&rehearsal, layers, replicas, None)?;
-    network.forward(&rehearsal, &network.workspace(&rehearsal, 1, true, None)?).map(drop)
+    network.forward(&rehearsal, &network.workspace(&rehearsal, 1, true)?).map(drop)
 }
 
 /// What a step does because codes are decoded.

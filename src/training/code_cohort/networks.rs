@@ -38,10 +38,10 @@ impl NetworkDecoders {
         let whole = RowRange { start: 0, len: floats };
         let arrived = TensorShard { buffer: codes.shifts.clone(), range: whole };
         let input = Tensor { replicas, batch: 1, width: floats, shards: vec![arrived] };
-        let workspace = network.workspace(gpu, 1, true, Some(input.clone()))?;
+        let workspace = network.gradient_workspace(gpu, input.clone())?;
         let output = workspace.output();
         let start = Tensor::zeros_cut(gpu, "decoded starts", replicas, 1, &output.ranges())?;
-        let begin = network.forward_workspace(gpu, 1, input, Some(start.clone()))?;
+        let begin = network.forward_workspace(gpu, input, Some(start.clone()))?;
         let begin = network.forward(gpu, &begin)?;
         let scales = gpu.zeros("scales of decoders", replicas)?;
         let slopes = Tensor::zeros_cut(gpu, "gradients of codes", replicas, 1, &[whole])?;

@@ -118,6 +118,7 @@ fn outputs(layers: &[NetworkLayer], parameters: &[f64], code: &[f64]) -> Vec<f64
     };
     layers.iter().fold(code.to_vec(), |values, layer| match layer {
         NetworkLayer::Dense(layer) => {
+            let layer = &layer.layer;
             let (inputs, outputs) = (layer.inputs, layer.outputs);
             let shape = DenseShape { replicas: 1, batch: 1, inputs, outputs };
             let (weights, biases) = (take(inputs * outputs), take(outputs));
@@ -126,6 +127,7 @@ fn outputs(layers: &[NetworkLayer], parameters: &[f64], code: &[f64]) -> Vec<f64
         NetworkLayer::Conv(segments) => {
             let mut values = values.as_slice();
             let each = segments.iter().flat_map(|segment| {
+                let segment = &segment.layer;
                 let (own, behind) = values.split_at(segment.inputs());
                 values = behind;
                 let (weights, biases) = (take(segment.shape.weights()), take(segment.shape.inputs));
@@ -185,7 +187,8 @@ impl Codes {
     fn decoder(&self, replica: usize) -> CodeDecoder {
         let (parameters, scale) = (self.parameters[replica].clone(), self.scales[replica]);
         match self.layers.as_slice() {
-            [NetworkLayer::Dense(only)] if only.activation == Activation::Linear => {
+            [NetworkLayer::Dense(only)] if only.layer.activation == Activation::Linear => {
+                let only = &only.layer;
                 let column = |z| parameters[..only.inputs * only.outputs].iter().skip(z).step_by(only.inputs);
                 let scaled = (0..only.inputs).flat_map(|z| column(z).map(|value| value * scale));
                 CodeDecoder::Linear(scaled.collect())
@@ -246,8 +249,10 @@ fn without_activation(layers: &[NetworkLayer], is_last: bool) -> Option<Vec<Netw
     let mut layers = layers.to_vec();
     let layer = if is_last { layers.last_mut()? } else { layers.first_mut()? };
     let activations: Vec<&mut Activation> = match layer {
-        NetworkLayer::Dense(layer) => vec![&mut layer.activation],
-        NetworkLayer::Conv(segments) => segments.iter_mut().map(|layer| &mut layer.activation).collect(),
+        NetworkLayer::Dense(layer) => vec![&mut layer.layer.activation],
+        NetworkLayer::Conv(segments) => {
+            segments.iter_mut().map(|layer| &mut layer.layer.activation).collect()
+        }
         NetworkLayer::Pool(_) => Vec::new(),
     };
     let mut had_one = false;

@@ -109,7 +109,7 @@ pub(super) fn decoder(gpu: &Gpu, shape: &AutoencoderSpec, bytes: &[u8]) -> Resul
     let DecoderState { parameters, standard } = at_full_width(gpu, shape, bytes)?;
     let (layers, scale) = (Half::Decoder.layers(shape), standard.scale);
     match layers.as_slice() {
-        [NetworkLayer::Dense(only)] if only.activation == Activation::Linear => {
+        [NetworkLayer::Dense(only)] if only.layer.activation == Activation::Linear => {
             let latent = shape.latent();
             let weights = &parameters[..latent * shape.inputs()];
             let column = |z: usize| weights.iter().skip(z).step_by(latent).map(|weight| weight * scale);

@@ -13,8 +13,10 @@ impl Autoencoder {
     /// Whether weights are a linear map of the code and an offset.
     pub(super) fn is_linear(&self) -> bool {
         Half::Decoder.layers(&self.shape).iter().all(|layer| match layer {
-            NetworkLayer::Dense(layer) => layer.activation == Activation::Linear,
-            NetworkLayer::Conv(layers) => layers.iter().all(|layer| layer.activation == Activation::Linear),
+            NetworkLayer::Dense(layer) => layer.layer.activation == Activation::Linear,
+            NetworkLayer::Conv(layers) => {
+                layers.iter().all(|layer| layer.layer.activation == Activation::Linear)
+            }
             NetworkLayer::Pool(_) => false,
         })
     }
