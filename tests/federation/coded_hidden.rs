@@ -115,6 +115,7 @@ impl Training {
             spec: &self.spec,
             images: &self.images,
             batch: 10,
+            largest_share: 1,
             most_together: COLLABORATORS,
             order: &order,
             progress: RefCell::new(progress),

@@ -1,6 +1,6 @@
 //! Training of codes on the collaborators' own images, through the decoder that the aggregator has.
 
-use crate::codec::Round;
+use crate::codec::{LocalData, Round};
 use crate::ops::Optimizer;
 use crate::ops::code::Rounding;
 use crate::training::{CodeCohort, CodeDecoder, CodeSettings, CodeStart};
@@ -16,11 +16,25 @@ const FIRST_EPOCH: u64 = 2 << 32;
 pub struct Tune {
     /// Times that a collaborator sees its images.
     pub epochs: u64,
-    /// Images per step.
-    pub batch: usize,
+    /// Images per step, where that is given.
+    pub batch: Option<usize>,
     /// How its code learns; a new one in each round.
     pub optimizer: Optimizer,
     pub(super) label: String,
+}
+
+/// Images per step at most, where that is not given.
+const MOST_TOGETHER: usize = 256;
+/// Steps of an epoch at least, where larger batches would make it fewer.
+const FEWEST_STEPS: usize = 32;
+
+impl Tune {
+    /// Images per step. Codes have few values, whose gradients a larger batch than that of weights makes better, in fewer
+    /// steps: those of the largest share are a step in 32 at most.
+    fn batch(&self, local: &LocalData<'_>) -> usize {
+        let usual = (local.largest_share / FEWEST_STEPS).min(MOST_TOGETHER).max(local.batch);
+        self.batch.unwrap_or(usual)
+    }
 }
 
 /// A collaborator whose code is tuned.
@@ -69,7 +83,8 @@ impl Tuner {
         let Held { cohort, loaded, room } = match held.take() {
             Some(held) => held,
             None => {
-                let settings = CodeSettings { floats, batch: how.batch, optimizer: how.optimizer, rounding };
+                let settings =
+                    CodeSettings { floats, batch: how.batch(local), optimizer: how.optimizer, rounding };
                 let most = local.most_together.min(jobs.len());
                 let form = decoder(0)?;
                 let mut room = form.vectors().unwrap_or(0);
