@@ -117,7 +117,7 @@ impl Shipped {
     /// sides alike.
     pub fn from_bytes(width: usize, precision: Precision, bytes: &[u8]) -> Result<Self> {
         let Some((floats, has_spreads)) = precision.axes_of(width, bytes.len()) else {
-            let problem = format!("{} bytes are no axes of {width} values", bytes.len());
+            let problem = format!("{} bytes are no PCA decoder of {width} values", bytes.len());
             return Err(Error::message(problem, "use the same model and codec on both sides"));
         };
         let mut reader = Reader::new(bytes, "a PCA decoder");
