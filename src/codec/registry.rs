@@ -155,6 +155,8 @@ impl Stages {
             None => None,
         };
         let tail = self.listed(&tail, context, false)?;
+        refuse_learned(&tail, "a code")?;
+        residual.iter().try_for_each(|stages| refuse_learned(stages, "what a code misses"))?;
         Ok(Some(Coded::new(around, learned, tail, residual)))
     }
 
@@ -171,4 +173,13 @@ fn refuse_late(learns: bool, place: usize, options: &Options) -> Result<()> {
     }
     let problem = "it learns from logged weights, and the stage before it leaves something else";
     Err(options.refuse(problem, "list it first"))
+}
+
+/// Refuses stages behind a code where one of them learns from logged weights.
+fn refuse_learned(stages: &Pipeline, given: &str) -> Result<()> {
+    if !stages.learns() {
+        return Ok(());
+    }
+    let problem = format!("{} learns from logged weights, and is given {given}", stages.label());
+    Err(Error::setting("codecs", problem, "list it first, or leave it out"))
 }

@@ -4,7 +4,7 @@ use super::due::Due;
 use super::ledger::Ledger;
 use super::logs::{TakenAt, log_shapes, put_logs, take_logs, taken_at};
 use super::results::RoundResult;
-use super::spec::Rules;
+use super::spec::{Downlink, Rules};
 use super::strategy::Strategy;
 use crate::Result;
 use crate::codec::{Kept, Learned, Pipeline, Store};
@@ -159,6 +159,11 @@ impl Federation {
         // Weights are logged in the rounds of a pre-pass, and these are not compressed.
         let logs = own.snapshots.len();
         check(&state, due, rounds, logs == 0).map_err(|problem| file.damaged(problem))?;
+        let has_averaged = state.rounds.len() > due.spec.raw_rounds() as usize;
+        if state.code.is_some() != (has_averaged && self.rules.downlink == Downlink::Code) {
+            let found = if state.code.is_some() { "a code where none is" } else { "no code where one is" };
+            return Err(file.damaged(format!("its global model has {found} due")));
+        }
         let global = file.resumed(file.tensor(GLOBAL))?;
         file.resumed(global.expect_shape(&[due.width], "the classifier"))?;
         state.global = file.resumed(global.values())?;

@@ -340,6 +340,38 @@ fn damaged_states_of_autoencoders_in_the_middle_are_refused() {
     simulation.start(&mut StopAt::never()).unwrap();
 }
 
+#[test]
+fn damaged_states_of_codes_are_refused() {
+    let pca = "{stage=\"pca\",floats=3,shared=true}";
+    let residual = "{stage=\"residual\",stages=[{stage=\"ternary\",count=90}]}";
+    let codecs = format!(
+        "codecs=[\"raw\",[\"prior\",{pca},\"f16\",{residual},\"tune\"],{{stages=[\"prior\",{pca}],downlink=\"code\"}}]"
+    );
+    let simulation = Simulation::stopped(
+        &["strategy=fedavg", &codecs],
+        "prior+pca(3,shared), codes down rounds",
+        "round 2/",
+    );
+    let coded = "1-prior-pca-3-shared-f16-residual-feedback-ternary-90-tune";
+    let setup = "1-prior-pca-3-shared-f16-residual-feedback-ternary-90-tune-setup";
+    let down = "2-prior-pca-3-shared-codes-down";
+    check_cases(
+        &simulation,
+        &[
+            (setup, |s| s.resize_bytes("collaborators/0/codec/0/learned/axes", -4), "PCA decoder"),
+            (setup, |s| s.resize_bytes("collaborators/1/codec/0/mirror/learned/axes", 4), "PCA decoder"),
+            (setup, |s| s.resize_bytes("aggregator/1/codec/0/learned/axes", -1), "PCA decoder"),
+            (setup, |s| s.bytes.retain(|(name, _)| !name.contains("mirror")), "axes"),
+            (setup, |s| *s.at("/state/code") = json!([1, 2, 3]), "a code where none is due"),
+            (coded, |s| s.resize("collaborators/0/codec/0/residual/0/error", 1), "error"),
+            (coded, |s| *s.at("/state/code") = json!([1, 2, 3]), "a code where none is due"),
+            (down, |s| *s.at("/state/code") = Value::Null, "no code where one is due"),
+            (down, |s| *s.at("/state/code") = json!([256]), "notes"),
+        ],
+    );
+    simulation.start(&mut StopAt::never()).unwrap();
+}
+
 /// Numbers that look random and are the same in every run (xorshift64).
 struct Dice(u64);
 

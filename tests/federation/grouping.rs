@@ -7,7 +7,10 @@ use fedfunnel::gpu::{Gpu, GpuOptions};
 /// The limits of bindings that let one, two and all of five collaborators train together.
 const LIMITS: [Option<u64>; 3] = [Some(100_400), Some(220_000), None];
 
-fn outcomes(settings: &[&str]) -> Vec<Outcome> {
+/// The same where codes are tuned: four of a decoder's vectors have to fit a binding.
+const LIMITS_OF_CODES: [Option<u64>; 3] = [Some(260_000), Some(520_000), None];
+
+fn outcomes(limits: [Option<u64>; 3], settings: &[&str]) -> Vec<Outcome> {
     let parts = Parts::default();
     let shared = [
         "collaborators=5",
@@ -23,11 +26,15 @@ fn outcomes(settings: &[&str]) -> Vec<Outcome> {
         let gpu = Gpu::open(&GpuOptions { max_binding_bytes, ..GpuOptions::default() }).unwrap();
         run_on(&gpu, folder.path(), &spec, &parts)
     };
-    LIMITS.map(one).into()
+    limits.map(one).into()
 }
 
 fn check(settings: &[&str]) {
-    let outcomes = outcomes(settings);
+    check_within(LIMITS, settings);
+}
+
+fn check_within(limits: [Option<u64>; 3], settings: &[&str]) {
+    let outcomes = outcomes(limits, settings);
     let [whole, groups @ ..] = outcomes.as_slice() else { panic!("three runs") };
     let least = whole.samples.iter().min().unwrap();
     assert!(whole.samples.iter().max().unwrap() > &(3 * least), "{:?}", whole.samples);
@@ -70,4 +77,13 @@ fn logs_do_not_depend_on_the_group() {
         "codecs=[\"raw\",{stage=\"pca\",floats=1}]",
     ];
     check(&settings);
+}
+
+#[test]
+fn tuned_codes_do_not_depend_on_the_group() {
+    let settings = [
+        "prepass={kind=\"isolated\",epochs=6,snapshot_every=2}",
+        "codecs=[\"raw\",[\"prior\",{stage=\"pca\",floats=2},{stage=\"tune\",batch=20}]]",
+    ];
+    check_within(LIMITS_OF_CODES, &settings);
 }

@@ -1,6 +1,7 @@
 //! What all modules share: a device, pipelines, and simulations in folders of their own.
 
 use fedfunnel::Result;
+use fedfunnel::autoencoder::AutoencoderSettings;
 use fedfunnel::codec::{Context, Kept, Pipeline, PipelineSpec, Round, Values};
 use fedfunnel::data::DataDir;
 use fedfunnel::federation::{Outcome, Parts, SimulationSpec, simulate};
@@ -23,9 +24,19 @@ pub fn gpu() -> &'static Gpu {
 
 /// A pipeline as a spec writes it, for models of so many parameters.
 pub fn pipeline(parts: &Parts, text: &str, parameters: usize) -> Result<Pipeline> {
+    pipeline_with(parts, text, parameters, None)
+}
+
+/// The same with a table `autoencoder`.
+pub fn pipeline_with(
+    parts: &Parts,
+    text: &str,
+    parameters: usize,
+    autoencoder: Option<&AutoencoderSettings>,
+) -> Result<Pipeline> {
     let table: toml::Table = format!("codec = {text}").parse().expect("TOML");
     let spec = PipelineSpec::try_from(table["codec"].clone()).expect("a pipeline");
-    parts.stages.pipeline(&spec, &Context { parameters, seed: 0, autoencoder: None })
+    parts.stages.pipeline(&spec, &Context { parameters, seed: 0, autoencoder })
 }
 
 /// One collaborator's update there and back: what was sent, and what was decoded.

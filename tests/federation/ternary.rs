@@ -41,7 +41,7 @@ fn magnitude(values: &[f32], places: &[usize]) -> f32 {
 }
 
 /// What arrives of values.
-fn ternarised(values: &[f32], count: usize) -> Vec<f32> {
+pub fn ternarised(values: &[f32], count: usize) -> Vec<f32> {
     let places = largest(values, count);
     let magnitude = magnitude(values, &places);
     let mut all = vec![0.0; values.len()];

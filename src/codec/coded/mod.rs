@@ -251,6 +251,9 @@ impl Stage for Coded {
                 code.iter_mut().zip(origin).for_each(|(value, origin)| *value -= origin);
             }
         }
+        // Codes that are looked at before they are tuned are not sent, and leave nothing that feedback owes.
+        let before = self.tune.iter().flat_map(|_| &*batch).map(|outgoing| outgoing.kept.scope(TAIL).clone());
+        let before: Vec<_> = before.collect();
         let Wired { bytes: mut heads, arrived } = self.wire(round, batch, codes.clone())?;
         let mut tails = vec![Vec::new(); batch.len()];
         if self.decodes_itself() {
@@ -273,6 +276,8 @@ impl Stage for Coded {
                 };
                 let jobs: Vec<_> = jobs.collect();
                 let tuned = self.tuner.tune(round, how, self.tail.rounding(), &jobs, &decoder)?;
+                let each = batch.iter_mut().zip(before);
+                each.for_each(|(outgoing, before)| *outgoing.kept.scope_mut(TAIL) = before);
                 heads = self.wire(round, batch, tuned)?.bytes;
             }
         }

@@ -51,6 +51,8 @@ impl Precision {
         let rows = bytes.checked_sub(self.of_mean().row_bytes(width))?;
         let row = self.row_bytes(width);
         match (rows.is_multiple_of(row), rows.is_multiple_of(row + 4)) {
+            // A mean without axes decodes nothing.
+            _ if rows == 0 => None,
             (true, _) => Some((rows / row, false)),
             (false, true) => Some((rows / (row + 4), true)),
             (false, false) => None,

@@ -1,0 +1,13 @@
+//! Learned codes and what stands around them: what they come to by hand, in f64, and in whole simulations.
+
+mod alone;
+mod downlink;
+mod prior;
+mod refused;
+mod residual;
+mod resume;
+mod rules;
+mod shared;
+mod ship;
+mod support;
+mod tune;
