@@ -2,6 +2,7 @@
 
 use super::PartSpec;
 use super::options::to_value;
+use crate::files;
 use serde::{Deserialize, Serialize};
 
 /// A pipeline in a spec: a list of stages, each a name or a table `{ stage = "topk", part = 0.01 }`. A name by itself
@@ -39,8 +40,13 @@ impl TryFrom<toml::Value> for PipelineSpec {
         if stages.is_empty() {
             return Err("a codec without stages sends nothing; write \"raw\" for updates as they are".into());
         }
-        if stages.iter().any(|stage| stage.name.is_none()) {
-            return Err("a stage's table has no name; write { stage = \"topk\", part = 0.01 }".into());
+        if let Some(nameless) = stages.iter().find(|stage| stage.name.is_none()) {
+            let keys = nameless.options.keys().map(String::as_str);
+            let near = files::nearest("stage", keys);
+            let unknown = near.map_or(String::new(), |key| format!("unknown field `{key}`: "));
+            return Err(format!(
+                "{unknown}a stage's table has no name; write {{ stage = \"topk\", part = 0.01 }}"
+            ));
         }
         Ok(Self(stages))
     }
