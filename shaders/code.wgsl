@@ -6,6 +6,25 @@
 // Lanes of a workgroup: eight for a CPU, a subgroup for a GPU.
 const LANES: u32 = 8u;
 
+// begin shared: activations, from dense.wgsl
+// What follows a layer's sums, by number.
+const ACTIVATION_RELU: u32 = 1u;
+const ACTIVATION_TANH: u32 = 2u;
+const ACTIVATION_SIGMOID: u32 = 3u;
+// end shared: activations
+
+// begin shared: derivative, from dense.wgsl
+// The activation's derivative, from its output.
+fn derivative(y: f32, activation: u32) -> f32 {
+    switch activation {
+        case ACTIVATION_RELU: { return select(0.0, 1.0, y > 0.0); }
+        case ACTIVATION_TANH: { return 1.0 - y * y; }
+        case ACTIVATION_SIGMOID: { return y * (1.0 - y); }
+        default: { return 1.0; }
+    }
+}
+// end shared: derivative
+
 struct Decode {
     // Elements of a replica's parameters, in groups of four.
     stride4: u32,
@@ -113,7 +132,7 @@ var<immediate> code_step: CodeStep;
 
 @group(0) @binding(0) var<storage, read> summed: array<f32>;
 @group(0) @binding(1) var<storage, read> schedule: array<vec4<f32>>;
-// [R, stride]: what codes started from, as it arrives.
+// [R, stride]: what codes started from, as it arrives; or zeros where decoders take codes as they arrive.
 @group(0) @binding(2) var<storage, read> starts: array<f32>;
 @group(0) @binding(3) var<storage, read_write> codes: array<f32>;
 @group(0) @binding(4) var<storage, read_write> shifts: array<f32>;
@@ -224,6 +243,8 @@ struct Spread {
     // The same among a replica's parameters.
     destination: u32,
     stride: u32,
+    // The one that the decoded values came out of.
+    activation: u32,
 }
 var<immediate> spread: Spread;
 
@@ -245,14 +266,14 @@ fn code_spread(@builtin(global_invocation_id) id: vec3<u32>) {
     parameters[at] = base[at] + scales[id.y] * (decoded_now[value] - decoded_before[value]);
 }
 
-@group(0) @binding(1) var<storage, read> slopes: array<f32>;
-@group(0) @binding(2) var<storage, read_write> collected: array<f32>;
+@group(0) @binding(2) var<storage, read> slopes: array<f32>;
+@group(0) @binding(3) var<storage, read_write> collected: array<f32>;
 
-// The way back: collected = scale slopes
+// The way back, to before the activation: collected = scale slopes, times the derivative at what is decoded now
 @compute @workgroup_size(64, 1, 1)
 fn code_collect(@builtin(global_invocation_id) id: vec3<u32>) {
     if id.x >= spread.count { return; }
     let at = id.y * spread.stride + spread.destination + id.x;
     let value = id.y * spread.width + spread.source + id.x;
-    collected[value] = scales[id.y] * slopes[at];
+    collected[value] = scales[id.y] * slopes[at] * derivative(decoded_now[value], spread.activation);
 }

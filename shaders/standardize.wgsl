@@ -4,8 +4,6 @@ struct Standardize {
     // Lines of one replica, and values per line.
     lines: u32,
     width: u32,
-    // Scales per replica: 1 (one for all values) or `width`.
-    scales: u32,
 }
 var<immediate> standardize: Standardize;
 
@@ -13,14 +11,10 @@ var<immediate> standardize: Standardize;
 @group(0) @binding(0) var<storage, read> values: array<f32>;
 // [R, width]
 @group(0) @binding(1) var<storage, read> means: array<f32>;
-// [R, scales]
+// [R]: one for all values of a replica.
 @group(0) @binding(2) var<storage, read> scales: array<f32>;
 // [R, lines, width]
 @group(0) @binding(3) var<storage, read_write> results: array<f32>;
-
-fn scale_at(column: u32, replica: u32) -> f32 {
-    return scales[replica * standardize.scales + select(0u, column, standardize.scales > 1u)];
-}
 
 // Workgroups are wide because the lines are: 550,570 values in eights would be more workgroups than a device
 // allows.
@@ -29,12 +23,12 @@ fn standardize_forward(@builtin(global_invocation_id) id: vec3<u32>) {
     if id.x >= standardize.width { return; }
     let at = (id.z * standardize.lines + id.y) * standardize.width + id.x;
     let mean = means[id.z * standardize.width + id.x];
-    results[at] = (values[at] - mean) / scale_at(id.x, id.z);
+    results[at] = (values[at] - mean) / scales[id.z];
 }
 
 @compute @workgroup_size(64, 1, 1)
 fn standardize_inverse(@builtin(global_invocation_id) id: vec3<u32>) {
     if id.x >= standardize.width { return; }
     let at = (id.z * standardize.lines + id.y) * standardize.width + id.x;
-    results[at] = values[at] * scale_at(id.x, id.z) + means[id.z * standardize.width + id.x];
+    results[at] = values[at] * scales[id.z] + means[id.z * standardize.width + id.x];
 }

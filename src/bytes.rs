@@ -14,7 +14,8 @@ impl Writer {
     }
 
     /// A number as LEB128: seven bits a byte, the lowest first.
-    pub fn number(&mut self, mut number: u32) {
+    pub fn number(&mut self, number: impl Into<u64>) {
+        let mut number = number.into();
         while number >= 0x80 {
             self.0.push(number as u8 | 0x80);
             number >>= 7;

@@ -5,14 +5,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 
-/// A built-in spec's text by its name, or that of the user's own by its path, and where it is from. `what` is what
-/// they are: "simulation".
-pub fn find(built_in: &[(&str, &str)], what: &str, name_or_path: &str) -> Result<(String, PathBuf)> {
-    find_for("NAME", built_in, what, name_or_path)
-}
-
-/// As [`find`], for a name that `field` gives.
-pub(crate) fn find_for(
+/// A built-in spec's text by its name, which `field` gives, or that of the user's own by its path, and where it is
+/// from. `what` is what they are: "simulation".
+pub fn find(
     field: &str,
     built_in: &[(&str, &str)],
     what: &str,

@@ -76,7 +76,7 @@ impl DecoderBank {
         for (replica, (parameters, _)) in decoders.iter().enumerate() {
             parameters.upload(gpu, &network.parameters, replica)?;
         }
-        let workspace = network.workspace(gpu, batch, false, None)?;
+        let workspace = network.workspace(gpu, batch, false)?;
         let ranges = workspace.output().ranges();
         let weights = Tensor::zeros_cut(gpu, "decoded weights", decoders.len(), batch, &ranges)?;
         let standards: Vec<_> = decoders.iter().map(|(_, standard)| *standard).collect();

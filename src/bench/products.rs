@@ -6,6 +6,7 @@ use super::work::{Work, work};
 use crate::Result;
 use crate::gpu::{Cost, Gpu};
 use crate::model::{Activation, Initializer, LayerSpec, Network};
+use crate::ops::dense::{Dense, RowsAre};
 
 /// The works of this file: batch, inputs and outputs.
 pub(super) fn works() -> Vec<Work> {
@@ -25,19 +26,13 @@ pub(super) fn works() -> Vec<Work> {
 }
 
 fn product(gpu: &Gpu, [batch, inputs, outputs]: [usize; 3]) -> Result<Ready<'_>> {
-    let layer = LayerSpec {
-        prefix: String::new(),
-        inputs,
-        outputs,
-        activation: Activation::Linear,
-        initializer: Initializer::Torch,
-        // The short side is contiguous, as autoencoders have it.
-        rows_are_inputs: inputs > 4_096,
-        rate_scale: 1.0,
-    };
+    // The short side is contiguous, as autoencoders have it.
+    let rows_are = if inputs > 4_096 { RowsAre::Inputs } else { RowsAre::Outputs };
+    let layer = Dense::new(inputs, outputs, rows_are, Activation::Linear);
+    let layer = LayerSpec { prefix: String::new(), layer, initializer: Initializer::Torch };
     let network = Network::new(gpu, &[layer], 1, None)?;
     network.parameters.initialize(gpu, SEED, true)?;
-    let workspace = network.workspace(gpu, batch, false, None)?;
+    let workspace = network.workspace(gpu, batch, false)?;
     workspace.input().write(gpu, &values(batch * inputs, 0, 1.0));
     let cost = Cost {
         bytes: 4 * (inputs * outputs + batch * (inputs + outputs)) as u64,

@@ -11,7 +11,8 @@ use std::time::Instant;
 
 /// Draws progress on stderr.
 pub struct Bars {
-    quiet: bool,
+    /// Whether nothing is said.
+    pub quiet: bool,
     terminal: bool,
     bar: Option<ProgressBar>,
     what: String,
@@ -47,11 +48,6 @@ impl Bars {
         let seconds = self.started.elapsed().as_secs_f64();
         let line = format!("{:<28} {seconds:>7.1} s  {}", self.what, self.note);
         whisper(line.trim_end());
-    }
-
-    /// Makes signals ask the work to save its state and stop; see [`signals::listen`].
-    pub fn stop_on_signals(&self) -> anyhow::Result<()> {
-        signals::listen(self.quiet)
     }
 }
 

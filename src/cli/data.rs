@@ -4,9 +4,10 @@ use super::common::Common;
 use super::options::DataDirOption;
 use super::stdout::{print_json, say, whisper};
 use clap::Subcommand;
+use fedfunnel::data::DatasetStatus;
 use fedfunnel::data::fetch::{self, FetchEvent};
 use fedfunnel::progress::Observer;
-use fedfunnel::report::{Table, format, text_table};
+use fedfunnel::report::{Column, Table, format, text_table};
 use fedfunnel::{data, files};
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -76,19 +77,15 @@ pub fn run(common: &Common, verb: &DataVerb) -> anyhow::Result<()> {
             if *json {
                 return print_json(&list);
             }
-            let columns = ["name", "there", "training", "test", "size", "how"];
-            let mut table = Table::new("data", "Data sets", &columns);
-            for set in &list {
-                let there = serde_json::to_value(set.presence)?;
-                table.push([
-                    set.name.to_string(),
-                    there.as_str().unwrap_or_default().to_string(),
-                    format::count(set.train as u64),
-                    format::count(set.test as u64),
-                    format::bytes(set.bytes),
-                    set.how.clone(),
-                ]);
-            }
+            let columns: [Column<'_, DatasetStatus>; 6] = [
+                ("name", &|set| set.name.to_string()),
+                ("there", &|set| serde_json::json!(set.presence).as_str().unwrap_or_default().into()),
+                ("training", &|set| format::count(set.train as u64)),
+                ("test", &|set| format::count(set.test as u64)),
+                ("size", &|set| format::bytes(set.bytes)),
+                ("how", &|set| set.how.clone()),
+            ];
+            let table = Table::of("data", "Data sets", &list, &columns);
             say(&format!("{}\n{}", text_table(&table), data_dir.path().display()))?;
         }
     }
@@ -121,7 +118,6 @@ impl FetchBars {
                     whisper(&format!("{route}: {reason}; trying the next way"));
                 }
             }
-            FetchEvent::Route { .. } | FetchEvent::AlreadyThere { .. } => {}
         }
     }
 

@@ -4,9 +4,9 @@ use super::options::AdapterOption;
 use super::stdout::{print_json, say, say_json};
 use clap::Args;
 use fedfunnel::Error;
-use fedfunnel::gpu::{Gpu, GpuOptions, adapters};
+use fedfunnel::gpu::{AdapterSummary, Gpu, GpuOptions, adapters};
 use fedfunnel::ops::elementwise;
-use fedfunnel::report::{Table, format, text_table};
+use fedfunnel::report::{Column, Table, format, text_table};
 
 pub const EXAMPLES: &str = "Examples:
   fedfunnel devices                     a table; * marks the adapter that would be used
@@ -36,36 +36,21 @@ pub fn run(args: &DevicesArgs) -> anyhow::Result<()> {
     if args.json {
         return print_json(&list);
     }
-    let columns = [
-        "",
-        "#",
-        "name",
-        "backend",
-        "type",
-        "driver",
-        "largest binding",
-        "largest buffer",
-        "subgroups",
-        "f16",
-        "timestamps",
-    ];
-    let mut table = Table::new("devices", "Adapters (* is the one that would be used)", &columns);
     let yes_no = |yes| if yes { "yes" } else { "no" }.to_string();
-    for adapter in &list {
-        table.push([
-            if adapter.chosen { "*" } else { "" }.into(),
-            adapter.index.to_string(),
-            adapter.name.clone(),
-            adapter.backend.clone(),
-            adapter.kind.to_string(),
-            adapter.driver.clone(),
-            format::bytes(adapter.max_binding_bytes),
-            format::bytes(adapter.max_buffer_bytes),
-            format!("{} to {}", adapter.subgroup_min, adapter.subgroup_max),
-            yes_no(adapter.f16),
-            yes_no(adapter.timestamps),
-        ]);
-    }
+    let columns: [Column<'_, AdapterSummary>; 11] = [
+        ("", &|adapter| if adapter.chosen { "*" } else { "" }.into()),
+        ("#", &|adapter| adapter.index.to_string()),
+        ("name", &|adapter| adapter.name.clone()),
+        ("backend", &|adapter| adapter.backend.clone()),
+        ("type", &|adapter| adapter.kind.to_string()),
+        ("driver", &|adapter| adapter.driver.clone()),
+        ("largest binding", &|adapter| format::bytes(adapter.max_binding_bytes)),
+        ("largest buffer", &|adapter| format::bytes(adapter.max_buffer_bytes)),
+        ("subgroups", &|adapter| format!("{} to {}", adapter.subgroup_min, adapter.subgroup_max)),
+        ("f16", &|adapter| yes_no(adapter.f16)),
+        ("timestamps", &|adapter| yes_no(adapter.timestamps)),
+    ];
+    let table = Table::of("devices", "Adapters (* is the one that would be used)", &list, &columns);
     say(&text_table(&table))
 }
 
@@ -82,10 +67,8 @@ fn check(args: &DevicesArgs) -> anyhow::Result<()> {
         return Err(Error::device(problem, "update its driver, or choose another --device").into());
     }
     if args.json {
-        let index = gpu.adapter.index;
-        return say_json(
-            &serde_json::json!({ "index": index, "name": gpu.adapter.name, "seconds": seconds }),
-        );
+        let (index, name) = (gpu.adapter.index, &gpu.adapter.name);
+        return say_json(&serde_json::json!({ "index": index, "name": name, "seconds": seconds }));
     }
     say(&format!(
         "{} works: the first answer came {:.0} ms after the start of the program",

@@ -2,13 +2,13 @@
 
 use super::common::Common;
 use super::options::{DataDirOption, DeviceOptions};
-use super::start::{CommandLine, StartOptions, failed};
+use super::start::{CommandLine, StartOptions, run_to_end};
 use super::stdout::{print_json, say, whisper};
 use clap::Args;
 use fedfunnel::experiment::{Experiment, SCALES, list};
 use fedfunnel::files;
 use fedfunnel::report::{self, Report, Table, slug, text_table};
-use fedfunnel::run::{Found, Identity, Place, Run, RunFolder, Start, check_folder};
+use fedfunnel::run::{Found, Identity, Place, RunFolder, Start, check_folder};
 use std::path::{Path, PathBuf};
 
 pub const EXAMPLES: &str = "Examples:
@@ -80,16 +80,13 @@ pub fn run(common: &Common, args: &ExperimentArgs) -> anyhow::Result<()> {
         whisper(&format!("{} on {} ({})", experiment.header().name, gpu.adapter.name, gpu.adapter.driver));
     }
     let command = command(args, &out);
-    let mut bars = common.bars().tracing(gpu.as_ref().and_then(|gpu| gpu.trace()));
-    bars.stop_on_signals()?;
+    let bars = common.bars().tracing(gpu.as_ref().and_then(|gpu| gpu.trace()));
     let folder = RunFolder::open(&out, identity, start)?;
     let place = Place { gpu: gpu.as_ref(), data_dir: Some(&data_dir), folder, command: command.as_str() };
-    let mut run = Run::open(place, &mut bars)?;
-    let report = match kind.run(&mut run) {
-        Ok(report) => Report { configuration: config, ..report },
-        Err(error) => return Err(failed(run, error)),
-    };
-    run.finish(&report)?;
+    let report = run_to_end(place, bars, |run| {
+        let report = Report { configuration: config, ..kind.run(run)? };
+        run.write_report(&report).map(|()| report)
+    })?;
     gpu.as_ref().map_or(Ok(()), |gpu| args.device.save_trace(gpu))?;
     print_report(&report, &out, args.json)?;
     gpu.map_or(Ok(()), |gpu| args.device.print_profile(&gpu, args.json))

@@ -11,18 +11,13 @@ use fedfunnel::report::{Table, format, text_table};
 pub struct MemoryOptions {
     /// Show what memory the training will take, and what there is, and take none
     #[arg(long)]
-    plan: bool,
+    pub plan: bool,
     /// Refuse a training that takes more memory than this, on device and host together
     #[arg(long, value_name = "BYTES")]
     max_memory: Option<u64>,
 }
 
 impl MemoryOptions {
-    /// Whether a plan is all that is wanted.
-    pub fn is_plan_only(&self) -> bool {
-        self.plan
-    }
-
     /// Refuses a training that does not fit. Returns whether to go on, which is false after a plan.
     pub fn allow(&self, gpu: &Gpu, training: &Training<'_>, json: bool) -> anyhow::Result<bool> {
         let plan = MemoryPlan::of(gpu, training).map_err(|error| too_many(gpu, training, error))?;

@@ -6,8 +6,8 @@ use clap::Args;
 use fedfunnel::Error;
 use fedfunnel::data::DataDir;
 use fedfunnel::files::check_output_file;
-use fedfunnel::gpu::{DeviceChoice, Gpu, GpuOptions, Trace};
-use fedfunnel::report::{Table, format, text_table};
+use fedfunnel::gpu::{DeviceChoice, Gpu, GpuOptions, KernelTime, Trace};
+use fedfunnel::report::{Column, Table, format, text_table};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -65,23 +65,17 @@ impl DeviceOptions {
     /// Prints what the kernels cost, where that was asked for: on stderr where stdout is for `json`.
     pub fn print_profile(&self, gpu: &Gpu, json: bool) -> anyhow::Result<()> {
         let (true, Some(profile)) = (self.profile, gpu.profile()) else { return Ok(()) };
-        let mut table = Table::new(
-            "profile",
-            "Kernels on the device",
-            &["kernel", "calls", "total", "mean", "share", "moved", "GB/s", "GFLOP/s"],
-        );
-        for kernel in &profile.kernels {
-            table.push([
-                kernel.kernel.clone(),
-                format::count(kernel.calls),
-                format!("{:.3} s", kernel.total),
-                format!("{:.1} us", kernel.mean * 1e6),
-                format::percent(kernel.share),
-                counted(kernel.bytes, &|bytes| format!("{bytes:.2} GB"), 1.0),
-                counted(kernel.bytes, &|rate| format!("{rate:.1}"), kernel.total),
-                counted(kernel.operations, &|rate| format!("{rate:.1}"), kernel.total),
-            ]);
-        }
+        let columns: [Column<'_, KernelTime>; 8] = [
+            ("kernel", &|kernel| kernel.kernel.clone()),
+            ("calls", &|kernel| format::count(kernel.calls)),
+            ("total", &|kernel| format!("{:.3} s", kernel.total)),
+            ("mean", &|kernel| format!("{:.1} us", kernel.mean * 1e6)),
+            ("share", &|kernel| format::percent(kernel.share)),
+            ("moved", &|kernel| counted(kernel.bytes, &|bytes| format!("{bytes:.2} GB"), 1.0)),
+            ("GB/s", &|kernel| counted(kernel.bytes, &|rate| format!("{rate:.1}"), kernel.total)),
+            ("GFLOP/s", &|kernel| counted(kernel.operations, &|rate| format!("{rate:.1}"), kernel.total)),
+        ];
+        let table = Table::of("profile", "Kernels on the device", &profile.kernels, &columns);
         let peak = format!("peak memory of the device: {}", format::bytes(gpu.peak_memory().bytes));
         for text in [text_table(&table), peak] {
             if json { whisper(&text) } else { say(&text)? }

@@ -2,13 +2,13 @@
 
 use super::common::Common;
 use super::options::{DataDirOption, DeviceOptions};
-use super::start::{CommandLine, StartOptions, failed};
+use super::start::{CommandLine, StartOptions, run_to_end};
 use super::stdout::{say, whisper};
 use clap::Args;
 use fedfunnel::federation::{Parts, SUMMARY, SimulationSpec, Summary, check, simulate, write_summary};
 use fedfunnel::files;
 use fedfunnel::report::{self, Report, slug, text_table};
-use fedfunnel::run::{self, Found, Identity, Run, RunFolder, Start, check_folder};
+use fedfunnel::run::{self, Found, Identity, RunFolder, Start, check_folder};
 use fedfunnel::story::{PRINTED, simulation_report};
 use std::path::{Path, PathBuf};
 
@@ -113,18 +113,14 @@ fn run_spec(
     if !common.quiet && !place.json {
         whisper(&format!("{} on {} ({})", spec.name, gpu.adapter.name, gpu.adapter.driver));
     }
-    let mut bars = common.bars_of(&gpu);
-    bars.stop_on_signals()?;
     let folder = RunFolder::open(out, identity, start)?;
     let at = run::Place { gpu: Some(&gpu), data_dir: Some(&data_dir), folder, command: command.as_str() };
-    let mut run = Run::open(at, &mut bars)?;
-    let outcome = match simulate(&mut run, spec, &Parts::default()) {
-        Ok(outcome) => outcome,
-        Err(error) => return Err(failed(run, error)),
-    };
-    write_summary(&mut run, &outcome, &Summary::of(&outcome, &gpu.adapter))?;
-    let report = simulation_report(&run, &outcome)?;
-    run.finish(&report)?;
+    let report = run_to_end(at, common.bars_of(&gpu), |run| {
+        let outcome = simulate(run, spec, &Parts::default())?;
+        write_summary(run, &outcome, &Summary::of(&outcome, &gpu.adapter))?;
+        let report = simulation_report(run, &outcome)?;
+        run.write_report(&report).map(|()| report)
+    })?;
     place.device.save_trace(&gpu)?;
     print(&report, out, place.json)?;
     place.device.print_profile(&gpu, place.json)

@@ -1,11 +1,13 @@
 //! How a run starts in its folder, and the command line that repeats it.
 
+use super::bars::Bars;
 use super::options::{DataDirOption, DeviceOptions};
 use super::shell::quoted;
+use super::signals;
 use super::stdout::whisper;
 use clap::Args;
 use fedfunnel::Error;
-use fedfunnel::run::{Run, Start};
+use fedfunnel::run::{Place, Run, Start};
 use std::path::Path;
 
 /// What is done with a run that the folder holds already.
@@ -91,12 +93,25 @@ impl CommandLine {
     }
 }
 
-/// Ends a run that failed, and says how to continue it where it was stopped.
-pub fn failed(run: Run<'_>, error: Error) -> anyhow::Error {
-    let command = run.place.command.to_string();
-    let error = run.fail(error);
-    if let Error::Stopped { .. } = error {
-        whisper(&format!("go on with: {command} --resume"));
-    }
-    error.into()
+/// Does the work of a run in its place to the end, and says how to continue it where it was stopped.
+pub fn run_to_end<T>(
+    place: Place<'_>,
+    mut bars: Bars,
+    work: impl FnOnce(&mut Run<'_>) -> fedfunnel::Result<T>,
+) -> anyhow::Result<T> {
+    signals::listen(bars.quiet)?;
+    let mut run = Run::open(place, &mut bars)?;
+    let done = match work(&mut run) {
+        Ok(done) => done,
+        Err(error) => {
+            let command = run.place.command.to_string();
+            let error = run.fail(error);
+            if let Error::Stopped { .. } = error {
+                whisper(&format!("go on with: {command} --resume"));
+            }
+            return Err(error.into());
+        }
+    };
+    run.close()?;
+    Ok(done)
 }

@@ -2,9 +2,9 @@
 
 use super::common::{Common, refuse_zeros};
 use super::options::{DataDirOption, DeviceOptions};
-use super::start::{CommandLine, StartOptions, failed};
+use super::start::{CommandLine, StartOptions, run_to_end};
 use super::stdout::{say, say_json};
-use clap::Args;
+use clap::{ArgAction, Args};
 use fedfunnel::data::{self, DataDir, ImageShape};
 use fedfunnel::gpu::Gpu;
 use fedfunnel::model::state::{StateFile, StateWriter, TensorShape};
@@ -15,7 +15,7 @@ use fedfunnel::training::{EpochResult, Session, SessionNotes, SessionSettings, S
 use fedfunnel::{Error, files, settings};
 use serde::Serialize;
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The stage's name in the run's state.
 const STAGE: &str = "training";
@@ -30,8 +30,8 @@ pub const EXAMPLES: &str = "Examples:
 
 Ctrl-C finishes the epoch, saves, and says how to go on.";
 
-/// Arguments of `train`.
-#[derive(Args, Debug)]
+/// Arguments of `train`. Those that decide the result are kept in the run's folder, the optimiser's apart.
+#[derive(Args, Debug, Serialize)]
 pub struct TrainArgs {
     /// A classifier: mnist-mlp, cifar10-vgg3, or the path of a spec
     model: String,
@@ -46,28 +46,33 @@ pub struct TrainArgs {
     batch: usize,
     /// Learning rate
     #[arg(long, default_value_t = 1e-3, allow_negative_numbers = true)]
+    #[serde(skip)]
     lr: f32,
     /// sgd, adam or adamw
     #[arg(long, default_value = "adam")]
+    #[serde(skip)]
     optimizer: OptimizerKind,
     /// Momentum of sgd
     #[arg(long, default_value_t = 0.9, allow_negative_numbers = true)]
+    #[serde(skip)]
     momentum: f32,
     /// L2 penalty (sgd, adam) or decay (adamw)
     #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
+    #[serde(skip)]
     weight_decay: f32,
     /// Seed of initial weights, of the order of images, and of --flip and --crop
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     seed: u32,
     /// Folder for model.safetensors, metrics.jsonl and snapshots.safetensors
     #[arg(long, value_name = "DIR")]
+    #[serde(skip)]
     out: PathBuf,
     /// Start from these weights (safetensors with PyTorch's names)
     #[arg(long, value_name = "FILE")]
     init: Option<PathBuf>,
     /// See the images in their own order
-    #[arg(long)]
-    no_shuffle: bool,
+    #[arg(long = "no-shuffle", action = ArgAction::SetFalse)]
+    shuffle: bool,
     /// Train on the first N images only
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     limit: Option<usize>,
@@ -90,13 +95,17 @@ pub struct TrainArgs {
     #[arg(long, value_name = "epoch|N")]
     snapshots: Option<SnapshotEvery>,
     #[command(flatten)]
+    #[serde(skip)]
     start: StartOptions,
     /// Print the metrics as JSON lines
     #[arg(long)]
+    #[serde(skip)]
     json: bool,
     #[command(flatten)]
+    #[serde(skip)]
     data_dir: DataDirOption,
     #[command(flatten)]
+    #[serde(skip)]
     device: DeviceOptions,
 }
 
@@ -122,20 +131,8 @@ impl From<&EpochResult> for EpochMetrics {
 /// All that decides the result, as the run's folder keeps it.
 #[derive(Serialize)]
 struct Settings<'a> {
-    model: &'a str,
-    data: &'a str,
-    epochs: u64,
-    batch: usize,
-    seed: u32,
-    init: Option<&'a Path>,
-    shuffle: bool,
-    limit: Option<usize>,
-    eval_every: u64,
-    standardize: bool,
-    flip: bool,
-    crop: usize,
-    grayscale: bool,
-    snapshots: Option<SnapshotEvery>,
+    #[serde(flatten)]
+    args: &'a TrainArgs,
     optimizer: Optimizer,
 }
 
@@ -179,7 +176,7 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
         batch: args.batch,
         optimizer,
         seed: args.seed,
-        shuffle: !args.no_shuffle,
+        shuffle: args.shuffle,
         test_every: args.eval_every,
         snapshots: args.snapshots,
         standardize: args.standardize,
@@ -190,17 +187,12 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
         StateFile::open(path)?.upload(&gpu, &session.cohort().network.parameters, 0, &spec.name)?;
     }
     let command = CommandLine::as_given(Some(&args.data_dir));
-    let mut bars = common.bars_of(&gpu);
-    bars.stop_on_signals()?;
     let folder = RunFolder::open(&args.out, identity, start)?;
     let place = Place { gpu: Some(&gpu), data_dir: Some(&data_dir), folder, command: command.as_str() };
-    let mut run = Run::open(place, &mut bars)?;
-    if let Err(error) =
-        train(&mut run, &mut session, args.json).and_then(|()| save(args, &spec, &gpu, &session))
-    {
-        return Err(failed(run, error));
-    }
-    run.close()?;
+    run_to_end(place, common.bars_of(&gpu), |run| {
+        train(run, &mut session, args.json)?;
+        save(args, &spec, &gpu, &session)
+    })?;
     args.device.save_trace(&gpu)?;
     if !args.json {
         say(&path.display().to_string())?;
@@ -254,24 +246,7 @@ fn save(args: &TrainArgs, spec: &ClassifierSpec, gpu: &Gpu, session: &Session) -
 
 /// The identity of the run.
 fn identify(args: &TrainArgs, optimizer: Optimizer, data_dir: &DataDir) -> fedfunnel::Result<Identity> {
-    let settings = Settings {
-        model: &args.model,
-        data: &args.data,
-        epochs: args.epochs,
-        batch: args.batch,
-        seed: args.seed,
-        init: args.init.as_deref(),
-        shuffle: !args.no_shuffle,
-        limit: args.limit,
-        eval_every: args.eval_every,
-        standardize: args.standardize,
-        flip: args.flip,
-        crop: args.crop,
-        grayscale: args.grayscale,
-        snapshots: args.snapshots,
-        optimizer,
-    };
-    let own = Identity::new("train", &settings::to_toml(&settings)?);
+    let own = Identity::new("train", &settings::to_toml(&Settings { args, optimizer })?);
     let own = own.with_model(&args.model)?.with_data(&args.data, data_dir)?;
     match &args.init {
         Some(path) => own.with_file("--init", path),

@@ -3,12 +3,13 @@
 use crate::model::state::{StateFile, StateWriter, TensorShape};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// Something that is kept.
+/// Something that is kept. A clone of it takes no memory of its own.
 #[derive(Clone, Debug, PartialEq)]
 enum Entry {
-    Floats(Vec<f32>),
-    Bytes(Vec<u8>),
+    Floats(Arc<Vec<f32>>),
+    Bytes(Arc<Vec<u8>>),
 }
 
 /// What one side keeps of one collaborator (or of the federation), by name. Each stage of a pipeline has a scope of
@@ -22,12 +23,12 @@ pub struct Kept {
 impl Kept {
     /// Keeps values under a name, in place of what was there.
     pub fn put(&mut self, name: &str, values: Vec<f32>) {
-        self.entries.insert(name.into(), (Entry::Floats(values), false));
+        self.entries.insert(name.into(), (Entry::Floats(Arc::new(values)), false));
     }
 
     /// Keeps bytes under a name, in place of what was there.
     pub fn put_bytes(&mut self, name: &str, bytes: Vec<u8>) {
-        self.entries.insert(name.into(), (Entry::Bytes(bytes), false));
+        self.entries.insert(name.into(), (Entry::Bytes(Arc::new(bytes)), false));
     }
 
     /// The values of this name, if there are any.

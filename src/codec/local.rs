@@ -15,6 +15,8 @@ pub struct LocalData<'a> {
     pub images: &'a ResidentImages,
     /// Images per step.
     pub batch: usize,
+    /// Images of the collaborator that has most.
+    pub largest_share: usize,
     /// How many collaborators train together at most.
     pub most_together: usize,
     /// Whose images come in which order.

@@ -6,13 +6,16 @@
 mod coded;
 mod costs;
 mod kept;
+mod known_encoder;
 mod learned;
 mod local;
 mod message;
 mod options;
 mod pipeline;
 mod pipeline_spec;
+mod refusals;
 mod registry;
+mod setups;
 mod shipped;
 pub mod stages;
 mod values;
@@ -20,6 +23,7 @@ mod values;
 pub use coded::{CodePart, Tune};
 pub use costs::{Costs, DecoderCost, decoder_costs};
 pub use kept::{Kept, Store, expect_length};
+pub use known_encoder::KnownEncoder;
 pub use learned::{Decoder, Learned};
 pub use local::{LocalData, OrderOf};
 pub use message::{Message, MessageKind, message_bytes};
@@ -27,6 +31,7 @@ pub use options::{NoOptions, Options, PartSpec};
 pub use pipeline::Pipeline;
 pub use pipeline_spec::PipelineSpec;
 pub use registry::{Context, Make, StageKind, Stages};
+pub use setups::Setups;
 pub use shipped::{DecoderPart, ShippedDecoder};
 pub use values::Values;
 
@@ -34,7 +39,7 @@ use crate::bytes::{Reader, Writer};
 use crate::gpu::Gpu;
 use crate::ops::code::Rounding;
 use crate::run::Run;
-use crate::training::Snapshots;
+use crate::training::{CodeDecoder, Snapshots};
 use crate::{Error, Result};
 
 /// One step between weights and bytes, and back.
@@ -54,6 +59,11 @@ pub trait Stage: Send + Sync {
 
     /// Receiver: reads `side`, and makes of `values` the `due` values that `encode` was given.
     fn decode(&self, round: &Round<'_>, batch: &mut [Incoming<'_>]) -> Result<()>;
+
+    /// The label of the stage that learns, where that is one inside of this.
+    fn learned_label(&self) -> Option<String> {
+        None
+    }
 
     /// Once, before the first update, where its kind learns: learns from logs, fills what collaborators keep, and gives
     /// what each of them ships.
@@ -95,7 +105,7 @@ pub trait Stage: Send + Sync {
 
     /// Refuses a stage of whose updates the average is no update by itself.
     fn check_averages(&self) -> Result<()> {
-        Err(pipeline::no_average(&self.label()))
+        Err(refusals::no_average(&self.label()))
     }
 
     /// The payload whose update is the average of those of these payloads, by their weights.
@@ -106,15 +116,19 @@ pub trait Stage: Send + Sync {
         weights: &[f64],
     ) -> Result<Vec<u8>> {
         let _ = (round, payloads, weights);
-        Err(pipeline::no_average(&self.label()))
+        Err(refusals::no_average(&self.label()))
     }
 
-    /// Where it makes codes by which weights are a linear map and an offset: `[Z, P]`, what each value of a code adds to
-    /// the weights. `kept` is the aggregator's.
-    fn directions(&self, gpu: &Gpu, kept: &Kept) -> Result<Vec<f32>> {
+    /// Where it makes codes: what turns those of a collaborator into weights. `kept` is the aggregator's.
+    fn decoder(&self, gpu: &Gpu, kept: &Kept) -> Result<CodeDecoder> {
         let _ = (gpu, kept);
         let problem = format!("{} has no decoder that a code can be trained through", self.label());
         Err(Error::setting("codecs: tune", problem, "leave tune out, or use pca or autoencoder"))
+    }
+
+    /// Its encoder as the aggregator has it under `prior`, where its decoder is not linear.
+    fn known_encoder(&self) -> Option<&dyn KnownEncoder> {
+        None
     }
 
     /// What becomes of the values that it is given, as far as it is the same for each: codes are trained for what
@@ -208,6 +222,8 @@ pub struct SetupJob<'a, 'r> {
     pub kept: Vec<&'a mut Kept>,
     /// How it went, for the report.
     pub learned: &'a mut Learned,
+    /// What other pipelines of this run have learned.
+    pub setups: &'a mut Setups,
 }
 
 /// What a decoder for all is made of.

@@ -1,5 +1,7 @@
 //! Stages one behind the other, and the bytes that they make together.
 
+use super::refusals::no_average;
+use super::setups::set_up_once;
 use super::{ExpectedLogs, Incoming, Kept, Outgoing, Round, SetupJob, ShareJob, Stage, Values};
 use crate::bytes::{Reader, Writer};
 use crate::gpu::Gpu;
@@ -102,12 +104,21 @@ impl Pipeline {
     /// What a stage that learns, which is the first, makes of logs; gives what each collaborator ships.
     pub fn setup(&self, job: &mut SetupJob<'_, '_>) -> Result<Vec<Vec<u8>>> {
         let (Some(stage), true) = (self.stages.first(), self.learns) else { return Ok(Vec::new()) };
-        stage.setup(&mut SetupJob {
+        let mut own = SetupJob {
             kept: job.kept.iter_mut().map(|kept| kept.scope_mut("0")).collect(),
             run: &mut *job.run,
             learned: &mut *job.learned,
+            setups: &mut *job.setups,
             ..*job
-        })
+        };
+        // What holds the stage that learns asks for it itself.
+        if stage.learned_label().is_some() { stage.setup(&mut own) } else { set_up_once(&**stage, &mut own) }
+    }
+
+    /// The label of the stage that learns, if one does.
+    pub fn learned_label(&self) -> Option<String> {
+        let stage = self.stages.first().filter(|_| self.learns)?;
+        stage.learned_label().or_else(|| Some(stage.label()))
     }
 
     /// Whether the aggregator makes one decoder for all of those that came.
@@ -275,14 +286,6 @@ impl Pipeline {
         self.decode(round, &mut batch)?;
         batch.into_iter().map(|incoming| incoming.side.finish().map(|()| incoming.values)).collect()
     }
-}
-
-/// The error for a pipeline or a stage of whose updates the average is no update.
-pub(super) fn no_average(label: &str) -> Error {
-    let problem =
-        format!("the average of updates by {label} is none by itself, so that no code of it can go down");
-    let mend = "use a shared stage, such as [\"prior\", { stage = \"pca\", shared = true }, \"tune\"], without residual";
-    Error::setting("codecs: downlink", problem, mend)
 }
 
 /// What is kept for a stage.

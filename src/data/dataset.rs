@@ -1,7 +1,6 @@
 //! A data set in memory: images of one size with their labels, in two halves.
 
 use crate::digest::Digester;
-use crate::text::{counted, grouped};
 use crate::{Error, Result};
 
 /// Images of one size with a label each.
@@ -93,25 +92,6 @@ impl Dataset {
         self.labels.is_empty()
     }
 
-    /// The pixels of one image, `[C, H, W]`; `None` past the end.
-    pub fn image(&self, index: usize) -> Option<&[u8]> {
-        let pixels = self.shape.pixels();
-        let start = index.checked_mul(pixels)?;
-        self.images.get(start..start.checked_add(pixels)?)
-    }
-
-    /// How many samples each class has.
-    pub fn class_counts(&self) -> Vec<usize> {
-        let mut counts = vec![0; self.classes];
-        for &label in &self.labels {
-            // A label past the classes cannot come out of `load`; counting it nowhere beats a panic.
-            if let Some(count) = counts.get_mut(usize::from(label)) {
-                *count += 1;
-            }
-        }
-        counts
-    }
-
     /// Mean and standard deviation of each channel, of values from 0 to 1 (byte / 255): what per-channel
     /// standardisation subtracts and divides by. The deviation of a channel that never changes is 0, and
     /// so are both where there is not one sample.
@@ -145,22 +125,5 @@ impl Dataset {
         self.labels.shrink_to_fit();
         self.images.shrink_to_fit();
         Ok(self)
-    }
-
-    /// The samples at these indices, in this order; an index may come twice.
-    pub fn subset(&self, indices: &[usize]) -> Result<Self> {
-        let mut images = Vec::with_capacity(indices.len() * self.shape.pixels());
-        let mut labels = Vec::with_capacity(indices.len());
-        for &index in indices {
-            let (Some(image), Some(&label)) = (self.image(index), self.labels.get(index)) else {
-                let (asked, there) = (grouped(index), counted(self.len(), "sample"));
-                let problem = format!("sample {asked} asked for, {there} there");
-                let mend = format!("choose indices from 0 to {}", grouped(self.len().saturating_sub(1)));
-                return Err(Error::setting(format!("subset of {}", self.name), problem, mend));
-            };
-            images.extend_from_slice(image);
-            labels.push(label);
-        }
-        Ok(Self { name: self.name.clone(), images, labels, shape: self.shape, classes: self.classes })
     }
 }

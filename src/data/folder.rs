@@ -37,7 +37,7 @@ pub fn load_source(source: &Source, folder: &Path) -> Result<DataPair> {
     }
     let read = match source.format {
         Format::Idx => read_idx_folder(source.name, place.path(), Some(source.classes), &mend),
-        Format::Cifar10 => cifar10::load(source.name, &place, Some(cifar10::BATCH), &mend),
+        Format::Cifar10 => cifar10::load(source.name, &place, source.records(), &mend),
     };
     let data = read.map_err(|error| match error {
         // The mend for any damaged file is to fetch the table's own.
@@ -127,11 +127,9 @@ fn check_first_class(train: &Half, test: &Half) -> Result<()> {
     if largest < 2 || !from_one || classes != of_test {
         return Ok(());
     }
-    Err(Error::file(
-        &train.labels_path,
-        format!("labels run from 1 to {largest}, and classes are numbered from 0"),
-        format!("subtract 1 from each label, here and in {}", test.labels_path.display()),
-    ))
+    let problem = format!("labels run from 1 to {largest}, and classes are numbered from 0");
+    let mend = format!("subtract 1 from each label, here and in {}", test.labels_path.display());
+    Err(Error::file(&train.labels_path, problem, mend))
 }
 
 /// Joins two halves into a data set, or says what does not fit.

@@ -4,12 +4,15 @@ use flate2::bufread::GzDecoder;
 use std::io::{self, BufRead, Read};
 
 /// The bytes that a gzip member begins with.
-const GZIP: [u8; 2] = [0x1f, 0x8b];
+const GZIP: &[u8] = &[0x1f, 0x8b];
 
 /// True for the first bytes of a gzip stream.
 pub(super) fn is_gzip(start: &[u8]) -> bool {
-    start.starts_with(&GZIP)
+    start.starts_with(GZIP)
 }
+
+/// A stream, after the bytes that were taken from it to see what comes.
+type Rest<R> = io::Chain<&'static [u8], R>;
 
 /// The plain content of a gzip stream. Members follow one another, with zeros between them or none; what comes
 /// after the last and is no member is left alone. A member that ends early is an error.
@@ -21,7 +24,7 @@ pub(super) struct Gunzip<R> {
 impl<R: BufRead> Gunzip<R> {
     /// For a stream that begins with a member.
     pub fn new(input: R) -> Self {
-        Self { member: Some(GzDecoder::new(Rest { put_back: None, input })) }
+        Self { member: Some(GzDecoder::new(GZIP[..0].chain(input))) }
     }
 }
 
@@ -35,91 +38,50 @@ impl<R: BufRead> Read for Gunzip<R> {
             if read > 0 {
                 return Ok(read);
             }
-            let rest = self.member.take().map(GzDecoder::into_inner);
-            self.member = rest.map(Rest::next_member).transpose()?.flatten().map(GzDecoder::new);
+            // What a member was looked at by is its own beginning.
+            let rest = self.member.take().map(|member| member.into_inner().into_inner().1);
+            self.member = rest.map(next_member).transpose()?.flatten().map(GzDecoder::new);
         }
         Ok(0)
     }
 }
 
-/// A stream with the one byte in front of it that was read to see what comes.
-struct Rest<R> {
-    put_back: Option<u8>,
-    input: R,
-}
-
-impl<R: BufRead> Rest<R> {
-    /// The stream from its next member on, if there is one.
-    ///
-    /// What a stream gives at a time may end between the two bytes that a member begins with, so that they are
-    /// looked at one by one.
-    fn next_member(mut self) -> io::Result<Option<Self>> {
-        loop {
-            let there = self.fill_buf()?;
-            let zeros = there.iter().take_while(|byte| **byte == 0).count();
-            match there.get(zeros) {
-                // Files are padded with zeros, on tapes for one.
-                None if zeros > 0 => self.consume(zeros),
-                None => return Ok(None),
-                Some(_) => {
-                    self.consume(zeros);
-                    break;
-                }
-            }
-        }
-        if self.fill_buf()?.first() != Some(&GZIP[0]) {
-            return Ok(None);
-        }
-        self.consume(1);
-        if self.fill_buf()?.first() != Some(&GZIP[1]) {
-            return Ok(None);
-        }
-        self.put_back = Some(GZIP[0]);
-        Ok(Some(self))
-    }
-}
-
-impl<R: BufRead> Read for Rest<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let there = self.fill_buf()?;
-        let count = there.len().min(buffer.len());
-        buffer[..count].copy_from_slice(&there[..count]);
-        self.consume(count);
-        Ok(count)
-    }
-}
-
-impl<R: BufRead> BufRead for Rest<R> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        match &self.put_back {
-            Some(byte) => Ok(std::slice::from_ref(byte)),
-            None => self.input.fill_buf(),
+/// The stream from its next member on, if there is one.
+///
+/// What a stream gives at a time may end between the two bytes that a member begins with, so that they are
+/// looked at one by one.
+fn next_member<R: BufRead>(mut input: R) -> io::Result<Option<Rest<R>>> {
+    loop {
+        // Files are padded with zeros, on tapes for one.
+        let there = input.fill_buf()?;
+        let zeros = there.iter().take_while(|byte| **byte == 0).count();
+        let is_all = zeros > 0 && zeros == there.len();
+        input.consume(zeros);
+        if !is_all {
+            break;
         }
     }
-
-    fn consume(&mut self, count: usize) {
-        match self.put_back {
-            Some(_) if count > 0 => self.put_back = None,
-            Some(_) => {}
-            None => self.input.consume(count),
-        }
+    if input.fill_buf()?.first() != Some(&GZIP[0]) {
+        return Ok(None);
     }
-}
-
-/// The content as one member, for tests.
-#[cfg(test)]
-pub(super) fn gzipped(content: &[u8]) -> Vec<u8> {
-    use std::io::Write;
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    encoder.write_all(content).unwrap();
-    encoder.finish().unwrap()
+    input.consume(1);
+    let is_member = input.fill_buf()?.first() == Some(&GZIP[1]);
+    Ok(is_member.then(|| GZIP[..1].chain(input)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::data::idx::{Origin, parse_labels};
+    use std::io::Write;
     use std::path::Path;
+
+    /// The content as one member.
+    fn gzipped(content: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        encoder.write_all(content).unwrap();
+        encoder.finish().unwrap()
+    }
 
     fn labels(bytes: &[u8]) -> crate::Result<Vec<u8>> {
         parse_labels(bytes, Origin { path: Path::new("some-file"), mend: "replace it" })

@@ -11,8 +11,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-/// How samples are dealt out. In TOML: `{ kind = "dirichlet", alpha = 0.5 }`; on the command line:
-/// `dirichlet:0.5`.
+/// How samples are dealt out. In TOML: `{ kind = "dirichlet", alpha = 0.5 }`.
 #[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Partitioner {
@@ -37,57 +36,11 @@ pub enum Partitioner {
     },
 }
 
-impl std::fmt::Display for Partitioner {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Iid => write!(f, "iid"),
-            Self::Dirichlet { alpha } => write!(f, "dirichlet:{alpha}"),
-            Self::Shard { shards_per_collaborator } => write!(f, "shard:{shards_per_collaborator}"),
-            Self::Pathological { classes_per_collaborator } => {
-                write!(f, "pathological:{classes_per_collaborator}")
-            }
-        }
-    }
-}
-
-impl std::str::FromStr for Partitioner {
-    type Err = Error;
-
-    /// Reads `iid`, `dirichlet:0.5`, `shard:2` or `pathological:2`.
-    fn from_str(text: &str) -> Result<Self> {
-        let (kind, value) = text.split_once(':').map_or((text, None), |(kind, value)| (kind, Some(value)));
-        let wrong =
-            |problem: String, mend: &str| Error::setting(format!("partition \"{text}\""), problem, mend);
-        let given = value.unwrap_or_default();
-        let no = |what: &str, example: &str| wrong(format!("\"{given}\" is not a {what}"), example);
-        let count = || given.parse().map_err(|_| no("whole number", &format!("write {kind}:2")));
-        match kind {
-            "iid" if value.is_none() => Ok(Self::Iid),
-            "iid" => Err(wrong("iid takes no number".into(), "write iid")),
-            "dirichlet" => {
-                let alpha = given.parse().map_err(|_| no("number", "write dirichlet:0.5"))?;
-                Ok(Self::Dirichlet { alpha })
-            }
-            "shard" => Ok(Self::Shard { shards_per_collaborator: count()? }),
-            "pathological" => Ok(Self::Pathological { classes_per_collaborator: count()? }),
-            _ => Err(wrong(
-                "there is no such partitioner".into(),
-                "write iid, dirichlet:<alpha>, shard:<shards> or pathological:<classes>",
-            )),
-        }
-    }
-}
-
 /// The sample indices of every collaborator.
 type Parts = Vec<Vec<usize>>;
 
 /// The sample indices of every collaborator, ascending. The same labels and seed give the same parts.
-pub fn partition(
-    labels: &[u8],
-    collaborators: usize,
-    partitioner: &Partitioner,
-    seed: u64,
-) -> Result<Vec<Vec<usize>>> {
+pub fn partition(labels: &[u8], collaborators: usize, partitioner: &Partitioner, seed: u64) -> Result<Parts> {
     if collaborators == 0 {
         return Err(Error::setting("collaborators", "there are none", "set it to 1 or more"));
     }
@@ -224,15 +177,10 @@ fn shard(labels: &[u8], collaborators: usize, each: usize, rng: &mut ChaCha8Rng)
     let shards = collaborators.saturating_mul(each);
     if shards > labels.len() {
         let (samples, shards) = (counted(labels.len(), "sample"), counted(each, "shard"));
-        let problem = format!(
-            "{samples} cannot be cut into {shards} for each of {}",
-            counted(collaborators, "collaborator")
-        );
-        return Err(Error::setting(
-            field,
-            problem,
-            format!("set it to {} or less", labels.len() / collaborators),
-        ));
+        let takers = counted(collaborators, "collaborator");
+        let problem = format!("{samples} cannot be cut into {shards} for each of {takers}");
+        let mend = format!("set it to {} or less", labels.len() / collaborators);
+        return Err(Error::setting(field, problem, mend));
     }
     let sorted: Vec<usize> = by_class(labels, rng).into_iter().flat_map(|(_, samples)| samples).collect();
     let mut dealt: Vec<&[usize]> = even_parts(&sorted, shards).collect();

@@ -43,6 +43,11 @@ impl Source {
         };
         found.unwrap_or_else(|| Place::Loose(folder.into()))
     }
+
+    /// How many records each batch of CIFAR-10 has.
+    pub(super) fn records(&self) -> Option<usize> {
+        self.files.first().map(|batch| batch.bytes as usize / cifar10::RECORD)
+    }
 }
 
 /// One file of a data set. Size and hash are those of the plain content, so that every route is held

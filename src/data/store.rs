@@ -96,13 +96,6 @@ pub struct DatasetStatus {
     pub how: String,
 }
 
-impl DatasetStatus {
-    /// True where it can be used as it is.
-    pub fn is_usable(&self) -> bool {
-        matches!(self.presence, Presence::Embedded | Presence::Present)
-    }
-}
-
 /// A path as text, which JSON is: with replacement characters for what is not UTF-8.
 fn lossy<S: serde::Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
     path.as_deref().map(Path::to_string_lossy).serialize(serializer)
@@ -115,35 +108,20 @@ pub fn list(data_dir: &DataDir) -> Vec<DatasetStatus> {
 }
 
 fn embedded(sample: &Sample) -> DatasetStatus {
-    DatasetStatus {
-        name: sample.name,
-        about: sample.about,
-        presence: Presence::Embedded,
-        folder: None,
-        bytes: sample.bytes as u64,
-        train: sample.train,
-        test: sample.test,
-        how: format!("--data {}", sample.name),
-    }
+    let &Sample { name, about, bytes, train, test, .. } = sample;
+    let (presence, bytes, how) = (Presence::Embedded, bytes as u64, format!("--data {name}"));
+    DatasetStatus { name, about, presence, folder: None, bytes, train, test, how }
 }
 
 fn status(source: &Source, data_dir: &DataDir) -> DatasetStatus {
-    let folder = data_dir.folder(source.name);
+    let &Source { name, about, train, test, .. } = source;
+    let folder = data_dir.folder(name);
     let (presence, bytes) = presence(source, &folder);
     let how = match presence {
-        Presence::Present => format!("--data {}", source.name),
-        _ => format!("fedfunnel data fetch {}", source.name),
+        Presence::Present => format!("--data {name}"),
+        _ => format!("fedfunnel data fetch {name}"),
     };
-    DatasetStatus {
-        name: source.name,
-        about: source.about,
-        presence,
-        folder: Some(folder),
-        bytes,
-        train: source.train,
-        test: source.test,
-        how,
-    }
+    DatasetStatus { name, about, presence, folder: Some(folder), bytes, train, test, how }
 }
 
 /// The presence of a data set in its folder, and the bytes it takes.

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 /// The name of the record in the folder of the files.
-pub(super) const RECORD: &str = "verified.json";
+const RECORD: &str = "verified.json";
 
 /// The verified files of a folder.
 #[derive(Default, Serialize, Deserialize)]
@@ -151,7 +151,3 @@ impl Record {
         }
     }
 }
-
-#[cfg(test)]
-#[path = "verified_tests.rs"]
-mod tests;

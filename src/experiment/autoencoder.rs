@@ -29,7 +29,7 @@ pub struct AutoencoderExperiment {
 
 impl Kind for AutoencoderExperiment {
     fn identify(&self, own: Identity, data_dir: &DataDir) -> Result<Identity> {
-        compressor::identify(&self.autoencoder, self.classifier.identify(own, data_dir)?)
+        self.classifier.identify(own, data_dir)?.with_model(&self.autoencoder.model)
     }
 
     fn check(&self, data_dir: &DataDir) -> Result<()> {

@@ -27,10 +27,8 @@ pub struct ClassifierStage {
     /// The data set.
     pub data: String,
     /// Only so many of the training images.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub images: Option<usize>,
     /// Only so many of the test images.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_images: Option<usize>,
     /// Whether images are standardised per channel.
     #[serde(default)]
@@ -198,11 +196,9 @@ fn refuse_few(snapshots: u64) -> Result<()> {
     if snapshots >= 2 {
         return Ok(());
     }
-    Err(Error::setting(
-        "classifier.snapshot_every",
-        format!("the training leaves {snapshots} snapshots, too few to learn from"),
-        "take them more often, or train for more epochs",
-    ))
+    let problem = format!("the training leaves {snapshots} snapshots, too few to learn from");
+    let mend = "take them more often, or train for more epochs";
+    Err(Error::setting("classifier.snapshot_every", problem, mend))
 }
 
 /// Saves what the stage goes on from.

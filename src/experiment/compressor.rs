@@ -9,7 +9,6 @@ use crate::autoencoder::{
 };
 use crate::gpu::Gpu;
 use crate::model::AutoencoderSpec;
-use crate::run::Identity;
 use crate::training::Snapshots;
 use crate::{Error, Result};
 use serde::Serialize;
@@ -55,11 +54,6 @@ pub fn check(settings: &AutoencoderSettings, parameters: usize) -> Result<Autoen
     settings.shape(parameters)
 }
 
-/// Adds what it depends on besides its settings.
-pub fn identify(settings: &AutoencoderSettings, own: Identity) -> Result<Identity> {
-    own.with_model(&settings.model)
-}
-
 /// The rows to train on, and those that are held out.
 pub fn split<'a>(settings: &AutoencoderSettings, snapshots: &'a Snapshots) -> Result<(Rows<'a>, Rows<'a>)> {
     let (train, held_out) = settings.split(snapshots.rows());
@@ -81,11 +75,8 @@ fn check_split(train: usize, held_out: usize) -> Result<()> {
     if held_out > 0 && train > 1 {
         return Ok(());
     }
-    Err(Error::setting(
-        "autoencoder.hold_out",
-        format!("of {} snapshots {held_out} are held out", train + held_out),
-        "log more snapshots, or use a smaller number",
-    ))
+    let problem = format!("of {} snapshots {held_out} are held out", train + held_out);
+    Err(Error::setting("autoencoder.hold_out", problem, "log more snapshots, or use a smaller number"))
 }
 
 /// Principal axes of the snapshots that it is trained on: what stands beside it.

@@ -2,9 +2,7 @@
 
 use super::{Header, Kind, Run};
 use crate::data::DataDir;
-use crate::federation::{
-    CodecSpec, LocalTests, Parts, SimulationSpec, Summary, check, simulate, write_summary,
-};
+use crate::federation::{LocalTests, Parts, SimulationSpec, Summary, check, simulate, write_summary};
 use crate::report::Report;
 use crate::run::Identity;
 use crate::story::imbalance::{PrintedFederation, imbalance_table};
@@ -31,8 +29,10 @@ impl Kind for FederationExperiment {
 
     fn check(&self, data_dir: &DataDir) -> Result<()> {
         let spec = &self.federation;
+        let learns = spec.codecs.iter().any(|codec| codec.stages.names().any(|name| name == "autoencoder"));
         let needs = [
-            (!spec.codecs.iter().any(is_learned), "codecs", "add \"autoencoder\""),
+            // The paper's figures are about an autoencoder.
+            (!learns, "codecs", "add \"autoencoder\""),
             (spec.local_tests != LocalTests::Epoch, "local_tests", "set it to epoch"),
         ];
         if let Some((_, field, mend)) = needs.iter().find(|(missing, ..)| *missing) {
@@ -52,11 +52,6 @@ impl Kind for FederationExperiment {
         report.tables.splice(0..0, table);
         Ok(report)
     }
-}
-
-/// Whether a codec has an autoencoder, which the paper's figures are about.
-fn is_learned(codec: &CodecSpec) -> bool {
-    codec.stages.names().any(|name| name == "autoencoder")
 }
 
 /// The field as it is called in the experiment.

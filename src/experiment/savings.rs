@@ -52,16 +52,11 @@ pub struct SavingsExperiment {
 }
 
 impl SavingsExperiment {
-    fn savings(&self, decoder_parameters: u64, rounds: u64, collaborators: u64) -> Savings {
-        Savings {
-            parameters: self.parameters,
-            latent: self.latent,
-            decoder_parameters,
-            rounds,
-            collaborators,
-            decoders: self.decoders,
-            counting: Counting::Paper,
-        }
+    /// A round of one collaborator.
+    fn savings(&self, decoder_parameters: u64) -> Savings {
+        let &Self { parameters, latent, decoders, .. } = self;
+        let (rounds, collaborators, counting) = (1, 1, Counting::Paper);
+        Savings { parameters, latent, decoder_parameters, rounds, collaborators, decoders, counting }
     }
 
     /// D as the paper has it.
@@ -105,11 +100,8 @@ impl Kind for SavingsExperiment {
             return Err(Error::setting("curves", "a curve needs a number above 0", "write curves = [8, 42]"));
         }
         if !(self.target_ratio.is_finite() && self.target_ratio > 0.0) {
-            return Err(Error::setting(
-                "target_ratio",
-                "it is no ratio",
-                "use a number above 0, such as 120",
-            ));
+            let mend = "use a number above 0, such as 120";
+            return Err(Error::setting("target_ratio", "it is no ratio", mend));
         }
         for (field, value) in [
             ("last", self.last),
@@ -127,7 +119,7 @@ impl Kind for SavingsExperiment {
                 format!("a decoder of {} parameters is not made to be weighed", format::count(self.exact()?));
             return Err(Error::setting("weigh_messages", problem, "use false"));
         }
-        self.savings(self.exact()?, 1, 1).check(str::to_string)
+        self.savings(self.exact()?).check(str::to_string)
     }
 
     fn needs_device(&self) -> bool {
@@ -142,7 +134,7 @@ impl Kind for SavingsExperiment {
             run.observer.end();
         }
         let figure = SavingsFigure {
-            paper: self.savings(self.half(), 1, 1),
+            paper: self.savings(self.half()),
             exact_decoder: self.exact()?,
             curves: &self.curves,
             last: self.last,

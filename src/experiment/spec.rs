@@ -54,7 +54,7 @@ impl Experiment {
     /// settings applied. A spec without tables for scales is a resolved one; others are run at `laptop`
     /// by default.
     pub fn load(name_or_path: &str, scale: Option<&str>, values: &[String]) -> Result<Self> {
-        let (text, origin) = settings::find(BUILT_IN, "experiment", name_or_path)?;
+        let (text, origin) = settings::find("NAME", BUILT_IN, "experiment", name_or_path)?;
         let mut root: toml::Table = files::parse_toml(&text, &origin)?;
         let mut scales: Vec<_> =
             SCALES.iter().filter_map(|scale| root.remove(*scale).map(|table| (*scale, table))).collect();

@@ -42,7 +42,7 @@ struct StandIn<'a> {
 
 impl Kind for ValidationExperiment {
     fn identify(&self, own: Identity, data_dir: &DataDir) -> Result<Identity> {
-        compressor::identify(&self.autoencoder, self.classifier.identify(own, data_dir)?)
+        self.classifier.identify(own, data_dir)?.with_model(&self.autoencoder.model)
     }
 
     fn check(&self, data_dir: &DataDir) -> Result<()> {

@@ -114,6 +114,7 @@ impl Clients {
             spec: &self.spec,
             images: &self.images,
             batch: self.cohort.batch(),
+            largest_share: self.shares.values().map(Vec::len).max().unwrap_or(0),
             most_together: self.cohort.replicas(),
             order,
             progress: RefCell::new(progress),

@@ -4,7 +4,7 @@ use super::ledger::Direction;
 use super::spec::SimulationSpec;
 use super::state::{CODEC, Federation};
 use crate::Result;
-use crate::codec::{Message, MessageKind, SetupJob, ShareJob};
+use crate::codec::{Message, MessageKind, SetupJob, Setups, ShareJob};
 use crate::run::Run;
 use crate::training::Snapshots;
 use std::time::Instant;
@@ -18,6 +18,7 @@ pub fn set_up(
     logs: &[Snapshots],
     ids: &[u32],
     stage: &str,
+    setups: &mut Setups,
 ) -> Result<()> {
     let start = Instant::now();
     let Federation { pipeline, state, .. } = federation;
@@ -32,6 +33,7 @@ pub fn set_up(
         logs,
         kept: kept.iter_mut().map(|kept| kept.scope_mut(CODEC)).collect(),
         learned: &mut state.learned,
+        setups,
     })?;
     ids.iter().zip(kept).for_each(|(&who, kept)| state.collaborators.put_back(who, kept));
     for (&collaborator, payload) in ids.iter().zip(shipped) {

@@ -14,7 +14,7 @@ use super::spec::{SimulationSpec, refuse_few};
 use super::state::{CODEC, Federation, FederationState};
 use crate::Result;
 use crate::bytes::{Writer, floats_to_bytes};
-use crate::codec::{Context, ExpectedLogs, Message, MessageKind, PipelineSpec, Round};
+use crate::codec::{Context, ExpectedLogs, Message, MessageKind, PipelineSpec, Round, Setups};
 use crate::data::DataDir;
 use crate::model::{ClassifierSpec, ModelSpec};
 use crate::report::slug;
@@ -73,6 +73,7 @@ pub fn simulate(run: &mut Run<'_>, spec: &SimulationSpec, parts: &Parts) -> Resu
         }
         log_weights(&mut participants, run, &mut logged)?;
     }
+    let mut setups = Setups::of(pipelines.iter().filter_map(|(pipeline, _)| pipeline.learned_label()));
     let mut federations = Vec::with_capacity(pipelines.len());
     for (place, (pipeline, rules)) in pipelines.into_iter().enumerate() {
         // The first rounds of a federated pre-pass are those of the raw federation too.
@@ -80,7 +81,7 @@ pub fn simulate(run: &mut Run<'_>, spec: &SimulationSpec, parts: &Parts) -> Resu
         let start = if goes_on { &mut logged } else { &mut begun };
         let mut federation = start.fork(pipeline, strategy()?, rules);
         let stage = format!("{place}-{}", slug(federation.pipeline.label()));
-        federate(&mut participants, run, &mut federation, &logged.state.snapshots, &stage)?;
+        federate(&mut participants, run, &mut federation, &logged.state.snapshots, &stage, &mut setups)?;
         let tuned_alone = tuned_alone(&participants, run, &federation)?;
         federations.push(outcome(federation, tuned_alone, initial.len(), ids[0]));
     }
@@ -160,13 +161,17 @@ fn federate(
     federation: &mut Federation,
     snapshots: &[Snapshots],
     stage: &str,
+    setups: &mut Setups,
 ) -> Result<()> {
     let (spec, ids) = (participants.spec.clone(), participants.collaborators.ids());
     let due = Due::of(&spec, &participants.collaborators, federation.state.global.len());
     let due = Due { local_epochs: federation.rules.local_epochs, ..due };
     federation.load(run, stage, &due, spec.rounds)?;
     if !federation.state.is_set_up {
-        set_up(run, &spec, federation, snapshots, &ids, stage)?;
+        set_up(run, &spec, federation, snapshots, &ids, stage, setups)?;
+    }
+    if let Some(label) = federation.pipeline.learned_label() {
+        setups.pass(&label);
     }
     log_learned(run, federation)?;
     let label = federation.pipeline.label().to_string();

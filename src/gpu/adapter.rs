@@ -39,7 +39,7 @@ impl std::fmt::Display for DeviceChoice {
 }
 
 /// One adapter, for tables and JSON.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct AdapterSummary {
     /// Place in the list, for `--device`.
     pub index: usize,
@@ -156,22 +156,7 @@ mod tests {
     use super::*;
 
     fn adapter(index: usize, name: &str, kind: AdapterKind) -> AdapterSummary {
-        AdapterSummary {
-            index,
-            name: name.into(),
-            backend: "vulkan".into(),
-            kind,
-            driver: String::new(),
-            max_buffer_bytes: 0,
-            max_binding_bytes: 0,
-            max_workgroup_bytes: 0,
-            max_workgroup_invocations: 0,
-            subgroup_min: 0,
-            subgroup_max: 0,
-            f16: false,
-            timestamps: false,
-            chosen: false,
-        }
+        AdapterSummary { index, name: name.into(), kind, ..Default::default() }
     }
 
     #[test]

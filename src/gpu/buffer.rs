@@ -15,7 +15,8 @@ pub struct Buffer {
 pub(super) struct Memory {
     pub raw: wgpu::Buffer,
     label: String,
-    bytes: u64,
+    /// The bytes asked for; a rehearsal allocates less.
+    pub bytes: u64,
     account: Arc<Account>,
 }
 
@@ -23,11 +24,6 @@ impl Memory {
     pub fn new(raw: wgpu::Buffer, label: &str, bytes: u64, account: &Arc<Account>) -> Self {
         account.take(label, bytes);
         Self { raw, label: label.into(), bytes, account: account.clone() }
-    }
-
-    /// The bytes asked for; a rehearsal allocates less.
-    pub fn bytes(&self) -> u64 {
-        self.bytes
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// The kind of an adapter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AdapterKind {
     // In the order in which `auto` takes them.
@@ -14,6 +14,7 @@ pub enum AdapterKind {
     /// A GPU that a virtual machine is lent.
     Virtual,
     /// Of a kind that the driver does not name.
+    #[default]
     Other,
     /// A processor posing as a GPU (lavapipe, SwiftShader, WARP).
     Cpu,
@@ -29,27 +30,17 @@ impl AdapterKind {
             wgpu::DeviceType::Other => Self::Other,
         }
     }
+}
 
-    /// Its name in reports and JSON.
-    pub fn name(self) -> &'static str {
-        match self {
+impl std::fmt::Display for AdapterKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
             Self::Discrete => "discrete",
             Self::Integrated => "integrated",
             Self::Virtual => "virtual",
             Self::Other => "other",
             Self::Cpu => "cpu",
-        }
-    }
-
-    /// Whether the processor's memory is the adapter's.
-    pub fn shares_memory(self) -> bool {
-        matches!(self, Self::Cpu | Self::Integrated)
-    }
-}
-
-impl std::fmt::Display for AdapterKind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
+        })
     }
 }
 

@@ -9,8 +9,8 @@ use super::reflection::{Binding, Compiled};
 use super::registry::Registry;
 use super::shard::SMALLER;
 use super::{
-    AdapterSummary, Buffer, Cost, DeviceChoice, DeviceClass, Dispatch, Grid, Immediates, Kernel, Profile,
-    Span, Trace,
+    AdapterKind, AdapterSummary, Buffer, Cost, DeviceChoice, DeviceClass, Dispatch, Grid, Immediates, Kernel,
+    Profile, Span, Trace,
 };
 use crate::lock::lock;
 use crate::{Error, Result};
@@ -222,7 +222,7 @@ impl Gpu {
 
     /// How much memory there is.
     pub fn capacity(&self) -> Capacity {
-        let shared = self.adapter.kind.shares_memory();
+        let shared = matches!(self.adapter.kind, AdapterKind::Cpu | AdapterKind::Integrated);
         Capacity { device: self.memory_bytes, host: capacity::host_bytes(), shared }
     }
 
@@ -339,7 +339,7 @@ impl Gpu {
         let bytes = count as u64 * 4;
         // The staging buffer is out of its place while it is mapped: after a failure a new one is made.
         let mut place = lock(&self.staging);
-        let staging = place.take().filter(|staging| staging.bytes() >= bytes).unwrap_or_else(|| {
+        let staging = place.take().filter(|staging| staging.bytes >= bytes).unwrap_or_else(|| {
             let size = bytes.next_power_of_two().min(self.device.limits().max_buffer_size).max(bytes);
             self.allocate("readback", size, wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST)
         });

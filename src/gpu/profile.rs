@@ -2,7 +2,7 @@
 
 use super::stamps::Stamps;
 use super::trace::KernelRun;
-use super::{Cost, Dispatch, Trace};
+use super::{Dispatch, Trace};
 use crate::Result;
 use crate::lock::lock;
 use serde::Serialize;
@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 const CAPACITY: u32 = 2_048;
 
 /// The cost of a kernel.
-#[derive(Clone, Debug, Serialize, PartialEq)]
+#[derive(Clone, Debug, Default, Serialize, PartialEq)]
 pub struct KernelTime {
     /// Entry point.
     pub kernel: String,
@@ -38,20 +38,13 @@ pub struct Profile {
     pub kernels: Vec<KernelTime>,
 }
 
-/// Sums over the calls of one kernel.
-#[derive(Clone, Copy, Debug, Default)]
-struct Spent {
-    calls: u64,
-    seconds: f64,
-    cost: Cost,
-}
-
 /// Timestamps of the dispatches recorded since the last submit, and sums over the earlier ones.
 #[derive(Debug)]
 pub(super) struct Timestamps {
     stamps: Stamps,
     pending: Mutex<Vec<(Dispatch, u32)>>,
-    spent: Mutex<BTreeMap<&'static str, Spent>>,
+    /// By entry point; what follows from all of them is left open.
+    spent: Mutex<BTreeMap<&'static str, KernelTime>>,
     trace: Option<Arc<Trace>>,
 }
 
@@ -87,9 +80,9 @@ impl Timestamps {
         for ((dispatch, _), [begin, end]) in dispatches.iter().zip(&ticks) {
             let entry = spent.entry(dispatch.name()).or_default();
             entry.calls += 1;
-            entry.cost.bytes += dispatch.cost().bytes;
-            entry.cost.operations += dispatch.cost().operations;
-            entry.seconds += end.saturating_sub(*begin) as f64 * self.stamps.period * 1e-9;
+            entry.bytes += dispatch.cost().bytes;
+            entry.operations += dispatch.cost().operations;
+            entry.total += end.saturating_sub(*begin) as f64 * self.stamps.period * 1e-9;
         }
         if let Some(trace) = &self.trace {
             let runs = dispatches.iter().zip(ticks);
@@ -101,19 +94,14 @@ impl Timestamps {
 
     pub fn profile(&self) -> Profile {
         let spent = lock(&self.spent);
-        let all: f64 = spent.values().map(|spent| spent.seconds).sum();
-        let mut kernels: Vec<_> = spent
-            .iter()
-            .map(|(kernel, spent)| KernelTime {
-                kernel: kernel.to_string(),
-                calls: spent.calls,
-                total: spent.seconds,
-                mean: spent.seconds / spent.calls.max(1) as f64,
-                share: if all > 0.0 { spent.seconds / all } else { 0.0 },
-                bytes: spent.cost.bytes,
-                operations: spent.cost.operations,
-            })
-            .collect();
+        let all: f64 = spent.values().map(|spent| spent.total).sum();
+        let kernels = spent.iter().map(|(kernel, spent)| KernelTime {
+            kernel: kernel.to_string(),
+            mean: spent.total / spent.calls.max(1) as f64,
+            share: if all > 0.0 { spent.total / all } else { 0.0 },
+            ..spent.clone()
+        });
+        let mut kernels: Vec<_> = kernels.collect();
         kernels.sort_by(|a, b| b.total.total_cmp(&a.total));
         Profile { kernels }
     }

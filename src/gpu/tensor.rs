@@ -82,16 +82,10 @@ impl Tensor {
 
     /// Reads it back as `[R, B, N]` row-major.
     pub fn read(&self, gpu: &Gpu) -> Result<Vec<f32>> {
-        let lines = self.replicas * self.batch;
-        let mut values = vec![0.0; lines * self.width];
-        for shard in &self.shards {
-            // Memory that is reused may be longer.
-            let part: Vec<f32> = gpu.read_part(&shard.buffer, 0, lines * shard.range.len)?;
-            for (line, row) in part.chunks_exact(shard.range.len).enumerate() {
-                let start = line * self.width + shard.range.start;
-                values[start..start + shard.range.len].copy_from_slice(row);
-            }
-        }
+        let mut values = vec![0.0; self.replicas * self.batch * self.width];
+        self.read_blocks(gpu, |line, column, block| {
+            values[line * self.width + column..][..block.len()].copy_from_slice(block);
+        })?;
         Ok(values)
     }
 
@@ -154,13 +148,12 @@ impl Tensor {
     pub fn single_buffer(&self) -> Result<&Buffer> {
         match self.shards.as_slice() {
             [only] => Ok(&only.buffer),
-            _ => Err(Error::device(
-                format!(
-                    "an activation of {} replicas x {} samples x {} features is larger than one binding of the device",
-                    self.replicas, self.batch, self.width
-                ),
-                SMALLER,
-            )),
+            _ => {
+                let shape =
+                    format!("{} replicas x {} samples x {} features", self.replicas, self.batch, self.width);
+                let problem = format!("an activation of {shape} is larger than one binding of the device");
+                Err(Error::device(problem, SMALLER))
+            }
         }
     }
 }

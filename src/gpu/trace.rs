@@ -31,8 +31,7 @@ pub struct Trace {
 
 #[derive(Debug, Default)]
 struct Events {
-    spans: Vec<HostSpan>,
-    runs: Vec<KernelRun>,
+    all: Vec<Event>,
     left_out: usize,
     /// Nanoseconds from the device's clock, counted from its first tick, to the host's.
     offset: Option<f64>,
@@ -40,10 +39,17 @@ struct Events {
 }
 
 #[derive(Debug)]
-struct HostSpan {
-    name: String,
+struct Event {
     begin: f64,
     nanoseconds: f64,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
+    /// Work of the host under this name.
+    Span(String),
+    Run(KernelRun),
 }
 
 /// A dispatch that has run.
@@ -53,13 +59,11 @@ pub(super) struct KernelRun {
     step: u32,
     /// Ticks at its beginning and its end.
     ticks: [u64; 2],
-    begin: f64,
-    nanoseconds: f64,
 }
 
 impl KernelRun {
     pub fn new(dispatch: &Dispatch, step: u32, ticks: [u64; 2]) -> Self {
-        Self { call: dispatch.call.clone(), step, ticks, begin: 0.0, nanoseconds: 0.0 }
+        Self { call: dispatch.call.clone(), step, ticks }
     }
 
     /// The kernel's immediates (shapes, offsets, flags), and what that costs.
@@ -129,13 +133,8 @@ impl Trace {
 
     /// Notes a span that ends now.
     fn note(&self, name: String, begin: f64) {
-        let span = HostSpan { name, begin, nanoseconds: self.now() - begin };
-        let mut events = lock(&self.events);
-        if events.spans.len() + events.runs.len() < self.most {
-            events.spans.push(span);
-        } else {
-            events.left_out += 1;
-        }
+        let span = Event { begin, nanoseconds: self.now() - begin, what: What::Span(name) };
+        lock(&self.events).add([span], self.most);
     }
 
     /// Adds what one submit ran, in order, between the moment of the submit and that when its timestamps were read
@@ -153,22 +152,18 @@ impl Trace {
         let (earliest, latest) = (submitted - device(first), read - device(last));
         let offset = events.offset.unwrap_or(earliest).min(latest).max(earliest);
         events.offset = Some(offset);
-        let room = self.most.saturating_sub(events.spans.len() + events.runs.len());
-        events.left_out += runs.len().saturating_sub(room);
-        events.runs.extend(runs.into_iter().take(room).map(|run| KernelRun {
+        let runs = runs.into_iter().map(|run| Event {
             begin: (device(run.ticks[0]) + offset).max(0.0),
             nanoseconds: run.ticks[1].saturating_sub(run.ticks[0]) as f64 * period,
-            ..run
-        }));
+            what: What::Run(run),
+        });
+        events.add(runs, self.most);
     }
 
     /// Writes the file, its events in the order in which they began. Returns how many did not fit in.
     pub fn save(&self, path: &Path, device: &str) -> Result<usize> {
-        let events = lock(&self.events);
-        let mut order: Vec<(f64, Event<'_>)> = Vec::with_capacity(events.spans.len() + events.runs.len());
-        order.extend(events.spans.iter().map(|span| (span.begin, Event::Span(span))));
-        order.extend(events.runs.iter().map(|run| (run.begin, Event::Run(run))));
-        order.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut events = lock(&self.events);
+        events.all.sort_by(|a, b| a.begin.total_cmp(&b.begin));
         let mut unfinished = files::Unfinished::create(path)?;
         let mut out = BufWriter::new(unfinished.file());
         let write = |out: &mut BufWriter<&mut std::fs::File>, text: &str| {
@@ -178,7 +173,7 @@ impl Trace {
         for (place, value) in tracks(device).iter().enumerate() {
             write(&mut out, &format!("{}{value}", if place > 0 { ",\n" } else { "" }))?;
         }
-        for (_, event) in &order {
+        for event in &events.all {
             write(&mut out, &format!(",\n{}", event.to_json()))?;
         }
         let other = json!({ "program": "fedfunnel", "version": env!("CARGO_PKG_VERSION"), "device": device,
@@ -191,24 +186,23 @@ impl Trace {
     }
 }
 
-enum Event<'a> {
-    Span(&'a HostSpan),
-    Run(&'a KernelRun),
+impl Events {
+    /// Adds as many as there is room for and counts the others.
+    fn add(&mut self, new: impl IntoIterator<Item = Event>, most: usize) {
+        for event in new {
+            if self.all.len() < most { self.all.push(event) } else { self.left_out += 1 }
+        }
+    }
 }
 
-impl Event<'_> {
+impl Event {
     fn to_json(&self) -> Value {
-        let complete = |name: &str, kind: &str, track: u32, begin: f64, nanoseconds: f64, args: Value| {
-            json!({ "name": name, "cat": kind, "ph": "X", "pid": 1, "tid": track,
-                "ts": microseconds(begin), "dur": microseconds(nanoseconds), "args": args })
+        let (name, kind, track, arguments) = match &self.what {
+            What::Span(name) => (name.as_str(), "host", HOST, json!({})),
+            What::Run(run) => (run.call.compiled.kernel.entry, "kernel", DEVICE, run.arguments()),
         };
-        match self {
-            Self::Span(span) => complete(&span.name, "host", HOST, span.begin, span.nanoseconds, json!({})),
-            Self::Run(run) => {
-                let name = run.call.compiled.kernel.entry;
-                complete(name, "kernel", DEVICE, run.begin, run.nanoseconds, run.arguments())
-            }
-        }
+        json!({ "name": name, "cat": kind, "ph": "X", "pid": 1, "tid": track, "ts": microseconds(self.begin),
+            "dur": microseconds(self.nanoseconds), "args": arguments })
     }
 }
 

@@ -8,7 +8,7 @@ mod weights_of;
 
 pub use crate::ops::{Activation, Moments, Optimizer, OptimizerKind, ScheduleWriter};
 pub use network::{Network, ReconstructionLoss, StepPlan, Workspace};
-pub use parameters::{ParameterTensor, Parameters, TensorPiece};
+pub use parameters::{ParameterRun, ParameterTensor, Parameters, TensorPiece};
 pub use spec::{
     AutoencoderSpec, ClassifierLayer, ClassifierSpec, ConvFunnel, ConvSpec, FunnelLayer, Initializer,
     LayerSpec, ModelSpec, NetworkLayer, Padding, Pair, Rates, built_in_autoencoders, built_in_names,

@@ -1,7 +1,7 @@
 //! Training of codes through their decoders: from a code to the parameters of a classifier, from their gradients back,
 //! and the optimiser's step on the code.
 
-use super::{Arena, UpdateRule};
+use super::{Activation, Arena, UpdateRule};
 use crate::Result;
 use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, SHARING_LANES, immediates};
 
@@ -27,7 +27,7 @@ immediates! {
 
 immediates! {
     struct Spread {
-        u32: count, source, width, destination, stride;
+        u32: count, source, width, destination, stride, activation;
     }
 }
 
@@ -35,6 +35,8 @@ immediates! {
 const FOURS_OF_A_LANE: usize = 64;
 /// Lanes that share the parameters of an arena at most.
 const MOST_LANES: usize = 1024;
+/// Lanes of a workgroup that spreads or collects a run.
+const RUN_LANES: usize = 64;
 /// Vectors that a lane takes at a time.
 const VECTORS_OF_A_LANE: u32 = 4;
 
@@ -55,22 +57,38 @@ pub struct Codes {
     pub replicas: usize,
     /// Z
     pub floats: usize,
-    /// Z, rounded up to a multiple of four: elements of each replica.
+    /// Elements of each replica: Z, rounded up to a multiple of four where linear decoders take them.
     pub stride: usize,
     /// The codes.
     pub values: Buffer,
-    /// What they started from, as it arrives.
+    /// What they started from, as it arrives; zeros where decoders take them whole.
     pub starts: Buffer,
     /// By how much what arrives of them differs from that.
     pub shifts: Buffer,
     /// Moments of the optimiser.
     pub moments: [Buffer; 2],
+    /// Whether decoders take them whole, so that the shifts are what arrives to the bit.
+    pub are_whole: bool,
 }
 
 impl Codes {
-    /// Zeros.
+    /// Zeros, for linear decoders: these take by how much codes differ from where they started.
     pub fn new(gpu: &Gpu, replicas: usize, floats: usize) -> Result<Self> {
-        let stride = floats.next_multiple_of(4);
+        Self::with_stride(gpu, replicas, floats, floats.next_multiple_of(4), false)
+    }
+
+    /// Zeros, for decoders that take what arrives of codes whole: the shifts, `[R, Z]`.
+    pub fn whole(gpu: &Gpu, replicas: usize, floats: usize) -> Result<Self> {
+        Self::with_stride(gpu, replicas, floats, floats, true)
+    }
+
+    fn with_stride(
+        gpu: &Gpu,
+        replicas: usize,
+        floats: usize,
+        stride: usize,
+        are_whole: bool,
+    ) -> Result<Self> {
         let zeros = |label| gpu.zeros(label, replicas * stride);
         Ok(Self {
             replicas,
@@ -80,6 +98,7 @@ impl Codes {
             starts: zeros("starts of codes")?,
             shifts: zeros("shifts of codes")?,
             moments: [zeros("first moments of codes")?, zeros("second moments of codes")?],
+            are_whole,
         })
     }
 
@@ -93,9 +112,11 @@ impl Codes {
             }
             values
         };
+        let (arrived, zeroed) =
+            if self.are_whole { (&self.shifts, &self.starts) } else { (&self.starts, &self.shifts) };
         gpu.write(&self.values, 0, &padded(codes));
-        gpu.write(&self.starts, 0, &padded(arrive));
-        for zeroed in [&self.shifts, &self.moments[0], &self.moments[1]] {
+        gpu.write(arrived, 0, &padded(arrive));
+        for zeroed in [zeroed, &self.moments[0], &self.moments[1]] {
             gpu.write(zeroed, 0, &vec![0f32; self.replicas * self.stride]);
         }
     }
@@ -249,13 +270,19 @@ pub struct Run {
 }
 
 impl Run {
-    fn immediates(&self, arena: &Arena) -> Spread {
+    /// How many values a run has at most: those of one dispatch.
+    pub fn most(gpu: &Gpu) -> usize {
+        gpu.max_workgroups() as usize * RUN_LANES
+    }
+
+    fn immediates(&self, arena: &Arena, activation: Activation) -> Spread {
         Spread {
             count: self.count as u32,
             source: self.source as u32,
             width: self.width as u32,
             destination: self.destination as u32,
             stride: arena.stride as u32,
+            activation: activation.code(),
         }
     }
 }
@@ -288,20 +315,39 @@ pub fn spread(
         ("parameters", &arena.buffer),
     ];
     let grid = Grid(run.count as u32, replicas as u32, 1);
-    gpu.dispatch(&Kernel::new("code", "code_spread"), &run.immediates(arena), &buffers, grid)
+    gpu.dispatch(
+        &Kernel::new("code", "code_spread"),
+        &run.immediates(arena, Activation::Linear),
+        &buffers,
+        grid,
+    )
 }
 
-/// The way back: `into = scale gradients` for a run of values, whose gradients lie as the arena's parameters do.
+/// Where the gradients of a decoder's values go.
+#[derive(Clone, Copy, Debug)]
+pub struct Collected<'a> {
+    /// `[R]`: what turns the values into weights.
+    pub scales: &'a Buffer,
+    /// `[R, width]`: the values, as they came out of the activation.
+    pub values: &'a Buffer,
+    /// That of the decoder's last layer.
+    pub activation: Activation,
+    /// `[R, width]`: the gradients before it.
+    pub into: &'a Buffer,
+}
+
+/// The way back: `into = scale gradients`, times the activation's derivative, for a run of values, whose gradients lie
+/// as the arena's parameters do.
 pub fn collect(
     gpu: &Gpu,
     arena: &Arena,
     gradients: &Buffer,
-    scales: &Buffer,
+    collected: Collected<'_>,
     run: Run,
-    into: &Buffer,
     replicas: usize,
 ) -> Result<Dispatch> {
-    let buffers = [("scales", scales), ("slopes", gradients), ("collected", into)];
+    let Collected { scales, values, activation, into } = collected;
+    let buffers = [("scales", scales), ("decoded_now", values), ("slopes", gradients), ("collected", into)];
     let grid = Grid(run.count as u32, replicas as u32, 1);
-    gpu.dispatch(&Kernel::new("code", "code_collect"), &run.immediates(arena), &buffers, grid)
+    gpu.dispatch(&Kernel::new("code", "code_collect"), &run.immediates(arena, activation), &buffers, grid)
 }

@@ -56,14 +56,12 @@ pub fn images(
             let immediates = Gather {
                 batch: samples.batch as u32,
                 steps: index.steps as u32,
-                step: 0,
                 width: samples.width as u32,
                 channel_width: channel_width as u32,
                 first: shard.range.start as u32,
                 count: shard.range.len as u32,
-                replica_rows: 0,
-                column: 0,
                 line: samples.width as u32,
+                ..Default::default()
             };
             gpu.dispatch(
                 &Kernel::new("gather", entry),
@@ -106,14 +104,13 @@ pub fn rows(
             let immediates = Gather {
                 batch: samples.batch as u32,
                 steps: index.steps as u32,
-                step: 0,
                 width: from.range.len as u32,
                 channel_width: from.range.len as u32,
-                first: 0,
                 count: rows.batch as u32,
                 replica_rows: if rows.replicas == 1 { 0 } else { rows.batch as u32 },
                 column: (from.range.start - to.range.start) as u32,
                 line: to.range.len as u32,
+                ..Default::default()
             };
             gpu.dispatch(
                 &Kernel::new("gather", "gather_rows"),

@@ -78,15 +78,8 @@ impl<'a> Mlp<'a> {
             return Ok(None);
         };
         let stride = arenas[hidden.arena].stride;
-        let of_four = [
-            batches.channel_width,
-            first.outputs,
-            hidden.weight_offset,
-            hidden_bias,
-            output.weight_offset,
-            output_bias,
-            stride,
-        ];
+        let lengths = [batches.channel_width, first.outputs, stride];
+        let offsets = [hidden.weight_offset, hidden_bias, output.weight_offset, output_bias];
         let fits = gpu.class().shares_loads()
             && hidden.arena == output.arena
             && [first, second].iter().all(|layer| layer.rows_are == RowsAre::Outputs)
@@ -94,7 +87,7 @@ impl<'a> Mlp<'a> {
             && first.outputs <= MOST_HIDDEN
             && second.outputs <= TEN
             && rounds(first, batches.batch) <= ROUNDS
-            && of_four.iter().all(|n| n.is_multiple_of(4));
+            && lengths.iter().chain(&offsets).all(|n| n.is_multiple_of(4));
         // Three more, since values are loaded by four.
         let values = batches.replicas * batches.batch * (2 * first.outputs + second.outputs) + 3;
         if !fits || 4 * values as u64 > gpu.max_binding_bytes() {

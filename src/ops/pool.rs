@@ -76,15 +76,13 @@ impl Pool {
             PoolKind::Max => "max_pool_forward",
             PoolKind::Average => "average_pool_forward",
         };
-        gpu.dispatch(
+        let dispatch = gpu.dispatch(
             &Kernel::new("pool", entry),
             &self.immediates(planes, Activation::Linear),
             &[("inputs", input.single_buffer()?), ("outputs", output.single_buffer()?)],
             self.grid(gpu, self.outputs() / self.channels, planes),
-        )
-        .map(|dispatch| {
-            dispatch.with_traffic(input.replicas * input.batch * (self.inputs() + self.outputs()), 0)
-        })
+        )?;
+        Ok(dispatch.with_traffic(input.replicas * input.batch * (self.inputs() + self.outputs()), 0))
     }
 
     /// The gradient at `input`, before the activation that `input` came out of.
@@ -104,7 +102,7 @@ impl Pool {
             PoolKind::Max => ("max_pool_backward", self.inputs() / self.channels),
             PoolKind::Average => ("average_pool_backward", self.inputs() / self.channels),
         };
-        gpu.dispatch(
+        let dispatch = gpu.dispatch(
             &Kernel::new("pool", entry),
             &self.immediates(planes, activation),
             &[
@@ -113,9 +111,7 @@ impl Pool {
                 ("outputs", input_gradient.single_buffer()?),
             ],
             self.grid(gpu, lanes, planes),
-        )
-        .map(|dispatch| {
-            dispatch.with_traffic(input.replicas * input.batch * (2 * self.inputs() + self.outputs()), 0)
-        })
+        )?;
+        Ok(dispatch.with_traffic(input.replicas * input.batch * (2 * self.inputs() + self.outputs()), 0))
     }
 }

@@ -5,26 +5,17 @@ use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, Tensor, immediates};
 
 immediates! {
     struct Standardize {
-        u32: lines, width, scales;
+        u32: lines, width;
     }
 }
 
-/// Means and scales on the device, cut as the tensors they belong to.
+/// Means and scales on the device.
 #[derive(Clone, Debug)]
 pub struct Standards {
-    /// `[R, 1, N]`
+    /// `[R, 1, N]`, cut as the tensors that they belong to.
     pub means: Tensor,
-    /// One scale for all of a replica's values (`[R]`, one buffer), or one for each (`[R, N]`, cut).
-    pub scales: Scales,
-}
-
-/// The scales of [`Standards`].
-#[derive(Clone, Debug)]
-pub enum Scales {
-    /// `[R]`
-    Global(Buffer),
-    /// `[R, 1, N]`
-    Each(Tensor),
+    /// `[R]`: one scale for all of a replica's values.
+    pub scales: Buffer,
 }
 
 /// `into = (values - mean) / scale`, shard by shard.
@@ -46,30 +37,19 @@ fn each_shard(
 ) -> Result<Vec<Dispatch>> {
     into.expect_cut_as(&standards.means)?;
     values.expect_cut_as(into)?;
-    if let Scales::Each(scales) = &standards.scales {
-        into.expect_cut_as(scales)?;
-    }
     let kernel = Kernel::new("standardize", entry);
-    let shards = into.shards.iter().zip(&standards.means.shards).enumerate();
+    let shards = into.shards.iter().zip(&values.shards).zip(&standards.means.shards);
     shards
-        .map(|(place, (shard, means))| {
+        .map(|((shard, values), means)| {
             let width = shard.range.len as u32;
-            let (scales, buffer) = match &standards.scales {
-                Scales::Global(buffer) => (1, buffer),
-                Scales::Each(tensor) => (width, &tensor.shards[place].buffer),
-            };
-            let values = &values.shards[place].buffer;
-            gpu.dispatch(
-                &kernel,
-                &Standardize { lines: into.batch as u32, width, scales },
-                &[
-                    ("values", values),
-                    ("means", &means.buffer),
-                    ("scales", buffer),
-                    ("results", &shard.buffer),
-                ],
-                Grid(width, into.batch as u32, into.replicas as u32),
-            )
+            let buffers = [
+                ("values", &values.buffer),
+                ("means", &means.buffer),
+                ("scales", &standards.scales),
+                ("results", &shard.buffer),
+            ];
+            let grid = Grid(width, into.batch as u32, into.replicas as u32);
+            gpu.dispatch(&kernel, &Standardize { lines: into.batch as u32, width }, &buffers, grid)
         })
         .collect()
 }

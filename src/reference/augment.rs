@@ -4,7 +4,7 @@
 //! decide what happens to it, on every adapter and however the epoch is cut into batches. Of the 32 bits of a sample, bit 0 says
 //! whether it is flipped, and what is left after 8 and after 16 bits how far it is shifted down and right.
 
-use super::{expect_len, random};
+use super::{expect_len, inside, random};
 pub use crate::ops::augment::Augmentation;
 
 /// What happens to one image.
@@ -106,9 +106,4 @@ pub fn augmented_gather(
         }
     }
     x
-}
-
-/// Where a place of the padded image lies in the image itself; `None` in the padding.
-fn inside(padded: usize, pad: usize, size: usize) -> Option<usize> {
-    padded.checked_sub(pad).filter(|&place| place < size)
 }

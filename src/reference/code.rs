@@ -1,6 +1,7 @@
 //! The twin of training a code through its decoder.
 
-use super::expect_len;
+use super::{activation, expect_len};
+use crate::ops::Activation;
 
 /// `base [P] + sum over k of basis [K, P] shifts [K]`: what a linear decoder makes of a code that differs by `shifts` from
 /// the one that `base` was decoded from.
@@ -52,7 +53,9 @@ pub fn spread(base: &[f64], scale: f64, now: &[f64], before: &[f64]) -> Vec<f64>
     spread
 }
 
-/// The gradient of the decoder's values from that of the parameters: the transpose of [`spread`].
-pub fn collect(scale: f64, slopes: &[f64]) -> Vec<f64> {
-    slopes.iter().map(|slope| scale * slope).collect()
+/// The gradient of the decoder's values before their activation from that of the parameters: the transpose of
+/// [`spread`], and the activation's derivative at the values `now`.
+pub fn collect(scale: f64, slopes: &[f64], now: &[f64], activation: Activation) -> Vec<f64> {
+    let scaled: Vec<_> = slopes.iter().map(|slope| scale * slope).collect();
+    activation::backward(&scaled, now, activation)
 }

@@ -33,3 +33,24 @@ pub mod standardize;
 fn expect_len(what: &str, actual: usize, expected: usize) {
     assert_eq!(actual, expected, "{what} has {actual} elements, its shape says {expected}");
 }
+
+/// Visits each value of an output `[R, B, O, ..]` of `values` values: where it lies, and where its bias lies in
+/// `[R, O]`.
+fn each_output(values: usize, [replicas, batch, outputs]: [usize; 3], mut visit: impl FnMut(usize, usize)) {
+    let plane = values / (replicas * batch * outputs);
+    for r in 0..replicas {
+        for b in 0..batch {
+            for o in 0..outputs {
+                let start = ((r * batch + b) * outputs + o) * plane;
+                for i in start..start + plane {
+                    visit(i, r * outputs + o);
+                }
+            }
+        }
+    }
+}
+
+/// Where a place of padded values lies in the values themselves; `None` in the padding.
+fn inside(padded: usize, before: usize, size: usize) -> Option<usize> {
+    padded.checked_sub(before).filter(|&place| place < size)
+}

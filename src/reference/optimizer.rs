@@ -50,12 +50,8 @@ impl Default for Adam {
 /// one length; the moments start at zero, the step number `t` at 1. Weight decay is an L2 penalty.
 pub fn adam(p: &mut [f64], g: &[f64], m: &mut [f64], v: &mut [f64], t: u32, adam: Adam) {
     expect_len("g", g.len(), p.len());
-    expect_len("m", m.len(), p.len());
-    expect_len("v", v.len(), p.len());
-    for i in 0..p.len() {
-        let penalised = g[i] + adam.weight_decay * p[i];
-        adam_element(&mut p[i], penalised, &mut m[i], &mut v[i], t, adam);
-    }
+    let penalised: Vec<f64> = (0..p.len()).map(|i| g[i] + adam.weight_decay * p[i]).collect();
+    adamw(p, &penalised, m, v, t, Adam { weight_decay: 0.0, ..adam });
 }
 
 /// One step of torch.optim.AdamW (Loshchilov & Hutter 2019): as [`adam`], but weight decay shrinks the
@@ -64,18 +60,14 @@ pub fn adamw(p: &mut [f64], g: &[f64], m: &mut [f64], v: &mut [f64], t: u32, ada
     expect_len("g", g.len(), p.len());
     expect_len("m", m.len(), p.len());
     expect_len("v", v.len(), p.len());
-    for i in 0..p.len() {
-        p[i] *= 1.0 - adam.learning_rate * adam.weight_decay;
-        adam_element(&mut p[i], g[i], &mut m[i], &mut v[i], t, adam);
-    }
-}
-
-fn adam_element(p: &mut f64, g: f64, m: &mut f64, v: &mut f64, t: u32, adam: Adam) {
     assert!(t >= 1, "the first step is number 1");
-    *m = adam.beta1 * *m + (1.0 - adam.beta1) * g;
-    *v = adam.beta2 * *v + (1.0 - adam.beta2) * g * g;
     let correction1 = 1.0 - adam.beta1.powf(f64::from(t));
     let correction2 = 1.0 - adam.beta2.powf(f64::from(t));
-    let denominator = v.sqrt() / correction2.sqrt() + adam.epsilon;
-    *p -= adam.learning_rate / correction1 * *m / denominator;
+    for i in 0..p.len() {
+        p[i] *= 1.0 - adam.learning_rate * adam.weight_decay;
+        m[i] = adam.beta1 * m[i] + (1.0 - adam.beta1) * g[i];
+        v[i] = adam.beta2 * v[i] + (1.0 - adam.beta2) * g[i] * g[i];
+        let denominator = v[i].sqrt() / correction2.sqrt() + adam.epsilon;
+        p[i] -= adam.learning_rate / correction1 * m[i] / denominator;
+    }
 }

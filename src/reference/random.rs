@@ -1,39 +1,4 @@
-//! The counter-based generator of initial weights, bit for bit the same on every adapter.
-//!
-//! A hash of (element, replica, tensor, seed) needs no state, so a kernel fills any shard of any tensor in
-//! any order. The hash is pcg4d of Jarzynski & Olano, "Hash Functions for GPU Rendering", JCGT 9(3), 2020.
-//! All of it is wrapping u32 arithmetic, which WGSL defines exactly, and one f32 multiplication.
+//! The counter-based generator of initial weights, bit for bit the same on every adapter: integers and a single
+//! rounding, so that what the host draws with is the twin.
 
-/// Mixes four counters into four words: pcg4d of Jarzynski & Olano 2020.
-pub fn pcg4d(counters: [u32; 4]) -> [u32; 4] {
-    let mut v = counters.map(|c| c.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
-    mix(&mut v);
-    v = v.map(|word| word ^ (word >> 16));
-    mix(&mut v);
-    v
-}
-
-fn mix(v: &mut [u32; 4]) {
-    v[0] = v[0].wrapping_add(v[1].wrapping_mul(v[3]));
-    v[1] = v[1].wrapping_add(v[2].wrapping_mul(v[0]));
-    v[2] = v[2].wrapping_add(v[0].wrapping_mul(v[1]));
-    v[3] = v[3].wrapping_add(v[1].wrapping_mul(v[2]));
-}
-
-/// 32 random bits for one element of one tensor of one replica.
-pub fn bits(index: u32, replica: u32, tensor: u32, seed: u32) -> u32 {
-    pcg4d([index, replica, tensor, seed])[0]
-}
-
-/// A float in `[-bound, bound)` from the upper 24 of 32 random bits.
-///
-/// f32, not f64, and a single rounding: the integer fits a float exactly, `bound / 2^23` is computed on the
-/// host, and one multiplication is left for the device, so that every adapter gives the same float.
-pub fn uniform(bits: u32, bound: f32) -> f32 {
-    ((bits >> 8) as i32 - 8_388_608) as f32 * (bound / 8_388_608.0)
-}
-
-/// The first `length` elements of one tensor of one replica, uniform in `[-bound, bound)`.
-pub fn uniform_tensor(length: usize, replica: u32, tensor: u32, seed: u32, bound: f32) -> Vec<f32> {
-    (0..length as u32).map(|index| uniform(bits(index, replica, tensor, seed), bound)).collect()
-}
+pub use crate::ops::random::{bits, from_bits as uniform, pcg4d, uniform_values as uniform_tensor};

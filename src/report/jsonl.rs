@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 /// push hands the line and its newline to the system in one piece, and where that fails half-way
 /// (a full disk) the file is cut back to the last whole line. So every terminated line is complete
 /// and valid JSON at every moment. A reader that follows a live log ignores an unterminated tail,
-/// as line readers do; [`JsonLines::append`] cuts off the tail that a power failure may have left.
+/// as line readers do.
 ///
 /// A name that is there and is no regular file, such as a FIFO or `/dev/null`, stays what it is, and lines go through
 /// it until its reader closes it.
@@ -28,27 +28,13 @@ pub struct JsonLines {
 impl JsonLines {
     /// Starts an empty log; an old one of the same name is replaced, not emptied under its readers.
     pub fn create(path: impl AsRef<Path>) -> Result<Self> {
-        Self::open(path.as_ref(), true)
-    }
-
-    /// Goes on with a log, which is started where there is none.
-    pub fn append(path: impl AsRef<Path>) -> Result<Self> {
-        Self::open(path.as_ref(), false)
-    }
-
-    fn open(path: &Path, anew: bool) -> Result<Self> {
+        let path = path.as_ref();
         if let Some(file) = files::open_through(path)? {
             return Ok(Self { path: path.into(), file, length: None });
         }
-        if anew || !path.exists() {
-            files::write_atomic(path, b"")?;
-        }
-        let content = std::fs::read(path).map_err(Error::io("read", path))?;
-        let length = content.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last as u64 + 1);
+        files::write_atomic(path, b"")?;
         let file = File::options().write(true).open(path).map_err(Error::io("write", path))?;
-        let mut log = Self { path: path.into(), file, length: Some(length) };
-        log.cut_back().map_err(Error::io("write", &log.path))?;
-        Ok(log)
+        Ok(Self { path: path.into(), file, length: Some(0) })
     }
 
     /// Adds one line. When this returns, the line is in the file.

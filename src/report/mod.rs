@@ -173,6 +173,9 @@ pub enum Style {
     Points,
 }
 
+/// A column of [`Table::of`]: its name, and what its cell says of an item.
+pub type Column<'c, T> = (&'c str, &'c dyn Fn(&T) -> String);
+
 /// Rows of text under named columns. Cells are already formatted (see [`format`](mod@format)).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -198,6 +201,21 @@ impl Table {
             columns: columns.iter().map(ToString::to_string).collect(),
             ..Self::default()
         }
+    }
+
+    /// A table with a row for each of some items.
+    pub fn of<'t, T: 't>(
+        id: impl Into<String>,
+        title: impl Into<String>,
+        items: impl IntoIterator<Item = &'t T>,
+        columns: &[Column<'_, T>],
+    ) -> Self {
+        let names: Vec<_> = columns.iter().map(|(name, _)| *name).collect();
+        let mut table = Self::new(id, title, &names);
+        for item in items {
+            table.push(columns.iter().map(|(_, cell)| cell(item)));
+        }
+        table
     }
 
     /// Adds one row.

@@ -1,7 +1,7 @@
 //! Several runs in one report: their curves over the same axes.
 
 use super::{Plot, Report, Series, Style, Table};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
 /// More curves than these cannot be told apart: then each gets a plot of its own, with a line for each run.
 const MOST_CURVES: usize = 8;
@@ -146,11 +146,9 @@ fn side_by_side(
     let columns: Vec<_> = std::iter::once("").chain(runs.iter().map(|(name, _)| name.as_str())).collect();
     let mut table = Table::new(id, title, &columns);
     let all: Vec<Vec<(String, String)>> = runs.iter().map(|(_, report)| pairs(report)).collect();
-    let map =
-        |pairs: &'_ Vec<(String, String)>| -> BTreeMap<String, String> { pairs.iter().cloned().collect() };
-    let maps: Vec<_> = all.iter().map(map).collect();
     for name in distinct(all.iter().flatten().map(|(name, _)| name.as_str())) {
-        let cells = maps.iter().map(|map| map.get(name).map_or("-", String::as_str));
+        let named = |pairs: &[(String, String)]| pairs.iter().rposition(|(own, _)| own == name);
+        let cells = all.iter().map(|pairs| named(pairs).map_or("-", |at| pairs[at].1.as_str()));
         table.push(std::iter::once(name).chain(cells));
     }
     table

@@ -13,6 +13,7 @@
 //! The same curves give the same bytes: wall times are steps, not the clock.
 
 use super::Report;
+use crate::bytes::Writer;
 use crate::{Result, files};
 use std::path::Path;
 
@@ -95,7 +96,7 @@ impl Events {
     fn summary(&mut self, step: u64, value: &[u8]) {
         let mut message = double(1, step as f64);
         message.push(2 << 3);
-        push_varint(&mut message, step);
+        message.extend(varint(step));
         message.extend(bytes_field(5, &bytes_field(1, value)));
         self.record(&message);
     }
@@ -127,15 +128,13 @@ fn double(field: u8, value: f64) -> Vec<u8> {
 
 fn bytes_field(field: u8, content: &[u8]) -> Vec<u8> {
     let mut bytes = vec![field << 3 | 2];
-    push_varint(&mut bytes, content.len() as u64);
+    bytes.extend(varint(content.len() as u64));
     bytes.extend(content);
     bytes
 }
 
-fn push_varint(bytes: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        bytes.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number as u8);
+fn varint(number: u64) -> Vec<u8> {
+    let mut bytes = Writer::default();
+    bytes.number(number);
+    bytes.into_bytes()
 }

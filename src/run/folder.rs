@@ -97,7 +97,8 @@ pub fn check_folder(folder: &Path, identity: &Identity, start: Start) -> Result<
 
 fn check(folder: &Path, is_own: bool, identity: &Identity, start: Start) -> Result<Found> {
     if !is_own {
-        return refuse_foreign(folder).map(|()| Found::Nothing);
+        // Nothing of the user's is replaced.
+        return own_names(folder).first().map_or(Ok(Found::Nothing), |path| Err(foreign(path)));
     }
     check_state(folder)?;
     let found = look(folder)?;
@@ -168,14 +169,6 @@ fn check_config(folder: &Path) -> Result<()> {
     let text = files::read_text(&path)?;
     let is_own = read_record(folder)?.is_some_and(|record| record.run.settings == text);
     if is_own { Ok(()) } else { Err(foreign(&path)) }
-}
-
-/// Refuses a folder in which files would be replaced that are not fedfunnel's.
-fn refuse_foreign(folder: &Path) -> Result<()> {
-    match own_names(folder).into_iter().next() {
-        Some(path) => Err(foreign(&path)),
-        None => Ok(()),
-    }
 }
 
 fn foreign(path: &Path) -> Error {

@@ -184,12 +184,11 @@ impl<'a> Run<'a> {
         if stop { Err(Error::Stopped { folder: self.place.folder.path().into() }) } else { Ok(()) }
     }
 
-    /// Ends a finished run: writes its report, its events and its metrics.
-    pub fn finish(mut self, report: &Report) -> Result<()> {
+    /// Writes the run's report, and its events with the curves of that.
+    pub fn write_report(&mut self, report: &Report) -> Result<()> {
         self.events.curves(report);
         self.events.save(self.place.folder.path())?;
-        report::save(report, self.place.folder.path())?;
-        self.close()
+        report::save(report, self.place.folder.path())
     }
 
     /// Ends a finished run whose results are written.

@@ -4,7 +4,7 @@ use super::autoencoder::{error_figure, error_plot, errors};
 use super::words::{Printed, decimals, floats, printed_table};
 use crate::autoencoder::CurvePoint;
 use crate::codec::Costs;
-use crate::report::{KeyFigure, Plot, Report, Series, Style, Table, format};
+use crate::report::{Column, KeyFigure, Plot, Report, Series, Style, Table, format};
 use crate::training::Tally;
 
 /// What stands for the snapshots, and what came of it.
@@ -121,29 +121,20 @@ impl ValidationResult<'_> {
     }
 
     fn table(&self) -> Table {
-        let columns = [
-            "Weights",
-            "Floats sent",
-            "Error, held out",
-            "Error, training",
-            "Argmax",
-            "Accuracy, last",
-            "From the original's",
-            "The same, held out",
+        let columns: [Column<'_, Candidate>; 8] = [
+            ("Weights", &|one| one.name.clone()),
+            ("Floats sent", &|one| format::count(one.floats as u64)),
+            ("Error, held out", &|one| decimals(one.held_out_error, 3)),
+            ("Error, training", &|one| decimals(one.train_error, 3)),
+            ("Argmax", &|one| decimals(one.argmax_match, 2)),
+            ("Accuracy, last", &|one| {
+                one.tallies.last().map_or("n/a".into(), |tally| format::percent(tally.accuracy))
+            }),
+            ("From the original's", &|one| decimals(self.gap(one, |_| true), 2)),
+            ("The same, held out", &|one| decimals(self.gap(one, |place| self.held_out[place]), 2)),
         ];
-        let mut table = Table::new("candidates", "What stands for the snapshots", &columns);
-        for candidate in &self.candidates {
-            table.push([
-                candidate.name.clone(),
-                format::count(candidate.floats as u64),
-                decimals(candidate.held_out_error, 3),
-                decimals(candidate.train_error, 3),
-                decimals(candidate.argmax_match, 2),
-                candidate.tallies.last().map_or("n/a".into(), |tally| format::percent(tally.accuracy)),
-                decimals(self.gap(candidate, |_| true), 2),
-                decimals(self.gap(candidate, |place| self.held_out[place]), 2),
-            ]);
-        }
+        let title = "What stands for the snapshots";
+        let mut table = Table::of("candidates", title, &self.candidates, &columns);
         table.caption = "Errors are centred relative L2: 1 is the mean of the training snapshots. Argmax is the part of \
                          the snapshots whose largest weight is where it was. The last two columns are in points of \
                          accuracy. The nearest other snapshot is one of those trained on."

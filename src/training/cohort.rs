@@ -60,19 +60,20 @@ impl Cohort {
         optimizer: Optimizer,
     ) -> Result<Self> {
         let rules = StepRules { network: optimizer, schedule: optimizer };
-        Self::with_step(gpu, spec, images, CohortSize { replicas, batch }, rules, |_, _, step| Ok(step))
+        let size = CohortSize { replicas, batch };
+        Ok(Self::with_step(gpu, spec, images, size, rules, |_, _, step| Ok((step, ())))?.0)
     }
 
-    /// The same with more in every step: `around` is given the network, the schedule and the dispatches that train it.
-    /// The schedule may be another optimiser's than the network's own.
-    pub(super) fn with_step(
+    /// The same with more in every step: `around` is given the network, the schedule and the dispatches that train it,
+    /// and gives the step with whatever belongs to it. The schedule may be another optimiser's than the network's own.
+    pub(super) fn with_step<T>(
         gpu: &Gpu,
         spec: &ClassifierSpec,
         images: &ResidentImages,
         CohortSize { replicas, batch }: CohortSize,
         rules: StepRules,
-        around: impl FnOnce(&Network, &ScheduleWriter, Vec<Dispatch>) -> Result<Vec<Dispatch>>,
-    ) -> Result<Self> {
+        around: impl FnOnce(&Network, &ScheduleWriter, Vec<Dispatch>) -> Result<(Vec<Dispatch>, T)>,
+    ) -> Result<(Self, T)> {
         let inputs: usize = spec.input.iter().product();
         if inputs != images.width {
             return Err(Error::setting(
@@ -94,9 +95,10 @@ impl Cohort {
         let schedule = &writer.schedule;
         let parts =
             StepParts { images, index: &index, batch, epoch: &epoch_state, schedule, tallies: &tallies };
-        let step = around(&network, &writer, parts.dispatches(gpu, &network, Some(&rules.network))?)?;
+        let (step, around) =
+            around(&network, &writer, parts.dispatches(gpu, &network, Some(&rules.network))?)?;
         let tallied = vec![0; replicas];
-        Ok(Self {
+        let cohort = Self {
             gpu: gpu.clone(),
             network,
             batch,
@@ -108,7 +110,8 @@ impl Cohort {
             epoch: 0,
             owners: vec![0; replicas],
             epoch_state,
-        })
+        };
+        Ok((cohort, around))
     }
 
     /// R

@@ -77,7 +77,7 @@ impl StepParts<'_> {
         network: &Network,
         rule: Option<UpdateRule<'_>>,
     ) -> Result<Vec<Dispatch>> {
-        let workspace = network.workspace(gpu, self.batch, rule.is_some(), None)?;
+        let workspace = network.workspace(gpu, self.batch, rule.is_some())?;
         let labels = gpu.zeros("batch labels", network.replicas() * self.batch)?;
         let spare = gpu.zeros("spare", 4)?;
         let mut step = self.images.gather(gpu, self.index, self.epoch, &labels, workspace.input())?;

@@ -1,6 +1,6 @@
 //! The embedded sample of CIFAR-10: balanced natural images, loaded, cut and dealt out as by an experiment.
 
-use crate::support::nowhere;
+use crate::support::{class_counts, image, nowhere};
 use fedfunnel::data::{DataDir, Dataset, ImageShape, Partitioner, load, partition, sample};
 
 #[test]
@@ -10,8 +10,8 @@ fn it_is_balanced_mixed_and_small() {
     assert_eq!((data.train.shape, data.test.shape), (shape, shape));
     assert_eq!((data.train.len(), data.test.len()), (1_200, 300));
     assert_eq!(data.train.images.len(), 1_200 * 3072);
-    assert_eq!(data.train.class_counts(), [120; 10]);
-    assert_eq!(data.test.class_counts(), [30; 10]);
+    assert_eq!(class_counts(&data.train), [120; 10]);
+    assert_eq!(class_counts(&data.test), [30; 10]);
     for (dataset, split) in [(&data.train, "train"), (&data.test, "test")] {
         // Random order has a change of class at nine places out of ten; sorted order at nine in all.
         let changes = dataset.labels.windows(2).filter(|pair| pair[0] != pair[1]).count();
@@ -32,7 +32,7 @@ fn its_images_are_natural_ones_in_the_right_colours() {
     }
     // Neighbours are alike in rows and in columns, as they are not where axes are mixed up.
     let difference = |step: usize| {
-        let image = data.train.image(0).unwrap();
+        let image = image(&data.train, 0);
         image.iter().zip(&image[step..]).map(|(&a, &b)| f64::from(a.abs_diff(b))).sum::<f64>() / 3072.0
     };
     assert!(difference(1) < 0.5 * difference(16), "{} {}", difference(1), difference(16));
@@ -41,7 +41,7 @@ fn its_images_are_natural_ones_in_the_right_colours() {
 
 /// The samples as records of a batch: label, then pixels.
 fn records(dataset: &Dataset, range: std::ops::Range<usize>) -> Vec<u8> {
-    let record = |i: usize| [&[dataset.labels[i]][..], dataset.image(i).unwrap()].concat();
+    let record = |i: usize| [&[dataset.labels[i]][..], image(dataset, i)].concat();
     range.flat_map(record).collect()
 }
 
@@ -51,7 +51,7 @@ fn the_sample_dealt_out_to_collaborators() {
     assert_eq!(data.train.shape, ImageShape { channels: 3, height: 32, width: 32 });
     assert_eq!((data.train.classes, data.test.len()), (10, 300));
     let first = data.train.clone().limit(256).unwrap();
-    assert_eq!((first.len(), first.image(255)), (256, data.train.image(255)));
+    assert_eq!((first.len(), image(&first, 255)), (256, image(&data.train, 255)));
     let whole = data.train.channel_statistics();
     for (part, all) in first.channel_statistics().iter().zip(&whole) {
         assert!((part.0 - all.0).abs() < 0.05 && (part.1 - all.1).abs() < 0.05, "{part:?} {all:?}");
@@ -90,9 +90,9 @@ fn the_sample_is_part_of_the_whole() {
     let sample = load("cifar10-sample", &nowhere()).unwrap();
     for (sample, whole) in [(&sample.train, &whole.train), (&sample.test, &whole.test)] {
         let known: std::collections::HashSet<_> =
-            (0..whole.len()).map(|i| (whole.labels[i], whole.image(i).unwrap())).collect();
+            (0..whole.len()).map(|i| (whole.labels[i], image(whole, i))).collect();
         for i in 0..sample.len() {
-            assert!(known.contains(&(sample.labels[i], sample.image(i).unwrap())), "sample {i}");
+            assert!(known.contains(&(sample.labels[i], image(sample, i))), "sample {i}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Data sets in memory: subsets, limits, statistics.
+//! Data sets in memory: limits, statistics.
 
 use fedfunnel::data::{Dataset, ImageShape};
 
@@ -10,22 +10,6 @@ fn tiny() -> Dataset {
         shape: ImageShape { channels: 1, height: 2, width: 3 },
         classes: 3,
     }
-}
-
-#[test]
-fn a_subset_keeps_the_order_asked_for() {
-    let subset = tiny().subset(&[2, 0]).unwrap();
-    assert_eq!(subset.labels, [1, 2]);
-    assert_eq!(subset.images, [12, 13, 14, 15, 16, 17, 0, 1, 2, 3, 4, 5]);
-    assert_eq!((subset.len(), subset.is_empty()), (2, false));
-    assert!(tiny().subset(&[]).unwrap().is_empty());
-}
-
-#[test]
-fn a_subset_past_the_end_is_an_error() {
-    let message = tiny().subset(&[0, 3]).unwrap_err().to_string();
-    assert_eq!(message, "subset of tiny: sample 3 asked for, 3 samples there; choose indices from 0 to 2");
-    assert!(tiny().subset(&[usize::MAX]).is_err());
 }
 
 #[test]
@@ -66,6 +50,7 @@ fn statistics_of_each_channel() {
     }
     let flat = Dataset { images: vec![255; 18], ..tiny() };
     assert_eq!(flat.channel_statistics(), [(1.0, 0.0)]);
-    let empty = tiny().subset(&[]).unwrap();
+    let empty = Dataset { images: vec![], labels: vec![], ..tiny() };
+    assert!(empty.is_empty() && !tiny().is_empty());
     assert_eq!(empty.channel_statistics(), [(0.0, 0.0)]);
 }

@@ -1,6 +1,6 @@
 //! Folders with the four IDX files: what is read, and what is said of everything else.
 
-use crate::support::{gzipped, idx, own};
+use crate::support::{class_counts, gzipped, idx, image, own};
 use fedfunnel::Result;
 use fedfunnel::data::{DataDir, ImageShape, load};
 use std::path::{Path, PathBuf};
@@ -65,9 +65,9 @@ fn a_folder_of_colour_images() {
     assert_eq!(data.train.shape, ImageShape { channels: 3, height: 2, width: 4 });
     assert_eq!((data.train.shape, data.train.classes), (data.test.shape, 5));
     // The red values of the second image, then the first of its green ones.
-    assert_eq!(data.train.image(1).unwrap()[..9], [24, 27, 30, 33, 36, 39, 42, 45, 25]);
+    assert_eq!(image(&data.train, 1)[..9], [24, 27, 30, 33, 36, 39, 42, 45, 25]);
     assert_eq!(data.test.images, (0..24).collect::<Vec<u8>>());
-    assert_eq!((data.train.class_counts(), data.test.labels), (vec![1, 0, 0, 0, 1], vec![2]));
+    assert_eq!((class_counts(&data.train), data.test.labels), (vec![1, 0, 0, 0, 1], vec![2]));
 }
 
 #[test]

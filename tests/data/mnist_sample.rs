@@ -1,7 +1,8 @@
 //! The embedded sample of MNIST: balanced digits, dealt out as by an experiment.
 
-use crate::support::nowhere;
+use crate::support::{class_counts, nowhere};
 use fedfunnel::data::{ImageShape, Partitioner, epoch_order, load, partition, sample};
+use std::collections::BTreeSet;
 
 #[test]
 fn it_is_balanced_mixed_and_small() {
@@ -10,8 +11,8 @@ fn it_is_balanced_mixed_and_small() {
     assert_eq!((data.train.shape, data.test.shape), (shape, shape));
     assert_eq!((data.train.len(), data.test.len()), (6_000, 1_000));
     assert_eq!(data.train.images.len(), 6_000 * 784);
-    assert_eq!(data.train.class_counts(), [600; 10]);
-    assert_eq!(data.test.class_counts(), [100; 10]);
+    assert_eq!(class_counts(&data.train), [600; 10]);
+    assert_eq!(class_counts(&data.test), [100; 10]);
     for (dataset, split) in [(&data.train, "train"), (&data.test, "test")] {
         // Random order has a change of class at nine places out of ten; sorted order at nine in all.
         let changes = dataset.labels.windows(2).filter(|pair| pair[0] != pair[1]).count();
@@ -61,11 +62,10 @@ fn the_sample_dealt_out_to_collaborators() {
     let two_each = Partitioner::Pathological { classes_per_collaborator: 2 };
     let parts = partition(&train.labels, 5, &two_each, 7).unwrap();
     for part in &parts {
-        let own = train.subset(part).unwrap();
-        assert_eq!(own.len(), 1200);
-        assert_eq!(own.class_counts().iter().filter(|&&count| count > 0).count(), 2);
-        assert_eq!(own.image(0), train.image(part[0]));
-        assert_eq!(epoch_order(own.len(), 7, 0, true).len(), own.len());
+        assert_eq!(part.len(), 1200);
+        let classes: BTreeSet<_> = part.iter().map(|&sample| train.labels[sample]).collect();
+        assert_eq!(classes.len(), 2);
+        assert_eq!(epoch_order(part.len(), 7, 0, true).len(), part.len());
     }
 }
 

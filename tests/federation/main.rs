@@ -5,6 +5,7 @@ mod bits;
 mod bytes;
 mod checkpoint;
 mod coded;
+mod coded_hidden;
 mod damaged;
 mod grouping;
 mod kept;

@@ -4,28 +4,30 @@
 use crate::support::{gpu, small_gpu, values, wide};
 use fedfunnel::gpu::Gpu;
 use fedfunnel::model::{Activation, Initializer, LayerSpec, Network};
+use fedfunnel::ops::dense::{Dense, RowsAre};
 use fedfunnel::reference::compare::{Tolerance, assert_close, compare};
 use fedfunnel::reference::random::uniform_tensor;
 
 /// A linear layer of PyTorch's initial values, lying as PyTorch has it.
 pub fn layer(inputs: usize, outputs: usize) -> LayerSpec {
-    LayerSpec {
-        prefix: "0.".into(),
-        inputs,
-        outputs,
-        activation: Activation::Linear,
-        initializer: Initializer::Torch,
-        rows_are_inputs: false,
-        rate_scale: 1.0,
-    }
+    lying(RowsAre::Outputs, "0.".into(), inputs, outputs)
+}
+
+/// The same, lying in this way.
+pub fn lying(rows_are: RowsAre, prefix: String, inputs: usize, outputs: usize) -> LayerSpec {
+    let layer = Dense::new(inputs, outputs, rows_are, Activation::Linear);
+    LayerSpec { prefix, layer, initializer: Initializer::Torch }
+}
+
+/// How a layer's matrix lies, transposed or as PyTorch has it.
+pub fn rows_are(transposed: bool) -> RowsAre {
+    if transposed { RowsAre::Inputs } else { RowsAre::Outputs }
 }
 
 /// A chain of dense layers; `transposed` says of each how it lies on the device.
 fn layers(widths: &[usize], transposed: &[bool]) -> Vec<LayerSpec> {
-    let chained = |place: usize| LayerSpec {
-        prefix: format!("{place}."),
-        rows_are_inputs: transposed[place],
-        ..layer(widths[place], widths[place + 1])
+    let chained = |place: usize| {
+        lying(rows_are(transposed[place]), format!("{place}."), widths[place], widths[place + 1])
     };
     (0..transposed.len()).map(chained).collect()
 }
@@ -56,7 +58,7 @@ fn what_is_written_is_read() {
                 parameters.arenas.len() > 1,
                 gpu.max_binding_bytes() == small_gpu().max_binding_bytes()
             );
-            let count = layers.iter().map(|l| l.inputs * l.outputs + l.outputs).sum::<usize>();
+            let count = layers.iter().map(LayerSpec::parameters).sum::<usize>();
             assert_eq!(parameters.count(), count);
             let content: Vec<_> = (0..replicas).map(|r| values(count, 50 + r as u32)).collect();
             // Backwards, so that a replica that writes into the next one is found out.
@@ -97,7 +99,7 @@ fn initial_values_are_those_of_the_reference() {
                     let mut rest = flat.as_slice();
                     for (place, layer) in layers.iter().enumerate() {
                         let (weight_bound, bias_bound) = layer.bounds();
-                        let sizes = [layer.inputs * layer.outputs, layer.outputs];
+                        let sizes = [layer.layer.inputs * layer.layer.outputs, layer.layer.outputs];
                         for (i, bound) in [weight_bound, bias_bound].into_iter().enumerate() {
                             let tensor = (2 * place + i) as u32;
                             let actual;
@@ -140,4 +142,29 @@ fn padding_of_many_replicas_is_counted() {
             }
         }
     }
+}
+
+#[test]
+fn runs_are_all_values_where_they_lie() {
+    for replicas in [1, 3] {
+        for gpu in [gpu(), small_gpu()] {
+            let parameters = network(gpu, &layers(&[1103, 17, 1103, 9], &[false; 3]), replicas).parameters;
+            let flat: Vec<f32> = (0..parameters.count()).map(|place| place as f32 + 1.0).collect();
+            let mut laid_out = parameters.laid_out(&flat);
+            let mut next = 0;
+            for run in parameters.runs().unwrap() {
+                assert_eq!(run.first, next, "runs follow each other");
+                next += run.count;
+                let own = &mut laid_out[run.arena][run.offset..][..run.count];
+                assert_eq!(own, &flat[run.first..][..run.count]);
+                own.fill(0.0);
+            }
+            assert_eq!(next, flat.len());
+            assert!(laid_out.iter().flatten().all(|value| *value == 0.0), "values in no run");
+            let is_whole = parameters.arenas.len() == 1;
+            assert_eq!(parameters.runs().unwrap().len() == 1, is_whole, "neighbours are one run");
+        }
+    }
+    let transposed = network(gpu(), &layers(&[40, 4], &[true]), 1).parameters;
+    assert!(transposed.runs().unwrap_err().to_string().contains("0.weight lies transposed"));
 }

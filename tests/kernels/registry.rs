@@ -5,7 +5,7 @@ use crate::support::{SMALL_BINDING, gpu, small_gpu};
 use fedfunnel::gpu::{Dispatch, Field, FieldKind, GpuOptions, Grid, Immediates, Kernel, Tensor, split_rows};
 use fedfunnel::model::{Activation, LayerSpec, Network, Optimizer, ScheduleWriter, Workspace};
 use fedfunnel::ops::loss::{self, Targets};
-use fedfunnel::ops::standardize::{self, Scales, Standards};
+use fedfunnel::ops::standardize::{self, Standards};
 use fedfunnel::ops::{Activated, gather};
 
 const FILL: Kernel = Kernel::new("elementwise", "fill");
@@ -193,11 +193,12 @@ fn tensors_that_are_cut_differently_are_refused() {
     gather::rows(gpu, &two, &index, &labels, &two).unwrap();
     assert_names(gather::rows(gpu, &two, &index, &labels, &three), &words);
 
-    let standards = Standards { means: two.clone(), scales: Scales::Each(two.clone()) };
+    let scales = gpu.zeros("scales", 1).unwrap();
+    let standards = Standards { means: two.clone(), scales: scales.clone() };
     standardize::forward(gpu, &two, &standards, &tensor(2)).unwrap();
     assert_names(standardize::forward(gpu, &three, &standards, &three), &words);
-    let standards = Standards { means: three.clone(), scales: Scales::Each(two.clone()) };
-    assert_names(standardize::inverse(gpu, &three, &standards, &three), &words);
+    let standards = Standards { means: three.clone(), scales };
+    assert_names(standardize::inverse(gpu, &two, &standards, &three), &words);
 
     // A layer's rows may be cut otherwise than their activation only where each lies within one shard.
     let network = Network::new(gpu, &[layer(3, 12)], 1, None).unwrap();

@@ -1,7 +1,7 @@
 //! Parameters in files: the bytes are those that a writer in memory makes, from one shard or many, and what
 //! was saved comes back, in one file or several.
 
-use crate::parameters::layer;
+use crate::parameters::{lying, rows_are};
 use crate::support::{gpu, small_gpu, values};
 use fedfunnel::Result;
 use fedfunnel::autoencoder::{
@@ -48,10 +48,8 @@ fn layers() -> Vec<LayerSpec> {
     [(1103, 17, true), (17, 1103, false), (1103, 9, true)]
         .into_iter()
         .enumerate()
-        .map(|(place, (inputs, outputs, rows_are_inputs))| LayerSpec {
-            prefix: format!("{place}."),
-            rows_are_inputs,
-            ..layer(inputs, outputs)
+        .map(|(place, (inputs, outputs, transposed))| {
+            lying(rows_are(transposed), format!("{place}."), inputs, outputs)
         })
         .collect()
 }

@@ -1,11 +1,12 @@
 //! The shapes of the widest autoencoder, one direction at a time: more rows or columns than a device has
 //! workgroups in a direction (65,535), in as little memory as shows it.
 
+use crate::parameters::{lying, rows_are};
 use crate::support::{assert_tensor, gpu, values, wide};
 use fedfunnel::gpu::Tensor;
-use fedfunnel::model::{LayerSpec, Network, Optimizer, OptimizerKind, ScheduleWriter};
+use fedfunnel::model::{Network, Optimizer, OptimizerKind, ScheduleWriter};
 use fedfunnel::ops::gather::{self, SampleIndex};
-use fedfunnel::ops::standardize::{self, Scales, Standards};
+use fedfunnel::ops::standardize::{self, Standards};
 use fedfunnel::reference::compare::{Tolerance, assert_close, compare};
 use fedfunnel::reference::dense::{self, DenseShape};
 use fedfunnel::reference::standardize as twin;
@@ -30,11 +31,11 @@ fn a_wide_snapshot_is_gathered_and_standardised() {
     assert_tensor("gathered", gpu(), &batch, &wide(&content[WIDTH..]), Tolerance::Exact);
 
     let means = values(WIDTH, 2);
-    let scales = Scales::Global(gpu().upload("scale", &[0.5f32]).unwrap());
+    let scales = gpu().upload("scale", &[0.5f32]).unwrap();
     let standards = Standards { means: tensor(1, WIDTH, &means), scales };
     let into = tensor(1, WIDTH, &vec![9.0; WIDTH]);
     gpu().run(&standardize::forward(gpu(), &batch, &standards, &into).unwrap()).unwrap();
-    let expected = twin::forward(&wide(&content[WIDTH..]), &wide(&means), twin::Scale::Global(0.5));
+    let expected = twin::forward(&wide(&content[WIDTH..]), &wide(&means), 0.5);
     assert_tensor("standardised", gpu(), &into, &expected, Tolerance::Balanced);
     gpu().run(&standardize::inverse(gpu(), &into, &standards, &batch).unwrap()).unwrap();
     assert_tensor("and back", gpu(), &batch, &wide(&content[WIDTH..]), Tolerance::Balanced);
@@ -46,15 +47,14 @@ fn a_wide_snapshot_is_gathered_and_standardised() {
 fn a_wide_layer_is_trained() {
     for (inputs, outputs) in [(4, WIDTH), (3, WIDTH), (WIDTH, 4), (WIDTH, 3)] {
         let what = format!("{inputs} to {outputs}");
-        let spec =
-            LayerSpec { rows_are_inputs: inputs > outputs, ..crate::parameters::layer(inputs, outputs) };
+        let spec = lying(rows_are(inputs > outputs), "0.".into(), inputs, outputs);
         let sgd = Optimizer { kind: OptimizerKind::Sgd, momentum: 0.0, lr: 0.5, ..Default::default() };
         let network = Network::new(gpu(), &[spec], 1, Some(&sgd)).unwrap();
         let shape = DenseShape { replicas: 1, batch: 1, inputs, outputs };
         let start = values(inputs * outputs + outputs, 3);
         network.parameters.write(gpu(), 0, &start);
         let (x, dy) = (values(inputs, 4), values(outputs, 5));
-        let workspace = network.workspace(gpu(), 1, true, None).unwrap();
+        let workspace = network.workspace(gpu(), 1, true).unwrap();
         workspace.input().write(gpu(), &x);
         workspace.output_gradient().unwrap().write(gpu(), &dy);
         let mut writer = ScheduleWriter::new(gpu(), sgd, 1, 1).unwrap();

@@ -1,6 +1,6 @@
-//! The names of what is measured.
+//! The names of what is measured, and what is made of the times.
 
-use fedfunnel::bench::{PEAKS, select, works};
+use fedfunnel::bench::{PEAKS, Ready, Unit, select, works};
 
 fn names(filter: &str) -> Vec<&'static str> {
     let selected = select(works(Some("fedfunnel".into())), filter);
@@ -43,4 +43,25 @@ fn a_filter_is_a_part_of_a_name_or_the_whole() {
     };
     assert!(error("mnist-epcoh").contains("did you mean mnist-epoch?"), "{}", error("mnist-epcoh"));
     assert!(error("zzz").contains("--list"), "{}", error("zzz"));
+}
+
+#[test]
+fn units_are_made_of_the_median_and_the_cost() {
+    for (unit, value, name) in [
+        (Unit::Gflops, 8.0, "GFLOP/s"),
+        (Unit::Seconds, 0.25, "s"),
+        (Unit::Milliseconds, 250.0, "ms"),
+        (Unit::Microseconds, 250_000.0, "us"),
+        (Unit::GigabytesPerSecond, 4.0, "GB/s"),
+        (Unit::Images(64), 256.0, "images/s"),
+    ] {
+        let mut times = [0.5, 0.25, 0.25, 4.0].iter();
+        let mut ready = Ready::wall(unit, || Ok(())).with_cost(1_000_000_000, 2_000_000_000);
+        ready.repeat = Box::new(move || Ok(vec![*times.next().unwrap_or(&0.25)]));
+        let measured = ready.measure("x", "d").unwrap();
+        // The first was for warming up.
+        assert_eq!((measured.seconds.max, measured.seconds.median, measured.repeats), (4.0, 0.25, 25));
+        assert_eq!((measured.value, measured.unit), (value, name));
+        assert_eq!((measured.gflops(), measured.gigabytes_per_second()), (Some(8.0), Some(4.0)));
+    }
 }

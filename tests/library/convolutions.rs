@@ -31,7 +31,7 @@ fn explicit_padding_is_taken_and_refused_as_pytorch_does() {
             match (size(input, kernel, stride, padding), built) {
                 (Some(size), Ok(layers)) => match &layers[0] {
                     NetworkLayer::Conv(convs) => {
-                        assert_eq!(convs[0].shape.output_size, [size; 2], "{context}")
+                        assert_eq!(convs[0].layer.shape.output_size, [size; 2], "{context}")
                     }
                     other => panic!("{other:?}"),
                 },

@@ -52,8 +52,8 @@ fn convolutional_autoencoders_are_small_and_as_narrow_as_the_dense_ones() {
 fn layers_learn_at_their_own_rates() {
     let rates = |spec: &AutoencoderSpec| -> Vec<f32> {
         let rate = |layer| match layer {
-            NetworkLayer::Dense(layer) => layer.rate_scale,
-            NetworkLayer::Conv(layers) => layers[0].rate_scale,
+            NetworkLayer::Dense(layer) => layer.layer.rate_scale,
+            NetworkLayer::Conv(layers) => layers[0].layer.rate_scale,
             other => panic!("{other:?}"),
         };
         spec.network().into_iter().map(rate).collect()

@@ -1,6 +1,7 @@
 //! Codes through their decoders: by hand, against finite differences, and halves against another implementation.
 
 use crate::support::{assert_gradients_agree, values, weighted_sum};
+use fedfunnel::ops::Activation;
 use fedfunnel::reference::code::{collect, decode, gradient, half, spread};
 use fedfunnel::reference::finite_difference::central_gradient;
 
@@ -13,7 +14,8 @@ fn worked_by_hand() {
     assert_eq!(decode(&[10.0, 20.0, 30.0], &BASIS, &[0.0, 0.0]), [10.0, 20.0, 30.0]);
     assert_eq!(gradient(&BASIS, &[1.0, 2.0, 4.0]), [9.0, 7.0]);
     assert_eq!(spread(&[1.0, 2.0], 0.5, &[3.0, -1.0], &[1.0, 1.0]), [2.0, 1.0]);
-    assert_eq!(collect(0.5, &[4.0, -6.0]), [2.0, -3.0]);
+    assert_eq!(collect(0.5, &[4.0, -6.0], &[9.0, 9.0], Activation::Linear), [2.0, -3.0]);
+    assert_eq!(collect(0.5, &[4.0, -6.0], &[0.0, 0.5], Activation::Tanh), [2.0, -2.25]);
 }
 
 /// A loss whose gradient differs at each parameter, and that gradient.
@@ -38,11 +40,15 @@ fn gradients_of_codes_are_gradients() {
 
 #[test]
 fn collected_gradients_are_gradients() {
-    let (base, now, before, weights) = (values(9, 5), values(9, 6), values(9, 7), values(9, 8));
+    let (base, sums, before, weights) = (values(9, 5), values(9, 6), values(9, 7), values(9, 8));
     let scale = -0.7;
-    let numeric = central_gradient(|now| loss(&spread(&base, scale, now, &before), &weights), &now, 1e-5);
-    let analytic = collect(scale, &slopes(&spread(&base, scale, &now, &before), &weights));
-    assert_gradients_agree(&analytic, &numeric);
+    for activation in Activation::ALL {
+        let now = |sums: &[f64]| sums.iter().map(|&sum| activation.apply(sum)).collect::<Vec<_>>();
+        let numeric =
+            central_gradient(|sums| loss(&spread(&base, scale, &now(sums), &before), &weights), &sums, 1e-5);
+        let slopes = slopes(&spread(&base, scale, &now(&sums), &before), &weights);
+        assert_gradients_agree(&collect(scale, &slopes, &now(&sums), activation), &numeric);
+    }
 }
 
 #[test]

@@ -1,10 +1,8 @@
-//! Dense layers by hand, their gradients against finite differences, and the row products they are made of.
+//! Dense layers by hand, and their gradients against finite differences.
 
 use crate::support::{assert_gradients_agree, values, weighted_sum};
 use fedfunnel::reference::activation::{self, Activation};
-use fedfunnel::reference::dense::{
-    DenseShape, RowsShape, backward_input, backward_weight, forward, rows_dot, rows_outer, rows_sum,
-};
+use fedfunnel::reference::dense::{DenseShape, backward_input, backward_weight, forward};
 use fedfunnel::reference::finite_difference::central_gradient;
 
 // No two sizes alike, so that a swapped axis cannot pass.
@@ -39,54 +37,6 @@ fn gradients_agree_with_finite_differences_for_each_activation() {
         assert_gradients_agree(&dw, &central_gradient(|at| objective(&x, at, &bias), &w, 1e-5));
         assert_gradients_agree(&dbias, &central_gradient(|at| objective(&x, &w, at), &bias, 1e-5));
     }
-}
-
-#[test]
-fn row_products_are_the_layer_with_rows_as_outputs() {
-    let rows = RowsShape {
-        replicas: SHAPE.replicas,
-        batch: SHAPE.batch,
-        rows: SHAPE.outputs,
-        columns: SHAPE.inputs,
-    };
-    let x = values(SHAPE.x(), 0);
-    let w = values(SHAPE.weight(), 1);
-    let dy = values(SHAPE.y(), 3);
-    let no_bias = vec![0.0; SHAPE.replicas * SHAPE.outputs];
-    assert_eq!(rows_dot(&x, &w, rows), forward(&x, &w, &no_bias, SHAPE, Activation::Linear));
-    assert_eq!(rows_sum(&dy, &w, rows), backward_input(&dy, &w, SHAPE));
-    assert_eq!(rows_outer(&dy, &x, rows), backward_weight(&dy, &x, SHAPE).0);
-}
-
-#[test]
-fn row_products_are_the_layer_with_rows_as_inputs() {
-    // The encoder's storage: w_t [R, I, O] holds w [R, O, I] transposed.
-    let rows = RowsShape {
-        replicas: SHAPE.replicas,
-        batch: SHAPE.batch,
-        rows: SHAPE.inputs,
-        columns: SHAPE.outputs,
-    };
-    let transposed = |w: &[f64]| {
-        let mut w_t = vec![0.0; w.len()];
-        for r in 0..SHAPE.replicas {
-            for o in 0..SHAPE.outputs {
-                for i in 0..SHAPE.inputs {
-                    w_t[(r * SHAPE.inputs + i) * SHAPE.outputs + o] =
-                        w[(r * SHAPE.outputs + o) * SHAPE.inputs + i];
-                }
-            }
-        }
-        w_t
-    };
-    let x = values(SHAPE.x(), 0);
-    let w = values(SHAPE.weight(), 1);
-    let dy = values(SHAPE.y(), 3);
-    let no_bias = vec![0.0; SHAPE.replicas * SHAPE.outputs];
-    let w_t = transposed(&w);
-    assert_eq!(rows_sum(&x, &w_t, rows), forward(&x, &w, &no_bias, SHAPE, Activation::Linear));
-    assert_eq!(rows_dot(&dy, &w_t, rows), backward_input(&dy, &w, SHAPE));
-    assert_eq!(rows_outer(&x, &dy, rows), transposed(&backward_weight(&dy, &x, SHAPE).0));
 }
 
 #[test]

@@ -1,7 +1,6 @@
-//! The counter generator: known values, its law, and the numbers of the host.
+//! The counter generator: known values and its law.
 
-use fedfunnel::ops::random::{from_bits, uniform_values};
-use fedfunnel::reference::random::{self, bits, pcg4d, uniform, uniform_tensor};
+use fedfunnel::reference::random::{bits, pcg4d, uniform, uniform_tensor};
 
 const COUNT: usize = 100_000;
 
@@ -78,16 +77,4 @@ fn the_ends_of_the_range() {
     assert_eq!(uniform(0, 0.5), -0.5);
     assert_eq!(uniform(u32::MAX, 1.0), 1.0 - 1.0 / 8_388_608.0);
     assert_eq!(uniform(1 << 31, 3.0), 0.0);
-}
-
-#[test]
-fn numbers_of_the_host_are_those_of_the_twin_to_the_bit() {
-    for (replica, tensor, seed) in [(0, 0, 0), (12, 5, 7), (999, 1, u32::MAX)] {
-        let twin = random::uniform_tensor(1000, replica, tensor, seed, 0.3);
-        assert_eq!(uniform_values(1000, replica, tensor, seed, 0.3), twin, "{replica}, {tensor}, {seed}");
-        assert_ne!(uniform_values(1000, replica, tensor, seed ^ 1, 0.3), twin, "{replica}, {tensor}, {seed}");
-    }
-    for bits in [0, 1 << 31, u32::MAX] {
-        assert_eq!(from_bits(bits, 3.0), random::uniform(bits, 3.0));
-    }
 }

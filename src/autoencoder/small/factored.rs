@@ -76,6 +76,19 @@ impl FactoredDecoder {
         Ok(Self { precision, rows: snapshots, coefficients, seed, standard })
     }
 
+    /// What is added up to weights, `[K, P]`, and what each value of a code adds of it, `[K, Z]`; none where weights are made
+    /// of initial values too, which are not at hand.
+    pub fn factors(&self) -> Option<(Vec<f32>, Vec<f32>)> {
+        if self.seed.is_some() {
+            return None;
+        }
+        let scale = self.standard.scale;
+        let vectors = self.rows.iter().map(|value| value * scale).collect();
+        let columns = self.coefficients.len() / self.count();
+        let mix = self.coefficients.chunks_exact(columns).flat_map(|row| &row[..columns - 1]);
+        Some((vectors, mix.copied().collect()))
+    }
+
     fn count(&self) -> usize {
         self.rows.len() / self.standard.means.len()
     }

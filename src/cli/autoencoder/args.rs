@@ -10,22 +10,15 @@ use fedfunnel::autoencoder::small::Space;
 use fedfunnel::model::{Moments, Optimizer, OptimizerKind, Rates, built_in_autoencoders};
 use std::path::PathBuf;
 
-/// Widths of hidden layers, as `--hidden` takes them.
-#[derive(Clone, Debug)]
-pub(super) struct Hidden(pub(super) Vec<usize>);
-
-impl std::str::FromStr for Hidden {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "none" {
-            return Ok(Self(Vec::new()));
-        }
-        let width = |part: &str| {
-            part.trim().parse().map_err(|_| format!("{part:?} is no width; use 512, 512,64 or none"))
-        };
-        text.split(',').map(width).collect::<Result<_, _>>().map(Self)
+/// Reads widths of hidden layers, as `--hidden` takes them.
+fn widths(text: &str) -> Result<Vec<usize>, String> {
+    if text == "none" {
+        return Ok(Vec::new());
     }
+    let width = |part: &str| {
+        part.trim().parse().map_err(|_| format!("{part:?} is no width; use 512, 512,64 or none"))
+    };
+    text.split(',').map(width).collect()
 }
 
 /// Arguments of `autoencoder train`.
@@ -67,8 +60,8 @@ pub struct TrainArgs {
     pub(super) latent: Option<usize>,
     /// Widths between the input and the latent, such as 512 or 512,64, mirrored in the decoder, in place of
     /// the spec's; none for none
-    #[arg(long, value_name = "W[,W...]", allow_hyphen_values = true)]
-    pub(super) hidden: Option<Hidden>,
+    #[arg(long, value_name = "W[,W...]", allow_hyphen_values = true, value_parser = widths)]
+    pub(super) hidden: Option<std::vec::Vec<usize>>,
     /// Learning rates of layers, in place of --lr and what follows from it: one for each layer, as 1e-7,3e-3,
     /// or by name, as encoder=1e-7,decoder=3e-3 or decoder.0=3e-3
     #[arg(long, value_name = "RATE[,RATE...]", allow_hyphen_values = true)]

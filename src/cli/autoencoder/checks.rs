@@ -26,13 +26,7 @@ pub fn check_width(path: &Path, snapshots: &Snapshots, width: usize, name: &str)
     if snapshots.width() == width {
         return Ok(());
     }
-    Err(Error::file(
-        path,
-        format!(
-            "`snapshots` are of {} with {} values each, and {name} takes {width}",
-            snapshots.model.name,
-            snapshots.width()
-        ),
-        "use the snapshots and the autoencoder of the same model",
-    ))
+    let (model, values) = (&snapshots.model.name, snapshots.width());
+    let problem = format!("`snapshots` are of {model} with {values} values each, and {name} takes {width}");
+    Err(Error::file(path, problem, "use the snapshots and the autoencoder of the same model"))
 }

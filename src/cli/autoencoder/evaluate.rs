@@ -4,9 +4,9 @@ use super::checks::check_width;
 use crate::cli::options::{DataDirOption, DeviceOptions};
 use crate::cli::stdout::{print_json, say};
 use clap::Args;
-use fedfunnel::autoencoder::{AutoencoderFile, evaluate};
+use fedfunnel::autoencoder::{AutoencoderFile, SnapshotEvaluation, evaluate};
 use fedfunnel::model::{ClassifierSpec, ModelSpec, WeightsOf};
-use fedfunnel::report::{Table, format, text_table};
+use fedfunnel::report::{Column, Table, format, text_table};
 use fedfunnel::training::{Evaluator, Snapshots};
 use fedfunnel::{Error, data};
 use std::path::PathBuf;
@@ -61,19 +61,17 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
         print_json(&evaluation)?;
         return args.device.print_profile(&gpu, true);
     }
-    let columns = ["snapshot", "step", "relative L2", "argmax", "accuracy", "reconstructed", "mean"];
-    let mut table = Table::new("evaluation", "Snapshots and what comes back of them", &columns);
-    for row in &evaluation.snapshots {
-        table.push([
-            row.snapshot.to_string(),
-            row.step.map_or("-".into(), format::count),
-            format!("{:.3}", row.relative_l2),
-            if row.argmax_match { "same" } else { "other" }.to_string(),
-            format::percent(row.original_accuracy),
-            format::percent(row.reconstructed_accuracy),
-            format::percent(evaluation.mean_accuracy),
-        ]);
-    }
+    let columns: [Column<'_, SnapshotEvaluation>; 7] = [
+        ("snapshot", &|row| row.snapshot.to_string()),
+        ("step", &|row| row.step.map_or("-".into(), format::count)),
+        ("relative L2", &|row| format!("{:.3}", row.relative_l2)),
+        ("argmax", &|row| if row.argmax_match { "same" } else { "other" }.to_string()),
+        ("accuracy", &|row| format::percent(row.original_accuracy)),
+        ("reconstructed", &|row| format::percent(row.reconstructed_accuracy)),
+        ("mean", &|_| format::percent(evaluation.mean_accuracy)),
+    ];
+    let title = "Snapshots and what comes back of them";
+    let table = Table::of("evaluation", title, &evaluation.snapshots, &columns);
     say(&text_table(&table))?;
     say(&format!(
         "centred relative L2 error of all: {:.3} (1 is what the mean of the training snapshots leaves)\n\
@@ -101,14 +99,11 @@ fn load_classifier(
         (Some(name), _) => ModelSpec::load(name)?.classifier()?,
         (None, Some(spec)) => spec.clone(),
         (None, None) => {
-            return Err(Error::setting(
-                "--model",
-                format!(
-                    "the file of the snapshots says that they are of {:?}, and not what that is",
-                    own.name
-                ),
-                "give its name if it is built in, or the path of its spec",
-            ));
+            let name = &own.name;
+            let problem =
+                format!("the file of the snapshots says that they are of {name:?}, and not what that is");
+            let mend = "give its name if it is built in, or the path of its spec";
+            return Err(Error::setting("--model", problem, mend));
         }
     };
     if classifier.parameters() != snapshots.width() {

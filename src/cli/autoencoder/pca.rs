@@ -5,7 +5,7 @@ use crate::cli::stdout::{print_json, say};
 use clap::Args;
 use fedfunnel::autoencoder::pca::{Pca, PcaError, PcaState};
 use fedfunnel::codec::message_bytes;
-use fedfunnel::report::{Table, format, text_table};
+use fedfunnel::report::{Column, Table, format, text_table};
 use fedfunnel::training::{HoldOut, Snapshots};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -89,20 +89,20 @@ pub fn run(args: &PcaArgs) -> anyhow::Result<()> {
         measured.held_out,
         format::count(width as u64)
     );
-    let columns = ["codec", "training", "held out", "decoder bytes", "break-even rounds"];
-    let mut table = Table::new("pca", &title, &columns);
-    for size in &measured.sizes {
-        table.push([
-            match size.error.floats {
-                0 => "mean".into(),
-                1 => "PCA, 1 float".into(),
-                floats => format!("PCA, {floats} floats"),
-            },
-            format!("{:.3}", size.error.relative_l2),
-            size.error.validation_relative_l2.map_or("-".into(), |error| format!("{error:.3}")),
-            format::count(size.decoder_bytes),
-            format!("{:.1}", size.break_even_rounds),
-        ]);
-    }
+    let codec = |floats| match floats {
+        0 => "mean".into(),
+        1 => "PCA, 1 float".into(),
+        floats => format!("PCA, {floats} floats"),
+    };
+    let columns: [Column<'_, Size>; 5] = [
+        ("codec", &|size| codec(size.error.floats)),
+        ("training", &|size| format!("{:.3}", size.error.relative_l2)),
+        ("held out", &|size| {
+            size.error.validation_relative_l2.map_or("-".into(), |error| format!("{error:.3}"))
+        }),
+        ("decoder bytes", &|size| format::count(size.decoder_bytes)),
+        ("break-even rounds", &|size| format!("{:.1}", size.break_even_rounds)),
+    ];
+    let table = Table::of("pca", &title, &measured.sizes, &columns);
     say(&text_table(&table))
 }

@@ -5,7 +5,7 @@ use crate::cli::stdout::{say, say_json};
 use fedfunnel::autoencoder::small::{Precision, SmallTrainer};
 use fedfunnel::codec::{DecoderCost, decoder_costs};
 use fedfunnel::files;
-use fedfunnel::report::{Table, format, text_table};
+use fedfunnel::report::{Column, Table, format, text_table};
 use serde::Serialize;
 use std::path::Path;
 
@@ -59,17 +59,13 @@ pub fn say_costs(
 }
 
 fn table(shipped: &[Shipped]) -> Table {
-    let columns = ["decoder", "bytes", "break-even rounds", "training", "held out"];
+    let columns: [Column<'_, Shipped>; 5] = [
+        ("decoder", &|row| row.cost.decoder.replace('_', " ")),
+        ("bytes", &|row| format::count(row.cost.bytes)),
+        ("break-even rounds", &|row| format!("{:.1}", row.cost.break_even_rounds)),
+        ("training", &|row| format!("{:.4}", row.relative_l2)),
+        ("held out", &|row| row.validation_relative_l2.map_or("-".into(), |error| format!("{error:.4}"))),
+    ];
     let title = "What shipping the decoder costs, and the centred relative L2 error (1 is the mean alone)";
-    let mut table = Table::new("decoders", title, &columns);
-    for row in shipped {
-        table.push([
-            row.cost.decoder.replace('_', " "),
-            format::count(row.cost.bytes),
-            format!("{:.1}", row.cost.break_even_rounds),
-            format!("{:.4}", row.relative_l2),
-            row.validation_relative_l2.map_or("-".into(), |error| format!("{error:.4}")),
-        ]);
-    }
-    table
+    Table::of("decoders", title, shipped, &columns)
 }

@@ -1,11 +1,11 @@
 //! `fedfunnel autoencoder train`
 
-use super::args::{Hidden, TrainArgs, optimizer};
+use super::args::{TrainArgs, optimizer};
 use super::checks::{check_training, check_width};
 use super::job::Job;
 use super::small;
 use crate::cli::common::{Common, refuse_zeros};
-use crate::cli::start::{CommandLine, failed};
+use crate::cli::start::{CommandLine, run_to_end};
 use crate::cli::stdout::{say, say_json, whisper};
 use fedfunnel::autoencoder::small::Space;
 use fedfunnel::autoencoder::{AutoencoderSettings, CurvePoint, Learner, Source, Training, Watcher, learn};
@@ -40,9 +40,8 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     refuse_zeros(&[("--max-file-bytes", args.max_file_bytes == 0)])?;
     if args.space == Space::Small && args.checkpoint_every > 0 {
         let problem = "in the span of the snapshots there is nothing to save before the end";
-        return Err(
-            Error::setting("--checkpoint-every", problem, "leave it out: it is over in seconds").into()
-        );
+        let mend = "leave it out: it is over in seconds";
+        return Err(Error::setting("--checkpoint-every", problem, mend).into());
     }
     let settings = settings_of(args)?;
     settings.check_from(Source::CommandLine)?;
@@ -51,7 +50,7 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     let snapshots = Snapshots::load(&args.snapshots)?;
     let identity = identify(args, &settings)?;
     let start = args.start.start();
-    if !args.memory.is_plan_only() {
+    if !args.memory.plan {
         let found = check_folder(&args.out, &identity, start)?;
         if let (Found::Finished(_), Start::Resume) = (found, start) {
             args.device.refuse_timing("the training is finished")?;
@@ -65,24 +64,17 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     let (train, held_out) = ([train], [held_out]);
     let training =
         Training { spec: &spec, settings: &settings, seed: args.seed, train: &train, held_out: &held_out };
-    if args.memory.is_plan_only() {
+    if args.memory.plan {
         args.device.save_trace(&gpu)?;
     }
     if !args.memory.allow(&gpu, &training, args.json)? {
         return Ok(());
     }
     let command = CommandLine::as_given(None);
-    let mut bars = common.bars_of(&gpu);
-    bars.stop_on_signals()?;
     let folder = RunFolder::open(&args.out, identity, start)?;
     let place = Place { gpu: Some(&gpu), data_dir: None, folder, command: command.as_str() };
-    let mut run = Run::open(place, &mut bars)?;
     let job = Job { args, gpu: &gpu, model: &snapshots.model, training };
-    let trained = match train_and_save(&mut run, &job) {
-        Ok(trained) => trained,
-        Err(error) => return Err(failed(run, error)),
-    };
-    run.close()?;
+    let trained = run_to_end(place, common.bars_of(&gpu), |run| train_and_save(run, &job))?;
     args.device.save_trace(&gpu)?;
     let Trained { learner, last, forms } = &trained;
     let error = match learner {
@@ -212,7 +204,7 @@ fn settings_of(args: &TrainArgs) -> fedfunnel::Result<AutoencoderSettings> {
     Ok(AutoencoderSettings {
         model: args.model.clone(),
         latent: args.latent,
-        hidden: args.hidden.clone().map(|Hidden(widths)| widths),
+        hidden: args.hidden.clone(),
         space: args.space,
         epochs: args.epochs,
         look_every: Some(args.eval_every),

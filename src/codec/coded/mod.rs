@@ -10,16 +10,28 @@
 //!
 //! Where `D(z) = A z + b`, as for principal axes and decoders of one layer, this is `D(E(w)) + (g - D(E(g)))`: the span's
 //! part is the code's, and the rest is the global model's. The aggregator needs no encoder for it.
+//!
+//! Where `D` is not linear, the difference of two codes stands for nothing. The code is then that of the weights, and the
+//! aggregator is sent the encoder with the decoder:
+//!
+//! ```text
+//! z  = E(w)
+//! w' = g + D(z) - D(E(g))
+//! ```
 
 mod parts;
+mod prior;
 mod tune;
 
 pub use parts::CodePart;
 pub(super) use parts::CodeParts;
 pub use tune::Tune;
 
-use super::pipeline::no_average;
-use super::{ExpectedLogs, Incoming, Kept, Outgoing, Pipeline, Round, SetupJob, ShareJob, Stage, Values};
+use super::refusals::no_average;
+use super::setups::set_up_once;
+use super::{
+    ExpectedLogs, Incoming, Kept, KnownEncoder, Outgoing, Pipeline, Round, SetupJob, ShareJob, Stage, Values,
+};
 use crate::bytes::{Reader, Writer};
 use crate::gpu::Gpu;
 use crate::training::CodeStart;
@@ -78,6 +90,11 @@ impl Coded {
         self.prior && round.number > 1
     }
 
+    /// The encoder that the aggregator needs.
+    fn known_encoder(&self) -> Option<&dyn KnownEncoder> {
+        self.learned.known_encoder().filter(|_| self.prior)
+    }
+
     /// The codes of weights, one for each of the batch.
     fn codes(
         &self,
@@ -120,7 +137,13 @@ impl Coded {
         if !self.has_global(round) {
             return decode(&mut codes.iter().cloned());
         }
-        let mut origins = decode(&mut codes.iter().map(|code| vec![0.0; code.len()]))?;
+        let mut origins = match self.known_encoder() {
+            None => decode(&mut codes.iter().map(|code| vec![0.0; code.len()]))?,
+            Some(encoder) => {
+                let whose: Vec<_> = whose.iter().map(|&(who, kept)| (who, kept.scope(LEARNED))).collect();
+                decode(&mut encoder.codes(round.gpu, &whose, round.global)?.into_iter())?
+            }
+        };
         let origins = Values::take_all(round.gpu, origins.iter_mut().collect())?;
         let mut decoded = decode(&mut codes.iter().cloned())?;
         let decoded = Values::take_all(round.gpu, decoded.iter_mut().collect())?;
@@ -207,6 +230,10 @@ impl Stage for Coded {
         Some(0)
     }
 
+    fn learned_label(&self) -> Option<String> {
+        Some(self.learned.label())
+    }
+
     fn epochs(&self) -> u64 {
         self.tune.as_ref().map_or(0, |tune| tune.epochs)
     }
@@ -218,7 +245,7 @@ impl Stage for Coded {
             batch.iter().zip(weights).map(|(outgoing, weights)| Update { who: outgoing.who, weights });
         let updates: Vec<_> = updates.collect();
         let mut codes = self.codes(round, batch, |place| updates[place].weights.clone())?;
-        if self.has_global(round) {
+        if self.has_global(round) && self.known_encoder().is_none() {
             let origins = self.codes(round, batch, |_| round.global.to_vec())?;
             for (code, origin) in codes.iter_mut().zip(origins) {
                 code.iter_mut().zip(origin).for_each(|(value, origin)| *value -= origin);
@@ -244,11 +271,11 @@ impl Stage for Coded {
                     who: update.who,
                     start: CodeStart { base, code, arrives },
                 });
-                let directions = |place: usize| {
-                    self.learned.directions(round.gpu, batch[place].kept.scope(MIRROR).scope(LEARNED))
+                let decoder = |place: usize| {
+                    self.learned.decoder(round.gpu, batch[place].kept.scope(MIRROR).scope(LEARNED))
                 };
                 let jobs: Vec<_> = jobs.collect();
-                let tuned = self.tuner.tune(round, how, self.tail.rounding(), &jobs, &directions)?;
+                let tuned = self.tuner.tune(round, how, self.tail.rounding(), &jobs, &decoder)?;
                 let each = batch.iter_mut().zip(before);
                 each.for_each(|(outgoing, before)| *outgoing.kept.scope_mut(TAIL) = before);
                 heads = self.wire(round, batch, tuned)?.bytes;
@@ -300,12 +327,17 @@ impl Stage for Coded {
     }
 
     fn setup(&self, job: &mut SetupJob<'_, '_>) -> Result<Vec<Vec<u8>>> {
-        let shipped = self.learned.setup(&mut SetupJob {
+        let mut own = SetupJob {
             kept: job.kept.iter_mut().map(|kept| kept.scope_mut(LEARNED)).collect(),
             run: &mut *job.run,
             learned: &mut *job.learned,
+            setups: &mut *job.setups,
             ..*job
-        })?;
+        };
+        let mut shipped = set_up_once(&*self.learned, &mut own)?;
+        if let Some(encoder) = self.known_encoder() {
+            prior::ship(encoder, &mut shipped, job.kept.iter().map(|kept| kept.scope(LEARNED)))?;
+        }
         if self.decodes_itself() {
             let mut each = job.kept.iter_mut().zip(&shipped);
             each.try_for_each(|(kept, bytes)| self.install(bytes, kept.scope_mut(MIRROR)))?;
@@ -330,8 +362,8 @@ impl Stage for Coded {
         });
         let jobs: Vec<_> = jobs.collect();
         let how = Tune { epochs, ..how.clone() };
-        let directions = |place: usize| self.learned.directions(round.gpu, mirrors[place].1.scope(LEARNED));
-        let tuned = self.tuner.tune(&first, &how, self.tail.rounding(), &jobs, &directions)?;
+        let decoder = |place: usize| self.learned.decoder(round.gpu, mirrors[place].1.scope(LEARNED));
+        let tuned = self.tuner.tune(&first, &how, self.tail.rounding(), &jobs, &decoder)?;
         let mut decoded = self.decoded(&first, &mirrors, &tuned, due)?;
         Values::take_all(round.gpu, decoded.iter_mut().collect()).map(Some)
     }
@@ -394,7 +426,11 @@ impl Stage for Coded {
     }
 
     fn install(&self, bytes: &[u8], kept: &mut Kept) -> Result<()> {
-        self.learned.install(bytes, kept.scope_mut(LEARNED))
+        let kept = kept.scope_mut(LEARNED);
+        match self.known_encoder() {
+            None => self.learned.install(bytes, kept),
+            Some(encoder) => prior::install(&*self.learned, encoder, bytes, kept),
+        }
     }
 
     fn check_senders(&self, count: Option<usize>, kept: &[&Kept]) -> Result<()> {
@@ -412,7 +448,12 @@ impl Stage for Coded {
     }
 
     fn check_receivers(&self, count: Option<usize>, kept: &[&Kept]) -> Result<()> {
-        self.learned.check_receivers(count, &Self::parts_of(kept, LEARNED))?;
+        let learned = Self::parts_of(kept, LEARNED);
+        self.learned.check_receivers(count, &learned)?;
+        if self.known_encoder().is_some() {
+            // The aggregator has what the collaborators have.
+            self.learned.check_senders(count, &learned)?;
+        }
         let floats = count.and_then(|count| self.learned.leaves(count, kept.first()?.scope(LEARNED)));
         self.tail.check_receivers(floats, &Self::parts_of(kept, TAIL))?;
         match &self.residual {

@@ -48,8 +48,7 @@ struct ResidualOptions {
 struct TuneOptions {
     #[serde(default = "usual_epochs")]
     epochs: u64,
-    #[serde(default = "usual_batch")]
-    batch: usize,
+    batch: Option<usize>,
     #[serde(default = "usual_rate")]
     lr: f32,
     #[serde(default)]
@@ -58,11 +57,6 @@ struct TuneOptions {
 
 fn usual_epochs() -> u64 {
     1
-}
-
-/// Codes have few values, whose gradients a larger batch than that of weights makes better, in fewer steps.
-fn usual_batch() -> usize {
-    256
 }
 
 fn usual_rate() -> f32 {
@@ -103,7 +97,7 @@ impl CodeParts {
 
 fn tune(options: &Options) -> Result<Tune> {
     let TuneOptions { epochs, batch, lr, optimizer } = options.parse()?;
-    if batch == 0 {
+    if batch == Some(0) {
         return Err(options.refuse("batches of 0 images", "set batch to 1 or more"));
     }
     if epochs == 0 {

@@ -1,9 +1,9 @@
 //! Training of codes on the collaborators' own images, through the decoder that the aggregator has.
 
-use crate::codec::Round;
+use crate::codec::{LocalData, Round};
 use crate::ops::Optimizer;
 use crate::ops::code::Rounding;
-use crate::training::{CodeCohort, CodeSettings, CodeStart};
+use crate::training::{CodeCohort, CodeDecoder, CodeSettings, CodeStart};
 use crate::{Error, Result};
 use std::sync::{Mutex, PoisonError};
 
@@ -16,11 +16,25 @@ const FIRST_EPOCH: u64 = 2 << 32;
 pub struct Tune {
     /// Times that a collaborator sees its images.
     pub epochs: u64,
-    /// Images per step.
-    pub batch: usize,
+    /// Images per step, where that is given.
+    pub batch: Option<usize>,
     /// How its code learns; a new one in each round.
     pub optimizer: Optimizer,
     pub(super) label: String,
+}
+
+/// Images per step at most, where that is not given.
+const MOST_TOGETHER: usize = 256;
+/// Steps of an epoch at least, where larger batches would make it fewer.
+const FEWEST_STEPS: usize = 32;
+
+impl Tune {
+    /// Images per step. Codes have few values, whose gradients a larger batch than that of weights makes better, in fewer
+    /// steps: those of the largest share are a step in 32 at most.
+    fn batch(&self, local: &LocalData<'_>) -> usize {
+        let usual = (local.largest_share / FEWEST_STEPS).min(MOST_TOGETHER).max(local.batch);
+        self.batch.unwrap_or(usual)
+    }
 }
 
 /// A collaborator whose code is tuned.
@@ -32,9 +46,18 @@ pub(super) struct TuneJob {
     pub start: CodeStart,
 }
 
-/// The cohort whose codes train, and whose decoders it has.
+/// The cohort whose codes train.
 #[derive(Debug, Default)]
-pub(super) struct Tuner(Mutex<Option<(CodeCohort, Vec<u32>)>>);
+pub(super) struct Tuner(Mutex<Option<Held>>);
+
+#[derive(Debug)]
+struct Held {
+    cohort: CodeCohort,
+    /// Whose decoders it has.
+    loaded: Vec<u32>,
+    /// Vectors that factored decoders have at most.
+    room: usize,
+}
 
 impl Tuner {
     /// Forgets the decoders: there are others now.
@@ -42,40 +65,49 @@ impl Tuner {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Trains the codes of all, a cohort at a time; gives them as they are before the wire. `directions` are those of the
-    /// job of a number, `[Z, P]`: what each value of its code adds to the weights.
+    /// Trains the codes of all, a cohort at a time; gives them as they are before the wire. `decoder` gives that of the job
+    /// of a number.
     pub fn tune(
         &self,
         round: &Round<'_>,
         how: &Tune,
         rounding: Rounding,
         jobs: &[TuneJob],
-        directions: &dyn Fn(usize) -> Result<Vec<f32>>,
+        decoder: &dyn Fn(usize) -> Result<CodeDecoder>,
     ) -> Result<Vec<Vec<f32>>> {
         let Some(local) = round.local else {
             return Err(Error::fault("codes are tuned where there are no images"));
         };
         let floats = jobs.first().map_or(0, |job| job.start.code.len());
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (cohort, loaded) = match held.take() {
+        let Held { cohort, loaded, room } = match held.take() {
             Some(held) => held,
             None => {
-                let settings = CodeSettings { floats, batch: how.batch, optimizer: how.optimizer, rounding };
+                let settings =
+                    CodeSettings { floats, batch: how.batch(local), optimizer: how.optimizer, rounding };
                 let most = local.most_together.min(jobs.len());
-                (CodeCohort::new(round.gpu, local.spec, local.images, most, settings)?, Vec::new())
+                let form = decoder(0)?;
+                let mut room = form.vectors().unwrap_or(0);
+                // Collaborators with fewer snapshots have fewer vectors.
+                for place in 1..if room > 0 { jobs.len() } else { 0 } {
+                    room = room.max(decoder(place)?.vectors().unwrap_or(0));
+                }
+                let form = form.layered(room);
+                let cohort = CodeCohort::new(round.gpu, local.spec, local.images, most, &form, settings)?;
+                Held { cohort, loaded: Vec::new(), room }
             }
         };
-        let (cohort, loaded) = held.insert((cohort, loaded));
+        let Held { cohort, loaded, room } = held.insert(Held { cohort, loaded, room });
         let mut codes = Vec::with_capacity(jobs.len());
         for (jobs, first) in jobs.chunks(cohort.replicas()).zip((0..).step_by(cohort.replicas())) {
             let who: Vec<_> = jobs.iter().map(|job| job.who).collect();
             if *loaded != who {
                 for replica in 0..jobs.len() {
-                    cohort.load(replica, &directions(first + replica)?);
+                    cohort.load(replica, &decoder(first + replica)?.layered(*room))?;
                 }
                 loaded.clone_from(&who);
             }
-            cohort.restart(jobs.iter().map(|job| &job.start));
+            cohort.restart(jobs.iter().map(|job| &job.start))?;
             for epoch in 0..how.epochs {
                 let number = FIRST_EPOCH + u64::from(round.number - 1) * how.epochs + epoch;
                 let orders = who.iter().map(|&who| (local.order)(who, number)).collect();

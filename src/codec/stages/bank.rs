@@ -78,7 +78,7 @@ pub(super) fn check_bank(gpu: &Gpu, shape: &AutoencoderSpec, collaborators: usiz
     let fits = |collaborators: usize| {
         [Half::Encoder, Half::Decoder].into_iter().try_for_each(|half| {
             let network = Network::new(&rehearsal, &half.layers(shape), collaborators, None)?;
-            network.forward(&rehearsal, &network.workspace(&rehearsal, 1, false, None)?).map(drop)
+            network.forward(&rehearsal, &network.workspace(&rehearsal, 1, false)?).map(drop)
         })
     };
     let Err(error) = fits(collaborators) else { return Ok(()) };

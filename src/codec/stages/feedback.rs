@@ -37,6 +37,10 @@ impl Stage for Feedback {
         Some(0)
     }
 
+    fn learned_label(&self) -> Option<String> {
+        self.0.learned_label()
+    }
+
     fn epochs(&self) -> u64 {
         self.0.epochs()
     }
@@ -99,6 +103,7 @@ impl Stage for Feedback {
             kept: job.kept.iter_mut().map(|kept| kept.scope_mut(TAIL)).collect(),
             run: &mut *job.run,
             learned: &mut *job.learned,
+            setups: &mut *job.setups,
             ..*job
         })?;
         let each = job.kept.iter_mut().zip(&shipped);

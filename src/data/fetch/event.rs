@@ -3,16 +3,6 @@
 /// An event of a download.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum FetchEvent<'a> {
-    /// This file is in the folder already, and verified.
-    AlreadyThere {
-        /// The file.
-        file: &'a str,
-    },
-    /// A way to get the missing files is being tried.
-    Route {
-        /// A host, or a package.
-        route: &'a str,
-    },
     /// Part of a file has arrived.
     Progress {
         /// The file (of an archive's content: the file in it).

@@ -80,12 +80,8 @@ impl std::fmt::Display for FetchReport {
 /// downloaded again.
 pub fn fetch(name: &str, dir: &Path, progress: &dyn Fn(FetchEvent<'_>)) -> Result<FetchReport> {
     if sample::find(name).is_some() {
-        let problem = "it is part of fedfunnel and needs no download";
-        return Err(Error::setting(
-            format!("data \"{name}\""),
-            problem,
-            format!("use it with --data {name}"),
-        ));
+        let (field, mend) = (format!("data \"{name}\""), format!("use it with --data {name}"));
+        return Err(Error::setting(field, "it is part of fedfunnel and needs no download", mend));
     }
     let source = source::find(name).ok_or_else(|| source::unknown_name(name))?;
     fetch_source(source, dir, progress)
@@ -107,9 +103,7 @@ pub fn fetch_source(source: &Source, dir: &Path, progress: &dyn Fn(FetchEvent<'_
 fn bring(source: &Source, dir: &Path, progress: &dyn Fn(FetchEvent<'_>)) -> Result<FetchReport> {
     let mut missing = Vec::new();
     for file in source.files {
-        if is_sound(dir, file)? {
-            progress(FetchEvent::AlreadyThere { file: file.name });
-        } else {
+        if !is_sound(dir, file)? {
             missing.push(file);
         }
     }
@@ -120,7 +114,6 @@ fn bring(source: &Source, dir: &Path, progress: &dyn Fn(FetchEvent<'_>)) -> Resu
             break;
         }
         let shown = route.to_string();
-        progress(FetchEvent::Route { route: &shown });
         delivery.route = shown.clone();
         let outcome = match *route {
             Route::GzipFiles { base } => https::gzip_files(base, &mut delivery),

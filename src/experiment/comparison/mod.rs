@@ -46,22 +46,16 @@ pub struct Family {
     /// What it is called.
     pub name: String,
     /// Its spec, in place of the common one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// Floats of codes, in place of the common ones.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latents: Option<Vec<usize>>,
     /// Widths between input and latent, in place of the common ones.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hidden: Option<Vec<usize>>,
     /// Where it is trained, in place of the common space.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub space: Option<Space>,
     /// How long it is trained, in place of the common epochs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epochs: Option<usize>,
     /// Its learning rate, in place of the common one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lr: Option<f32>,
 }
 
@@ -117,11 +111,10 @@ impl ComparisonExperiment {
                 Err(Error::setting("families", "there is nothing to compare", mend))
             }
             None => Ok(planned),
-            Some(twice) => Err(Error::setting(
-                "families",
-                format!("{} is there twice", twice.key),
-                "give each its own name, and each size once",
-            )),
+            Some(twice) => {
+                let mend = "give each its own name, and each size once";
+                Err(Error::setting("families", format!("{} is there twice", twice.key), mend))
+            }
         }
     }
 
@@ -146,11 +139,8 @@ impl ComparisonExperiment {
 
 impl Kind for ComparisonExperiment {
     fn identify(&self, own: Identity, data_dir: &DataDir) -> Result<Identity> {
-        let mut own = self.classifier.identify(own, data_dir)?;
-        for planned in self.planned()? {
-            own = compressor::identify(&planned.settings, own)?;
-        }
-        Ok(own)
+        let own = self.classifier.identify(own, data_dir)?;
+        self.planned()?.iter().try_fold(own, |own, planned| own.with_model(&planned.settings.model))
     }
 
     fn check(&self, data_dir: &DataDir) -> Result<()> {

@@ -124,7 +124,7 @@ impl SimulationSpec {
 
     /// The same, of a spec that may name stages and strategies which do not come with the program.
     pub fn load_with(name_or_path: &str, values: &[String], parts: &Parts) -> Result<Self> {
-        let (text, origin) = settings::find(BUILT_IN, "simulation", name_or_path)?;
+        let (text, origin) = settings::find("NAME", BUILT_IN, "simulation", name_or_path)?;
         let spec: Self = settings::parse(&text, &origin, values)?;
         spec.check(parts)?;
         Ok(spec)

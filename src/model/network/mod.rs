@@ -6,9 +6,9 @@ pub use reconstruction::{ReconstructionLoss, StepPlan};
 
 use super::parameters::ParameterPlan;
 use super::state::{StateFile, StateWriter, TensorShape};
-use super::{Activation, ConvSpec, Moments, NetworkLayer, Optimizer, OptimizerKind, Parameters};
+use super::{Activation, ConvSpec, Moments, NetworkLayer, Optimizer, Parameters};
 use crate::gpu::{Buffer, Dispatch, Gpu, RowRange, Tensor, split_rows};
-use crate::ops::conv::{Conv, Part};
+use crate::ops::conv::{Conv, ConvShape, Part};
 use crate::ops::dense::{Carry, Dense, RowsAre};
 use crate::ops::pool::Pool;
 use crate::ops::{Activated, Arena, TrainedArena, UpdateRule};
@@ -30,46 +30,21 @@ fn every(layers: &[Conv], dispatches: impl Fn(&Conv) -> Result<Vec<Dispatch>>) -
 
 /// Lays out convolutions side by side.
 fn place_convs(plan: &mut ParameterPlan, specs: &[ConvSpec]) -> Result<Layer> {
-    let side = |width: fn(&ConvSpec) -> usize| specs.iter().map(width).sum();
-    let mut large = Part::whole(side(|spec| spec.shape.input_width()));
-    let mut small = Part::whole(side(|spec| spec.shape.output_width()));
+    let side = |width: fn(&ConvShape) -> usize| specs.iter().map(|spec| width(&spec.layer.shape)).sum();
+    let mut large = Part::whole(side(ConvShape::input_width));
+    let mut small = Part::whole(side(ConvShape::output_width));
     let mut layers = Vec::new();
     for spec in specs {
-        let mut layer = Conv {
-            shape: spec.shape,
-            large,
-            small,
-            transposed: spec.transposed,
-            activation: spec.activation,
-            rate_scale: spec.rate_scale,
-            arena: 0,
-            weight_offset: 0,
-        };
+        let mut layer = Conv { large, small, ..spec.layer.clone() };
         plan.add_conv(&spec.prefix, &mut layer, spec.bounds())?;
+        large.first += layer.shape.input_width();
+        small.first += layer.shape.output_width();
         layers.push(layer);
-        large.first += spec.shape.input_width();
-        small.first += spec.shape.output_width();
     }
     Ok(Layer::Conv(layers))
 }
 
 impl Layer {
-    fn inputs(&self) -> usize {
-        match self {
-            Self::Dense(layer) => layer.inputs,
-            Self::Conv(layers) => layers.iter().map(Conv::inputs).sum(),
-            Self::Pool(layer) => layer.inputs(),
-        }
-    }
-
-    fn outputs(&self) -> usize {
-        match self {
-            Self::Dense(layer) => layer.outputs,
-            Self::Conv(layers) => layers.iter().map(Conv::outputs).sum(),
-            Self::Pool(layer) => layer.outputs(),
-        }
-    }
-
     fn activation(&self) -> Activation {
         match self {
             Self::Dense(layer) => layer.activation,
@@ -99,33 +74,16 @@ impl Layer {
         &self,
         gpu: &Gpu,
         arenas: &[Arena],
-        output_gradient: &Tensor,
+        gradient: &Tensor,
         input: Activated<'_>,
         into: &Tensor,
     ) -> Result<Vec<Dispatch>> {
         match self {
-            Self::Dense(layer) => layer.backward_input(gpu, arenas, output_gradient, input, into),
+            Self::Dense(layer) => layer.backward_input(gpu, arenas, gradient, input, into),
             Self::Conv(layers) => {
-                every(layers, |layer| layer.backward_input(gpu, arenas, output_gradient, input, into))
+                every(layers, |layer| layer.backward_input(gpu, arenas, gradient, input, into))
             }
-            Self::Pool(layer) => Ok(vec![layer.backward_input(gpu, output_gradient, input, into)?]),
-        }
-    }
-
-    fn update(
-        &self,
-        gpu: &Gpu,
-        arenas: &[TrainedArena],
-        rule: UpdateRule<'_>,
-        input: &Tensor,
-        output_gradient: &Tensor,
-    ) -> Result<Vec<Dispatch>> {
-        match self {
-            Self::Dense(layer) => layer.update(gpu, arenas, rule, input, output_gradient),
-            Self::Conv(layers) => {
-                every(layers, |layer| layer.update(gpu, arenas, rule, input, output_gradient))
-            }
-            Self::Pool(_) => Ok(Vec::new()),
+            Self::Pool(layer) => Ok(vec![layer.backward_input(gpu, gradient, input, into)?]),
         }
     }
 }
@@ -139,6 +97,8 @@ fn state_name(place: usize) -> String {
 #[derive(Clone, Debug)]
 pub struct Network {
     layers: Vec<Layer>,
+    /// Values of a sample at each place, from the input to the output.
+    widths: Vec<usize>,
     /// The values.
     pub parameters: Parameters,
     /// Moments of the optimiser; empty for a network that is only evaluated.
@@ -203,40 +163,31 @@ impl Network {
         optimizer: Option<&Optimizer>,
         lines: usize,
     ) -> Result<Self> {
+        let layers: Vec<NetworkLayer> = layers.iter().cloned().map(Into::into).collect();
+        let input = layers.first().map(NetworkLayer::inputs);
+        let widths = input.into_iter().chain(layers.iter().map(NetworkLayer::outputs)).collect();
         let mut plan = ParameterPlan::new(gpu, replicas, lines);
         let mut built = Vec::new();
         for layer in layers {
-            built.push(match layer.clone().into() {
-                NetworkLayer::Dense(spec) => {
-                    let mut layer = Dense {
-                        inputs: spec.inputs,
-                        outputs: spec.outputs,
-                        rows_are: if spec.rows_are_inputs { RowsAre::Inputs } else { RowsAre::Outputs },
-                        activation: spec.activation,
-                        rate_scale: spec.rate_scale,
-                        shards: Vec::new(),
-                    };
-                    plan.add_dense(&spec.prefix, &mut layer, spec.bounds())?;
-                    Layer::Dense(layer)
-                }
+            built.push(match layer {
+                NetworkLayer::Dense(spec) => Layer::Dense(plan.add_dense(&spec)?),
                 NetworkLayer::Conv(specs) => place_convs(&mut plan, &specs)?,
                 NetworkLayer::Pool(pool) => Layer::Pool(pool),
             });
         }
         let moments = match optimizer {
             None => Vec::new(),
-            Some(&Optimizer { kind, moments, .. }) => {
-                let first = plan.moments(gpu, "first moments", moments)?;
-                match kind {
-                    OptimizerKind::Sgd => first.into_iter().map(|first| (first, None)).collect(),
-                    OptimizerKind::Adam | OptimizerKind::AdamW => {
-                        let second = plan.moments(gpu, "second moments", moments)?;
-                        first.into_iter().zip(second.into_iter().map(Some)).collect()
-                    }
-                }
+            Some(optimizer) => {
+                let first = plan.moments(gpu, "first moments", optimizer.moments)?;
+                let second = if optimizer.is_adaptive() {
+                    plan.moments(gpu, "second moments", optimizer.moments)?.into_iter().map(Some).collect()
+                } else {
+                    vec![None; first.len()]
+                };
+                first.into_iter().zip(second).collect()
             }
         };
-        let network = Self { layers: built, parameters: plan.allocate(gpu)?, moments };
+        let network = Self { layers: built, widths, parameters: plan.allocate(gpu)?, moments };
         match optimizer {
             Some(Optimizer { moments: Moments::Bf16, .. }) => network.check_half_moments().map(|()| network),
             _ => Ok(network),
@@ -245,23 +196,16 @@ impl Network {
 
     /// Refuses moments of two bytes where a layer has no kernels for them.
     fn check_half_moments(&self) -> Result<()> {
-        let refuse = |problem: String| {
-            Err(Error::setting("moments", problem, "leave it out, or use moments of four bytes: f32"))
-        };
-        for layer in &self.layers {
-            match layer {
-                Layer::Dense(dense) if dense.takes_fours(&self.parameters.arenas) => {}
-                Layer::Dense(dense) => {
-                    return refuse(format!(
-                        "bf16 takes dense layers by four, and one of {} inputs and {} outputs cannot be",
-                        dense.inputs, dense.outputs
-                    ));
-                }
-                Layer::Conv(_) => return refuse("bf16 is for dense layers, not for convolutions".into()),
-                Layer::Pool(_) => {}
-            }
-        }
-        Ok(())
+        let problem = self.layers.iter().find_map(|layer| match layer {
+            Layer::Dense(dense) if !dense.takes_fours(&self.parameters.arenas) => Some(format!(
+                "bf16 takes dense layers by four, and one of {} inputs and {} outputs cannot be",
+                dense.inputs, dense.outputs
+            )),
+            Layer::Conv(_) => Some("bf16 is for dense layers, not for convolutions".into()),
+            Layer::Dense(_) | Layer::Pool(_) => None,
+        });
+        let mend = "leave it out, or use moments of four bytes: f32";
+        problem.map_or(Ok(()), |problem| Err(Error::setting("moments", problem, mend)))
     }
 
     /// R
@@ -293,8 +237,7 @@ impl Network {
     /// of the layer is whose rows it is.
     fn ranges(&self, gpu: &Gpu, batch: usize, place: usize) -> Vec<RowRange> {
         let before = place.checked_sub(1).map(|p| &self.layers[p]);
-        let after = self.layers.get(place);
-        let width = after.map(Layer::inputs).or(before.map(Layer::outputs)).unwrap_or(0);
+        let (after, width) = (self.layers.get(place), self.widths[place]);
         let whole = split_rows(width, (4 * self.replicas() * batch) as u64, gpu.max_binding_bytes());
         let owner = before
             .and_then(|layer| layer.rows_are(RowsAre::Outputs))
@@ -307,30 +250,24 @@ impl Network {
         }
     }
 
-    /// Memory for batches of `batch` samples; with gradients where `train`. `input` is used as the input
-    /// where it is given, so that a full batch that lies on the device need not be copied.
-    pub fn workspace(
-        &self,
-        gpu: &Gpu,
-        batch: usize,
-        train: bool,
-        input: Option<Tensor>,
-    ) -> Result<Workspace> {
-        self.build_workspace(gpu, batch, train, input, OutputMemory::Own)
+    /// Memory for batches of `batch` samples; with gradients where `train`.
+    pub fn workspace(&self, gpu: &Gpu, batch: usize, train: bool) -> Result<Workspace> {
+        self.build_workspace(gpu, batch, train, None, OutputMemory::Own)
     }
 
     /// Memory for a forward pass of `input`, whose results go to `outputs` where they are given.
-    pub fn forward_workspace(
-        &self,
-        gpu: &Gpu,
-        batch: usize,
-        input: Tensor,
-        outputs: Option<Tensor>,
-    ) -> Result<Workspace> {
+    pub fn forward_workspace(&self, gpu: &Gpu, input: Tensor, outputs: Option<Tensor>) -> Result<Workspace> {
         let outputs = outputs.map_or(OutputMemory::Own, OutputMemory::Given);
-        self.build_workspace(gpu, batch, false, Some(input), outputs)
+        self.build_workspace(gpu, input.batch, false, Some(input), outputs)
     }
 
+    /// Memory for a forward pass of `input`, and for going back to it.
+    pub fn gradient_workspace(&self, gpu: &Gpu, input: Tensor) -> Result<Workspace> {
+        self.build_workspace(gpu, input.batch, true, Some(input), OutputMemory::Own)
+    }
+
+    /// `input` is used as the input where it is given, so that a full batch that lies on the device need not be
+    /// copied.
     fn build_workspace(
         &self,
         gpu: &Gpu,
@@ -339,28 +276,22 @@ impl Network {
         input: Option<Tensor>,
         outputs: OutputMemory,
     ) -> Result<Workspace> {
-        let tensor = |place, label| {
-            Tensor::zeros_cut(gpu, label, self.replicas(), batch, &self.ranges(gpu, batch, place))
-        };
-        let input = input.map_or_else(|| tensor(0, "input"), Ok)?;
+        let tensor = |label, cut: &[RowRange]| Tensor::zeros_cut(gpu, label, self.replicas(), batch, cut);
+        let input = input.map_or_else(|| tensor("input", &self.ranges(gpu, batch, 0)), Ok)?;
         // An output that is compared with the input is cut as that is, though a smaller batch might fit
         // whole: layers take any cut that is no finer than their own.
         let cut = input.ranges();
         let last = self.layers.len();
-        let compared =
-            cut.len() > 1 && self.layers.last().is_some_and(|layer| layer.outputs() == input.width);
+        let compared = cut.len() > 1 && self.widths[last] == input.width;
         let after = |place, label| {
             if compared && place == last {
-                Tensor::zeros_cut(gpu, label, self.replicas(), batch, &cut)
+                tensor(label, &cut)
             } else {
-                tensor(place, label)
+                tensor(label, &self.ranges(gpu, batch, place))
             }
         };
-        let gradients: Vec<_> = if train {
-            (1..=last).map(|place| after(place, "gradients")).collect::<Result<_>>()?
-        } else {
-            Vec::new()
-        };
+        let trained = (1..=last).filter(|_| train);
+        let gradients: Vec<_> = trained.map(|place| after(place, "gradients")).collect::<Result<_>>()?;
         let mut activations = vec![input];
         for place in 1..=last {
             activations.push(match (&outputs, gradients.last()) {
@@ -431,7 +362,30 @@ impl Network {
                 let arenas = &self.parameters.arenas;
                 dispatches.extend(layer.backward_input(gpu, arenas, gradient, input, into)?);
             }
-            dispatches.extend(layer.update(gpu, &arenas, rule, input, gradient)?);
+            dispatches.extend(match layer {
+                Layer::Dense(layer) => layer.update(gpu, &arenas, rule, input, gradient)?,
+                Layer::Conv(layers) => {
+                    every(layers, |layer| layer.update(gpu, &arenas, rule, input, gradient))?
+                }
+                Layer::Pool(_) => Vec::new(),
+            });
+        }
+        Ok(dispatches)
+    }
+
+    /// From the gradients at the output back to the input, without learning anything: `into` becomes the gradients of
+    /// the input. Those at the output are before the last layer's activation, as all in a workspace are.
+    pub fn backward_inputs(&self, gpu: &Gpu, workspace: &Workspace, into: &Tensor) -> Result<Vec<Dispatch>> {
+        let mut dispatches = Vec::new();
+        for (place, layer) in self.layers.iter().enumerate().rev() {
+            let before = place.checked_sub(1);
+            let input = Activated {
+                values: &workspace.activations[place],
+                activation: before.map_or(Activation::Linear, |before| self.layers[before].activation()),
+            };
+            let into = before.map_or(into, |before| &workspace.gradients[before]);
+            let (arenas, gradient) = (&self.parameters.arenas, &workspace.gradients[place]);
+            dispatches.extend(layer.backward_input(gpu, arenas, gradient, input, into)?);
         }
         Ok(dispatches)
     }

@@ -63,7 +63,15 @@ impl Network {
         let (last, mut plan) = (self.layers.len() - 1, StepPlan::default());
         let targets = Targets { values: workspace.input(), labels: loss.labels, schedule: rule.schedule };
         let residual = self.residual_layer(gpu);
-        let carried = self.next_outputs(gpu, workspace, rule, loss.same_batch)?;
+        // The first layer's update with its outputs for the next step, where that can be.
+        let carried = match self.layers.first() {
+            Some(Layer::Dense(dense)) if loss.same_batch && last > 0 => {
+                let (input, gradient) = (workspace.input(), &workspace.gradients[0]);
+                let carry = Carry::NextOutputs { into: &workspace.activations[1] };
+                dense.update_and_carry(gpu, &self.trained_arenas(), rule, input, gradient, carry)?
+            }
+            _ => None,
+        };
         for (place, layer) in self.layers.iter().enumerate() {
             let (input, output) = (&workspace.activations[place], &workspace.activations[place + 1]);
             let into = if place == 0 && carried.is_some() { &mut plan.prologue } else { &mut plan.step };
@@ -85,23 +93,5 @@ impl Network {
         plan.step.extend(self.backward_to(gpu, workspace, rule, first)?);
         plan.step.extend(carried.unwrap_or_default());
         Ok(plan)
-    }
-
-    /// The first layer's update with its outputs for the next step, where that can be.
-    fn next_outputs(
-        &self,
-        gpu: &Gpu,
-        workspace: &Workspace,
-        rule: UpdateRule<'_>,
-        same_batch: bool,
-    ) -> Result<Option<Vec<Dispatch>>> {
-        match self.layers.first() {
-            Some(Layer::Dense(dense)) if same_batch && self.layers.len() > 1 => {
-                let (input, gradient) = (workspace.input(), &workspace.gradients[0]);
-                let carry = Carry::NextOutputs { into: &workspace.activations[1] };
-                dense.update_and_carry(gpu, &self.trained_arenas(), rule, input, gradient, carry)
-            }
-            _ => Ok(None),
-        }
     }
 }

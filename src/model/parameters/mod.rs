@@ -2,6 +2,9 @@
 
 mod transfer;
 
+pub use transfer::ParameterRun;
+
+use super::LayerSpec;
 use crate::gpu::{Buffer, Gpu, RowRange, split_rows};
 use crate::ops::conv::Conv;
 use crate::ops::dense::{Dense, DenseShard, RowsAre};
@@ -110,12 +113,12 @@ impl ParameterPlan {
 
     /// The error for tensors that do not fit one binding.
     fn too_wide(&self, what: &str, bytes: u64) -> Error {
-        let of = if self.replicas == 1 { String::new() } else { format!(" for {} replicas", self.replicas) };
-        let mend = match self.replicas {
-            1 => "use a narrower layer, or a larger --max-binding-bytes",
-            _ => {
-                "train fewer collaborators at a time, or use a narrower layer or a larger --max-binding-bytes"
-            }
+        let (of, mend) = match self.replicas {
+            1 => (String::new(), "use a narrower layer, or a larger --max-binding-bytes"),
+            replicas => (
+                format!(" for {replicas} replicas"),
+                "train fewer collaborators at a time, or use a narrower layer or a larger --max-binding-bytes",
+            ),
         };
         let limit = self.limit;
         let problem =
@@ -135,9 +138,9 @@ impl ParameterPlan {
         (arena, offset)
     }
 
-    /// Adds a dense layer's weight and bias and fills in `layer.shards`. `bounds` are those of the
-    /// uniform initial values of the two.
-    pub fn add_dense(&mut self, prefix: &str, layer: &mut Dense, bounds: (f32, f32)) -> Result<()> {
+    /// Adds a dense layer's weight and bias, and gives it its shards.
+    pub fn add_dense(&mut self, spec: &LayerSpec) -> Result<Dense> {
+        let (prefix, bounds, mut layer) = (&spec.prefix, spec.bounds(), spec.layer.clone());
         let (rows, columns) = (layer.rows(), layer.columns());
         let inputs_are_rows = layer.rows_are == RowsAre::Inputs;
         // A shard holds its rows and a bias with each where they are outputs, or all biases where they are
@@ -156,7 +159,6 @@ impl ParameterPlan {
         weight.transposed = inputs_are_rows;
         let biases = layer.outputs;
         let mut bias = ParameterTensor::new(format!("{prefix}bias"), vec![biases], [biases, 1], bounds.1);
-        layer.shards.clear();
         for (place, range) in self.cut_for_lines(rows, ranges).into_iter().enumerate() {
             let biases = if inputs_are_rows {
                 RowRange { start: 0, len: if place == 0 { layer.outputs } else { 0 } }
@@ -173,7 +175,7 @@ impl ParameterPlan {
             layer.shards.push(DenseShard { range, arena, weight_offset: offset, bias_offset });
         }
         self.tensors.extend([weight, bias]);
-        Ok(())
+        Ok(layer)
     }
 
     /// Adds a convolution's weights and biases, side by side, and says where they are. `bounds` are those

@@ -1,8 +1,21 @@
 //! Parameters to and from the device, in `state_dict` order: whole, or a tensor piece by piece.
 
 use super::{ParameterTensor, Parameters, Piece};
-use crate::Result;
 use crate::gpu::Gpu;
+use crate::{Error, Result};
+
+/// Values that are neighbours both in `state_dict` order and on the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParameterRun {
+    /// The place of the first of them in `state_dict` order.
+    pub first: usize,
+    /// The arena that they lie in.
+    pub arena: usize,
+    /// The place of the first of them among those of a replica there.
+    pub offset: usize,
+    /// How many.
+    pub count: usize,
+}
 
 /// Columns of a transposed tensor that are gathered together: a cache line of them.
 const TOGETHER: usize = 16;
@@ -101,6 +114,33 @@ impl Parameters {
         });
         debug_assert!(filled.is_ok(), "copying does not fail");
         arenas
+    }
+
+    /// All values of a replica in `state_dict` order, as the fewest runs of neighbours. Errors where a tensor lies
+    /// transposed.
+    pub fn runs(&self) -> Result<Vec<ParameterRun>> {
+        let mut runs: Vec<ParameterRun> = Vec::new();
+        self.each_piece(|start, tensor, piece| {
+            if tensor.transposed {
+                return Err(Error::fault(format!("{} lies transposed and has no runs", tensor.name)));
+            }
+            let next = ParameterRun {
+                first: start + piece.range.start * tensor.columns,
+                arena: piece.arena,
+                offset: piece.offset,
+                count: piece.range.len * tensor.columns,
+            };
+            let follows = |run: &ParameterRun| {
+                let end = (run.arena, run.first + run.count, run.offset + run.count);
+                end == (next.arena, next.first, next.offset)
+            };
+            match runs.last_mut() {
+                Some(last) if follows(last) => last.count += next.count,
+                _ => runs.push(next),
+            }
+            Ok(())
+        })?;
+        Ok(runs)
     }
 
     /// Writes the same values to every replica.

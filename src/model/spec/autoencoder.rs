@@ -6,6 +6,8 @@ use super::limits::MOST_PARAMETERS;
 use super::rates::Rates;
 use super::{ConvSpec, Initializer, LayerSpec, NetworkLayer};
 use crate::ops::Activation;
+use crate::ops::conv::{Conv, ConvShape};
+use crate::ops::dense::{Dense, RowsAre};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -38,10 +40,8 @@ pub struct AutoencoderSpec {
     #[serde(default = "yes")]
     pub scale_rates: bool,
     /// Factors on the optimiser's rate, in place of those by fan-in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rates: Option<Rates>,
     /// Of convolutions, in place of `widths`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conv: Option<ConvFunnel>,
 }
 
@@ -303,26 +303,22 @@ impl AutoencoderSpec {
             .map(|(place, (shape, prefix))| {
                 let activation = self.activation(place, layers);
                 match shape {
-                    Shape::Dense(inputs, outputs) => NetworkLayer::Dense(LayerSpec {
-                        inputs,
-                        outputs,
-                        activation,
-                        initializer: self.initializer,
-                        rows_are_inputs: inputs > outputs,
-                        rate_scale: self.rate(place, &prefix, (inputs > outputs).then_some(inputs)),
-                        prefix,
-                    }),
+                    Shape::Dense(inputs, outputs) => {
+                        let narrows = inputs > outputs;
+                        let rows_are = if narrows { RowsAre::Inputs } else { RowsAre::Outputs };
+                        let rate_scale = self.rate(place, &prefix, narrows.then_some(inputs));
+                        let layer = Dense { rate_scale, ..Dense::new(inputs, outputs, rows_are, activation) };
+                        NetworkLayer::Dense(LayerSpec { prefix, layer, initializer: self.initializer })
+                    }
                     Shape::Conv { segments, transposed } => {
                         let several = segments.len() > 1;
-                        let segments = segments.into_iter().enumerate().map(|(number, shape)| ConvSpec {
-                            prefix: if several { format!("{prefix}{number}.") } else { prefix.clone() },
-                            shape,
-                            transposed,
-                            activation,
-                            initializer: self.initializer,
-                            rate_scale: self.rate(place, &prefix, (!transposed).then(|| shape.fan_in())),
-                        });
-                        NetworkLayer::Conv(segments.collect())
+                        let segment = |(number, shape): (usize, ConvShape)| {
+                            let rate_scale = self.rate(place, &prefix, (!transposed).then(|| shape.fan_in()));
+                            let layer = Conv { rate_scale, ..Conv::new(shape, transposed, activation) };
+                            let prefix = if several { format!("{prefix}{number}.") } else { prefix.clone() };
+                            ConvSpec { prefix, layer, initializer: self.initializer }
+                        };
+                        NetworkLayer::Conv(segments.into_iter().enumerate().map(segment).collect())
                     }
                 }
             })

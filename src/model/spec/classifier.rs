@@ -4,7 +4,8 @@ use super::layer::same_padding;
 use super::{ConvSpec, Initializer, LayerSpec, NetworkLayer};
 use crate::data::{DataPair, ImageShape};
 use crate::ops::Activation;
-use crate::ops::conv::ConvShape;
+use crate::ops::conv::{Conv, ConvShape};
+use crate::ops::dense::{Dense, RowsAre};
 use crate::ops::pool::{Pool, PoolKind};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -105,7 +106,6 @@ pub enum ClassifierLayer {
         /// Rows and columns of a window.
         window: usize,
         /// Pixels from one window to the next; the window's size where it is left out.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         stride: Option<usize>,
     },
     /// The mean of each window.
@@ -113,7 +113,6 @@ pub enum ClassifierLayer {
         /// Rows and columns of a window.
         window: usize,
         /// Pixels from one window to the next; the window's size where it is left out.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         stride: Option<usize>,
     },
     /// From planes to one row of values: nothing to do, since they lie that way.
@@ -230,28 +229,16 @@ impl ClassifierSpec {
         for layer in &self.layers {
             match *layer {
                 ClassifierLayer::Dense { outputs, activation, initializer } => {
-                    layers.push(NetworkLayer::Dense(LayerSpec {
-                        inputs: walk.width(),
-                        prefix: walk.prefix(activation),
-                        outputs,
-                        activation,
-                        initializer,
-                        rows_are_inputs: false,
-                        rate_scale: 1.0,
-                    }));
+                    let layer = Dense::new(walk.width(), outputs, RowsAre::Outputs, activation);
+                    let prefix = walk.prefix(activation);
+                    layers.push(NetworkLayer::Dense(LayerSpec { prefix, layer, initializer }));
                     (walk.channels, walk.size) = (outputs, [1, 1]);
                 }
                 ClassifierLayer::Conv { outputs, kernel, stride, padding, activation, initializer } => {
                     let prefix = walk.prefix(activation);
                     let shape = walk.conv_shape(outputs, [kernel.values(), stride.values()], padding);
-                    layers.push(NetworkLayer::Conv(vec![ConvSpec {
-                        prefix,
-                        shape,
-                        transposed: false,
-                        activation,
-                        initializer,
-                        rate_scale: 1.0,
-                    }]));
+                    let layer = Conv::new(shape, false, activation);
+                    layers.push(NetworkLayer::Conv(vec![ConvSpec { prefix, layer, initializer }]));
                 }
                 ClassifierLayer::MaxPool { window, stride } => {
                     layers.push(walk.pool(PoolKind::Max, window, stride));

@@ -20,7 +20,6 @@ pub struct ConvFunnel {
     /// P
     pub inputs: usize,
     /// Floats that a dense layer makes of the features; left out, the features are the latent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latent: Option<usize>,
     /// Rows and columns of each segment, in `state_dict` order; left out, all weights are one line.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -1,8 +1,8 @@
 //! Layers as the network builds them.
 
 use super::Initializer;
-use crate::ops::Activation;
-use crate::ops::conv::ConvShape;
+use crate::ops::conv::{Conv, ConvShape};
+use crate::ops::dense::Dense;
 use crate::ops::pool::Pool;
 
 /// A dense layer as the network builds it.
@@ -10,29 +10,21 @@ use crate::ops::pool::Pool;
 pub struct LayerSpec {
     /// The prefix of "weight" and "bias" in the names of its tensors.
     pub prefix: String,
-    /// I
-    pub inputs: usize,
-    /// O
-    pub outputs: usize,
-    /// The activation of the sums.
-    pub activation: Activation,
+    /// What it computes, without a place in a network.
+    pub layer: Dense,
     /// Initial values.
     pub initializer: Initializer,
-    /// Whether the matrix lies transposed, [I, O]: wide layers that narrow.
-    pub rows_are_inputs: bool,
-    /// Factor on the optimiser's rate.
-    pub rate_scale: f32,
 }
 
 impl LayerSpec {
     /// Bounds of the uniform initial weights and biases.
     pub fn bounds(&self) -> (f32, f32) {
-        self.initializer.bounds(self.inputs, self.outputs)
+        self.initializer.bounds(self.layer.inputs, self.layer.outputs)
     }
 
     /// Weights and biases.
     pub fn parameters(&self) -> usize {
-        self.inputs.saturating_mul(self.outputs).saturating_add(self.outputs)
+        self.layer.inputs.saturating_mul(self.layer.outputs).saturating_add(self.layer.outputs)
     }
 }
 
@@ -41,16 +33,10 @@ impl LayerSpec {
 pub struct ConvSpec {
     /// The prefix of "weight" and "bias" in the names of its tensors.
     pub prefix: String,
-    /// Its geometry.
-    pub shape: ConvShape,
-    /// Takes the small side in and gives the large one.
-    pub transposed: bool,
-    /// The activation of the sums.
-    pub activation: Activation,
+    /// What it computes, without a place in a network.
+    pub layer: Conv,
     /// Initial values.
     pub initializer: Initializer,
-    /// Factor on the optimiser's rate.
-    pub rate_scale: f32,
 }
 
 /// A layer before it has a name, an activation and a rate.
@@ -72,34 +58,20 @@ pub(super) fn same_padding(size: usize, kernel: usize, stride: usize) -> (usize,
 impl ConvSpec {
     /// Bounds of the uniform initial weights and biases.
     pub fn bounds(&self) -> (f32, f32) {
-        let taps = self.shape.kernel[0] * self.shape.kernel[1];
+        let shape = &self.layer.shape;
         // PyTorch takes a weight's second axis for the fan-in, which is C either way.
-        self.initializer.bounds(self.shape.fan_in(), self.shape.outputs * taps)
-    }
-
-    /// Values that go in.
-    pub fn inputs(&self) -> usize {
-        if self.transposed { self.shape.output_width() } else { self.shape.input_width() }
-    }
-
-    /// Values that come out.
-    pub fn outputs(&self) -> usize {
-        if self.transposed { self.shape.input_width() } else { self.shape.output_width() }
-    }
-
-    fn biases(&self) -> usize {
-        if self.transposed { self.shape.inputs } else { self.shape.outputs }
+        self.initializer.bounds(shape.fan_in(), shape.outputs * shape.kernel[0] * shape.kernel[1])
     }
 
     fn tensors(&self) -> [(String, Vec<usize>); 2] {
-        let (s, prefix, biases) = (&self.shape, &self.prefix, self.biases());
+        let (s, prefix, biases) = (&self.layer.shape, &self.prefix, self.layer.output_channels());
         let weight = vec![s.outputs, s.inputs, s.kernel[0], s.kernel[1]];
         [(format!("{prefix}weight"), weight), (format!("{prefix}bias"), vec![biases])]
     }
 
     /// Weights and biases.
     pub fn parameters(&self) -> usize {
-        self.shape.weights().saturating_add(self.biases())
+        self.layer.shape.weights().saturating_add(self.layer.output_channels())
     }
 }
 
@@ -133,8 +105,8 @@ impl NetworkLayer {
     /// Factor on the optimiser's rate; 1 where nothing is learned.
     pub fn rate_scale(&self) -> f32 {
         match self {
-            Self::Dense(layer) => layer.rate_scale,
-            Self::Conv(layers) => layers.first().map_or(1.0, |layer| layer.rate_scale),
+            Self::Dense(spec) => spec.layer.rate_scale,
+            Self::Conv(layers) => layers.first().map_or(1.0, |spec| spec.layer.rate_scale),
             Self::Pool(_) => 1.0,
         }
     }
@@ -142,8 +114,8 @@ impl NetworkLayer {
     /// Values that go in.
     pub fn inputs(&self) -> usize {
         match self {
-            Self::Dense(layer) => layer.inputs,
-            Self::Conv(layers) => layers.iter().map(ConvSpec::inputs).sum(),
+            Self::Dense(spec) => spec.layer.inputs,
+            Self::Conv(layers) => layers.iter().map(|spec| spec.layer.inputs()).sum(),
             Self::Pool(layer) => layer.inputs(),
         }
     }
@@ -151,8 +123,8 @@ impl NetworkLayer {
     /// Values that come out.
     pub fn outputs(&self) -> usize {
         match self {
-            Self::Dense(layer) => layer.outputs,
-            Self::Conv(layers) => layers.iter().map(ConvSpec::outputs).sum(),
+            Self::Dense(spec) => spec.layer.outputs,
+            Self::Conv(layers) => layers.iter().map(|spec| spec.layer.outputs()).sum(),
             Self::Pool(layer) => layer.outputs(),
         }
     }
@@ -179,9 +151,9 @@ impl NetworkLayer {
     /// Names and shapes of its tensors in `state_dict` order.
     pub fn tensors(&self) -> Vec<(String, Vec<usize>)> {
         match self {
-            Self::Dense(layer) => vec![
-                (format!("{}weight", layer.prefix), vec![layer.outputs, layer.inputs]),
-                (format!("{}bias", layer.prefix), vec![layer.outputs]),
+            Self::Dense(LayerSpec { prefix, layer, .. }) => vec![
+                (format!("{prefix}weight"), vec![layer.outputs, layer.inputs]),
+                (format!("{prefix}bias"), vec![layer.outputs]),
             ],
             Self::Conv(layers) => layers.iter().flat_map(ConvSpec::tensors).collect(),
             Self::Pool(_) => Vec::new(),

@@ -55,7 +55,7 @@ pub enum ModelSpec {
 impl ModelSpec {
     /// A built-in spec by its name, or the user's own by its path.
     pub fn load(name_or_path: &str) -> Result<Self> {
-        let (text, origin) = crate::settings::find_for("model", BUILT_IN, "model", name_or_path)?;
+        let (text, origin) = crate::settings::find("model", BUILT_IN, "model", name_or_path)?;
         Self::parse(&text, &origin)
     }
 
@@ -86,21 +86,18 @@ impl ModelSpec {
             Error::Setting { field, problem, mend } => Error::setting(within(&field), problem, mend),
             other => other,
         })?;
-        let (field, total) = match self {
-            Self::Classifier(spec) if !fits_in_memory(&spec.input) => ("input", None),
-            Self::Classifier(spec) => ("layers", Some(spec.parameters())),
-            Self::Autoencoder(spec) => {
-                (if spec.conv.is_some() { "conv" } else { "widths" }, Some(spec.parameters()))
-            }
+        let is_small = |parameters: usize| (1..=MOST_PARAMETERS).contains(&parameters);
+        let (field, fits) = match self {
+            Self::Classifier(spec) if !fits_in_memory(&spec.input) => ("input", false),
+            Self::Classifier(spec) => ("layers", is_small(spec.parameters())),
+            Self::Autoencoder(spec) if spec.conv.is_some() => ("conv", is_small(spec.parameters())),
+            Self::Autoencoder(spec) => ("widths", is_small(spec.parameters())),
         };
-        match total {
-            Some(total) if (1..=MOST_PARAMETERS).contains(&total) => Ok(()),
-            _ => Err(Error::setting(
-                within(field),
-                format!("a model of more than {MOST_PARAMETERS} parameters"),
-                "use smaller numbers",
-            )),
+        if fits {
+            return Ok(());
         }
+        let problem = format!("a model of more than {MOST_PARAMETERS} parameters");
+        Err(Error::setting(within(field), problem, "use smaller numbers"))
     }
 
     /// This spec as a classifier's.

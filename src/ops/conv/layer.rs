@@ -16,7 +16,7 @@ pub(super) fn dispatches(count: usize, rounds: usize) -> impl Iterator<Item = Ra
 }
 
 /// A layer of that geometry.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Conv {
     /// Its geometry.
     pub shape: ConvShape,
@@ -50,6 +50,20 @@ pub(super) struct GradientPass<'a> {
 }
 
 impl Conv {
+    /// A layer whose sides are all that their lines hold, and which has no place among the parameters yet.
+    pub fn new(shape: ConvShape, transposed: bool, activation: Activation) -> Self {
+        Self {
+            shape,
+            large: Part::whole(shape.input_width()),
+            small: Part::whole(shape.output_width()),
+            transposed,
+            activation,
+            rate_scale: 1.0,
+            arena: 0,
+            weight_offset: 0,
+        }
+    }
+
     /// Values that go in.
     pub fn inputs(&self) -> usize {
         if self.transposed { self.shape.output_width() } else { self.shape.input_width() }

@@ -27,12 +27,12 @@ pub struct ConvShape {
 impl ConvShape {
     /// Values of the large side.
     pub fn input_width(&self) -> usize {
-        self.inputs * self.input_size[0] * self.input_size[1]
+        self.inputs.saturating_mul(self.input_size[0]).saturating_mul(self.input_size[1])
     }
 
     /// Values of the small side.
     pub fn output_width(&self) -> usize {
-        self.outputs * self.output_size[0] * self.output_size[1]
+        self.outputs.saturating_mul(self.output_size[0]).saturating_mul(self.output_size[1])
     }
 
     /// Values of the large side that make one of the small side.

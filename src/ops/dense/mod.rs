@@ -29,7 +29,7 @@ pub enum RowsAre {
 }
 
 /// A run of rows of a layer's matrix and where it lies.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DenseShard {
     /// Which rows.
     pub range: RowRange,
@@ -43,7 +43,7 @@ pub struct DenseShard {
 }
 
 /// A dense layer's shape and place.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Dense {
     /// I
     pub inputs: usize,
@@ -77,6 +77,11 @@ enum Epilogue<'a> {
 }
 
 impl Dense {
+    /// A layer that has no place among the parameters yet.
+    pub fn new(inputs: usize, outputs: usize, rows_are: RowsAre, activation: Activation) -> Self {
+        Self { inputs, outputs, rows_are, activation, rate_scale: 1.0, shards: Vec::new() }
+    }
+
     /// N
     pub fn rows(&self) -> usize {
         match self.rows_are {
@@ -355,12 +360,9 @@ impl Dense {
 fn row_side_of(tensor: &Tensor, range: RowRange) -> Result<(&Buffer, u32, u32)> {
     match tensor.shards.iter().find(|shard| shard.range.holds(range)) {
         Some(shard) => Ok((&shard.buffer, shard.range.len as u32, (range.start - shard.range.start) as u32)),
-        None => Err(Error::device(
-            format!(
-                "an activation of {} features that does not fit one binding is cut otherwise than its layer",
-                tensor.width
-            ),
-            SMALLER,
-        )),
+        None => {
+            let whole = format!("an activation of {} features that does not fit one binding", tensor.width);
+            Err(Error::device(format!("{whole} is cut otherwise than its layer"), SMALLER))
+        }
     }
 }

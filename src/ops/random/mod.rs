@@ -2,7 +2,7 @@
 
 mod host;
 
-pub use host::{from_bits, uniform_values};
+pub use host::{bits, from_bits, pcg4d, uniform_values};
 
 use super::elementwise::STREAM_LANES;
 use crate::Result;

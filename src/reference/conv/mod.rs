@@ -5,7 +5,7 @@
 //! no vertical padding.
 
 use super::activation::Activation;
-use super::expect_len;
+use super::{each_output, expect_len, inside};
 
 mod transposed;
 
@@ -106,11 +106,6 @@ impl ConvShape {
     }
 }
 
-/// Where a place of the padded input lies in the input itself; `None` in the padding.
-fn inside(padded: usize, before: usize, size: usize) -> Option<usize> {
-    padded.checked_sub(before).filter(|&place| place < size)
-}
-
 /// `y [R, B, O, OH, OW] = activation(x [R, B, C, H, W] * w [R, O, C, KH, KW] + bias [R, O])`, as
 /// torch.nn.Conv2d for each replica.
 pub fn forward(x: &[f64], w: &[f64], bias: &[f64], shape: ConvShape, activation: Activation) -> Vec<f64> {
@@ -119,7 +114,7 @@ pub fn forward(x: &[f64], w: &[f64], bias: &[f64], shape: ConvShape, activation:
     expect_len("bias", bias.len(), shape.bias());
     let mut y = vec![0.0; shape.y()];
     shape.each_product(|at_x, at_w, at_y| y[at_y] += x[at_x] * w[at_w]);
-    add_bias(&mut y, bias, shape.replicas, shape.batch, shape.outputs, activation);
+    add_bias(&mut y, bias, shape, activation);
     y
 }
 
@@ -140,44 +135,21 @@ pub fn backward_weight(dy: &[f64], x: &[f64], shape: ConvShape) -> (Vec<f64>, Ve
     expect_len("x", x.len(), shape.x());
     let mut dw = vec![0.0; shape.weight()];
     shape.each_product(|at_x, at_w, at_y| dw[at_w] += dy[at_y] * x[at_x]);
-    (dw, backward_bias(dy, shape.replicas, shape.batch, shape.outputs))
+    (dw, backward_bias(dy, shape))
 }
 
 /// Turns the sums `y [R, B, O, ..]` into `activation(y + bias [R, O])`.
-fn add_bias(
-    y: &mut [f64],
-    bias: &[f64],
-    replicas: usize,
-    batch: usize,
-    outputs: usize,
-    activation: Activation,
-) {
-    let plane = y.len() / (replicas * batch * outputs);
-    for r in 0..replicas {
-        for b in 0..batch {
-            for o in 0..outputs {
-                let start = ((r * batch + b) * outputs + o) * plane;
-                for i in start..start + plane {
-                    y[i] = activation.apply(y[i] + bias[r * outputs + o]);
-                }
-            }
-        }
-    }
+fn add_bias(y: &mut [f64], bias: &[f64], shape: ConvShape, activation: Activation) {
+    each_output(y.len(), [shape.replicas, shape.batch, shape.outputs], |at_y, at_bias| {
+        y[at_y] = activation.apply(y[at_y] + bias[at_bias]);
+    });
 }
 
 /// `dbias [R, O]`: the sum of `dy [R, B, O, ..]` over all but R and O.
-fn backward_bias(dy: &[f64], replicas: usize, batch: usize, outputs: usize) -> Vec<f64> {
-    let plane = dy.len() / (replicas * batch * outputs);
-    let mut dbias = vec![0.0; replicas * outputs];
-    for r in 0..replicas {
-        for b in 0..batch {
-            for o in 0..outputs {
-                let start = ((r * batch + b) * outputs + o) * plane;
-                for i in start..start + plane {
-                    dbias[r * outputs + o] += dy[i];
-                }
-            }
-        }
-    }
+fn backward_bias(dy: &[f64], shape: ConvShape) -> Vec<f64> {
+    let mut dbias = vec![0.0; shape.bias()];
+    each_output(dy.len(), [shape.replicas, shape.batch, shape.outputs], |at_y, at_bias| {
+        dbias[at_bias] += dy[at_y]
+    });
     dbias
 }

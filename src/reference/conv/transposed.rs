@@ -47,7 +47,7 @@ pub fn transposed_forward(
 ) -> Vec<f64> {
     expect_len("bias", bias.len(), shape.bias());
     let mut y = super::backward_input(x, w, shape.mirrored(output_padding));
-    add_bias(&mut y, bias, shape.replicas, shape.batch, shape.outputs, activation);
+    add_bias(&mut y, bias, shape, activation);
     y
 }
 
@@ -72,5 +72,5 @@ pub fn transposed_backward_weight(
     output_padding: [usize; 2],
 ) -> (Vec<f64>, Vec<f64>) {
     let (dw, _) = super::backward_weight(x, dy, shape.mirrored(output_padding));
-    (dw, backward_bias(dy, shape.replicas, shape.batch, shape.outputs))
+    (dw, backward_bias(dy, shape))
 }

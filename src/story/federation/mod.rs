@@ -63,11 +63,8 @@ fn figures(outcome: &Outcome, subject: &FederationOutcome, null: &Null) -> Vec<K
         let summary = RunSummary::of(outcome, subject);
         let (ratio, savings) = (format::ratio(summary.ratio_per_message), summary.savings_ratio);
         let both = format!("setup counted; both directions: {:.3}", summary.savings_ratio_both);
-        figures.push(KeyFigure::new(
-            "Per message",
-            ratio,
-            "bytes of a raw update over those of one of these",
-        ));
+        let of_bytes = "bytes of a raw update over those of one of these";
+        figures.push(KeyFigure::new("Per message", ratio, of_bytes));
         figures.push(KeyFigure::new("Savings ratio", format!("{savings:.3}"), both));
     }
     figures

@@ -44,14 +44,10 @@ impl Null {
 
 /// What the last global model of a federation comes to.
 pub fn final_scores(outcome: &Outcome, federation: &FederationOutcome) -> Tested {
-    let samples = outcome.tests;
+    let tally = |(loss, accuracy)| Tally { loss, accuracy, samples: outcome.tests };
     federation.rounds.last().map_or(outcome.initial, |round| Tested {
-        plain: Tally { loss: round.test_loss, accuracy: round.test_accuracy, samples },
-        gray: round.grayscale_test_loss.zip(round.grayscale_test_accuracy).map(|(loss, accuracy)| Tally {
-            loss,
-            accuracy,
-            samples,
-        }),
+        plain: tally((round.test_loss, round.test_accuracy)),
+        gray: round.grayscale_test_loss.zip(round.grayscale_test_accuracy).map(tally),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use crate::support::{gpu, pipeline_with};
 use fedfunnel::autoencoder::AutoencoderSettings;
-use fedfunnel::codec::{Kept, Learned, LocalData, Pipeline, Round, SetupJob, ShareJob, Values};
+use fedfunnel::codec::{Kept, Learned, LocalData, Pipeline, Round, SetupJob, Setups, ShareJob, Values};
 use fedfunnel::federation::Parts;
 use fedfunnel::progress::Quiet;
 use fedfunnel::reference::random::uniform_tensor;
@@ -70,6 +70,7 @@ impl Sides {
                 logs,
                 kept: senders.iter_mut().collect(),
                 learned: &mut Learned::default(),
+                setups: &mut Setups::default(),
             })
             .unwrap();
         for (kept, bytes) in receivers.iter_mut().zip(&shipped) {

@@ -4,7 +4,7 @@ use super::support::{Sides, floats_of, left_by};
 use crate::support::gpu;
 use fedfunnel::autoencoder::AutoencoderSettings;
 use fedfunnel::codec::LocalData;
-use fedfunnel::data::{DataDir, epoch_order, load};
+use fedfunnel::data::{DataDir, Dataset, epoch_order, load};
 use fedfunnel::model::{ClassifierSpec, ModelSpec, Optimizer};
 use fedfunnel::training::{
     Cohort, CohortEpoch, Evaluator, Inputs, ResidentImages, SnapshotEvery, Snapshots, train_epoch,
@@ -66,6 +66,7 @@ impl Bed {
             spec: &self.spec,
             images: &self.images,
             batch: 32,
+            largest_share: EACH,
             most_together: 2,
             order: &order,
             progress: RefCell::new(&mut progress),
@@ -81,8 +82,10 @@ impl Bed {
     fn losses(&self, models: &[Vec<f32>]) -> Vec<f64> {
         let data = load("mnist-sample", &DataDir::new("nowhere")).unwrap();
         let own = |(who, model): (usize, &Vec<f32>)| {
-            let share: Vec<_> = (who * EACH..(who + 1) * EACH).collect();
-            let images = Inputs::default().upload(gpu(), &data.train.subset(&share).unwrap()).unwrap();
+            let (share, pixels) = (who * EACH..(who + 1) * EACH, data.train.shape.pixels());
+            let images = data.train.images[share.start * pixels..share.end * pixels].to_vec();
+            let own = Dataset { images, labels: data.train.labels[share].to_vec(), ..data.train.clone() };
+            let images = Inputs::default().upload(gpu(), &own).unwrap();
             Evaluator::new(gpu(), &self.spec, &images, 1).unwrap().evaluate(&[model]).unwrap()[0].loss
         };
         models.iter().enumerate().map(own).collect()

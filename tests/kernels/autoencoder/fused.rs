@@ -1,6 +1,8 @@
 //! Passes that do several things at once against the same, one after the other.
 
 use super::*;
+use crate::parameters::rows_are;
+use fedfunnel::ops::dense::RowsAre;
 
 const STEPS: usize = 20;
 const WIDTH: usize = 517;
@@ -21,7 +23,8 @@ fn train(gpu: &Gpu, case: &Case, optimizer: Optimizer, other_way: bool) -> (Outc
     let mut layers = spec.network();
     for layer in &mut layers {
         let NetworkLayer::Dense(dense) = layer else { panic!("a funnel of dense layers") };
-        dense.rows_are_inputs ^= other_way;
+        let transposed = (dense.layer.rows_are == RowsAre::Inputs) ^ other_way;
+        dense.layer.rows_are = rows_are(transposed);
     }
     let network = Network::new(gpu, &layers, replicas, Some(&optimizer)).unwrap();
     network.parameters.initialize(gpu, 7, false).unwrap();

@@ -1,8 +1,8 @@
 //! Decoders with hidden layers: their values among the parameters, and the parameters' gradients among the values'.
 
 use crate::support::{gpu, posing_gpu, values, wide};
-use fedfunnel::ops::Arena;
-use fedfunnel::ops::code::{self, Decoded, Run};
+use fedfunnel::ops::code::{self, Collected, Decoded, Run};
+use fedfunnel::ops::{Activation, Arena};
 use fedfunnel::reference::code as twin;
 use fedfunnel::reference::compare::{Tolerance, assert_close, compare};
 
@@ -99,27 +99,43 @@ fn collected_gradients_agree_with_their_twin() {
             for replicas in [1, 3] {
                 let width = runs[0].width;
                 let (slopes, memory) = (values(replicas * stride, 5), values(replicas * width + 9, 6));
+                let now = values(replicas * width, 7);
                 let scales = scales(replicas);
                 let upload = |content: &[f32]| gpu.upload("memory", content).unwrap();
                 let (scales_buffer, gradients, into) = (upload(&scales), upload(&slopes), upload(&memory));
+                let now_buffer = upload(&now);
                 let arena = Arena { buffer: gpu.zeros("arena", replicas * stride).unwrap(), stride };
-                let dispatch = |run| {
-                    code::collect(gpu, &arena, &gradients, &scales_buffer, run, &into, replicas).unwrap()
+                let run_with = |activation| -> Vec<f32> {
+                    let collected =
+                        Collected { scales: &scales_buffer, values: &now_buffer, activation, into: &into };
+                    let dispatch =
+                        |run| code::collect(gpu, &arena, &gradients, collected, run, replicas).unwrap();
+                    gpu.run(&runs.map(dispatch)).unwrap();
+                    gpu.read(&into).unwrap()
                 };
-                gpu.run(&runs.map(dispatch)).unwrap();
-                let actual: Vec<f32> = gpu.read(&into).unwrap();
-                let expected = |scales: &[f32], shift: usize| {
+                let expected_of = |activation: Activation, scales: &[f32], shift: usize| {
                     let mut all = wide(&memory);
                     for (replica, run) in (0..replicas).flat_map(|r| runs.map(|run| (r, run))) {
                         // The run's place, or the one before it.
                         let from = replica * stride + run.destination - shift.min(run.destination);
-                        let collected =
-                            twin::collect(scales[replica].into(), &wide(&slopes[from..][..run.count]));
-                        all[replica * width + run.source..][..run.count].copy_from_slice(&collected);
+                        let at = replica * width + run.source..replica * width + run.source + run.count;
+                        let (slopes, now) = (wide(&slopes[from..][..run.count]), wide(&now[at.clone()]));
+                        let collected = twin::collect(scales[replica].into(), &slopes, &now, activation);
+                        all[at].copy_from_slice(&collected);
                     }
                     all
                 };
                 let what = format!("{replicas} of {width} from {stride}");
+                for activation in [Activation::Relu, Activation::Tanh, Activation::Sigmoid] {
+                    let (what, actual) = (format!("{what}, {activation:?}"), run_with(activation));
+                    let expected = |activation| expected_of(activation, &scales, 0);
+                    assert_close(&what, &actual, &expected(activation), Tolerance::Strict);
+                    let linear =
+                        compare(&what, &actual, &expected(Activation::Linear), Tolerance::Permissive);
+                    assert!(width < 3 || linear.is_err(), "{what}: no activation passes");
+                }
+                let expected = |scales: &[f32], shift| expected_of(Activation::Linear, scales, shift);
+                let actual = run_with(Activation::Linear);
                 // A product is rounded once; all around it is what it was.
                 assert_close(&what, &actual, &expected(&scales, 0), Tolerance::Exact);
                 let larger: Vec<f32> = scales.iter().map(|scale| scale * 1.1).collect();

@@ -40,7 +40,7 @@ fn train(spec: &AutoencoderSpec, replicas: usize, lr: f32) -> (Vec<Vec<f64>>, Ve
     let initial =
         names(spec).iter().flat_map(|name| golden.f32(&format!("initial.{name}"))).collect::<Vec<_>>();
     network.parameters.write_all(gpu(), &initial);
-    let workspace: Workspace = network.workspace(gpu(), BATCH, true, None).unwrap();
+    let workspace: Workspace = network.workspace(gpu(), BATCH, true).unwrap();
     workspace.input().write(gpu(), &golden.f32("snapshots").repeat(replicas));
     let labels: Vec<u32> = (0..replicas * BATCH).map(|place| place as u32).collect();
     let labels = gpu().upload("labels", &labels).unwrap();

@@ -1,11 +1,13 @@
 //! Ten training steps of whole networks against PyTorch's, and cohorts of replicas against single runs.
 
 use crate::golden::Golden;
+use crate::parameters::rows_are;
 use crate::support::{gpu, small_gpu, wide};
 use fedfunnel::gpu::{Dispatch, Gpu, Tensor, split_rows};
 use fedfunnel::model::{
     Activation, Initializer, LayerSpec, ModelSpec, Network, Optimizer, OptimizerKind, ScheduleWriter,
 };
+use fedfunnel::ops::dense::Dense;
 use fedfunnel::ops::gather::{ImageShard, NOTHING, SampleIndex};
 use fedfunnel::ops::{gather, loss};
 use fedfunnel::reference::compare::{Tolerance, assert_close, compare};
@@ -132,7 +134,7 @@ fn train(gpu: &Gpu, classifier: &Classifier, optimizer: Optimizer, batches: &[Ve
     let batch = batches.iter().flatten().map(Vec::len).max().unwrap();
     let network = Network::new(gpu, &layers, replicas, Some(&optimizer)).unwrap();
     network.parameters.initialize(gpu, seed, true).unwrap();
-    let workspace = network.workspace(gpu, batch, true, None).unwrap();
+    let workspace = network.workspace(gpu, batch, true).unwrap();
 
     let pixels = inputs.bytes("images", Dtype::U8);
     let labels = inputs.bytes("labels", Dtype::U8);
@@ -191,14 +193,9 @@ fn train(gpu: &Gpu, classifier: &Classifier, optimizer: Optimizer, batches: &[Ve
 fn train_autoencoder(gpu: &Gpu, latent: Activation, replicas: usize, transposed: [bool; 2]) -> Trained {
     const ROWS: usize = 11;
     const WIDTH: usize = 403;
-    let layer = |prefix: &str, [inputs, outputs]: [usize; 2], activation, rows_are_inputs| LayerSpec {
-        prefix: prefix.into(),
-        inputs,
-        outputs,
-        activation,
-        initializer: Initializer::Torch,
-        rows_are_inputs,
-        rate_scale: 1.0,
+    let layer = |prefix: &str, [inputs, outputs]: [usize; 2], activation, transposed| {
+        let layer = Dense::new(inputs, outputs, rows_are(transposed), activation);
+        LayerSpec { prefix: prefix.into(), layer, initializer: Initializer::Torch }
     };
     let layers = [
         layer("encoder.0.", [WIDTH, 7], latent, transposed[0]),
@@ -207,7 +204,7 @@ fn train_autoencoder(gpu: &Gpu, latent: Activation, replicas: usize, transposed:
     let optimizer = settings(OptimizerKind::Adam);
     let network = Network::new(gpu, &layers, replicas, Some(&optimizer)).unwrap();
     network.parameters.initialize(gpu, SEED, true).unwrap();
-    let workspace = network.workspace(gpu, ROWS, true, None).unwrap();
+    let workspace = network.workspace(gpu, ROWS, true).unwrap();
     let snapshots = Golden::open("autoencoder_inputs").f32("snapshots");
     workspace.input().write(gpu, &snapshots.repeat(replicas));
     let batch_labels = gpu.zeros("labels", replicas * ROWS).unwrap();

@@ -1,10 +1,11 @@
 //! Encoders and decoders of a group of collaborators on the device, in the form that was learned.
 
 use crate::autoencoder::small::{EncoderFactors, FactoredBank, FactoredDecoder, FactoredEncoders};
-use crate::autoencoder::{DecoderBank, DecoderState, Encoder, HalfParameters, Standard};
+use crate::autoencoder::{DecoderBank, DecoderState, Encoder, Half, HalfParameters, Standard};
 use crate::codec::Kept;
 use crate::gpu::{Gpu, Tensor};
-use crate::model::AutoencoderSpec;
+use crate::model::{Activation, AutoencoderSpec, NetworkLayer};
+use crate::training::CodeDecoder;
 use crate::{Error, Result};
 
 /// What a collaborator keeps: its encoder at full width, or the factors of one.
@@ -60,7 +61,7 @@ impl Encoders {
     }
 
     /// `weights[r]` are collaborator `r`'s P values; the codes are `[R, Z]`.
-    pub fn codes(&self, weights: &[Vec<f32>]) -> Result<Vec<f32>> {
+    pub fn codes<W: AsRef<[f32]>>(&self, weights: &[W]) -> Result<Vec<f32>> {
         match self {
             Self::Dense(encoder) => encoder.codes(weights),
             Self::Factored(encoders) => encoders.codes(weights),
@@ -97,13 +98,25 @@ pub(super) fn at_full_width(gpu: &Gpu, shape: &AutoencoderSpec, bytes: &[u8]) ->
     FactoredDecoder::from_bytes(shape, bytes)?.expand(gpu, shape)
 }
 
-/// What each value of a code adds to the weights, `[Z, P]`, of a decoder of one linear layer.
-pub(super) fn directions(gpu: &Gpu, shape: &AutoencoderSpec, bytes: &[u8]) -> Result<Vec<f32>> {
-    let decoder = at_full_width(gpu, shape, bytes)?;
-    let (latent, scale) = (shape.latent(), decoder.standard.scale);
-    let weights = &decoder.parameters[..latent * shape.inputs()];
-    let column = |z: usize| weights.iter().skip(z).step_by(latent).map(|weight| weight * scale);
-    Ok((0..latent).flat_map(column).collect())
+/// What turns codes into weights: a basis where that is one linear layer.
+pub(super) fn decoder(gpu: &Gpu, shape: &AutoencoderSpec, bytes: &[u8]) -> Result<CodeDecoder> {
+    if !is_dense(shape, bytes) {
+        let factors = FactoredDecoder::from_bytes(shape, bytes)?.factors();
+        if let Some((vectors, mix)) = factors {
+            return Ok(CodeDecoder::Factored { count: vectors.len() / shape.inputs(), vectors, mix });
+        }
+    }
+    let DecoderState { parameters, standard } = at_full_width(gpu, shape, bytes)?;
+    let (layers, scale) = (Half::Decoder.layers(shape), standard.scale);
+    match layers.as_slice() {
+        [NetworkLayer::Dense(only)] if only.layer.activation == Activation::Linear => {
+            let latent = shape.latent();
+            let weights = &parameters[..latent * shape.inputs()];
+            let column = |z: usize| weights.iter().skip(z).step_by(latent).map(|weight| weight * scale);
+            Ok(CodeDecoder::Linear((0..latent).flat_map(column).collect()))
+        }
+        _ => Ok(CodeDecoder::Network { layers, parameters, scale }),
+    }
 }
 
 impl Decoders {

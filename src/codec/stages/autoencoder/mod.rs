@@ -3,6 +3,7 @@
 
 mod halves;
 mod kept;
+mod known;
 mod learn;
 mod share;
 
@@ -10,12 +11,12 @@ use super::bank::{Bank, check_bank, incoming, outgoing, put_codes, put_lines};
 use crate::autoencoder::AutoencoderSettings;
 use crate::autoencoder::small::Space;
 use crate::codec::{
-    Context, ExpectedLogs, Incoming, Kept, Make, Options, Outgoing, Round, SetupJob, ShareJob, Stage,
-    StageKind,
+    Context, ExpectedLogs, Incoming, Kept, KnownEncoder, Make, Options, Outgoing, Round, SetupJob, ShareJob,
+    Stage, StageKind,
 };
 use crate::gpu::Gpu;
 use crate::model::AutoencoderSpec;
-use crate::training::Snapshots;
+use crate::training::{CodeDecoder, Snapshots};
 use crate::{Result, settings};
 use halves::{DECODER, Decoders, Encoders};
 
@@ -107,8 +108,12 @@ impl Stage for Autoencoder {
         Ok(())
     }
 
-    fn directions(&self, gpu: &Gpu, kept: &Kept) -> Result<Vec<f32>> {
-        halves::directions(gpu, &self.shape, kept.expect_bytes(DECODER)?)
+    fn decoder(&self, gpu: &Gpu, kept: &Kept) -> Result<CodeDecoder> {
+        halves::decoder(gpu, &self.shape, kept.expect_bytes(DECODER)?)
+    }
+
+    fn known_encoder(&self) -> Option<&dyn KnownEncoder> {
+        if self.is_linear() { None } else { Some(self) }
     }
 
     fn setup(&self, job: &mut SetupJob<'_, '_>) -> Result<Vec<Vec<u8>>> {

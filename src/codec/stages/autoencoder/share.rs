@@ -4,7 +4,7 @@ use super::Autoencoder;
 use super::halves::{DECODER, Decoders, at_full_width, check, keep_encoder};
 use crate::autoencoder::DecoderState;
 use crate::bytes::{Reader, Writer};
-use crate::codec::{Kept, Learned, SetupJob, ShareJob};
+use crate::codec::{Kept, Learned, SetupJob, Setups, ShareJob};
 use crate::gpu::Gpu;
 use crate::model::Activation;
 use crate::training::Snapshots;
@@ -72,6 +72,7 @@ impl Autoencoder {
             logs: &[log],
             kept: vec![&mut kept],
             learned: &mut learned,
+            setups: &mut Setups::default(),
         })?;
         Ok(shipped.into_iter().next().unwrap_or_default())
     }

@@ -10,6 +10,7 @@ use crate::codec::{
 };
 use crate::gpu::Gpu;
 use crate::model::AutoencoderSpec;
+use crate::training::CodeDecoder;
 use crate::{Error, Result};
 use serde::Deserialize;
 use shipped::{Precision, Shipped};
@@ -119,8 +120,8 @@ impl Stage for Projection {
         Ok(())
     }
 
-    fn directions(&self, _: &Gpu, kept: &Kept) -> Result<Vec<f32>> {
-        Ok(self.state(kept)?.rows)
+    fn decoder(&self, _: &Gpu, kept: &Kept) -> Result<CodeDecoder> {
+        Ok(CodeDecoder::Linear(self.state(kept)?.rows))
     }
 
     fn setup(&self, job: &mut SetupJob<'_, '_>) -> Result<Vec<Vec<u8>>> {
