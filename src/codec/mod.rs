@@ -15,6 +15,7 @@ mod pipeline;
 mod pipeline_spec;
 mod refusals;
 mod registry;
+mod set_up_once;
 mod setups;
 mod shipped;
 pub mod stages;

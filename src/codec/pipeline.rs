@@ -1,7 +1,7 @@
 //! Stages one behind the other, and the bytes that they make together.
 
 use super::refusals::no_average;
-use super::setups::set_up_once;
+use super::set_up_once::set_up_once;
 use super::{ExpectedLogs, Incoming, Kept, Outgoing, Round, SetupJob, ShareJob, Stage, Values};
 use crate::bytes::{Reader, Writer};
 use crate::gpu::Gpu;

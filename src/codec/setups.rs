@@ -1,14 +1,17 @@
 //! What learned stages have come to in this run: pipelines with the same one learn it once.
 
-use super::{Kept, Learned, SetupJob, Stage};
-use crate::Result;
+use super::kept::Kept;
+use super::learned::Learned;
 use std::collections::BTreeMap;
 
 /// What a learned stage came to.
-struct Setup {
-    kept: Vec<Kept>,
-    shipped: Vec<Vec<u8>>,
-    learned: Learned,
+pub(super) struct Setup {
+    /// What each collaborator keeps.
+    pub kept: Vec<Kept>,
+    /// What each of them ships.
+    pub shipped: Vec<Vec<u8>>,
+    /// How it went.
+    pub learned: Learned,
 }
 
 /// The learned stages of a run's pipelines, by their labels.
@@ -27,6 +30,21 @@ impl Setups {
         setups
     }
 
+    /// What a stage of this label came to.
+    pub(super) fn find(&self, label: &str) -> Option<&Setup> {
+        self.done.get(label)
+    }
+
+    /// Whether pipelines besides the one that is set up now wait for a stage of this label.
+    pub(super) fn is_awaited(&self, label: &str) -> bool {
+        self.left.get(label).is_some_and(|&left| left > 1)
+    }
+
+    /// Keeps what a stage of this label came to.
+    pub(super) fn put(&mut self, label: String, setup: Setup) {
+        self.done.insert(label, setup);
+    }
+
     /// One of the pipelines that wait for this stage has been set up, here or before. What no other waits for is
     /// forgotten.
     pub fn pass(&mut self, label: &str) {
@@ -36,21 +54,4 @@ impl Setups {
             self.done.remove(label);
         }
     }
-}
-
-/// What a stage makes of logs, or what it made of the same ones in another pipeline of this run.
-pub(super) fn set_up_once(stage: &dyn Stage, job: &mut SetupJob<'_, '_>) -> Result<Vec<Vec<u8>>> {
-    let label = stage.label();
-    if let Some(Setup { kept, shipped, learned }) = job.setups.done.get(&label) {
-        job.kept.iter_mut().zip(kept).for_each(|(into, kept)| into.clone_from(kept));
-        *job.learned = learned.clone();
-        return Ok(shipped.clone());
-    }
-    let shipped = stage.setup(job)?;
-    if job.setups.left.get(&label).is_some_and(|&left| left > 1) {
-        let kept = job.kept.iter().map(|kept| (**kept).clone()).collect();
-        let setup = Setup { kept, shipped: shipped.clone(), learned: job.learned.clone() };
-        job.setups.done.insert(label, setup);
-    }
-    Ok(shipped)
 }

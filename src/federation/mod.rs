@@ -26,7 +26,7 @@ pub use parts::Parts;
 pub use results::{FederationOutcome, LocalEpoch, Outcome, RoundResult, Tested};
 pub use round::play_round;
 pub use simulation::{check, simulate};
-pub use spec::{CodecSpec, Downlink, LocalTests, Prepass, PrepassKind, Rules, SimulationSpec};
+pub use spec::{CodecSpec, Downlink, Initial, LocalTests, Prepass, PrepassKind, Rules, SimulationSpec};
 pub use state::{CODEC, Federation, FederationState};
 pub use state_check::{SavedStage, StateCheck};
 pub use strategy::{

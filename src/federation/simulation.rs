@@ -10,7 +10,7 @@ use super::prepass::log_weights;
 use super::results::{FederationOutcome, Outcome, Tested};
 use super::round::{RoundPlan, log_round, play};
 use super::setup::{log_learned, set_up};
-use super::spec::{SimulationSpec, refuse_few};
+use super::spec::{Initial, SimulationSpec, refuse_few};
 use super::state::{CODEC, Federation, FederationState};
 use crate::Result;
 use crate::bytes::{Writer, floats_to_bytes};
@@ -69,7 +69,7 @@ pub fn simulate(run: &mut Run<'_>, spec: &SimulationSpec, parts: &Parts) -> Resu
     let mut logged = begun.fork(raw()?, strategy()?, rules);
     if learns {
         if !spec.begins_federated() {
-            send_initial(&mut logged.state, &ids)?;
+            send_initial(&mut logged.state, spec, &ids)?;
         }
         log_weights(&mut participants, run, &mut logged)?;
     }
@@ -194,8 +194,13 @@ fn join(spec: &SimulationSpec, ids: &[u32], samples: &[usize]) -> Result<Ledger>
 }
 
 /// The model that a pre-pass in isolation starts from crosses the wire too.
-fn send_initial(begun: &mut FederationState, ids: &[u32]) -> Result<()> {
-    begun.ledger.broadcast(MessageKind::Model, 0, ids, floats_to_bytes(&begun.global)).map(drop)
+fn send_initial(begun: &mut FederationState, spec: &SimulationSpec, ids: &[u32]) -> Result<()> {
+    let payload = match spec.initial {
+        Initial::Model => floats_to_bytes(&begun.global),
+        // Drawn from counters, it is the same on every device.
+        Initial::Seed => spec.seed.to_le_bytes().to_vec(),
+    };
+    begun.ledger.broadcast(MessageKind::Model, 0, ids, payload).map(drop)
 }
 
 /// The mean of the collaborators' snapshots, weighted as the aggregator weighs.

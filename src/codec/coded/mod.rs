@@ -28,7 +28,7 @@ pub(super) use parts::CodeParts;
 pub use tune::Tune;
 
 use super::refusals::no_average;
-use super::setups::set_up_once;
+use super::set_up_once::set_up_once;
 use super::{
     ExpectedLogs, Incoming, Kept, KnownEncoder, Outgoing, Pipeline, Round, SetupJob, ShareJob, Stage, Values,
 };

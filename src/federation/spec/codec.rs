@@ -81,7 +81,7 @@ impl TryFrom<toml::Value> for CodecSpec {
 
     fn try_from(value: toml::Value) -> std::result::Result<Self, String> {
         match value {
-            toml::Value::Table(table) if table.contains_key("stages") => {
+            toml::Value::Table(table) if !table.contains_key("stage") => {
                 let table: Table =
                     table.try_into().map_err(|e: toml::de::Error| e.message().trim().to_string())?;
                 let Table { stages, local_epochs, downlink } = table;

@@ -75,6 +75,9 @@ pub struct SimulationSpec {
     /// What the aggregator does with updates, and what it asks of local training.
     #[serde(default)]
     pub strategy: StrategySpec,
+    /// How the model crosses the wire that a pre-pass in isolation starts from.
+    #[serde(default)]
+    pub initial: Initial,
     /// When collaborators' own models are tested.
     #[serde(default)]
     pub local_tests: LocalTests,
@@ -90,6 +93,17 @@ pub struct SimulationSpec {
     /// What compresses the updates, and how many floats those of PCA are; needed where a codec learns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub autoencoder: Option<AutoencoderSettings>,
+}
+
+/// How the initial global model crosses the wire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Initial {
+    /// All of its weights.
+    #[default]
+    Model,
+    /// As the seed that all can draw them from.
+    Seed,
 }
 
 /// When collaborators' own models are tested, each on images like its own.
@@ -161,7 +175,17 @@ impl SimulationSpec {
                 table.ok_or_else(|| missing(name, "autoencoder", "model and epochs"))?.check()?;
             }
         }
-        if self.learns(parts)? { self.prepass()?.check(self.rounds) } else { Ok(()) }
+        let learns = self.learns(parts)?;
+        if self.initial == Initial::Seed && (!learns || self.begins_federated()) {
+            let problem =
+                "the initial model goes down by itself only where a pre-pass in isolation starts from it";
+            return Err(Error::setting(
+                "initial",
+                problem,
+                "leave it out, or use a codec that learns in isolation",
+            ));
+        }
+        if learns { self.prepass()?.check(self.rounds) } else { Ok(()) }
     }
 
     /// Refuses lists that leave nothing to compare with.

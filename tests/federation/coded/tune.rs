@@ -82,9 +82,9 @@ impl Bed {
     fn losses(&self, models: &[Vec<f32>]) -> Vec<f64> {
         let data = load("mnist-sample", &DataDir::new("nowhere")).unwrap();
         let own = |(who, model): (usize, &Vec<f32>)| {
-            let (share, pixels) = (who * EACH..(who + 1) * EACH, data.train.shape.pixels());
-            let images = data.train.images[share.start * pixels..share.end * pixels].to_vec();
-            let own = Dataset { images, labels: data.train.labels[share].to_vec(), ..data.train.clone() };
+            let (own, pixels) = (who * EACH..(who + 1) * EACH, data.train.shape.pixels());
+            let images = data.train.images[own.start * pixels..own.end * pixels].to_vec();
+            let own = Dataset { images, labels: data.train.labels[own].to_vec(), ..data.train.clone() };
             let images = Inputs::default().upload(gpu(), &own).unwrap();
             Evaluator::new(gpu(), &self.spec, &images, 1).unwrap().evaluate(&[model]).unwrap()[0].loss
         };
