@@ -66,7 +66,7 @@ impl Bed {
             spec: &self.spec,
             images: &self.images,
             batch: 32,
-            largest_share: 1,
+            largest_share: EACH,
             most_together: 2,
             order: &order,
             progress: RefCell::new(&mut progress),
