@@ -74,7 +74,7 @@ fn every_byte_is_counted_and_every_epoch_is_shown() {
         (&["raw", "down"], two * rounds * (4 * P + HEADER)),
         (&[CODED, "down"], two * (rounds + 1) * (4 * P + HEADER)),
         // Sixty images each: a number of one byte.
-        (&["join"], 3 * two * (HEADER + 1)),
+        (&["join"], 4 * two * (HEADER + 1)),
     ] {
         assert_eq!(bytes(&ledger, words), expected, "{words:?}");
     }

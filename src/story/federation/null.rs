@@ -34,10 +34,8 @@ pub fn alone(outcome: &Outcome) -> Vec<Null> {
 impl Null {
     /// The one that is hardest to beat.
     pub fn best(outcome: &Outcome) -> Self {
-        let best = nulls(outcome)
-            .into_iter()
-            .chain(alone(outcome))
-            .max_by(|a, b| a.tested.accuracy().total_cmp(&b.tested.accuracy()));
+        let best =
+            nulls(outcome).into_iter().max_by(|a, b| a.tested.accuracy().total_cmp(&b.tested.accuracy()));
         best.unwrap_or(Self { name: "initial global model".into(), tested: outcome.initial })
     }
 }

@@ -21,7 +21,13 @@ pub fn plots(outcome: &Outcome, subject: &FederationOutcome) -> Vec<Plot> {
     plots.extend((!subject.is_raw).then(|| bytes(outcome)));
     let others = outcome.federations.iter().filter(|other| is_looked_at && other.label != subject.label);
     plots.extend(others.flat_map(|other| tested(outcome, other)));
-    let learned: Vec<_> = outcome.federations.iter().filter(|one| !one.learned.curves.is_empty()).collect();
+    // Codecs that begin with the same learned stage have learned it once.
+    let mut learned: Vec<&FederationOutcome> = Vec::new();
+    for one in outcome.federations.iter().filter(|one| !one.learned.curves.is_empty()) {
+        if learned.iter().all(|other| other.learned.curves != one.learned.curves) {
+            learned.push(one);
+        }
+    }
     plots.extend(learned.iter().flat_map(|one| training(outcome, one, learned.len() > 1)));
     plots
 }

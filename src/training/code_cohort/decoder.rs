@@ -47,7 +47,8 @@ impl CodeDecoder {
         let (floats, width) = (mix.len() / count.max(1), vectors.len() / count.max(1));
         let linear = AutoencoderSpec::linear("factors", width, floats);
         let spec = AutoencoderSpec { widths: vec![width, room, floats, room, width], ..linear };
-        let layers = spec.network().split_off(spec.encoder_layers());
+        // Of four layers the last two, whichever width is the smallest.
+        let layers = spec.network().split_off(2);
         // [K, Z] with a bias, and [P, K] with a bias.
         let mut parameters = mix;
         parameters.resize(room * floats + room, 0.0);
