@@ -125,8 +125,12 @@ pub fn play_round(
         Downlink::Model => {
             let updates = pipeline.receive(&view, arrived)?;
             let updates = trained.iter().zip(samples).zip(updates);
-            let arrived =
-                updates.map(|((trained, samples), update)| Arrived { who: trained.who, samples, update });
+            let arrived = updates.map(|((trained, samples), update)| Arrived {
+                who: trained.who,
+                samples,
+                steps: trained.steps,
+                update,
+            });
             let combined = strategy.combine.combine(gpu, &arrived.collect::<Vec<_>>())?;
             strategy.server.step(&mut state.global, &combined);
         }

@@ -116,6 +116,7 @@ fn collaborators_average_through_their_own_axes() {
     let arrived = [(0, 1), (1, 3)].map(|(line, samples)| Arrived {
         who: line as u32,
         samples,
+        steps: 1,
         update: Values::Device { tensor: tensor.clone(), line },
     });
     let average = Mean::default().combine(gpu(), &arrived).unwrap();

@@ -24,6 +24,8 @@ pub struct Arrived {
     pub who: u32,
     /// How many images it trained on.
     pub samples: usize,
+    /// Steps that its local training took.
+    pub steps: u64,
     /// The weights that it came to.
     pub update: Values,
 }
