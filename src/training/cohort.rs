@@ -194,9 +194,10 @@ impl Cohort {
         Ok(())
     }
 
-    /// Starts the schedule again, as a new optimiser does.
-    pub(super) fn restart_schedule(&mut self) {
+    /// Starts the schedule again, as a new optimiser of this rate does.
+    pub(super) fn restart_schedule(&mut self, rate: f32) {
         self.writer.restart();
+        self.writer.set_rate(rate);
     }
 
     /// Steps that each replica has taken: with the network's [`put_state`](Network::put_state), the state between two

@@ -53,6 +53,8 @@ struct TuneOptions {
     lr: f32,
     #[serde(default)]
     optimizer: OptimizerKind,
+    #[serde(default)]
+    decay: f32,
 }
 
 fn usual_epochs() -> u64 {
@@ -96,17 +98,20 @@ impl CodeParts {
 }
 
 fn tune(options: &Options) -> Result<Tune> {
-    let TuneOptions { epochs, batch, lr, optimizer } = options.parse()?;
+    let TuneOptions { epochs, batch, lr, optimizer, decay } = options.parse()?;
     if batch == Some(0) {
         return Err(options.refuse("batches of 0 images", "set batch to 1 or more"));
     }
     if epochs == 0 {
         return Err(options.refuse("0 epochs tune nothing", "set epochs to 1 or more, or leave tune out"));
     }
+    if !(0.0..=2.0).contains(&decay) {
+        return Err(options.refuse(format!("a decay of {decay}"), "use 0, which keeps the rate, to 2"));
+    }
     let optimizer = Optimizer { kind: optimizer, lr, ..Optimizer::default() };
     optimizer.check(&options.place)?;
     let given: Vec<_> = options.table.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let given = given.join(",").replace(['"', ' '], "");
     let label = if given.is_empty() { "tune".into() } else { format!("tune({given})") };
-    Ok(Tune { epochs, batch, optimizer, label })
+    Ok(Tune { epochs, batch, optimizer, decay, label })
 }

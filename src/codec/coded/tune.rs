@@ -20,6 +20,8 @@ pub struct Tune {
     pub batch: Option<usize>,
     /// How its code learns; a new one in each round.
     pub optimizer: Optimizer,
+    /// By which power of the round's number the rate falls: with 1 that of round 10 is a tenth.
+    pub decay: f32,
     pub(super) label: String,
 }
 
@@ -107,7 +109,8 @@ impl Tuner {
                 }
                 loaded.clone_from(&who);
             }
-            cohort.restart(jobs.iter().map(|job| &job.start))?;
+            let rate = how.optimizer.lr * (round.number as f32).powf(-how.decay);
+            cohort.restart(jobs.iter().map(|job| &job.start), rate)?;
             for epoch in 0..how.epochs {
                 let number = FIRST_EPOCH + u64::from(round.number - 1) * how.epochs + epoch;
                 let orders = who.iter().map(|&who| (local.order)(who, number)).collect();

@@ -69,6 +69,11 @@ impl ScheduleWriter {
         self.taken.iter_mut().zip(taken).for_each(|(own, taken)| *own = *taken);
     }
 
+    /// Steps at another rate from here on.
+    pub fn set_rate(&mut self, rate: f32) {
+        self.optimizer.lr = rate;
+    }
+
     /// Starts counting again, as a new optimiser does.
     pub fn restart(&mut self) {
         self.taken.fill(0);

@@ -140,8 +140,8 @@ impl CodeCohort {
         Ok(())
     }
 
-    /// Starts each replica with a new optimiser.
-    pub fn restart<'s>(&mut self, starts: impl Iterator<Item = &'s CodeStart>) -> Result<()> {
+    /// Starts each replica with a new optimiser of this rate.
+    pub fn restart<'s>(&mut self, starts: impl Iterator<Item = &'s CodeStart>, rate: f32) -> Result<()> {
         let starts: Vec<_> = starts.collect();
         for (replica, start) in starts.iter().enumerate() {
             let laid_out = self.cohort.network.parameters.laid_out(&start.base);
@@ -152,7 +152,7 @@ impl CodeCohort {
         let codes: Vec<_> = starts.iter().map(|start| &start.code[..]).collect();
         let arrives: Vec<_> = starts.iter().map(|start| &start.arrives[..]).collect();
         self.codes.restart(&self.gpu, &codes, &arrives);
-        self.cohort.restart_schedule();
+        self.cohort.restart_schedule(rate);
         match &self.decoders {
             Decoders::Linear(_) => Ok(()),
             Decoders::Network(decoders) => decoders.restart(&self.gpu),

@@ -41,6 +41,7 @@ fn what_cannot_stand_around_a_code_is_refused_in_words() {
         (tune("lr = 0.0"), vec!["codecs: tune", "lr"]),
         (tune("lr = -1.0"), vec!["codecs: tune", "lr"]),
         (tune("lr = nan"), vec!["codecs: tune", "lr"]),
+        (tune("decay = -1.0"), vec!["codecs: tune", "decay"]),
         (tune("lr = \"fast\""), vec!["codecs: tune", "fast"]),
         (tune("epochs = -1"), vec!["codecs: tune", "-1"]),
         (tune("rate = 1.0"), vec!["codecs: tune", "`rate`", "`lr`"]),

@@ -213,7 +213,7 @@ impl Codes {
             for (place, &replica) in own.iter().enumerate() {
                 cohort.load(place, &self.decoder(replica)).unwrap();
             }
-            cohort.restart(own.iter().map(|&replica| &self.starts[replica])).unwrap();
+            cohort.restart(own.iter().map(|&replica| &self.starts[replica]), optimizer.lr).unwrap();
             let owners: Vec<_> = own.iter().map(|&replica| replica as u32).collect();
             for epoch in 0..steps {
                 let orders = own.iter().map(|&replica| self.orders[replica].clone()).collect();
