@@ -5,8 +5,8 @@ use crate::data::DataDir;
 use crate::federation::{LocalTests, Parts, SimulationSpec, Summary, check, simulate, write_summary};
 use crate::report::Report;
 use crate::run::Identity;
+use crate::story::federation_report;
 use crate::story::imbalance::{PrintedFederation, imbalance_table};
-use crate::story::simulation_report;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -46,8 +46,9 @@ impl Kind for FederationExperiment {
         let gpu = run.gpu()?;
         let outcome = simulate(run, &self.federation, &Parts::default()).map_err(in_its_table)?;
         write_summary(run, &outcome, &Summary::of(&outcome, &gpu.adapter))?;
-        let mut report = simulation_report(run, &outcome)?;
+        // The paper's own method is what its figures are about, whatever stands beside it.
         let coded = outcome.federations.iter().find(|federation| !federation.learned.curves.is_empty());
+        let mut report = federation_report(run, &outcome, coded.unwrap_or(outcome.raw()))?;
         let table = coded.map(|coded| imbalance_table(&outcome, coded, &self.printed));
         report.tables.splice(0..0, table);
         Ok(report)

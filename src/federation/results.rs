@@ -132,8 +132,8 @@ pub struct FederationOutcome {
     pub label: String,
     /// Whether updates are sent as they are.
     pub is_raw: bool,
-    /// Whether it learns from logged weights.
-    pub learns: bool,
+    /// The label of its stage that learns from logged weights, if one does.
+    pub learned_label: Option<String>,
     /// Epochs that a collaborator trains in a round, before it encodes.
     pub local_epochs: u64,
     /// Epochs in which it then tunes its code, where rounds are compressed.

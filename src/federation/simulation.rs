@@ -115,7 +115,7 @@ fn outcome(
     FederationOutcome {
         label: pipeline.label().into(),
         is_raw: pipeline.is_raw(),
-        learns: pipeline.learns(),
+        learned_label: pipeline.learned_label(),
         local_epochs: rules.local_epochs,
         tuning_epochs: pipeline.epochs(),
         floats: pipeline.floats(parameters, state.aggregator.of(first).scope(CODEC)),

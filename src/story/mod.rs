@@ -14,4 +14,4 @@ pub(crate) mod savings_figures;
 pub(crate) mod validation;
 mod words;
 
-pub use federation::{PRINTED, simulation_report};
+pub use federation::{PRINTED, federation_report, simulation_report};

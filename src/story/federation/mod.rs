@@ -17,7 +17,12 @@ use null::{Null, final_scores, scores};
 
 /// The report of a simulation.
 pub fn simulation_report(run: &Run<'_>, outcome: &Outcome) -> Result<Report> {
-    let (subject, null) = (subject(outcome), Null::best(outcome));
+    federation_report(run, outcome, subject(outcome))
+}
+
+/// The same about one of its federations; the others are what it is compared with.
+pub fn federation_report(run: &Run<'_>, outcome: &Outcome, subject: &FederationOutcome) -> Result<Report> {
+    let null = Null::best(outcome);
     let mut facts = facts(outcome);
     facts.extend(run.facts(Some(outcome.spec.seed)));
     Ok(Report {
@@ -33,12 +38,13 @@ pub fn simulation_report(run: &Run<'_>, outcome: &Outcome) -> Result<Report> {
     })
 }
 
-/// The federation that the report is about; the others are what it is compared with: the first one that learned, or
-/// the first that compresses.
+/// The federation that the report is about; the others are what it is compared with: the first one that tunes its codes,
+/// or the first that learned, or the first that compresses.
 fn subject(outcome: &Outcome) -> &FederationOutcome {
+    let tuned = outcome.federations.iter().find(|one| one.tuning_epochs > 0);
     let learned = outcome.federations.iter().find(|one| one.learned.decoder != Decoder::Nothing);
     let compressed = || outcome.federations.iter().find(|one| !one.is_raw);
-    learned.or_else(compressed).unwrap_or_else(|| outcome.raw())
+    tuned.or(learned).or_else(compressed).unwrap_or_else(|| outcome.raw())
 }
 
 fn title(outcome: &Outcome, subject: &FederationOutcome, null: &Null) -> String {

@@ -24,7 +24,7 @@ pub fn plots(outcome: &Outcome, subject: &FederationOutcome) -> Vec<Plot> {
     // Codecs that begin with the same learned stage have learned it once.
     let mut learned: Vec<&FederationOutcome> = Vec::new();
     for one in outcome.federations.iter().filter(|one| !one.learned.curves.is_empty()) {
-        if learned.iter().all(|other| other.learned.curves != one.learned.curves) {
+        if learned.iter().all(|other| other.learned_label != one.learned_label) {
             learned.push(one);
         }
     }
