@@ -94,7 +94,7 @@ impl Tuner {
                 for place in 1..if room > 0 { jobs.len() } else { 0 } {
                     room = room.max(decoder(place)?.vectors().unwrap_or(0));
                 }
-                let form = form.layered(room);
+                let form = form.layered(room).fitting(round.gpu, floats);
                 let cohort = CodeCohort::new(round.gpu, local.spec, local.images, most, &form, settings)?;
                 Held { cohort, loaded: Vec::new(), room }
             }
@@ -105,7 +105,10 @@ impl Tuner {
             let who: Vec<_> = jobs.iter().map(|job| job.who).collect();
             if *loaded != who {
                 for replica in 0..jobs.len() {
-                    cohort.load(replica, &decoder(first + replica)?.layered(*room))?;
+                    cohort.load(
+                        replica,
+                        &decoder(first + replica)?.layered(*room).fitting(round.gpu, floats),
+                    )?;
                 }
                 loaded.clone_from(&who);
             }

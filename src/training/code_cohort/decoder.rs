@@ -61,6 +61,20 @@ impl CodeDecoder {
         Self::Network { layers, parameters, scale: 1.0 }
     }
 
+    /// A linear one as a layer, where four of its vectors do not fit one binding of the device: a layer is cut by rows.
+    /// `floats` are Z.
+    pub fn fitting(self, gpu: &Gpu, floats: usize) -> Self {
+        let Self::Linear(directions) = self else { return self };
+        let width = directions.len() / floats.max(1);
+        if 16 * width.next_multiple_of(4) as u64 <= gpu.max_binding_bytes() {
+            return Self::Linear(directions);
+        }
+        let layers = AutoencoderSpec::linear("directions", width, floats).network().split_off(1);
+        let weights = (0..width).flat_map(|weight| directions.iter().skip(weight).step_by(width).copied());
+        let parameters = weights.chain(std::iter::repeat_n(0.0, width)).collect();
+        Self::Network { layers, parameters, scale: 1.0 }
+    }
+
     /// How many replicas' decoders of this form, from `floats` values to `parameters`, lie on the device together: up to
     /// `replicas`, and at least one.
     pub(super) fn most_replicas(
