@@ -88,8 +88,7 @@ impl Stages {
             let (kind, options) = self.kind_of(part)?;
             let rest = &parts[place + 1..];
             if let Some(coded) = self.coded(&parts[place..], context)? {
-                let stage_learns = true;
-                refuse_late(stage_learns, place, &options)?;
+                refuse_late(true, place, &options)?;
                 made.push(Box::new(coded));
                 return Ok(Pipeline::new(made, true, is_raw));
             }
