@@ -47,7 +47,8 @@ fn round(gpu: &Gpu) -> Result<Ready<'_>> {
     drop(network);
     let standard = Standard { means: initial.clone(), scale: 0.1 };
     let parts = Parts::default();
-    let context = Context { parameters: initial.len(), seed: SEED, autoencoder: spec.autoencoder.as_ref() };
+    let context =
+        Context { layout: &classifier.layout(), seed: SEED, autoencoder: spec.autoencoder.as_ref() };
     let pipeline = parts.stages.pipeline(&PipelineSpec(vec![PartSpec::named("autoencoder")]), &context)?;
     let mut begun = FederationState::new(initial, Ledger::default());
     for (who, mut parameters) in (0..).zip(parameters) {

@@ -3,13 +3,14 @@
 use super::coded::{CodePart, CodeParts, Coded};
 use super::{Options, PartSpec, Pipeline, PipelineSpec, Stage};
 use crate::autoencoder::AutoencoderSettings;
+use crate::model::Layout;
 use crate::{Error, Result, files};
 
 /// What a stage is made for.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
-    /// P
-    pub parameters: usize,
+    /// The tensors of the weights.
+    pub layout: &'a Layout,
     /// The federation's seed.
     pub seed: u32,
     /// The table `autoencoder` of its spec.
@@ -17,6 +18,11 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// P
+    pub fn parameters(&self) -> usize {
+        self.layout.parameters()
+    }
+
     /// The table `autoencoder`. Errors where the spec has none.
     pub fn autoencoder(&self) -> Result<&AutoencoderSettings> {
         self.autoencoder.ok_or_else(|| {

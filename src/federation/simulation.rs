@@ -26,7 +26,7 @@ use crate::training::Snapshots;
 pub fn check(spec: &SimulationSpec, parts: &Parts, data_dir: &DataDir) -> Result<()> {
     spec.check(parts)?;
     let classifier = classifier(spec)?;
-    spec.pipelines(parts, classifier.parameters())?;
+    spec.pipelines(parts, &classifier.layout())?;
     let population = Population::new(spec, &classifier, data_dir)?;
     if spec.learns(parts)? {
         refuse_few(*spec.snapshots(&population.shares)?.start())?;
@@ -42,7 +42,8 @@ pub(super) fn classifier(spec: &SimulationSpec) -> Result<ClassifierSpec> {
 pub fn simulate(run: &mut Run<'_>, spec: &SimulationSpec, parts: &Parts) -> Result<Outcome> {
     let gpu = run.gpu()?;
     let classifier = classifier(spec)?;
-    let pipelines = spec.pipelines(parts, classifier.parameters())?;
+    let layout = classifier.layout();
+    let pipelines = spec.pipelines(parts, &layout)?;
     let population = Population::new(spec, &classifier, run.data_dir()?)?;
     let learns = pipelines.iter().any(|(pipeline, _)| pipeline.learns());
     let snapshots = if learns { *spec.snapshots(&population.shares)?.end() as usize } else { 0 };
@@ -59,7 +60,7 @@ pub fn simulate(run: &mut Run<'_>, spec: &SimulationSpec, parts: &Parts) -> Resu
 
     // What every federation begins with, and those that learn from logged weights.
     let raw = || {
-        let context = Context { parameters: initial.len(), seed: spec.seed, autoencoder: None };
+        let context = Context { layout: &layout, seed: spec.seed, autoencoder: None };
         parts.stages.pipeline(&PipelineSpec::raw(), &context)
     };
     let strategy = || spec.strategy.make(&parts.strategies);

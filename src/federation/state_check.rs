@@ -10,8 +10,8 @@ use super::spec::{PrepassKind, SimulationSpec};
 use super::state::{Federation, FederationNotes, FederationState};
 use crate::Result;
 use crate::data::DataDir;
-use crate::model::WeightsOf;
 use crate::model::state::{StateFile, damaged_state};
+use crate::model::{Layout, WeightsOf};
 use crate::run::read_notes;
 use crate::training::Snapshots;
 use std::path::Path;
@@ -20,6 +20,7 @@ use std::path::Path;
 pub struct StateCheck {
     due: Due,
     model: WeightsOf,
+    layout: Layout,
     parts: Parts,
 }
 
@@ -45,7 +46,7 @@ impl StateCheck {
         let steps = shares.iter().map(|share| share.len().div_ceil(batch) as u64).collect();
         let (ids, width) = ((0..shares.len() as u32).collect(), classifier.parameters());
         let due = Due { spec: spec.clone(), ids, steps, local_epochs: spec.local_epochs, width };
-        Ok(Self { due, model: (&classifier).into(), parts: parts.clone() })
+        Ok(Self { due, model: (&classifier).into(), layout: classifier.layout(), parts: parts.clone() })
     }
 
     /// Refuses bytes that are no state of that stage, in words that begin with `path`. What is left to the device is
@@ -84,8 +85,8 @@ impl StateCheck {
     }
 
     fn federation(&self, place: usize) -> Result<Federation> {
-        let Self { due, parts, .. } = self;
-        let mut pipelines = due.spec.pipelines(parts, due.width)?;
+        let Self { due, parts, layout, .. } = self;
+        let mut pipelines = due.spec.pipelines(parts, layout)?;
         let (pipeline, rules) = pipelines.swap_remove(place.min(pipelines.len() - 1));
         let state = FederationState::new(vec![0.0; due.width], Ledger::new(due.spec.checksum));
         Ok(Federation::new(pipeline, due.spec.strategy.make(&parts.strategies)?, rules, state))

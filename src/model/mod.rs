@@ -11,6 +11,7 @@ pub use network::{Network, ReconstructionLoss, StepPlan, Workspace};
 pub use parameters::{ParameterRun, ParameterTensor, Parameters, TensorPiece};
 pub use spec::{
     AutoencoderSpec, ClassifierLayer, ClassifierSpec, ConvFunnel, ConvSpec, FunnelLayer, Initializer,
-    LayerSpec, ModelSpec, NetworkLayer, Padding, Pair, Rates, built_in_autoencoders, built_in_names,
+    LayerSpec, Layout, LayoutTensor, ModelSpec, NetworkLayer, Padding, Pair, Rates, built_in_autoencoders,
+    built_in_names,
 };
 pub use weights_of::WeightsOf;

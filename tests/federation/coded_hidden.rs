@@ -7,7 +7,7 @@ use fedfunnel::codec::{
 };
 use fedfunnel::data::{DataDir, Dataset, epoch_order, load};
 use fedfunnel::federation::Parts;
-use fedfunnel::model::{AutoencoderSpec, ClassifierSpec, ModelSpec, Optimizer, OptimizerKind};
+use fedfunnel::model::{AutoencoderSpec, ClassifierSpec, Layout, ModelSpec, Optimizer, OptimizerKind};
 use fedfunnel::progress::Quiet;
 use fedfunnel::run::{Identity, Place, Run, RunFolder, Start};
 use fedfunnel::training::{
@@ -139,7 +139,7 @@ impl Pipelines {
     fn of(&self, text: &str) -> Pipeline {
         let table: toml::Table = format!("codec = [{text}]").parse().unwrap();
         let spec = PipelineSpec::try_from(table["codec"].clone()).unwrap();
-        let context = Context { parameters: 6370, seed: 5, autoencoder: Some(&self.0) };
+        let context = Context { layout: &Layout::flat(6370), seed: 5, autoencoder: Some(&self.0) };
         Parts::default().stages.pipeline(&spec, &context).unwrap()
     }
 }

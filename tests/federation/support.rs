@@ -6,6 +6,7 @@ use fedfunnel::codec::{Context, Kept, Pipeline, PipelineSpec, Round, Values};
 use fedfunnel::data::DataDir;
 use fedfunnel::federation::{Outcome, Parts, SimulationSpec, simulate};
 use fedfunnel::gpu::{Gpu, GpuOptions};
+use fedfunnel::model::Layout;
 use fedfunnel::progress::Quiet;
 use fedfunnel::run::{Identity, Place, Run, RunFolder, Start};
 use std::path::Path;
@@ -36,7 +37,7 @@ pub fn pipeline_with(
 ) -> Result<Pipeline> {
     let table: toml::Table = format!("codec = {text}").parse().expect("TOML");
     let spec = PipelineSpec::try_from(table["codec"].clone()).expect("a pipeline");
-    parts.stages.pipeline(&spec, &Context { parameters, seed: 0, autoencoder })
+    parts.stages.pipeline(&spec, &Context { layout: &Layout::flat(parameters), seed: 0, autoencoder })
 }
 
 /// One collaborator's update there and back: what was sent, and what was decoded.

@@ -21,7 +21,7 @@ use serde::Deserialize;
 
 pub(super) const KIND: StageKind = StageKind::new(
     "ternary",
-    Make::Plain(|context, options| Ok(Box::new(Ternary(Share::new(options, context.parameters)?)))),
+    Make::Plain(|context, options| Ok(Box::new(Ternary(Share::new(options, context.parameters())?)))),
 );
 
 #[derive(Deserialize)]

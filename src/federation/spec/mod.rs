@@ -12,7 +12,7 @@ use super::strategy::StrategySpec;
 use crate::autoencoder::AutoencoderSettings;
 use crate::codec::{Context, PartSpec, Pipeline, PipelineSpec};
 use crate::data::{DataDir, Partitioner};
-use crate::model::Optimizer;
+use crate::model::{Layout, Optimizer};
 use crate::run::Identity;
 use crate::{Error, Result, settings};
 use serde::{Deserialize, Serialize};
@@ -218,9 +218,9 @@ impl SimulationSpec {
         }
     }
 
-    /// The codecs, for a classifier of so many parameters.
-    pub(super) fn pipelines(&self, parts: &Parts, parameters: usize) -> Result<Vec<(Pipeline, Rules)>> {
-        let context = Context { parameters, seed: self.seed, autoencoder: self.autoencoder.as_ref() };
+    /// The codecs, for a classifier whose weights lie so.
+    pub(super) fn pipelines(&self, parts: &Parts, layout: &Layout) -> Result<Vec<(Pipeline, Rules)>> {
+        let context = Context { layout, seed: self.seed, autoencoder: self.autoencoder.as_ref() };
         let make = |codec: &CodecSpec| {
             let pipeline = parts.stages.pipeline(&codec.stages, &context)?;
             self.check_downlink(codec, &pipeline)?;

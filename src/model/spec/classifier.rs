@@ -1,7 +1,7 @@
 //! A classifier's spec: layers from images to classes.
 
 use super::layer::same_padding;
-use super::{ConvSpec, Initializer, LayerSpec, NetworkLayer};
+use super::{ConvSpec, Initializer, LayerSpec, Layout, NetworkLayer};
 use crate::data::{DataPair, ImageShape};
 use crate::ops::Activation;
 use crate::ops::conv::{Conv, ConvShape};
@@ -215,6 +215,11 @@ impl ClassifierSpec {
     /// P
     pub fn parameters(&self) -> usize {
         NetworkLayer::total_parameters(&self.network())
+    }
+
+    /// How its tensors lie in its weights.
+    pub fn layout(&self) -> Layout {
+        Layout::new(self.network().iter().flat_map(NetworkLayer::tensors))
     }
 
     /// The most values of a sample that go into or come out of a layer.

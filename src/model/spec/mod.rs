@@ -5,6 +5,7 @@ mod classifier;
 mod convolutional;
 mod initializer;
 mod layer;
+mod layout;
 mod limits;
 mod rates;
 
@@ -13,6 +14,7 @@ pub use classifier::{ClassifierLayer, ClassifierSpec, Padding, Pair};
 pub use convolutional::{ConvFunnel, FunnelLayer};
 pub use initializer::Initializer;
 pub use layer::{ConvSpec, LayerSpec, NetworkLayer};
+pub use layout::{Layout, LayoutTensor};
 pub use rates::Rates;
 
 use crate::{Error, Result};

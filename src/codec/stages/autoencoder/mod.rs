@@ -44,7 +44,7 @@ fn make(context: &Context<'_>, options: &Options) -> Result<Box<dyn Stage>> {
         own = Options { table, ..options.clone() }.parse()?;
     }
     own.check()?;
-    let shape = own.shape(context.parameters)?;
+    let shape = own.shape(context.parameters())?;
     // What sets it apart from others of the same latent.
     let others = given.iter().filter(|(key, _)| *key != "latent");
     let others = others.map(|(key, value)| format!(",{key}={value}").replace(['"', ' '], ""));

@@ -39,11 +39,11 @@ fn make(context: &Context<'_>, options: &Options) -> Result<Box<dyn Stage>> {
     let floats = match given {
         Some(0) => return Err(options.refuse("codes of 0 floats say nothing", "set floats to 1 or more")),
         Some(floats) => floats,
-        None => context.autoencoder()?.shape(context.parameters)?.latent(),
+        None => context.autoencoder()?.shape(context.parameters())?.latent(),
     };
     let (encoders, decoders) = (Bank::default(), Bank::default());
     let place = options.place.clone();
-    let (width, is_given) = (context.parameters, given.is_some());
+    let (width, is_given) = (context.parameters(), given.is_some());
     // What sets it apart from others of as many floats.
     let others = options.table.iter().filter(|(key, _)| *key != "floats");
     let others = others.map(|(key, value)| match value {
