@@ -97,6 +97,35 @@ pub trait Stage: Send + Sync {
         Ok(())
     }
 
+    /// Whether collaborators ship more than their setups, as rounds go on.
+    fn refreshes(&self) -> bool {
+        false
+    }
+
+    /// Before a collaborator sends in a round: what it ships on top of its setup, where that is due. It keeps the same
+    /// already.
+    fn refresh(&self, round: &Round<'_>, kept: &mut Kept) -> Result<Option<Vec<u8>>> {
+        let _ = (round, kept);
+        Ok(None)
+    }
+
+    /// Where its codes are sums of axes: what puts these, `[n, P]`, in the place of the last ones.
+    fn replacing(&self, axes: &[f32], kept: &Kept) -> Result<Vec<u8>> {
+        let _ = (axes, kept);
+        Err(Error::fault(format!("{} has no axes", self.label())))
+    }
+
+    /// Either side: keeps the axes that were shipped so.
+    fn replace_axes(&self, bytes: &[u8], kept: &mut Kept) -> Result<()> {
+        let _ = (bytes, kept);
+        Err(Error::fault(format!("{} has no axes", self.label())))
+    }
+
+    /// How many of its axes can be replaced; none where codes are not sums of a collaborator's own axes.
+    fn own_axes(&self) -> usize {
+        0
+    }
+
     /// The weights `[P]` that each of these collaborators, by what it keeps, comes to by `epochs` epochs of tuning its
     /// code alone; none where codes are not tuned.
     fn alone(&self, round: &Round<'_>, whose: &[(u32, &Kept)], epochs: u64) -> Result<Option<Vec<Vec<f32>>>> {

@@ -146,6 +146,21 @@ impl Pipeline {
         self.stages.first().map_or(Ok(()), |stage| stage.install(bytes, kept.scope_mut("0")))
     }
 
+    /// Whether collaborators ship more than their setups, as rounds go on.
+    pub fn refreshes(&self) -> bool {
+        self.stages.first().is_some_and(|stage| stage.refreshes())
+    }
+
+    /// What a collaborator ships on top of its setup before it sends in a round, where that is due.
+    pub fn refresh(&self, round: &Round<'_>, kept: &mut Kept) -> Result<Option<Vec<u8>>> {
+        self.stages.first().map_or(Ok(None), |stage| stage.refresh(round, kept.scope_mut("0")))
+    }
+
+    /// The aggregator's side of it.
+    pub fn replace_axes(&self, bytes: &[u8], kept: &mut Kept) -> Result<()> {
+        self.stages.first().map_or(Ok(()), |stage| stage.replace_axes(bytes, kept.scope_mut("0")))
+    }
+
     /// The weights that each of these collaborators comes to by so many epochs of tuning its code alone; none where codes
     /// are not tuned.
     pub fn alone(

@@ -159,6 +159,7 @@ impl Stages {
             Some(stages) => Some(self.listed(&stages.0, context, false)?),
             None => None,
         };
+        around.check_refresh(learned.own_axes(), &learned.label())?;
         let tail = self.listed(&tail, context, false)?;
         refuse_learned(&tail, "a code")?;
         residual.iter().try_for_each(|stages| refuse_learned(stages, "what a code misses"))?;

@@ -4,6 +4,7 @@ use super::clients::{LocalWork, Trained};
 use super::ledger::{Direction, Ledger};
 use super::participants::Participants;
 use super::results::RoundResult;
+use super::setup::refresh;
 use super::spec::{Downlink, LocalTests, Rules};
 use super::state::{CODEC, Federation, FederationState};
 use super::strategy::{Arrived, Local, LocalResult, Strategy};
@@ -114,6 +115,7 @@ pub fn play_round(
     let order = |who, epoch| collaborators.order(who, epoch);
     let local = collaborators.local_data(&order, &mut progress);
     let view = Round { number: round, seed, global: &start, gpu, local: Some(&local) };
+    refresh(pipeline, &view, state, &who)?;
     let payloads = send_up(&mut state.ledger, pipeline, &view, &mut state.collaborators, &trained)?;
     let view = Round { number: round, seed, global: &state.global, gpu, local: None };
     let arrived = payloads.iter().zip(&trained).map(|(payload, trained)| {

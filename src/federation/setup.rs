@@ -2,9 +2,9 @@
 
 use super::ledger::Direction;
 use super::spec::SimulationSpec;
-use super::state::{CODEC, Federation};
+use super::state::{CODEC, Federation, FederationState};
 use crate::Result;
-use crate::codec::{Message, MessageKind, SetupJob, Setups, ShareJob};
+use crate::codec::{Message, MessageKind, Pipeline, Round, SetupJob, Setups, ShareJob};
 use crate::run::Run;
 use crate::training::Snapshots;
 use std::time::Instant;
@@ -55,6 +55,26 @@ pub fn set_up(
     if pipeline.learns() {
         federation.save_setup(run, stage)?;
         names.iter().try_for_each(|name| run.forget(name))?;
+    }
+    Ok(())
+}
+
+/// Ships what codecs of these collaborators are refreshed with before they send in a round.
+pub fn refresh(
+    pipeline: &Pipeline,
+    round: &Round<'_>,
+    state: &mut FederationState,
+    ids: &[u32],
+) -> Result<()> {
+    if !pipeline.refreshes() {
+        return Ok(());
+    }
+    for &collaborator in ids {
+        let kept = state.collaborators.of_mut(collaborator).scope_mut(CODEC);
+        let Some(payload) = pipeline.refresh(round, kept)? else { continue };
+        let message = Message { kind: MessageKind::Setup, round: round.number, collaborator, payload };
+        let arrived = state.ledger.send(Direction::Up, &message)?;
+        pipeline.replace_axes(&arrived.payload, state.aggregator.of_mut(collaborator).scope_mut(CODEC))?;
     }
     Ok(())
 }

@@ -138,7 +138,8 @@ fn tuned_alone(
     let Participants { gpu, spec, collaborators, tests } = participants;
     let Federation { pipeline, state, .. } = federation;
     let epochs = pipeline.epochs() * u64::from(spec.rounds - spec.raw_rounds());
-    if epochs == 0 {
+    // Axes of late have heard of the others.
+    if epochs == 0 || pipeline.refreshes() {
         return Ok(None);
     }
     let ids = collaborators.ids();

@@ -69,7 +69,8 @@ pub struct RunSummary {
     pub floats: Option<usize>,
     /// Bytes of an update's message, the last one.
     pub message_bytes: u64,
-    /// Bytes of the message by which a collaborator ships, once, what its updates are decoded with.
+    /// Bytes of the messages by which a collaborator ships what its updates are decoded with: one, and what it is
+    /// refreshed with.
     pub setup_bytes: u64,
     /// Bytes of the message by which a collaborator gets, once, the decoder that was made of those of all.
     #[serde(skip_serializing_if = "is_zero")]
@@ -161,7 +162,7 @@ impl RunSummary {
             final_loss: last.map_or(f64::NAN, |r| r.test_loss),
             floats: federation.floats,
             message_bytes: own.update,
-            setup_bytes: federation.ledger.message_bytes(Direction::Up, MessageKind::Setup).unwrap_or(0),
+            setup_bytes: own.setups.div_ceil(outcome.spec.collaborators.max(1) as u64),
             shared_setup_bytes: federation
                 .ledger
                 .message_bytes(Direction::Down, MessageKind::Setup)

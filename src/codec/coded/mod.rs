@@ -1,5 +1,6 @@
 //! A learned code, and what is done about it so that a federation goes on learning: what the code cannot say is taken
-//! from the global model (`prior`) or sent beside it (`residual`), and the code is trained through its decoder (`tune`).
+//! from the global model (`prior`) or sent beside it (`residual`), the code is trained through its decoder (`tune`), and
+//! what it keeps missing becomes axes of it (`refresh`).
 //!
 //! With `g` the global model, `E` the encoder and `D` the decoder of a collaborator, and `A` what is linear in `D`:
 //!
@@ -21,6 +22,7 @@
 
 mod parts;
 mod prior;
+mod refresh;
 mod tune;
 
 pub use parts::CodePart;
@@ -36,12 +38,14 @@ use crate::bytes::{Reader, Writer};
 use crate::gpu::Gpu;
 use crate::training::CodeStart;
 use crate::{Error, Result};
+use refresh::Refresh;
 use tune::{TuneJob, Tuner};
 
 /// What the parts keep.
 const LEARNED: &str = "learned";
 const TAIL: &str = "tail";
 const RESIDUAL: &str = "residual";
+const REFRESH: &str = "refresh";
 /// What a collaborator knows of what the aggregator keeps, to decode as it does.
 const MIRROR: &str = "mirror";
 
@@ -57,6 +61,8 @@ pub(super) struct Coded {
     residual: Option<Pipeline>,
     /// How the code is trained through its decoder.
     tune: Option<Tune>,
+    /// How what the code misses becomes axes of it.
+    refresh: Option<Refresh>,
     tuner: Tuner,
 }
 
@@ -81,8 +87,8 @@ impl Coded {
         tail: Pipeline,
         residual: Option<Pipeline>,
     ) -> Self {
-        let CodeParts { prior, tune, .. } = around;
-        Self { prior, learned, tail, residual, tune, tuner: Tuner::default() }
+        let CodeParts { prior, tune, refresh, .. } = around;
+        Self { prior, learned, tail, residual, tune, refresh, tuner: Tuner::default() }
     }
 
     fn has_global(&self, round: &Round<'_>) -> bool {
@@ -212,7 +218,7 @@ impl Coded {
 
     /// Whether a collaborator has to decode as the aggregator does.
     fn decodes_itself(&self) -> bool {
-        self.residual.is_some() || self.tune.is_some()
+        self.residual.is_some() || self.tune.is_some() || self.refresh.is_some()
     }
 }
 
@@ -222,7 +228,8 @@ impl Stage for Coded {
         let tail = Some(self.tail.label().to_string()).filter(|label| !label.is_empty());
         let residual = self.residual.as_ref().map(|residual| format!("residual({})", residual.label()));
         let tune = self.tune.as_ref().map(|tune| tune.label.clone());
-        let parts = [prior, Some(self.learned.label()), tail, residual, tune];
+        let refresh = self.refresh.as_ref().map(|refresh| refresh.label.clone());
+        let parts = [prior, Some(self.learned.label()), tail, residual, tune, refresh];
         parts.into_iter().flatten().collect::<Vec<_>>().join("+")
     }
 
@@ -262,6 +269,12 @@ impl Stage for Coded {
             let due = updates.first().map_or(0, |update| update.weights.len());
             let mut decoded = self.decoded(round, &mirrors, &arrived, due)?;
             let mut decoded = Values::take_all(round.gpu, decoded.iter_mut().collect())?;
+            if let Some(refresh) = self.refresh.as_ref().filter(|_| self.has_global(round)) {
+                for ((outgoing, update), decoded) in batch.iter_mut().zip(&updates).zip(&decoded) {
+                    let kept = outgoing.kept.scope_mut(REFRESH);
+                    refresh.note(kept, &update.weights, decoded, round.global);
+                }
+            }
             if let Some(residual) = &self.residual {
                 tails = self.send_missed(residual, round, batch, &updates, &mut decoded)?;
             }
@@ -344,6 +357,24 @@ impl Stage for Coded {
         }
         self.tuner.clear();
         Ok(shipped)
+    }
+
+    fn refreshes(&self) -> bool {
+        self.refresh.is_some()
+    }
+
+    fn refresh(&self, round: &Round<'_>, kept: &mut Kept) -> Result<Option<Vec<u8>>> {
+        let Some(refresh) = &self.refresh else { return Ok(None) };
+        let Some(axes) = refresh.due(round, kept.scope_mut(REFRESH))? else { return Ok(None) };
+        let bytes = self.learned.replacing(&axes, kept.scope(LEARNED))?;
+        self.learned.replace_axes(&bytes, kept.scope_mut(LEARNED))?;
+        self.learned.replace_axes(&bytes, kept.scope_mut(MIRROR).scope_mut(LEARNED))?;
+        self.tuner.clear();
+        Ok(Some(bytes))
+    }
+
+    fn replace_axes(&self, bytes: &[u8], kept: &mut Kept) -> Result<()> {
+        self.learned.replace_axes(bytes, kept.scope_mut(LEARNED))
     }
 
     fn alone(&self, round: &Round<'_>, whose: &[(u32, &Kept)], epochs: u64) -> Result<Option<Vec<Vec<f32>>>> {
@@ -439,6 +470,9 @@ impl Stage for Coded {
         self.tail.check_senders(floats, &Self::parts_of(kept, TAIL))?;
         if let Some(residual) = &self.residual {
             residual.check_senders(count, &Self::parts_of(kept, RESIDUAL))?;
+        }
+        if let Some(refresh) = &self.refresh {
+            kept.iter().try_for_each(|kept| refresh.check(count, kept.scope(REFRESH)))?;
         }
         if self.decodes_itself() {
             self.check_receivers(count, &Self::parts_of(kept, MIRROR))

@@ -1,6 +1,7 @@
 //! What a spec lists around a learned stage: `prior` before it, `residual` and `tune` behind it.
 
 use super::Tune;
+use super::refresh::Refresh;
 use crate::codec::{NoOptions, Options, PipelineSpec};
 use crate::ops::{Optimizer, OptimizerKind};
 use crate::{Error, Result};
@@ -15,6 +16,8 @@ pub enum CodePart {
     Residual,
     /// The code is trained through its decoder.
     Tune,
+    /// What codes have come to miss becomes axes.
+    Refresh,
 }
 
 impl CodePart {
@@ -24,6 +27,7 @@ impl CodePart {
             Self::Prior => "prior",
             Self::Residual => "residual",
             Self::Tune => "tune",
+            Self::Refresh => "refresh",
         }
     }
 }
@@ -34,6 +38,7 @@ pub(in crate::codec) struct CodeParts {
     pub prior: bool,
     pub residual: Option<PipelineSpec>,
     pub tune: Option<Tune>,
+    pub(super) refresh: Option<Refresh>,
     last: Option<CodePart>,
 }
 
@@ -70,7 +75,9 @@ impl CodeParts {
     pub fn add(&mut self, part: CodePart, options: &Options) -> Result<()> {
         if self.last >= Some(part) {
             let problem = format!("{} stands behind {}", part.name(), self.last.map_or("", CodePart::name));
-            return Err(options.refuse(problem, "list prior first, then residual, then tune, each once"));
+            return Err(
+                options.refuse(problem, "list prior first, then residual, tune and refresh, each once")
+            );
         }
         self.last = Some(part);
         match part {
@@ -80,6 +87,13 @@ impl CodeParts {
             }
             CodePart::Residual => self.residual = Some(options.parse::<ResidualOptions>()?.stages),
             CodePart::Tune => self.tune = Some(tune(options)?),
+            CodePart::Refresh => {
+                self.refresh = Some(Refresh::new(options)?);
+                if !self.prior {
+                    let problem = "it takes from the global model what replaced axes could say";
+                    return Err(options.refuse(problem, "list prior first"));
+                }
+            }
         }
         Ok(())
     }
@@ -87,6 +101,22 @@ impl CodeParts {
     /// Whether nothing is done to the code itself any more.
     pub fn is_closed(&self) -> bool {
         self.last > Some(CodePart::Prior)
+    }
+
+    /// Refuses to refresh more than the axes that a learned stage has of its own, or as many.
+    pub fn check_refresh(&self, own_axes: usize, label: &str) -> Result<()> {
+        let (problem, mend) = match &self.refresh {
+            Some(_) if own_axes == 0 => (
+                format!("{label} has no axes that a collaborator could replace"),
+                "use it with pca that is not shared",
+            ),
+            Some(refresh) if refresh.axes >= own_axes => (
+                format!("{} of the {own_axes} axes of {label} would be replaced", refresh.axes),
+                "use fewer axes of refresh, or more floats of pca",
+            ),
+            _ => return Ok(()),
+        };
+        Err(Error::setting("codecs: refresh", problem, mend))
     }
 
     /// The error for a list in which a part has no learned stage to be about.

@@ -8,6 +8,8 @@ pub(super) const PRIOR: StageKind = around(CodePart::Prior);
 pub(super) const RESIDUAL: StageKind = around(CodePart::Residual);
 /// The code is trained through its decoder.
 pub(super) const TUNE: StageKind = around(CodePart::Tune);
+/// What codes have come to miss becomes axes.
+pub(super) const REFRESH: StageKind = around(CodePart::Refresh);
 
 const fn around(part: CodePart) -> StageKind {
     StageKind::new(part.name(), Make::Around(part))

@@ -132,6 +132,22 @@ impl Stage for Feedback {
         self.0.install(bytes, kept.scope_mut(TAIL))
     }
 
+    fn refreshes(&self) -> bool {
+        self.0.refreshes()
+    }
+
+    fn refresh(&self, round: &Round<'_>, kept: &mut Kept) -> Result<Option<Vec<u8>>> {
+        let shipped = self.0.refresh(round, kept.scope_mut(TAIL))?;
+        if let Some(bytes) = &shipped {
+            self.replace_axes(bytes, kept.scope_mut(MIRROR))?;
+        }
+        Ok(shipped)
+    }
+
+    fn replace_axes(&self, bytes: &[u8], kept: &mut Kept) -> Result<()> {
+        self.0.replace_axes(bytes, kept.scope_mut(TAIL))
+    }
+
     fn check_senders(&self, count: Option<usize>, kept: &[&Kept]) -> Result<()> {
         for error in kept.iter().filter_map(|kept| kept.get(ERROR)) {
             expect_length(ERROR, error.len(), count.unwrap_or(error.len()))?;

@@ -21,6 +21,7 @@ const STAGES: &[StageKind] = &[
     around::PRIOR,
     around::RESIDUAL,
     around::TUNE,
+    around::REFRESH,
     delta::KIND,
     f16::KIND,
     topk::KIND,

@@ -3,6 +3,7 @@
 mod alone;
 mod downlink;
 mod prior;
+mod refresh;
 mod refused;
 mod residual;
 mod resume;

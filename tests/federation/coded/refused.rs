@@ -7,6 +7,11 @@ use fedfunnel::federation::Parts;
 fn what_cannot_stand_around_a_code_is_refused_in_words() {
     let pca = "{ stage = \"pca\", floats = 3 }";
     let residual = "{ stage = \"residual\", stages = [\"f16\"] }";
+    let refresh = "{ stage = \"refresh\", every = 1 }";
+    let refresh_by = |options: &str| {
+        let comma = if options.is_empty() { "" } else { ", " };
+        format!("[\"prior\", {pca}, {{ stage = \"refresh\"{comma}{options} }}]")
+    };
     let tune = |options: &str| format!("[{pca}, {{ stage = \"tune\", {options} }}]");
     for (text, words) in [
         // Nothing is learned that they could be about.
@@ -29,12 +34,29 @@ fn what_cannot_stand_around_a_code_is_refused_in_words() {
         ),
         (
             format!("[{pca}, \"tune\", {residual}]"),
-            vec!["codecs: residual", "behind tune", "residual, then tune"],
+            vec!["codecs: residual", "behind tune", "residual, tune and refresh"],
         ),
         (format!("[{pca}, {residual}, \"f16\"]"), vec!["codecs: f16", "list it before residual and tune"]),
         (format!("[{pca}, \"tune\", \"f16\"]"), vec!["codecs: f16", "list it before residual and tune"]),
         (format!("[\"f16\", \"prior\", {pca}]"), vec!["something else", "list it first"]),
         (format!("[\"delta\", {pca}, \"tune\"]"), vec!["something else", "list it first"]),
+        (format!("[\"prior\", {pca}, {refresh}, \"tune\"]"), vec!["codecs: tune", "behind refresh"]),
+        // Axes that are nobody's own, or too few of them.
+        (format!("[{pca}, {refresh}]"), vec!["codecs: refresh", "list prior first"]),
+        (
+            format!("[\"prior\", {{ stage = \"pca\", floats = 3, shared = true }}, {refresh}]"),
+            vec!["codecs: refresh", "pca that is not shared"],
+        ),
+        (
+            format!("[\"prior\", {{ stage = \"pca\", floats = 1 }}, {refresh}]"),
+            vec!["codecs: refresh", "1 of the 1 axes", "fewer axes"],
+        ),
+        (refresh_by(""), vec!["codecs: refresh", "set every", "or threshold"]),
+        (refresh_by("every = 0"), vec!["codecs: refresh", "0 rounds", "1 or more"]),
+        (refresh_by("threshold = 1.0"), vec!["codecs: refresh", "below 1"]),
+        (refresh_by("every = 1, threshold = 0.5"), vec!["codecs: refresh", "leave one of them out"]),
+        (refresh_by("every = 1, axes = 0"), vec!["codecs: refresh", "0 axes"]),
+        (refresh_by("every = 1, axes = 9"), vec!["codecs: refresh", "1 to 8"]),
         // Options.
         (tune("epochs = 0"), vec!["codecs: tune", "0 epochs", "1 or more"]),
         (tune("batch = 0"), vec!["codecs: tune", "0 images", "1 or more"]),

@@ -153,6 +153,23 @@ impl Stage for Projection {
         Ok(shipped)
     }
 
+    fn own_axes(&self) -> usize {
+        if self.shared { 0 } else { self.floats }
+    }
+
+    fn replacing(&self, axes: &[f32], _: &Kept) -> Result<Vec<u8>> {
+        Ok(self.ship.rows(axes, self.width))
+    }
+
+    fn replace_axes(&self, bytes: &[u8], kept: &mut Kept) -> Result<()> {
+        let replaced = self.ship.replaced(self.width, kept.expect_bytes(AXES)?, bytes)?;
+        Shipped::from_bytes(self.width, self.ship, &replaced)?;
+        kept.put_bytes(AXES, replaced);
+        self.encoders.clear();
+        self.decoders.clear();
+        Ok(())
+    }
+
     fn is_shared(&self) -> bool {
         self.shared
     }

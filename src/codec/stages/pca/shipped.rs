@@ -64,6 +64,24 @@ impl Precision {
         self.axes_of(width, bytes).map_or(0, |(axes, _)| axes)
     }
 
+    /// The bytes of axes without their mean.
+    pub fn rows(self, axes: &[f32], width: usize) -> Vec<u8> {
+        let mut bytes = Writer::default();
+        axes.chunks_exact(width.max(1)).for_each(|row| self.write(row, &mut bytes));
+        bytes.into_bytes()
+    }
+
+    /// The bytes of a decoder whose last axes are others, from [those](Self::rows).
+    pub fn replaced(self, width: usize, decoder: &[u8], rows: &[u8]) -> Result<Vec<u8>> {
+        let row = self.row_bytes(width);
+        let end = self.floats_of(width, decoder.len()) * row;
+        if rows.is_empty() || !rows.len().is_multiple_of(row) || rows.len() > end {
+            let problem = format!("{} bytes are no axes of {width} values", rows.len());
+            return Err(Error::message(problem, "use the same model and codec on both sides"));
+        }
+        Ok([&decoder[..end - rows.len()], rows, &decoder[end..]].concat())
+    }
+
     fn write(self, values: &[f32], bytes: &mut Writer) {
         let most = match self {
             Self::F32 => return bytes.floats(values),
@@ -107,7 +125,7 @@ impl Shipped {
     pub fn to_bytes(&self, precision: Precision) -> Vec<u8> {
         let mut bytes = Writer::default();
         let PcaState { rows, means, .. } = &self.state;
-        rows.chunks_exact(means.len().max(1)).for_each(|row| precision.write(row, &mut bytes));
+        bytes.bytes(&precision.rows(rows, means.len()));
         precision.of_mean().write(means, &mut bytes);
         self.spreads.iter().for_each(|spreads| bytes.floats(spreads));
         bytes.into_bytes()
