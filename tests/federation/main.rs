@@ -12,6 +12,8 @@ mod kept;
 mod ledger;
 mod message;
 mod own_parts;
+mod presets;
+mod selected;
 mod spec;
 mod stages;
 mod strategies;

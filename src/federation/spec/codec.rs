@@ -1,6 +1,6 @@
 //! A federation of a simulation: how its updates cross the wire, and what it does otherwise than the others.
 
-use crate::codec::{PartSpec, PipelineSpec};
+use crate::codec::PipelineSpec;
 use serde::{Deserialize, Serialize};
 
 /// A pipeline, or a table with one and with what its federation does otherwise than the spec says:
@@ -61,11 +61,6 @@ impl CodecSpec {
     /// Whether it is what all others are compared with.
     pub fn is_raw(&self) -> bool {
         *self == Self::raw()
-    }
-
-    /// Its stages.
-    pub fn parts(&self) -> &[PartSpec] {
-        &self.stages.0
     }
 
     /// What is added to the label of its pipeline.

@@ -163,7 +163,7 @@ impl SimulationSpec {
         self.check_grayscale()?;
         self.optimizer.check("optimizer")?;
         self.strategy.make(&parts.strategies)?;
-        for stage in self.codecs.iter().flat_map(CodecSpec::parts) {
+        for stage in self.stages(parts)? {
             let name = stage.name.as_deref().unwrap_or_default();
             let kind = parts.stages.find(name)?;
             // What nothing learns from is not asked for.
@@ -186,6 +186,12 @@ impl SimulationSpec {
             ));
         }
         if learns { self.prepass()?.check(self.rounds) } else { Ok(()) }
+    }
+
+    /// The stages of all codecs, with those of presets in their place.
+    fn stages(&self, parts: &Parts) -> Result<Vec<PartSpec>> {
+        let each = self.codecs.iter().map(|codec| parts.stages.parts(&codec.stages));
+        Ok(each.collect::<Result<Vec<_>>>()?.concat())
     }
 
     /// Refuses lists that leave nothing to compare with.
@@ -293,7 +299,7 @@ impl SimulationSpec {
     /// Adds what it depends on besides its settings: models and data.
     pub fn identify(&self, own: Identity, parts: &Parts, data_dir: &DataDir) -> Result<Identity> {
         let mut own = own.with_model(&self.model)?.with_data(&self.data, data_dir)?;
-        for stage in self.codecs.iter().flat_map(CodecSpec::parts) {
+        for stage in self.stages(parts)? {
             let kind = parts.stages.find(stage.name.as_deref().unwrap_or_default())?;
             if (kind.needs_autoencoder)(&stage.options) {
                 // A stage's own table may name another model.
@@ -322,8 +328,8 @@ impl SimulationSpec {
     /// Whether any codec has to be learned from logged weights.
     pub fn learns(&self, parts: &Parts) -> Result<bool> {
         let mut learns = false;
-        for name in self.codecs.iter().flat_map(|codec| codec.stages.names()) {
-            learns |= parts.stages.find(name)?.learns;
+        for stage in self.stages(parts)? {
+            learns |= parts.stages.find(stage.name.as_deref().unwrap_or_default())?.learns;
         }
         Ok(learns)
     }
