@@ -70,7 +70,8 @@ fn codecs_that_keep_errors_and_momentum_end_with_the_same_bits() {
         "rounds=4",
         "codecs=[\"raw\",{stage=\"stc\",count=90},[{stage=\"dgc\",part=0.01,clip=1.0},\"f16\"],\
          [\"delta\",{stage=\"feedback\",decay=0.5},{stage=\"randk\",part=0.1}],\
-         [\"delta\",\"feedback\",{stage=\"threshold\",of=\"rms\",multiple=3.0}]]",
+         [\"delta\",\"feedback\",{stage=\"threshold\",of=\"rms\",multiple=3.0}],\
+         {stages={stage=\"stc\",count=90},downlink={stage=\"stc\",part=0.01}}]",
     ];
     let spec = spec(&Parts::default(), &settings);
     let [whole, pieced] = both_ways(&spec, |_, _, stops| assert!(stops >= 5, "{stops}"));

@@ -7,6 +7,7 @@ mod checkpoint;
 mod coded;
 mod coded_hidden;
 mod damaged;
+mod downlink;
 mod grouping;
 mod kept;
 mod ledger;

@@ -17,6 +17,7 @@ use crate::run::Identity;
 use crate::{Error, Result, settings};
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 /// The specs that come with the program.
 const BUILT_IN: &[(&str, &str)] = &[
@@ -175,6 +176,12 @@ impl SimulationSpec {
                 table.ok_or_else(|| missing(name, "autoencoder", "model and epochs"))?.check()?;
             }
         }
+        for down in self.codecs.iter().filter_map(|codec| codec.down.as_ref()) {
+            let names = parts.stages.parts(down)?;
+            names
+                .iter()
+                .try_for_each(|part| parts.stages.find(part.name.as_deref().unwrap_or_default()).map(drop))?;
+        }
         let learns = self.learns(parts)?;
         if self.initial == Initial::Seed && (!learns || self.begins_federated()) {
             let problem =
@@ -231,8 +238,14 @@ impl SimulationSpec {
             let pipeline = parts.stages.pipeline(&codec.stages, &context)?;
             self.check_downlink(codec, &pipeline)?;
             let local_epochs = codec.local_epochs.unwrap_or(self.local_epochs);
-            let rules = Rules { local_epochs, downlink: codec.downlink };
-            Ok((pipeline.with_suffix(&codec.suffix(), codec.is_raw()), rules))
+            let down = codec.down.as_ref().map(|down| parts.stages.pipeline(down, &context)).transpose()?;
+            let mut suffix = codec.suffix();
+            if let Some(down) = &down {
+                refuse_learned_downlink(down)?;
+                suffix += &format!(", {} down", down.label());
+            }
+            let rules = Rules { local_epochs, downlink: codec.downlink, down: down.map(Arc::new) };
+            Ok((pipeline.with_suffix(&suffix, codec.is_raw()), rules))
         };
         let pipelines = self.codecs.iter().map(make).collect::<Result<Vec<_>>>()?;
         let labels: Vec<_> = pipelines.iter().map(|(pipeline, _)| pipeline.label()).collect();
@@ -247,7 +260,7 @@ impl SimulationSpec {
 
     /// What federations do where no codec says otherwise.
     pub fn rules(&self) -> Rules {
-        Rules { local_epochs: self.local_epochs, downlink: Downlink::Model }
+        Rules { local_epochs: self.local_epochs, downlink: Downlink::Model, down: None }
     }
 
     /// Refuses codes on their way down where the global model is no average of codes.
@@ -333,6 +346,16 @@ impl SimulationSpec {
         }
         Ok(learns)
     }
+}
+
+/// Refuses stages of a downlink that learn.
+fn refuse_learned_downlink(down: &Pipeline) -> Result<()> {
+    if !down.learns() {
+        return Ok(());
+    }
+    let problem = format!("{} learns from the weights that collaborators log", down.label());
+    let mend = "use stages that learn nothing, such as [{ stage = \"stc\", part = 0.01 }], or \"code\"";
+    Err(Error::setting("codecs: downlink", problem, mend))
 }
 
 /// The error for a table that a stage needs.
