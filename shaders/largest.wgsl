@@ -61,8 +61,8 @@ fn add(at: u32, sums: vec4<u32>) {
     atomicAdd(&tallies[at + 3u], sums.w);
 }
 
-// tallies[line, pass, j] += how many magnitudes of the line are at least the j-th candidate. Faster than tallies of
-// digits: a lane keeps its sums in registers and adds them once, where a tally for each value is an atomic of its own.
+// tallies[line, pass, j] += how many magnitudes of the line are at least the j-th candidate. A lane keeps its sums in
+// registers and adds them once: 16 atomics for 512 values or more, where tallies of digits are one for each value.
 @compute @workgroup_size(LANES, 1, 1)
 fn largest_count(@builtin(global_invocation_id) id: vec3<u32>) {
     if id.x >= count.lanes { return; }
