@@ -8,6 +8,7 @@ use crate::gpu::{Buffer, Cost, Dispatch, Gpu, RowRange, Tensor};
 use crate::model::{Activation, Optimizer, ScheduleWriter};
 use crate::ops::conv::{Conv, ConvShape};
 use crate::ops::dense::{Carry, Dense, DenseShard, RowsAre};
+use crate::ops::largest::Selection;
 use crate::ops::pool::{Pool, PoolKind};
 use crate::ops::reduce::{self, Replicas};
 use crate::ops::{Activated, Arena, TrainedArena, loss};
@@ -41,6 +42,12 @@ pub(super) fn works() -> Vec<Work> {
             |gpu| update(gpu, [320, 91_762, 8], true),
         ),
         work("average-50", "the average of 50 models of 15,910 weights", average),
+        work("largest-50", "the 160 largest of each of 50 models of 15,910 weights", |gpu| {
+            largest(gpu, [50, 15_910, 160])
+        }),
+        work("largest-550570", "the 4,000 largest of 550,570 weights", |gpu| {
+            largest(gpu, [1, 550_570, 4_000])
+        }),
     ]
 }
 
@@ -187,4 +194,11 @@ fn average(gpu: &Gpu) -> Result<Ready<'_>> {
     let replicas = Replicas { values: &all, count: models, first: 0, stride: width };
     let dispatch = reduce::average_replicas(gpu, replicas, &weights, &result, 0, width)?;
     bandwidth(gpu, vec![dispatch], (models + 1) * width)
+}
+
+fn largest(gpu: &Gpu, [models, width, count]: [usize; 3]) -> Result<Ready<'_>> {
+    let all = Tensor::zeros(gpu, "models", models, 1, width)?;
+    all.write(gpu, &values(models * width, 1, 0.1));
+    let selection = Selection::new(gpu, &all, count)?;
+    bandwidth(gpu, selection.plan(gpu, &all)?, models * width)
 }

@@ -13,6 +13,7 @@ mod message;
 mod options;
 mod pipeline;
 mod pipeline_spec;
+mod presets;
 mod refusals;
 mod registry;
 mod set_up_once;
@@ -31,6 +32,7 @@ pub use message::{Message, MessageKind, message_bytes};
 pub use options::{NoOptions, Options, PartSpec};
 pub use pipeline::Pipeline;
 pub use pipeline_spec::PipelineSpec;
+pub use presets::{PRESETS, Preset};
 pub use registry::{Context, Make, StageKind, Stages};
 pub use setups::Setups;
 pub use shipped::{DecoderPart, ShippedDecoder};
@@ -136,6 +138,11 @@ pub trait Stage: Send + Sync {
     /// Refuses a stage of whose updates the average is no update by itself.
     fn check_averages(&self) -> Result<()> {
         Err(refusals::no_average(&self.label()))
+    }
+
+    /// Refuses a stage of which what it could not say must not be added to what it is given next time.
+    fn check_fed_back(&self) -> Result<()> {
+        Ok(())
     }
 
     /// The payload whose update is the average of those of these payloads, by their weights.

@@ -38,6 +38,12 @@ impl Pipeline {
         self
     }
 
+    /// The same, called otherwise.
+    pub(super) fn called(mut self, label: String) -> Self {
+        self.label = label;
+        self
+    }
+
     /// Whether it sends updates as they are.
     pub fn is_raw(&self) -> bool {
         self.is_raw
@@ -179,6 +185,11 @@ impl Pipeline {
             [stage] => stage.check_averages(),
             _ => Err(no_average(self.label())),
         }
+    }
+
+    /// Refuses a pipeline that must not stand behind `feedback`.
+    pub fn check_fed_back(&self) -> Result<()> {
+        self.stages.iter().try_for_each(|stage| stage.check_fed_back())
     }
 
     /// The payload whose update is the average of those of these payloads, by their weights.

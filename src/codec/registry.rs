@@ -1,7 +1,8 @@
 //! The stages that a spec can name, and the pipelines that are made of them.
 
 use super::coded::{CodePart, CodeParts, Coded};
-use super::{Options, PartSpec, Pipeline, PipelineSpec, Stage};
+use super::presets::{self, Preset};
+use super::{Options, PRESETS, PartSpec, Pipeline, PipelineSpec, Stage};
 use crate::autoencoder::AutoencoderSettings;
 use crate::model::Layout;
 use crate::{Error, Result, files};
@@ -77,14 +78,79 @@ impl Stages {
 
     /// The stage of a name.
     pub fn find(&self, name: &str) -> Result<&StageKind> {
-        let known = self.0.iter().map(|kind| kind.name);
+        let known = self.0.iter().map(|kind| kind.name).chain(PRESETS.iter().map(|preset| preset.name));
         let kind = self.0.iter().find(|kind| kind.name == name);
         kind.ok_or_else(|| files::unknown_name("codecs", "stage", name, known))
     }
 
+    /// The preset of a name that no stage has.
+    fn preset(&self, part: &PartSpec) -> Option<(&'static Preset, Options)> {
+        let name = part.name.as_deref()?;
+        let preset = PRESETS.iter().find(|preset| preset.name == name)?;
+        let is_stage = self.0.iter().any(|kind| kind.name == name);
+        (!is_stage).then(|| (preset, options_of(name, part)))
+    }
+
+    /// The stages of a spec, with those of a preset in its place.
+    pub fn parts(&self, spec: &PipelineSpec) -> Result<Vec<PartSpec>> {
+        let Some((preset, options)) = spec.0.first().and_then(|part| self.preset(part)) else {
+            return Ok(spec.0.clone());
+        };
+        Ok([preset.stages(&options)?, spec.0[1..].to_vec()].concat())
+    }
+
     /// Makes the stages of a spec.
     pub fn pipeline(&self, spec: &PipelineSpec, context: &Context<'_>) -> Result<Pipeline> {
-        self.listed(&spec.0, context, spec.is_raw())
+        let Some((preset, options)) = spec.0.first().and_then(|part| self.preset(part)) else {
+            return self.listed(&spec.0, context, spec.is_raw());
+        };
+        self.of_preset(preset.stages(&options)?, &options, preset.label(&options), &spec.0[1..], context)
+    }
+
+    /// Makes the stages of what a code misses, behind feedback: what they could not say is added to what they are given
+    /// next time. A preset's `delta` is left out, since they are given a difference.
+    fn residual(&self, spec: &PipelineSpec, context: &Context<'_>) -> Result<Pipeline> {
+        let feedback = |names: &[PartSpec]| {
+            let first = names.first().and_then(|part| part.name.as_deref());
+            (first != Some("feedback")).then(|| PartSpec::named("feedback"))
+        };
+        match spec.0.first().and_then(|part| self.preset(part)) {
+            None => {
+                let stages: Vec<_> = feedback(&spec.0).into_iter().chain(spec.0.iter().cloned()).collect();
+                self.listed(&stages, context, false)
+            }
+            Some((preset, options)) => {
+                let own = presets::of_differences(preset.stages(&options)?);
+                let lead = feedback(&own);
+                let label = if lead.is_some() { "feedback+" } else { "" };
+                let label = format!("{label}{}", preset.label(&options));
+                let own = lead.into_iter().chain(own).collect();
+                self.of_preset(own, &options, label, &spec.0[1..], context)
+            }
+        }
+    }
+
+    /// Makes a preset's own stages and those that are listed behind it; `label` stands for its own.
+    fn of_preset(
+        &self,
+        own: Vec<PartSpec>,
+        options: &Options,
+        label: String,
+        others: &[PartSpec],
+        context: &Context<'_>,
+    ) -> Result<Pipeline> {
+        let named = |error| match error {
+            // A user who names a preset does not know its stages.
+            Error::Setting { field, problem, mend } => {
+                Error::Setting { field: format!("{} ({field})", options.place), problem, mend }
+            }
+            error => error,
+        };
+        let hidden = self.listed(&own, context, false).map_err(named)?;
+        let whole = self.listed(&[&own[..], others].concat(), context, false)?;
+        let rest = whole.label().strip_prefix(hidden.label()).unwrap_or_default();
+        let label = format!("{label}{rest}");
+        Ok(whole.called(label))
     }
 
     fn listed(&self, parts: &[PartSpec], context: &Context<'_>, is_raw: bool) -> Result<Pipeline> {
@@ -150,15 +216,7 @@ impl Stages {
             }
         }
         let Some(learned) = learned.filter(|_| is_coded) else { return Ok(None) };
-        let residual = match &around.residual {
-            // What the stages of a residual could not say is added to what they are given next time.
-            Some(stages) if stages.names().next() != Some("feedback") => {
-                let stages = std::iter::once(PartSpec::named("feedback")).chain(stages.0.iter().cloned());
-                Some(self.listed(&stages.collect::<Vec<_>>(), context, false)?)
-            }
-            Some(stages) => Some(self.listed(&stages.0, context, false)?),
-            None => None,
-        };
+        let residual = around.residual.as_ref().map(|stages| self.residual(stages, context)).transpose()?;
         around.check_refresh(learned.own_axes(), &learned.label())?;
         let tail = self.listed(&tail, context, false)?;
         refuse_learned(&tail, "a code")?;
@@ -167,9 +225,17 @@ impl Stages {
     }
 
     fn kind_of(&self, part: &PartSpec) -> Result<(&StageKind, Options)> {
+        if let Some((preset, options)) = self.preset(part) {
+            let problem = format!("it stands for stages of its own ({}), the first of them", preset.stages);
+            return Err(options.refuse(problem, "list it first, or list what you want of its stages"));
+        }
         let kind = self.find(part.name.as_deref().unwrap_or_default())?;
-        Ok((kind, Options { place: format!("codecs: {}", kind.name), table: part.options.clone() }))
+        Ok((kind, options_of(kind.name, part)))
     }
+}
+
+fn options_of(name: &str, part: &PartSpec) -> Options {
+    Options { place: format!("codecs: {name}"), table: part.options.clone() }
 }
 
 /// Refuses a stage that learns from logged weights and is given something else.

@@ -1,6 +1,7 @@
 //! Federated rounds: collaborators, the aggregator, and every byte between them.
 
 mod clients;
+mod down;
 mod due;
 mod ledger;
 mod logs;

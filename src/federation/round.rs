@@ -1,13 +1,14 @@
 //! Rounds: local training, updates through the codec and back, and the strategy's step.
 
 use super::clients::{LocalWork, Trained};
+use super::down::{change, send_down};
 use super::ledger::{Direction, Ledger};
 use super::participants::Participants;
 use super::results::RoundResult;
 use super::setup::refresh;
-use super::spec::{Downlink, LocalTests, Rules};
+use super::spec::{Downlink, LocalTests};
 use super::state::{CODEC, Federation, FederationState};
-use super::strategy::{Arrived, Local, LocalResult, Strategy};
+use super::strategy::{Arrived, Local, LocalResult};
 use crate::bytes::{bytes_to_floats, floats_to_bytes};
 use crate::codec::{Message, MessageKind, Pipeline, Round, Store, Values};
 use crate::progress::Observer;
@@ -95,7 +96,7 @@ pub fn play_round(
     let Participants { gpu, spec, collaborators, tests } = participants;
     let Federation { pipeline, strategy, rules, state } = federation;
     let who = collaborators.ids();
-    let (start, control) = send_down(state, strategy, *rules, round, &who)?;
+    let (start, control) = send_down(state, strategy, rules, round, &who)?;
     let work = LocalWork {
         epochs: rules.local_epochs,
         first_epoch: u64::from(round - 1) * rules.local_epochs,
@@ -117,7 +118,8 @@ pub fn play_round(
     let view = Round { number: round, seed, global: &start, gpu, local: Some(&local) };
     refresh(pipeline, &view, state, &who)?;
     let payloads = send_up(&mut state.ledger, pipeline, &view, &mut state.collaborators, &trained)?;
-    let view = Round { number: round, seed, global: &state.global, gpu, local: None };
+    // The model that went down is the aggregator's own, bit for bit.
+    let view = Round { number: round, seed, global: &start, gpu, local: None };
     let arrived = payloads.iter().zip(&trained).map(|(payload, trained)| {
         (trained.who, state.aggregator.of(trained.who).scope(CODEC), payload.as_slice())
     });
@@ -134,7 +136,14 @@ pub fn play_round(
                 update,
             });
             let combined = strategy.combine.combine(gpu, &arrived.collect::<Vec<_>>())?;
-            strategy.server.step(&mut state.global, &combined);
+            match &rules.down {
+                None => strategy.server.step(&mut state.global, &combined),
+                Some(down) => {
+                    let mut next = state.global.clone();
+                    strategy.server.step(&mut next, &combined);
+                    change(down, &view, state, next)?;
+                }
+            }
         }
         Downlink::Code => {
             let weights: Vec<_> = samples.into_iter().map(|samples| samples as f64).collect();
@@ -178,39 +187,6 @@ pub fn play_round(
         bytes_down: in_round(Direction::Down),
         local_epochs: trained.into_iter().flat_map(|trained| trained.epochs).collect(),
     })
-}
-
-/// Sends the global model, and what the local rule adds to it; gives both as they arrive.
-fn send_down(
-    state: &mut FederationState,
-    strategy: &Strategy,
-    rules: Rules,
-    round: u32,
-    who: &[u32],
-) -> Result<(Vec<f32>, Option<Vec<f32>>)> {
-    let is_known = state.ledger.message_bytes(Direction::Down, MessageKind::Model).is_some();
-    let send = |ledger: &mut Ledger, kind, values: &[f32], what| {
-        let arrived = ledger.broadcast(kind, round, who, floats_to_bytes(values))?;
-        bytes_to_floats(&arrived, values.len(), what)
-    };
-    let model = match (rules.downlink, &state.code) {
-        (Downlink::Code, Some(code)) => {
-            let arrived = state.ledger.broadcast(MessageKind::Model, round, who, code.clone())?;
-            if arrived != *code {
-                return Err(Error::fault("a code arrived otherwise than it was sent"));
-            }
-            // Collaborators decode as the aggregator has.
-            state.global.clone()
-        }
-        // The pre-pass began with it.
-        (Downlink::Code, None) if state.rounds.is_empty() && is_known => state.global.clone(),
-        _ => send(&mut state.ledger, MessageKind::Model, &state.global, "a global model")?,
-    };
-    let control = strategy.local.broadcast();
-    let control = control
-        .map(|values| send(&mut state.ledger, MessageKind::Control, &values, "control values"))
-        .transpose()?;
-    Ok((model, control))
 }
 
 /// Sends what the local rule adds to updates; gives it as it arrives.

@@ -66,7 +66,7 @@ pub fn simulate(run: &mut Run<'_>, spec: &SimulationSpec, parts: &Parts) -> Resu
     let strategy = || spec.strategy.make(&parts.strategies);
     let begun = FederationState::new(initial.clone(), join(spec, &ids, &samples)?);
     let rules = spec.rules();
-    let mut begun = Federation::new(raw()?, strategy()?, rules, begun);
+    let mut begun = Federation::new(raw()?, strategy()?, rules.clone(), begun);
     let mut logged = begun.fork(raw()?, strategy()?, rules);
     if learns {
         if !spec.begins_federated() {

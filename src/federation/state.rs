@@ -22,6 +22,7 @@ const COLLABORATORS: &str = "collaborators";
 const AGGREGATOR: &str = "aggregator";
 const SERVER: &str = "server";
 const LOCAL: &str = "local";
+const DOWNLINK: &str = "downlink";
 
 /// One federation of a simulation, or the rounds that all of them have in common.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -32,9 +33,12 @@ pub struct FederationState {
     pub ledger: Ledger,
     /// How its codec was learned.
     pub learned: Learned,
-    /// The payload whose update the global model became, where that crosses as a code.
+    /// The payload whose update the global model became, where that crosses as a code or through stages.
     #[serde(default)]
     pub code: Option<Vec<u8>>,
+    /// Who has the model that this payload changes, where it crosses through stages.
+    #[serde(default)]
+    pub holders: Vec<u32>,
     /// Whether its codec is set up, so that rounds can be played.
     pub is_set_up: bool,
     /// Seconds that it took so far, those of common rounds excluded.
@@ -51,6 +55,9 @@ pub struct FederationState {
     /// What the aggregator keeps for the codec of each collaborator, by id. It is filled from messages alone.
     #[serde(skip)]
     pub aggregator: Store,
+    /// What the aggregator keeps for the stages of the downlink.
+    #[serde(skip)]
+    pub down: Kept,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -160,7 +167,8 @@ impl Federation {
         let logs = own.snapshots.len();
         check(&state, due, rounds, logs == 0).map_err(|problem| file.damaged(problem))?;
         let has_averaged = state.rounds.len() > due.spec.raw_rounds() as usize;
-        if state.code.is_some() != (has_averaged && self.rules.downlink == Downlink::Code) {
+        let is_changed = self.rules.downlink == Downlink::Code || self.rules.down.is_some();
+        if state.code.is_some() != (has_averaged && is_changed) {
             let found = if state.code.is_some() { "a code where none is" } else { "no code where one is" };
             return Err(file.damaged(format!("its global model has {found} due")));
         }
@@ -172,6 +180,11 @@ impl Federation {
         take_logs(file, &mut state.snapshots, due.width, &notes.taken_at, &times)?;
         state.collaborators = std::mem::take(&mut own.collaborators);
         state.aggregator = std::mem::take(&mut own.aggregator);
+        state.down = std::mem::take(&mut own.down);
+        file.resumed(state.down.load(DOWNLINK, file))?;
+        if let Some(down) = &self.rules.down {
+            file.resumed(down.check_senders(Some(due.width), &[&state.down]))?;
+        }
         file.resumed(state.collaborators.load(COLLABORATORS, &due.ids, file))?;
         file.resumed(state.aggregator.load(AGGREGATOR, &due.ids, file))?;
         file.resumed(strategy.server.kept().load(SERVER, file))?;
@@ -209,6 +222,7 @@ impl Federation {
         tensors.extend(log_shapes(&state.snapshots));
         tensors.extend(state.collaborators.shapes(COLLABORATORS));
         tensors.extend(state.aggregator.shapes(AGGREGATOR));
+        tensors.extend(state.down.shapes(DOWNLINK));
         tensors
     }
 
@@ -228,6 +242,7 @@ impl Federation {
             put_logs(file, &state.snapshots)?;
             state.collaborators.save(COLLABORATORS, file)?;
             state.aggregator.save(AGGREGATOR, file)?;
+            state.down.save(DOWNLINK, file)?;
             server.save(SERVER, file)?;
             local.save(LOCAL, file)
         })

@@ -49,16 +49,59 @@ fn a_run_that_is_stopped_everywhere_learns_once_and_ends_with_the_same_bits() {
          [\"feedback\",{stage=\"pca\",floats=3},\"f16\"]]",
     ];
     let spec = spec(&Parts::default(), &settings);
+    let [whole, pieced] = both_ways(&spec, |begun, never, stops| {
+        assert!(stops > 20, "{stops}");
+        // Axes are found in one go, once for each codec that has some; autoencoders are trained on at every start until
+        // their rounds begin, and never after that.
+        let times = |all: &[String], what: &str| all.iter().filter(|begun| *begun == what).count();
+        let rounds = begun.iter().position(|what| what == "autoencoder(32) rounds").expect("its rounds");
+        assert!(times(&begun[..rounds], "autoencoders") > 10 && times(&begun[rounds..], "autoencoders") == 0);
+        assert_eq!((times(never, "principal axes"), times(begun, "principal axes")), (2, 2));
+    });
+    assert_eq!(whole.federations.len(), 5);
+    assert_same_bits(&whole, &pieced);
+    // The negative control: the codecs do not all come to the same.
+    assert_ne!(whole.federations[0].model, whole.federations[3].model);
+}
+
+#[test]
+fn codecs_that_keep_errors_and_momentum_end_with_the_same_bits() {
+    let settings = [
+        "rounds=4",
+        "codecs=[\"raw\",{stage=\"stc\",count=90},[{stage=\"dgc\",part=0.01,clip=1.0},\"f16\"],\
+         [\"delta\",{stage=\"feedback\",decay=0.5},{stage=\"randk\",part=0.1}],\
+         [\"delta\",\"feedback\",{stage=\"threshold\",of=\"rms\",multiple=3.0}],\
+         {stages={stage=\"stc\",count=90},downlink={stage=\"stc\",part=0.01}}]",
+    ];
+    let spec = spec(&Parts::default(), &settings);
+    let [whole, pieced] = both_ways(&spec, |_, _, stops| assert!(stops >= 5, "{stops}"));
+    assert_same_bits(&whole, &pieced);
+    // The negative control: the codecs come to other models.
+    let models: Vec<_> = whole.federations.iter().map(|federation| &federation.model).collect();
+    assert!((1..models.len()).all(|place| models[place] != models[place - 1]));
+}
+
+fn assert_same_bits(whole: &Outcome, pieced: &Outcome) {
+    for (whole, pieced) in whole.federations.iter().zip(&pieced.federations) {
+        let bits = |model: &[f32]| model.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&whole.model), bits(&pieced.model), "{}", whole.label);
+        assert_eq!((&whole.rounds, &whole.ledger), (&pieced.rounds, &pieced.ledger), "{}", whole.label);
+    }
+}
+
+/// What a simulation comes to in one go, and stopped wherever it can be. `check` is given what was begun when it was
+/// stopped, what was begun in one go, and how often it was stopped.
+fn both_ways(spec: &SimulationSpec, check: impl Fn(&[String], &[String], usize)) -> [Outcome; 2] {
     let whole = tempfile::tempdir().unwrap();
     let mut never = Stopper { left: usize::MAX, begun: Vec::new() };
-    let whole = start(whole.path(), &spec, &mut never).unwrap();
+    let whole = start(whole.path(), spec, &mut never).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let mut begun: Vec<String> = Vec::new();
     let mut stops = 0;
     // Each start is asked to stop at the first place where it begins anything that is left to do.
     let pieced = loop {
         let mut observer = Stopper { left: 1 + stops % 3, begun: Vec::new() };
-        let result = start(folder.path(), &spec, &mut observer);
+        let result = start(folder.path(), spec, &mut observer);
         begun.extend(observer.begun);
         match result {
             Ok(outcome) => break outcome,
@@ -67,19 +110,6 @@ fn a_run_that_is_stopped_everywhere_learns_once_and_ends_with_the_same_bits() {
         }
         assert!(stops < 200, "it never ends");
     };
-    assert!(stops > 20, "{stops}");
-    // Axes are found in one go, once for each codec that has some; autoencoders are trained on at every start until
-    // their rounds begin, and never after that.
-    let times = |all: &[String], what: &str| all.iter().filter(|begun| *begun == what).count();
-    let rounds = begun.iter().position(|what| what == "autoencoder(32) rounds").expect("its rounds");
-    assert!(times(&begun[..rounds], "autoencoders") > 10 && times(&begun[rounds..], "autoencoders") == 0);
-    assert_eq!((times(&never.begun, "principal axes"), times(&begun, "principal axes")), (2, 2));
-    assert_eq!(whole.federations.len(), 5);
-    for (whole, pieced) in whole.federations.iter().zip(&pieced.federations) {
-        let bits = |model: &[f32]| model.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
-        assert_eq!(bits(&whole.model), bits(&pieced.model), "{}", whole.label);
-        assert_eq!((&whole.rounds, &whole.ledger), (&pieced.rounds, &pieced.ledger), "{}", whole.label);
-    }
-    // The negative control: the codecs do not all come to the same.
-    assert_ne!(whole.federations[0].model, whole.federations[3].model);
+    check(&begun, &never.begun, stops);
+    [whole, pieced]
 }

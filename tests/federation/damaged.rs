@@ -372,6 +372,24 @@ fn damaged_states_of_codes_are_refused() {
     simulation.start(&mut StopAt::never()).unwrap();
 }
 
+#[test]
+fn damaged_states_of_what_stages_owe_are_refused_both_ways() {
+    let codecs = "codecs=[\"raw\",{stages={stage=\"dgc\",part=0.01},downlink={stage=\"stc\",part=0.01}}]";
+    let simulation = Simulation::stopped(&[codecs], "dgc(0.01), stc(0.01) down rounds", "round 2/");
+    let stage = "1-dgc-0-01-stc-0-01-down";
+    check_cases(
+        &simulation,
+        &[
+            (stage, |s| s.resize("collaborators/0/codec/1/velocity", 1), "velocity"),
+            (stage, |s| s.resize("collaborators/1/codec/1/error", -1), "error"),
+            (stage, |s| s.resize("downlink/1/error", 1), "error"),
+            (stage, |s| *s.at("/state/code") = Value::Null, "no code where one is due"),
+            (stage, |s| *s.at("/state/holders") = json!([-1]), "notes"),
+        ],
+    );
+    simulation.start(&mut StopAt::never()).unwrap();
+}
+
 /// Numbers that look random and are the same in every run (xorshift64).
 struct Dice(u64);
 

@@ -1,6 +1,7 @@
 //! Each stage by a property or an independent implementation, and what arrives damaged.
 
 use crate::support::{gpu, pipeline, receive, through};
+use crate::ternary::paper_rest;
 use fedfunnel::Error;
 use fedfunnel::codec::{Kept, Options, PartSpec, PipelineSpec, Round, Values};
 use fedfunnel::federation::Parts;
@@ -82,13 +83,14 @@ fn topk_keeps_the_largest_and_counts_its_places() {
         assert_eq!(got, due, "{part}");
         let mut places = order[..count].to_vec();
         places.sort_unstable();
-        let mut next = 0;
-        let distances = places.iter().map(|&place| {
+        // Each distance in a Golomb code with so many bits of rest.
+        let (mut next, rest) = (0, paper_rest(count, P) as usize);
+        let bits = places.iter().map(|&place| {
             let distance = place - next;
             next = place + 1;
-            if distance < 128 { 1 } else { 2 }
+            (distance >> rest) + 1 + rest
         });
-        assert_eq!(sent.len(), 4 * count + distances.sum::<usize>(), "{part}");
+        assert_eq!(sent.len(), 4 * count + bits.sum::<usize>().div_ceil(8), "{part}");
         assert_eq!(topk.floats(P, &Kept::default()), Some(count));
     }
     // Of equal magnitudes the first.
@@ -152,6 +154,20 @@ fn what_cannot_be_a_pipeline_is_refused_in_words() {
         ("[\"feedback\"]", ["feedback", "list one behind it"]),
         ("[{ stage = \"topk\", part = 0.0 }]", ["topk", "above 0"]),
         ("[{ stage = \"topk\" }]", ["topk", "part"]),
+        ("[{ stage = \"topk\", part = 0.1, count = 3 }]", ["part and count both", "leave one"]),
+        ("[{ stage = \"randk\", count = 0 }]", ["codecs: randk", "1 or more"]),
+        (
+            "[\"feedback\", { stage = \"randk\", part = 0.1, unbiased = true }]",
+            ["grows", "leave unbiased out"],
+        ),
+        ("[\"threshold\"]", ["nothing says", "of = \"rms\""]),
+        ("[{ stage = \"threshold\", value = 0.0 }]", ["a threshold of 0", "above 0"]),
+        ("[{ stage = \"threshold\", of = \"max\", multiple = 2.0 }]", ["\"max\"", "\"rms\""]),
+        ("[{ stage = \"threshold\", of = \"rms\" }]", ["no multiple", "set multiple"]),
+        ("[{ stage = \"threshold\", value = 1.0, multiple = 2.0 }]", ["both", "set value"]),
+        ("[{ stage = \"feedback\", decay = 0.0 }, \"f16\"]", ["a decay of 0", "leave feedback out"]),
+        ("[{ stage = \"feedback\", momentum = 1.0 }, \"f16\"]", ["a momentum of 1", "below 1"]),
+        ("[{ stage = \"feedback\", clip = -1.0 }, \"f16\"]", ["a clip of -1", "above 0"]),
         ("[{ stage = \"topk\", part = 0.1, k = 3 }]", ["topk", "`k`"]),
         ("[{ stage = \"f16\", bits = 3 }]", ["f16", "bits"]),
         ("[\"delta\", { stage = \"pca\", floats = 3 }]", ["pca", "list it first"]),
@@ -206,6 +222,10 @@ proptest! {
             "[{ stage = \"ternary\", count = 7 }]",
             "[\"feedback\", { stage = \"ternary\", part = 0.3 }]",
             "[\"feedback\", { stage = \"topk\", part = 0.2 }, \"f16\"]",
+            "[{ stage = \"randk\", part = 0.2, unbiased = true }]",
+            "[\"delta\", { stage = \"threshold\", value = 0.1 }, \"f16\"]",
+            "[{ stage = \"stc\", count = 9 }]",
+            "[{ stage = \"dgc\", count = 2 }, \"f16\"]",
         ] {
             let codec = pipeline(&Parts::default(), text, global.len()).unwrap();
             let is_message = |bytes: &[u8]| match receive(&codec, &global, bytes) {

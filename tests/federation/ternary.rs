@@ -13,7 +13,7 @@ fn ternary(options: &str, parameters: usize) -> Pipeline {
 }
 
 /// Bits of a distance's rest, as the paper has them.
-fn paper_rest(count: usize, of: usize) -> u32 {
+pub fn paper_rest(count: usize, of: usize) -> u32 {
     let golden = (1.0 + 5f64.sqrt()) / 2.0;
     let chance = count as f64 / of as f64;
     let ratio = (golden - 1.0).ln() / (1.0 - chance).ln();

@@ -15,6 +15,7 @@ mod golden;
 mod goldens;
 mod gram;
 mod hlsl;
+mod largest;
 mod loss;
 mod lost;
 mod mlp;

@@ -1,28 +1,112 @@
 //! Error feedback (Seide et al. 2014, Karimireddy et al. 2019): what the stages behind it could not say is added to
 //! what they are given next time.
 //!
-//! `v += e; bytes = tail(v); e = v - decode(bytes)`
+//! ```text
+//! v = v + decay e; bytes = tail(v); e = v - decode(bytes)
+//! ```
+//!
+//! With `momentum` and `clip` it is what Deep Gradient Compression (Lin et al. 2018, arXiv 1712.01887, algorithm 4) does
+//! about the values that are not sent: each value is corrected by the momentum that it would have had, which is
+//! forgotten where something was sent (factor masking).
+//!
+//! ```text
+//! g = v min(1, clip / |v|)
+//! u = momentum u + g
+//! v = u + decay e; bytes = tail(v); d = decode(bytes); e = v - d; u = 0 where d is not
+//! ```
+//!
+//! `clip` is the norm that one collaborator's update has at most: the paper's threshold over the root of their number.
 
 use crate::Result;
 use crate::bytes::{Reader, Writer};
 use crate::codec::{
-    ExpectedLogs, Incoming, Kept, Make, NoOptions, Outgoing, Pipeline, Round, SetupJob, ShareJob, Stage,
+    ExpectedLogs, Incoming, Kept, Make, Options, Outgoing, Pipeline, Round, SetupJob, ShareJob, Stage,
     StageKind, Values, expect_length,
 };
 use crate::gpu::Gpu;
+use serde::Deserialize;
 
-pub(super) const KIND: StageKind = StageKind::new(
-    "feedback",
-    Make::Holding(|_, options, tail| {
-        options.parse::<NoOptions>().map(|_| Box::new(Feedback(tail)) as Box<dyn Stage>)
-    }),
-);
+pub(super) const KIND: StageKind =
+    StageKind::new("feedback", Make::Holding(|_, options, tail| Ok(Box::new(Feedback::new(options, tail)?))));
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Given {
+    #[serde(default = "whole")]
+    decay: f32,
+    #[serde(default)]
+    momentum: f32,
+    clip: Option<f32>,
+}
+
+fn whole() -> f32 {
+    1.0
+}
 
 /// Around the stages that are listed behind it.
-struct Feedback(Pipeline);
+struct Feedback {
+    tail: Pipeline,
+    given: Given,
+    label: String,
+}
+
+impl Feedback {
+    fn new(options: &Options, tail: Pipeline) -> Result<Self> {
+        let given: Given = options.parse()?;
+        if !(given.decay > 0.0 && given.decay <= 1.0) {
+            let mend = "set it above 0 and up to 1, which keeps all of the error; or leave feedback out";
+            return Err(options.refuse(format!("a decay of {}", given.decay), mend));
+        }
+        if !(0.0..1.0).contains(&given.momentum) {
+            let problem = format!("a momentum of {}", given.momentum);
+            return Err(options.refuse(problem, "set it to 0 or more and below 1, such as 0.9"));
+        }
+        if let Some(clip) = given.clip.filter(|clip| !(*clip > 0.0 && clip.is_finite())) {
+            return Err(options.refuse(format!("a clip of {clip}"), "set it above 0, or leave it out"));
+        }
+        tail.check_fed_back()?;
+        let all = options.table.iter().map(|(key, value)| format!("{key}={value}"));
+        let all = all.collect::<Vec<_>>().join(",");
+        let label = if all.is_empty() { "feedback".into() } else { format!("feedback({all})") };
+        Ok(Self { tail, given, label })
+    }
+
+    /// What the tail is given for these values, of which the result takes the place.
+    fn corrected(&self, mut values: Vec<f32>, kept: &mut Kept) -> Vec<f32> {
+        if let Some(clip) = self.given.clip {
+            let squares: f64 = values.iter().map(|&value| f64::from(value) * f64::from(value)).sum();
+            let norm = squares.sqrt();
+            if norm > f64::from(clip) {
+                let factor = (f64::from(clip) / norm) as f32;
+                values.iter_mut().for_each(|value| *value *= factor);
+            }
+        }
+        if self.given.momentum > 0.0 {
+            if let Some(velocity) = kept.get(VELOCITY) {
+                let each = values.iter_mut().zip(velocity);
+                each.for_each(|(value, velocity)| *value += self.given.momentum * velocity);
+            }
+            kept.put(VELOCITY, values.clone());
+        }
+        if let Some(error) = kept.get(ERROR) {
+            values.iter_mut().zip(error).for_each(|(value, error)| *value += self.given.decay * error);
+        }
+        values
+    }
+
+    /// Forgets the momentum of what has arrived.
+    fn mask(&self, decoded: &[f32], kept: &mut Kept) {
+        let Some(velocity) = kept.get(VELOCITY).filter(|_| self.given.momentum > 0.0) else { return };
+        let each = velocity.iter().zip(decoded);
+        let masked = each.map(|(velocity, value)| if *value == 0.0 { *velocity } else { 0.0 }).collect();
+        kept.put(VELOCITY, masked);
+    }
+}
 
 /// The error so far.
 const ERROR: &str = "error";
+/// The momentum of each value.
+const VELOCITY: &str = "velocity";
 /// What the stages behind it keep.
 const TAIL: &str = "tail";
 /// What a collaborator knows of what the aggregator keeps, to decode as it does.
@@ -30,7 +114,7 @@ const MIRROR: &str = "mirror";
 
 impl Stage for Feedback {
     fn label(&self) -> String {
-        format!("feedback+{}", self.0.label())
+        format!("{}+{}", self.label, self.tail.label())
     }
 
     fn leaves(&self, _: usize, _: &Kept) -> Option<usize> {
@@ -38,21 +122,18 @@ impl Stage for Feedback {
     }
 
     fn learned_label(&self) -> Option<String> {
-        self.0.learned_label()
+        self.tail.learned_label()
     }
 
     fn epochs(&self) -> u64 {
-        self.0.epochs()
+        self.tail.epochs()
     }
 
     fn encode(&self, round: &Round<'_>, batch: &mut [Outgoing<'_>]) -> Result<()> {
         let mut sums = Vec::with_capacity(batch.len());
         for outgoing in batch.iter_mut() {
-            let mut values = outgoing.values.take(round.gpu)?;
-            if let Some(error) = outgoing.kept.get(ERROR) {
-                values.iter_mut().zip(error).for_each(|(value, error)| *value += error);
-            }
-            sums.push(values);
+            let values = outgoing.values.take(round.gpu)?;
+            sums.push(self.corrected(values, outgoing.kept));
         }
         let updates = batch.iter_mut().zip(&sums).map(|(outgoing, values)| Outgoing {
             who: outgoing.who,
@@ -61,7 +142,7 @@ impl Stage for Feedback {
             kept: outgoing.kept.scope_mut(TAIL),
         });
         let mut updates: Vec<_> = updates.collect();
-        self.0.encode(round, &mut updates)?;
+        self.tail.encode(round, &mut updates)?;
         let sent: Vec<_> = updates.into_iter().map(|outgoing| outgoing.side.into_bytes()).collect();
         let arrivals = batch.iter().zip(&sent).zip(&sums).map(|((outgoing, bytes), values)| Incoming {
             who: outgoing.who,
@@ -71,10 +152,11 @@ impl Stage for Feedback {
             kept: outgoing.kept.scope(MIRROR).scope(TAIL),
         });
         let mut arrivals: Vec<_> = arrivals.collect();
-        self.0.decode(round, &mut arrivals)?;
+        self.tail.decode(round, &mut arrivals)?;
         let decoded = arrivals.iter_mut().map(|incoming| &mut incoming.values).collect();
         let decoded = Values::take_all(round.gpu, decoded)?;
         for (((outgoing, bytes), mut error), decoded) in batch.iter_mut().zip(sent).zip(sums).zip(decoded) {
+            self.mask(&decoded, outgoing.kept);
             error.iter_mut().zip(decoded).for_each(|(error, decoded)| *error -= decoded);
             outgoing.kept.put(ERROR, error);
             outgoing.side.bytes(&bytes);
@@ -91,7 +173,7 @@ impl Stage for Feedback {
             kept: incoming.kept.scope(TAIL),
         });
         let mut own: Vec<_> = own.collect();
-        self.0.decode(round, &mut own)?;
+        self.tail.decode(round, &mut own)?;
         for (incoming, own) in batch.iter_mut().zip(own) {
             (incoming.values, incoming.side) = (own.values, own.side);
         }
@@ -99,7 +181,7 @@ impl Stage for Feedback {
     }
 
     fn setup(&self, job: &mut SetupJob<'_, '_>) -> Result<Vec<Vec<u8>>> {
-        let shipped = self.0.setup(&mut SetupJob {
+        let shipped = self.tail.setup(&mut SetupJob {
             kept: job.kept.iter_mut().map(|kept| kept.scope_mut(TAIL)).collect(),
             run: &mut *job.run,
             learned: &mut *job.learned,
@@ -112,11 +194,11 @@ impl Stage for Feedback {
     }
 
     fn is_shared(&self) -> bool {
-        self.0.is_shared()
+        self.tail.is_shared()
     }
 
     fn share(&self, job: &mut ShareJob<'_, '_>) -> Result<Vec<u8>> {
-        self.0.share(&mut ShareJob {
+        self.tail.share(&mut ShareJob {
             kept: job.kept.iter().map(|kept| kept.scope(TAIL)).collect(),
             run: &mut *job.run,
             ..*job
@@ -124,20 +206,20 @@ impl Stage for Feedback {
     }
 
     fn adopt(&self, gpu: &Gpu, bytes: &[u8], kept: &mut Kept) -> Result<()> {
-        self.0.adopt(gpu, bytes, kept.scope_mut(TAIL))?;
+        self.tail.adopt(gpu, bytes, kept.scope_mut(TAIL))?;
         self.install(bytes, kept.scope_mut(MIRROR))
     }
 
     fn install(&self, bytes: &[u8], kept: &mut Kept) -> Result<()> {
-        self.0.install(bytes, kept.scope_mut(TAIL))
+        self.tail.install(bytes, kept.scope_mut(TAIL))
     }
 
     fn refreshes(&self) -> bool {
-        self.0.refreshes()
+        self.tail.refreshes()
     }
 
     fn refresh(&self, round: &Round<'_>, kept: &mut Kept) -> Result<Option<Vec<u8>>> {
-        let shipped = self.0.refresh(round, kept.scope_mut(TAIL))?;
+        let shipped = self.tail.refresh(round, kept.scope_mut(TAIL))?;
         if let Some(bytes) = &shipped {
             self.replace_axes(bytes, kept.scope_mut(MIRROR))?;
         }
@@ -145,25 +227,27 @@ impl Stage for Feedback {
     }
 
     fn replace_axes(&self, bytes: &[u8], kept: &mut Kept) -> Result<()> {
-        self.0.replace_axes(bytes, kept.scope_mut(TAIL))
+        self.tail.replace_axes(bytes, kept.scope_mut(TAIL))
     }
 
     fn check_senders(&self, count: Option<usize>, kept: &[&Kept]) -> Result<()> {
-        for error in kept.iter().filter_map(|kept| kept.get(ERROR)) {
-            expect_length(ERROR, error.len(), count.unwrap_or(error.len()))?;
+        for name in [ERROR, VELOCITY] {
+            for values in kept.iter().filter_map(|kept| kept.get(name)) {
+                expect_length(name, values.len(), count.unwrap_or(values.len()))?;
+            }
         }
         let tails: Vec<_> = kept.iter().map(|kept| kept.scope(TAIL)).collect();
-        self.0.check_senders(count, &tails)?;
+        self.tail.check_senders(count, &tails)?;
         let mirrors: Vec<_> = kept.iter().map(|kept| kept.scope(MIRROR)).collect();
         self.check_receivers(count, &mirrors)
     }
 
     fn check_receivers(&self, count: Option<usize>, kept: &[&Kept]) -> Result<()> {
         let tails: Vec<_> = kept.iter().map(|kept| kept.scope(TAIL)).collect();
-        self.0.check_receivers(count, &tails)
+        self.tail.check_receivers(count, &tails)
     }
 
     fn check_room(&self, gpu: &Gpu, expected: ExpectedLogs) -> Result<()> {
-        self.0.check_room(gpu, expected)
+        self.tail.check_room(gpu, expected)
     }
 }

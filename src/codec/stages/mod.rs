@@ -6,9 +6,14 @@ mod bank;
 mod delta;
 mod f16;
 mod feedback;
+mod largest;
 mod pca;
+mod places;
+mod randk;
 mod raw;
+mod share;
 mod ternary;
+mod threshold;
 mod topk;
 
 use super::registry::{StageKind, Stages};
@@ -25,6 +30,8 @@ const STAGES: &[StageKind] = &[
     delta::KIND,
     f16::KIND,
     topk::KIND,
+    randk::KIND,
+    threshold::KIND,
     ternary::KIND,
     feedback::KIND,
 ];

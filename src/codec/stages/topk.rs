@@ -1,89 +1,84 @@
-//! The largest values and their places (Aji and Heafield 2017): the others are taken as zeros.
+//! The largest values and their places (Aji and Heafield 2017, arXiv 1704.05021): the others are taken as zeros.
+//!
+//! With `warmup = W` the first W rounds send more (Lin et al. 2018, arXiv 1712.01887, section 3.3): `4^-t` of the values
+//! in round `t`, that is 25 %, 6.25 %, 1.5625 %, 0.390625 %, where that is more than the part.
 
+use super::largest::take_largest;
+use super::places::{places_to_bytes, read_scattered};
+use super::share::Share;
 use crate::codec::{Incoming, Kept, Make, Outgoing, Round, Stage, StageKind, Values};
 use crate::{Error, Result};
 use serde::Deserialize;
 
 pub(super) const KIND: StageKind = StageKind::new(
     "topk",
-    Make::Plain(|_, options| {
-        let Given { part } = options.parse()?;
-        if part > 0.0 && part <= 1.0 {
-            return Ok(Box::new(TopK { part }));
-        }
-        Err(options
-            .refuse(format!("a part of {part} of the values"), "set part above 0 and up to 1, such as 0.01"))
+    Make::Plain(|context, options| {
+        let Given { part, count, warmup } = options.parse()?;
+        let share = Share::new(options, part, count, context.parameters())?;
+        Ok(Box::new(TopK { share, warmup }))
     }),
 );
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Given {
-    part: f64,
+    part: Option<f64>,
+    count: Option<usize>,
+    #[serde(default)]
+    warmup: u32,
 }
 
-/// Leaves the values of the largest magnitude, in the order of their places; writes the places as LEB128 distances,
-/// each from the place behind the one before.
+/// Leaves the values of the largest magnitude, in the order of their places; writes the places in bits.
 struct TopK {
-    part: f64,
+    share: Share,
+    /// Rounds in which more is sent.
+    warmup: u32,
 }
 
 impl TopK {
-    fn count(&self, of: usize) -> usize {
-        ((of as f64 * self.part).ceil() as usize).min(of)
+    /// How many values of `of` are sent in a round, where `count` are after the warm-up.
+    fn in_round(&self, round: u32, count: usize, of: usize) -> usize {
+        if round == 0 || round > self.warmup {
+            return count;
+        }
+        // Powers of two are exact on all machines.
+        let part = 0.25f64.powi(round.min(64) as i32);
+        ((of as f64 * part).ceil() as usize).max(count)
     }
-}
-
-/// The places of the `count` values of the largest magnitude, in order.
-pub(super) fn largest(values: &[f32], count: usize) -> Vec<usize> {
-    let mut places: Vec<usize> = (0..values.len()).collect();
-    if count > 0 && count < values.len() {
-        // Of equal magnitudes the first counts as larger, so that both sides and all runs agree.
-        places.select_nth_unstable_by(count - 1, |&a, &b| {
-            values[b].abs().total_cmp(&values[a].abs()).then(a.cmp(&b))
-        });
-    }
-    places.truncate(count);
-    places.sort_unstable();
-    places
 }
 
 impl Stage for TopK {
     fn label(&self) -> String {
-        format!("topk({})", self.part)
+        match self.warmup {
+            0 => format!("topk({})", self.share),
+            warmup => format!("topk({},warmup={warmup})", self.share),
+        }
     }
 
     fn leaves(&self, count: usize, _: &Kept) -> Option<usize> {
-        Some(self.count(count))
+        // The number of the round decides in a warm-up, and is not seen here.
+        (self.warmup == 0).then(|| self.share.of(count))
     }
 
     fn encode(&self, round: &Round<'_>, batch: &mut [Outgoing<'_>]) -> Result<()> {
-        for outgoing in batch {
-            let values = outgoing.values.take(round.gpu)?;
-            let places = largest(&values, self.count(values.len()));
-            let mut next = 0;
-            for &place in &places {
-                outgoing.side.number((place - next) as u32);
-                next = place + 1;
-            }
-            outgoing.values = Values::Host(places.into_iter().map(|place| values[place]).collect());
+        let count = |of| Ok(self.in_round(round.number, self.share.to_send("codecs: topk", of)?, of));
+        let chosen = take_largest(round.gpu, batch, count)?;
+        for (outgoing, chosen) in batch.iter_mut().zip(chosen) {
+            outgoing.side.bytes(&places_to_bytes(&chosen.places, chosen.of));
+            outgoing.values = Values::Host(chosen.values);
         }
         Ok(())
     }
 
     fn decode(&self, round: &Round<'_>, batch: &mut [Incoming<'_>]) -> Result<()> {
         for incoming in batch {
-            let mut values = vec![0.0; incoming.due];
-            let mut next = 0usize;
-            for value in incoming.values.take(round.gpu)? {
-                let place = next + incoming.side.number()? as usize;
-                *values.get_mut(place).ok_or_else(|| {
-                    let problem = format!("an update has a value at place {place} of {}", incoming.due);
-                    Error::message(problem, "use the same model and codec on both sides")
-                })? = value;
-                next = place + 1;
+            let values = incoming.values.take(round.gpu)?;
+            let due = self.in_round(round.number, self.share.to_receive(incoming.due)?, incoming.due);
+            if values.len() != due {
+                let problem = format!("an update has {} values where {due} are due", values.len());
+                return Err(Error::message(problem, "use the same model and codec on both sides"));
             }
-            incoming.values = Values::Host(values);
+            incoming.values = Values::Host(read_scattered(values, incoming.due, &mut incoming.side)?);
         }
         Ok(())
     }

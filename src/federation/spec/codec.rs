@@ -1,7 +1,8 @@
 //! A federation of a simulation: how its updates cross the wire, and what it does otherwise than the others.
 
-use crate::codec::{PartSpec, PipelineSpec};
+use crate::codec::{Pipeline, PipelineSpec};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// A pipeline, or a table with one and with what its federation does otherwise than the spec says:
 /// `{ stages = ["raw"], local_epochs = 2 }`.
@@ -14,15 +15,19 @@ pub struct CodecSpec {
     pub local_epochs: Option<u64>,
     /// How the global model crosses.
     pub downlink: Downlink,
+    /// The stages that it goes through on its way down, if any.
+    pub down: Option<PipelineSpec>,
 }
 
 /// What a federation does otherwise than the others of its simulation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Rules {
     /// Epochs that a collaborator trains in a round.
     pub local_epochs: u64,
     /// How the global model crosses the wire.
     pub downlink: Downlink,
+    /// What it goes through on its way down, if anything. Its changes are what `delta` makes of it there.
+    pub down: Option<Arc<Pipeline>>,
 }
 
 /// How the global model crosses the wire.
@@ -44,7 +49,7 @@ struct Table {
     #[serde(default)]
     local_epochs: Option<u64>,
     #[serde(default)]
-    downlink: Downlink,
+    downlink: Option<toml::Value>,
 }
 
 impl CodecSpec {
@@ -55,7 +60,7 @@ impl CodecSpec {
 
     /// These stages, with all else as the spec says.
     pub fn of(stages: PipelineSpec) -> Self {
-        Self { stages, local_epochs: None, downlink: Downlink::Model }
+        Self { stages, local_epochs: None, downlink: Downlink::Model, down: None }
     }
 
     /// Whether it is what all others are compared with.
@@ -63,12 +68,7 @@ impl CodecSpec {
         *self == Self::raw()
     }
 
-    /// Its stages.
-    pub fn parts(&self) -> &[PartSpec] {
-        &self.stages.0
-    }
-
-    /// What is added to the label of its pipeline.
+    /// What is added to the label of its pipeline, besides the stages of its downlink.
     pub fn suffix(&self) -> String {
         let epochs = self.local_epochs.map(|epochs| format!(", {epochs} local epochs"));
         let downlink = (self.downlink == Downlink::Code).then(|| ", codes down".to_string());
@@ -85,7 +85,17 @@ impl TryFrom<toml::Value> for CodecSpec {
                 let table: Table =
                     table.try_into().map_err(|e: toml::de::Error| e.message().trim().to_string())?;
                 let Table { stages, local_epochs, downlink } = table;
-                Ok(Self { stages, local_epochs, downlink })
+                let (downlink, down) = match downlink {
+                    None => (Downlink::Model, None),
+                    Some(name @ toml::Value::String(_)) => {
+                        let name = name.try_into().map_err(|e: toml::de::Error| {
+                            format!("downlink: {} or a list of stages", e.message().trim())
+                        });
+                        (name?, None)
+                    }
+                    Some(stages) => (Downlink::Model, Some(PipelineSpec::try_from(stages)?)),
+                };
+                Ok(Self { stages, local_epochs, downlink, down })
             }
             stages => PipelineSpec::try_from(stages).map(Self::of),
         }
@@ -98,6 +108,14 @@ impl From<CodecSpec> for toml::Value {
         table.extend(spec.local_epochs.map(|epochs| ("local_epochs".into(), Self::Integer(epochs as i64))));
         if spec.downlink == Downlink::Code {
             table.insert("downlink".into(), "code".into());
+        }
+        if let Some(down) = spec.down {
+            // A name by itself would be another way than through stages.
+            let stages = match Self::from(down) {
+                stages @ Self::Array(_) => stages,
+                one => Self::Array(vec![one]),
+            };
+            table.insert("downlink".into(), stages);
         }
         if table.is_empty() {
             return spec.stages.into();

@@ -17,6 +17,7 @@ use crate::run::Identity;
 use crate::{Error, Result, settings};
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 /// The specs that come with the program.
 const BUILT_IN: &[(&str, &str)] = &[
@@ -163,7 +164,7 @@ impl SimulationSpec {
         self.check_grayscale()?;
         self.optimizer.check("optimizer")?;
         self.strategy.make(&parts.strategies)?;
-        for stage in self.codecs.iter().flat_map(CodecSpec::parts) {
+        for stage in self.stages(parts)? {
             let name = stage.name.as_deref().unwrap_or_default();
             let kind = parts.stages.find(name)?;
             // What nothing learns from is not asked for.
@@ -174,6 +175,12 @@ impl SimulationSpec {
                 let table = self.autoencoder.as_ref();
                 table.ok_or_else(|| missing(name, "autoencoder", "model and epochs"))?.check()?;
             }
+        }
+        for down in self.codecs.iter().filter_map(|codec| codec.down.as_ref()) {
+            let names = parts.stages.parts(down)?;
+            names
+                .iter()
+                .try_for_each(|part| parts.stages.find(part.name.as_deref().unwrap_or_default()).map(drop))?;
         }
         let learns = self.learns(parts)?;
         if self.initial == Initial::Seed && (!learns || self.begins_federated()) {
@@ -186,6 +193,12 @@ impl SimulationSpec {
             ));
         }
         if learns { self.prepass()?.check(self.rounds) } else { Ok(()) }
+    }
+
+    /// The stages of all codecs, with those of presets in their place.
+    fn stages(&self, parts: &Parts) -> Result<Vec<PartSpec>> {
+        let each = self.codecs.iter().map(|codec| parts.stages.parts(&codec.stages));
+        Ok(each.collect::<Result<Vec<_>>>()?.concat())
     }
 
     /// Refuses lists that leave nothing to compare with.
@@ -225,8 +238,14 @@ impl SimulationSpec {
             let pipeline = parts.stages.pipeline(&codec.stages, &context)?;
             self.check_downlink(codec, &pipeline)?;
             let local_epochs = codec.local_epochs.unwrap_or(self.local_epochs);
-            let rules = Rules { local_epochs, downlink: codec.downlink };
-            Ok((pipeline.with_suffix(&codec.suffix(), codec.is_raw()), rules))
+            let down = codec.down.as_ref().map(|down| parts.stages.pipeline(down, &context)).transpose()?;
+            let mut suffix = codec.suffix();
+            if let Some(down) = &down {
+                refuse_learned_downlink(down)?;
+                suffix += &format!(", {} down", down.label());
+            }
+            let rules = Rules { local_epochs, downlink: codec.downlink, down: down.map(Arc::new) };
+            Ok((pipeline.with_suffix(&suffix, codec.is_raw()), rules))
         };
         let pipelines = self.codecs.iter().map(make).collect::<Result<Vec<_>>>()?;
         let labels: Vec<_> = pipelines.iter().map(|(pipeline, _)| pipeline.label()).collect();
@@ -241,7 +260,7 @@ impl SimulationSpec {
 
     /// What federations do where no codec says otherwise.
     pub fn rules(&self) -> Rules {
-        Rules { local_epochs: self.local_epochs, downlink: Downlink::Model }
+        Rules { local_epochs: self.local_epochs, downlink: Downlink::Model, down: None }
     }
 
     /// Refuses codes on their way down where the global model is no average of codes.
@@ -293,7 +312,7 @@ impl SimulationSpec {
     /// Adds what it depends on besides its settings: models and data.
     pub fn identify(&self, own: Identity, parts: &Parts, data_dir: &DataDir) -> Result<Identity> {
         let mut own = own.with_model(&self.model)?.with_data(&self.data, data_dir)?;
-        for stage in self.codecs.iter().flat_map(CodecSpec::parts) {
+        for stage in self.stages(parts)? {
             let kind = parts.stages.find(stage.name.as_deref().unwrap_or_default())?;
             if (kind.needs_autoencoder)(&stage.options) {
                 // A stage's own table may name another model.
@@ -322,11 +341,21 @@ impl SimulationSpec {
     /// Whether any codec has to be learned from logged weights.
     pub fn learns(&self, parts: &Parts) -> Result<bool> {
         let mut learns = false;
-        for name in self.codecs.iter().flat_map(|codec| codec.stages.names()) {
-            learns |= parts.stages.find(name)?.learns;
+        for stage in self.stages(parts)? {
+            learns |= parts.stages.find(stage.name.as_deref().unwrap_or_default())?.learns;
         }
         Ok(learns)
     }
+}
+
+/// Refuses stages of a downlink that learn.
+fn refuse_learned_downlink(down: &Pipeline) -> Result<()> {
+    if !down.learns() {
+        return Ok(());
+    }
+    let problem = format!("{} learns from the weights that collaborators log", down.label());
+    let mend = "use stages that learn nothing, such as [{ stage = \"stc\", part = 0.01 }], or \"code\"";
+    Err(Error::setting("codecs: downlink", problem, mend))
 }
 
 /// The error for a table that a stage needs.
