@@ -17,3 +17,4 @@ mod stages;
 mod strategies;
 mod support;
 mod ternary;
+mod values;

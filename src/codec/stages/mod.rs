@@ -3,13 +3,21 @@
 mod around;
 pub mod autoencoder;
 mod bank;
+mod bf16;
+mod blocks;
 mod delta;
+mod entropy;
 mod f16;
+mod f8;
 mod feedback;
+mod kmeans;
 mod pca;
+mod quantize;
 mod raw;
+mod sign;
 mod ternary;
 mod topk;
+mod written;
 
 use super::registry::{StageKind, Stages};
 
@@ -23,9 +31,15 @@ const STAGES: &[StageKind] = &[
     around::TUNE,
     delta::KIND,
     f16::KIND,
+    bf16::KIND,
+    f8::KIND,
+    quantize::KIND,
+    sign::KIND,
+    kmeans::KIND,
     topk::KIND,
     ternary::KIND,
     feedback::KIND,
+    entropy::KIND,
 ];
 
 impl Default for Stages {
