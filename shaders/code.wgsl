@@ -120,7 +120,7 @@ struct CodeStep {
     // The schedule, as in dense_update.wgsl.
     steps: u32,
     step: u32,
-    // 1: codes cross the wire at half precision.
+    // 1: codes cross the wire at half precision, 2: as the upper halves of f32.
     halves: u32,
     beta1: f32,
     beta2: f32,
@@ -186,6 +186,13 @@ fn nearest_f16(x: f32) -> f32 {
     return select(clamp(normal, -65504.0, 65504.0), small, abs(x) < 0.00006103515625);
 }
 
+// The nearest value of the upper half of f32, in the same way.
+fn nearest_bf16(x: f32) -> f32 {
+    let bits = bitcast<u32>(x);
+    let size = ((bits & 0x7fffffffu) + 0x7fffu + ((bits >> 16u) & 1u)) & 0xffff0000u;
+    return bitcast<f32>((bits & 0x80000000u) | min(size, 0x7f7f0000u));
+}
+
 fn code_settings() -> Settings {
     return Settings(
         1.0, code_step.beta1, code_step.beta2, code_step.epsilon, code_step.weight_decay, code_step.decoupled,
@@ -202,7 +209,11 @@ fn summed_gradient(value: u32, replica: u32) -> f32 {
 }
 
 fn arrives(code: f32) -> f32 {
-    return select(code, nearest_f16(code), code_step.halves == 1u);
+    switch code_step.halves {
+        case 1u: { return nearest_f16(code); }
+        case 2u: { return nearest_bf16(code); }
+        default: { return code; }
+    }
 }
 
 // The optimiser's step on codes, and by how much what arrives of them differs from where they started.

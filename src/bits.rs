@@ -3,34 +3,49 @@
 use crate::bytes::Reader;
 use crate::{Error, Result};
 
+/// Bits that are written or read together.
+const TOGETHER: u32 = 32;
+
 /// Bits in the making.
 #[derive(Clone, Debug, Default)]
 pub struct BitWriter {
     bytes: Vec<u8>,
-    /// Bits of the last byte that are written.
-    filled: u32,
+    /// The bits that fill no byte yet, and how many.
+    left: u64,
+    count: u32,
 }
 
 impl BitWriter {
     /// One bit.
     pub fn bit(&mut self, bit: bool) {
-        let place = self.filled % u8::BITS;
-        if place == 0 {
-            self.bytes.push(0);
-        }
-        if let Some(last) = self.bytes.last_mut() {
-            *last |= u8::from(bit) << place;
-        }
-        self.filled = place + 1;
+        self.put(bit.into(), 1);
     }
 
     /// The lowest `count` bits of a number, the lowest first; those beyond its 64 are zero.
-    pub fn bits(&mut self, number: u64, count: u32) {
-        (0..count).for_each(|place| self.bit(number.checked_shr(place).unwrap_or(0) & 1 == 1));
+    pub fn bits(&mut self, mut number: u64, mut count: u32) {
+        while count > TOGETHER {
+            self.put(number, TOGETHER);
+            number >>= TOGETHER;
+            count -= TOGETHER;
+        }
+        self.put(number, count);
+    }
+
+    fn put(&mut self, number: u64, count: u32) {
+        self.left |= (number & ((1 << count) - 1)) << self.count;
+        self.count += count;
+        while self.count >= u8::BITS {
+            self.bytes.push(self.left as u8);
+            self.left >>= u8::BITS;
+            self.count -= u8::BITS;
+        }
     }
 
     /// All of them, with zeros up to a whole byte.
-    pub fn into_bytes(self) -> Vec<u8> {
+    pub fn into_bytes(mut self) -> Vec<u8> {
+        if self.count > 0 {
+            self.bytes.push(self.left as u8);
+        }
         self.bytes
     }
 }
@@ -40,7 +55,7 @@ impl BitWriter {
 pub struct BitReader<'a, 'b> {
     bytes: &'a mut Reader<'b>,
     /// The bits of the last byte that are still to be read, and how many.
-    left: u8,
+    left: u64,
     count: u32,
 }
 
@@ -52,20 +67,28 @@ impl<'a, 'b> BitReader<'a, 'b> {
 
     /// One bit.
     pub fn bit(&mut self) -> Result<bool> {
-        if self.count == 0 {
-            (self.left, self.count) = (self.bytes.byte()?, u8::BITS);
-        }
-        let bit = self.left & 1 == 1;
-        (self.left, self.count) = (self.left >> 1, self.count - 1);
-        Ok(bit)
+        Ok(self.take(1)? == 1)
     }
 
     /// A number of `count` bits, of which a number has 64.
     pub fn bits(&mut self, count: u32) -> Result<u64> {
-        let mut number = 0;
-        for place in 0..count {
-            number |= u64::from(self.bit()?).checked_shl(place).unwrap_or(0);
+        let (mut number, mut place) = (0, 0);
+        while place < count {
+            let together = TOGETHER.min(count - place);
+            number |= self.take(together)?.checked_shl(place).unwrap_or(0);
+            place += together;
         }
+        Ok(number)
+    }
+
+    fn take(&mut self, count: u32) -> Result<u64> {
+        while self.count < count {
+            self.left |= u64::from(self.bytes.byte()?) << self.count;
+            self.count += u8::BITS;
+        }
+        let number = self.left & ((1 << count) - 1);
+        self.left >>= count;
+        self.count -= count;
         Ok(number)
     }
 

@@ -3,6 +3,7 @@
 //! A stage keeps nothing itself. What a side has to keep lies in [`Kept`], one [`Store`] for each side, by collaborator
 //! id; the aggregator's is filled from bytes alone.
 
+mod byte_coder;
 mod coded;
 mod costs;
 mod kept;
@@ -22,6 +23,7 @@ mod shipped;
 pub mod stages;
 mod values;
 
+pub use byte_coder::ByteCoder;
 pub use coded::{CodePart, Tune};
 pub use costs::{Costs, DecoderCost, decoder_costs};
 pub use kept::{Kept, Store, expect_length};

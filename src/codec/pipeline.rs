@@ -1,8 +1,9 @@
 //! Stages one behind the other, and the bytes that they make together.
 
+use super::byte_coder::most_bytes;
 use super::refusals::no_average;
 use super::set_up_once::set_up_once;
-use super::{ExpectedLogs, Incoming, Kept, Outgoing, Round, SetupJob, ShareJob, Stage, Values};
+use super::{ByteCoder, ExpectedLogs, Incoming, Kept, Outgoing, Round, SetupJob, ShareJob, Stage, Values};
 use crate::bytes::{Reader, Writer};
 use crate::gpu::Gpu;
 use crate::ops::code::Rounding;
@@ -11,9 +12,11 @@ use crate::{Error, Result};
 /// Stages one behind the other. What the last one leaves is sent as it is, four bytes a value.
 ///
 /// A message is the counts that the values decide, if any, in LEB128; the values that the last stage leaves; and what
-/// the stages add, the last stage's first, so that it is decoded from front to back.
+/// the stages add, the last stage's first, so that it is decoded from front to back. Where there is a coder of bytes, it
+/// codes all of that.
 pub struct Pipeline {
     stages: Vec<Box<dyn Stage>>,
+    coder: Option<Box<dyn ByteCoder>>,
     learns: bool,
     is_raw: bool,
     label: String,
@@ -23,7 +26,20 @@ impl Pipeline {
     /// Of these stages; `learns` says whether the first of them learns from logged weights.
     pub fn new(stages: Vec<Box<dyn Stage>>, learns: bool, is_raw: bool) -> Self {
         let label = stages.iter().map(|stage| stage.label()).collect::<Vec<_>>().join("+");
-        Self { stages, learns, is_raw, label }
+        Self { stages, coder: None, learns, is_raw, label }
+    }
+
+    /// The same with its bytes coded.
+    pub fn with_coder(mut self, coder: Box<dyn ByteCoder>) -> Self {
+        let labels = [std::mem::take(&mut self.label), coder.label()];
+        self.label = labels.into_iter().filter(|label| !label.is_empty()).collect::<Vec<_>>().join("+");
+        (self.coder, self.is_raw) = (Some(coder), false);
+        self
+    }
+
+    /// Whether its bytes are coded.
+    pub fn is_coded(&self) -> bool {
+        self.coder.is_some()
     }
 
     /// Its name in ledger, metrics, summary, tables and plots: `delta+topk(0.01)`.
@@ -65,8 +81,12 @@ impl Pipeline {
         rounded.fold(Rounding::None, |all, own| if own == Rounding::None { all } else { own })
     }
 
-    /// Values that are sent as they are, of an update of `parameters` weights; `None` where the values decide.
+    /// Values that are sent as they are, of an update of `parameters` weights; `None` where the values decide, or where
+    /// bytes are coded.
     pub fn floats(&self, parameters: usize, kept: &Kept) -> Option<usize> {
+        if self.is_coded() {
+            return None;
+        }
         let mut stages = self.stages.iter().enumerate();
         stages.try_fold(parameters, |count, (place, stage)| stage.leaves(count, scope(kept, place)))
     }
@@ -200,12 +220,40 @@ impl Pipeline {
         weights: &[f64],
     ) -> Result<Vec<u8>> {
         let Some(stage) = self.stages.first() else { return Ok(Vec::new()) };
-        let own = payloads.into_iter().map(|(who, kept, bytes)| (who, scope(kept, 0), bytes));
-        stage.average(round, own.collect(), weights)
+        let decoded = payloads.iter().map(|(_, _, bytes)| match &self.coder {
+            None => Ok(bytes.to_vec()),
+            Some(coder) => coder.decode(&mut Reader::new(bytes, "a code"), most_bytes(round.global.len())),
+        });
+        let decoded: Vec<_> = decoded.collect::<Result<_>>()?;
+        let own = payloads.iter().zip(&decoded);
+        let own = own.map(|(&(who, kept, _), bytes)| (who, scope(kept, 0), bytes.as_slice()));
+        let average = stage.average(round, own.collect(), weights)?;
+        let Some(coder) = &self.coder else { return Ok(average) };
+        let mut side = Writer::default();
+        coder.encode(&average, &mut side);
+        Ok(side.into_bytes())
     }
 
     /// Makes bytes of values: what goes into the message stands in `side`, and nothing is left in `values`.
     pub fn encode(&self, round: &Round<'_>, batch: &mut [Outgoing<'_>]) -> Result<()> {
+        let Some(coder) = &self.coder else { return self.encode_stages(round, batch) };
+        let before: Vec<_> = batch
+            .iter_mut()
+            .map(|outgoing| (std::mem::take(&mut outgoing.side), most_bytes(outgoing.values.len())))
+            .collect();
+        self.encode_stages(round, batch)?;
+        for (outgoing, (side, most)) in batch.iter_mut().zip(before) {
+            let bytes = std::mem::replace(&mut outgoing.side, side).into_bytes();
+            if bytes.len() > most {
+                let problem = format!("{} has {} bytes of an update to code", self.label, bytes.len());
+                return Err(Error::setting("codecs", problem, format!("leave {} out", coder.label())));
+            }
+            coder.encode(&bytes, &mut outgoing.side);
+        }
+        Ok(())
+    }
+
+    fn encode_stages(&self, round: &Round<'_>, batch: &mut [Outgoing<'_>]) -> Result<()> {
         let mut sides = vec![Vec::with_capacity(self.stages.len()); batch.len()];
         for (place, stage) in self.stages.iter().enumerate() {
             let name = place.to_string();
@@ -246,6 +294,24 @@ impl Pipeline {
 
     /// Makes values of bytes, and leaves in `side` what is behind them.
     pub fn decode(&self, round: &Round<'_>, batch: &mut [Incoming<'_>]) -> Result<()> {
+        let Some(coder) = &self.coder else { return self.decode_stages(round, batch) };
+        let decoded = batch.iter_mut().map(|own| coder.decode(&mut own.side, most_bytes(own.due)));
+        let decoded: Vec<_> = decoded.collect::<Result<_>>()?;
+        let own = batch.iter().zip(&decoded).map(|(incoming, bytes)| Incoming {
+            values: Values::default(),
+            side: Reader::new(bytes, "an update"),
+            ..*incoming
+        });
+        let mut own: Vec<_> = own.collect();
+        self.decode_stages(round, &mut own)?;
+        for (incoming, own) in batch.iter_mut().zip(own) {
+            own.side.finish()?;
+            incoming.values = own.values;
+        }
+        Ok(())
+    }
+
+    fn decode_stages(&self, round: &Round<'_>, batch: &mut [Incoming<'_>]) -> Result<()> {
         let mut counts = Vec::with_capacity(batch.len());
         for incoming in batch.iter_mut() {
             let mut own = vec![incoming.due];

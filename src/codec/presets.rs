@@ -50,7 +50,30 @@ pub const PRESETS: &[Preset] = &[
             ])
         },
     },
+    Preset {
+        name: "fedzip",
+        stages: "delta, topk, kmeans, entropy",
+        options: "part = 0.01, or count = 90; clusters = 16",
+        source: "FedZip: Malekijoo et al. 2021, arXiv 2102.01593",
+        expand: |options| {
+            let FedZip { part, count, clusters } = options.parse()?;
+            Ok(vec![
+                PartSpec::named("delta"),
+                with("topk", [("part", part), ("count", count)]),
+                with("kmeans", [("clusters", clusters)]),
+                PartSpec::named("entropy"),
+            ])
+        },
+    },
 ];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FedZip {
+    part: Option<toml::Value>,
+    count: Option<toml::Value>,
+    clusters: Option<toml::Value>,
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -9,3 +9,14 @@ pub(super) fn no_average(label: &str) -> Error {
     let mend = "use a shared stage, such as [\"prior\", { stage = \"pca\", shared = true }, \"tune\"], without residual";
     Error::setting("codecs: downlink", problem, mend)
 }
+
+/// The error for a value that a stage cannot write.
+pub(super) fn not_finite(stage: &str, who: u32, value: f32) -> Error {
+    let problem = format!("collaborator {who} has a value of {value} to send");
+    Error::setting(format!("codecs: {stage}"), problem, "use a smaller optimizer.lr")
+}
+
+/// The error for an update that does not hold what is due.
+pub(super) fn malformed(problem: impl Into<String>) -> Error {
+    Error::message(problem.into(), "use the same model and codec on both sides")
+}

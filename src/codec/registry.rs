@@ -2,7 +2,7 @@
 
 use super::coded::{CodePart, CodeParts, Coded};
 use super::presets::{self, Preset};
-use super::{Options, PRESETS, PartSpec, Pipeline, PipelineSpec, Stage};
+use super::{ByteCoder, Options, PRESETS, PartSpec, Pipeline, PipelineSpec, Stage};
 use crate::autoencoder::AutoencoderSettings;
 use crate::model::Layout;
 use crate::{Error, Result, files};
@@ -42,6 +42,8 @@ pub enum Make {
     Holding(fn(&Context<'_>, &Options, Pipeline) -> Result<Box<dyn Stage>>),
     /// With the learned stage that it is listed around.
     Around(CodePart),
+    /// On the bytes of all stages that are listed before it.
+    Bytes(fn(&Context<'_>, &Options) -> Result<Box<dyn ByteCoder>>),
 }
 
 /// A stage that specs can name.
@@ -154,6 +156,18 @@ impl Stages {
     }
 
     fn listed(&self, parts: &[PartSpec], context: &Context<'_>, is_raw: bool) -> Result<Pipeline> {
+        if let Some((last, before)) = parts.split_last() {
+            let (kind, options) = self.kind_of(last)?;
+            if let Make::Bytes(make) = kind.make {
+                let coder = make(context, &options)?;
+                let stages = self.listed(before, context, false)?;
+                if stages.is_coded() {
+                    let problem = "the bytes of the stages before it are coded already";
+                    return Err(options.refuse(problem, "list it once"));
+                }
+                return Ok(stages.with_coder(coder));
+            }
+        }
         let mut made: Vec<Box<dyn Stage>> = Vec::new();
         let mut learns = false;
         for (place, part) in parts.iter().enumerate() {
@@ -184,6 +198,7 @@ impl Stages {
                     break;
                 }
                 Make::Around(part) => return Err(CodeParts::nothing_learned(part)),
+                Make::Bytes(_) => return Err(refuse_early(parts, place, &options)),
             }
         }
         Ok(Pipeline::new(made, learns, is_raw))
@@ -245,6 +260,17 @@ fn refuse_late(learns: bool, place: usize, options: &Options) -> Result<()> {
     }
     let problem = "it learns from logged weights, and the stage before it leaves something else";
     Err(options.refuse(problem, "list it first"))
+}
+
+/// The error for a coder of bytes at this place, with stages behind it.
+fn refuse_early(parts: &[PartSpec], place: usize, options: &Options) -> Error {
+    let name = |part: &PartSpec| part.name.clone().unwrap_or_default();
+    let (before, behind) = (&parts[..place], &parts[place + 1..]);
+    let order = before.iter().chain(behind).chain(&parts[place..=place]).map(name);
+    let order = order.collect::<Vec<_>>().join(", ");
+    let behind = behind.first().map(name).unwrap_or_default();
+    let problem = format!("it codes the bytes of the stages before it, and {behind} stands behind it");
+    options.refuse(problem, format!("list it last: {order}"))
 }
 
 /// Refuses stages behind a code where one of them learns from logged weights.

@@ -40,7 +40,7 @@ const RUN_LANES: usize = 64;
 /// Vectors that a lane takes at a time.
 const VECTORS_OF_A_LANE: u32 = 4;
 
-/// What becomes of a code's values on the wire.
+/// What becomes of a code's values on the wire, numbered as the kernels know it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Rounding {
     /// They arrive as they are.
@@ -48,6 +48,8 @@ pub enum Rounding {
     None,
     /// They arrive as the nearest values of half precision.
     F16,
+    /// They arrive as the nearest values that the upper half of an f32 can be.
+    Bf16,
 }
 
 /// The codes of R replicas in training.
@@ -230,7 +232,7 @@ pub fn step(
         value_stride: sums.lanes as u32,
         steps: schedule.steps as u32,
         step: 0,
-        halves: u32::from(rounding == Rounding::F16),
+        halves: rounding as u32,
         beta1: optimizer.first_decay(),
         beta2: optimizer.beta2,
         epsilon: optimizer.epsilon,

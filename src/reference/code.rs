@@ -32,14 +32,23 @@ pub fn gradient(basis: &[f64], slopes: &[f64]) -> Vec<f64> {
 
 /// The nearest value of half precision (IEEE 754, ties to even), and no larger than the largest one.
 pub fn half(x: f64) -> f64 {
-    const LARGEST: f64 = 65_504.0;
+    nearest(x, 10, -14, 65_504.0)
+}
+
+/// The same for the upper half of an f32, whose exponents are those of f32.
+pub fn upper_half(x: f64) -> f64 {
+    nearest(x, 7, -126, f64::from(f32::from_bits(0x7f7f_0000)))
+}
+
+/// The nearest value with so many bits behind the first one.
+fn nearest(x: f64, bits: i32, lowest_exponent: i32, largest: f64) -> f64 {
     if x == 0.0 {
         return x;
     }
-    // Values of one power of two lie 2^-10 of it apart, and those below 2^-14 as far apart as there.
-    let exponent = x.abs().log2().floor().max(-14.0);
-    let apart = (exponent - 10.0).exp2();
-    ((x / apart).round_ties_even() * apart).clamp(-LARGEST, LARGEST)
+    // Values of one power of two lie that part of it apart, and those below the lowest one as far apart as there.
+    let exponent = x.abs().log2().floor().max(lowest_exponent.into());
+    let apart = (exponent - f64::from(bits)).exp2();
+    ((x / apart).round_ties_even() * apart).clamp(-largest, largest)
 }
 
 /// `base + scale (now - before)`: what a decoder with hidden layers makes of a code.

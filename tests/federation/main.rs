@@ -20,3 +20,4 @@ mod stages;
 mod strategies;
 mod support;
 mod ternary;
+mod values;

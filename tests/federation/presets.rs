@@ -36,7 +36,12 @@ fn a_preset_is_its_stages_under_a_short_name() {
         "[\"delta\", { stage = \"feedback\", momentum = 0.9, clip = 3.0 }, \
          { stage = \"topk\", part = 0.01, warmup = 4 }, \"f16\"]",
     );
+    assert_alike(
+        "{ stage = \"fedzip\", part = 0.2, clusters = 3 }",
+        "[\"delta\", { stage = \"topk\", part = 0.2 }, { stage = \"kmeans\", clusters = 3 }, \"entropy\"]",
+    );
     for (text, label) in [
+        ("{ stage = \"fedzip\", part = 0.01 }", "fedzip(0.01)"),
         ("{ stage = \"stc\", part = 0.01 }", "stc(0.01)"),
         ("[{ stage = \"stc\", count = 9 }]", "stc(9)"),
         ("{ stage = \"dgc\", part = 0.001 }", "dgc(0.001)"),

@@ -3,18 +3,26 @@
 mod around;
 pub mod autoencoder;
 mod bank;
+mod bf16;
+mod blocks;
 mod delta;
+mod entropy;
 mod f16;
+mod f8;
 mod feedback;
+mod kmeans;
 mod largest;
 mod pca;
 mod places;
+mod quantize;
 mod randk;
 mod raw;
 mod share;
+mod sign;
 mod ternary;
 mod threshold;
 mod topk;
+mod written;
 
 use super::registry::{StageKind, Stages};
 
@@ -29,11 +37,17 @@ const STAGES: &[StageKind] = &[
     around::REFRESH,
     delta::KIND,
     f16::KIND,
+    bf16::KIND,
+    f8::KIND,
+    quantize::KIND,
+    sign::KIND,
+    kmeans::KIND,
     topk::KIND,
     randk::KIND,
     threshold::KIND,
     ternary::KIND,
     feedback::KIND,
+    entropy::KIND,
 ];
 
 impl Default for Stages {

@@ -5,7 +5,7 @@ use crate::support::{gpu, posing_gpu, values, wide};
 use fedfunnel::gpu::{Buffer, Gpu};
 use fedfunnel::model::{Optimizer, OptimizerKind, ScheduleWriter};
 use fedfunnel::ops::code::{self, Codes, PartialSums, Rounding};
-use fedfunnel::reference::code::half;
+use fedfunnel::reference::code::{half, upper_half};
 use fedfunnel::reference::compare::{Tolerance, assert_close, compare};
 
 const STEPS: usize = 3;
@@ -15,12 +15,28 @@ const GUARD: f32 = 77.0;
 /// R, Z, and lanes whose sums make up a gradient.
 const CASES: [[usize; 3]; 5] = [[1, 1, 8], [3, 5, 11], [1, 10, 72], [3, 4, 16], [3, 33, 1]];
 
-const ROUNDINGS: [Rounding; 2] = [Rounding::None, Rounding::F16];
+const ROUNDINGS: [Rounding; 3] = [Rounding::None, Rounding::F16, Rounding::Bf16];
 
 /// What arrives of a code.
 fn arrive(code: &[f32], rounding: Rounding) -> Vec<f32> {
-    let half = |&x: &f32| half::f16::from_f32(x.clamp(-65_504.0, 65_504.0)).to_f32();
-    if rounding == Rounding::F16 { code.iter().map(half).collect() } else { code.to_vec() }
+    let rounded = |x: &f32| match rounding {
+        Rounding::None => *x,
+        Rounding::F16 => half::f16::from_f32(x.clamp(-65_504.0, 65_504.0)).to_f32(),
+        Rounding::Bf16 => {
+            let largest = half::bf16::MAX.to_f32();
+            half::bf16::from_f32(x.clamp(-largest, largest)).to_f32()
+        }
+    };
+    code.iter().map(rounded).collect()
+}
+
+/// The same by the twin.
+fn twin(x: f64, rounding: Rounding) -> f64 {
+    match rounding {
+        Rounding::None => x,
+        Rounding::F16 => half(x),
+        Rounding::Bf16 => upper_half(x),
+    }
 }
 
 fn memory(codes: &Codes) -> [&Buffer; 5] {
@@ -73,8 +89,7 @@ impl Outcome {
 
     /// Whether the shifts are what this rounding makes of the device's own codes.
     fn shifts_are_of(&self, rounding: Rounding) -> Result<(), String> {
-        let arrived =
-            wide(&self.codes).into_iter().map(|x| if rounding == Rounding::F16 { half(x) } else { x });
+        let arrived = wide(&self.codes).into_iter().map(|x| twin(x, rounding));
         let expected: Vec<f64> = arrived.zip(wide(&self.starts)).map(|(x, start)| x - start).collect();
         compare("shifts", &self.shifts, &expected, Tolerance::Exact)
     }
@@ -190,24 +205,28 @@ fn awkward_values() -> Vec<f32> {
     all.iter().flat_map(|&x| [x, -x]).collect()
 }
 
-/// A step of size zero leaves a code as it is, so that its shift from zero is what arrives of it.
-#[test]
-fn what_arrives_at_half_precision_is_rounded_to_the_bit() {
+/// What arrives of these values, of two replicas: a step of size zero leaves a code as it is, so that its shift from zero
+/// is what arrives of it.
+fn shifts(lines: &[Vec<f32>; 2], rounding: Rounding) -> Vec<f32> {
     let [sgd, ..] = optimizers();
-    let all = awkward_values();
-    let lines = [all.clone(), all.iter().rev().copied().collect()];
-    let codes = Codes::new(gpu(), lines.len(), all.len()).unwrap();
-    let zeros = vec![vec![0.0; all.len()]; lines.len()];
-    let buffer = gpu().zeros("sums", lines.len() * all.len()).unwrap();
-    let sums = PartialSums { buffer, replicas: lines.len(), replica_stride: all.len(), lanes: 1 };
+    let width = lines[0].len();
+    let codes = Codes::new(gpu(), lines.len(), width).unwrap();
+    let zeros = vec![vec![0.0; width]; lines.len()];
+    let buffer = gpu().zeros("sums", lines.len() * width).unwrap();
+    let sums = PartialSums { buffer, replicas: lines.len(), replica_stride: width, lanes: 1 };
     let mut writer = ScheduleWriter::new(gpu(), sgd, lines.len(), 1).unwrap();
     writer.write(gpu(), 1, |_, _| 1);
-    let shifts = |rounding| -> Vec<f32> {
-        codes.restart(gpu(), &lines[..], &zeros[..]);
-        gpu().run(&[code::step(gpu(), &codes, &sums, writer.rule(), rounding).unwrap()]).unwrap();
-        let all: Vec<f32> = gpu().read(&codes.shifts).unwrap();
-        all.chunks(codes.stride).flat_map(|line| line[..codes.floats].to_vec()).collect()
-    };
+    codes.restart(gpu(), &lines[..], &zeros[..]);
+    gpu().run(&[code::step(gpu(), &codes, &sums, writer.rule(), rounding).unwrap()]).unwrap();
+    let all: Vec<f32> = gpu().read(&codes.shifts).unwrap();
+    all.chunks(codes.stride).flat_map(|line| line[..codes.floats].to_vec()).collect()
+}
+
+#[test]
+fn what_arrives_at_half_precision_is_rounded_to_the_bit() {
+    let all = awkward_values();
+    let lines = [all.clone(), all.iter().rev().copied().collect()];
+    let shifts = |rounding| shifts(&lines, rounding);
     let arrived = shifts(Rounding::F16);
     let sent = lines.concat();
     let expected = arrive(&sent, Rounding::F16);
@@ -237,4 +256,37 @@ fn what_arrives_at_half_precision_is_rounded_to_the_bit() {
     refuse("rounding middles away from zero", &|x| half(f64::from(x) * (1.0 + 1e-9)));
     refuse("infinity", &|x| half::f16::from_f32(x).into());
     assert!(shifts(Rounding::None).iter().zip(&sent).all(|(x, y)| x == y || y.is_subnormal()));
+}
+
+#[test]
+fn what_arrives_as_upper_halves_is_rounded_to_the_bit() {
+    let mut all = vec![f32::MAX, f32::MAX.next_down(), 1e9, 0.0];
+    // Every 7th of them, so that all mantissas are there; those that are not normal are zeros on some devices.
+    for bits in (0x80..0x7f7f_u32).step_by(7) {
+        let [value, next] = [bits << 16, (bits + 1) << 16].map(f32::from_bits);
+        let middle = f32::from_bits(bits << 16 | 0x8000);
+        all.extend([value, middle, middle.next_down(), middle.next_up(), next]);
+    }
+    let all: Vec<f32> = all.iter().flat_map(|&x| [x, -x]).collect();
+    let lines = [all.clone(), all.iter().rev().copied().collect()];
+    let arrived = shifts(&lines, Rounding::Bf16);
+    let sent = lines.concat();
+    let expected = arrive(&sent, Rounding::Bf16);
+    for i in 0..sent.len() {
+        assert!(
+            arrived[i] == expected[i],
+            "{:e} arrives as {:e}, not {:e}",
+            sent[i],
+            arrived[i],
+            expected[i]
+        );
+    }
+    for (expected, sent) in expected.iter().zip(&sent) {
+        assert_eq!(f64::from(*expected), upper_half(f64::from(*sent)), "{sent:e}");
+    }
+    // Cutting the lower half off, and middles away from zero, are not that.
+    let wrong: [fn(u32) -> u32; 2] = [|bits| bits & 0xffff_0000, |bits| (bits + 0x8000) & 0xffff_0000];
+    for round in wrong {
+        assert!(sent.iter().zip(&arrived).any(|(x, arrived)| round(x.to_bits()) != arrived.to_bits()));
+    }
 }

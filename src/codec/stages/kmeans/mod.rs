@@ -1,0 +1,106 @@
+//! Values by the nearest of a few centroids, as FedZip has it (Malekijoo et al. 2021, arXiv 2102.01593): a codebook for
+//! each block, and for each value the number of its centroid in bits.
+//!
+//! FedZip is the pipeline `["delta", "feedback", "topk", "kmeans", "entropy"]`; [`entropy`](super::entropy) stands for
+//! its Huffman code: it ships no table, and a frequent centroid takes less than a bit.
+//!
+//! The centroids are those of the least sum of squared distances, which on a line are found without chance: see
+//! [`clusters`].
+//!
+//! A message has, for each block, the number of its centroids less one as a byte and the centroids as f32; then, for each
+//! value in order, the number of its centroid in as few bits as there are centroids for, none for a single one. Blocks
+//! are tensors by default: see [`Blocks`].
+
+mod clusters;
+
+use super::blocks::{Blocks, Per, label};
+use super::written::{Form, Written};
+use crate::Result;
+use crate::bits::{BitReader, BitWriter};
+use crate::bytes::{Reader, Writer};
+use crate::codec::refusals::malformed;
+use crate::codec::{Make, Round, StageKind};
+use clusters::{centroids, nearest};
+use serde::Deserialize;
+
+pub(super) const KIND: StageKind = StageKind::new(
+    KMeans::NAME,
+    Make::Plain(|context, options| {
+        let Given { clusters, per } = options.parse()?;
+        if !(2..=256).contains(&clusters) {
+            return Err(options.refuse(format!("{clusters} clusters"), "set clusters to 2 to 256"));
+        }
+        Ok(Box::new(Written(KMeans { clusters, blocks: Blocks::new(per, context.layout) })))
+    }),
+);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Given {
+    clusters: usize,
+    #[serde(default)]
+    per: Per,
+}
+
+struct KMeans {
+    clusters: usize,
+    blocks: Blocks,
+}
+
+/// Bits of the number of one of so many centroids.
+fn bits_of(centroids: usize) -> u32 {
+    usize::BITS - (centroids - 1).leading_zeros()
+}
+
+impl Form for KMeans {
+    const NAME: &'static str = "kmeans";
+
+    fn label(&self) -> String {
+        label(Self::NAME, self.clusters, self.blocks.option())
+    }
+
+    fn write(&self, _: &Round<'_>, _: u32, values: &[f32], side: &mut Writer) -> Result<()> {
+        let mut bits = BitWriter::default();
+        for block in self.blocks.of(values) {
+            let centroids = centroids(block, self.clusters);
+            side.byte((centroids.len() - 1) as u8);
+            side.floats(&centroids);
+            let (nearest, count) = (nearest(&centroids), bits_of(centroids.len()));
+            block.iter().for_each(|value| bits.bits(nearest(*value) as u64, count));
+        }
+        side.bytes(&bits.into_bytes());
+        Ok(())
+    }
+
+    fn read(&self, due: usize, side: &mut Reader<'_>) -> Result<Vec<f32>> {
+        let (mut counts, mut codebooks) = (Vec::new(), Vec::new());
+        for length in self.blocks.lengths(due) {
+            let last = side.byte()?;
+            let count = usize::from(last) + 1;
+            if count > self.clusters.min(length) {
+                return Err(malformed(format!("an update has {count} centroids of {length} values")));
+            }
+            counts.push(last);
+            codebooks.extend(side.floats(count)?);
+        }
+        if let Some(centroid) = codebooks.iter().find(|centroid| !centroid.is_finite()) {
+            return Err(malformed(format!("an update has the centroid {centroid}")));
+        }
+        let (mut bits, mut left) = (BitReader::new(side), codebooks.as_slice());
+        let mut values = Vec::with_capacity(due);
+        for (length, last) in self.blocks.lengths(due).zip(counts) {
+            let (codebook, rest) = left.split_at(usize::from(last) + 1);
+            let count = bits_of(codebook.len());
+            for _ in 0..length {
+                let number = bits.bits(count)? as usize;
+                let centroid = codebook.get(number);
+                values.push(*centroid.ok_or_else(|| {
+                    malformed(format!("an update has centroid {number} of {}", codebook.len()))
+                })?);
+            }
+            left = rest;
+        }
+        bits.finish()?;
+        Ok(values)
+    }
+}
