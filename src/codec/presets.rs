@@ -60,7 +60,7 @@ pub const PRESETS: &[Preset] = &[
             Ok(vec![
                 PartSpec::named("delta"),
                 with("topk", [("part", part), ("count", count)]),
-                with("kmeans", [("clusters", clusters)]),
+                with("kmeans", [("clusters", Some(clusters))]),
                 PartSpec::named("entropy"),
             ])
         },
@@ -72,7 +72,8 @@ pub const PRESETS: &[Preset] = &[
 struct FedZip {
     part: Option<toml::Value>,
     count: Option<toml::Value>,
-    clusters: Option<toml::Value>,
+    #[serde(default = "usual_clusters")]
+    clusters: toml::Value,
 }
 
 #[derive(Deserialize)]
@@ -92,6 +93,10 @@ struct Dgc {
     clip: Option<toml::Value>,
     #[serde(default = "usual_warmup")]
     warmup: toml::Value,
+}
+
+fn usual_clusters() -> toml::Value {
+    toml::Value::Integer(16)
 }
 
 fn usual_momentum() -> toml::Value {

@@ -1,7 +1,8 @@
 //! Centroids against all ways to part a few values, and against Lloyd's iterations on many.
 
 use super::{
-    codec, floats, pipeline_for, refused, squares, there_and_back, two_layers, unsendable, values_of,
+    codec, floats, pipeline_for, places_of, refused, squares, there_and_back, two_layers, unsendable,
+    values_of,
 };
 use fedfunnel::codec::Pipeline;
 use fedfunnel::model::Layout;
@@ -137,7 +138,8 @@ fn a_codebook_has_no_more_centroids_than_there_are_values_to_tell_apart() {
     assert_eq!(there_and_back(&rows, &values_of(&layout, 0)).0.len(), 12 * 9 + 88 / 8);
     let some =
         super::codec(&layout, "[{ stage = \"topk\", part = 0.25 }, { stage = \"kmeans\", clusters = 4 }]");
-    assert_eq!(there_and_back(&some, &values).0.len(), 1 + 16 + (22 * 2_usize).div_ceil(8) + 22);
+    let places = places_of(&layout, "{ stage = \"topk\", part = 0.25 }", &values, 22);
+    assert_eq!(there_and_back(&some, &values).0.len(), 1 + 16 + (22 * 2_usize).div_ceil(8) + places);
 }
 
 #[test]

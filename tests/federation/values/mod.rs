@@ -63,6 +63,11 @@ fn there_and_back(codec: &Pipeline, values: &[f32]) -> (Vec<u8>, Vec<f32>) {
     (bytes, arrived)
 }
 
+/// The bytes of places that this stage sends beside `count` values.
+fn places_of(layout: &Layout, stage: &str, values: &[f32], count: usize) -> usize {
+    there_and_back(&codec(layout, stage), values).0.len() - 4 * count
+}
+
 fn floats(bytes: &[u8]) -> Vec<f32> {
     bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
 }
