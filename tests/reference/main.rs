@@ -16,6 +16,7 @@ mod gather;
 mod golden;
 mod goldens;
 mod gram;
+mod hadamard;
 mod loss;
 mod mlp;
 mod moments_bf16;
