@@ -6,8 +6,13 @@ mod bank;
 mod delta;
 mod f16;
 mod feedback;
+mod lowrank;
 mod pca;
 mod raw;
+mod rotate;
+mod seeded;
+mod sketch;
+mod subspace;
 mod ternary;
 mod topk;
 
@@ -25,6 +30,11 @@ const STAGES: &[StageKind] = &[
     f16::KIND,
     topk::KIND,
     ternary::KIND,
+    lowrank::KIND,
+    rotate::KIND,
+    rotate::DRIVE,
+    subspace::KIND,
+    sketch::KIND,
     feedback::KIND,
 ];
 

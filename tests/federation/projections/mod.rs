@@ -1,0 +1,9 @@
+//! Stages that project updates: low-rank factors, rotations, random directions and sketches.
+
+mod damaged;
+mod lowrank;
+mod rotate;
+mod simulations;
+mod sketch;
+mod subspace;
+mod support;
