@@ -122,6 +122,11 @@ pub fn play_round(
     let arrived: Vec<_> = arrived.collect();
     let samples: Vec<_> = trained.iter().map(|trained| collaborators.samples(trained.who)).collect();
     match rules.downlink {
+        Downlink::Model if pipeline.is_joint() => {
+            let weights: Vec<_> = samples.into_iter().map(|samples| samples as f64).collect();
+            let joined = pipeline.join(&view, arrived, &weights, &mut state.joint)?;
+            strategy.server.step(&mut state.global, &joined);
+        }
         Downlink::Model => {
             let updates = pipeline.receive(&view, arrived)?;
             let updates = trained.iter().zip(samples).zip(updates);

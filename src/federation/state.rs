@@ -22,6 +22,7 @@ const COLLABORATORS: &str = "collaborators";
 const AGGREGATOR: &str = "aggregator";
 const SERVER: &str = "server";
 const LOCAL: &str = "local";
+const JOINT: &str = "joint";
 
 /// One federation of a simulation, or the rounds that all of them have in common.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -51,6 +52,9 @@ pub struct FederationState {
     /// What the aggregator keeps for the codec of each collaborator, by id. It is filled from messages alone.
     #[serde(skip)]
     pub aggregator: Store,
+    /// What the aggregator keeps for a codec whose updates it joins.
+    #[serde(skip)]
+    pub joint: Kept,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -172,6 +176,9 @@ impl Federation {
         take_logs(file, &mut state.snapshots, due.width, &notes.taken_at, &times)?;
         state.collaborators = std::mem::take(&mut own.collaborators);
         state.aggregator = std::mem::take(&mut own.aggregator);
+        state.joint = std::mem::take(&mut own.joint);
+        file.resumed(state.joint.load(JOINT, file))?;
+        file.resumed(self.pipeline.check_joint(&state.joint))?;
         file.resumed(state.collaborators.load(COLLABORATORS, &due.ids, file))?;
         file.resumed(state.aggregator.load(AGGREGATOR, &due.ids, file))?;
         file.resumed(strategy.server.kept().load(SERVER, file))?;
@@ -209,6 +216,7 @@ impl Federation {
         tensors.extend(log_shapes(&state.snapshots));
         tensors.extend(state.collaborators.shapes(COLLABORATORS));
         tensors.extend(state.aggregator.shapes(AGGREGATOR));
+        tensors.extend(state.joint.shapes(JOINT));
         tensors
     }
 
@@ -228,6 +236,7 @@ impl Federation {
             put_logs(file, &state.snapshots)?;
             state.collaborators.save(COLLABORATORS, file)?;
             state.aggregator.save(AGGREGATOR, file)?;
+            state.joint.save(JOINT, file)?;
             server.save(SERVER, file)?;
             local.save(LOCAL, file)
         })

@@ -35,6 +35,7 @@ const STAGES: &[StageKind] = &[
     rotate::DRIVE,
     subspace::KIND,
     sketch::KIND,
+    sketch::FETCH_SGD,
     feedback::KIND,
 ];
 

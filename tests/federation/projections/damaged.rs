@@ -6,7 +6,7 @@ use fedfunnel::Error;
 use fedfunnel::codec::{Kept, Pipeline, Values};
 use proptest::prelude::*;
 
-const CODECS: [&str; 8] = [
+const CODECS: [&str; 9] = [
     "[{stage=\"lowrank\",rank=1}]",
     "[\"feedback\",{stage=\"lowrank\",rank=1},\"f16\"]",
     "[\"rotate\",\"f16\"]",
@@ -15,12 +15,27 @@ const CODECS: [&str; 8] = [
     "[{stage=\"subspace\",floats=9}]",
     "[{stage=\"sketch\",columns=9}]",
     "[\"feedback\",{stage=\"sketch\",columns=9,rows=2,k=3},\"f16\"]",
+    "[\"delta\",{stage=\"fetchsgd\",columns=9,rows=2},\"f16\"]",
 ];
 
-/// Whether bytes are refused as a message, or decoded to as many values as are due.
+/// Whether bytes are refused as a message, or decoded to as many values as are due; also where they are joined with what
+/// is as it should be.
 fn is_taken_or_refused(codec: &Pipeline, bytes: &[u8]) -> bool {
     let global = vec![0.5; layout().parameters()];
     let kept = Kept::default();
+    if codec.is_joint() {
+        let whole = sent(codec);
+        let mut joint = Kept::default();
+        let payloads = vec![(3, &kept, bytes), (5, &kept, &whole[..])];
+        match codec.join(&round(1, 1, &global), payloads, &[1.0, 2.0], &mut joint) {
+            Ok(values) => assert_eq!(values.len(), global.len()),
+            // Sums that are no numbers come of values that are none.
+            Err(Error::Setting { problem, .. }) => assert!(problem.contains("sum of sketches"), "{problem}"),
+            Err(error) => {
+                assert!(matches!(error, Error::Message { .. }) && joint == Kept::default(), "{error}");
+            }
+        }
+    }
     let received = codec.receive(&round(1, 1, &global), vec![(3, &kept, bytes)]);
     match received.and_then(|mut values| values.remove(0).take(gpu())) {
         Ok(values) => values.len() == global.len(),

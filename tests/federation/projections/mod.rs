@@ -1,6 +1,7 @@
 //! Stages that project updates: low-rank factors, rotations, random directions and sketches.
 
 mod damaged;
+mod fetch_sgd;
 mod lowrank;
 mod rotate;
 mod simulations;

@@ -45,11 +45,16 @@ fn federations_of_every_projection_learn_and_are_gone_on_with_to_the_same_bits()
         [\"delta\",\"rotate\",\"f16\"],\
         [\"delta\",\"drive\"],\
         [\"delta\",\"feedback\",{stage=\"subspace\",floats=4000}],\
-        [\"delta\",\"feedback\",{stage=\"sketch\",columns=1000}]]";
+        [\"delta\",\"feedback\",{stage=\"sketch\",columns=1000}],\
+        [\"delta\",{stage=\"fetchsgd\",columns=1000,k=800}],\
+        [\"prior\",{stage=\"pca\",floats=4},{stage=\"residual\",stages=[{stage=\"lowrank\",rank=1}]}],\
+        [\"prior\",{stage=\"pca\",floats=4},{stage=\"residual\",stages=[{stage=\"drive\",unbiased=false}]}],\
+        [\"prior\",{stage=\"pca\",floats=4},{stage=\"residual\",stages=[{stage=\"subspace\",floats=2000}]}],\
+        [\"prior\",{stage=\"pca\",floats=4},{stage=\"residual\",stages=[{stage=\"sketch\",columns=500},\"f16\"]}]]";
     let spec = spec(&Parts::default(), &["rounds=2", "local_epochs=2", codecs]);
     let whole = tempfile::tempdir().unwrap();
     let whole = start(whole.path(), &spec, &mut fedfunnel::progress::Quiet).unwrap();
-    assert_eq!(whole.federations.len(), 6);
+    assert_eq!(whole.federations.len(), 11);
     let losses: Vec<_> = whole.federations.iter().map(|federation| federation.rounds[1].test_loss).collect();
     let first = whole.initial.plain.loss;
     assert!(losses.iter().all(|loss| *loss < first), "{first} {losses:?}");
@@ -62,7 +67,7 @@ fn federations_of_every_projection_learn_and_are_gone_on_with_to_the_same_bits()
             Err(error) => panic!("{error}"),
         }
     };
-    assert_eq!(stops, 6, "once in each federation");
+    assert_eq!(stops, 11, "once in each federation");
     for (whole, pieced) in whole.federations.iter().zip(&pieced.federations) {
         let bits = |model: &[f32]| model.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
         assert!(bits(&whole.model) == bits(&pieced.model), "{}", whole.label);

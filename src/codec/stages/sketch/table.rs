@@ -29,6 +29,13 @@ pub struct Hashes {
     places: usize,
 }
 
+impl Hashes {
+    /// How many places there are.
+    pub fn places(&self) -> usize {
+        self.places
+    }
+}
+
 /// The sign that a packed cell says, and the cell.
 fn unpacked(packed: u32) -> (f32, usize) {
     (sign(packed << 31), (packed >> 1) as usize)
@@ -77,10 +84,14 @@ impl Sketch {
         (0..hashes.places).map(estimate).collect()
     }
 
-    /// The `k` values that are largest by what a table says, in the order of their places.
-    pub fn heaviest(&self, hashes: &Hashes, table: &[f32], k: usize) -> Vec<(usize, f32)> {
+    /// The `k` values that are largest by what a table says, and zeros elsewhere.
+    pub fn heaviest(&self, hashes: &Hashes, table: &[f32], k: usize) -> Vec<f32> {
         let estimates = self.estimates(hashes, table);
-        largest(&estimates, k.min(hashes.places)).into_iter().map(|place| (place, estimates[place])).collect()
+        let mut values = vec![0.0; estimates.len()];
+        for place in largest(&estimates, k.min(estimates.len())) {
+            values[place] = estimates[place];
+        }
+        values
     }
 }
 
