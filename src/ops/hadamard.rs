@@ -8,7 +8,7 @@ use crate::{Error, Result};
 
 immediates! {
     struct Rotation {
-        u32: width, first, block, lanes, distance, column, signs, back;
+        u32: width, first, block, lanes_power, distance_power, column, signs, back;
     }
 }
 
@@ -126,8 +126,8 @@ impl Pass {
                 width: shard.range.len as u32,
                 first: self.first as u32,
                 block: block as u32,
-                lanes: lanes as u32,
-                distance: distance as u32,
+                lanes_power: lanes.ilog2(),
+                distance_power: distance.ilog2(),
                 column: self.column as u32,
                 signs: if Some(distance) == farthest { self.number } else { NO_SIGNS },
                 back: (way == Way::Back).into(),

@@ -10,8 +10,8 @@
 //!
 //! ```text
 //! v' = R^-1 S sign(R v)
-//! S  = |v|^2 / |R v|_1      unbiased (theorem 3 there): an error of pi / 2 - 1 = 0.571 of |v|^2
-//! S  = |R v|_1 / n          otherwise: the least error, of 1 - 2 / pi = 0.363, and a v' that is as much too short
+//! S  = |v|^2 / |R v|_1      unbiased: an error of pi / 2 - 1 = 0.571 of |v|^2
+//! S  = |R v|_1 / n          otherwise: the least error, of 1 - 2 / pi = 0.363 of |v|^2, and a v' that is as much too short
 //! ```
 //!
 //! The errors of what is unbiased average out over collaborators, and the least error is what `feedback` needs.
