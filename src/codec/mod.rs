@@ -158,6 +158,24 @@ pub trait Stage: Send + Sync {
         Err(refusals::no_average(&self.label()))
     }
 
+    /// Whether the aggregator [joins](Self::join) what it gets of all collaborators before it decodes it.
+    fn is_joint(&self) -> bool {
+        false
+    }
+
+    /// The values of all updates as one, weighted by `weights`, where it is joint. `kept` is what the aggregator keeps
+    /// for it of the federation, not of a collaborator.
+    fn join(
+        &self,
+        round: &Round<'_>,
+        batch: &mut [Incoming<'_>],
+        weights: &[f64],
+        kept: &mut Kept,
+    ) -> Result<Vec<f32>> {
+        let _ = (round, batch, weights, kept);
+        Err(Error::fault(format!("{} joins nothing", self.label())))
+    }
+
     /// Where it makes codes: what turns those of a collaborator into weights. `kept` is the aggregator's.
     fn decoder(&self, gpu: &Gpu, kept: &Kept) -> Result<CodeDecoder> {
         let _ = (gpu, kept);
@@ -192,6 +210,13 @@ pub trait Stage: Send + Sync {
     /// it.
     fn check_receivers(&self, count: Option<usize>, kept: &[&Kept]) -> Result<()> {
         let _ = (count, kept);
+        Ok(())
+    }
+
+    /// Refuses what the aggregator keeps of the federation for a joint stage, as a checkpoint has it, where updates cannot
+    /// be joined with it.
+    fn check_joint(&self, kept: &Kept) -> Result<()> {
+        let _ = kept;
         Ok(())
     }
 

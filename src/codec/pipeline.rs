@@ -234,6 +234,49 @@ impl Pipeline {
         Ok(side.into_bytes())
     }
 
+    /// Whether the aggregator joins what it gets of all collaborators before it decodes it: the last of the stages does.
+    pub fn is_joint(&self) -> bool {
+        self.stages.last().is_some_and(|stage| stage.is_joint())
+    }
+
+    /// The weights that payloads come to together, each by its weight, where they are joined. `kept` is what the
+    /// aggregator keeps of the federation; where a payload is refused, it is as it was.
+    pub fn join(
+        &self,
+        round: &Round<'_>,
+        payloads: Vec<(u32, &Kept, &[u8])>,
+        weights: &[f64],
+        kept: &mut Kept,
+    ) -> Result<Vec<f32>> {
+        let Some((joint, before)) = self.stages.split_last() else { return Ok(Vec::new()) };
+        // The stages before it leave as many values as they are given, and write nothing: `Make::Joint` has it so.
+        let due = round.global.len();
+        let incoming = |who, bytes, kept| Incoming {
+            who,
+            values: Values::default(),
+            due,
+            side: Reader::new(bytes, "an update"),
+            kept,
+        };
+        let own =
+            payloads.into_iter().map(|(who, kept, bytes)| incoming(who, bytes, scope(kept, before.len())));
+        let mut batch: Vec<_> = own.collect();
+        let mut after = kept.clone();
+        let joined = joint.join(round, &mut batch, weights, &mut after)?;
+        batch.into_iter().try_for_each(|incoming| incoming.side.finish())?;
+        *kept = after;
+        let nothing = Kept::default();
+        let mut whole = [Incoming { values: Values::Host(joined), ..incoming(0, &[], &nothing) }];
+        before.iter().rev().try_for_each(|stage| stage.decode(round, &mut whole))?;
+        whole[0].values.take(round.gpu)
+    }
+
+    /// Refuses what the aggregator keeps of the federation, as a checkpoint has it, where payloads cannot be joined with
+    /// it.
+    pub fn check_joint(&self, kept: &Kept) -> Result<()> {
+        self.stages.last().map_or(Ok(()), |stage| stage.check_joint(kept))
+    }
+
     /// Makes bytes of values: what goes into the message stands in `side`, and nothing is left in `values`.
     pub fn encode(&self, round: &Round<'_>, batch: &mut [Outgoing<'_>]) -> Result<()> {
         let Some(coder) = &self.coder else { return self.encode_stages(round, batch) };

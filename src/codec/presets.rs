@@ -65,7 +65,24 @@ pub const PRESETS: &[Preset] = &[
             ])
         },
     },
+    Preset {
+        name: "powersgd",
+        stages: "delta, feedback, lowrank",
+        options: "rank = 2",
+        source: "PowerSGD: Vogels et al. 2019, arXiv 1905.13727",
+        expand: |options| {
+            let LowRank { rank } = options.parse()?;
+            let stages = vec![PartSpec::named("delta"), PartSpec::named("feedback")];
+            Ok([stages, vec![with("lowrank", [("rank", rank)])]].concat())
+        },
+    },
 ];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LowRank {
+    rank: Option<toml::Value>,
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -38,6 +38,9 @@ impl Context<'_> {
 pub enum Make {
     /// By itself.
     Plain(fn(&Context<'_>, &Options) -> Result<Box<dyn Stage>>),
+    /// Around all stages that are listed behind it, which are none or more, where [`Stage::is_joint`]: the aggregator
+    /// joins updates, so that before it only `delta` can be listed.
+    Joint(fn(&Context<'_>, &Options, Pipeline) -> Result<Box<dyn Stage>>),
     /// Around all stages that are listed behind it.
     Holding(fn(&Context<'_>, &Options, Pipeline) -> Result<Box<dyn Stage>>),
     /// With the learned stage that it is listed around.
@@ -184,6 +187,18 @@ impl Stages {
                     learns |= kind.learns;
                     made.push(make(context, &options)?);
                 }
+                Make::Joint(make) => {
+                    if parts[..place].iter().any(|part| part.name.as_deref() != Some("delta")) {
+                        let problem =
+                            "the aggregator adds up what it makes, which only delta can be undone behind";
+                        return Err(options.refuse(problem, "list it first, or right behind delta"));
+                    }
+                    let tail = self.listed(rest, context, false)?;
+                    refuse_learned(&tail, "what is added up")?;
+                    refuse_joint(&tail)?;
+                    made.push(make(context, &options, tail)?);
+                    break;
+                }
                 Make::Holding(make) => {
                     if rest.is_empty() {
                         let mend = "list one behind it, such as topk";
@@ -193,6 +208,7 @@ impl Stages {
                     }
                     let tail = self.listed(rest, context, false)?;
                     refuse_late(tail.learns(), place, &options)?;
+                    refuse_joint(&tail)?;
                     learns |= tail.learns();
                     made.push(make(context, &options, tail)?);
                     break;
@@ -235,6 +251,7 @@ impl Stages {
         around.check_refresh(learned.own_axes(), &learned.label())?;
         let tail = self.listed(&tail, context, false)?;
         refuse_learned(&tail, "a code")?;
+        refuse_joint(&tail)?;
         residual.iter().try_for_each(|stages| refuse_learned(stages, "what a code misses"))?;
         Ok(Some(Coded::new(around, learned, tail, residual)))
     }
@@ -271,6 +288,15 @@ fn refuse_early(parts: &[PartSpec], place: usize, options: &Options) -> Error {
     let behind = behind.first().map(name).unwrap_or_default();
     let problem = format!("it codes the bytes of the stages before it, and {behind} stands behind it");
     options.refuse(problem, format!("list it last: {order}"))
+}
+
+/// Refuses stages that the aggregator joins where another stage is around them.
+fn refuse_joint(stages: &Pipeline) -> Result<()> {
+    if !stages.is_joint() {
+        return Ok(());
+    }
+    let problem = format!("{} is added up by the aggregator, and another stage is around it", stages.label());
+    Err(Error::setting("codecs", problem, "list it first, or right behind delta; it has feedback of its own"))
 }
 
 /// Refuses stages behind a code where one of them learns from logged weights.

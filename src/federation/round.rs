@@ -127,15 +127,20 @@ pub fn play_round(
     let samples: Vec<_> = trained.iter().map(|trained| collaborators.samples(trained.who)).collect();
     match rules.downlink {
         Downlink::Model => {
-            let updates = pipeline.receive(&view, arrived)?;
-            let updates = trained.iter().zip(samples).zip(updates);
-            let arrived = updates.map(|((trained, samples), update)| Arrived {
-                who: trained.who,
-                samples,
-                steps: trained.steps,
-                update,
-            });
-            let combined = strategy.combine.combine(gpu, &arrived.collect::<Vec<_>>())?;
+            let combined = if pipeline.is_joint() {
+                let weights: Vec<_> = samples.into_iter().map(|samples| samples as f64).collect();
+                pipeline.join(&view, arrived, &weights, &mut state.joint)?
+            } else {
+                let updates = pipeline.receive(&view, arrived)?;
+                let updates = trained.iter().zip(samples).zip(updates);
+                let arrived = updates.map(|((trained, samples), update)| Arrived {
+                    who: trained.who,
+                    samples,
+                    steps: trained.steps,
+                    update,
+                });
+                strategy.combine.combine(gpu, &arrived.collect::<Vec<_>>())?
+            };
             match &rules.down {
                 None => strategy.server.step(&mut state.global, &combined),
                 Some(down) => {

@@ -23,6 +23,7 @@ const AGGREGATOR: &str = "aggregator";
 const SERVER: &str = "server";
 const LOCAL: &str = "local";
 const DOWNLINK: &str = "downlink";
+const JOINT: &str = "joint";
 
 /// One federation of a simulation, or the rounds that all of them have in common.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -58,6 +59,9 @@ pub struct FederationState {
     /// What the aggregator keeps for the stages of the downlink.
     #[serde(skip)]
     pub down: Kept,
+    /// What the aggregator keeps for a codec whose updates it joins.
+    #[serde(skip)]
+    pub joint: Kept,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -185,6 +189,9 @@ impl Federation {
         if let Some(down) = &self.rules.down {
             file.resumed(down.check_senders(Some(due.width), &[&state.down]))?;
         }
+        state.joint = std::mem::take(&mut own.joint);
+        file.resumed(state.joint.load(JOINT, file))?;
+        file.resumed(self.pipeline.check_joint(&state.joint))?;
         file.resumed(state.collaborators.load(COLLABORATORS, &due.ids, file))?;
         file.resumed(state.aggregator.load(AGGREGATOR, &due.ids, file))?;
         file.resumed(strategy.server.kept().load(SERVER, file))?;
@@ -223,6 +230,7 @@ impl Federation {
         tensors.extend(state.collaborators.shapes(COLLABORATORS));
         tensors.extend(state.aggregator.shapes(AGGREGATOR));
         tensors.extend(state.down.shapes(DOWNLINK));
+        tensors.extend(state.joint.shapes(JOINT));
         tensors
     }
 
@@ -243,6 +251,7 @@ impl Federation {
             state.collaborators.save(COLLABORATORS, file)?;
             state.aggregator.save(AGGREGATOR, file)?;
             state.down.save(DOWNLINK, file)?;
+            state.joint.save(JOINT, file)?;
             server.save(SERVER, file)?;
             local.save(LOCAL, file)
         })

@@ -19,6 +19,7 @@ pub const SHADERS: &[(&str, &str)] = &[
     ("gather", include_str!("../../shaders/gather.wgsl")),
     ("gram", include_str!("../../shaders/gram.wgsl")),
     ("largest", include_str!("../../shaders/largest.wgsl")),
+    ("hadamard", include_str!("../../shaders/hadamard.wgsl")),
     ("loss", include_str!("../../shaders/loss.wgsl")),
     ("mlp", include_str!("../../shaders/mlp.wgsl")),
     ("moments_bf16", include_str!("../../shaders/moments_bf16.wgsl")),

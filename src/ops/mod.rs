@@ -10,6 +10,7 @@ pub mod dense;
 pub mod elementwise;
 pub mod gather;
 pub mod gram;
+pub mod hadamard;
 pub mod largest;
 pub mod loss;
 pub mod mlp;

@@ -18,6 +18,7 @@ pub mod elementwise;
 pub mod finite_difference;
 pub mod gather;
 pub mod gram;
+pub mod hadamard;
 pub mod largest;
 pub mod loss;
 pub mod mlp;

@@ -14,6 +14,7 @@ mod ledger;
 mod message;
 mod own_parts;
 mod presets;
+mod projections;
 mod selected;
 mod spec;
 mod stages;

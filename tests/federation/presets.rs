@@ -121,6 +121,8 @@ fn presets_work_in_a_federation_and_beside_a_code() {
         beside("{stage=\"ternary\",count=90}"),
         beside("{stage=\"dgc\",count=20}"),
         beside("{stage=\"randk\",count=50},\"f16\""),
+        "{stage=\"powersgd\",rank=1}".into(),
+        "[\"delta\",\"feedback\",{stage=\"lowrank\",rank=1}]".into(),
     ];
     let codecs = format!("codecs=[{}]", codecs.join(","));
     let outcome = run(folder.path(), &spec(&parts, &[&codecs, "collaborators=3"]), &parts);
@@ -136,10 +138,12 @@ fn presets_work_in_a_federation_and_beside_a_code() {
         "prior+pca(2)+residual(feedback+ternary(90))",
         "prior+pca(2)+residual(dgc(20))",
         "prior+pca(2)+residual(feedback+randk(50)+f16)",
+        "powersgd(rank=1)",
+        "delta+feedback+lowrank(1)",
     ];
     assert_eq!(labels, due);
     let model = |place: usize| &outcome.federations[place].model;
-    assert_eq!((model(1), model(6)), (model(2), model(7)));
+    assert_eq!((model(1), model(6), model(10)), (model(2), model(7), model(11)));
     // The negative control: other codecs come to other models.
     assert!((0..9).all(|place| place == 1 || place == 6 || model(place) != model(place + 1)));
     let written = outcome.spec.to_toml().unwrap();

@@ -14,6 +14,7 @@ mod gather;
 mod golden;
 mod goldens;
 mod gram;
+mod hadamard;
 mod hlsl;
 mod largest;
 mod loss;

@@ -16,6 +16,7 @@ mod gather;
 mod golden;
 mod goldens;
 mod gram;
+mod hadamard;
 mod largest;
 mod loss;
 mod mlp;

@@ -58,7 +58,7 @@ fn on_device(gpu: &Gpu, tensor: &Tensor, count: usize) -> Result<Vec<Chosen>> {
 
 /// The places of the `count` values of the largest magnitude, in order. Of equal magnitudes the first counts as larger,
 /// so that both sides and all runs agree.
-fn largest(values: &[f32], count: usize) -> Vec<usize> {
+pub(super) fn largest(values: &[f32], count: usize) -> Vec<usize> {
     if count == 0 || count >= values.len() {
         return (0..values.len().min(count)).collect();
     }

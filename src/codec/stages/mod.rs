@@ -12,13 +12,18 @@ mod f8;
 mod feedback;
 mod kmeans;
 mod largest;
+mod lowrank;
 mod pca;
 mod places;
 mod quantize;
 mod randk;
 mod raw;
+mod rotate;
+mod seeded;
 mod share;
 mod sign;
+mod sketch;
+mod subspace;
 mod ternary;
 mod threshold;
 mod topk;
@@ -46,6 +51,12 @@ const STAGES: &[StageKind] = &[
     randk::KIND,
     threshold::KIND,
     ternary::KIND,
+    lowrank::KIND,
+    rotate::KIND,
+    rotate::DRIVE,
+    subspace::KIND,
+    sketch::KIND,
+    sketch::FETCH_SGD,
     feedback::KIND,
     entropy::KIND,
 ];

@@ -237,6 +237,7 @@ impl SimulationSpec {
         let make = |codec: &CodecSpec| {
             let pipeline = parts.stages.pipeline(&codec.stages, &context)?;
             self.check_downlink(codec, &pipeline)?;
+            self.check_joint(parts, &pipeline)?;
             let local_epochs = codec.local_epochs.unwrap_or(self.local_epochs);
             let down = codec.down.as_ref().map(|down| parts.stages.pipeline(down, &context)).transpose()?;
             let mut suffix = codec.suffix();
@@ -277,6 +278,19 @@ impl SimulationSpec {
             ));
         }
         pipeline.check_averages()
+    }
+
+    /// Refuses updates that the aggregator joins where they are combined otherwise than by their mean.
+    fn check_joint(&self, parts: &Parts, pipeline: &Pipeline) -> Result<()> {
+        let combine = self.strategy.combine(&parts.strategies)?;
+        if !pipeline.is_joint() || combine == "mean" {
+            return Ok(());
+        }
+        let problem = format!(
+            "{} takes the mean of the updates before they are decoded, not {combine}",
+            pipeline.label()
+        );
+        Err(Error::setting("strategy.combine", problem, "set it to mean, or use another codec"))
     }
 
     /// How weights are logged. Errors where the spec does not say.

@@ -95,6 +95,16 @@ impl StrategySpec {
         })
     }
 
+    /// The name of the rule by which updates become one.
+    pub fn combine(&self, known: &Strategies) -> Result<String> {
+        let (preset, own) = match self {
+            Self::Preset(name) => (name, None),
+            Self::Parts(parts) => (&parts.preset, parts.combine.as_ref()),
+        };
+        let usual = known.preset(preset)?.combine;
+        Ok(own.and_then(|part| part.name.clone()).unwrap_or_else(|| usual.into()))
+    }
+
     /// Whether the global model becomes the average of the updates.
     pub fn is_plain_average(&self) -> bool {
         let named = |part: &Option<PartSpec>, name: &str| {

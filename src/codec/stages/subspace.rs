@@ -1,0 +1,157 @@
+//! Coordinates in a few random directions, which are new in each round and the same for all: both sides draw them from
+//! counters, so that nothing is shipped (random bases: Li et al. 2018, arXiv 1804.08838; drawn again at each step:
+//! Gressmann et al. 2020, arXiv 2011.04720).
+//!
+//! With `B` the directions, `[P, Z]`, whose columns are orthonormal:
+//!
+//! ```text
+//! z  = B^T v                what is left for the next stage
+//! v' = B z                  what arrives: the projection of v on their span
+//! v' = B D z, D = |b_j|     where unbiased: its mean over rounds is v
+//! ```
+//!
+//! Dense directions would take P Z numbers. Here each value belongs to one direction, with a random sign: values are dealt
+//! to directions in runs of Z, each run to all of them, from a direction on that is drawn for the run. `b_j` many values
+//! of direction j stand in it by `1 / sqrt(b_j)`, so that directions are orthonormal, each has as many values as any other
+//! or one more, and both ways cost P additions.
+//!
+//! The projection is `Z / P` of an update on average and never longer than it, which is what `feedback` needs; what is
+//! unbiased is `P / Z` times as long, and for means over many.
+
+use super::seeded::{Draws, sign};
+use crate::codec::{Incoming, Kept, Make, Outgoing, Round, Stage, StageKind, Values};
+use crate::{Error, Result};
+use serde::Deserialize;
+
+pub(super) const KIND: StageKind = StageKind::new(
+    "subspace",
+    Make::Plain(|context, options| {
+        let Given { floats, unbiased } = options.parse()?;
+        let most = context.parameters();
+        if (1..=most).contains(&floats) {
+            return Ok(Box::new(Subspace { floats, unbiased }));
+        }
+        let problem = format!("{floats} directions for {most} weights");
+        Err(options.refuse(problem, format!("set floats to 1 or more and up to {most}")))
+    }),
+);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Given {
+    floats: usize,
+    #[serde(default)]
+    unbiased: bool,
+}
+
+/// Leaves the coordinates in so many directions.
+struct Subspace {
+    floats: usize,
+    unbiased: bool,
+}
+
+/// What directions are drawn for.
+const PURPOSE: u32 = 0x7375_6273;
+/// Lines of their draws.
+const SIGNS: u32 = 0;
+const RUNS: u32 = 1;
+
+/// The direction of each value, and its sign.
+struct Directions {
+    /// Twice the direction, and one more for the other sign.
+    packed: Vec<u32>,
+    /// `sqrt(b_j)` for each direction.
+    roots: Vec<f64>,
+}
+
+impl Directions {
+    /// Of `values` values in at most `floats` directions, which are fewer than 2^31.
+    fn new(draws: Draws, values: usize, floats: usize) -> Self {
+        let floats = floats.min(values);
+        let (mut packed, mut counts) = (Vec::with_capacity(values), vec![0u32; floats]);
+        for (run, first) in (0..values).step_by(floats.max(1)).enumerate() {
+            let mut direction = draws.words(RUNS, run)[0] as usize % floats;
+            for place in first..values.min(first + floats) {
+                packed.push((direction as u32) << 1 | draws.words(SIGNS, place)[0] >> 31);
+                counts[direction] += 1;
+                direction = (direction + 1) % floats;
+            }
+        }
+        Self { packed, roots: counts.into_iter().map(|count| f64::from(count).sqrt()).collect() }
+    }
+
+    /// The direction and the sign of each value.
+    fn each(&self) -> impl Iterator<Item = (usize, f32)> + '_ {
+        self.packed.iter().map(|packed| ((packed >> 1) as usize, sign(packed << 31)))
+    }
+
+    fn coordinates(&self, values: &[f32]) -> Vec<f32> {
+        let mut sums = vec![0f64; self.roots.len()];
+        for ((direction, sign), value) in self.each().zip(values) {
+            sums[direction] += f64::from(sign * value);
+        }
+        sums.iter().zip(&self.roots).map(|(sum, root)| (sum / root) as f32).collect()
+    }
+
+    fn values(&self, coordinates: &[f32], unbiased: bool) -> Vec<f32> {
+        let each = coordinates.iter().zip(&self.roots).map(|(coordinate, root)| {
+            let coordinate = f64::from(*coordinate);
+            (if unbiased { coordinate * root } else { coordinate / root }) as f32
+        });
+        let each: Vec<f32> = each.collect();
+        self.each().map(|(direction, sign)| sign * each[direction]).collect()
+    }
+}
+
+/// The directions of a round for so many values, drawn once for the updates of a batch.
+struct OfRound {
+    draws: Draws,
+    floats: usize,
+    known: Option<Directions>,
+}
+
+impl OfRound {
+    fn of(&mut self, values: usize) -> &Directions {
+        let known = self.known.take().filter(|known| known.packed.len() == values);
+        self.known.insert(known.unwrap_or_else(|| Directions::new(self.draws, values, self.floats)))
+    }
+}
+
+impl Subspace {
+    fn of_round(&self, round: &Round<'_>) -> OfRound {
+        OfRound { draws: Draws::of_round(round, PURPOSE), floats: self.floats, known: None }
+    }
+}
+
+impl Stage for Subspace {
+    fn label(&self) -> String {
+        format!("subspace({}{})", self.floats, if self.unbiased { ",unbiased" } else { "" })
+    }
+
+    fn leaves(&self, count: usize, _: &Kept) -> Option<usize> {
+        Some(self.floats.min(count))
+    }
+
+    fn encode(&self, round: &Round<'_>, batch: &mut [Outgoing<'_>]) -> Result<()> {
+        let mut directions = self.of_round(round);
+        for outgoing in batch {
+            let values = outgoing.values.take(round.gpu)?;
+            outgoing.values = Values::Host(directions.of(values.len()).coordinates(&values));
+        }
+        Ok(())
+    }
+
+    fn decode(&self, round: &Round<'_>, batch: &mut [Incoming<'_>]) -> Result<()> {
+        let mut directions = self.of_round(round);
+        for incoming in batch {
+            let (coordinates, directions) = (incoming.values.take(round.gpu)?, directions.of(incoming.due));
+            if coordinates.len() != directions.roots.len() {
+                let (found, due) = (coordinates.len(), directions.roots.len());
+                let problem = format!("an update has {found} coordinates of {due}");
+                return Err(Error::message(problem, "use the same model and codec on both sides"));
+            }
+            incoming.values = Values::Host(directions.values(&coordinates, self.unbiased));
+        }
+        Ok(())
+    }
+}
