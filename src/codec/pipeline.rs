@@ -8,6 +8,17 @@ use crate::gpu::Gpu;
 use crate::ops::code::Rounding;
 use crate::{Error, Result};
 
+/// An update that arrived.
+#[derive(Debug)]
+pub struct Received {
+    /// The weights.
+    pub values: Values,
+    /// What the aggregator keeps of the collaborator from here on, to be merged into what it has.
+    pub news: Kept,
+    /// Whether the collaborator left itself out of the round. Its weights are not averaged.
+    pub is_left_out: bool,
+}
+
 /// Stages one behind the other. What the last one leaves is sent as it is, four bytes a value.
 ///
 /// A message is the counts that the values decide, if any, in LEB128; the values that the last stage leaves; and what
@@ -243,11 +254,13 @@ impl Pipeline {
                 .iter_mut()
                 .zip(&counts)
                 .map(|(incoming, counts)| Incoming {
-                    who: incoming.who,
                     values: std::mem::take(&mut incoming.values),
-                    due: counts[place],
-                    side: incoming.side.clone(),
-                    kept: scope(incoming.kept, place),
+                    ..Incoming::new(
+                        incoming.who,
+                        counts[place],
+                        incoming.side.clone(),
+                        scope(incoming.kept, place),
+                    )
                 })
                 .collect();
             stage.decode(round, &mut own)?;
@@ -259,6 +272,8 @@ impl Pipeline {
                     return Err(Error::message(problem, "use the same model and codec on both sides"));
                 }
                 (incoming.values, incoming.side) = (own.values, own.side);
+                incoming.news.scope_mut(&place.to_string()).merge(own.news);
+                incoming.is_left_out |= own.is_left_out;
             }
         }
         Ok(())
@@ -272,19 +287,23 @@ impl Pipeline {
         Ok(batch.into_iter().map(|outgoing| outgoing.side.into_bytes()).collect())
     }
 
-    /// The updates that payloads are of, with as many values as the global model has.
+    /// The updates that payloads are of, with as many values as the global model has. Nothing is kept of them.
     pub fn receive(&self, round: &Round<'_>, payloads: Vec<(u32, &Kept, &[u8])>) -> Result<Vec<Values>> {
+        let received = self.take_in(round, payloads)?;
+        Ok(received.into_iter().map(|received| received.values).collect())
+    }
+
+    /// The same, with what the aggregator keeps of them.
+    pub fn take_in(&self, round: &Round<'_>, payloads: Vec<(u32, &Kept, &[u8])>) -> Result<Vec<Received>> {
         let due = round.global.len();
-        let incoming = |(who, kept, bytes)| Incoming {
-            who,
-            values: Values::default(),
-            due,
-            side: Reader::new(bytes, "an update"),
-            kept,
-        };
+        let incoming = |(who, kept, bytes)| Incoming::new(who, due, Reader::new(bytes, "an update"), kept);
         let mut batch: Vec<_> = payloads.into_iter().map(incoming).collect();
         self.decode(round, &mut batch)?;
-        batch.into_iter().map(|incoming| incoming.side.finish().map(|()| incoming.values)).collect()
+        let received = batch.into_iter().map(|incoming| {
+            let Incoming { values, news, is_left_out, side, .. } = incoming;
+            side.finish().map(|()| Received { values, news, is_left_out })
+        });
+        received.collect()
     }
 }
 

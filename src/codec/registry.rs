@@ -1,7 +1,7 @@
 //! The stages that a spec can name, and the pipelines that are made of them.
 
 use super::coded::{CodePart, CodeParts, Coded};
-use super::{Options, PartSpec, Pipeline, PipelineSpec, Stage};
+use super::{Given, Kept, Options, PartSpec, Pipeline, PipelineSpec, Stage};
 use crate::autoencoder::AutoencoderSettings;
 use crate::model::Layout;
 use crate::{Error, Result, files};
@@ -39,6 +39,8 @@ pub enum Make {
     Plain(fn(&Context<'_>, &Options) -> Result<Box<dyn Stage>>),
     /// Around all stages that are listed behind it.
     Holding(fn(&Context<'_>, &Options, Pipeline) -> Result<Box<dyn Stage>>),
+    /// Around all stages that are listed behind it, of which there may be none.
+    HoldingAny(fn(&Context<'_>, &Options, Pipeline) -> Result<Box<dyn Stage>>),
     /// With the learned stage that it is listed around.
     Around(CodePart),
 }
@@ -84,10 +86,17 @@ impl Stages {
 
     /// Makes the stages of a spec.
     pub fn pipeline(&self, spec: &PipelineSpec, context: &Context<'_>) -> Result<Pipeline> {
-        self.listed(&spec.0, context, spec.is_raw())
+        self.listed(&spec.0, context, Given::Weights, spec.is_raw())
     }
 
-    fn listed(&self, parts: &[PartSpec], context: &Context<'_>, is_raw: bool) -> Result<Pipeline> {
+    /// Makes a list of stages of which the first is given that.
+    fn listed(
+        &self,
+        parts: &[PartSpec],
+        context: &Context<'_>,
+        mut given: Given,
+        is_raw: bool,
+    ) -> Result<Pipeline> {
         let mut made: Vec<Box<dyn Stage>> = Vec::new();
         let mut learns = false;
         for (place, part) in parts.iter().enumerate() {
@@ -102,19 +111,31 @@ impl Stages {
                 Make::Plain(make) => {
                     refuse_late(kind.learns, place, &options)?;
                     learns |= kind.learns;
-                    made.push(make(context, &options)?);
+                    let mut stage = make(context, &options)?;
+                    stage.given(given)?;
+                    let count = context.parameters();
+                    given = match kind.learns {
+                        true => Given::Code,
+                        // A code is not one value for each weight, and what it is made of stays the same.
+                        false if given == Given::Code => given,
+                        false if stage.leaves(count, &Kept::default()) == Some(count) => stage.gives(given),
+                        false => Given::Rest,
+                    };
+                    made.push(stage);
                 }
-                Make::Holding(make) => {
-                    if rest.is_empty() {
+                Make::Holding(make) | Make::HoldingAny(make) => {
+                    if rest.is_empty() && matches!(kind.make, Make::Holding(_)) {
                         let mend = "list one behind it, such as topk";
                         return Err(
                             options.refuse("it works on the stages behind it, and there is none", mend)
                         );
                     }
-                    let tail = self.listed(rest, context, false)?;
+                    let tail = self.listed(rest, context, given, false)?;
                     refuse_late(tail.learns(), place, &options)?;
                     learns |= tail.learns();
-                    made.push(make(context, &options, tail)?);
+                    let mut stage = make(context, &options, tail)?;
+                    stage.given(given)?;
+                    made.push(stage);
                     break;
                 }
                 Make::Around(part) => return Err(CodeParts::nothing_learned(part)),
@@ -154,12 +175,12 @@ impl Stages {
             // What the stages of a residual could not say is added to what they are given next time.
             Some(stages) if stages.names().next() != Some("feedback") => {
                 let stages = std::iter::once(PartSpec::named("feedback")).chain(stages.0.iter().cloned());
-                Some(self.listed(&stages.collect::<Vec<_>>(), context, false)?)
+                Some(self.listed(&stages.collect::<Vec<_>>(), context, Given::Missed, false)?)
             }
-            Some(stages) => Some(self.listed(&stages.0, context, false)?),
+            Some(stages) => Some(self.listed(&stages.0, context, Given::Missed, false)?),
             None => None,
         };
-        let tail = self.listed(&tail, context, false)?;
+        let tail = self.listed(&tail, context, Given::Code, false)?;
         refuse_learned(&tail, "a code")?;
         residual.iter().try_for_each(|stages| refuse_learned(stages, "what a code misses"))?;
         Ok(Some(Coded::new(around, learned, tail, residual)))

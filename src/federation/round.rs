@@ -123,16 +123,24 @@ pub fn play_round(
     let samples: Vec<_> = trained.iter().map(|trained| collaborators.samples(trained.who)).collect();
     match rules.downlink {
         Downlink::Model => {
-            let updates = pipeline.receive(&view, arrived)?;
-            let updates = trained.iter().zip(samples).zip(updates);
-            let arrived = updates.map(|((trained, samples), update)| Arrived {
-                who: trained.who,
-                samples,
-                steps: trained.steps,
-                update,
-            });
-            let combined = strategy.combine.combine(gpu, &arrived.collect::<Vec<_>>())?;
-            strategy.server.step(&mut state.global, &combined);
+            let received = pipeline.take_in(&view, arrived)?;
+            let mut arrived = Vec::with_capacity(received.len());
+            for ((trained, samples), received) in trained.iter().zip(samples).zip(received) {
+                let (who, steps, update) = (trained.who, trained.steps, received.values);
+                state.aggregator.of_mut(who).scope_mut(CODEC).merge(received.news);
+                if !received.is_left_out {
+                    arrived.push(Arrived { who, samples, steps, update });
+                }
+            }
+            if arrived.len() < trained.len() {
+                let (left_out, all) = (trained.len() - arrived.len(), trained.len());
+                observer.note(&format!("{left_out} of {all} updates were left out"));
+            }
+            // A round that nobody's update is part of changes nothing.
+            if !arrived.is_empty() {
+                let combined = strategy.combine.combine(gpu, &arrived)?;
+                strategy.server.step(&mut state.global, &combined);
+            }
         }
         Downlink::Code => {
             let weights: Vec<_> = samples.into_iter().map(|samples| samples as f64).collect();

@@ -1,7 +1,7 @@
 //! What a round changed: the weights less the global model, which both sides have.
 
 use crate::Result;
-use crate::codec::{Incoming, Make, NoOptions, Outgoing, Round, Stage, StageKind, Values};
+use crate::codec::{Given, Incoming, Make, NoOptions, Outgoing, Round, Stage, StageKind, Values};
 
 pub(super) const KIND: StageKind = StageKind::new(
     "delta",
@@ -13,6 +13,10 @@ struct Delta;
 impl Stage for Delta {
     fn label(&self) -> String {
         "delta".into()
+    }
+
+    fn gives(&self, given: Given) -> Given {
+        if given == Given::Weights { Given::Changes } else { given }
     }
 
     fn encode(&self, round: &Round<'_>, batch: &mut [Outgoing<'_>]) -> Result<()> {

@@ -3,13 +3,13 @@
 //!
 //! `v += e; bytes = tail(v); e = v - decode(bytes)`
 
-use crate::Result;
 use crate::bytes::{Reader, Writer};
 use crate::codec::{
-    ExpectedLogs, Incoming, Kept, Make, NoOptions, Outgoing, Pipeline, Round, SetupJob, ShareJob, Stage,
-    StageKind, Values, expect_length,
+    ExpectedLogs, Given, Incoming, Kept, Make, NoOptions, Outgoing, Pipeline, Round, SetupJob, ShareJob,
+    Stage, StageKind, Values, expect_length,
 };
 use crate::gpu::Gpu;
+use crate::{Error, Result};
 
 pub(super) const KIND: StageKind = StageKind::new(
     "feedback",
@@ -31,6 +31,14 @@ const MIRROR: &str = "mirror";
 impl Stage for Feedback {
     fn label(&self) -> String {
         format!("feedback+{}", self.0.label())
+    }
+
+    fn given(&mut self, given: Given) -> Result<()> {
+        if given != Given::Rest {
+            return Ok(());
+        }
+        let problem = "what it owes of one round stands in other places in the next, where it is listed";
+        Err(Error::setting("codecs: feedback", problem, "list it before the stages that leave fewer values"))
     }
 
     fn leaves(&self, _: usize, _: &Kept) -> Option<usize> {
@@ -63,17 +71,17 @@ impl Stage for Feedback {
         let mut updates: Vec<_> = updates.collect();
         self.0.encode(round, &mut updates)?;
         let sent: Vec<_> = updates.into_iter().map(|outgoing| outgoing.side.into_bytes()).collect();
-        let arrivals = batch.iter().zip(&sent).zip(&sums).map(|((outgoing, bytes), values)| Incoming {
-            who: outgoing.who,
-            values: Values::default(),
-            due: values.len(),
-            side: Reader::new(bytes, "an update"),
-            kept: outgoing.kept.scope(MIRROR).scope(TAIL),
+        let arrivals = batch.iter().zip(&sent).zip(&sums).map(|((outgoing, bytes), values)| {
+            let side = Reader::new(bytes, "an update");
+            Incoming::new(outgoing.who, values.len(), side, outgoing.kept.scope(MIRROR).scope(TAIL))
         });
         let mut arrivals: Vec<_> = arrivals.collect();
         self.0.decode(round, &mut arrivals)?;
         let decoded = arrivals.iter_mut().map(|incoming| &mut incoming.values).collect();
         let decoded = Values::take_all(round.gpu, decoded)?;
+        let news: Vec<_> = arrivals.into_iter().map(|incoming| incoming.news).collect();
+        let each = batch.iter_mut().zip(news);
+        each.for_each(|(outgoing, news)| outgoing.kept.scope_mut(MIRROR).scope_mut(TAIL).merge(news));
         for (((outgoing, bytes), mut error), decoded) in batch.iter_mut().zip(sent).zip(sums).zip(decoded) {
             error.iter_mut().zip(decoded).for_each(|(error, decoded)| *error -= decoded);
             outgoing.kept.put(ERROR, error);
@@ -83,17 +91,15 @@ impl Stage for Feedback {
     }
 
     fn decode(&self, round: &Round<'_>, batch: &mut [Incoming<'_>]) -> Result<()> {
-        let own = batch.iter().map(|incoming| Incoming {
-            who: incoming.who,
-            values: Values::default(),
-            due: incoming.due,
-            side: incoming.side.clone(),
-            kept: incoming.kept.scope(TAIL),
+        let own = batch.iter().map(|incoming| {
+            Incoming::new(incoming.who, incoming.due, incoming.side.clone(), incoming.kept.scope(TAIL))
         });
         let mut own: Vec<_> = own.collect();
         self.0.decode(round, &mut own)?;
         for (incoming, own) in batch.iter_mut().zip(own) {
             (incoming.values, incoming.side) = (own.values, own.side);
+            incoming.news.scope_mut(TAIL).merge(own.news);
+            incoming.is_left_out = own.is_left_out;
         }
         Ok(())
     }
