@@ -12,6 +12,7 @@ mod kept;
 mod ledger;
 mod message;
 mod own_parts;
+mod protocol;
 mod spec;
 mod stages;
 mod strategies;

@@ -3,11 +3,15 @@
 mod around;
 pub mod autoencoder;
 mod bank;
+mod control;
 mod delta;
 mod f16;
 mod feedback;
+mod held;
+mod lbgm;
 mod pca;
 mod raw;
+mod relevance;
 mod ternary;
 mod topk;
 
@@ -26,6 +30,11 @@ const STAGES: &[StageKind] = &[
     topk::KIND,
     ternary::KIND,
     feedback::KIND,
+    lbgm::KIND,
+    relevance::KIND,
+    control::CONTROL,
+    control::SCALLION,
+    control::SCAFCOM,
 ];
 
 impl Default for Stages {
