@@ -20,6 +20,7 @@ mod set_up_once;
 mod setups;
 mod shipped;
 pub mod stages;
+mod sub_model;
 mod values;
 
 pub use coded::{CodePart, Tune};
@@ -36,6 +37,7 @@ pub use pipeline_spec::PipelineSpec;
 pub use registry::{Context, Make, StageKind, Stages};
 pub use setups::Setups;
 pub use shipped::{DecoderPart, ShippedDecoder};
+pub use sub_model::SubModel;
 pub use values::Values;
 
 use crate::bytes::{Reader, Writer};
@@ -66,6 +68,13 @@ pub trait Stage: Send + Sync {
     fn leaves(&self, count: usize, kept: &Kept) -> Option<usize> {
         let _ = kept;
         Some(count)
+    }
+
+    /// The part of the weights that this collaborator is sent and trains in the round of this number; none where it is
+    /// all of them. `seed` is the federation's.
+    fn sub_model(&self, number: u32, seed: u64, who: u32) -> Option<SubModel> {
+        let _ = (number, seed, who);
+        None
     }
 
     /// Sender: leaves in `values` what the next stage takes, and writes to `side` what undoes this one.

@@ -2,7 +2,7 @@
 
 use super::refusals::no_average;
 use super::set_up_once::set_up_once;
-use super::{ExpectedLogs, Incoming, Kept, Outgoing, Round, SetupJob, ShareJob, Stage, Values};
+use super::{ExpectedLogs, Incoming, Kept, Outgoing, Round, SetupJob, ShareJob, Stage, SubModel, Values};
 use crate::bytes::{Reader, Writer};
 use crate::gpu::Gpu;
 use crate::ops::code::Rounding;
@@ -62,6 +62,11 @@ impl Pipeline {
     /// Epochs that a collaborator trains before it sends.
     pub fn epochs(&self) -> u64 {
         self.stages.iter().map(|stage| stage.epochs()).sum()
+    }
+
+    /// The part of the weights that a collaborator is sent and trains in a round; none where it is all of them.
+    pub fn sub_model(&self, number: u32, seed: u64, who: u32) -> Option<SubModel> {
+        self.stages.iter().find_map(|stage| stage.sub_model(number, seed, who))
     }
 
     /// What becomes of values on their way.

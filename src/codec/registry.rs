@@ -113,14 +113,14 @@ impl Stages {
                     learns |= kind.learns;
                     let mut stage = make(context, &options)?;
                     stage.given(given)?;
-                    let count = context.parameters();
-                    given = match kind.learns {
-                        true => Given::Code,
-                        // A code is not one value for each weight, and what it is made of stays the same.
-                        false if given == Given::Code => given,
-                        false if stage.leaves(count, &Kept::default()) == Some(count) => stage.gives(given),
-                        false => Given::Rest,
-                    };
+                    // How many values a code has says nothing about what they are of.
+                    if kind.learns || given == Given::Code {
+                        given = Given::Code;
+                    } else {
+                        let count = context.parameters();
+                        let is_whole = stage.leaves(count, &Kept::default()) == Some(count);
+                        given = if is_whole { stage.gives(given) } else { Given::Rest };
+                    }
                     made.push(stage);
                 }
                 Make::Holding(make) | Make::HoldingAny(make) => {

@@ -7,6 +7,7 @@ use super::results::RoundResult;
 use super::spec::{Downlink, LocalTests, Rules};
 use super::state::{CODEC, Federation, FederationState};
 use super::strategy::{Arrived, Local, LocalResult, Strategy};
+use super::sub_models::{restore, send_parts};
 use crate::bytes::{bytes_to_floats, floats_to_bytes};
 use crate::codec::{Message, MessageKind, Pipeline, Round, Store, Values};
 use crate::progress::Observer;
@@ -94,14 +95,21 @@ pub fn play_round(
     let Participants { gpu, spec, collaborators, tests } = participants;
     let Federation { pipeline, strategy, rules, state } = federation;
     let who = collaborators.ids();
-    let (start, control) = send_down(state, strategy, *rules, round, &who)?;
+    let seed = u64::from(spec.seed);
+    let parts: Option<Vec<_>> = who.iter().map(|&who| pipeline.sub_model(round, seed, who)).collect();
+    let (start, control) = send_down(state, strategy, *rules, round, &who, parts.is_some())?;
+    let starts =
+        parts.as_ref().map(|parts| send_parts(&mut state.ledger, round, &who, &start, parts)).transpose()?;
     let work = LocalWork {
         epochs: rules.local_epochs,
         first_epoch: u64::from(round - 1) * rules.local_epochs,
         snapshots,
+        starts: starts.as_deref(),
         tests: (spec.local_tests == LocalTests::Epoch).then_some(&*tests),
     };
-    let trained = collaborators.train(&who, &start, work, &mut |steps| observer.advance(u64::from(steps)))?;
+    let mut trained =
+        collaborators.train(&who, &start, work, &mut |steps| observer.advance(u64::from(steps)))?;
+    let own_models = parts.as_ref().map(|parts| restore(&mut trained, parts, &start));
     if snapshots.is_some() {
         for (log, trained) in state.snapshots.iter_mut().zip(&trained) {
             let steps = work.first_epoch * collaborators.samples(trained.who).div_ceil(spec.batch) as u64;
@@ -109,7 +117,6 @@ pub fn play_round(
         }
     }
     let reports = report(state, &*strategy.local, round, &trained, &start, control.as_deref())?;
-    let seed = u64::from(spec.seed);
     let mut progress = |steps| observer.advance(u64::from(steps));
     let order = |who, epoch| collaborators.order(who, epoch);
     let local = collaborators.local_data(&order, &mut progress);
@@ -159,7 +166,10 @@ pub fn play_round(
     let (local, tested) = match known {
         Some(known) => (known, tests.all(&[&state.global])?[0]),
         None => {
-            let weights: Vec<_> = trained.iter().map(|trained| &trained.weights).collect();
+            let weights: Vec<_> = match &own_models {
+                Some(own) => own.iter().collect(),
+                None => trained.iter().map(|trained| &trained.weights).collect(),
+            };
             let (local, tested) = tests.round(&who, &weights, &state.global)?;
             (local.iter().map(|t| t.accuracy).collect(), tested)
         }
@@ -186,13 +196,14 @@ pub fn play_round(
     })
 }
 
-/// Sends the global model, and what the local rule adds to it; gives both as they arrive.
+/// Sends the global model, unless it goes down in parts, and what the local rule adds to it; gives both as they arrive.
 fn send_down(
     state: &mut FederationState,
     strategy: &Strategy,
     rules: Rules,
     round: u32,
     who: &[u32],
+    in_parts: bool,
 ) -> Result<(Vec<f32>, Option<Vec<f32>>)> {
     let is_known = state.ledger.message_bytes(Direction::Down, MessageKind::Model).is_some();
     let send = |ledger: &mut Ledger, kind, values: &[f32], what| {
@@ -210,6 +221,7 @@ fn send_down(
         }
         // The pre-pass began with it.
         (Downlink::Code, None) if state.rounds.is_empty() && is_known => state.global.clone(),
+        _ if in_parts => state.global.clone(),
         _ => send(&mut state.ledger, MessageKind::Model, &state.global, "a global model")?,
     };
     let control = strategy.local.broadcast();

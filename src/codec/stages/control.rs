@@ -21,7 +21,8 @@
 
 use super::held::Held;
 use crate::codec::{
-    Given, Incoming, Kept, Make, Options, Outgoing, Pipeline, Round, Stage, StageKind, Values, expect_length,
+    Given, Incoming, Kept, Make, Options, Outgoing, Pipeline, Round, Stage, StageKind, SubModel, Values,
+    expect_length,
 };
 use crate::{Error, Result};
 use serde::Deserialize;
@@ -139,6 +140,10 @@ impl Stage for Control {
         }
         let problem = "it keeps what each weight was sent as, and the stages before it leave something else";
         Err(Error::setting("codecs: control", problem, "list it before them, first or right behind delta"))
+    }
+
+    fn sub_model(&self, number: u32, seed: u64, who: u32) -> Option<SubModel> {
+        self.tail.0.sub_model(number, seed, who)
     }
 
     fn leaves(&self, _: usize, _: &Kept) -> Option<usize> {

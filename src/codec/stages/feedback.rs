@@ -6,7 +6,7 @@
 use crate::bytes::{Reader, Writer};
 use crate::codec::{
     ExpectedLogs, Given, Incoming, Kept, Make, NoOptions, Outgoing, Pipeline, Round, SetupJob, ShareJob,
-    Stage, StageKind, Values, expect_length,
+    Stage, StageKind, SubModel, Values, expect_length,
 };
 use crate::gpu::Gpu;
 use crate::{Error, Result};
@@ -51,6 +51,10 @@ impl Stage for Feedback {
 
     fn epochs(&self) -> u64 {
         self.0.epochs()
+    }
+
+    fn sub_model(&self, number: u32, seed: u64, who: u32) -> Option<SubModel> {
+        self.0.sub_model(number, seed, who)
     }
 
     fn encode(&self, round: &Round<'_>, batch: &mut [Outgoing<'_>]) -> Result<()> {

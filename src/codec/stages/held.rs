@@ -1,7 +1,7 @@
 //! The stages behind one that has to know what the aggregator makes of what they send.
 
 use crate::bytes::{Reader, Writer};
-use crate::codec::{Incoming, Kept, Outgoing, Pipeline, Round, Values};
+use crate::codec::{Incoming, Kept, Options, Outgoing, Pipeline, Round, Values};
 use crate::{Error, Result};
 
 /// What the stages keep.
@@ -23,6 +23,17 @@ pub(super) struct Sent {
 }
 
 impl Held {
+    /// Stages behind one that compares whole updates. Errors where another part of the model is sent in each round.
+    pub fn whole(options: &Options, stages: Pipeline) -> Result<Self> {
+        match stages.sub_model(1, 0, 0) {
+            None => Ok(Self(stages)),
+            Some(_) => {
+                let problem = "it compares whole updates, and dropout sends another part in each round";
+                Err(options.refuse(problem, "leave one of them out"))
+            }
+        }
+    }
+
     /// The label of a stage that is called `own` and holds these.
     pub fn label(&self, own: String) -> String {
         match self.0.label() {

@@ -37,7 +37,7 @@ fn make(_: &Context<'_>, options: &Options, tail: Pipeline) -> Result<Box<dyn St
         let problem = format!("a threshold of {threshold} for the squared sine of an angle");
         return Err(options.refuse(problem, "use 0 to below 1, such as 0.2"));
     }
-    Ok(Box::new(Lbgm { threshold, tail: Held(tail) }))
+    Ok(Box::new(Lbgm { threshold, tail: Held::whole(options, tail)? }))
 }
 
 struct Lbgm {

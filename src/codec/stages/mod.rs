@@ -5,6 +5,7 @@ pub mod autoencoder;
 mod bank;
 mod control;
 mod delta;
+mod dropout;
 mod f16;
 mod feedback;
 mod held;
@@ -30,6 +31,7 @@ const STAGES: &[StageKind] = &[
     topk::KIND,
     ternary::KIND,
     feedback::KIND,
+    dropout::KIND,
     lbgm::KIND,
     relevance::KIND,
     control::CONTROL,

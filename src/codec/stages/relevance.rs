@@ -37,7 +37,7 @@ fn make(_: &Context<'_>, options: &Options, tail: Pipeline) -> Result<Box<dyn St
         let problem = format!("a threshold of {threshold} for a share of signs");
         return Err(options.refuse(problem, "use 0, which leaves nobody out, to 1, such as 0.5"));
     }
-    Ok(Box::new(Relevance { threshold, tail: Held(tail) }))
+    Ok(Box::new(Relevance { threshold, tail: Held::whole(options, tail)? }))
 }
 
 struct Relevance {

@@ -2,6 +2,7 @@
 //! sides keep.
 
 mod control;
+mod dropout;
 mod hostile;
 mod lbgm;
 mod orders;

@@ -25,7 +25,12 @@ pub struct Crossed {
 impl Sides {
     /// Of so many collaborators, whose models have so many weights.
     pub fn new(text: &str, parameters: usize, collaborators: usize) -> Self {
-        let codec = pipeline(&Parts::default(), text, parameters).unwrap_or_else(|error| panic!("{error}"));
+        let codec = pipeline(&Parts::default(), text, parameters);
+        Self::of(codec.unwrap_or_else(|error| panic!("{error}")), collaborators)
+    }
+
+    /// Of so many collaborators with this codec.
+    pub fn of(codec: Pipeline, collaborators: usize) -> Self {
         let kept = vec![Kept::default(); collaborators];
         Self { codec, senders: kept.clone(), receivers: kept, number: 0 }
     }
