@@ -13,6 +13,7 @@ mod lbgm;
 mod pca;
 mod raw;
 mod relevance;
+mod synthetic;
 mod ternary;
 mod topk;
 
@@ -37,6 +38,7 @@ const STAGES: &[StageKind] = &[
     control::CONTROL,
     control::SCALLION,
     control::SCAFCOM,
+    synthetic::KIND,
 ];
 
 impl Default for Stages {

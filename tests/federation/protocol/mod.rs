@@ -9,3 +9,4 @@ mod orders;
 mod relevance;
 mod resume;
 mod support;
+mod synthetic;

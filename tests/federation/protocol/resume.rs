@@ -56,6 +56,7 @@ fn what_both_sides_keep_is_gone_on_with_to_the_same_bits() {
         format!("[\"delta\",{{stage=\"relevance\",threshold=0.53}},{ternary}]"),
         format!("[\"delta\",{{stage=\"scallion\",alpha=0.5}},{ternary}]"),
         format!("[\"delta\",\"feedback\",{{stage=\"dropout\",part=0.25}},{ternary}]"),
+        "[\"delta\",\"feedback\",{stage=\"synthetic\",steps=5}]".to_string(),
         "[\"scafcom\",{stage=\"topk\",part=0.1}]".to_string(),
         format!(
             "[\"prior\",{{stage=\"pca\",floats=2}},{{stage=\"residual\",stages=[\"scafcom\",{{stage=\"lbgm\",threshold=0.99}},{ternary}]}}]"
