@@ -57,6 +57,19 @@ impl Kept {
         self.bytes(name).ok_or_else(|| missing(name))
     }
 
+    /// Keeps what another has too, in place of what is here under the same names.
+    pub fn merge(&mut self, other: Self) {
+        let entries = other.entries.into_iter().map(|(name, (entry, _))| (name, (entry, false)));
+        self.entries.extend(entries);
+        for (name, scope) in other.scopes.into_iter().filter(|(_, scope)| !scope.is_empty()) {
+            self.scope_mut(&name).merge(scope);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.scopes.values().all(Self::is_empty)
+    }
+
     /// What a part keeps.
     pub fn scope(&self, name: &str) -> &Self {
         static NOTHING: Kept = Kept { entries: BTreeMap::new(), scopes: BTreeMap::new() };

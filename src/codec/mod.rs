@@ -6,6 +6,7 @@
 mod byte_coder;
 mod coded;
 mod costs;
+mod given;
 mod kept;
 mod known_encoder;
 mod learned;
@@ -21,23 +22,26 @@ mod set_up_once;
 mod setups;
 mod shipped;
 pub mod stages;
+mod sub_model;
 mod values;
 
 pub use byte_coder::ByteCoder;
 pub use coded::{CodePart, Tune};
 pub use costs::{Costs, DecoderCost, decoder_costs};
+pub use given::Given;
 pub use kept::{Kept, Store, expect_length};
 pub use known_encoder::KnownEncoder;
 pub use learned::{Decoder, Learned};
 pub use local::{LocalData, OrderOf};
 pub use message::{Message, MessageKind, message_bytes};
 pub use options::{NoOptions, Options, PartSpec};
-pub use pipeline::Pipeline;
+pub use pipeline::{Pipeline, Received};
 pub use pipeline_spec::PipelineSpec;
 pub use presets::{PRESETS, Preset};
 pub use registry::{Context, Make, StageKind, Stages};
 pub use setups::Setups;
 pub use shipped::{DecoderPart, ShippedDecoder};
+pub use sub_model::SubModel;
 pub use values::Values;
 
 use crate::bytes::{Reader, Writer};
@@ -52,6 +56,17 @@ pub trait Stage: Send + Sync {
     /// Its part of a pipeline's label: `topk(0.01)`.
     fn label(&self) -> String;
 
+    /// Hears once, before anything is encoded, what it is given. Errors where it cannot work on that.
+    fn given(&mut self, given: Given) -> Result<()> {
+        let _ = given;
+        Ok(())
+    }
+
+    /// What the next stage is given, where this one leaves as many values as it is given.
+    fn gives(&self, given: Given) -> Given {
+        given
+    }
+
     /// How many values it leaves for the next stage of `count` that it is given; `None` where that depends on the
     /// values, and a number has to be sent along.
     fn leaves(&self, count: usize, kept: &Kept) -> Option<usize> {
@@ -59,10 +74,18 @@ pub trait Stage: Send + Sync {
         Some(count)
     }
 
+    /// The part of the weights that this collaborator is sent and trains in the round of this number; none where it is
+    /// all of them. `seed` is the federation's.
+    fn sub_model(&self, number: u32, seed: u64, who: u32) -> Option<SubModel> {
+        let _ = (number, seed, who);
+        None
+    }
+
     /// Sender: leaves in `values` what the next stage takes, and writes to `side` what undoes this one.
     fn encode(&self, round: &Round<'_>, batch: &mut [Outgoing<'_>]) -> Result<()>;
 
-    /// Receiver: reads `side`, and makes of `values` the `due` values that `encode` was given.
+    /// Receiver: reads `side`, and makes of `values` the `due` values that `encode` was given. What the aggregator keeps
+    /// of it from here on goes into `news`.
     fn decode(&self, round: &Round<'_>, batch: &mut [Incoming<'_>]) -> Result<()>;
 
     /// The label of the stage that learns, where that is one inside of this.
@@ -99,6 +122,11 @@ pub trait Stage: Send + Sync {
     fn adopt(&self, gpu: &Gpu, bytes: &[u8], kept: &mut Kept) -> Result<()> {
         let _ = (gpu, bytes, kept);
         Ok(())
+    }
+
+    /// Whether the aggregator decodes with what it has decoded before.
+    fn keeps_arrivals(&self) -> bool {
+        false
     }
 
     /// Whether collaborators ship more than their setups, as rounds go on.
@@ -268,6 +296,18 @@ pub struct Incoming<'a> {
     pub side: Reader<'a>,
     /// What the aggregator keeps for this stage.
     pub kept: &'a Kept,
+    /// What it keeps besides or instead, once the whole update is decoded. A message that is refused changes nothing.
+    pub news: Kept,
+    /// Whether the collaborator left its update out of the round. Its values are zeros, and are not averaged.
+    pub is_left_out: bool,
+}
+
+impl<'a> Incoming<'a> {
+    /// Of a message that nothing has been read of.
+    pub fn new(who: u32, due: usize, side: Reader<'a>, kept: &'a Kept) -> Self {
+        let (values, news) = (Values::default(), Kept::default());
+        Self { who, values, due, side, kept, news, is_left_out: false }
+    }
 }
 
 /// What a stage learns from.

@@ -3,11 +3,24 @@
 use super::byte_coder::most_bytes;
 use super::refusals::no_average;
 use super::set_up_once::set_up_once;
-use super::{ByteCoder, ExpectedLogs, Incoming, Kept, Outgoing, Round, SetupJob, ShareJob, Stage, Values};
+use super::{
+    ByteCoder, ExpectedLogs, Incoming, Kept, Outgoing, Round, SetupJob, ShareJob, Stage, SubModel, Values,
+};
 use crate::bytes::{Reader, Writer};
 use crate::gpu::Gpu;
 use crate::ops::code::Rounding;
 use crate::{Error, Result};
+
+/// An update that arrived.
+#[derive(Debug)]
+pub struct Received {
+    /// The weights.
+    pub values: Values,
+    /// What the aggregator keeps of the collaborator from here on, to be merged into what it has.
+    pub news: Kept,
+    /// Whether the collaborator left itself out of the round. Its weights are not averaged.
+    pub is_left_out: bool,
+}
 
 /// Stages one behind the other. What the last one leaves is sent as it is, four bytes a value.
 ///
@@ -73,6 +86,11 @@ impl Pipeline {
     /// Epochs that a collaborator trains before it sends.
     pub fn epochs(&self) -> u64 {
         self.stages.iter().map(|stage| stage.epochs()).sum()
+    }
+
+    /// The part of the weights that a collaborator is sent and trains in a round; none where it is all of them.
+    pub fn sub_model(&self, number: u32, seed: u64, who: u32) -> Option<SubModel> {
+        self.stages.iter().find_map(|stage| stage.sub_model(number, seed, who))
     }
 
     /// What becomes of values on their way.
@@ -172,6 +190,11 @@ impl Pipeline {
         self.stages.first().map_or(Ok(()), |stage| stage.install(bytes, kept.scope_mut("0")))
     }
 
+    /// Whether the aggregator decodes with what it has decoded before.
+    pub fn keeps_arrivals(&self) -> bool {
+        self.stages.iter().any(|stage| stage.keeps_arrivals())
+    }
+
     /// Whether collaborators ship more than their setups, as rounds go on.
     pub fn refreshes(&self) -> bool {
         self.stages.first().is_some_and(|stage| stage.refreshes())
@@ -251,13 +274,7 @@ impl Pipeline {
         let Some((joint, before)) = self.stages.split_last() else { return Ok(Vec::new()) };
         // The stages before it leave as many values as they are given, and write nothing: `Make::Joint` has it so.
         let due = round.global.len();
-        let incoming = |who, bytes, kept| Incoming {
-            who,
-            values: Values::default(),
-            due,
-            side: Reader::new(bytes, "an update"),
-            kept,
-        };
+        let incoming = |who, bytes, kept| Incoming::new(who, due, Reader::new(bytes, "an update"), kept);
         let own =
             payloads.into_iter().map(|(who, kept, bytes)| incoming(who, bytes, scope(kept, before.len())));
         let mut batch: Vec<_> = own.collect();
@@ -340,16 +357,14 @@ impl Pipeline {
         let Some(coder) = &self.coder else { return self.decode_stages(round, batch) };
         let decoded = batch.iter_mut().map(|own| coder.decode(&mut own.side, most_bytes(own.due)));
         let decoded: Vec<_> = decoded.collect::<Result<_>>()?;
-        let own = batch.iter().zip(&decoded).map(|(incoming, bytes)| Incoming {
-            values: Values::default(),
-            side: Reader::new(bytes, "an update"),
-            ..*incoming
+        let own = batch.iter().zip(&decoded).map(|(incoming, bytes)| {
+            Incoming::new(incoming.who, incoming.due, Reader::new(bytes, "an update"), incoming.kept)
         });
         let mut own: Vec<_> = own.collect();
         self.decode_stages(round, &mut own)?;
         for (incoming, own) in batch.iter_mut().zip(own) {
             own.side.finish()?;
-            incoming.values = own.values;
+            (incoming.values, incoming.news, incoming.is_left_out) = (own.values, own.news, own.is_left_out);
         }
         Ok(())
     }
@@ -378,11 +393,13 @@ impl Pipeline {
                 .iter_mut()
                 .zip(&counts)
                 .map(|(incoming, counts)| Incoming {
-                    who: incoming.who,
                     values: std::mem::take(&mut incoming.values),
-                    due: counts[place],
-                    side: incoming.side.clone(),
-                    kept: scope(incoming.kept, place),
+                    ..Incoming::new(
+                        incoming.who,
+                        counts[place],
+                        incoming.side.clone(),
+                        scope(incoming.kept, place),
+                    )
                 })
                 .collect();
             stage.decode(round, &mut own)?;
@@ -394,6 +411,8 @@ impl Pipeline {
                     return Err(Error::message(problem, "use the same model and codec on both sides"));
                 }
                 (incoming.values, incoming.side) = (own.values, own.side);
+                incoming.news.scope_mut(&place.to_string()).merge(own.news);
+                incoming.is_left_out |= own.is_left_out;
             }
         }
         Ok(())
@@ -407,19 +426,23 @@ impl Pipeline {
         Ok(batch.into_iter().map(|outgoing| outgoing.side.into_bytes()).collect())
     }
 
-    /// The updates that payloads are of, with as many values as the global model has.
+    /// The updates that payloads are of, with as many values as the global model has. Nothing is kept of them.
     pub fn receive(&self, round: &Round<'_>, payloads: Vec<(u32, &Kept, &[u8])>) -> Result<Vec<Values>> {
+        let received = self.take_in(round, payloads)?;
+        Ok(received.into_iter().map(|received| received.values).collect())
+    }
+
+    /// The same, with what the aggregator keeps of them.
+    pub fn take_in(&self, round: &Round<'_>, payloads: Vec<(u32, &Kept, &[u8])>) -> Result<Vec<Received>> {
         let due = round.global.len();
-        let incoming = |(who, kept, bytes)| Incoming {
-            who,
-            values: Values::default(),
-            due,
-            side: Reader::new(bytes, "an update"),
-            kept,
-        };
+        let incoming = |(who, kept, bytes)| Incoming::new(who, due, Reader::new(bytes, "an update"), kept);
         let mut batch: Vec<_> = payloads.into_iter().map(incoming).collect();
         self.decode(round, &mut batch)?;
-        batch.into_iter().map(|incoming| incoming.side.finish().map(|()| incoming.values)).collect()
+        let received = batch.into_iter().map(|incoming| {
+            let Incoming { values, news, is_left_out, side, .. } = incoming;
+            side.finish().map(|()| Received { values, news, is_left_out })
+        });
+        received.collect()
     }
 }
 

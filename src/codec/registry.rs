@@ -2,7 +2,7 @@
 
 use super::coded::{CodePart, CodeParts, Coded};
 use super::presets::{self, Preset};
-use super::{ByteCoder, Options, PRESETS, PartSpec, Pipeline, PipelineSpec, Stage};
+use super::{ByteCoder, Given, Kept, Options, PRESETS, PartSpec, Pipeline, PipelineSpec, Stage};
 use crate::autoencoder::AutoencoderSettings;
 use crate::model::Layout;
 use crate::{Error, Result, files};
@@ -43,6 +43,8 @@ pub enum Make {
     Joint(fn(&Context<'_>, &Options, Pipeline) -> Result<Box<dyn Stage>>),
     /// Around all stages that are listed behind it.
     Holding(fn(&Context<'_>, &Options, Pipeline) -> Result<Box<dyn Stage>>),
+    /// Around all stages that are listed behind it, of which there may be none.
+    HoldingAny(fn(&Context<'_>, &Options, Pipeline) -> Result<Box<dyn Stage>>),
     /// With the learned stage that it is listed around.
     Around(CodePart),
     /// On the bytes of all stages that are listed before it.
@@ -67,6 +69,14 @@ impl StageKind {
     pub const fn new(name: &'static str, make: Make) -> Self {
         Self { name, learns: false, needs_autoencoder: |_| false, make }
     }
+}
+
+/// How a preset is used.
+struct PresetUse<'a> {
+    options: &'a Options,
+    /// What stands for its own stages.
+    label: String,
+    given: Given,
 }
 
 /// The stages that specs can name.
@@ -107,9 +117,10 @@ impl Stages {
     /// Makes the stages of a spec.
     pub fn pipeline(&self, spec: &PipelineSpec, context: &Context<'_>) -> Result<Pipeline> {
         let Some((preset, options)) = spec.0.first().and_then(|part| self.preset(part)) else {
-            return self.listed(&spec.0, context, spec.is_raw());
+            return self.listed(&spec.0, context, Given::Weights, spec.is_raw());
         };
-        self.of_preset(preset.stages(&options)?, &options, preset.label(&options), &spec.0[1..], context)
+        let of = PresetUse { options: &options, label: preset.label(&options), given: Given::Weights };
+        self.of_preset(preset.stages(&options)?, of, &spec.0[1..], context)
     }
 
     /// Makes the stages of what a code misses, behind feedback: what they could not say is added to what they are given
@@ -122,7 +133,7 @@ impl Stages {
         match spec.0.first().and_then(|part| self.preset(part)) {
             None => {
                 let stages: Vec<_> = feedback(&spec.0).into_iter().chain(spec.0.iter().cloned()).collect();
-                self.listed(&stages, context, false)
+                self.listed(&stages, context, Given::Missed, false)
             }
             Some((preset, options)) => {
                 let own = presets::of_differences(preset.stages(&options)?);
@@ -130,7 +141,8 @@ impl Stages {
                 let label = if lead.is_some() { "feedback+" } else { "" };
                 let label = format!("{label}{}", preset.label(&options));
                 let own = lead.into_iter().chain(own).collect();
-                self.of_preset(own, &options, label, &spec.0[1..], context)
+                let of = PresetUse { options: &options, label, given: Given::Missed };
+                self.of_preset(own, of, &spec.0[1..], context)
             }
         }
     }
@@ -139,8 +151,7 @@ impl Stages {
     fn of_preset(
         &self,
         own: Vec<PartSpec>,
-        options: &Options,
-        label: String,
+        PresetUse { options, label, given }: PresetUse<'_>,
         others: &[PartSpec],
         context: &Context<'_>,
     ) -> Result<Pipeline> {
@@ -151,19 +162,26 @@ impl Stages {
             }
             error => error,
         };
-        let hidden = self.listed(&own, context, false).map_err(named)?;
-        let whole = self.listed(&[&own[..], others].concat(), context, false)?;
+        let hidden = self.listed(&own, context, given, false).map_err(named)?;
+        let whole = self.listed(&[&own[..], others].concat(), context, given, false)?;
         let rest = whole.label().strip_prefix(hidden.label()).unwrap_or_default();
         let label = format!("{label}{rest}");
         Ok(whole.called(label))
     }
 
-    fn listed(&self, parts: &[PartSpec], context: &Context<'_>, is_raw: bool) -> Result<Pipeline> {
+    /// Makes a list of stages of which the first is given that.
+    fn listed(
+        &self,
+        parts: &[PartSpec],
+        context: &Context<'_>,
+        mut given: Given,
+        is_raw: bool,
+    ) -> Result<Pipeline> {
         if let Some((last, before)) = parts.split_last() {
             let (kind, options) = self.kind_of(last)?;
             if let Make::Bytes(make) = kind.make {
                 let coder = make(context, &options)?;
-                let stages = self.listed(before, context, false)?;
+                let stages = self.listed(before, context, given, false)?;
                 if stages.is_coded() {
                     let problem = "the bytes of the stages before it are coded already";
                     return Err(options.refuse(problem, "list it once"));
@@ -185,7 +203,17 @@ impl Stages {
                 Make::Plain(make) => {
                     refuse_late(kind.learns, place, &options)?;
                     learns |= kind.learns;
-                    made.push(make(context, &options)?);
+                    let mut stage = make(context, &options)?;
+                    stage.given(given)?;
+                    // How many values a code has says nothing about what they are of.
+                    if kind.learns || given == Given::Code {
+                        given = Given::Code;
+                    } else {
+                        let count = context.parameters();
+                        let is_whole = stage.leaves(count, &Kept::default()) == Some(count);
+                        given = if is_whole { stage.gives(given) } else { Given::Rest };
+                    }
+                    made.push(stage);
                 }
                 Make::Joint(make) => {
                     if parts[..place].iter().any(|part| part.name.as_deref() != Some("delta")) {
@@ -193,24 +221,26 @@ impl Stages {
                             "the aggregator adds up what it makes, which only delta can be undone behind";
                         return Err(options.refuse(problem, "list it first, or right behind delta"));
                     }
-                    let tail = self.listed(rest, context, false)?;
+                    let tail = self.listed(rest, context, given, false)?;
                     refuse_learned(&tail, "what is added up")?;
                     refuse_joint(&tail)?;
                     made.push(make(context, &options, tail)?);
                     break;
                 }
-                Make::Holding(make) => {
-                    if rest.is_empty() {
+                Make::Holding(make) | Make::HoldingAny(make) => {
+                    if rest.is_empty() && matches!(kind.make, Make::Holding(_)) {
                         let mend = "list one behind it, such as topk";
                         return Err(
                             options.refuse("it works on the stages behind it, and there is none", mend)
                         );
                     }
-                    let tail = self.listed(rest, context, false)?;
+                    let tail = self.listed(rest, context, given, false)?;
                     refuse_late(tail.learns(), place, &options)?;
                     refuse_joint(&tail)?;
                     learns |= tail.learns();
-                    made.push(make(context, &options, tail)?);
+                    let mut stage = make(context, &options, tail)?;
+                    stage.given(given)?;
+                    made.push(stage);
                     break;
                 }
                 Make::Around(part) => return Err(CodeParts::nothing_learned(part)),
@@ -249,7 +279,7 @@ impl Stages {
         let Some(learned) = learned.filter(|_| is_coded) else { return Ok(None) };
         let residual = around.residual.as_ref().map(|stages| self.residual(stages, context)).transpose()?;
         around.check_refresh(learned.own_axes(), &learned.label())?;
-        let tail = self.listed(&tail, context, false)?;
+        let tail = self.listed(&tail, context, Given::Code, false)?;
         refuse_learned(&tail, "a code")?;
         refuse_joint(&tail)?;
         residual.iter().try_for_each(|stages| refuse_learned(stages, "what a code misses"))?;

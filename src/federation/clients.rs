@@ -59,6 +59,8 @@ pub struct LocalWork<'a> {
     pub first_epoch: u64,
     /// When to log snapshots.
     pub snapshots: Option<SnapshotEvery>,
+    /// What each of them begins with, where that is not the global model.
+    pub starts: Option<&'a [Vec<f32>]>,
     /// Tests every collaborator after each epoch, where that is wanted.
     pub tests: Option<&'a TestSets>,
 }
@@ -149,7 +151,10 @@ impl Clients {
         for cohort in self.cohorts(who) {
             let mut snapshots = vec![Snapshots::new(self.model.clone()); cohort.len()];
             let mut epochs = vec![Vec::new(); cohort.len()];
-            self.restart_from(global)?;
+            match work.starts {
+                None => self.restart_from(global)?,
+                Some(starts) => self.cohort.restart_each(&starts[trained.len()..][..cohort.len()])?,
+            }
             for epoch in 0..work.epochs {
                 let number = work.first_epoch + epoch;
                 let owners = &cohort;

@@ -11,13 +11,14 @@ use crate::{Error, Result};
 /// Who the aggregator is to its own stages, which have ids of collaborators otherwise.
 const AGGREGATOR: u32 = u32::MAX;
 
-/// Sends the global model, and what the local rule adds to it; gives both as they arrive.
+/// Sends the global model, unless it goes down in parts, and what the local rule adds to it; gives both as they arrive.
 pub(super) fn send_down(
     state: &mut FederationState,
     strategy: &Strategy,
     rules: &Rules,
     round: u32,
     who: &[u32],
+    in_parts: bool,
 ) -> Result<(Vec<f32>, Option<Vec<f32>>)> {
     let send = |ledger: &mut Ledger, kind, to: &[u32], values: &[f32], what| {
         let arrived = ledger.broadcast(kind, round, to, floats_to_bytes(values))?;
@@ -40,6 +41,7 @@ pub(super) fn send_down(
         }
         // The pre-pass began with it.
         None if is_changed && state.rounds.is_empty() && is_known => state.global.clone(),
+        _ if in_parts => state.global.clone(),
         _ => send(&mut state.ledger, MessageKind::Model, who, &state.global, "a global model")?,
     };
     if rules.down.is_some() {
@@ -92,7 +94,7 @@ mod tests {
         let mut state = FederationState::new(vec![0.5; 5], Ledger::default());
         let mut sizes = Vec::new();
         for (round, who) in [(1, vec![0, 1]), (2, vec![1, 2]), (3, vec![0, 1, 2]), (4, vec![0, 1, 2])] {
-            let (model, control) = send_down(&mut state, &strategy, &rules, round, &who).unwrap();
+            let (model, control) = send_down(&mut state, &strategy, &rules, round, &who, false).unwrap();
             assert_eq!((model, control), (state.global.clone(), None));
             state.code = Some(vec![7; 2]);
             let sent = state.ledger.transfers.iter().filter(|transfer| transfer.round == round);

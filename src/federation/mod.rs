@@ -17,6 +17,7 @@ mod spec;
 mod state;
 mod state_check;
 mod strategy;
+mod sub_models;
 mod summary;
 mod test_sets;
 

@@ -9,6 +9,7 @@ use super::setup::refresh;
 use super::spec::{Downlink, LocalTests};
 use super::state::{CODEC, Federation, FederationState};
 use super::strategy::{Arrived, Local, LocalResult};
+use super::sub_models::{restore, send_parts};
 use crate::bytes::{bytes_to_floats, floats_to_bytes};
 use crate::codec::{Message, MessageKind, Pipeline, Round, Store, Values};
 use crate::progress::Observer;
@@ -96,14 +97,21 @@ pub fn play_round(
     let Participants { gpu, spec, collaborators, tests } = participants;
     let Federation { pipeline, strategy, rules, state } = federation;
     let who = collaborators.ids();
-    let (start, control) = send_down(state, strategy, rules, round, &who)?;
+    let seed = u64::from(spec.seed);
+    let parts: Option<Vec<_>> = who.iter().map(|&who| pipeline.sub_model(round, seed, who)).collect();
+    let (start, control) = send_down(state, strategy, rules, round, &who, parts.is_some())?;
+    let starts =
+        parts.as_ref().map(|parts| send_parts(&mut state.ledger, round, &who, &start, parts)).transpose()?;
     let work = LocalWork {
         epochs: rules.local_epochs,
         first_epoch: u64::from(round - 1) * rules.local_epochs,
         snapshots,
+        starts: starts.as_deref(),
         tests: (spec.local_tests == LocalTests::Epoch).then_some(&*tests),
     };
-    let trained = collaborators.train(&who, &start, work, &mut |steps| observer.advance(u64::from(steps)))?;
+    let mut trained =
+        collaborators.train(&who, &start, work, &mut |steps| observer.advance(u64::from(steps)))?;
+    let own_models = parts.as_ref().map(|parts| restore(&mut trained, parts, &start));
     if snapshots.is_some() {
         for (log, trained) in state.snapshots.iter_mut().zip(&trained) {
             let steps = work.first_epoch * collaborators.samples(trained.who).div_ceil(spec.batch) as u64;
@@ -111,7 +119,6 @@ pub fn play_round(
         }
     }
     let reports = report(state, &*strategy.local, round, &trained, &start, control.as_deref())?;
-    let seed = u64::from(spec.seed);
     let mut progress = |steps| observer.advance(u64::from(steps));
     let order = |who, epoch| collaborators.order(who, epoch);
     let local = collaborators.local_data(&order, &mut progress);
@@ -129,25 +136,30 @@ pub fn play_round(
         Downlink::Model => {
             let combined = if pipeline.is_joint() {
                 let weights: Vec<_> = samples.into_iter().map(|samples| samples as f64).collect();
-                pipeline.join(&view, arrived, &weights, &mut state.joint)?
+                Some(pipeline.join(&view, arrived, &weights, &mut state.joint)?)
             } else {
-                let updates = pipeline.receive(&view, arrived)?;
-                let updates = trained.iter().zip(samples).zip(updates);
-                let arrived = updates.map(|((trained, samples), update)| Arrived {
-                    who: trained.who,
-                    samples,
-                    steps: trained.steps,
-                    update,
-                });
-                strategy.combine.combine(gpu, &arrived.collect::<Vec<_>>())?
-            };
-            match &rules.down {
-                None => strategy.server.step(&mut state.global, &combined),
-                Some(down) => {
-                    let mut next = state.global.clone();
-                    strategy.server.step(&mut next, &combined);
-                    change(down, &view, state, next)?;
+                let received = pipeline.take_in(&view, arrived)?;
+                let mut arrived = Vec::with_capacity(received.len());
+                for ((trained, samples), received) in trained.iter().zip(samples).zip(received) {
+                    let (who, steps, update) = (trained.who, trained.steps, received.values);
+                    state.aggregator.of_mut(who).scope_mut(CODEC).merge(received.news);
+                    if !received.is_left_out {
+                        arrived.push(Arrived { who, samples, steps, update });
+                    }
                 }
+                if arrived.len() < trained.len() {
+                    let (left_out, all) = (trained.len() - arrived.len(), trained.len());
+                    observer.note(&format!("{left_out} of {all} updates were left out"));
+                }
+                // A round that nobody's update is part of changes nothing.
+                let is_any = !arrived.is_empty();
+                is_any.then(|| strategy.combine.combine(gpu, &arrived)).transpose()?
+            };
+            let mut next = state.global.clone();
+            combined.iter().for_each(|combined| strategy.server.step(&mut next, combined));
+            match &rules.down {
+                None => state.global = next,
+                Some(down) => change(down, &view, state, next)?,
             }
         }
         Downlink::Code => {
@@ -167,7 +179,10 @@ pub fn play_round(
     let (local, tested) = match known {
         Some(known) => (known, tests.all(&[&state.global])?[0]),
         None => {
-            let weights: Vec<_> = trained.iter().map(|trained| &trained.weights).collect();
+            let weights: Vec<_> = match &own_models {
+                Some(own) => own.iter().collect(),
+                None => trained.iter().map(|trained| &trained.weights).collect(),
+            };
             let (local, tested) = tests.round(&who, &weights, &state.global)?;
             (local.iter().map(|t| t.accuracy).collect(), tested)
         }

@@ -12,6 +12,7 @@ use super::round::{RoundPlan, log_round, play};
 use super::setup::{log_learned, set_up};
 use super::spec::{Initial, SimulationSpec, refuse_few};
 use super::state::{CODEC, Federation, FederationState};
+use super::sub_models::check_sub_models;
 use crate::Result;
 use crate::bytes::{Writer, floats_to_bytes};
 use crate::codec::{Context, ExpectedLogs, Message, MessageKind, PipelineSpec, Round, Setups};
@@ -26,7 +27,8 @@ use crate::training::Snapshots;
 pub fn check(spec: &SimulationSpec, parts: &Parts, data_dir: &DataDir) -> Result<()> {
     spec.check(parts)?;
     let classifier = classifier(spec)?;
-    spec.pipelines(parts, &classifier.layout())?;
+    let pipelines = spec.pipelines(parts, &classifier.layout())?;
+    pipelines.iter().try_for_each(|(pipeline, _)| check_sub_models(pipeline, &classifier))?;
     let population = Population::new(spec, &classifier, data_dir)?;
     if spec.learns(parts)? {
         refuse_few(*spec.snapshots(&population.shares)?.start())?;
@@ -44,6 +46,7 @@ pub fn simulate(run: &mut Run<'_>, spec: &SimulationSpec, parts: &Parts) -> Resu
     let classifier = classifier(spec)?;
     let layout = classifier.layout();
     let pipelines = spec.pipelines(parts, &layout)?;
+    pipelines.iter().try_for_each(|(pipeline, _)| check_sub_models(pipeline, &classifier))?;
     let population = Population::new(spec, &classifier, run.data_dir()?)?;
     let learns = pipelines.iter().any(|(pipeline, _)| pipeline.learns());
     let snapshots = if learns { *spec.snapshots(&population.shares)?.end() as usize } else { 0 };

@@ -1,6 +1,6 @@
 //! The few numbers of a simulation that machines ask for, and the files beside them.
 
-use super::ledger::{Direction, save_ledgers};
+use super::ledger::{Direction, Transfer, save_ledgers};
 use super::results::{FederationOutcome, Outcome, Tested};
 use crate::codec::MessageKind;
 use crate::gpu::AdapterSummary;
@@ -67,7 +67,7 @@ pub struct RunSummary {
     /// Floats of an update that are sent as they are, where that does not depend on the values.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub floats: Option<usize>,
-    /// Bytes of an update's message, the last one.
+    /// Bytes of an update's message, in the mean of the rounds after those of a federated pre-pass.
     pub message_bytes: u64,
     /// Bytes of the messages by which a collaborator ships what its updates are decoded with: one, and what it is
     /// refreshed with.
@@ -135,10 +135,13 @@ impl Uplink {
         let first = outcome.spec.raw_rounds();
         let kinds = [MessageKind::Update, MessageKind::Control];
         let is_up = |direction| direction == Direction::Up;
+        let is_update = |t: &Transfer| is_up(t.direction) && t.kind == MessageKind::Update && t.round > first;
+        let updates = ledger.transfers.iter().filter(|t| is_update(t)).count() as u64;
         Self {
             all: ledger.bytes(|t| is_up(t.direction)),
             both: ledger.bytes(|_| true),
-            update: ledger.message_bytes(Direction::Up, MessageKind::Update).unwrap_or(0),
+            // Some stages send a whole update in one round and next to nothing in another.
+            update: (ledger.bytes(is_update) + updates / 2).checked_div(updates).unwrap_or(0),
             setups: ledger.bytes(|t| is_up(t.direction) && t.kind == MessageKind::Setup),
             in_rounds: ledger.bytes(|t| is_up(t.direction) && kinds.contains(&t.kind) && t.round > first),
         }

@@ -20,7 +20,7 @@ pub enum PoolKind {
 }
 
 /// A pooling layer, without padding.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Pool {
     /// How a window becomes one value.
     pub kind: PoolKind,

@@ -194,6 +194,16 @@ impl Cohort {
         Ok(())
     }
 
+    /// Starts each of the first replicas from parameters of its own with a new optimiser.
+    pub fn restart_each(&mut self, flats: &[Vec<f32>]) -> Result<()> {
+        for (replica, flat) in flats.iter().enumerate() {
+            self.network.parameters.write(&self.gpu, replica, flat);
+        }
+        self.network.clear_moments(&self.gpu)?;
+        self.writer.restart();
+        Ok(())
+    }
+
     /// Starts the schedule again, as a new optimiser of this rate does.
     pub(super) fn restart_schedule(&mut self, rate: f32) {
         self.writer.restart();

@@ -15,6 +15,7 @@ mod message;
 mod own_parts;
 mod presets;
 mod projections;
+mod protocol;
 mod selected;
 mod spec;
 mod stages;

@@ -77,6 +77,8 @@ struct Wired {
     bytes: Vec<Vec<u8>>,
     /// The codes that arrive.
     arrived: Vec<Vec<f32>>,
+    /// What the aggregator keeps of each once it has arrived.
+    news: Vec<Kept>,
 }
 
 impl Coded {
@@ -130,11 +132,8 @@ impl Coded {
     ) -> Result<Vec<Values>> {
         let decode = |codes: &mut dyn Iterator<Item = Vec<f32>>| {
             let own = whose.iter().zip(codes).map(|(&(who, kept), code)| Incoming {
-                who,
                 values: Values::Host(code),
-                due,
-                side: Reader::new(&[], "a code"),
-                kept: kept.scope(LEARNED),
+                ..Incoming::new(who, due, Reader::new(&[], "a code"), kept.scope(LEARNED))
             });
             let mut own: Vec<_> = own.collect();
             self.learned.decode(round, &mut own)?;
@@ -169,18 +168,16 @@ impl Coded {
             .zip(codes)
             .map(|(outgoing, code)| (outgoing.who, outgoing.kept.scope_mut(TAIL), Values::Host(code)));
         let bytes = self.tail.send(round, updates.collect())?;
-        let arrivals = batch.iter().zip(&bytes).zip(lengths).map(|((outgoing, bytes), due)| Incoming {
-            who: outgoing.who,
-            values: Values::default(),
-            due,
-            side: Reader::new(bytes, "a code"),
-            kept: outgoing.kept.scope(MIRROR).scope(TAIL),
+        let arrivals = batch.iter().zip(&bytes).zip(lengths).map(|((outgoing, bytes), due)| {
+            let kept = outgoing.kept.scope(MIRROR).scope(TAIL);
+            Incoming::new(outgoing.who, due, Reader::new(bytes, "a code"), kept)
         });
         let mut arrivals: Vec<_> = arrivals.collect();
         self.tail.decode(round, &mut arrivals)?;
         let arrived = arrivals.iter_mut().map(|incoming| &mut incoming.values).collect();
         let arrived = Values::take_all(round.gpu, arrived)?;
-        Ok(Wired { bytes, arrived })
+        let news = arrivals.into_iter().map(|incoming| incoming.news).collect();
+        Ok(Wired { bytes, arrived, news })
     }
 
     /// Sends what the codes miss; gives the bytes, and adds what arrives of them to `decoded`.
@@ -203,8 +200,13 @@ impl Coded {
         let payloads = batch.iter().zip(&bytes).map(|(outgoing, bytes)| {
             (outgoing.who, outgoing.kept.scope(MIRROR).scope(RESIDUAL), bytes.as_slice())
         });
-        let mut arrived = residual.receive(round, payloads.collect())?;
-        let arrived = Values::take_all(round.gpu, arrived.iter_mut().collect())?;
+        let mut arrived = residual.take_in(round, payloads.collect())?;
+        for (outgoing, arrived) in batch.iter_mut().zip(&mut arrived) {
+            let news = std::mem::take(&mut arrived.news);
+            outgoing.kept.scope_mut(MIRROR).scope_mut(RESIDUAL).merge(news);
+        }
+        let arrived = arrived.iter_mut().map(|arrived| &mut arrived.values).collect();
+        let arrived = Values::take_all(round.gpu, arrived)?;
         for (decoded, arrived) in decoded.iter_mut().zip(arrived) {
             decoded.iter_mut().zip(arrived).for_each(|(value, arrived)| *value += arrived);
         }
@@ -261,7 +263,7 @@ impl Stage for Coded {
         // Codes that are looked at before they are tuned are not sent, and leave nothing that feedback owes.
         let before = self.tune.iter().flat_map(|_| &*batch).map(|outgoing| outgoing.kept.scope(TAIL).clone());
         let before: Vec<_> = before.collect();
-        let Wired { bytes: mut heads, arrived } = self.wire(round, batch, codes.clone())?;
+        let Wired { bytes: mut heads, arrived, mut news } = self.wire(round, batch, codes.clone())?;
         let mut tails = vec![Vec::new(); batch.len()];
         if self.decodes_itself() {
             let mirrors: Vec<_> =
@@ -291,8 +293,10 @@ impl Stage for Coded {
                 let tuned = self.tuner.tune(round, how, self.tail.rounding(), &jobs, &decoder)?;
                 let each = batch.iter_mut().zip(before);
                 each.for_each(|(outgoing, before)| *outgoing.kept.scope_mut(TAIL) = before);
-                heads = self.wire(round, batch, tuned)?.bytes;
+                Wired { bytes: heads, news, .. } = self.wire(round, batch, tuned)?;
             }
+            let each = batch.iter_mut().zip(news);
+            each.for_each(|(outgoing, news)| outgoing.kept.scope_mut(MIRROR).scope_mut(TAIL).merge(news));
         }
         for ((outgoing, head), tail) in batch.iter_mut().zip(heads).zip(tails) {
             outgoing.side.bytes(&head);
@@ -303,30 +307,24 @@ impl Stage for Coded {
 
     fn decode(&self, round: &Round<'_>, batch: &mut [Incoming<'_>]) -> Result<()> {
         let due = batch.first().map_or(0, |incoming| incoming.due);
-        let own = batch.iter().map(|incoming| Incoming {
-            who: incoming.who,
-            values: Values::default(),
-            due: self.learned.leaves(due, incoming.kept.scope(LEARNED)).unwrap_or(0),
-            side: incoming.side.clone(),
-            kept: incoming.kept.scope(TAIL),
+        let own = batch.iter().map(|incoming| {
+            let floats = self.learned.leaves(due, incoming.kept.scope(LEARNED)).unwrap_or(0);
+            Incoming::new(incoming.who, floats, incoming.side.clone(), incoming.kept.scope(TAIL))
         });
         let mut own: Vec<_> = own.collect();
         self.tail.decode(round, &mut own)?;
         let codes = own.iter_mut().map(|incoming| &mut incoming.values).collect();
         let codes = Values::take_all(round.gpu, codes)?;
-        let sides: Vec<_> = own.into_iter().map(|incoming| incoming.side).collect();
+        let sides: Vec<_> = own.into_iter().map(|incoming| (incoming.side, incoming.news)).collect();
         let whose: Vec<_> = batch.iter().map(|incoming| (incoming.who, incoming.kept)).collect();
         let decoded = self.decoded(round, &whose, &codes, due)?;
-        for ((incoming, values), side) in batch.iter_mut().zip(decoded).zip(sides) {
+        for ((incoming, values), (side, news)) in batch.iter_mut().zip(decoded).zip(sides) {
             (incoming.values, incoming.side) = (values, side);
+            incoming.news.scope_mut(TAIL).merge(news);
         }
         let Some(residual) = &self.residual else { return Ok(()) };
-        let own = batch.iter().map(|incoming| Incoming {
-            who: incoming.who,
-            values: Values::default(),
-            due,
-            side: incoming.side.clone(),
-            kept: incoming.kept.scope(RESIDUAL),
+        let own = batch.iter().map(|incoming| {
+            Incoming::new(incoming.who, due, incoming.side.clone(), incoming.kept.scope(RESIDUAL))
         });
         let mut own: Vec<_> = own.collect();
         residual.decode(round, &mut own)?;
@@ -335,6 +333,7 @@ impl Stage for Coded {
             let missed = own.values.take(round.gpu)?;
             values.iter_mut().zip(missed).for_each(|(value, missed)| *value += missed);
             (incoming.values, incoming.side) = (Values::Host(values), own.side);
+            incoming.news.scope_mut(RESIDUAL).merge(own.news);
         }
         Ok(())
     }
@@ -416,12 +415,9 @@ impl Stage for Coded {
             Some(&(who, kept, _)) => (who, kept),
             None => return Ok(Vec::new()),
         };
-        let arrivals = payloads.iter().map(|&(who, kept, bytes)| Incoming {
-            who,
-            values: Values::default(),
-            due: self.learned.leaves(due, kept.scope(LEARNED)).unwrap_or(0),
-            side: Reader::new(bytes, "a code"),
-            kept: kept.scope(TAIL),
+        let arrivals = payloads.iter().map(|&(who, kept, bytes)| {
+            let floats = self.learned.leaves(due, kept.scope(LEARNED)).unwrap_or(0);
+            Incoming::new(who, floats, Reader::new(bytes, "a code"), kept.scope(TAIL))
         });
         let mut arrivals: Vec<_> = arrivals.collect();
         self.tail.decode(round, &mut arrivals)?;

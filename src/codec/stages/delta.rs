@@ -1,7 +1,7 @@
 //! What a round changed: the weights less the global model, which both sides have.
 
-use crate::Result;
-use crate::codec::{Incoming, Make, NoOptions, Outgoing, Round, Stage, StageKind, Values};
+use crate::codec::{Given, Incoming, Make, NoOptions, Outgoing, Round, Stage, StageKind, Values};
+use crate::{Error, Result};
 
 pub(super) const KIND: StageKind = StageKind::new(
     "delta",
@@ -13,6 +13,18 @@ struct Delta;
 impl Stage for Delta {
     fn label(&self) -> String {
         "delta".into()
+    }
+
+    fn given(&mut self, given: Given) -> Result<()> {
+        if given != Given::Rest {
+            return Ok(());
+        }
+        let problem = "it takes the global model off each weight, and is given something else";
+        Err(Error::setting("codecs: delta", problem, "list it first"))
+    }
+
+    fn gives(&self, given: Given) -> Given {
+        if given == Given::Weights { Given::Changes } else { given }
     }
 
     fn encode(&self, round: &Round<'_>, batch: &mut [Outgoing<'_>]) -> Result<()> {

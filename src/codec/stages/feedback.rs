@@ -17,13 +17,13 @@
 //!
 //! `clip` is the norm that one collaborator's update has at most: the paper's threshold over the root of their number.
 
-use crate::Result;
 use crate::bytes::{Reader, Writer};
 use crate::codec::{
-    ExpectedLogs, Incoming, Kept, Make, Options, Outgoing, Pipeline, Round, SetupJob, ShareJob, Stage,
-    StageKind, Values, expect_length,
+    ExpectedLogs, Given, Incoming, Kept, Make, Options, Outgoing, Pipeline, Round, SetupJob, ShareJob, Stage,
+    StageKind, SubModel, Values, expect_length,
 };
 use crate::gpu::Gpu;
+use crate::{Error, Result};
 use serde::Deserialize;
 
 pub(super) const KIND: StageKind =
@@ -31,7 +31,7 @@ pub(super) const KIND: StageKind =
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Given {
+struct Settings {
     #[serde(default = "whole")]
     decay: f32,
     #[serde(default)]
@@ -46,34 +46,34 @@ fn whole() -> f32 {
 /// Around the stages that are listed behind it.
 struct Feedback {
     tail: Pipeline,
-    given: Given,
+    settings: Settings,
     label: String,
 }
 
 impl Feedback {
     fn new(options: &Options, tail: Pipeline) -> Result<Self> {
-        let given: Given = options.parse()?;
-        if !(given.decay > 0.0 && given.decay <= 1.0) {
+        let settings: Settings = options.parse()?;
+        if !(settings.decay > 0.0 && settings.decay <= 1.0) {
             let mend = "set it above 0 and up to 1, which keeps all of the error; or leave feedback out";
-            return Err(options.refuse(format!("a decay of {}", given.decay), mend));
+            return Err(options.refuse(format!("a decay of {}", settings.decay), mend));
         }
-        if !(0.0..1.0).contains(&given.momentum) {
-            let problem = format!("a momentum of {}", given.momentum);
+        if !(0.0..1.0).contains(&settings.momentum) {
+            let problem = format!("a momentum of {}", settings.momentum);
             return Err(options.refuse(problem, "set it to 0 or more and below 1, such as 0.9"));
         }
-        if let Some(clip) = given.clip.filter(|clip| !(*clip > 0.0 && clip.is_finite())) {
+        if let Some(clip) = settings.clip.filter(|clip| !(*clip > 0.0 && clip.is_finite())) {
             return Err(options.refuse(format!("a clip of {clip}"), "set it above 0, or leave it out"));
         }
         tail.check_fed_back()?;
         let all = options.table.iter().map(|(key, value)| format!("{key}={value}"));
         let all = all.collect::<Vec<_>>().join(",");
         let label = if all.is_empty() { "feedback".into() } else { format!("feedback({all})") };
-        Ok(Self { tail, given, label })
+        Ok(Self { tail, settings, label })
     }
 
     /// What the tail is given for these values, of which the result takes the place.
     fn corrected(&self, mut values: Vec<f32>, kept: &mut Kept) -> Vec<f32> {
-        if let Some(clip) = self.given.clip {
+        if let Some(clip) = self.settings.clip {
             let squares: f64 = values.iter().map(|&value| f64::from(value) * f64::from(value)).sum();
             let norm = squares.sqrt();
             if norm > f64::from(clip) {
@@ -81,22 +81,22 @@ impl Feedback {
                 values.iter_mut().for_each(|value| *value *= factor);
             }
         }
-        if self.given.momentum > 0.0 {
+        if self.settings.momentum > 0.0 {
             if let Some(velocity) = kept.get(VELOCITY) {
                 let each = values.iter_mut().zip(velocity);
-                each.for_each(|(value, velocity)| *value += self.given.momentum * velocity);
+                each.for_each(|(value, velocity)| *value += self.settings.momentum * velocity);
             }
             kept.put(VELOCITY, values.clone());
         }
         if let Some(error) = kept.get(ERROR) {
-            values.iter_mut().zip(error).for_each(|(value, error)| *value += self.given.decay * error);
+            values.iter_mut().zip(error).for_each(|(value, error)| *value += self.settings.decay * error);
         }
         values
     }
 
     /// Forgets the momentum of what has arrived.
     fn mask(&self, decoded: &[f32], kept: &mut Kept) {
-        let Some(velocity) = kept.get(VELOCITY).filter(|_| self.given.momentum > 0.0) else { return };
+        let Some(velocity) = kept.get(VELOCITY).filter(|_| self.settings.momentum > 0.0) else { return };
         let each = velocity.iter().zip(decoded);
         let masked = each.map(|(velocity, value)| if *value == 0.0 { *velocity } else { 0.0 }).collect();
         kept.put(VELOCITY, masked);
@@ -117,6 +117,14 @@ impl Stage for Feedback {
         format!("{}+{}", self.label, self.tail.label())
     }
 
+    fn given(&mut self, given: Given) -> Result<()> {
+        if given != Given::Rest {
+            return Ok(());
+        }
+        let problem = "what it owes of one round stands in other places in the next, where it is listed";
+        Err(Error::setting("codecs: feedback", problem, "list it before the stages that leave fewer values"))
+    }
+
     fn leaves(&self, _: usize, _: &Kept) -> Option<usize> {
         Some(0)
     }
@@ -127,6 +135,10 @@ impl Stage for Feedback {
 
     fn epochs(&self) -> u64 {
         self.tail.epochs()
+    }
+
+    fn sub_model(&self, number: u32, seed: u64, who: u32) -> Option<SubModel> {
+        self.tail.sub_model(number, seed, who)
     }
 
     fn encode(&self, round: &Round<'_>, batch: &mut [Outgoing<'_>]) -> Result<()> {
@@ -144,17 +156,17 @@ impl Stage for Feedback {
         let mut updates: Vec<_> = updates.collect();
         self.tail.encode(round, &mut updates)?;
         let sent: Vec<_> = updates.into_iter().map(|outgoing| outgoing.side.into_bytes()).collect();
-        let arrivals = batch.iter().zip(&sent).zip(&sums).map(|((outgoing, bytes), values)| Incoming {
-            who: outgoing.who,
-            values: Values::default(),
-            due: values.len(),
-            side: Reader::new(bytes, "an update"),
-            kept: outgoing.kept.scope(MIRROR).scope(TAIL),
+        let arrivals = batch.iter().zip(&sent).zip(&sums).map(|((outgoing, bytes), values)| {
+            let side = Reader::new(bytes, "an update");
+            Incoming::new(outgoing.who, values.len(), side, outgoing.kept.scope(MIRROR).scope(TAIL))
         });
         let mut arrivals: Vec<_> = arrivals.collect();
         self.tail.decode(round, &mut arrivals)?;
         let decoded = arrivals.iter_mut().map(|incoming| &mut incoming.values).collect();
         let decoded = Values::take_all(round.gpu, decoded)?;
+        let news: Vec<_> = arrivals.into_iter().map(|incoming| incoming.news).collect();
+        let each = batch.iter_mut().zip(news);
+        each.for_each(|(outgoing, news)| outgoing.kept.scope_mut(MIRROR).scope_mut(TAIL).merge(news));
         for (((outgoing, bytes), mut error), decoded) in batch.iter_mut().zip(sent).zip(sums).zip(decoded) {
             self.mask(&decoded, outgoing.kept);
             error.iter_mut().zip(decoded).for_each(|(error, decoded)| *error -= decoded);
@@ -165,17 +177,15 @@ impl Stage for Feedback {
     }
 
     fn decode(&self, round: &Round<'_>, batch: &mut [Incoming<'_>]) -> Result<()> {
-        let own = batch.iter().map(|incoming| Incoming {
-            who: incoming.who,
-            values: Values::default(),
-            due: incoming.due,
-            side: incoming.side.clone(),
-            kept: incoming.kept.scope(TAIL),
+        let own = batch.iter().map(|incoming| {
+            Incoming::new(incoming.who, incoming.due, incoming.side.clone(), incoming.kept.scope(TAIL))
         });
         let mut own: Vec<_> = own.collect();
         self.tail.decode(round, &mut own)?;
         for (incoming, own) in batch.iter_mut().zip(own) {
             (incoming.values, incoming.side) = (own.values, own.side);
+            incoming.news.scope_mut(TAIL).merge(own.news);
+            incoming.is_left_out = own.is_left_out;
         }
         Ok(())
     }
@@ -212,6 +222,10 @@ impl Stage for Feedback {
 
     fn install(&self, bytes: &[u8], kept: &mut Kept) -> Result<()> {
         self.tail.install(bytes, kept.scope_mut(TAIL))
+    }
+
+    fn keeps_arrivals(&self) -> bool {
+        self.tail.keeps_arrivals()
     }
 
     fn refreshes(&self) -> bool {

@@ -5,25 +5,31 @@ pub mod autoencoder;
 mod bank;
 mod bf16;
 mod blocks;
+mod control;
 mod delta;
+mod dropout;
 mod entropy;
 mod f16;
 mod f8;
 mod feedback;
+mod held;
 mod kmeans;
 mod largest;
+mod lbgm;
 mod lowrank;
 mod pca;
 mod places;
 mod quantize;
 mod randk;
 mod raw;
+mod relevance;
 mod rotate;
 mod seeded;
 mod share;
 mod sign;
 mod sketch;
 mod subspace;
+mod synthetic;
 mod ternary;
 mod threshold;
 mod topk;
@@ -58,6 +64,13 @@ const STAGES: &[StageKind] = &[
     sketch::KIND,
     sketch::FETCH_SGD,
     feedback::KIND,
+    dropout::KIND,
+    lbgm::KIND,
+    relevance::KIND,
+    control::CONTROL,
+    control::SCALLION,
+    control::SCAFCOM,
+    synthetic::KIND,
     entropy::KIND,
 ];
 

@@ -242,7 +242,7 @@ impl SimulationSpec {
             let down = codec.down.as_ref().map(|down| parts.stages.pipeline(down, &context)).transpose()?;
             let mut suffix = codec.suffix();
             if let Some(down) = &down {
-                refuse_learned_downlink(down)?;
+                refuse_downlink(down, &pipeline)?;
                 suffix += &format!(", {} down", down.label());
             }
             let rules = Rules { local_epochs, downlink: codec.downlink, down: down.map(Arc::new) };
@@ -362,13 +362,23 @@ impl SimulationSpec {
     }
 }
 
-/// Refuses stages of a downlink that learn.
-fn refuse_learned_downlink(down: &Pipeline) -> Result<()> {
-    if !down.learns() {
+/// Refuses stages of a downlink by which no change of the global model can go to all.
+fn refuse_downlink(down: &Pipeline, up: &Pipeline) -> Result<()> {
+    let label = down.label();
+    let problem = if down.learns() {
+        format!("{label} learns from the weights that collaborators log")
+    } else if down.is_joint() {
+        format!("{label} is added up by the aggregator, and there is one global model")
+    } else if down.keeps_arrivals() {
+        format!("{label} is decoded with what came before, which those that join late have not seen")
+    } else if [down, up].iter().any(|stages| stages.sub_model(1, 0, 0).is_some()) {
+        let (up, mend) = (up.label(), "leave downlink out");
+        let problem = format!("with {up} and {label} down, parts of the model are trained, not what arrives");
+        return Err(Error::setting("codecs: downlink", problem, mend));
+    } else {
         return Ok(());
-    }
-    let problem = format!("{} learns from the weights that collaborators log", down.label());
-    let mend = "use stages that learn nothing, such as [{ stage = \"stc\", part = 0.01 }], or \"code\"";
+    };
+    let mend = "use stages that learn nothing and look at one round alone, such as [{ stage = \"stc\", part = 0.01 }], or \"code\"";
     Err(Error::setting("codecs: downlink", problem, mend))
 }
 

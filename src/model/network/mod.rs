@@ -427,6 +427,13 @@ impl Network {
         self.moments.iter().flat_map(|(first, second)| std::iter::once(first).chain(second))
     }
 
+    /// The first moments of all replicas, `[R][P]` in `state_dict` order. SGD without momentum leaves the gradient there.
+    pub fn first_moments(&self, gpu: &Gpu) -> Result<Vec<Vec<f32>>> {
+        let moments = self.parameters.arenas.iter().zip(&self.moments);
+        let arenas = moments.map(|(arena, (first, _))| Arena { buffer: first.clone(), ..arena.clone() });
+        Parameters { arenas: arenas.collect(), ..self.parameters.clone() }.read(gpu)
+    }
+
     /// Forgets the optimiser's moments, as a new optimiser does.
     pub fn clear_moments(&self, gpu: &Gpu) -> Result<()> {
         let fills = self

@@ -219,7 +219,7 @@ impl ClassifierSpec {
 
     /// How its tensors lie in its weights.
     pub fn layout(&self) -> Layout {
-        Layout::new(self.network().iter().flat_map(NetworkLayer::tensors))
+        Layout::of_layers(self.network())
     }
 
     /// The most values of a sample that go into or come out of a layer.

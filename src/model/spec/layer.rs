@@ -76,7 +76,7 @@ impl ConvSpec {
 }
 
 /// A layer of a network.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum NetworkLayer {
     /// Every input to every output.
     Dense(LayerSpec),

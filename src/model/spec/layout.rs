@@ -1,10 +1,14 @@
 //! How a model's tensors lie in its flat vector of weights.
 
+use super::NetworkLayer;
 use std::ops::Range;
 
 /// The tensors of a model, in the order of its weights.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Layout(Vec<LayoutTensor>);
+pub struct Layout {
+    tensors: Vec<LayoutTensor>,
+    layers: Vec<NetworkLayer>,
+}
 
 /// A tensor of a [`Layout`].
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +38,12 @@ impl Layout {
             next += shape.iter().product::<usize>();
             LayoutTensor { name, shape, range: start..next }
         });
-        Self(placed.collect())
+        Self { tensors: placed.collect(), layers: Vec::new() }
+    }
+
+    /// Of the weights of these layers.
+    pub fn of_layers(layers: Vec<NetworkLayer>) -> Self {
+        Self { layers: layers.clone(), ..Self::new(layers.iter().flat_map(NetworkLayer::tensors)) }
     }
 
     /// Of weights without tensors: one vector of `parameters` values.
@@ -44,12 +53,17 @@ impl Layout {
 
     /// In the order of the weights.
     pub fn tensors(&self) -> &[LayoutTensor] {
-        &self.0
+        &self.tensors
+    }
+
+    /// The layers whose weights they are, from the input on; empty where these are not known.
+    pub fn layers(&self) -> &[NetworkLayer] {
+        &self.layers
     }
 
     /// P
     pub fn parameters(&self) -> usize {
-        self.0.last().map_or(0, |tensor| tensor.range.end)
+        self.tensors.last().map_or(0, |tensor| tensor.range.end)
     }
 }
 

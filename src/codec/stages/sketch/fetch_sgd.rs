@@ -64,12 +64,9 @@ struct FetchSgd {
 impl FetchSgd {
     /// Puts tables into the place of what has arrived.
     fn take_tables(&self, round: &Round<'_>, batch: &mut [Incoming<'_>]) -> Result<()> {
-        let own = batch.iter().map(|incoming| Incoming {
-            who: incoming.who,
-            values: Values::default(),
-            due: self.shape.cells(),
-            side: incoming.side.clone(),
-            kept: incoming.kept.scope(TAIL),
+        let own = batch.iter().map(|incoming| {
+            let kept = incoming.kept.scope(TAIL);
+            Incoming::new(incoming.who, self.shape.cells(), incoming.side.clone(), kept)
         });
         let mut own: Vec<_> = own.collect();
         self.tail.decode(round, &mut own)?;

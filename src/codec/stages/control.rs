@@ -1,0 +1,215 @@
+//! Control variates around a compressor: stochastic controlled averaging (Huang, Li and Li 2023, arXiv 2308.08165), which
+//! is SCALLION for unbiased compressors and SCAFCOM for biased ones.
+//!
+//! Both sides keep a control variate `c` of each collaborator, which begins at zero. What is compressed is how far an
+//! update is from it, and that becomes small where updates become alike. With `u` what there is to send and `C` the
+//! stages behind this one:
+//!
+//! ```text
+//! v  = (1 - momentum) v + momentum u        the collaborator's own; v = u in the first round
+//! d  = C(alpha (v - c))                     what is sent
+//! w' = c + d / alpha                        what arrives
+//! c  = c + d                                on both sides
+//!
+//! SCALLION (algorithm 2): momentum = 1, and alpha below 1, so that c moves less than C is noisy
+//! SCAFCOM (algorithm 3):  alpha = 1, and momentum below 1, which averages the noise of local training
+//! ```
+//!
+//! The paper's aggregator moves the model by the mean of `d / alpha` and the mean of all `c`: where all take part, that is
+//! the mean of `w'`. Its local steps are corrected by the mean of `c` less a collaborator's own, which is a matter of the
+//! strategy's local rule and is not done here.
+
+use super::held::Held;
+use crate::codec::{
+    Given, Incoming, Kept, Make, Options, Outgoing, Pipeline, Round, Stage, StageKind, SubModel, Values,
+    expect_length,
+};
+use crate::{Error, Result};
+use serde::Deserialize;
+
+pub(super) const CONTROL: StageKind = StageKind::new(
+    "control",
+    Make::HoldingAny(|_, options, tail| {
+        let Settings { alpha, momentum } = options.parse()?;
+        let (alpha, momentum) = (alpha.unwrap_or(1.0), momentum.unwrap_or(1.0));
+        make(options, tail, alpha, momentum, format!("control({alpha}, {momentum})"))
+    }),
+);
+
+pub(super) const SCALLION: StageKind = StageKind::new(
+    "scallion",
+    Make::HoldingAny(|_, options, tail| {
+        let Alpha { alpha } = options.parse()?;
+        make(options, tail, alpha, 1.0, format!("scallion({alpha})"))
+    }),
+);
+
+pub(super) const SCAFCOM: StageKind = StageKind::new(
+    "scafcom",
+    Make::HoldingAny(|_, options, tail| {
+        let Momentum { momentum } = options.parse()?;
+        make(options, tail, 1.0, momentum, format!("scafcom({momentum})"))
+    }),
+);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    alpha: Option<f32>,
+    momentum: Option<f32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Alpha {
+    #[serde(default = "usual_alpha")]
+    alpha: f32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Momentum {
+    #[serde(default = "usual_momentum")]
+    momentum: f32,
+}
+
+fn usual_alpha() -> f32 {
+    0.1
+}
+
+fn usual_momentum() -> f32 {
+    0.2
+}
+
+fn make(
+    options: &Options,
+    tail: Pipeline,
+    alpha: f32,
+    momentum: f32,
+    label: String,
+) -> Result<Box<dyn Stage>> {
+    for (name, value) in [("alpha", alpha), ("momentum", momentum)] {
+        // Of a smaller one hardly anything is left of an update.
+        if !(1e-3..=1.0).contains(&value) {
+            let mend = format!("use 0.001 to 1, such as {}", usual_alpha());
+            return Err(options.refuse(format!("{name} is {value}"), mend));
+        }
+    }
+    Ok(Box::new(Control { alpha, momentum, tail: Held(tail), label }))
+}
+
+struct Control {
+    alpha: f32,
+    momentum: f32,
+    tail: Held,
+    label: String,
+}
+
+/// The control variate.
+const CONTROL_VARIATE: &str = "control";
+/// The average of the collaborator's own updates.
+const AVERAGE: &str = "average";
+
+impl Control {
+    /// What arrives of an update, and the control variate that both sides keep from there on. `sent` is what the stages
+    /// made of the distance.
+    fn arrived(&self, control: Option<&[f32]>, sent: &[f32]) -> (Vec<f32>, Vec<f32>) {
+        let each = sent.iter().enumerate().map(|(place, sent)| {
+            let control = control.map_or(0.0, |control| control[place]);
+            (control + sent / self.alpha, control + sent)
+        });
+        each.unzip()
+    }
+}
+
+/// The control variate that is kept, of so many values.
+fn control_of(kept: &Kept, count: usize) -> Result<Option<&[f32]>> {
+    let control = kept.get(CONTROL_VARIATE);
+    control.iter().try_for_each(|control| expect_length(CONTROL_VARIATE, control.len(), count))?;
+    Ok(control)
+}
+
+impl Stage for Control {
+    fn keeps_arrivals(&self) -> bool {
+        true
+    }
+
+    fn label(&self) -> String {
+        self.tail.label(self.label.clone())
+    }
+
+    fn given(&mut self, given: Given) -> Result<()> {
+        if !matches!(given, Given::Code | Given::Rest) {
+            return Ok(());
+        }
+        let problem = "it keeps what each weight was sent as, and the stages before it leave something else";
+        Err(Error::setting("codecs: control", problem, "list it before them, first or right behind delta"))
+    }
+
+    fn sub_model(&self, number: u32, seed: u64, who: u32) -> Option<SubModel> {
+        self.tail.0.sub_model(number, seed, who)
+    }
+
+    fn leaves(&self, _: usize, _: &Kept) -> Option<usize> {
+        Some(0)
+    }
+
+    fn encode(&self, round: &Round<'_>, batch: &mut [Outgoing<'_>]) -> Result<()> {
+        let mut updates = Vec::with_capacity(batch.len());
+        for outgoing in batch.iter_mut() {
+            let mut values = outgoing.values.take(round.gpu)?;
+            if self.momentum < 1.0 {
+                if let Some(average) = outgoing.kept.get(AVERAGE) {
+                    let each = values.iter_mut().zip(average);
+                    each.for_each(|(value, average)| {
+                        *value = (1.0 - self.momentum) * average + self.momentum * *value;
+                    });
+                }
+                outgoing.kept.put(AVERAGE, values.clone());
+            }
+            let control = control_of(outgoing.kept, values.len())?;
+            for (place, value) in values.iter_mut().enumerate() {
+                *value = self.alpha * (*value - control.map_or(0.0, |control| control[place]));
+            }
+            updates.push((outgoing.who, &mut *outgoing.kept, values));
+        }
+        let sent = self.tail.send(round, &mut updates)?;
+        for (outgoing, sent) in batch.iter_mut().zip(sent) {
+            outgoing.side.bytes(&sent.bytes);
+            let control = control_of(outgoing.kept, sent.decoded.len())?;
+            let (_, control) = self.arrived(control, &sent.decoded);
+            outgoing.kept.put(CONTROL_VARIATE, control);
+        }
+        Ok(())
+    }
+
+    fn decode(&self, round: &Round<'_>, batch: &mut [Incoming<'_>]) -> Result<()> {
+        self.tail.decode(round, &mut batch.iter_mut().collect::<Vec<_>>())?;
+        for incoming in batch {
+            let sent = incoming.values.take(round.gpu)?;
+            let (values, control) = self.arrived(control_of(incoming.kept, sent.len())?, &sent);
+            incoming.values = Values::Host(values);
+            incoming.news.put(CONTROL_VARIATE, control);
+        }
+        Ok(())
+    }
+
+    fn check_senders(&self, count: Option<usize>, kept: &[&Kept]) -> Result<()> {
+        check(count, kept)?;
+        self.tail.check_senders(count, kept)
+    }
+
+    fn check_receivers(&self, count: Option<usize>, kept: &[&Kept]) -> Result<()> {
+        check(count, kept)?;
+        self.tail.check_receivers(count, kept)
+    }
+}
+
+fn check(count: Option<usize>, kept: &[&Kept]) -> Result<()> {
+    for name in [CONTROL_VARIATE, AVERAGE] {
+        for values in kept.iter().filter_map(|kept| kept.get(name)) {
+            expect_length(name, values.len(), count.unwrap_or(values.len()))?;
+        }
+    }
+    Ok(())
+}

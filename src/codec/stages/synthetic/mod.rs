@@ -1,0 +1,181 @@
+//! Single-step synthetic features (Zhou et al. 2023, "Communication-efficient Federated Learning with Single-Step Synthetic
+//! Features Compressor", arXiv 2302.10429): a few made-up images with soft labels, whose gradient at the global model is
+//! the update.
+//!
+//! With `g` the global model, `F(x, y)` the mean cross entropy of its classifier, and `u` what there is to send:
+//!
+//! ```text
+//! x, y = argmin 1 - |cos(grad_g F(x, y), u)|          by Adam on x and on the scores whose softmax y is
+//! s    = <u, grad_g F> / |grad_g F|^2
+//! u'   = s grad_g F(x, y)                             what arrives
+//! ```
+//!
+//! What `x` adds to the gradient is a second derivative. With `v` the derivative of the cosine by the gradient, it is that
+//! of the images as the weights move along `v`, from two passes to either side:
+//!
+//! ```text
+//! grad_x <grad_g F, v> = (grad_x F(g + e v) - grad_x F(g - e v)) / 2e
+//! grad_y <grad_g F, v> = -(z(g + e v) - z(g - e v)) / 2eB           with z the logits of B images
+//! ```
+//!
+//! It leaves `x`, `y` and `s` to the stages behind it. What the images cannot say is lost, unless `feedback` stands before
+//! it, as in the paper.
+
+mod passes;
+mod search;
+
+use crate::codec::{
+    Context, Given, Incoming, Kept, Make, Options, Outgoing, Round, Stage, StageKind, Values,
+};
+use crate::model::NetworkLayer;
+use crate::{Error, Result};
+use passes::Passes;
+use search::Search;
+use serde::Deserialize;
+
+pub(super) const KIND: StageKind = StageKind::new("synthetic", Make::Plain(make));
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    #[serde(default = "usual_images")]
+    images: usize,
+    #[serde(default = "usual_steps")]
+    steps: usize,
+    #[serde(default = "usual_rate")]
+    lr: f64,
+}
+
+fn usual_images() -> usize {
+    1
+}
+
+fn usual_steps() -> usize {
+    50
+}
+
+fn usual_rate() -> f64 {
+    0.1
+}
+
+/// The most collaborators whose images are searched for together.
+const TOGETHER: usize = 16;
+
+fn make(context: &Context<'_>, options: &Options) -> Result<Box<dyn Stage>> {
+    let Settings { images, steps, lr } = options.parse()?;
+    let layers = context.layout.layers().to_vec();
+    let (Some(first), Some(last)) = (layers.first(), layers.last()) else {
+        let problem = "it takes gradients of a classifier, and the weights are of none";
+        return Err(options.refuse(problem, "leave synthetic out"));
+    };
+    let search = Search { images, width: first.inputs(), classes: last.outputs(), steps, lr };
+    let parameters = context.parameters();
+    if images == 0 || count(&search) > parameters {
+        let most = parameters.saturating_sub(1) / (search.width + search.classes);
+        let problem = format!("{images} images for an update of {parameters} values");
+        return Err(options.refuse(problem, format!("set images to 1 or more and up to {most}")));
+    }
+    if !(1..=10_000).contains(&steps) {
+        return Err(options.refuse(format!("{steps} steps"), "set steps to 1 to 10000, such as 50"));
+    }
+    if !(lr > 0.0 && lr.is_finite()) {
+        return Err(options.refuse(format!("a rate of {lr}"), "set lr above 0, such as 0.1"));
+    }
+    Ok(Box::new(Synthetic { search, layers, parameters }))
+}
+
+/// Values that images, labels and the scale are.
+fn count(search: &Search) -> usize {
+    search.images.saturating_mul(search.width + search.classes).saturating_add(1)
+}
+
+struct Synthetic {
+    search: Search,
+    layers: Vec<NetworkLayer>,
+    parameters: usize,
+}
+
+impl Stage for Synthetic {
+    fn label(&self) -> String {
+        let Search { images, steps, lr, .. } = self.search;
+        format!("synthetic({images}, {steps}, {lr})")
+    }
+
+    fn given(&mut self, given: Given) -> Result<()> {
+        let (problem, mend) = match given {
+            Given::Changes | Given::Missed => return Ok(()),
+            Given::Weights => {
+                ("weights are no gradient, and what a round changed is", "list delta before it")
+            }
+            Given::Code | Given::Rest => (
+                "it makes gradients of all weights, and the stages before it leave something else",
+                "list it before them, behind delta or feedback",
+            ),
+        };
+        Err(Error::setting("codecs: synthetic", problem, mend))
+    }
+
+    fn leaves(&self, _: usize, _: &Kept) -> Option<usize> {
+        Some(count(&self.search))
+    }
+
+    fn encode(&self, round: &Round<'_>, batch: &mut [Outgoing<'_>]) -> Result<()> {
+        for together in batch.chunks_mut(TOGETHER) {
+            let mut updates = Vec::with_capacity(together.len());
+            for outgoing in together.iter_mut() {
+                let update = outgoing.values.take(round.gpu)?;
+                if let Some(value) = update.iter().find(|value| !value.is_finite()) {
+                    let problem = format!("collaborator {} has a value of {value} to send", outgoing.who);
+                    return Err(Error::setting("codecs: synthetic", problem, "use a smaller optimizer.lr"));
+                }
+                updates.push((outgoing.who, update));
+            }
+            let passes = Passes::new(round.gpu, &self.layers, together.len(), self.search.images)?;
+            let found = self.search.find(&passes, round.global, &updates, round.number)?;
+            for (outgoing, found) in together.iter_mut().zip(found) {
+                outgoing.values = Values::Host([found.images, found.labels, vec![found.scale]].concat());
+            }
+        }
+        Ok(())
+    }
+
+    fn decode(&self, round: &Round<'_>, batch: &mut [Incoming<'_>]) -> Result<()> {
+        let malformed =
+            |problem: String| Error::message(problem, "use the same model and codec on both sides");
+        let (count, pixels) = (count(&self.search), self.search.images * self.search.width);
+        for together in batch.chunks_mut(TOGETHER) {
+            let mut sent = Vec::with_capacity(together.len());
+            for incoming in together.iter_mut() {
+                let values = incoming.values.take(round.gpu)?;
+                if incoming.due != self.parameters
+                    || round.global.len() != self.parameters
+                    || values.len() != count
+                {
+                    return Err(malformed(format!(
+                        "an update of {} values is of another model",
+                        incoming.due
+                    )));
+                }
+                if let Some(value) = values.iter().find(|value| !value.is_finite()) {
+                    return Err(malformed(format!("a made-up image has a value of {value}")));
+                }
+                sent.push(values);
+            }
+            let passes = Passes::new(round.gpu, &self.layers, together.len(), self.search.images)?;
+            let images: Vec<_> = sent.iter().map(|values| &values[..pixels]).collect();
+            let labels = sent.iter().map(|values| &values[pixels..count - 1]);
+            let labels =
+                labels.map(|labels| labels.iter().map(|&label| f64::from(label)).collect()).collect();
+            passes.set_weights(together.iter().map(|_| round.global));
+            let gradients = passes.weight_gradients(&passes.logits(&images)?, &labels)?;
+            for ((incoming, sent), mut gradient) in together.iter_mut().zip(&sent).zip(gradients) {
+                gradient.iter_mut().for_each(|value| *value *= sent[count - 1]);
+                if let Some(value) = gradient.iter().find(|value| !value.is_finite()) {
+                    return Err(malformed(format!("the gradient of made-up images has a value of {value}")));
+                }
+                incoming.values = Values::Host(gradient);
+            }
+        }
+        Ok(())
+    }
+}
