@@ -3,6 +3,7 @@
 mod autoencoder;
 mod bars;
 mod bench;
+mod codecs;
 mod common;
 mod data;
 mod devices;
@@ -72,6 +73,9 @@ enum Verb {
     /// Make the report of a run again, or one of several runs
     #[command(after_help = report::EXAMPLES)]
     Report(report::ReportArgs),
+    /// The stages that codecs are made of, with their options and where they are from
+    #[command(after_help = codecs::EXAMPLES)]
+    Codecs(codecs::CodecsArgs),
     /// Time what the program does on an adapter: kernels, steps, whole rounds
     #[command(after_help = bench::EXAMPLES)]
     Bench(bench::BenchArgs),
@@ -151,6 +155,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Verb::Simulate(args) => simulate::run(common, args),
         Verb::Experiment(args) => experiment::run(common, args),
         Verb::Report(args) => report::run(args),
+        Verb::Codecs(args) => codecs::run(args),
         Verb::Bench(args) => bench::run(common, args),
         Verb::Savings(args) => savings::run(args),
     }

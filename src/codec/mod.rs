@@ -3,6 +3,7 @@
 //! A stage keeps nothing itself. What a side has to keep lies in [`Kept`], one [`Store`] for each side, by collaborator
 //! id; the aggregator's is filled from bytes alone.
 
+mod about;
 mod coded;
 mod costs;
 mod kept;
@@ -13,6 +14,7 @@ mod message;
 mod options;
 mod pipeline;
 mod pipeline_spec;
+mod pipeline_text;
 mod refusals;
 mod registry;
 mod set_up_once;
@@ -21,6 +23,7 @@ mod shipped;
 pub mod stages;
 mod values;
 
+pub use about::{About, FreeOption, FreeRange, OptionAbout};
 pub use coded::{CodePart, Tune};
 pub use costs::{Costs, DecoderCost, decoder_costs};
 pub use kept::{Kept, Store, expect_length};

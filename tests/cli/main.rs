@@ -6,6 +6,7 @@
 mod autoencoder;
 mod bad_input;
 mod bench;
+mod codecs;
 mod coded;
 mod damaged;
 mod devices;

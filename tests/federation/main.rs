@@ -1,6 +1,7 @@
 //! Codecs, strategies and rounds through the public API: by hand, by independent implementations, and with stages and
 //! strategies of one's own.
 
+mod about;
 mod bits;
 mod bytes;
 mod checkpoint;

@@ -6,8 +6,8 @@
 use crate::Result;
 use crate::bytes::{Reader, Writer};
 use crate::codec::{
-    ExpectedLogs, Incoming, Kept, Make, NoOptions, Outgoing, Pipeline, Round, SetupJob, ShareJob, Stage,
-    StageKind, Values, expect_length,
+    About, ExpectedLogs, Incoming, Kept, Make, NoOptions, Outgoing, Pipeline, Round, SetupJob, ShareJob,
+    Stage, StageKind, Values, expect_length,
 };
 use crate::gpu::Gpu;
 
@@ -16,7 +16,14 @@ pub(super) const KIND: StageKind = StageKind::new(
     Make::Holding(|_, options, tail| {
         options.parse::<NoOptions>().map(|_| Box::new(Feedback(tail)) as Box<dyn Stage>)
     }),
-);
+)
+.about(About {
+    summary: "what the stages behind it could not say is added to what they are given next time",
+    source: "Seide et al. 2014; Karimireddy et al. 2019 (arXiv 1901.09847)",
+    good_for: "standing before stages that leave much out, so that nothing is left out for ever",
+    example: "delta+feedback+topk(part=0.01)",
+    ..About::NOTHING
+});
 
 /// Around the stages that are listed behind it.
 struct Feedback(Pipeline);

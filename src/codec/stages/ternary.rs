@@ -15,14 +15,28 @@
 use super::topk::largest;
 use crate::bits::{BitReader, BitWriter};
 use crate::bytes::Reader;
-use crate::codec::{Incoming, Kept, Make, Options, Outgoing, Round, Stage, StageKind, Values};
+use crate::codec::{
+    About, FreeOption, FreeRange, Incoming, Kept, Make, OptionAbout, Options, Outgoing, Round, Stage,
+    StageKind, Values,
+};
 use crate::{Error, Result};
 use serde::Deserialize;
 
 pub(super) const KIND: StageKind = StageKind::new(
     "ternary",
     Make::Plain(|context, options| Ok(Box::new(Ternary(Share::new(options, context.parameters())?)))),
-);
+)
+.about(About {
+    summary: "the signs of the largest values, one magnitude for all of them, and their places in a Golomb code",
+    source: "Sattler et al. 2019, sparse ternary compression (arXiv 1903.02891)",
+    options: &[
+        OptionAbout::new("part", "", "how many are sent, as a part of all values; or count"),
+        OptionAbout::new("count", "", "how many are sent; or part"),
+    ],
+    good_for: "the most values in the fewest bytes, about one byte each; behind delta and feedback",
+    example: "delta+feedback+ternary(part=0.01)",
+})
+.free(FreeOption { name: "count", range: FreeRange::Values, instead: &["part"] });
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,6 +1,9 @@
 //! The largest values and their places (Aji and Heafield 2017): the others are taken as zeros.
 
-use crate::codec::{Incoming, Kept, Make, Outgoing, Round, Stage, StageKind, Values};
+use crate::codec::{
+    About, FreeOption, FreeRange, Incoming, Kept, Make, OptionAbout, Outgoing, Round, Stage, StageKind,
+    Values,
+};
 use crate::{Error, Result};
 use serde::Deserialize;
 
@@ -14,7 +17,15 @@ pub(super) const KIND: StageKind = StageKind::new(
         Err(options
             .refuse(format!("a part of {part} of the values"), "set part above 0 and up to 1, such as 0.01"))
     }),
-);
+)
+.about(About {
+    summary: "the values of the largest magnitude and their places; the others are taken as zeros",
+    source: "Aji and Heafield 2017 (arXiv 1704.05021)",
+    options: &[OptionAbout::new("part", "", "how many are sent, as a part of all values: 0.01 is one in a hundred")],
+    good_for: "updates in which few values carry most; behind delta and feedback, which sends later what is left out",
+    example: "delta+feedback+topk(part=0.01)",
+})
+.free(FreeOption { name: "part", range: FreeRange::PartOfValues, instead: &[] });
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,0 +1,5 @@
+//! Codecs: the stages that there are.
+
+mod stages;
+
+pub use stages::{stage_page, stages_table};
