@@ -4,6 +4,7 @@
 //! id; the aggregator's is filled from bytes alone.
 
 mod about;
+mod budget;
 mod coded;
 mod costs;
 mod kept;
@@ -24,6 +25,7 @@ pub mod stages;
 mod values;
 
 pub use about::{About, FreeOption, FreeRange, OptionAbout};
+pub use budget::{Fitted, Found, Sizing};
 pub use coded::{CodePart, Tune};
 pub use costs::{Costs, DecoderCost, decoder_costs};
 pub use kept::{Kept, Store, expect_length};

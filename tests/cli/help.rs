@@ -3,7 +3,7 @@
 use crate::support::{run_in, succeed_in};
 use std::path::Path;
 
-const VERBS: [&str; 16] = [
+const VERBS: [&str; 17] = [
     "demo",
     "devices",
     "data",
@@ -18,6 +18,7 @@ const VERBS: [&str; 16] = [
     "bench",
     "savings",
     "codecs",
+    "compare",
     "experiment",
     "report",
 ];

@@ -3,6 +3,7 @@
 
 mod about;
 mod bits;
+mod budget;
 mod bytes;
 mod checkpoint;
 mod coded;

@@ -32,7 +32,7 @@ pub(super) const KIND: StageKind = StageKind {
         good_for: "the fewest bytes an update; learning goes on with prior before it and tune behind it",
         example: "prior+autoencoder+f16+tune",
     },
-    free: Some(FreeOption { name: "latent", range: FreeRange::Values, instead: &["model"] }),
+    free: Some(FreeOption { name: "latent", range: FreeRange::Axes, instead: &["model"] }),
     ..StageKind::new("autoencoder", Make::Plain(make))
 };
 
