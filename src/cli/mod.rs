@@ -4,10 +4,13 @@ mod autoencoder;
 mod bars;
 mod bench;
 mod codecs;
+mod coding;
 mod common;
 mod compare;
 mod data;
+mod decode;
 mod devices;
+mod encode;
 mod experiment;
 mod memory;
 mod not_text;
@@ -82,6 +85,12 @@ enum Verb {
     /// The stages that codecs are made of, with their options and where they are from
     #[command(after_help = codecs::EXAMPLES)]
     Codecs(codecs::CodecsArgs),
+    /// Encode weights into the message that a codec makes of them
+    #[command(after_help = encode::EXAMPLES)]
+    Encode(encode::EncodeArgs),
+    /// Decode such a message into the weights that arrive
+    #[command(after_help = decode::EXAMPLES)]
+    Decode(decode::DecodeArgs),
     /// Time what the program does on an adapter: kernels, steps, whole rounds
     #[command(after_help = bench::EXAMPLES)]
     Bench(bench::BenchArgs),
@@ -163,6 +172,8 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Verb::Report(args) => report::run(args),
         Verb::Compare(args) => compare::run(common, args),
         Verb::Codecs(args) => codecs::run(args),
+        Verb::Encode(args) => encode::run(args),
+        Verb::Decode(args) => decode::run(args),
         Verb::Bench(args) => bench::run(common, args),
         Verb::Savings(args) => savings::run(args),
     }

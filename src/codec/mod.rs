@@ -22,6 +22,7 @@ mod set_up_once;
 mod setups;
 mod shipped;
 pub mod stages;
+mod state_file;
 mod values;
 
 pub use about::{About, FreeOption, FreeRange, OptionAbout};
@@ -39,6 +40,7 @@ pub use pipeline_spec::PipelineSpec;
 pub use registry::{Context, Make, StageKind, Stages};
 pub use setups::Setups;
 pub use shipped::{DecoderPart, ShippedDecoder};
+pub use state_file::{CodecState, Side};
 pub use values::Values;
 
 use crate::bytes::{Reader, Writer};

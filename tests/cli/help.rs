@@ -86,8 +86,17 @@ fn options_are_those_of_the_verb() {
             assert_eq!(has(option), runs_kernels, "{verb} {option}: {text}");
         }
         assert_eq!(has("--device"), runs_kernels || verb == "devices", "{verb}: {text}");
-        let none =
-            ["devices", "autoencoder train", "autoencoder pca", "savings", "codecs", "report", "bench"];
+        let none = [
+            "encode",
+            "decode",
+            "devices",
+            "autoencoder train",
+            "autoencoder pca",
+            "savings",
+            "codecs",
+            "report",
+            "bench",
+        ];
         let reads_data = !group && !none.contains(&verb);
         assert_eq!(has("--data-dir"), reads_data, "{verb}: {text}");
         assert!(text.contains("-q, --quiet"), "{verb}: {text}");

@@ -8,6 +8,7 @@ mod bad_input;
 mod bench;
 mod codecs;
 mod coded;
+mod coding;
 mod compare;
 mod damaged;
 mod devices;

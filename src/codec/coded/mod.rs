@@ -68,7 +68,7 @@ struct Update {
 
 /// Codes on the wire, of each of a batch.
 struct Wired {
-    bytes: Vec<Vec<u8>>,
+    bytes: Vec<Writer>,
     /// The codes that arrive.
     arrived: Vec<Vec<f32>>,
 }
@@ -162,12 +162,12 @@ impl Coded {
             .iter_mut()
             .zip(codes)
             .map(|(outgoing, code)| (outgoing.who, outgoing.kept.scope_mut(TAIL), Values::Host(code)));
-        let bytes = self.tail.send(round, updates.collect())?;
+        let bytes = self.tail.describe(round, updates.collect())?;
         let arrivals = batch.iter().zip(&bytes).zip(lengths).map(|((outgoing, bytes), due)| Incoming {
             who: outgoing.who,
             values: Values::default(),
             due,
-            side: Reader::new(bytes, "a code"),
+            side: Reader::new(bytes.as_bytes(), "a code"),
             kept: outgoing.kept.scope(MIRROR).scope(TAIL),
         });
         let mut arrivals: Vec<_> = arrivals.collect();
@@ -185,7 +185,7 @@ impl Coded {
         batch: &mut [Outgoing<'_>],
         updates: &[Update],
         decoded: &mut [Vec<f32>],
-    ) -> Result<Vec<Vec<u8>>> {
+    ) -> Result<Vec<Writer>> {
         let missed = updates.iter().zip(&*decoded).map(|(update, decoded)| {
             update.weights.iter().zip(decoded).map(|(weight, decoded)| weight - decoded).collect()
         });
@@ -193,9 +193,9 @@ impl Coded {
         let sent = batch.iter_mut().zip(missed).map(|(outgoing, missed)| {
             (outgoing.who, outgoing.kept.scope_mut(RESIDUAL), Values::Host(missed))
         });
-        let bytes = residual.send(round, sent.collect())?;
+        let bytes = residual.describe(round, sent.collect())?;
         let payloads = batch.iter().zip(&bytes).map(|(outgoing, bytes)| {
-            (outgoing.who, outgoing.kept.scope(MIRROR).scope(RESIDUAL), bytes.as_slice())
+            (outgoing.who, outgoing.kept.scope(MIRROR).scope(RESIDUAL), bytes.as_bytes())
         });
         let mut arrived = residual.receive(round, payloads.collect())?;
         let arrived = Values::take_all(round.gpu, arrived.iter_mut().collect())?;
@@ -255,7 +255,7 @@ impl Stage for Coded {
         let before = self.tune.iter().flat_map(|_| &*batch).map(|outgoing| outgoing.kept.scope(TAIL).clone());
         let before: Vec<_> = before.collect();
         let Wired { bytes: mut heads, arrived } = self.wire(round, batch, codes.clone())?;
-        let mut tails = vec![Vec::new(); batch.len()];
+        let mut tails = vec![Writer::default(); batch.len()];
         if self.decodes_itself() {
             let mirrors: Vec<_> =
                 batch.iter().map(|outgoing| (outgoing.who, outgoing.kept.scope(MIRROR))).collect();
@@ -282,8 +282,8 @@ impl Stage for Coded {
             }
         }
         for ((outgoing, head), tail) in batch.iter_mut().zip(heads).zip(tails) {
-            outgoing.side.bytes(&head);
-            outgoing.side.bytes(&tail);
+            outgoing.side.append("code", head);
+            outgoing.side.append("residual", tail);
         }
         Ok(())
     }

@@ -69,12 +69,12 @@ impl Stage for Feedback {
         });
         let mut updates: Vec<_> = updates.collect();
         self.0.encode(round, &mut updates)?;
-        let sent: Vec<_> = updates.into_iter().map(|outgoing| outgoing.side.into_bytes()).collect();
+        let sent: Vec<_> = updates.into_iter().map(|outgoing| outgoing.side).collect();
         let arrivals = batch.iter().zip(&sent).zip(&sums).map(|((outgoing, bytes), values)| Incoming {
             who: outgoing.who,
             values: Values::default(),
             due: values.len(),
-            side: Reader::new(bytes, "an update"),
+            side: Reader::new(bytes.as_bytes(), "an update"),
             kept: outgoing.kept.scope(MIRROR).scope(TAIL),
         });
         let mut arrivals: Vec<_> = arrivals.collect();
@@ -84,7 +84,7 @@ impl Stage for Feedback {
         for (((outgoing, bytes), mut error), decoded) in batch.iter_mut().zip(sent).zip(sums).zip(decoded) {
             error.iter_mut().zip(decoded).for_each(|(error, decoded)| *error -= decoded);
             outgoing.kept.put(ERROR, error);
-            outgoing.side.bytes(&bytes);
+            outgoing.side.append("feedback", bytes);
         }
         Ok(())
     }

@@ -1,11 +1,13 @@
 //! Codecs: the stages that there are, and what several codecs came to in the same simulation.
 
+mod anatomy;
 mod answer;
 mod plots;
 mod results;
 mod stages;
 mod tables;
 
+pub use anatomy::anatomy_table;
 pub use plots::PARETO;
 pub use results::{AfterRound, Asked, CodecRow, CodecRun, CodecsResult, RoundRow, SeedResult, Spread};
 pub use stages::{stage_page, stages_table};
