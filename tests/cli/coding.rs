@@ -187,7 +187,7 @@ fn nothing_is_left_of_what_did_not_succeed() {
             &["--state", "axes", "set up"],
         ),
         (
-            format!("decode --codec pca(floats=2) --global global.safetensors --in msg.bin --out new.bin"),
+            "decode --codec pca(floats=2) --global global.safetensors --in msg.bin --out new.bin".into(),
             &["--state", "axes", "set up"],
         ),
         (

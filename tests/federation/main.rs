@@ -2,6 +2,7 @@
 //! strategies of one's own.
 
 mod about;
+mod any_bytes;
 mod bits;
 mod budget;
 mod bytes;

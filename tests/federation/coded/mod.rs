@@ -9,5 +9,5 @@ mod resume;
 mod rules;
 mod shared;
 mod ship;
-mod support;
+pub mod support;
 mod tune;
