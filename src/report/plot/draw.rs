@@ -108,7 +108,7 @@ pub(super) fn draw(plot: &Plot, shape: Shape, alone: bool) -> Result<Drawing> {
             pen.text("Nothing to draw", middle, TEXT, Role::Muted, (HPos::Center, VPos::Center));
         }
         // Dashes over lines and markers over dashes, so that equal curves do not hide each other.
-        for style in [Style::Solid, Style::Dashed, Style::Points] {
+        for style in [Style::Solid, Style::Dashed, Style::Spread, Style::Points] {
             for index in (0..curves.curves.len()).filter(|&index| curves.curves[index].style == style) {
                 let place = |point: &(f64, f64)| {
                     let (x, y) = (x.position(point.0), y.position(point.1));
