@@ -2,10 +2,20 @@
 
 use crate::{Error, Result};
 use half::f16;
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// Bytes in the making.
+/// A named stretch of bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BytesPart {
+    /// Whose they are: "topk(0.01)".
+    pub name: String,
+    /// How many.
+    pub bytes: usize,
+}
+
+/// Bytes in the making, and whose they are as far as that was said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Writer(Vec<u8>);
+pub struct Writer(Vec<u8>, Vec<BytesPart>);
 
 impl Writer {
     /// One byte.
@@ -38,6 +48,25 @@ impl Writer {
         self.0.extend_from_slice(bytes);
     }
 
+    /// All bytes of another, with its parts; what is not of a part is of `name`.
+    pub fn append(&mut self, name: &str, other: Self) {
+        let Self(bytes, parts) = other;
+        let own = bytes.len() - parts.iter().map(|part| part.bytes).sum::<usize>();
+        self.0.extend(bytes);
+        self.1.extend(parts);
+        self.1.extend((own > 0).then(|| BytesPart { name: name.into(), bytes: own }));
+    }
+
+    /// Whose the bytes are, in the order in which they were said to be.
+    pub fn parts(&self) -> &[BytesPart] {
+        &self.1
+    }
+
+    /// All of them, to look at.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -59,12 +88,41 @@ impl Writer {
 pub struct Reader<'a> {
     left: &'a [u8],
     what: &'static str,
+    /// Whose the bytes were that have been read; the same for all clones.
+    parts: Option<Arc<Mutex<Vec<BytesPart>>>>,
 }
 
 impl<'a> Reader<'a> {
     /// Reads `bytes`, which errors call `what`: "an update".
     pub fn new(bytes: &'a [u8], what: &'static str) -> Self {
-        Self { left: bytes, what }
+        Self { left: bytes, what, parts: None }
+    }
+
+    /// The same, whose readers say [whose](Self::was_of) bytes were.
+    pub fn described(self) -> Self {
+        Self { parts: Some(Arc::default()), ..self }
+    }
+
+    /// Whose the bytes were that have been read, where that is said.
+    pub fn parts(&self) -> Vec<BytesPart> {
+        let parts = self.parts.as_ref();
+        parts.map_or(Vec::new(), |parts| parts.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    /// Says whose the bytes were that were read since `before`, but for those of which that was said already.
+    pub fn was_of(&self, before: &Self, known: usize, name: &str) {
+        let Some(parts) = &self.parts else { return };
+        let said = self.said() - known;
+        let own = (before.len() - self.len()).saturating_sub(said);
+        if own > 0 {
+            let part = BytesPart { name: name.into(), bytes: own };
+            parts.lock().unwrap_or_else(PoisonError::into_inner).push(part);
+        }
+    }
+
+    /// Of how many bytes it was said whose they were.
+    pub fn said(&self) -> usize {
+        self.parts().iter().map(|part| part.bytes).sum()
     }
 
     /// One byte.
@@ -137,7 +195,7 @@ impl<'a> Reader<'a> {
 
 /// Values of four bytes each.
 pub fn floats_to_bytes(values: &[f32]) -> Vec<u8> {
-    let mut writer = Writer(Vec::with_capacity(4 * values.len()));
+    let mut writer = Writer(Vec::with_capacity(4 * values.len()), Vec::new());
     writer.floats(values);
     writer.into_bytes()
 }

@@ -3,9 +3,14 @@
 mod autoencoder;
 mod bars;
 mod bench;
+mod codecs;
+mod coding;
 mod common;
+mod compare;
 mod data;
+mod decode;
 mod devices;
+mod encode;
 mod experiment;
 mod memory;
 mod not_text;
@@ -43,6 +48,8 @@ const EXAMPLES: &str = "Examples:
       --standardize --out run
   fedfunnel autoencoder train --snapshots run/snapshots.safetensors --model ae-mnist --out ae
   fedfunnel simulate mnist --out sim    the paper's federation on the whole of MNIST
+  fedfunnel compare --codecs 'delta+feedback+topk,delta+feedback+ternary' --data mnist-sample \\
+      --ratio 400
   fedfunnel experiment list             the figures of the paper, one command each
   fedfunnel bench                       how fast all of that is here";
 
@@ -72,6 +79,18 @@ enum Verb {
     /// Make the report of a run again, or one of several runs
     #[command(after_help = report::EXAMPLES)]
     Report(report::ReportArgs),
+    /// Run codecs side by side, in the same bytes, over several seeds
+    #[command(after_help = compare::EXAMPLES)]
+    Compare(compare::CompareArgs),
+    /// The stages that codecs are made of, with their options and where they are from
+    #[command(after_help = codecs::EXAMPLES)]
+    Codecs(codecs::CodecsArgs),
+    /// Encode weights into the message that a codec makes of them
+    #[command(after_help = encode::EXAMPLES)]
+    Encode(encode::EncodeArgs),
+    /// Decode such a message into the weights that arrive
+    #[command(after_help = decode::EXAMPLES)]
+    Decode(decode::DecodeArgs),
     /// Time what the program does on an adapter: kernels, steps, whole rounds
     #[command(after_help = bench::EXAMPLES)]
     Bench(bench::BenchArgs),
@@ -151,6 +170,10 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Verb::Simulate(args) => simulate::run(common, args),
         Verb::Experiment(args) => experiment::run(common, args),
         Verb::Report(args) => report::run(args),
+        Verb::Compare(args) => compare::run(common, args),
+        Verb::Codecs(args) => codecs::run(args),
+        Verb::Encode(args) => encode::run(args),
+        Verb::Decode(args) => decode::run(args),
         Verb::Bench(args) => bench::run(common, args),
         Verb::Savings(args) => savings::run(args),
     }

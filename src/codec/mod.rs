@@ -3,6 +3,8 @@
 //! A stage keeps nothing itself. What a side has to keep lies in [`Kept`], one [`Store`] for each side, by collaborator
 //! id; the aggregator's is filled from bytes alone.
 
+mod about;
+mod budget;
 mod byte_coder;
 mod coded;
 mod costs;
@@ -15,6 +17,7 @@ mod message;
 mod options;
 mod pipeline;
 mod pipeline_spec;
+mod pipeline_text;
 mod presets;
 mod refusals;
 mod registry;
@@ -22,9 +25,12 @@ mod set_up_once;
 mod setups;
 mod shipped;
 pub mod stages;
+mod state_file;
 mod sub_model;
 mod values;
 
+pub use about::{About, FreeOption, FreeRange, OptionAbout};
+pub use budget::{Fitted, Found, Sizing};
 pub use byte_coder::ByteCoder;
 pub use coded::{CodePart, Tune};
 pub use costs::{Costs, DecoderCost, decoder_costs};
@@ -41,6 +47,7 @@ pub use presets::{PRESETS, Preset};
 pub use registry::{Context, Make, StageKind, Stages};
 pub use setups::Setups;
 pub use shipped::{DecoderPart, ShippedDecoder};
+pub use state_file::{CodecState, Side};
 pub use sub_model::SubModel;
 pub use values::Values;
 

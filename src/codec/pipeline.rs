@@ -21,6 +21,10 @@ pub struct Received {
     /// Whether the collaborator left itself out of the round. Its weights are not averaged.
     pub is_left_out: bool,
 }
+/// What a message's bytes are called that are no stage's own: how many values there are where these decide that, and
+/// the values that the last stage leaves.
+const COUNTS: &str = "counts";
+const VALUES: &str = "values, four bytes each";
 
 /// Stages one behind the other. What the last one leaves is sent as it is, four bytes a value.
 ///
@@ -346,8 +350,14 @@ impl Pipeline {
             }
         }
         for (outgoing, sides) in batch.iter_mut().zip(sides) {
-            outgoing.side.floats(&outgoing.values.take(round.gpu)?);
-            sides.into_iter().rev().for_each(|side| outgoing.side.bytes(&side.into_bytes()));
+            let counts = std::mem::take(&mut outgoing.side);
+            outgoing.side.append(COUNTS, counts);
+            let mut values = Writer::default();
+            values.floats(&outgoing.values.take(round.gpu)?);
+            outgoing.side.append(VALUES, values);
+            for (stage, side) in self.stages.iter().zip(sides).rev() {
+                outgoing.side.append(&stage.label(), side);
+            }
         }
         Ok(())
     }
@@ -372,6 +382,7 @@ impl Pipeline {
     fn decode_stages(&self, round: &Round<'_>, batch: &mut [Incoming<'_>]) -> Result<()> {
         let mut counts = Vec::with_capacity(batch.len());
         for incoming in batch.iter_mut() {
+            let (before, known) = (incoming.side.clone(), incoming.side.said());
             let mut own = vec![incoming.due];
             for (place, stage) in self.stages.iter().enumerate() {
                 let given = own[place];
@@ -385,7 +396,10 @@ impl Pipeline {
                 }
                 own.push(left);
             }
+            incoming.side.was_of(&before, known, COUNTS);
+            let (before, known) = (incoming.side.clone(), incoming.side.said());
             incoming.values = Values::Host(incoming.side.floats(own[self.stages.len()])?);
+            incoming.side.was_of(&before, known, VALUES);
             counts.push(own);
         }
         for (place, stage) in self.stages.iter().enumerate().rev() {
@@ -402,8 +416,10 @@ impl Pipeline {
                     )
                 })
                 .collect();
+            let known: Vec<_> = own.iter().map(|own| own.side.said()).collect();
             stage.decode(round, &mut own)?;
-            for (incoming, own) in batch.iter_mut().zip(own) {
+            for ((incoming, own), known) in batch.iter_mut().zip(own).zip(known) {
+                own.side.was_of(&incoming.side, known, &stage.label());
                 if own.values.len() != own.due {
                     let (label, made) = (stage.label(), own.values.len());
                     let problem =
@@ -420,10 +436,15 @@ impl Pipeline {
 
     /// The updates of collaborators as the payloads of their messages.
     pub fn send(&self, round: &Round<'_>, updates: Vec<(u32, &mut Kept, Values)>) -> Result<Vec<Vec<u8>>> {
+        Ok(self.describe(round, updates)?.into_iter().map(Writer::into_bytes).collect())
+    }
+
+    /// The same, with what is said of whose the bytes are.
+    pub fn describe(&self, round: &Round<'_>, updates: Vec<(u32, &mut Kept, Values)>) -> Result<Vec<Writer>> {
         let outgoing = |(who, kept, values)| Outgoing { who, values, side: Writer::default(), kept };
         let mut batch: Vec<_> = updates.into_iter().map(outgoing).collect();
         self.encode(round, &mut batch)?;
-        Ok(batch.into_iter().map(|outgoing| outgoing.side.into_bytes()).collect())
+        Ok(batch.into_iter().map(|outgoing| outgoing.side).collect())
     }
 
     /// The updates that payloads are of, with as many values as the global model has. Nothing is kept of them.
@@ -434,8 +455,18 @@ impl Pipeline {
 
     /// The same, with what the aggregator keeps of them.
     pub fn take_in(&self, round: &Round<'_>, payloads: Vec<(u32, &Kept, &[u8])>) -> Result<Vec<Received>> {
+        let read = |(who, kept, bytes)| (who, kept, Reader::new(bytes, "an update"));
+        self.take_in_from(round, payloads.into_iter().map(read).collect())
+    }
+
+    /// The same of payloads that are read by these readers, which may be [described](Reader::described).
+    pub fn take_in_from(
+        &self,
+        round: &Round<'_>,
+        payloads: Vec<(u32, &Kept, Reader<'_>)>,
+    ) -> Result<Vec<Received>> {
         let due = round.global.len();
-        let incoming = |(who, kept, bytes)| Incoming::new(who, due, Reader::new(bytes, "an update"), kept);
+        let incoming = |(who, kept, side)| Incoming::new(who, due, side, kept);
         let mut batch: Vec<_> = payloads.into_iter().map(incoming).collect();
         self.decode(round, &mut batch)?;
         let received = batch.into_iter().map(|incoming| {

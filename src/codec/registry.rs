@@ -2,7 +2,9 @@
 
 use super::coded::{CodePart, CodeParts, Coded};
 use super::presets::{self, Preset};
-use super::{ByteCoder, Given, Kept, Options, PRESETS, PartSpec, Pipeline, PipelineSpec, Stage};
+use super::{
+    About, ByteCoder, FreeOption, Given, Kept, Options, PRESETS, PartSpec, Pipeline, PipelineSpec, Stage,
+};
 use crate::autoencoder::AutoencoderSettings;
 use crate::model::Layout;
 use crate::{Error, Result, files};
@@ -62,12 +64,27 @@ pub struct StageKind {
     pub needs_autoencoder: fn(&toml::Table) -> bool,
     /// How it is made.
     pub make: Make,
+    /// What it says of itself.
+    pub about: About,
+    /// The option that decides how many bytes its messages have, where there is one.
+    pub free: Option<FreeOption>,
 }
 
 impl StageKind {
     /// A stage that learns nothing and needs nothing.
     pub const fn new(name: &'static str, make: Make) -> Self {
-        Self { name, learns: false, needs_autoencoder: |_| false, make }
+        let about = About::NOTHING;
+        Self { name, learns: false, needs_autoencoder: |_| false, make, about, free: None }
+    }
+
+    /// The same with what it says of itself.
+    pub const fn about(self, about: About) -> Self {
+        Self { about, ..self }
+    }
+
+    /// The same with the option that decides how many bytes its messages have.
+    pub const fn free(self, free: FreeOption) -> Self {
+        Self { free: Some(free), ..self }
     }
 }
 
@@ -89,6 +106,11 @@ impl Stages {
         self.0.retain(|known| known.name != kind.name);
         self.0.push(kind);
         self
+    }
+
+    /// All of them, in the order in which they are listed.
+    pub fn all(&self) -> &[StageKind] {
+        &self.0
     }
 
     /// The stage of a name.

@@ -7,6 +7,7 @@
 
 mod autoencoder;
 mod classifier;
+mod codecs;
 mod comparison;
 mod compressor;
 mod federation;
@@ -15,7 +16,8 @@ mod spec;
 mod validation;
 
 pub use crate::run::{Place, Run};
-pub use spec::{Experiment, SCALES, list};
+pub use codecs::{CodecsExperiment, JSON as COMPARE_JSON};
+pub use spec::{Experiment, SCALES, list, usual_comparison};
 
 use crate::Result;
 use crate::data::DataDir;

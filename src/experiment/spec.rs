@@ -1,6 +1,6 @@
 //! The experiments that there are, and how one is read.
 
-use super::{Header, Kind, autoencoder, comparison, federation, savings, validation};
+use super::{Header, Kind, autoencoder, codecs, comparison, federation, savings, validation};
 use crate::settings;
 use crate::{Error, Result, files, toml_place};
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,8 @@ const BUILT_IN: &[(&str, &str)] = &[
     ),
     ("conv-ae", include_str!("../../models/experiments/conv-ae.toml")),
     ("complexity", include_str!("../../models/experiments/complexity.toml")),
+    ("compare-mnist", include_str!("../../models/experiments/compare-mnist.toml")),
+    ("compare-cifar10", include_str!("../../models/experiments/compare-cifar10.toml")),
 ];
 
 /// An experiment, with a scale chosen and all settings applied.
@@ -37,6 +39,8 @@ pub enum Experiment {
     Validation(validation::ValidationExperiment),
     /// Autoencoders of several kinds and sizes.
     Comparison(comparison::ComparisonExperiment),
+    /// Codecs in the same bytes.
+    Codecs(Box<codecs::CodecsExperiment>),
     /// Collaborators with different images.
     Federation(Box<federation::FederationExperiment>),
     /// The formula of the savings.
@@ -47,6 +51,25 @@ pub enum Experiment {
 pub fn list() -> Result<Vec<Header>> {
     let headers = BUILT_IN.iter().map(|(name, _)| Ok(Experiment::load(name, None, &[])?.header().clone()));
     headers.collect()
+}
+
+/// A comparison of codecs that are still to be named, on a data set and with a classifier, `mnist` and its own where
+/// nothing is said: as the built-in one of that data, at no scale and with no budget.
+pub fn usual_comparison(
+    data: Option<&str>,
+    model: Option<&str>,
+    values: &[String],
+) -> Result<codecs::CodecsExperiment> {
+    let is_colour = data.is_some_and(|name| name.starts_with("cifar10")) || model == Some("cifar10-vgg3");
+    let name = if is_colour { "compare-cifar10" } else { "compare-mnist" };
+    let (text, origin) = settings::find("NAME", BUILT_IN, "experiment", name)?;
+    let mut root: toml::Table = files::parse_toml(&text, &origin)?;
+    SCALES.iter().chain(&["kind", "ratio"]).for_each(|key| drop(root.remove(*key)));
+    // A snapshot for each epoch is enough of them for any number of images.
+    let usual = "about.name = \"compare\"\nfederation.name = \"compare\"\nfederation.grayscale = []\n\
+                 federation.prepass.snapshot_every = \"epoch\"";
+    settings::merge(&mut root, files::parse_toml(usual, &origin)?);
+    settings::with_settings(&root, values)
 }
 
 impl Experiment {
@@ -101,6 +124,7 @@ impl Experiment {
             Self::Autoencoder(spec) => &spec.about,
             Self::Validation(spec) => &spec.about,
             Self::Comparison(spec) => &spec.about,
+            Self::Codecs(spec) => &spec.about,
             Self::Federation(spec) => &spec.about,
             Self::Savings(spec) => &spec.about,
         }
@@ -112,6 +136,7 @@ impl Experiment {
             Self::Autoencoder(spec) => spec,
             Self::Validation(spec) => spec,
             Self::Comparison(spec) => spec,
+            Self::Codecs(spec) => &**spec,
             Self::Federation(spec) => &**spec,
             Self::Savings(spec) => spec,
         }

@@ -3,6 +3,7 @@
 mod clients;
 mod down;
 mod due;
+mod first_updates;
 mod ledger;
 mod logs;
 mod participants;
@@ -22,12 +23,13 @@ mod summary;
 mod test_sets;
 
 pub use clients::{Clients, LocalSettings};
+pub use first_updates::FirstUpdates;
 pub use ledger::{Direction, Ledger, Transfer};
 pub use participants::Participants;
 pub use parts::Parts;
 pub use results::{FederationOutcome, LocalEpoch, Outcome, RoundResult, Tested};
 pub use round::play_round;
-pub use simulation::{check, simulate};
+pub use simulation::{check, logged_snapshots, simulate};
 pub use spec::{CodecSpec, Downlink, Initial, LocalTests, Prepass, PrepassKind, Rules, SimulationSpec};
 pub use state::{CODEC, Federation, FederationState};
 pub use state_check::{SavedStage, StateCheck};

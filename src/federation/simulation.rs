@@ -36,6 +36,15 @@ pub fn check(spec: &SimulationSpec, parts: &Parts, data_dir: &DataDir) -> Result
     Ok(())
 }
 
+/// Snapshots that every collaborator of a simulation logs at least, where codecs learn from them.
+pub fn logged_snapshots(spec: &SimulationSpec, data_dir: &DataDir) -> Result<usize> {
+    if spec.prepass.is_none() {
+        return Ok(0);
+    }
+    let population = Population::new(spec, &classifier(spec)?, data_dir)?;
+    Ok(*spec.snapshots(&population.shares)?.start() as usize)
+}
+
 pub(super) fn classifier(spec: &SimulationSpec) -> Result<ClassifierSpec> {
     ModelSpec::load(&spec.model)?.classifier()
 }

@@ -4,6 +4,7 @@ mod network;
 mod parameters;
 mod spec;
 pub mod state;
+mod weights_file;
 mod weights_of;
 
 pub use crate::ops::{Activation, Moments, Optimizer, OptimizerKind, ScheduleWriter};
@@ -14,4 +15,5 @@ pub use spec::{
     LayerSpec, Layout, LayoutTensor, ModelSpec, NetworkLayer, Padding, Pair, Rates, built_in_autoencoders,
     built_in_names,
 };
+pub use weights_file::WeightsFile;
 pub use weights_of::WeightsOf;

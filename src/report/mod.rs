@@ -10,6 +10,7 @@ mod folder;
 pub mod format;
 mod html;
 mod jsonl;
+mod markdown;
 mod overlay;
 mod page;
 mod plot;
@@ -21,6 +22,7 @@ pub use csv::csv;
 pub use folder::{data, load, save};
 pub use html::html;
 pub use jsonl::JsonLines;
+pub use markdown::markdown;
 pub use overlay::overlay;
 pub use plot::{remarks, svg, svg_file};
 pub use table::text_table;
@@ -171,6 +173,8 @@ pub enum Style {
     Dashed,
     /// Markers without a line.
     Points,
+    /// A marker at the first point, and a line through all: a value, and from where to where it goes.
+    Spread,
 }
 
 /// A column of [`Table::of`]: its name, and what its cell says of an item.

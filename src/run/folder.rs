@@ -25,9 +25,11 @@ const FORMAT: u32 = 4;
 const STATE: &str = "state";
 
 /// The names of the files and folders of runs, besides the files of an autoencoder.
-const OWN_NAMES: [&str; 13] = [
+const OWN_NAMES: [&str; 16] = [
     RECORD,
     STATE,
+    "compare.csv",
+    "compare.json",
     "config.toml",
     "decoder.factored",
     "events.out.tfevents.0.fedfunnel",
@@ -37,6 +39,7 @@ const OWN_NAMES: [&str; 13] = [
     "plots",
     "report.html",
     "report.json",
+    "report.md",
     "snapshots.safetensors",
     "summary.json",
 ];

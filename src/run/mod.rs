@@ -57,10 +57,17 @@ pub struct Run<'a> {
     /// Events for TensorBoard besides the curves of the report.
     pub events: Events,
     metrics: JsonLines,
+    part: Option<Part>,
     start: Instant,
     /// Seconds of earlier starts.
     before: f64,
     saved: Option<(Instant, Duration)>,
+}
+
+/// A part of a run, such as one of several seeds.
+struct Part {
+    name: String,
+    lines: Vec<serde_json::Value>,
 }
 
 impl<'a> Run<'a> {
@@ -75,6 +82,7 @@ impl<'a> Run<'a> {
             observer,
             events: Events::default(),
             metrics,
+            part: None,
             start: Instant::now(),
             before: 0.0,
             saved: None,
@@ -91,9 +99,38 @@ impl<'a> Run<'a> {
         self.place.data_dir.ok_or_else(|| Error::fault("no data is read here"))
     }
 
-    /// Writes a line into `metrics.jsonl`.
+    /// Writes a line into `metrics.jsonl`, with the part that it is of.
     pub fn log(&mut self, line: &impl Serialize) -> Result<()> {
-        self.metrics.push(line)
+        let Some(part) = &mut self.part else { return self.metrics.push(line) };
+        let mut line = serde_json::to_value(line)
+            .map_err(|e| Error::fault(format!("a line of the metrics could not be written: {e}")))?;
+        if let Some(fields) = line.as_object_mut() {
+            fields.insert("part".into(), part.name.clone().into());
+        }
+        self.metrics.push(&line)?;
+        part.lines.push(line);
+        Ok(())
+    }
+
+    /// Begins a part of the run: stages that are saved and lines that are logged from here on are of it, so that the
+    /// same work can be done several times.
+    pub fn enter(&mut self, part: &str) {
+        self.part = Some(Part { name: part.into(), lines: Vec::new() });
+    }
+
+    /// Ends the part; gives what it has logged.
+    pub fn leave(&mut self) -> Vec<serde_json::Value> {
+        self.part.take().map_or(Vec::new(), |part| part.lines)
+    }
+
+    /// Drops the states of a part.
+    pub fn forget_part(&self, part: &str) -> Result<()> {
+        self.place.folder.drop_states(&format!("{part}."))
+    }
+
+    /// A stage's name within the part that the run is in.
+    fn stage_name(&self, stage: &str) -> String {
+        self.part.as_ref().map_or(stage.into(), |part| format!("{}.{stage}", part.name))
     }
 
     /// Time of the whole, earlier starts included.
@@ -126,7 +163,7 @@ impl<'a> Run<'a> {
 
     /// The notes and tensors of a stage as they were saved last.
     pub fn load<T: DeserializeOwned>(&mut self, stage: &str) -> Result<Option<(T, StateFile)>> {
-        let path = self.place.folder.state_file(stage);
+        let path = self.place.folder.state_file(&self.stage_name(stage));
         if !path.exists() {
             return Ok(None);
         }
@@ -160,7 +197,8 @@ impl<'a> Run<'a> {
         let metadata =
             HashMap::from([(NOTES, notes), (SECONDS, seconds), (RUN, digest)].map(|(k, v)| (k.into(), v)));
         self.place.folder.make_state()?;
-        let mut file = StateWriter::sealed(&self.place.folder.state_file(stage), tensors, &metadata)?;
+        let mut file =
+            StateWriter::sealed(&self.place.folder.state_file(&self.stage_name(stage)), tensors, &metadata)?;
         fill(&mut file)?;
         file.finish()?;
         self.saved = Some((Instant::now(), start.elapsed()));
@@ -169,7 +207,7 @@ impl<'a> Run<'a> {
 
     /// Drops the states of stages whose names begin like that: what they came to is saved elsewhere.
     pub fn forget(&self, beginning: &str) -> Result<()> {
-        self.place.folder.drop_states(beginning)
+        self.place.folder.drop_states(&self.stage_name(beginning))
     }
 
     /// A point where a stage can be stopped: saves its state now and then, and stops where that is asked for. `bytes`

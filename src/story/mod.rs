@@ -5,6 +5,7 @@
 //! It trains nothing and knows no run: what ran adds its device, its seed and its command.
 
 pub(crate) mod autoencoder;
+pub mod codecs;
 pub mod compare;
 pub(crate) mod comparison;
 mod federation;

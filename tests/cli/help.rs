@@ -3,7 +3,7 @@
 use crate::support::{run_in, succeed_in};
 use std::path::Path;
 
-const VERBS: [&str; 15] = [
+const VERBS: [&str; 17] = [
     "demo",
     "devices",
     "data",
@@ -17,6 +17,8 @@ const VERBS: [&str; 15] = [
     "simulate",
     "bench",
     "savings",
+    "codecs",
+    "compare",
     "experiment",
     "report",
 ];
@@ -78,13 +80,23 @@ fn options_are_those_of_the_verb() {
         let text = help(verb);
         let has = |option: &str| text.contains(&format!("\n      {option} "));
         let group = ["data", "autoencoder"].contains(&verb);
-        let on_the_host = ["devices", "savings", "report", "autoencoder pca"];
+        let on_the_host = ["devices", "savings", "codecs", "report", "autoencoder pca"];
         let runs_kernels = !group && !verb.starts_with("data") && !on_the_host.contains(&verb);
         for option in kernels {
             assert_eq!(has(option), runs_kernels, "{verb} {option}: {text}");
         }
         assert_eq!(has("--device"), runs_kernels || verb == "devices", "{verb}: {text}");
-        let none = ["devices", "autoencoder train", "autoencoder pca", "savings", "report", "bench"];
+        let none = [
+            "encode",
+            "decode",
+            "devices",
+            "autoencoder train",
+            "autoencoder pca",
+            "savings",
+            "codecs",
+            "report",
+            "bench",
+        ];
         let reads_data = !group && !none.contains(&verb);
         assert_eq!(has("--data-dir"), reads_data, "{verb}: {text}");
         assert!(text.contains("-q, --quiet"), "{verb}: {text}");

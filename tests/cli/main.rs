@@ -6,7 +6,10 @@
 mod autoencoder;
 mod bad_input;
 mod bench;
+mod codecs;
 mod coded;
+mod coding;
+mod compare;
 mod damaged;
 mod devices;
 mod experiment;

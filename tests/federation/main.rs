@@ -1,7 +1,10 @@
 //! Codecs, strategies and rounds through the public API: by hand, by independent implementations, and with stages and
 //! strategies of one's own.
 
+mod about;
+mod any_bytes;
 mod bits;
+mod budget;
 mod bytes;
 mod checkpoint;
 mod coded;

@@ -42,7 +42,7 @@ fn hard_data_do_not_panic() {
         wide,
     ];
     for points in cases {
-        for style in [Style::Solid, Style::Dashed, Style::Points] {
+        for style in [Style::Solid, Style::Dashed, Style::Spread, Style::Points] {
             for (x_log, y_log) in [(false, false), (false, true), (true, false), (true, true)] {
                 for y_range in [None, Some((0.0, 1.0)), Some((1.0, 1.0)), Some((f64::NAN, 2.0))] {
                     let one = Series::new("one", style, points.clone());
@@ -80,4 +80,18 @@ fn what_is_left_out_is_said() {
     let said = remarks(&plot);
     assert_eq!(said.len(), 2, "{said:?}");
     assert!(said[1].contains("Outside"), "{said:?}");
+}
+
+#[test]
+fn a_spread_is_a_marker_with_a_line_through_it() {
+    let points = vec![(2.0, 5.0), (2.0, 4.0), (2.0, 6.0)];
+    let drawn = |style| {
+        let text =
+            draws(&plot(vec![Series::new("", style, points.clone()), line(&[(1.0, 1.0), (3.0, 9.0)])]));
+        let of = |word: &str| text.matches(word).count();
+        (of("<circle"), of("<polyline"))
+    };
+    // The axes and the other curve are lines in both.
+    let ((marks, lines), (points, none)) = (drawn(Style::Spread), drawn(Style::Points));
+    assert_eq!((marks, lines - none, points), (1, 1, 3));
 }

@@ -74,7 +74,7 @@ struct Update {
 
 /// Codes on the wire, of each of a batch.
 struct Wired {
-    bytes: Vec<Vec<u8>>,
+    bytes: Vec<Writer>,
     /// The codes that arrive.
     arrived: Vec<Vec<f32>>,
     /// What the aggregator keeps of each once it has arrived.
@@ -167,10 +167,10 @@ impl Coded {
             .iter_mut()
             .zip(codes)
             .map(|(outgoing, code)| (outgoing.who, outgoing.kept.scope_mut(TAIL), Values::Host(code)));
-        let bytes = self.tail.send(round, updates.collect())?;
+        let bytes = self.tail.describe(round, updates.collect())?;
         let arrivals = batch.iter().zip(&bytes).zip(lengths).map(|((outgoing, bytes), due)| {
             let kept = outgoing.kept.scope(MIRROR).scope(TAIL);
-            Incoming::new(outgoing.who, due, Reader::new(bytes, "a code"), kept)
+            Incoming::new(outgoing.who, due, Reader::new(bytes.as_bytes(), "a code"), kept)
         });
         let mut arrivals: Vec<_> = arrivals.collect();
         self.tail.decode(round, &mut arrivals)?;
@@ -188,7 +188,7 @@ impl Coded {
         batch: &mut [Outgoing<'_>],
         updates: &[Update],
         decoded: &mut [Vec<f32>],
-    ) -> Result<Vec<Vec<u8>>> {
+    ) -> Result<Vec<Writer>> {
         let missed = updates.iter().zip(&*decoded).map(|(update, decoded)| {
             update.weights.iter().zip(decoded).map(|(weight, decoded)| weight - decoded).collect()
         });
@@ -196,9 +196,9 @@ impl Coded {
         let sent = batch.iter_mut().zip(missed).map(|(outgoing, missed)| {
             (outgoing.who, outgoing.kept.scope_mut(RESIDUAL), Values::Host(missed))
         });
-        let bytes = residual.send(round, sent.collect())?;
+        let bytes = residual.describe(round, sent.collect())?;
         let payloads = batch.iter().zip(&bytes).map(|(outgoing, bytes)| {
-            (outgoing.who, outgoing.kept.scope(MIRROR).scope(RESIDUAL), bytes.as_slice())
+            (outgoing.who, outgoing.kept.scope(MIRROR).scope(RESIDUAL), bytes.as_bytes())
         });
         let mut arrived = residual.take_in(round, payloads.collect())?;
         for (outgoing, arrived) in batch.iter_mut().zip(&mut arrived) {
@@ -264,7 +264,7 @@ impl Stage for Coded {
         let before = self.tune.iter().flat_map(|_| &*batch).map(|outgoing| outgoing.kept.scope(TAIL).clone());
         let before: Vec<_> = before.collect();
         let Wired { bytes: mut heads, arrived, mut news } = self.wire(round, batch, codes.clone())?;
-        let mut tails = vec![Vec::new(); batch.len()];
+        let mut tails = vec![Writer::default(); batch.len()];
         if self.decodes_itself() {
             let mirrors: Vec<_> =
                 batch.iter().map(|outgoing| (outgoing.who, outgoing.kept.scope(MIRROR))).collect();
@@ -299,8 +299,8 @@ impl Stage for Coded {
             each.for_each(|(outgoing, news)| outgoing.kept.scope_mut(MIRROR).scope_mut(TAIL).merge(news));
         }
         for ((outgoing, head), tail) in batch.iter_mut().zip(heads).zip(tails) {
-            outgoing.side.bytes(&head);
-            outgoing.side.bytes(&tail);
+            outgoing.side.append("code", head);
+            outgoing.side.append("residual", tail);
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 
 use super::written::{Form, Written};
 use crate::bytes::{Reader, Writer};
-use crate::codec::{Make, NoOptions, Round, StageKind};
+use crate::codec::{About, Make, NoOptions, Round, StageKind};
 use crate::ops::code::Rounding;
 use crate::{Error, Result};
 use half::bf16;
@@ -14,7 +14,13 @@ pub(super) const KIND: StageKind = StageKind::new(
         options.parse::<NoOptions>()?;
         Ok(Box::new(Written(Bf16)))
     }),
-);
+)
+.about(About {
+    summary: "two bytes a value: the upper halves of f32",
+    good_for: "values of any size, at half the bytes; codes that are tuned are tuned for it",
+    example: "delta+bf16",
+    ..About::NOTHING
+});
 
 struct Bf16;
 

@@ -21,8 +21,8 @@
 
 use super::held::Held;
 use crate::codec::{
-    Given, Incoming, Kept, Make, Options, Outgoing, Pipeline, Round, Stage, StageKind, SubModel, Values,
-    expect_length,
+    About, Given, Incoming, Kept, Make, OptionAbout, Options, Outgoing, Pipeline, Round, Stage, StageKind,
+    SubModel, Values, expect_length,
 };
 use crate::{Error, Result};
 use serde::Deserialize;
@@ -34,7 +34,17 @@ pub(super) const CONTROL: StageKind = StageKind::new(
         let (alpha, momentum) = (alpha.unwrap_or(1.0), momentum.unwrap_or(1.0));
         make(options, tail, alpha, momentum, format!("control({alpha}, {momentum})"))
     }),
-);
+)
+.about(About {
+    summary: "how far the stages behind it find an update from what both sides keep of the earlier ones",
+    source: "Huang et al. 2023, stochastic controlled averaging (arXiv 2308.08165)",
+    options: &[
+        OptionAbout::new("alpha", "1", "how fast what is kept moves"),
+        OptionAbout::new("momentum", "1", "how much of a new update counts; 1 is all of it"),
+    ],
+    good_for: "stages that leave much out, where shares differ; behind delta",
+    example: "delta+control+topk(part=0.05)",
+});
 
 pub(super) const SCALLION: StageKind = StageKind::new(
     "scallion",
@@ -42,7 +52,14 @@ pub(super) const SCALLION: StageKind = StageKind::new(
         let Alpha { alpha } = options.parse()?;
         make(options, tail, alpha, 1.0, format!("scallion({alpha})"))
     }),
-);
+)
+.about(About {
+    summary: "control for stages that are right in the mean",
+    source: "Huang et al. 2023, SCALLION (arXiv 2308.08165)",
+    options: &[OptionAbout::new("alpha", "0.1", "how fast what is kept moves")],
+    good_for: "unbiased stages such as quantize; behind delta",
+    example: "delta+scallion+quantize(bits=4)",
+});
 
 pub(super) const SCAFCOM: StageKind = StageKind::new(
     "scafcom",
@@ -50,7 +67,14 @@ pub(super) const SCAFCOM: StageKind = StageKind::new(
         let Momentum { momentum } = options.parse()?;
         make(options, tail, 1.0, momentum, format!("scafcom({momentum})"))
     }),
-);
+)
+.about(About {
+    summary: "control with momentum, for stages that are not right in the mean",
+    source: "Huang et al. 2023, SCAFCOM (arXiv 2308.08165)",
+    options: &[OptionAbout::new("momentum", "0.2", "how much of a new update counts")],
+    good_for: "biased stages such as topk; behind delta",
+    example: "delta+scafcom+topk(part=0.05)",
+});
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,12 +1,18 @@
 //! What a round changed: the weights less the global model, which both sides have.
 
-use crate::codec::{Given, Incoming, Make, NoOptions, Outgoing, Round, Stage, StageKind, Values};
+use crate::codec::{About, Given, Incoming, Make, NoOptions, Outgoing, Round, Stage, StageKind, Values};
 use crate::{Error, Result};
 
 pub(super) const KIND: StageKind = StageKind::new(
     "delta",
     Make::Plain(|_, options| options.parse::<NoOptions>().map(|_| Box::new(Delta) as Box<dyn Stage>)),
-);
+)
+.about(About {
+    summary: "the difference from the global model of the round, which both sides have",
+    good_for: "standing before whatever leaves values out or rounds them: a change is smaller than what it changes",
+    example: "delta+f16",
+    ..About::NOTHING
+});
 
 struct Delta;
 

@@ -12,7 +12,8 @@
 //! the global model, so that an average moves a weight by what those changed that had it, over all.
 
 use crate::codec::{
-    Context, Given, Incoming, Kept, Make, Options, Outgoing, Round, Stage, StageKind, SubModel, Values,
+    About, Context, Given, Incoming, Kept, Make, OptionAbout, Options, Outgoing, Round, Stage, StageKind,
+    SubModel, Values,
 };
 use crate::model::Layout;
 use crate::ops::random;
@@ -20,7 +21,8 @@ use crate::{Error, Result};
 use serde::Deserialize;
 use std::ops::Range;
 
-pub(super) const KIND: StageKind = StageKind::new("dropout", Make::Plain(make));
+pub(super) const KIND: StageKind = StageKind::new("dropout", Make::Plain(make))
+.about(About { summary: "the weights of a sub-model, which lacks a part of the units of each hidden layer; it goes down and is trained too", source: "Caldas et al. 2018, federated dropout (arXiv 1812.07210)", options: &[OptionAbout::new("part", "", "the part of the units of each hidden layer that is left out")], good_for: "collaborators that are too small for the whole model; saves in both directions", example: "dropout(part=0.25)" });
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

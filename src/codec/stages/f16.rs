@@ -1,13 +1,19 @@
 //! Values at half precision: two bytes each, rounded to the nearest.
 
-use crate::codec::{Incoming, Kept, Make, NoOptions, Outgoing, Round, Stage, StageKind, Values};
+use crate::codec::{About, Incoming, Kept, Make, NoOptions, Outgoing, Round, Stage, StageKind, Values};
 use crate::ops::code::Rounding;
 use crate::{Error, Result};
 
 pub(super) const KIND: StageKind = StageKind::new(
     "f16",
     Make::Plain(|_, options| options.parse::<NoOptions>().map(|_| Box::new(F16) as Box<dyn Stage>)),
-);
+)
+.about(About {
+    summary: "two bytes a value, rounded to the nearest",
+    good_for: "half of the bytes at no loss that shows; behind a code, or the values that topk leaves",
+    example: "delta+f16",
+    ..About::NOTHING
+});
 
 /// The largest value that does not round to infinity.
 const LARGEST: f32 = 65_519.0;

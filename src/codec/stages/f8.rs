@@ -16,7 +16,7 @@ use super::written::{Form, Written};
 use crate::Result;
 use crate::bytes::{Reader, Writer};
 use crate::codec::refusals::malformed;
-use crate::codec::{Make, NoOptions, Round, StageKind};
+use crate::codec::{About, Make, NoOptions, Round, StageKind};
 
 pub(super) const KIND: StageKind = StageKind::new(
     F8::NAME,
@@ -24,7 +24,14 @@ pub(super) const KIND: StageKind = StageKind::new(
         options.parse::<NoOptions>()?;
         Ok(Box::new(Written(F8(Blocks::new(Per::Tensor, context.layout)))))
     }),
-);
+)
+.about(About {
+    summary: "one byte a value (E4M3), and a scale for each tensor",
+    source: "Micikevicius et al. 2022 (arXiv 2209.05433)",
+    good_for: "a quarter of the bytes at a 16th of a value's error",
+    example: "delta+f8",
+    ..About::NOTHING
+});
 
 /// The largest value.
 const LARGEST: f32 = 448.0;

@@ -19,15 +19,30 @@
 
 use crate::bytes::{Reader, Writer};
 use crate::codec::{
-    ExpectedLogs, Given, Incoming, Kept, Make, Options, Outgoing, Pipeline, Round, SetupJob, ShareJob, Stage,
-    StageKind, SubModel, Values, expect_length,
+    About, ExpectedLogs, Given, Incoming, Kept, Make, OptionAbout, Options, Outgoing, Pipeline, Round,
+    SetupJob, ShareJob, Stage, StageKind, SubModel, Values, expect_length,
 };
 use crate::gpu::Gpu;
 use crate::{Error, Result};
 use serde::Deserialize;
 
 pub(super) const KIND: StageKind =
-    StageKind::new("feedback", Make::Holding(|_, options, tail| Ok(Box::new(Feedback::new(options, tail)?))));
+    StageKind::new("feedback", Make::Holding(|_, options, tail| Ok(Box::new(Feedback::new(options, tail)?))))
+        .about(About {
+            summary: "what the stages behind it could not say is added to what they are given next time",
+            source: "Seide et al. 2014; Karimireddy et al. 2019 (arXiv 1901.09847)",
+            options: &[
+                OptionAbout::new("decay", "1", "how much of what could not be said is kept"),
+                OptionAbout::new(
+                    "momentum",
+                    "0",
+                    "momentum correction and factor masking (arXiv 1712.01887)",
+                ),
+                OptionAbout::new("clip", "", "the norm that an update has at most"),
+            ],
+            good_for: "standing before stages that leave much out, so that nothing is left out for ever",
+            example: "delta+feedback+topk(part=0.01)",
+        });
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -155,9 +170,9 @@ impl Stage for Feedback {
         });
         let mut updates: Vec<_> = updates.collect();
         self.tail.encode(round, &mut updates)?;
-        let sent: Vec<_> = updates.into_iter().map(|outgoing| outgoing.side.into_bytes()).collect();
+        let sent: Vec<_> = updates.into_iter().map(|outgoing| outgoing.side).collect();
         let arrivals = batch.iter().zip(&sent).zip(&sums).map(|((outgoing, bytes), values)| {
-            let side = Reader::new(bytes, "an update");
+            let side = Reader::new(bytes.as_bytes(), "an update");
             Incoming::new(outgoing.who, values.len(), side, outgoing.kept.scope(MIRROR).scope(TAIL))
         });
         let mut arrivals: Vec<_> = arrivals.collect();
@@ -171,7 +186,7 @@ impl Stage for Feedback {
             self.mask(&decoded, outgoing.kept);
             error.iter_mut().zip(decoded).for_each(|(error, decoded)| *error -= decoded);
             outgoing.kept.put(ERROR, error);
-            outgoing.side.bytes(&bytes);
+            outgoing.side.append("feedback", bytes);
         }
         Ok(())
     }

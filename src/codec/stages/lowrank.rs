@@ -17,7 +17,8 @@
 
 use super::seeded::Draws;
 use crate::codec::{
-    Context, Incoming, Kept, Make, Options, Outgoing, Round, Stage, StageKind, Values, expect_length,
+    About, Context, FreeOption, FreeRange, Incoming, Kept, Make, OptionAbout, Options, Outgoing, Round,
+    Stage, StageKind, Values, expect_length,
 };
 use crate::ops::random::from_bits;
 use crate::{Error, Result};
@@ -29,7 +30,15 @@ pub(super) const KIND: StageKind = StageKind::new(
     Make::Plain(|context, options| {
         LowRank::new(context, options).map(|stage| Box::new(stage) as Box<dyn Stage>)
     }),
-);
+)
+.about(About {
+    summary: "each matrix of the model as a product of two thin ones; biases cross whole",
+    source: "Vogels et al. 2019, PowerSGD (arXiv 1905.13727)",
+    options: &[OptionAbout::new("rank", "2", "columns of each factor")],
+    good_for: "wide layers; behind delta and feedback",
+    example: "delta+feedback+lowrank(rank=1)",
+})
+.free(FreeOption { name: "rank", range: FreeRange::Between(1, 64), instead: &[] });
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -7,7 +7,10 @@
 //! ```
 
 use super::share::Share;
-use crate::codec::{Incoming, Kept, Make, Outgoing, Round, Stage, StageKind, Values};
+use crate::codec::{
+    About, FreeOption, FreeRange, Incoming, Kept, Make, OptionAbout, Outgoing, Round, Stage, StageKind,
+    Values,
+};
 use crate::ops::random::pcg4d;
 use crate::{Error, Result};
 use serde::Deserialize;
@@ -19,7 +22,23 @@ pub(super) const KIND: StageKind = StageKind::new(
         let share = Share::new(options, part, count, context.parameters())?;
         Ok(Box::new(RandK { share, unbiased }))
     }),
-);
+)
+.about(About {
+    summary: "values at places that both sides draw from the seed, the round and the collaborator",
+    source: "Konecny et al. 2016, random masks (arXiv 1610.05492)",
+    options: &[
+        OptionAbout::new("part", "", "how many are sent, as a part of all values; or count"),
+        OptionAbout::new("count", "", "how many are sent; or part"),
+        OptionAbout::new(
+            "unbiased",
+            "false",
+            "times n / k, so that the mean over draws is right; not behind feedback",
+        ),
+    ],
+    good_for: "a plain rival of topk that sends no places; behind delta",
+    example: "delta+randk(part=0.1)",
+})
+.free(FreeOption { name: "count", range: FreeRange::Values, instead: &["part"] });
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

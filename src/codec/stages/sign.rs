@@ -16,7 +16,7 @@ use super::written::{Form, Written};
 use crate::Result;
 use crate::bits::{BitReader, BitWriter};
 use crate::bytes::{Reader, Writer};
-use crate::codec::{Make, NoOptions, Round, StageKind};
+use crate::codec::{About, Make, NoOptions, Round, StageKind};
 
 pub(super) const KIND: StageKind = StageKind::new(
     Sign::NAME,
@@ -24,7 +24,14 @@ pub(super) const KIND: StageKind = StageKind::new(
         options.parse::<NoOptions>()?;
         Ok(Box::new(Written(Sign(Blocks::new(Per::Tensor, context.layout)))))
     }),
-);
+)
+.about(About {
+    summary: "one bit a value, and a scale for each tensor",
+    source: "Karimireddy et al. 2019, signSGD with error feedback (arXiv 1901.09847)",
+    good_for: "32 times fewer bytes; behind delta and feedback",
+    example: "delta+feedback+sign",
+    ..About::NOTHING
+});
 
 struct Sign(Blocks);
 

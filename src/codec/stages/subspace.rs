@@ -19,7 +19,10 @@
 //! unbiased is `P / Z` times as long, and for means over many.
 
 use super::seeded::{Draws, sign};
-use crate::codec::{Incoming, Kept, Make, Outgoing, Round, Stage, StageKind, Values};
+use crate::codec::{
+    About, FreeOption, FreeRange, Incoming, Kept, Make, OptionAbout, Outgoing, Round, Stage, StageKind,
+    Values,
+};
 use crate::{Error, Result};
 use serde::Deserialize;
 
@@ -34,7 +37,18 @@ pub(super) const KIND: StageKind = StageKind::new(
         let problem = format!("{floats} directions for {most} weights");
         Err(options.refuse(problem, format!("set floats to 1 or more and up to {most}")))
     }),
-);
+)
+.about(About {
+    summary: "coordinates in random directions, which both sides draw anew in each round",
+    source: "Konecny et al. 2016, structured updates (arXiv 1610.05492)",
+    options: &[
+        OptionAbout::new("floats", "", "how many directions"),
+        OptionAbout::new("unbiased", "false", "times P / Z, so that the mean over rounds is right"),
+    ],
+    good_for: "a plain rival of learned codes for which nothing is shipped; behind delta",
+    example: "delta+subspace(floats=100)",
+})
+.free(FreeOption { name: "floats", range: FreeRange::Values, instead: &[] });
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -7,11 +7,23 @@
 //! ```
 
 use super::places::{places_to_bytes, read_scattered};
-use crate::codec::{Context, Incoming, Kept, Make, Options, Outgoing, Round, Stage, StageKind, Values};
+use crate::codec::{
+    About, Context, Incoming, Kept, Make, OptionAbout, Options, Outgoing, Round, Stage, StageKind, Values,
+};
 use crate::{Error, Result};
 use serde::Deserialize;
 
-pub(super) const KIND: StageKind = StageKind::new("threshold", Make::Plain(make));
+pub(super) const KIND: StageKind = StageKind::new("threshold", Make::Plain(make)).about(About {
+    summary: "the values from a magnitude on, as many as there are, and their places",
+    source: "Strom 2015; Dutta et al. 2020, hard thresholds (arXiv 1911.08250)",
+    options: &[
+        OptionAbout::new("value", "", "the magnitude; or of and multiple"),
+        OptionAbout::new("of", "", "rms: multiple counts in root mean squares of the update"),
+        OptionAbout::new("multiple", "", "how many of these; 3 leaves about one value in a hundred or fewer"),
+    ],
+    good_for: "updates whose size changes: much is sent where much has changed; behind delta and feedback",
+    example: "delta+feedback+threshold(of=\"rms\",multiple=3.0)",
+});
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

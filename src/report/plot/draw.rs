@@ -108,7 +108,7 @@ pub(super) fn draw(plot: &Plot, shape: Shape, alone: bool) -> Result<Drawing> {
             pen.text("Nothing to draw", middle, TEXT, Role::Muted, (HPos::Center, VPos::Center));
         }
         // Dashes over lines and markers over dashes, so that equal curves do not hide each other.
-        for style in [Style::Solid, Style::Dashed, Style::Points] {
+        for style in [Style::Solid, Style::Dashed, Style::Spread, Style::Points] {
             for index in (0..curves.curves.len()).filter(|&index| curves.curves[index].style == style) {
                 let place = |point: &(f64, f64)| {
                     let (x, y) = (x.position(point.0), y.position(point.1));
@@ -199,7 +199,9 @@ fn curve(
                 }
             }
         }
-        if *style == Style::Points || total <= MARK_ALL || placed.len() == 1 {
+        if *style == Style::Spread {
+            marks.extend(placed.first());
+        } else if *style == Style::Points || total <= MARK_ALL || placed.len() == 1 {
             marks.extend(&placed);
         } else {
             // Each curve has its markers elsewhere, so that they can be seen where curves coincide.
@@ -232,7 +234,7 @@ fn line_colour(curves: &Curves, index: usize) -> RGBColor {
 
 /// The width of the sample in front of a name in the legend.
 fn sample(style: Style) -> f64 {
-    if style == Style::Points { 12.0 } else { 34.0 }
+    if matches!(style, Style::Points | Style::Spread) { 12.0 } else { 34.0 }
 }
 
 /// A name in the legend and where its sample starts.
@@ -265,7 +267,7 @@ fn legend(curves: &Curves, layout: &Layout) -> Vec<Entry> {
 
 fn swatch(pen: &mut Pen, curves: &Curves, index: usize, (left, middle): (f64, f64)) {
     let style = curves.curves[index].style;
-    if style != Style::Points {
+    if !matches!(style, Style::Points | Style::Spread) {
         pen.line(&[(left, middle), (left + sample(style), middle)], line_colour(curves, index), 20);
     }
     pen.marker(index, (left + sample(style) / 2.0, middle), 4.0);

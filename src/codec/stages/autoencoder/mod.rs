@@ -11,8 +11,8 @@ use super::bank::{Bank, check_bank, incoming, outgoing, put_codes, put_lines};
 use crate::autoencoder::AutoencoderSettings;
 use crate::autoencoder::small::Space;
 use crate::codec::{
-    Context, ExpectedLogs, Incoming, Kept, KnownEncoder, Make, Options, Outgoing, Round, SetupJob, ShareJob,
-    Stage, StageKind,
+    About, Context, ExpectedLogs, FreeOption, FreeRange, Incoming, Kept, KnownEncoder, Make, OptionAbout,
+    Options, Outgoing, Round, SetupJob, ShareJob, Stage, StageKind,
 };
 use crate::gpu::Gpu;
 use crate::model::AutoencoderSpec;
@@ -25,8 +25,38 @@ pub use halves::keep_encoder;
 pub(super) const KIND: StageKind = StageKind {
     learns: true,
     needs_autoencoder: |_| true,
+    about: About {
+        summary: "the code that an autoencoder makes of weights, whose decoder is shipped once",
+        source: "Chandar et al. 2021 (arXiv 2108.05670)",
+        options: OPTIONS,
+        good_for: "the fewest bytes an update; learning goes on with prior before it and tune behind it",
+        example: "prior+autoencoder+f16+tune",
+    },
+    free: Some(FreeOption { name: "latent", range: FreeRange::Axes, instead: &["model"] }),
     ..StageKind::new("autoencoder", Make::Plain(make))
 };
+
+/// What is not said here is as the spec's table `autoencoder` says.
+const OPTIONS: &[OptionAbout] = &[
+    OptionAbout::new("model", TABLE, "its spec, by name or path"),
+    OptionAbout::new("latent", TABLE, "floats of the code, in place of the model's"),
+    OptionAbout::new("hidden", TABLE, "widths between input and code, mirrored in the decoder"),
+    OptionAbout::new(
+        "space",
+        TABLE,
+        "where it is trained: wide (on weights) or small (in the span of the snapshots)",
+    ),
+    OptionAbout::new("epochs", TABLE, "times that every snapshot is seen"),
+    OptionAbout::new("look_every", TABLE, "how often losses are looked at, in epochs"),
+    OptionAbout::new("hold_out", TABLE, "every so many snapshots one is held out"),
+    OptionAbout::new("batch", TABLE, "snapshots per step"),
+    OptionAbout::new("optimizer", TABLE, "the rule that it is trained by, a table"),
+    OptionAbout::new("layer_rates", TABLE, "learning rates of its layers, a table"),
+    OptionAbout::new("shared", "false", "the aggregator makes one decoder of those of all"),
+];
+
+/// The default of most options.
+const TABLE: &str = "as in [autoencoder]";
 
 fn make(context: &Context<'_>, options: &Options) -> Result<Box<dyn Stage>> {
     let mut own = context.autoencoder()?.clone();

@@ -14,7 +14,7 @@ mod model;
 use crate::Result;
 use crate::bytes::{Reader, Writer};
 use crate::codec::refusals::malformed;
-use crate::codec::{ByteCoder, Make, NoOptions, StageKind};
+use crate::codec::{About, ByteCoder, Make, NoOptions, StageKind};
 use coder::{Decoder, Encoder};
 use model::Model;
 
@@ -24,7 +24,14 @@ pub(super) const KIND: StageKind = StageKind::new(
         options.parse::<NoOptions>()?;
         Ok(Box::new(Entropy))
     }),
-);
+)
+.about(About {
+    summary: "last: the bytes that all stages have written, by an adaptive range coder",
+    source: "Martin 1979, range encoding",
+    good_for: "whatever stages leave uneven bytes; nothing is lost and nothing shipped",
+    example: "delta+quantize(bits=4)+entropy",
+    ..About::NOTHING
+});
 
 /// Lanes at most.
 const LANES: usize = 8;

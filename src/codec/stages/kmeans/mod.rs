@@ -19,7 +19,7 @@ use crate::Result;
 use crate::bits::{BitReader, BitWriter};
 use crate::bytes::{Reader, Writer};
 use crate::codec::refusals::malformed;
-use crate::codec::{Make, Round, StageKind};
+use crate::codec::{About, FreeOption, FreeRange, Make, OptionAbout, Round, StageKind};
 use clusters::{centroids, nearest};
 use serde::Deserialize;
 
@@ -32,7 +32,18 @@ pub(super) const KIND: StageKind = StageKind::new(
         }
         Ok(Box::new(Written(KMeans { clusters, blocks: Blocks::new(per, context.layout) })))
     }),
-);
+)
+.about(About {
+    summary: "the nearest of a few centroids in bits, and a codebook for each block",
+    source: "Malekijoo et al. 2021, FedZip (arXiv 2102.01593)",
+    options: &[
+        OptionAbout::new("clusters", "", "2 to 256 centroids"),
+        OptionAbout::new("per", "tensor", "a codebook for each tensor, each row, or so many values"),
+    ],
+    good_for: "values that lie in clumps, such as those that topk leaves; before entropy",
+    example: "delta+feedback+topk(part=0.05)+kmeans(clusters=16)",
+})
+.free(FreeOption { name: "clusters", range: FreeRange::Between(2, 256), instead: &[] });
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

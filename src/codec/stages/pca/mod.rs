@@ -5,8 +5,8 @@ mod shipped;
 use super::bank::{Bank, check_bank, incoming, outgoing, put_codes, put_lines};
 use crate::autoencoder::pca::{Pca, PcaDecoder, PcaEncoder, PcaState};
 use crate::codec::{
-    Context, Decoder, ExpectedLogs, Incoming, Kept, Learned, Make, Options, Outgoing, Round, SetupJob,
-    ShareJob, Stage, StageKind,
+    About, Context, Decoder, ExpectedLogs, FreeOption, FreeRange, Incoming, Kept, Learned, Make, OptionAbout,
+    Options, Outgoing, Round, SetupJob, ShareJob, Stage, StageKind,
 };
 use crate::gpu::Gpu;
 use crate::model::AutoencoderSpec;
@@ -18,6 +18,22 @@ use shipped::{Precision, Shipped};
 pub(super) const KIND: StageKind = StageKind {
     learns: true,
     needs_autoencoder: |options| !options.contains_key("floats"),
+    about: About {
+        summary: "projections on the principal axes of the collaborator's snapshots, which are shipped once",
+        source: "what every autoencoder of weights (Chandar et al. 2021, arXiv 2108.05670) has to beat",
+        options: &[
+            OptionAbout::new(
+                "floats",
+                "as many as the code of [autoencoder]",
+                "axes, and so floats of an update",
+            ),
+            OptionAbout::new("ship", "f32", "how axes are shipped: f32, f16, int8 or int4"),
+            OptionAbout::new("shared", "false", "the aggregator makes one set of axes of those of all"),
+        ],
+        good_for: "the fewest bytes an update; learning goes on with prior before it and tune behind it",
+        example: "prior+pca(floats=2)+f16+tune",
+    },
+    free: Some(FreeOption { name: "floats", range: FreeRange::Axes, instead: &[] }),
     ..StageKind::new("pca", Make::Plain(make))
 };
 

@@ -4,7 +4,7 @@
 
 use super::lines;
 use crate::bits::{BitReader, BitWriter};
-use crate::codec::{Incoming, Kept, Make, Outgoing, Round, Stage, StageKind, Values};
+use crate::codec::{About, Incoming, Kept, Make, OptionAbout, Outgoing, Round, Stage, StageKind, Values};
 use crate::ops::hadamard::{BLOCK, Way};
 use crate::{Error, Result};
 use serde::Deserialize;
@@ -15,7 +15,18 @@ pub const KIND: StageKind = StageKind::new(
         let Given { unbiased } = options.parse()?;
         Ok(Box::new(Drive { unbiased }))
     }),
-);
+)
+.about(About {
+    summary: "one bit for each rotated value, and a scale for each block",
+    source: "Vargaftik et al. 2021, DRIVE (arXiv 2105.08339)",
+    options: &[OptionAbout::new(
+        "unbiased",
+        "true",
+        "the scale that is right in the mean; false behind feedback",
+    )],
+    good_for: "32 times fewer bytes without feedback; behind delta",
+    example: "delta+drive",
+});
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -20,7 +20,7 @@ mod drive;
 mod lines;
 
 use crate::Result;
-use crate::codec::{Incoming, Make, NoOptions, Outgoing, Round, Stage, StageKind};
+use crate::codec::{About, Incoming, Make, NoOptions, Outgoing, Round, Stage, StageKind};
 use crate::ops::hadamard::Way;
 
 pub(super) use drive::KIND as DRIVE;
@@ -28,7 +28,14 @@ pub(super) use drive::KIND as DRIVE;
 pub(super) const KIND: StageKind = StageKind::new(
     "rotate",
     Make::Plain(|_, options| options.parse::<NoOptions>().map(|_| Box::new(Rotate) as Box<dyn Stage>)),
-);
+)
+.about(About {
+    summary: "a random rotation of blocks, after which all values of a block are of one size",
+    source: "Suresh et al. 2017 (arXiv 1611.00429)",
+    good_for: "standing before stages that round, such as quantize",
+    example: "delta+rotate+quantize(bits=2)",
+    ..About::NOTHING
+});
 
 /// Leaves the rotated values.
 struct Rotate;

@@ -12,7 +12,9 @@ mod table;
 pub(super) use fetch_sgd::KIND as FETCH_SGD;
 
 use crate::Result;
-use crate::codec::{Incoming, Kept, Make, Outgoing, Round, Stage, StageKind};
+use crate::codec::{
+    About, FreeOption, FreeRange, Incoming, Kept, Make, OptionAbout, Outgoing, Round, Stage, StageKind,
+};
 use serde::Deserialize;
 use shape::Shape;
 
@@ -23,7 +25,19 @@ pub(super) const KIND: StageKind = StageKind::new(
         let shape = Shape::new(context, options, [rows, columns], k)?;
         Ok(Box::new(PerMessage(shape)))
     }),
-);
+)
+.about(About {
+    summary: "a count sketch, of which the largest values are told again",
+    source: "Charikar et al. 2002; Rothchild et al. 2020, FetchSGD (arXiv 2007.07682)",
+    options: &[
+        OptionAbout::new("columns", "", "cells of each row of the table"),
+        OptionAbout::new("rows", "5", "rows of the table"),
+        OptionAbout::new("k", "a quarter of the columns", "how many values are told"),
+    ],
+    good_for: "updates in which few values carry most; behind delta and feedback",
+    example: "delta+feedback+sketch(columns=60)",
+})
+.free(FreeOption { name: "columns", range: FreeRange::Values, instead: &[] });
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -25,7 +25,8 @@ mod passes;
 mod search;
 
 use crate::codec::{
-    Context, Given, Incoming, Kept, Make, Options, Outgoing, Round, Stage, StageKind, Values,
+    About, Context, FreeOption, FreeRange, Given, Incoming, Kept, Make, OptionAbout, Options, Outgoing,
+    Round, Stage, StageKind, Values,
 };
 use crate::model::NetworkLayer;
 use crate::{Error, Result};
@@ -33,7 +34,19 @@ use passes::Passes;
 use search::Search;
 use serde::Deserialize;
 
-pub(super) const KIND: StageKind = StageKind::new("synthetic", Make::Plain(make));
+pub(super) const KIND: StageKind = StageKind::new("synthetic", Make::Plain(make))
+    .about(About {
+        summary: "made-up images with soft labels whose gradient is the update",
+        source: "Zhou et al. 2023, 3SFC (arXiv 2302.10429)",
+        options: &[
+            OptionAbout::new("images", "1", "how many"),
+            OptionAbout::new("steps", "50", "steps of the search for them"),
+            OptionAbout::new("lr", "0.1", "their rate"),
+        ],
+        good_for: "models that are much larger than an image; behind delta and feedback",
+        example: "delta+feedback+synthetic(images=1,steps=2)",
+    })
+    .free(FreeOption { name: "images", range: FreeRange::Between(1, 64), instead: &[] });
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,0 +1,68 @@
+//! What one simulation of a comparison came to, as it is kept.
+
+use crate::federation::{FederationOutcome, Outcome, RunSummary, SimulationSpec};
+use crate::story::codecs::{AfterRound, CodecRun, SeedResult};
+
+/// Of a simulation's outcome, and of the lines that it has logged.
+pub(super) fn result(outcome: &Outcome, lines: Vec<serde_json::Value>) -> SeedResult {
+    let nulls = [
+        ("initial global model", Some(outcome.initial)),
+        ("mean of the snapshots", outcome.mean_of_snapshots),
+        ("global model after the uncompressed rounds", outcome.after_uncompressed),
+    ];
+    let codecs = outcome.federations.iter().zip(&outcome.spec.codecs);
+    SeedResult {
+        seed: outcome.spec.seed,
+        codecs: codecs.map(|(one, codec)| codec_run(outcome, one, codec.stages.is_raw())).collect(),
+        nulls: nulls
+            .into_iter()
+            .filter_map(|(name, tested)| Some((name.into(), tested?.accuracy())))
+            .collect(),
+        parameters: outcome.classifier.parameters(),
+        tests: outcome.tests,
+        lines,
+    }
+}
+
+fn codec_run(outcome: &Outcome, one: &FederationOutcome, sends_weights: bool) -> CodecRun {
+    let summary = RunSummary::of(outcome, one);
+    let mut total_bytes = one.ledger.bytes(|t| t.round == 0);
+    let rounds = one.rounds.iter().map(|round| {
+        total_bytes += one.ledger.bytes(|t| t.round == round.round);
+        AfterRound {
+            round: round.round,
+            total_bytes,
+            accuracy: round.test_accuracy,
+            grayscale_accuracy: round.grayscale_test_accuracy,
+        }
+    });
+    CodecRun {
+        label: one.label.clone(),
+        is_raw: one.is_raw,
+        sends_weights,
+        rounds: rounds.collect(),
+        message_bytes: summary.message_bytes,
+        setup_bytes: summary.setup_bytes,
+        shared_setup_bytes: summary.shared_setup_bytes,
+        uplink_bytes: summary.uplink_bytes,
+        downlink_bytes: summary.downlink_bytes,
+        local_epochs: summary.local_epochs,
+        seconds: one.seconds,
+    }
+}
+
+/// What is wrong with a result that this simulation cannot have come to.
+pub(super) fn check(result: &SeedResult, spec: &SimulationSpec) -> Result<(), String> {
+    if result.seed != spec.seed || result.codecs.len() != spec.codecs.len() {
+        return Err(format!("it has {} codecs with seed {}", result.codecs.len(), result.seed));
+    }
+    let is_whole = |codec: &&CodecRun| {
+        let numbers = codec.rounds.iter().map(|round| round.round);
+        numbers.eq(1..=spec.rounds)
+            && codec.rounds.iter().all(|round| (0.0..=1.0).contains(&round.over_all()))
+    };
+    match result.codecs.iter().find(|codec| !is_whole(codec)) {
+        Some(codec) => Err(format!("the rounds of {} are not those of a simulation", codec.label)),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,76 @@
+//! The stages that codecs are made of, as they are listed and explained.
+
+use crate::codec::{Make, OptionAbout, StageKind, Stages};
+use crate::report::{Table, text_table};
+
+/// What stands in the place of the default of an option that has to be given.
+const REQUIRED: &str = "none, give this or another";
+
+/// All stages in a line each.
+pub fn stages_table(stages: &Stages) -> Table {
+    let columns = ["stage", "options", "what it makes of an update", "good for"];
+    let mut table = Table::new("codecs", "", &columns);
+    for kind in stages.all() {
+        let options: Vec<_> = kind.about.options.iter().map(|option| option.name).collect();
+        let options = match options.as_slice() {
+            [first, .., _] if options.len() > 3 => format!("{first} and {} more", options.len() - 1),
+            _ => options.join(", "),
+        };
+        table.push([kind.name.to_string(), options, kind.about.summary.into(), kind.about.good_for.into()]);
+    }
+    table
+}
+
+/// What there is to say of a stage.
+pub fn stage_page(kind: &StageKind) -> String {
+    let about = &kind.about;
+    let mut lines = vec![format!("{}: {}", kind.name, about.summary), String::new()];
+    let mut line = |name: &str, text: &str| {
+        if !text.is_empty() {
+            lines.push(format!("{name:<9} {text}"));
+        }
+    };
+    line("good for", about.good_for);
+    line("source", about.source);
+    line("place", place(kind));
+    let example = match about.example {
+        "" => String::new(),
+        "raw" => "fedfunnel compare --codecs raw --data mnist-sample".into(),
+        example => format!("fedfunnel compare --codecs '{example}' --data mnist-sample"),
+    };
+    line("example", &example);
+    let budget = kind.free.map(|free| {
+        format!("fedfunnel compare finds its {} for a --budget or a --ratio where none is given", free.name)
+    });
+    line("budget", budget.as_deref().unwrap_or_default());
+    if !about.options.is_empty() {
+        let default = |option: &OptionAbout| match option.default {
+            "" => REQUIRED.to_string(),
+            default => default.to_string(),
+        };
+        let table = Table::of(
+            "options",
+            "",
+            about.options,
+            &[
+                ("option", &|option: &OptionAbout| option.name.to_string()),
+                ("default", &default),
+                ("what it does", &|option: &OptionAbout| option.meaning.to_string()),
+            ],
+        );
+        lines.push(format!("\n{}", text_table(&table).trim_end()));
+    }
+    lines.join("\n")
+}
+
+/// Where in a codec it stands.
+fn place(kind: &StageKind) -> &'static str {
+    match (kind.make, kind.learns) {
+        (_, true) => "first, or right behind prior or feedback, since it learns from logged weights",
+        (Make::Holding(_) | Make::HoldingAny(_), _) => "before the stages that it works on",
+        (Make::Joint(_), _) => "first, or right behind delta",
+        (Make::Bytes(_), _) => "last",
+        (Make::Around(_), _) => "with a stage that learns",
+        (Make::Plain(_), _) => "",
+    }
+}

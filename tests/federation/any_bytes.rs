@@ -1,0 +1,166 @@
+//! Any byte of a message flipped, cut off or added, for every stage that there is: refused in words or decoded, and
+//! never a panic.
+
+use crate::coded::support::{Sides, made_up_logs, made_up_weights};
+use crate::support::gpu;
+use fedfunnel::autoencoder::AutoencoderSettings;
+use fedfunnel::codec::{Kept, Message, MessageKind, PipelineSpec, Round, Stages};
+use fedfunnel::{Error, Result};
+use proptest::prelude::*;
+use std::sync::OnceLock;
+
+/// P, and rounds whose messages are damaged.
+const P: usize = 40;
+const ROUNDS: u32 = 2;
+
+/// A codec that is set up, and what has crossed the wire with it.
+struct Sent {
+    text: String,
+    sides: Sides,
+    globals: Vec<Vec<f32>>,
+    /// The payloads of each round.
+    payloads: Vec<Vec<Vec<u8>>>,
+}
+
+/// A codec for each stage that says what it is: its example, without what needs images.
+fn all() -> &'static [Sent] {
+    static ALL: OnceLock<Vec<Sent>> = OnceLock::new();
+    ALL.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let model = folder.path().join("ae.toml");
+        std::fs::write(&model, format!("name = \"ae\"\nkind = \"autoencoder\"\nwidths = [{P}, 3, {P}]\n"))
+            .unwrap();
+        let settings = AutoencoderSettings {
+            model: model.display().to_string(),
+            epochs: 20,
+            ..AutoencoderSettings::default()
+        };
+        let stages = Stages::default();
+        let said = stages.all().iter().filter(|kind| kind.about.is_said());
+        let mut specs: Vec<_> = said.map(|kind| without_tune(kind.about.example)).collect();
+        specs.extend(["autoencoder(shared=true)", "pca(floats=2,ship=int4,shared=true)"].map(without_tune));
+        specs.dedup();
+        specs.into_iter().map(|spec| sent(&spec, &settings)).collect()
+    })
+}
+
+fn without_tune(text: &str) -> PipelineSpec {
+    let mut spec = PipelineSpec::from_text("example", text).unwrap();
+    spec.0.retain(|part| part.name.as_deref() != Some("tune"));
+    spec
+}
+
+fn sent(spec: &PipelineSpec, settings: &AutoencoderSettings) -> Sent {
+    let value: toml::Value = spec.clone().into();
+    let mut sides = Sides::with_autoencoder(&value.to_string(), &made_up_logs(2, 4, P), Some(settings));
+    let globals: Vec<_> = (0..ROUNDS).map(|round| made_up_weights(1, P, 50 + round).remove(0)).collect();
+    let payloads = (0..ROUNDS)
+        .map(|round| sides.send(round + 1, &globals[round as usize], &made_up_weights(2, P, round), None));
+    let payloads = payloads.collect();
+    Sent { text: spec.to_text(), sides, globals, payloads }
+}
+
+impl Sent {
+    /// What an aggregator that keeps this makes of a payload.
+    fn receive(&self, round: usize, kept: &Kept, payload: &[u8]) -> Result<usize> {
+        let global = &self.globals[round];
+        let round = Round { number: round as u32 + 1, seed: 0, global, gpu: gpu(), local: None };
+        let mut values = self.sides.codec.receive(&round, vec![(0, kept, payload)])?;
+        Ok(values.remove(0).take(gpu())?.len())
+    }
+
+    /// Whether a payload is decoded to as many values as there are, or refused as a message.
+    fn is_fine(&self, round: usize, kept: &Kept, payload: &[u8]) -> std::result::Result<(), String> {
+        match self.receive(round, kept, payload) {
+            Ok(P) | Err(Error::Message { .. }) => Ok(()),
+            Ok(values) => Err(format!("{}: {values} values", self.text)),
+            Err(error) => Err(format!("{}: {error}", self.text)),
+        }
+    }
+}
+
+/// The bytes with one of them changed, with an end cut off, and with some added.
+fn damaged(bytes: &[u8], place: usize, change: u8, added: &[u8]) -> Vec<Vec<u8>> {
+    let mut all = vec![[bytes, added].concat()];
+    if !bytes.is_empty() {
+        let place = place % bytes.len();
+        let mut flipped = bytes.to_vec();
+        flipped[place] ^= change;
+        all.extend([flipped, bytes[..place].to_vec()]);
+    }
+    all
+}
+
+#[test]
+fn every_message_is_decoded_as_it_was_sent() {
+    for sent in all() {
+        for round in 0..ROUNDS as usize {
+            let kept = &sent.sides.receivers[0];
+            assert_eq!(sent.receive(round, kept, &sent.payloads[round][0]).unwrap(), P, "{}", sent.text);
+            let more = [&sent.payloads[round][0][..], &[0]].concat();
+            let error = sent.receive(round, kept, &more).unwrap_err();
+            assert!(matches!(error, Error::Message { .. }), "{}: {error}", sent.text);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn damaged_updates_of_any_stage_are_refused_or_decoded(
+        which: usize, round in 0..ROUNDS as usize, who in 0..2usize, place: usize, change in 1u8..,
+        added in proptest::collection::vec(any::<u8>(), 1..9),
+    ) {
+        let sent = &all()[which % all().len()];
+        let payload = &sent.payloads[round][who];
+        for bytes in damaged(payload, place, change, &added) {
+            let fine = sent.is_fine(round, &sent.sides.receivers[who], &bytes);
+            prop_assert!(fine.is_ok(), "{}", fine.unwrap_err());
+        }
+        let message = Message {
+            kind: MessageKind::Update, round: round as u32 + 1, collaborator: who as u32, payload: payload.clone(),
+        };
+        let whole = message.to_bytes(true);
+        for bytes in damaged(&whole, place, change, &added) {
+            prop_assert!(Message::from_bytes(&bytes, true).is_err());
+        }
+        for bytes in damaged(&message.to_bytes(false), place, change, &added) {
+            if let Ok(Message { payload, .. }) = Message::from_bytes(&bytes, false) {
+                let fine = sent.is_fine(round, &sent.sides.receivers[who], &payload);
+                prop_assert!(fine.is_ok(), "{}", fine.unwrap_err());
+            }
+        }
+    }
+
+    #[test]
+    fn damaged_setups_of_any_stage_are_refused_or_decode_something(
+        which: usize, who in 0..2usize, place: usize, change in 1u8..,
+        added in proptest::collection::vec(any::<u8>(), 1..9),
+    ) {
+        let learned: Vec<_> = all().iter().filter(|sent| sent.sides.codec.learns()).collect();
+        let sent = learned[which % learned.len()];
+        let back = sent.sides.sent_back.iter().map(|bytes| (&sent.sides.shipped[who], Some(bytes)));
+        let shipped = std::iter::once((&sent.sides.shipped[who], None)).chain(back);
+        for (shipped, back) in shipped {
+            for bytes in damaged(back.unwrap_or(shipped), place, change, &added) {
+                let mut kept = Kept::default();
+                let installed = match back {
+                    None => sent.sides.codec.install(&bytes, &mut kept),
+                    Some(_) => {
+                        let first = sent.sides.codec.install(shipped, &mut kept);
+                        first.and_then(|()| sent.sides.codec.install(&bytes, &mut kept))
+                    }
+                };
+                if let Err(error) = installed {
+                    prop_assert!(matches!(error, Error::Message { .. }), "{}: {}", sent.text, error);
+                    continue;
+                }
+                if sent.sides.codec.check_receivers(Some(P), &[&kept]).is_ok() {
+                    let fine = sent.is_fine(0, &kept, &sent.payloads[0][who]);
+                    prop_assert!(fine.is_ok(), "{}", fine.unwrap_err());
+                }
+            }
+        }
+    }
+}
