@@ -40,7 +40,9 @@ fn all() -> &'static [Sent] {
         let mut specs: Vec<_> = said.map(|kind| without_tune(kind.about.example)).collect();
         specs.extend(["autoencoder(shared=true)", "pca(floats=2,ship=int4,shared=true)"].map(without_tune));
         specs.dedup();
-        specs.into_iter().map(|spec| sent(&spec, &settings)).collect()
+        let all = specs.into_iter().map(|spec| sent(&spec, &settings));
+        // What is joined is decoded by another way: `projections::fetch_sgd` damages it.
+        all.filter(|sent| !sent.sides.codec.is_joint()).collect()
     })
 }
 
@@ -54,9 +56,13 @@ fn sent(spec: &PipelineSpec, settings: &AutoencoderSettings) -> Sent {
     let value: toml::Value = spec.clone().into();
     let mut sides = Sides::with_autoencoder(&value.to_string(), &made_up_logs(2, 4, P), Some(settings));
     let globals: Vec<_> = (0..ROUNDS).map(|round| made_up_weights(1, P, 50 + round).remove(0)).collect();
-    let payloads = (0..ROUNDS)
-        .map(|round| sides.send(round + 1, &globals[round as usize], &made_up_weights(2, P, round), None));
-    let payloads = payloads.collect();
+    let mut payloads = Vec::new();
+    for (round, global) in (0..ROUNDS).zip(&globals) {
+        payloads.push(sides.send(round + 1, global, &made_up_weights(2, P, round), None));
+        if !sides.codec.is_joint() {
+            sides.keep(round + 1, global, &payloads[round as usize]);
+        }
+    }
     Sent { text: spec.to_text(), sides, globals, payloads }
 }
 

@@ -60,10 +60,10 @@ fn the_count_is_the_largest_whose_message_is_within_the_budget() {
 }
 
 #[test]
-fn a_part_of_the_values_is_found_by_their_number() {
-    for budget in [5, 57, 300] {
+fn what_topk_sends_is_found_with_its_places() {
+    for budget in [6, 57, 300] {
         let fitted = with_sizing(0, None, |sizing| sizing.fit(&spec("delta+topk"), Some(budget))).unwrap();
-        // Below 128 values a distance takes a byte.
+        // A value has four bytes, and a place takes two at most.
         let text = fitted.spec.to_text();
         assert!(longest(&text) <= budget && longest(&text) + 6 > budget, "{text}: {}", longest(&text));
     }
@@ -100,7 +100,7 @@ fn what_leaves_nothing_open_stays_as_it_is_and_what_cannot_be_found_is_said() {
     assert_eq!(same.found, None);
     for (text, words) in [
         ("delta+ternary", ["smallest count of ternary", "allow more bytes"]),
-        ("topk+ternary", ["part of topk and count of ternary", "all of them but one"]),
+        ("topk+ternary", ["count of topk and count of ternary", "all of them but one"]),
     ] {
         let error = with_sizing(9, None, |sizing| sizing.fit(&spec(text), Some(3))).unwrap_err();
         assert!(error.is_usage(), "{error}");

@@ -6,7 +6,7 @@ use fedfunnel::codec::{Context, Kept, Pipeline, PipelineSpec, Round, Values};
 use fedfunnel::data::DataDir;
 use fedfunnel::federation::{Outcome, Parts, SimulationSpec, simulate};
 use fedfunnel::gpu::{Gpu, GpuOptions};
-use fedfunnel::model::Layout;
+use fedfunnel::model::{Layout, ModelSpec};
 use fedfunnel::progress::Quiet;
 use fedfunnel::run::{Identity, Place, Run, RunFolder, Start};
 use std::path::Path;
@@ -28,6 +28,24 @@ pub fn pipeline(parts: &Parts, text: &str, parameters: usize) -> Result<Pipeline
     pipeline_with(parts, text, parameters, None)
 }
 
+/// How so many weights lie: those of a small network or of the demo's classifier in layers, others in one vector.
+fn layout_of(parameters: usize) -> Layout {
+    let dense = |outputs: usize| format!("[[layers]]\nkind = \"dense\"\noutputs = {outputs}\n");
+    let small = format!(
+        "name = \"small\"\nkind = \"classifier\"\ninput = [1, 2, 2]\n{}activation = \"relu\"\n{}",
+        dense(4),
+        dense(4)
+    );
+    let spec = match parameters {
+        40 => ModelSpec::parse(&small, Path::new("small.toml")),
+        15_910 => ModelSpec::load("mnist-mlp"),
+        _ => return Layout::flat(parameters),
+    };
+    let layout = spec.and_then(ModelSpec::classifier).expect("a classifier").layout();
+    assert_eq!(layout.parameters(), parameters);
+    layout
+}
+
 /// The same with a table `autoencoder`.
 pub fn pipeline_with(
     parts: &Parts,
@@ -37,7 +55,7 @@ pub fn pipeline_with(
 ) -> Result<Pipeline> {
     let table: toml::Table = format!("codec = {text}").parse().expect("TOML");
     let spec = PipelineSpec::try_from(table["codec"].clone()).expect("a pipeline");
-    parts.stages.pipeline(&spec, &Context { layout: &Layout::flat(parameters), seed: 0, autoencoder })
+    parts.stages.pipeline(&spec, &Context { layout: &layout_of(parameters), seed: 0, autoencoder })
 }
 
 /// One collaborator's update there and back: what was sent, and what was decoded.

@@ -46,7 +46,7 @@ pub(super) const KIND: StageKind = StageKind::new(
         OptionAbout::new("unbiased", "false", "times P / Z, so that the mean over rounds is right"),
     ],
     good_for: "a plain rival of learned codes for which nothing is shipped; behind delta",
-    example: "delta+subspace(floats=100)",
+    example: "delta+subspace(floats=20)",
 })
 .free(FreeOption { name: "floats", range: FreeRange::Values, instead: &[] });
 

@@ -110,6 +110,15 @@ impl Sides {
         Values::take_all(gpu(), values.iter_mut().collect()).unwrap()
     }
 
+    /// Lets the aggregator keep what it does of payloads.
+    pub fn keep(&mut self, number: u32, global: &[f32], payloads: &[Vec<u8>]) {
+        let round = Round { number, seed: 0, global, gpu: gpu(), local: None };
+        let each = (0..).zip(&self.receivers).zip(payloads);
+        let payloads = each.map(|((who, kept), bytes)| (who, kept, bytes.as_slice()));
+        let received = self.codec.take_in(&round, payloads.collect()).unwrap();
+        self.receivers.iter_mut().zip(received).for_each(|(kept, received)| kept.merge(received.news));
+    }
+
     /// There and back.
     pub fn through(&mut self, number: u32, global: &[f32], weights: &[Vec<f32>]) -> Vec<Vec<f32>> {
         let payloads = self.send(number, global, weights, None);

@@ -35,7 +35,7 @@ pub(super) const KIND: StageKind = StageKind::new(
         OptionAbout::new("k", "a quarter of the columns", "how many values are told"),
     ],
     good_for: "updates in which few values carry most; behind delta and feedback",
-    example: "delta+feedback+sketch(columns=60)",
+    example: "delta+feedback+sketch(columns=6)",
 })
 .free(FreeOption { name: "columns", range: FreeRange::Values, instead: &[] });
 
