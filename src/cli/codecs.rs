@@ -2,7 +2,7 @@
 
 use super::stdout::{print_json, say};
 use clap::Args;
-use fedfunnel::codec::{About, StageKind, Stages};
+use fedfunnel::codec::{About, Explained, Stages};
 use fedfunnel::report::text_table;
 use fedfunnel::story::codecs::{stage_page, stages_table};
 use serde::Serialize;
@@ -18,28 +18,30 @@ that text or as a list: [\"delta\", \"feedback\", { stage = \"topk\", part = 0.0
 /// Arguments of `codecs`.
 #[derive(Args, Debug)]
 pub struct CodecsArgs {
-    /// A stage, to hear all about it
+    /// A stage or a preset, to hear all about it
     name: Option<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-/// What `--json` prints of a stage.
+/// What `--json` prints of a stage or a preset.
 #[derive(Serialize)]
 struct Answer {
     name: &'static str,
     learns: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     free: Option<&'static str>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    stands_for: &'static str,
     #[serde(flatten)]
     about: About,
 }
 
 impl Answer {
-    fn of(kind: &StageKind) -> Self {
+    fn of(kind: &Explained) -> Self {
         let free = kind.free.map(|free| free.name);
-        Self { name: kind.name, learns: kind.learns, free, about: kind.about }
+        Self { name: kind.name, learns: kind.learns, free, stands_for: kind.stands_for, about: kind.about }
     }
 }
 
@@ -48,10 +50,10 @@ pub fn run(args: &CodecsArgs) -> anyhow::Result<()> {
     let stages = Stages::default();
     match &args.name {
         Some(name) => {
-            let kind = stages.find(name)?;
-            if args.json { print_json(&Answer::of(kind)) } else { say(&stage_page(kind)) }
+            let kind = stages.explain(name)?;
+            if args.json { print_json(&Answer::of(&kind)) } else { say(&stage_page(&kind)) }
         }
-        None if args.json => print_json(&stages.all().iter().map(Answer::of).collect::<Vec<_>>()),
+        None if args.json => print_json(&stages.explained().iter().map(Answer::of).collect::<Vec<_>>()),
         None => say(text_table(&stages_table(&stages)).trim_end()),
     }
 }

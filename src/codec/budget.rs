@@ -199,7 +199,7 @@ fn floats(stages: &Stages, context: &Context<'_>, part: &PartSpec) -> Result<usi
 fn slots(stages: &Stages, context: &Context<'_>, spec: &PipelineSpec) -> Result<Vec<Slot>> {
     let (mut found, mut values) = (Vec::new(), context.parameters());
     for (place, part) in spec.0.iter().enumerate() {
-        let kind = stages.find(part.name.as_deref().unwrap_or_default())?;
+        let kind = stages.explain(part.name.as_deref().unwrap_or_default())?;
         let is_given = |name: &str| part.options.contains_key(name);
         let is_open =
             |free: &FreeOption| !is_given(free.name) && !free.instead.iter().any(|name| is_given(name));

@@ -3,7 +3,7 @@
 //! A preset stands first in a list; what is listed behind it goes on with what its last stage leaves. It begins with
 //! `delta`, but not inside `residual`, whose stages are given a difference already.
 
-use super::{Options, PartSpec};
+use super::{About, FreeOption, FreeRange, OptionAbout, Options, PartSpec};
 use crate::Result;
 use serde::Deserialize;
 
@@ -13,20 +13,33 @@ pub struct Preset {
     pub name: &'static str,
     /// What it stands for, in words.
     pub stages: &'static str,
-    /// Its options, with their defaults.
-    pub options: &'static str,
-    /// Where it comes from.
-    pub source: &'static str,
+    /// What it says of itself.
+    pub about: About,
+    /// The option that decides its bytes.
+    pub free: Option<FreeOption>,
     expand: fn(&Options) -> Result<Vec<PartSpec>>,
 }
+
+/// What those that choose values have in common.
+const SHARE: [OptionAbout; 2] = [
+    OptionAbout::new("part", "", "how many are sent, as a part of all values; or count"),
+    OptionAbout::new("count", "", "how many are sent; or part"),
+];
+const COUNT: FreeOption = FreeOption { name: "count", range: FreeRange::Values, instead: &["part"] };
 
 /// All of them.
 pub const PRESETS: &[Preset] = &[
     Preset {
         name: "stc",
         stages: "delta, feedback, ternary",
-        options: "part = 0.01, or count = 90",
-        source: "sparse ternary compression: Sattler et al. 2019, arXiv 1903.02891",
+        about: About {
+            summary: "the change of the largest values in signs and one magnitude; the rest is sent later",
+            source: "Sattler et al. 2019, sparse ternary compression (arXiv 1903.02891)",
+            options: &SHARE,
+            good_for: "the most values in the fewest bytes, about one byte each",
+            example: "stc(count=20)",
+        },
+        free: Some(COUNT),
         expand: |options| {
             let Selected { part, count } = options.parse()?;
             Ok(vec![
@@ -39,8 +52,20 @@ pub const PRESETS: &[Preset] = &[
     Preset {
         name: "dgc",
         stages: "delta, feedback with momentum and clip, topk with warmup",
-        options: "part = 0.001, or count = 90; momentum = 0.9, clip, warmup = 4",
-        source: "deep gradient compression: Lin et al. 2018, arXiv 1712.01887",
+        about: About {
+            summary: "the largest values with momentum correction, clipping, factor masking and a warm-up",
+            source: "Lin et al. 2018, deep gradient compression (arXiv 1712.01887)",
+            options: &[
+                OptionAbout::new("part", "0.001", "how many are sent, as a part of all values; or count"),
+                OptionAbout::new("count", "", "how many are sent; or part"),
+                OptionAbout::new("momentum", "0.9", "of the values that are not sent yet"),
+                OptionAbout::new("clip", "none", "the norm that an update has at most"),
+                OptionAbout::new("warmup", "4", "rounds in which more is sent"),
+            ],
+            good_for: "long runs in which hardly anything is sent",
+            example: "dgc(count=5)",
+        },
+        free: Some(COUNT),
         expand: |options| {
             let Dgc { part, count, momentum, clip, warmup } = options.parse()?;
             Ok(vec![
@@ -53,8 +78,18 @@ pub const PRESETS: &[Preset] = &[
     Preset {
         name: "fedzip",
         stages: "delta, topk, kmeans, entropy",
-        options: "part = 0.01, or count = 90; clusters = 16",
-        source: "FedZip: Malekijoo et al. 2021, arXiv 2102.01593",
+        about: About {
+            summary: "the largest values, each as the nearest of a few centroids, and a range coder",
+            source: "Malekijoo et al. 2021, FedZip (arXiv 2102.01593)",
+            options: &[
+                OptionAbout::new("part", "", "how many are sent, as a part of all values; or count"),
+                OptionAbout::new("count", "", "how many are sent; or part"),
+                OptionAbout::new("clusters", "16", "centroids"),
+            ],
+            good_for: "much compression without anything kept from round to round",
+            example: "fedzip(part=0.25,clusters=3)",
+        },
+        free: Some(COUNT),
         expand: |options| {
             let FedZip { part, count, clusters } = options.parse()?;
             Ok(vec![
@@ -68,8 +103,14 @@ pub const PRESETS: &[Preset] = &[
     Preset {
         name: "powersgd",
         stages: "delta, feedback, lowrank",
-        options: "rank = 2",
-        source: "PowerSGD: Vogels et al. 2019, arXiv 1905.13727",
+        about: About {
+            summary: "the change of each matrix as a product of two thin ones; the rest is sent later",
+            source: "Vogels et al. 2019, PowerSGD (arXiv 1905.13727)",
+            options: &[OptionAbout::new("rank", "2", "columns of each factor")],
+            good_for: "wide layers",
+            example: "powersgd(rank=1)",
+        },
+        free: Some(FreeOption { name: "rank", range: FreeRange::Between(1, 64), instead: &[] }),
         expand: |options| {
             let LowRank { rank } = options.parse()?;
             let stages = vec![PartSpec::named("delta"), PartSpec::named("feedback")];

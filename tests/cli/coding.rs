@@ -90,11 +90,11 @@ fn a_message_is_described_alike_on_both_sides() {
     for (codec, state, due) in [
         ("raw", "", whole(&[("header", 3), ("values, four bytes each", 264)])),
         ("delta+f16", "", whole(&[("header", 3), ("f16", 132)])),
-        ("topk(part=0.1)", "", whole(&[("header", 3), ("values, four bytes each", 28), ("topk(0.1)", 7)])),
+        ("topk(part=0.1)", "", whole(&[("header", 3), ("values, four bytes each", 28), ("topk(0.1)", 4)])),
         (
             "delta+feedback+topk(part=0.1)+f16",
             "--state own.state",
-            whole(&[("header", 3), ("f16", 14), ("topk(0.1)", 7)]),
+            whole(&[("header", 3), ("f16", 14), ("topk(0.1)", 4)]),
         ),
     ] {
         let common = format!("--codec {codec} --global global.safetensors");

@@ -148,7 +148,7 @@ fn what_cannot_be_compared_is_refused_by_the_name_of_the_option() {
         (&["--codecs", "delta+topkk"][..], &["--codecs", "topkk", "did you mean topk?"][..]),
         (&["--codecs", "topk(part=0.1"], &["--codecs", "nothing closes"]),
         (&["--codecs", "delta+ternary"], &["ternary", "nothing says how many"]),
-        (&["--codecs", "topk+ternary", "--ratio", "9"], &["--codecs", "part of topk and count of ternary"]),
+        (&["--codecs", "topk+ternary", "--ratio", "9"], &["--codecs", "count of topk and count of ternary"]),
         (&["--codecs", "tune"], &["--codecs: tune", "list it behind pca"]),
         (&["--codecs", "raw", "--rounds", "0"], &["--rounds", "1 or more"]),
         (&["--codecs", "raw", "--seeds", "0"], &["--seeds", "1 or more"]),

@@ -3,7 +3,7 @@
 
 use crate::support::pipeline_with;
 use fedfunnel::autoencoder::AutoencoderSettings;
-use fedfunnel::codec::{FreeOption, Make, PartSpec, PipelineSpec, StageKind, Stages};
+use fedfunnel::codec::{Explained, FreeOption, Make, PartSpec, PipelineSpec, Stages};
 use fedfunnel::federation::Parts;
 use fedfunnel::model::ModelSpec;
 
@@ -21,24 +21,26 @@ fn autoencoder() -> AutoencoderSettings {
 }
 
 /// The refusal of a codec with this stage and these options, if it is refused.
-fn refusal(kind: &StageKind, options: toml::Table) -> Option<String> {
+fn refusal(kind: &Explained, options: toml::Table) -> Option<String> {
     let part = PartSpec { name: Some(kind.name.into()), options };
     let pca = PipelineSpec::from_text("codec", "pca(floats=2)").unwrap().0.remove(0);
-    let parts = match kind.make {
-        Make::Plain(_) | Make::Joint(_) => vec![part],
-        Make::Holding(_) | Make::HoldingAny(_) => {
+    let parts = match Stages::default().find(kind.name).map(|stage| stage.make) {
+        // A preset.
+        Err(_) => vec![part],
+        Ok(Make::Plain(_) | Make::Joint(_)) => vec![part],
+        Ok(Make::Holding(_) | Make::HoldingAny(_)) => {
             vec![PartSpec::named("delta"), part, PartSpec::named("raw")]
         }
-        Make::Bytes(_) => vec![PartSpec::named("raw"), part],
-        Make::Around(_) if kind.name == "prior" => vec![part, pca],
-        Make::Around(_) => vec![pca, part],
+        Ok(Make::Bytes(_)) => vec![PartSpec::named("raw"), part],
+        Ok(Make::Around(_)) if kind.name == "prior" => vec![part, pca],
+        Ok(Make::Around(_)) => vec![pca, part],
     };
     let text: toml::Value = PipelineSpec(parts).into();
     pipeline_with(&Parts::default(), &text.to_string(), P, Some(&autoencoder())).err().map(|e| e.to_string())
 }
 
 /// The options that a stage names where it is given one that it does not know.
-fn accepted(kind: &StageKind) -> Vec<String> {
+fn accepted(kind: &Explained) -> Vec<String> {
     let mut options = toml::Table::new();
     options.insert(UNKNOWN.into(), 1.into());
     let refusal = refusal(kind, options).unwrap_or_else(|| panic!("{} takes {UNKNOWN}", kind.name));
@@ -48,7 +50,7 @@ fn accepted(kind: &StageKind) -> Vec<String> {
 
 #[test]
 fn every_stage_says_what_it_is() {
-    for kind in Stages::default().all() {
+    for kind in Stages::default().explained() {
         let about = &kind.about;
         assert_eq!(about.is_said(), !SILENT.contains(&kind.name), "{}", kind.name);
         if about.is_said() {
@@ -58,8 +60,20 @@ fn every_stage_says_what_it_is() {
 }
 
 #[test]
+fn every_stage_has_a_row_in_the_documents() {
+    let codecs = include_str!("../../docs/codecs.md");
+    let readme = include_str!("../../README.md");
+    for Explained { name, about, .. } in Stages::default().explained() {
+        let row = codecs.lines().find(|line| line.starts_with(&format!("| `{name}` |")));
+        assert!(row.is_some_and(|row| row.contains(about.summary)), "{name} in docs/codecs.md");
+        let is_there = |line: &str| line.starts_with("| `") && line.contains(&format!("`{name}`"));
+        assert!(readme.lines().any(is_there), "{name} in README.md");
+    }
+}
+
+#[test]
 fn every_option_that_is_listed_is_accepted_and_none_is_missing() {
-    for kind in Stages::default().all().iter().filter(|kind| kind.about.is_said()) {
+    for kind in Stages::default().explained().iter().filter(|kind| kind.about.is_said()) {
         let listed: Vec<_> = kind.about.options.iter().map(|option| option.name).collect();
         for name in accepted(kind) {
             assert!(listed.contains(&name.as_str()), "{} takes {name}, and does not say so", kind.name);
@@ -88,7 +102,7 @@ fn every_option_that_is_listed_is_accepted_and_none_is_missing() {
 
 #[test]
 fn every_example_is_a_codec_with_its_stage() {
-    for kind in Stages::default().all().iter().filter(|kind| kind.about.is_said()) {
+    for kind in Stages::default().explained().iter().filter(|kind| kind.about.is_said()) {
         let spec = PipelineSpec::from_text("example", kind.about.example).unwrap();
         assert!(spec.names().any(|name| name == kind.name), "{}: {}", kind.name, kind.about.example);
         let text: toml::Value = spec.into();

@@ -35,8 +35,8 @@ fn all() -> &'static [Sent] {
             epochs: 20,
             ..AutoencoderSettings::default()
         };
-        let stages = Stages::default();
-        let said = stages.all().iter().filter(|kind| kind.about.is_said());
+        let stages = Stages::default().explained();
+        let said = stages.iter().filter(|kind| kind.about.is_said());
         let mut specs: Vec<_> = said.map(|kind| without_tune(kind.about.example)).collect();
         specs.extend(["autoencoder(shared=true)", "pca(floats=2,ship=int4,shared=true)"].map(without_tune));
         specs.dedup();

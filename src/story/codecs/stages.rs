@@ -1,16 +1,16 @@
 //! The stages that codecs are made of, as they are listed and explained.
 
-use crate::codec::{Make, OptionAbout, StageKind, Stages};
+use crate::codec::{Explained, OptionAbout, Stages};
 use crate::report::{Table, text_table};
 
 /// What stands in the place of the default of an option that has to be given.
 const REQUIRED: &str = "none, give this or another";
 
-/// All stages in a line each.
+/// All stages and presets in a line each.
 pub fn stages_table(stages: &Stages) -> Table {
     let columns = ["stage", "options", "what it makes of an update", "good for"];
     let mut table = Table::new("codecs", "", &columns);
-    for kind in stages.all() {
+    for kind in stages.explained() {
         let options: Vec<_> = kind.about.options.iter().map(|option| option.name).collect();
         let options = match options.as_slice() {
             [first, .., _] if options.len() > 3 => format!("{first} and {} more", options.len() - 1),
@@ -21,18 +21,19 @@ pub fn stages_table(stages: &Stages) -> Table {
     table
 }
 
-/// What there is to say of a stage.
-pub fn stage_page(kind: &StageKind) -> String {
+/// What there is to say of a stage or a preset.
+pub fn stage_page(kind: &Explained) -> String {
     let about = &kind.about;
     let mut lines = vec![format!("{}: {}", kind.name, about.summary), String::new()];
     let mut line = |name: &str, text: &str| {
         if !text.is_empty() {
-            lines.push(format!("{name:<9} {text}"));
+            lines.push(format!("{name:<10} {text}"));
         }
     };
     line("good for", about.good_for);
     line("source", about.source);
-    line("place", place(kind));
+    line("stands for", kind.stands_for);
+    line("place", kind.place);
     let example = match about.example {
         "" => String::new(),
         "raw" => "fedfunnel compare --codecs raw --data mnist-sample".into(),
@@ -61,16 +62,4 @@ pub fn stage_page(kind: &StageKind) -> String {
         lines.push(format!("\n{}", text_table(&table).trim_end()));
     }
     lines.join("\n")
-}
-
-/// Where in a codec it stands.
-fn place(kind: &StageKind) -> &'static str {
-    match (kind.make, kind.learns) {
-        (_, true) => "first, or right behind prior or feedback, since it learns from logged weights",
-        (Make::Holding(_) | Make::HoldingAny(_), _) => "before the stages that it works on",
-        (Make::Joint(_), _) => "first, or right behind delta",
-        (Make::Bytes(_), _) => "last",
-        (Make::Around(_), _) => "with a stage that learns",
-        (Make::Plain(_), _) => "",
-    }
 }
