@@ -3,6 +3,7 @@
 //! A [`Work`] is prepared on a device, warmed up and repeated ([`Work::measure`]); kernels are timed by the device's
 //! clock where it has one, whole steps by the one on the wall. All data are synthetic, so that no file is needed. One file for each family of works.
 
+mod codecs;
 mod device;
 mod harness;
 mod kernels;
@@ -28,7 +29,8 @@ pub const PEAKS: [&str; 2] = ["arithmetic", "stream"];
 pub fn works(program: Option<PathBuf>) -> Vec<Work> {
     let mut all = device::works();
     all.extend(program.map(start::works).into_iter().flatten());
-    for family in [products::works, kernels::works, training::works, wide::works, round::works] {
+    for family in [products::works, kernels::works, training::works, wide::works, round::works, codecs::works]
+    {
         all.extend(family());
     }
     all

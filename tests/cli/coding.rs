@@ -94,7 +94,7 @@ fn a_message_is_described_alike_on_both_sides() {
         (
             "delta+feedback+topk(part=0.1)+f16",
             "--state own.state",
-            whole(&[("header", 3), ("f16", 14), ("topk(0.1)", 4)]),
+            whole(&[("header", 3), ("f16", 14), ("topk(0.1)", 5)]),
         ),
     ] {
         let common = format!("--codec {codec} --global global.safetensors");

@@ -197,7 +197,7 @@ fn the_built_in_comparisons_are_experiments_too() {
         assert!(printed.contains("kind = \"codecs\"") && printed.contains("ratio = 400.0"), "{printed}");
     }
     let set =
-        ["images=200", "test_images=50", "rounds=2", "prepass.snapshot_every=6", "autoencoder.epochs=5"];
+        ["images=200", "test_images=50", "rounds=2", "prepass.snapshot_every=1", "autoencoder.epochs=5"];
     let mut all =
         ["experiment", "compare-mnist", "--scale", "smoke", "--out", "run", "-q", "--set", "seeds=1"]
             .map(String::from)

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use std::sync::OnceLock;
 
 /// P, and rounds whose messages are damaged.
-const P: usize = 40;
+const P: usize = 44;
 const ROUNDS: u32 = 2;
 
 /// A codec that is set up, and what has crossed the wire with it.

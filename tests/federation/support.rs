@@ -33,11 +33,11 @@ fn layout_of(parameters: usize) -> Layout {
     let dense = |outputs: usize| format!("[[layers]]\nkind = \"dense\"\noutputs = {outputs}\n");
     let small = format!(
         "name = \"small\"\nkind = \"classifier\"\ninput = [1, 2, 2]\n{}activation = \"relu\"\n{}",
-        dense(4),
-        dense(4)
+        dense(6),
+        dense(2)
     );
     let spec = match parameters {
-        40 => ModelSpec::parse(&small, Path::new("small.toml")),
+        44 => ModelSpec::parse(&small, Path::new("small.toml")),
         15_910 => ModelSpec::load("mnist-mlp"),
         _ => return Layout::flat(parameters),
     };
