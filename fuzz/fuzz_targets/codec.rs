@@ -9,20 +9,25 @@ use fedfunnel::Error;
 use fedfunnel::autoencoder::AutoencoderSettings;
 use fedfunnel::codec::{Context, Kept, Pipeline, PipelineSpec, Round, Stages};
 use fedfunnel::gpu::{Gpu, GpuOptions};
-use fedfunnel::model::Layout;
+use fedfunnel::model::ModelSpec;
 use libfuzzer_sys::fuzz_target;
+use std::path::Path;
 use std::sync::OnceLock;
 
-/// P of models that autoencoders are of, which the built-in one has, and of all others.
-const LARGE: usize = 15_910;
-const SMALL: usize = 40;
+/// The model of all codecs but those with autoencoders, which are of the built-in classifier of MNIST.
+const SMALL: &str = r#"
+name = "small"
+kind = "classifier"
+input = [1, 2, 2]
+layers = [{ kind = "dense", outputs = 6, activation = "relu" }, { kind = "dense", outputs = 2 }]
+"#;
 
 struct Fuzzed {
     pipeline: Pipeline,
     global: Vec<f32>,
 }
 
-/// A codec for each stage: its example.
+/// A codec for each stage and preset: its example.
 fn all() -> &'static [Fuzzed] {
     static ALL: OnceLock<Vec<Fuzzed>> = OnceLock::new();
     ALL.get_or_init(|| {
@@ -40,15 +45,21 @@ fn all() -> &'static [Fuzzed] {
                 kind.is_ok_and(|kind| (kind.needs_autoencoder)(&part.options))
             })
         };
-        let examples = stages.all().iter().map(|kind| kind.about.example).filter(|text| !text.is_empty());
-        let more = ["autoencoder(shared=true)", "pca(floats=2,ship=int8)", "pca(floats=2,ship=int4,shared=true)"];
+        let explained = stages.explained();
+        let examples = explained.iter().map(|kind| kind.about.example).filter(|text| !text.is_empty());
+        let layout = |model: fedfunnel::Result<ModelSpec>| {
+            model.and_then(ModelSpec::classifier).expect("a classifier").layout()
+        };
+        let large = layout(ModelSpec::load("mnist-mlp"));
+        let small = layout(ModelSpec::parse(SMALL, Path::new("small.toml")));
+        let more =
+            ["autoencoder(shared=true)", "pca(floats=2,ship=int8)", "pca(floats=2,ship=int4,shared=true)"];
         let make = |text: &str| {
             let spec = PipelineSpec::from_text("example", text).expect("a codec");
-            let parameters = if needs(&spec) { LARGE } else { SMALL };
-            let layout = Layout::flat(parameters);
-            let context = Context { layout: &layout, seed: 0, autoencoder: Some(&settings) };
+            let layout = if needs(&spec) { &large } else { &small };
+            let context = Context { layout, seed: 0, autoencoder: Some(&settings) };
             let pipeline = stages.pipeline(&spec, &context).expect("a pipeline");
-            Fuzzed { pipeline, global: vec![0.25; parameters] }
+            Fuzzed { pipeline, global: vec![0.25; layout.parameters()] }
         };
         examples.chain(more).map(make).collect()
     })
@@ -79,8 +90,14 @@ fuzz_target!(|input: &[u8]| {
         return;
     }
     let round = Round { number: 2, seed: 0, global, gpu: gpu(), local: None };
-    match pipeline.receive(&round, vec![(7, &kept, update)]) {
-        Ok(mut values) => assert_eq!(values.remove(0).take(gpu()).expect("values").len(), global.len()),
+    let payloads = vec![(7, &kept, update)];
+    let decoded = if pipeline.is_joint() {
+        pipeline.join(&round, payloads, &[1.0], &mut Kept::default())
+    } else {
+        pipeline.receive(&round, payloads).and_then(|mut values| values.remove(0).take(gpu()))
+    };
+    match decoded {
+        Ok(values) => assert_eq!(values.len(), global.len()),
         Err(error) => assert!(matches!(error, Error::Message { .. }), "{error}"),
     }
 });

@@ -205,5 +205,5 @@ fn the_built_in_comparisons_are_experiments_too() {
     all.extend(set.iter().flat_map(|set| ["--set".to_string(), format!("federation.{set}")]));
     let ran = succeed_in(folder.path(), &words(&all));
     assert!(ran.stdout.contains("not beaten in bytes and accuracy at once"), "{}", ran.stdout);
-    assert_eq!(compared(&folder.path().join("run"))["codecs"].as_array().map(Vec::len), Some(8));
+    assert_eq!(compared(&folder.path().join("run"))["codecs"].as_array().map(Vec::len), Some(16));
 }

@@ -5,6 +5,9 @@ use crate::report::format;
 use crate::story::compare::{Comparison, Entry, Measure};
 use crate::story::words::counted;
 
+/// Codecs that the subject is held against in words; the table has all of them.
+const NAMED: usize = 5;
+
 /// "93.1 %", or "93.1 ± 0.3 %" where there are several seeds.
 pub fn spread(value: &Spread) -> String {
     value.deviation.map_or_else(
@@ -67,7 +70,7 @@ pub fn answer(result: &CodecsResult, rows: &[CodecRow], subject: &CodecRow) -> V
             ..entry(subject)
         },
         null: Entry { name: format!("the {null}"), value: null_value, shown: format::percent(null_value) },
-        others: others.into_iter().map(entry).collect(),
+        others: others.iter().take(NAMED).copied().map(entry).collect(),
         on: "on the test images",
     };
     let mut paragraphs = vec![comparison.against_null()];
@@ -77,7 +80,12 @@ pub fn answer(result: &CodecsResult, rows: &[CodecRow], subject: &CodecRow) -> V
             0 | 1 => "One seed says nothing of how much another would differ.".to_string(),
             seeds => format!("Each is the mean of {seeds} seeds with its standard deviation over them."),
         };
-        paragraphs.push(format!("It is {beside}. {} {spread}", comparison.doubt()));
+        let left = match others.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            1 => " The other one came to less.".into(),
+            left => format!(" The other {left} came to less."),
+        };
+        paragraphs.push(format!("It is {beside}.{left} {} {spread}", comparison.doubt()));
     }
     paragraphs.push(front(rows));
     paragraphs.extend(result.budget.and_then(|most| over_budget(rows, most)));
