@@ -2,6 +2,7 @@
 
 use super::support::{distance, energy, layout, once, pipeline, refused, round, values};
 use crate::support::{pipeline as flat, spec};
+use fedfunnel::Error;
 use fedfunnel::codec::{Kept, Pipeline, Values};
 use fedfunnel::data::DataDir;
 use fedfunnel::federation::{CombineKind, Mean, Parts, check};
@@ -112,7 +113,13 @@ fn what_is_refused_changes_nothing() {
     let mut wild = payloads.clone();
     wild[0][..4].copy_from_slice(&f32::INFINITY.to_le_bytes());
     let error = joined(&codec, 2, &global, &wild, &[1.0, 1.0], &mut kept).unwrap_err();
-    assert!(error.is_usage() && kept == before, "{error}");
+    assert!(matches!(error, Error::Message { .. }) && kept == before, "{error}");
+    // A collaborator does not send such a sketch.
+    let round = round(0, 2, &global);
+    let mut own = Kept::default();
+    let diverged = vec![(0, &mut own, Values::Host(vec![f32::NAN; P]))];
+    let error = codec.send(&round, diverged).unwrap_err();
+    assert!(error.is_usage() && error.to_string().contains("smaller optimizer.lr"), "{error}");
     kept.put("error", vec![0.0; 7]);
     let error = codec.check_joint(&kept).unwrap_err();
     assert!(codec.check_joint(&before).is_ok() && error.to_string().contains("error"), "{error}");

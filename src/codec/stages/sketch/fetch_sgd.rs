@@ -73,8 +73,13 @@ impl FetchSgd {
         });
         let mut own: Vec<_> = own.collect();
         self.tail.decode(round, &mut own)?;
-        for (incoming, own) in batch.iter_mut().zip(own) {
-            (incoming.values, incoming.side) = (own.values, own.side);
+        for (incoming, mut own) in batch.iter_mut().zip(own) {
+            let table = own.values.take(round.gpu)?;
+            if let Some(cell) = table.iter().find(|cell| !cell.is_finite()) {
+                let problem = format!("the sketch of collaborator {} has a value of {cell}", own.who);
+                return Err(Error::message(problem, "train it with a smaller optimizer.lr"));
+            }
+            (incoming.values, incoming.side) = (Values::Host(table), own.side);
         }
         Ok(())
     }

@@ -74,7 +74,13 @@ impl Shape {
                 let mend = "set fewer columns, or list it before stages that leave fewer values";
                 return Err(Error::setting("codecs: sketch", problem, mend));
             }
-            outgoing.values = Values::Host(sketch.of(known.of(&sketch, values.len()), &values));
+            let table = sketch.of(known.of(&sketch, values.len()), &values);
+            if let Some(cell) = table.iter().find(|cell| !cell.is_finite()) {
+                let problem =
+                    format!("collaborator {} has a sketch with a value of {cell} to send", outgoing.who);
+                return Err(Error::setting("codecs: sketch", problem, "use a smaller optimizer.lr"));
+            }
+            outgoing.values = Values::Host(table);
         }
         Ok(())
     }
