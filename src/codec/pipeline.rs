@@ -312,7 +312,9 @@ impl Pipeline {
                 let problem = format!("{} has {} bytes of an update to code", self.label, bytes.len());
                 return Err(Error::setting("codecs", problem, format!("leave {} out", coder.label())));
             }
-            coder.encode(&bytes, &mut outgoing.side);
+            let mut coded = Writer::default();
+            coder.encode(&bytes, &mut coded);
+            outgoing.side.append(&coder.label(), coded);
         }
         Ok(())
     }
@@ -365,7 +367,12 @@ impl Pipeline {
     /// Makes values of bytes, and leaves in `side` what is behind them.
     pub fn decode(&self, round: &Round<'_>, batch: &mut [Incoming<'_>]) -> Result<()> {
         let Some(coder) = &self.coder else { return self.decode_stages(round, batch) };
-        let decoded = batch.iter_mut().map(|own| coder.decode(&mut own.side, most_bytes(own.due)));
+        let decoded = batch.iter_mut().map(|own| {
+            let (before, known) = (own.side.clone(), own.side.said());
+            let bytes = coder.decode(&mut own.side, most_bytes(own.due))?;
+            own.side.was_of(&before, known, &coder.label());
+            Ok(bytes)
+        });
         let decoded: Vec<_> = decoded.collect::<Result<_>>()?;
         let own = batch.iter().zip(&decoded).map(|(incoming, bytes)| {
             Incoming::new(incoming.who, incoming.due, Reader::new(bytes, "an update"), incoming.kept)

@@ -108,6 +108,16 @@ fn a_message_is_described_alike_on_both_sides() {
             due.iter().map(|part| part.1).sum::<u64>()
         );
     }
+    // However bytes came to be, every one of them is somebody's.
+    for codec in ["delta+f16+entropy", "delta+quantize(bits=3)+entropy", "delta+drive"] {
+        let common = format!("--codec {codec} --global global.safetensors");
+        let sent = succeed(folder, &format!("encode {common} --in own.safetensors --out msg.bin --json"));
+        let got = succeed(folder, &format!("decode {common} --in msg.bin --json"));
+        let whole = std::fs::metadata(folder.join("msg.bin")).unwrap().len();
+        for said in [sent, got] {
+            assert_eq!(parts(&said.stdout).iter().map(|part| part.1).sum::<u64>(), whole, "{codec}");
+        }
+    }
     let common = "--codec delta+f16 --global global.safetensors --checksum --describe";
     let said = succeed(folder, &format!("encode {common} --in own.safetensors --out sum.bin"));
     for word in ["header", "f16", "checksum", "139"] {

@@ -98,7 +98,12 @@ impl Sides {
         let round = Round { number, seed: 0, global, gpu: gpu(), local };
         let each = (0..).zip(&mut self.senders).zip(weights);
         let updates = each.map(|((who, kept), weights)| (who, kept, Values::Host(weights.clone())));
-        self.codec.send(&round, updates.collect()).unwrap()
+        let sent = self.codec.describe(&round, updates.collect()).unwrap().into_iter().map(|written| {
+            let said: usize = written.parts().iter().map(|part| part.bytes).sum();
+            assert_eq!(said, written.len(), "{}: {:?}", self.codec.label(), written.parts());
+            written.into_bytes()
+        });
+        sent.collect()
     }
 
     /// What the aggregator makes of payloads.
