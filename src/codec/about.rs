@@ -62,10 +62,20 @@ impl About {
 }
 
 impl OptionAbout {
+    /// How many values a stage selects, as a part of them.
+    pub const PART: Self = Self::new("part", "", "how many are sent, as a part of all values; or count");
+    /// The same as a number.
+    pub const COUNT: Self = Self::new("count", "", "how many are sent; or part");
+
     /// An option with what it is where it is left out, and what it does.
     pub const fn new(name: &'static str, default: &'static str, meaning: &'static str) -> Self {
         Self { name, default, meaning }
     }
+}
+
+impl FreeOption {
+    /// The count of selected values, where no part of them is given.
+    pub const COUNT: Self = Self { name: "count", range: FreeRange::Values, instead: &["part"] };
 }
 
 impl FreeRange {

@@ -20,13 +20,6 @@ pub struct Preset {
     expand: fn(&Options) -> Result<Vec<PartSpec>>,
 }
 
-/// What those that choose values have in common.
-const SHARE: [OptionAbout; 2] = [
-    OptionAbout::new("part", "", "how many are sent, as a part of all values; or count"),
-    OptionAbout::new("count", "", "how many are sent; or part"),
-];
-const COUNT: FreeOption = FreeOption { name: "count", range: FreeRange::Values, instead: &["part"] };
-
 /// All of them.
 pub const PRESETS: &[Preset] = &[
     Preset {
@@ -35,11 +28,11 @@ pub const PRESETS: &[Preset] = &[
         about: About {
             summary: "the change of the largest values in signs and one magnitude; the rest is sent later",
             source: "Sattler et al. 2019, sparse ternary compression (arXiv 1903.02891)",
-            options: &SHARE,
+            options: &[OptionAbout::PART, OptionAbout::COUNT],
             good_for: "the most values in the fewest bytes, about one byte each",
             example: "stc(count=20)",
         },
-        free: Some(COUNT),
+        free: Some(FreeOption::COUNT),
         expand: |options| {
             let Selected { part, count } = options.parse()?;
             Ok(vec![
@@ -57,7 +50,7 @@ pub const PRESETS: &[Preset] = &[
             source: "Lin et al. 2018, deep gradient compression (arXiv 1712.01887)",
             options: &[
                 OptionAbout::new("part", "0.001", "how many are sent, as a part of all values; or count"),
-                OptionAbout::new("count", "", "how many are sent; or part"),
+                OptionAbout::COUNT,
                 OptionAbout::new("momentum", "0.9", "of the values that are not sent yet"),
                 OptionAbout::new("clip", "none", "the norm that an update has at most"),
                 OptionAbout::new("warmup", "4", "rounds in which more is sent"),
@@ -65,7 +58,7 @@ pub const PRESETS: &[Preset] = &[
             good_for: "long runs in which hardly anything is sent",
             example: "dgc(count=5)",
         },
-        free: Some(COUNT),
+        free: Some(FreeOption::COUNT),
         expand: |options| {
             let Dgc { part, count, momentum, clip, warmup } = options.parse()?;
             Ok(vec![
@@ -82,14 +75,14 @@ pub const PRESETS: &[Preset] = &[
             summary: "the largest values, each as the nearest of a few centroids, and a range coder",
             source: "Malekijoo et al. 2021, FedZip (arXiv 2102.01593)",
             options: &[
-                OptionAbout::new("part", "", "how many are sent, as a part of all values; or count"),
-                OptionAbout::new("count", "", "how many are sent; or part"),
+                OptionAbout::PART,
+                OptionAbout::COUNT,
                 OptionAbout::new("clusters", "16", "centroids"),
             ],
             good_for: "much compression without anything kept from round to round",
             example: "fedzip(part=0.25,clusters=3)",
         },
-        free: Some(COUNT),
+        free: Some(FreeOption::COUNT),
         expand: |options| {
             let FedZip { part, count, clusters } = options.parse()?;
             Ok(vec![

@@ -51,7 +51,8 @@ pub(super) const TUNE: StageKind = around(
 pub(super) const REFRESH: StageKind = around(
     CodePart::Refresh,
     About {
-        summary: "behind tune: what codes of pca have come to miss takes the place of their last axes, and is shipped",
+        summary: "behind tune: what codes of pca have come to miss takes the place of their last axes, and is \
+         shipped",
         options: &[
             OptionAbout::new("every", "", "rounds from one refresh to the next; or threshold"),
             OptionAbout::new(

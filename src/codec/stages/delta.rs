@@ -9,7 +9,8 @@ pub(super) const KIND: StageKind = StageKind::new(
 )
 .about(About {
     summary: "the difference from the global model of the round, which both sides have",
-    good_for: "standing before whatever leaves values out or rounds them: a change is smaller than what it changes",
+    good_for: "standing before whatever leaves values out or rounds them: a change is smaller than what it \
+         changes",
     example: "delta+f16",
     ..About::NOTHING
 });

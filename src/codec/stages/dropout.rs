@@ -21,8 +21,14 @@ use crate::{Error, Result};
 use serde::Deserialize;
 use std::ops::Range;
 
-pub(super) const KIND: StageKind = StageKind::new("dropout", Make::Plain(make))
-.about(About { summary: "the weights of a sub-model, which lacks a part of the units of each hidden layer; it goes down and is trained too", source: "Caldas et al. 2018, federated dropout (arXiv 1812.07210)", options: &[OptionAbout::new("part", "", "the part of the units of each hidden layer that is left out")], good_for: "collaborators that are too small for the whole model; saves in both directions", example: "dropout(part=0.25)" });
+pub(super) const KIND: StageKind = StageKind::new("dropout", Make::Plain(make)).about(About {
+    summary: "the weights of a sub-model, which lacks a part of the units of each hidden layer; it goes \
+         down and is trained too",
+    source: "Caldas et al. 2018, federated dropout (arXiv 1812.07210)",
+    options: &[OptionAbout::new("part", "", "the part of the units of each hidden layer that is left out")],
+    good_for: "collaborators that are too small for the whole model; saves in both directions",
+    example: "dropout(part=0.25)",
+});
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

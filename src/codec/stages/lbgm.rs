@@ -23,8 +23,18 @@ use crate::codec::{
 use crate::{Error, Result};
 use serde::Deserialize;
 
-pub(super) const KIND: StageKind = StageKind::new("lbgm", Make::HoldingAny(make))
-.about(About { summary: "one number where an update goes the way of the last whole one; else what the stages behind it make of it", source: "Azam et al. 2022, look-back gradient multiplier (ICLR)", options: &[OptionAbout::new("threshold", "", "the squared sine of the angle up to which one number is sent")], good_for: "updates that go the same way for many rounds; behind delta", example: "delta+lbgm(threshold=0.2)" });
+pub(super) const KIND: StageKind = StageKind::new("lbgm", Make::HoldingAny(make)).about(About {
+    summary: "one number where an update goes the way of the last whole one; else what the stages behind \
+         it make of it",
+    source: "Azam et al. 2022, look-back gradient multiplier (ICLR)",
+    options: &[OptionAbout::new(
+        "threshold",
+        "",
+        "the squared sine of the angle up to which one number is sent",
+    )],
+    good_for: "updates that go the same way for many rounds; behind delta",
+    example: "delta+lbgm(threshold=0.2)",
+});
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -8,8 +8,7 @@
 
 use super::share::Share;
 use crate::codec::{
-    About, FreeOption, FreeRange, Incoming, Kept, Make, OptionAbout, Outgoing, Round, Stage, StageKind,
-    Values,
+    About, FreeOption, Incoming, Kept, Make, OptionAbout, Outgoing, Round, Stage, StageKind, Values,
 };
 use crate::ops::random::pcg4d;
 use crate::{Error, Result};
@@ -27,8 +26,8 @@ pub(super) const KIND: StageKind = StageKind::new(
     summary: "values at places that both sides draw from the seed, the round and the collaborator",
     source: "Konecny et al. 2016, random masks (arXiv 1610.05492)",
     options: &[
-        OptionAbout::new("part", "", "how many are sent, as a part of all values; or count"),
-        OptionAbout::new("count", "", "how many are sent; or part"),
+        OptionAbout::PART,
+        OptionAbout::COUNT,
         OptionAbout::new(
             "unbiased",
             "false",
@@ -38,7 +37,7 @@ pub(super) const KIND: StageKind = StageKind::new(
     good_for: "a plain rival of topk that sends no places; behind delta",
     example: "delta+randk(part=0.1)",
 })
-.free(FreeOption { name: "count", range: FreeRange::Values, instead: &["part"] });
+.free(FreeOption::COUNT);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -23,8 +23,18 @@ use crate::codec::{
 use crate::{Error, Result};
 use serde::Deserialize;
 
-pub(super) const KIND: StageKind = StageKind::new("relevance", Make::HoldingAny(make))
-.about(About { summary: "nothing where an update does not go the way of the last round, and the average is that of the others", source: "Luping et al. 2019, CMFL", options: &[OptionAbout::new("threshold", "", "the share of values with the same sign from which on an update is sent")], good_for: "many collaborators of which some disagree; behind delta", example: "delta+relevance(threshold=0.5)" });
+pub(super) const KIND: StageKind = StageKind::new("relevance", Make::HoldingAny(make)).about(About {
+    summary: "nothing where an update does not go the way of the last round, and the average is that of \
+         the others",
+    source: "Luping et al. 2019, CMFL",
+    options: &[OptionAbout::new(
+        "threshold",
+        "",
+        "the share of values with the same sign from which on an update is sent",
+    )],
+    good_for: "many collaborators of which some disagree; behind delta",
+    example: "delta+relevance(threshold=0.5)",
+});
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

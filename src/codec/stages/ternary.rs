@@ -13,8 +13,7 @@ use super::largest::take_largest;
 use super::places::{PlaceReader, PlaceWriter};
 use super::share::Share;
 use crate::codec::{
-    About, FreeOption, FreeRange, Incoming, Kept, Make, OptionAbout, Outgoing, Round, Stage, StageKind,
-    Values,
+    About, FreeOption, Incoming, Kept, Make, OptionAbout, Outgoing, Round, Stage, StageKind, Values,
 };
 use crate::{Error, Result};
 use serde::Deserialize;
@@ -27,16 +26,14 @@ pub(super) const KIND: StageKind = StageKind::new(
     }),
 )
 .about(About {
-    summary: "the signs of the largest values, one magnitude for all of them, and their places in a Golomb code",
+    summary: "the signs of the largest values, one magnitude for all of them, and their places in a Golomb \
+         code",
     source: "Sattler et al. 2019, sparse ternary compression (arXiv 1903.02891)",
-    options: &[
-        OptionAbout::new("part", "", "how many are sent, as a part of all values; or count"),
-        OptionAbout::new("count", "", "how many are sent; or part"),
-    ],
+    options: &[OptionAbout::PART, OptionAbout::COUNT],
     good_for: "the most values in the fewest bytes, about one byte each; behind delta and feedback",
     example: "delta+feedback+ternary(part=0.01)",
 })
-.free(FreeOption { name: "count", range: FreeRange::Values, instead: &["part"] });
+.free(FreeOption::COUNT);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

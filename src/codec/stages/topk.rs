@@ -7,8 +7,7 @@ use super::largest::take_largest;
 use super::places::{places_to_bytes, read_scattered};
 use super::share::Share;
 use crate::codec::{
-    About, FreeOption, FreeRange, Incoming, Kept, Make, OptionAbout, Outgoing, Round, Stage, StageKind,
-    Values,
+    About, FreeOption, Incoming, Kept, Make, OptionAbout, Outgoing, Round, Stage, StageKind, Values,
 };
 use crate::{Error, Result};
 use serde::Deserialize;
@@ -25,14 +24,15 @@ pub(super) const KIND: StageKind = StageKind::new(
     summary: "the values of the largest magnitude and their places; the others are taken as zeros",
     source: "Aji and Heafield 2017 (arXiv 1704.05021)",
     options: &[
-        OptionAbout::new("part", "", "how many are sent, as a part of all values; or count"),
-        OptionAbout::new("count", "", "how many are sent; or part"),
+        OptionAbout::PART,
+        OptionAbout::COUNT,
         OptionAbout::new("warmup", "0", "rounds in which more is sent: 25 %, 6.25 %, 1.5625 %, ..."),
     ],
-    good_for: "updates in which few values carry most; behind delta and feedback, which sends later what is left out",
+    good_for: "updates in which few values carry most; behind delta and feedback, which sends later what is \
+         left out",
     example: "delta+feedback+topk(part=0.01)",
 })
-.free(FreeOption { name: "count", range: FreeRange::Values, instead: &["part"] });
+.free(FreeOption::COUNT);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

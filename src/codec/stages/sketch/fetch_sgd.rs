@@ -36,7 +36,19 @@ pub const KIND: StageKind = StageKind::new(
         Ok(Box::new(FetchSgd { shape, momentum, tail }))
     }),
 )
-.about(About { summary: "count sketches that the aggregator adds up; it keeps their momentum and what they could not say", source: "Rothchild et al. 2020, FetchSGD (arXiv 2007.07682)", options: &[OptionAbout::new("columns", "", "cells of each row of the table"), OptionAbout::new("rows", "5", "rows of the table"), OptionAbout::new("k", "a quarter of the columns", "how many values are told"), OptionAbout::new("momentum", "0", "momentum of the sum; the paper has 0.9")], good_for: "collaborators that keep nothing from round to round; behind delta", example: "delta+fetchsgd(columns=6)" })
+.about(About {
+    summary: "count sketches that the aggregator adds up; it keeps their momentum and what they could not \
+         say",
+    source: "Rothchild et al. 2020, FetchSGD (arXiv 2007.07682)",
+    options: &[
+        OptionAbout::new("columns", "", "cells of each row of the table"),
+        OptionAbout::new("rows", "5", "rows of the table"),
+        OptionAbout::new("k", "a quarter of the columns", "how many values are told"),
+        OptionAbout::new("momentum", "0", "momentum of the sum; the paper has 0.9"),
+    ],
+    good_for: "collaborators that keep nothing from round to round; behind delta",
+    example: "delta+fetchsgd(columns=6)",
+})
 .free(FreeOption { name: "columns", range: FreeRange::Values, instead: &[] });
 
 #[derive(Deserialize)]
