@@ -197,9 +197,9 @@ impl Stage for Control {
             }
             updates.push((outgoing.who, &mut *outgoing.kept, values));
         }
-        let sent = self.tail.send(round, &mut updates)?;
+        let sent = self.tail.send_finite(round, &mut updates)?;
         for (outgoing, sent) in batch.iter_mut().zip(sent) {
-            outgoing.side.bytes(&sent.bytes);
+            outgoing.side.append("control", sent.side);
             let control = control_of(outgoing.kept, sent.decoded.len())?;
             let (_, control) = self.arrived(control, &sent.decoded);
             outgoing.kept.put(CONTROL_VARIATE, control);
@@ -208,7 +208,7 @@ impl Stage for Control {
     }
 
     fn decode(&self, round: &Round<'_>, batch: &mut [Incoming<'_>]) -> Result<()> {
-        self.tail.decode(round, &mut batch.iter_mut().collect::<Vec<_>>())?;
+        self.tail.decode_finite(round, &mut batch.iter_mut().collect::<Vec<_>>())?;
         for incoming in batch {
             let sent = incoming.values.take(round.gpu)?;
             let (values, control) = self.arrived(control_of(incoming.kept, sent.len())?, &sent);

@@ -17,10 +17,10 @@
 //!
 //! `clip` is the norm that one collaborator's update has at most: the paper's threshold over the root of their number.
 
-use crate::bytes::{Reader, Writer};
+use super::held::{Held, MIRROR, TAIL};
 use crate::codec::{
     About, ExpectedLogs, Given, Incoming, Kept, Make, OptionAbout, Options, Outgoing, Pipeline, Round,
-    SetupJob, ShareJob, Stage, StageKind, SubModel, Values, expect_length,
+    SetupJob, ShareJob, Stage, StageKind, SubModel, expect_length,
 };
 use crate::gpu::Gpu;
 use crate::{Error, Result};
@@ -60,7 +60,7 @@ fn whole() -> f32 {
 
 /// Around the stages that are listed behind it.
 struct Feedback {
-    tail: Pipeline,
+    tail: Held,
     settings: Settings,
     label: String,
 }
@@ -83,7 +83,7 @@ impl Feedback {
         let all = options.table.iter().map(|(key, value)| format!("{key}={value}"));
         let all = all.collect::<Vec<_>>().join(",");
         let label = if all.is_empty() { "feedback".into() } else { format!("feedback({all})") };
-        Ok(Self { tail, settings, label })
+        Ok(Self { tail: Held(tail), settings, label })
     }
 
     /// What the tail is given for these values, of which the result takes the place.
@@ -122,14 +122,9 @@ impl Feedback {
 const ERROR: &str = "error";
 /// The momentum of each value.
 const VELOCITY: &str = "velocity";
-/// What the stages behind it keep.
-const TAIL: &str = "tail";
-/// What a collaborator knows of what the aggregator keeps, to decode as it does.
-const MIRROR: &str = "mirror";
-
 impl Stage for Feedback {
     fn label(&self) -> String {
-        format!("{}+{}", self.label, self.tail.label())
+        format!("{}+{}", self.label, self.tail.0.label())
     }
 
     fn given(&mut self, given: Given) -> Result<()> {
@@ -145,15 +140,15 @@ impl Stage for Feedback {
     }
 
     fn learned_label(&self) -> Option<String> {
-        self.tail.learned_label()
+        self.tail.0.learned_label()
     }
 
     fn epochs(&self) -> u64 {
-        self.tail.epochs()
+        self.tail.0.epochs()
     }
 
     fn sub_model(&self, number: u32, seed: u64, who: u32) -> Option<SubModel> {
-        self.tail.sub_model(number, seed, who)
+        self.tail.0.sub_model(number, seed, who)
     }
 
     fn encode(&self, round: &Round<'_>, batch: &mut [Outgoing<'_>]) -> Result<()> {
@@ -162,51 +157,24 @@ impl Stage for Feedback {
             let values = outgoing.values.take(round.gpu)?;
             sums.push(self.corrected(values, outgoing.kept));
         }
-        let updates = batch.iter_mut().zip(&sums).map(|(outgoing, values)| Outgoing {
-            who: outgoing.who,
-            values: Values::Host(values.clone()),
-            side: Writer::default(),
-            kept: outgoing.kept.scope_mut(TAIL),
-        });
-        let mut updates: Vec<_> = updates.collect();
-        self.tail.encode(round, &mut updates)?;
-        let sent: Vec<_> = updates.into_iter().map(|outgoing| outgoing.side).collect();
-        let arrivals = batch.iter().zip(&sent).zip(&sums).map(|((outgoing, bytes), values)| {
-            let side = Reader::new(bytes.as_bytes(), "an update");
-            Incoming::new(outgoing.who, values.len(), side, outgoing.kept.scope(MIRROR).scope(TAIL))
-        });
-        let mut arrivals: Vec<_> = arrivals.collect();
-        self.tail.decode(round, &mut arrivals)?;
-        let decoded = arrivals.iter_mut().map(|incoming| &mut incoming.values).collect();
-        let decoded = Values::take_all(round.gpu, decoded)?;
-        let news: Vec<_> = arrivals.into_iter().map(|incoming| incoming.news).collect();
-        let each = batch.iter_mut().zip(news);
-        each.for_each(|(outgoing, news)| outgoing.kept.scope_mut(MIRROR).scope_mut(TAIL).merge(news));
-        for (((outgoing, bytes), mut error), decoded) in batch.iter_mut().zip(sent).zip(sums).zip(decoded) {
-            self.mask(&decoded, outgoing.kept);
-            error.iter_mut().zip(decoded).for_each(|(error, decoded)| *error -= decoded);
+        let updates = batch.iter_mut().zip(&sums);
+        let updates = updates.map(|(outgoing, values)| (outgoing.who, &mut *outgoing.kept, values.clone()));
+        let sent = self.tail.send(round, &mut updates.collect::<Vec<_>>())?;
+        for ((outgoing, mut error), sent) in batch.iter_mut().zip(sums).zip(sent) {
+            self.mask(&sent.decoded, outgoing.kept);
+            error.iter_mut().zip(sent.decoded).for_each(|(error, decoded)| *error -= decoded);
             outgoing.kept.put(ERROR, error);
-            outgoing.side.append("feedback", bytes);
+            outgoing.side.append("feedback", sent.side);
         }
         Ok(())
     }
 
     fn decode(&self, round: &Round<'_>, batch: &mut [Incoming<'_>]) -> Result<()> {
-        let own = batch.iter().map(|incoming| {
-            Incoming::new(incoming.who, incoming.due, incoming.side.clone(), incoming.kept.scope(TAIL))
-        });
-        let mut own: Vec<_> = own.collect();
-        self.tail.decode(round, &mut own)?;
-        for (incoming, own) in batch.iter_mut().zip(own) {
-            (incoming.values, incoming.side) = (own.values, own.side);
-            incoming.news.scope_mut(TAIL).merge(own.news);
-            incoming.is_left_out = own.is_left_out;
-        }
-        Ok(())
+        self.tail.decode(round, &mut batch.iter_mut().collect::<Vec<_>>())
     }
 
     fn setup(&self, job: &mut SetupJob<'_, '_>) -> Result<Vec<Vec<u8>>> {
-        let shipped = self.tail.setup(&mut SetupJob {
+        let shipped = self.tail.0.setup(&mut SetupJob {
             kept: job.kept.iter_mut().map(|kept| kept.scope_mut(TAIL)).collect(),
             run: &mut *job.run,
             learned: &mut *job.learned,
@@ -219,11 +187,11 @@ impl Stage for Feedback {
     }
 
     fn is_shared(&self) -> bool {
-        self.tail.is_shared()
+        self.tail.0.is_shared()
     }
 
     fn share(&self, job: &mut ShareJob<'_, '_>) -> Result<Vec<u8>> {
-        self.tail.share(&mut ShareJob {
+        self.tail.0.share(&mut ShareJob {
             kept: job.kept.iter().map(|kept| kept.scope(TAIL)).collect(),
             run: &mut *job.run,
             ..*job
@@ -231,24 +199,24 @@ impl Stage for Feedback {
     }
 
     fn adopt(&self, gpu: &Gpu, bytes: &[u8], kept: &mut Kept) -> Result<()> {
-        self.tail.adopt(gpu, bytes, kept.scope_mut(TAIL))?;
+        self.tail.0.adopt(gpu, bytes, kept.scope_mut(TAIL))?;
         self.install(bytes, kept.scope_mut(MIRROR))
     }
 
     fn install(&self, bytes: &[u8], kept: &mut Kept) -> Result<()> {
-        self.tail.install(bytes, kept.scope_mut(TAIL))
+        self.tail.0.install(bytes, kept.scope_mut(TAIL))
     }
 
     fn keeps_arrivals(&self) -> bool {
-        self.tail.keeps_arrivals()
+        self.tail.0.keeps_arrivals()
     }
 
     fn refreshes(&self) -> bool {
-        self.tail.refreshes()
+        self.tail.0.refreshes()
     }
 
     fn refresh(&self, round: &Round<'_>, kept: &mut Kept) -> Result<Option<Vec<u8>>> {
-        let shipped = self.tail.refresh(round, kept.scope_mut(TAIL))?;
+        let shipped = self.tail.0.refresh(round, kept.scope_mut(TAIL))?;
         if let Some(bytes) = &shipped {
             self.replace_axes(bytes, kept.scope_mut(MIRROR))?;
         }
@@ -256,7 +224,7 @@ impl Stage for Feedback {
     }
 
     fn replace_axes(&self, bytes: &[u8], kept: &mut Kept) -> Result<()> {
-        self.tail.replace_axes(bytes, kept.scope_mut(TAIL))
+        self.tail.0.replace_axes(bytes, kept.scope_mut(TAIL))
     }
 
     fn check_senders(&self, count: Option<usize>, kept: &[&Kept]) -> Result<()> {
@@ -265,18 +233,14 @@ impl Stage for Feedback {
                 expect_length(name, values.len(), count.unwrap_or(values.len()))?;
             }
         }
-        let tails: Vec<_> = kept.iter().map(|kept| kept.scope(TAIL)).collect();
-        self.tail.check_senders(count, &tails)?;
-        let mirrors: Vec<_> = kept.iter().map(|kept| kept.scope(MIRROR)).collect();
-        self.check_receivers(count, &mirrors)
+        self.tail.check_senders(count, kept)
     }
 
     fn check_receivers(&self, count: Option<usize>, kept: &[&Kept]) -> Result<()> {
-        let tails: Vec<_> = kept.iter().map(|kept| kept.scope(TAIL)).collect();
-        self.tail.check_receivers(count, &tails)
+        self.tail.check_receivers(count, kept)
     }
 
     fn check_room(&self, gpu: &Gpu, expected: ExpectedLogs) -> Result<()> {
-        self.tail.check_room(gpu, expected)
+        self.tail.0.check_room(gpu, expected)
     }
 }

@@ -5,9 +5,9 @@ use crate::codec::{Incoming, Kept, Options, Outgoing, Pipeline, Round, Values};
 use crate::{Error, Result};
 
 /// What the stages keep.
-const TAIL: &str = "tail";
+pub(super) const TAIL: &str = "tail";
 /// What a collaborator knows of what the aggregator keeps, to decode as it does.
-const MIRROR: &str = "mirror";
+pub(super) const MIRROR: &str = "mirror";
 
 /// The stages that are listed behind one. What is sent through them is decoded at once, as the aggregator will.
 pub(super) struct Held(pub Pipeline);
@@ -15,7 +15,7 @@ pub(super) struct Held(pub Pipeline);
 /// What became of values.
 pub(super) struct Sent {
     /// What goes into the message.
-    pub bytes: Vec<u8>,
+    pub side: Writer,
     /// What the aggregator makes of it.
     pub decoded: Vec<f32>,
     /// Whether that is not to be averaged.
@@ -42,17 +42,10 @@ impl Held {
         }
     }
 
-    /// Sends values of collaborators, who keep this. Errors where a value is not finite: what both sides keep of it
-    /// would never be again.
+    /// Sends values of collaborators, who keep this.
     pub fn send(&self, round: &Round<'_>, batch: &mut [(u32, &mut Kept, Vec<f32>)]) -> Result<Vec<Sent>> {
         if batch.is_empty() {
             return Ok(Vec::new());
-        }
-        for (who, _, values) in &*batch {
-            if let Some(value) = values.iter().find(|value| !value.is_finite()) {
-                let problem = format!("collaborator {who} has a value of {value} to send");
-                return Err(Error::setting("codecs", problem, "use a smaller optimizer.lr"));
-            }
         }
         let dues: Vec<_> = batch.iter().map(|(_, _, values)| values.len()).collect();
         let updates = batch.iter_mut().map(|(who, kept, values)| Outgoing {
@@ -63,9 +56,10 @@ impl Held {
         });
         let mut updates: Vec<_> = updates.collect();
         self.0.encode(round, &mut updates)?;
-        let sent: Vec<_> = updates.into_iter().map(|outgoing| outgoing.side.into_bytes()).collect();
-        let arrivals = batch.iter().zip(&sent).zip(dues).map(|(((who, kept, _), bytes), due)| {
-            Incoming::new(*who, due, Reader::new(bytes, "an update"), kept.scope(MIRROR).scope(TAIL))
+        let sent: Vec<_> = updates.into_iter().map(|outgoing| outgoing.side).collect();
+        let arrivals = batch.iter().zip(&sent).zip(dues).map(|(((who, kept, _), side), due)| {
+            let side = Reader::new(side.as_bytes(), "an update");
+            Incoming::new(*who, due, side, kept.scope(MIRROR).scope(TAIL))
         });
         let mut arrivals: Vec<_> = arrivals.collect();
         self.0.decode(round, &mut arrivals)?;
@@ -74,14 +68,29 @@ impl Held {
         let arrived: Vec<_> =
             arrivals.into_iter().map(|incoming| (incoming.news, incoming.is_left_out)).collect();
         let each = batch.iter_mut().zip(arrived).zip(values).zip(sent);
-        let sent = each.map(|((((_, kept, _), (news, is_left_out)), decoded), bytes)| {
+        let sent = each.map(|((((_, kept, _), (news, is_left_out)), decoded), side)| {
             kept.scope_mut(MIRROR).scope_mut(TAIL).merge(news);
-            Sent { bytes, decoded, is_left_out }
+            Sent { side, decoded, is_left_out }
         });
         Ok(sent.collect())
     }
 
-    /// Decodes what has been sent through the stages, on the host. Errors where a value is not finite.
+    /// The same. Errors where a value is not finite: what both sides keep of it would never be again.
+    pub fn send_finite(
+        &self,
+        round: &Round<'_>,
+        batch: &mut [(u32, &mut Kept, Vec<f32>)],
+    ) -> Result<Vec<Sent>> {
+        for (who, _, values) in &*batch {
+            if let Some(value) = values.iter().find(|value| !value.is_finite()) {
+                let problem = format!("collaborator {who} has a value of {value} to send");
+                return Err(Error::setting("codecs", problem, "use a smaller optimizer.lr"));
+            }
+        }
+        self.send(round, batch)
+    }
+
+    /// Decodes what has been sent through the stages.
     pub fn decode(&self, round: &Round<'_>, batch: &mut [&mut Incoming<'_>]) -> Result<()> {
         if batch.is_empty() {
             return Ok(());
@@ -91,16 +100,25 @@ impl Held {
         });
         let mut own: Vec<_> = own.collect();
         self.0.decode(round, &mut own)?;
-        let values = own.iter_mut().map(|incoming| &mut incoming.values).collect();
-        let values = Values::take_all(round.gpu, values)?;
-        for ((incoming, own), values) in batch.iter_mut().zip(own).zip(values) {
-            if let Some(value) = values.iter().find(|value| !value.is_finite()) {
-                let problem = format!("an update of collaborator {} has a value of {value}", own.who);
-                return Err(Error::message(problem, "have it train with a smaller rate"));
-            }
-            (incoming.values, incoming.side) = (Values::Host(values), own.side);
+        for (incoming, own) in batch.iter_mut().zip(own) {
+            (incoming.values, incoming.side) = (own.values, own.side);
             incoming.news.scope_mut(TAIL).merge(own.news);
             incoming.is_left_out = own.is_left_out;
+        }
+        Ok(())
+    }
+
+    /// The same, on the host. Errors where a value is not finite.
+    pub fn decode_finite(&self, round: &Round<'_>, batch: &mut [&mut Incoming<'_>]) -> Result<()> {
+        self.decode(round, batch)?;
+        let values = batch.iter_mut().map(|incoming| &mut incoming.values).collect();
+        let values = Values::take_all(round.gpu, values)?;
+        for (incoming, values) in batch.iter_mut().zip(values) {
+            if let Some(value) = values.iter().find(|value| !value.is_finite()) {
+                let problem = format!("an update of collaborator {} has a value of {value}", incoming.who);
+                return Err(Error::message(problem, "have it train with a smaller rate"));
+            }
+            incoming.values = Values::Host(values);
         }
         Ok(())
     }

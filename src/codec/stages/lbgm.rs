@@ -124,9 +124,9 @@ impl Stage for Lbgm {
                 }
             }
         }
-        let sent = self.tail.send(round, &mut updates)?;
+        let sent = self.tail.send_finite(round, &mut updates)?;
         for ((side, (_, kept, _)), sent) in sides.into_iter().zip(updates).zip(sent) {
-            side.bytes(&sent.bytes);
+            side.append("lbgm", sent.side);
             if !sent.is_left_out {
                 kept.put(LOOK_BACK, sent.decoded);
             }
@@ -157,7 +157,7 @@ impl Stage for Lbgm {
                 }
             }
         }
-        self.tail.decode(round, &mut whole)?;
+        self.tail.decode_finite(round, &mut whole)?;
         for incoming in whole.into_iter().filter(|incoming| !incoming.is_left_out) {
             let values = incoming.values.take(round.gpu)?;
             incoming.news.put(LOOK_BACK, values.clone());

@@ -123,8 +123,8 @@ impl Stage for Relevance {
                 updates.push((outgoing.who, &mut *outgoing.kept, values));
             }
         }
-        let sent = self.tail.send(round, &mut updates)?;
-        sides.into_iter().zip(sent).for_each(|(side, sent)| side.bytes(&sent.bytes));
+        let sent = self.tail.send_finite(round, &mut updates)?;
+        sides.into_iter().zip(sent).for_each(|(side, sent)| side.append("relevance", sent.side));
         Ok(())
     }
 
@@ -143,7 +143,7 @@ impl Stage for Relevance {
                 }
             }
         }
-        self.tail.decode(round, &mut there)
+        self.tail.decode_finite(round, &mut there)
     }
 
     fn check_senders(&self, count: Option<usize>, kept: &[&Kept]) -> Result<()> {
