@@ -122,6 +122,8 @@ struct CodeStep {
     step: u32,
     // 1: codes cross the wire at half precision, 2: as the upper halves of f32.
     halves: u32,
+    // What the schedule's rate is multiplied by.
+    rate: f32,
     beta1: f32,
     beta2: f32,
     epsilon: f32,
@@ -195,7 +197,8 @@ fn nearest_bf16(x: f32) -> f32 {
 
 fn code_settings() -> Settings {
     return Settings(
-        1.0, code_step.beta1, code_step.beta2, code_step.epsilon, code_step.weight_decay, code_step.decoupled,
+        code_step.rate, code_step.beta1, code_step.beta2, code_step.epsilon, code_step.weight_decay,
+        code_step.decoupled,
     );
 }
 

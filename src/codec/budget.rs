@@ -1,15 +1,15 @@
 //! Codecs in so many bytes: the largest value of a stage's free option whose message is no longer than that, found by
 //! encoding updates.
 
-use super::coded::CodePart;
+use super::coded::{CodePart, FilterPart};
 use super::{Context, FreeOption, Kept, Make, PartSpec, Pipeline, PipelineSpec, Round, Stages, Values};
 use crate::gpu::Gpu;
-use crate::model::Layout;
+use crate::model::{Filters, Layout};
 use crate::ops::random::uniform_values;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// The option of `residual` that is a codec itself.
+/// The option of `residual` and `filters` that is a codec itself.
 const STAGES: &str = "stages";
 
 /// Measures the messages of codecs before any is run.
@@ -124,6 +124,12 @@ impl Sizing<'_> {
                         let missed: Vec<Vec<f32>> = self.weights.iter().map(change).collect();
                         bytes += self.encoded(&stages.0, &vec![0.0; self.global.len()], &missed)?;
                     }
+                }
+                Make::Around(CodePart::Filters) => {
+                    let stages = inner(part).unwrap_or_else(FilterPart::usual_stages);
+                    let count = Filters::of(self.context.layout).map_or(0, |filters| filters.count());
+                    let values = uniform_values(count, 1, 0, self.context.seed, 1.0);
+                    bytes += self.encoded(&stages.0, &vec![0.0; count], &[values])?;
                 }
                 Make::Around(_) => {}
                 _ => tail.push(part.clone()),

@@ -1,6 +1,6 @@
 //! The stages that a spec can name, and the pipelines that are made of them.
 
-use super::coded::{CodePart, CodeParts, Coded};
+use super::coded::{CodePart, CodeParts, Coded, FilterPart, Tails};
 use super::presets::{self, Preset};
 use super::{
     About, ByteCoder, FreeOption, Given, Kept, Options, PRESETS, PartSpec, Pipeline, PipelineSpec, Stage,
@@ -293,19 +293,27 @@ impl Stages {
                 _ if learned.is_none() => break,
                 _ if around.is_closed() => {
                     let problem = "it stands behind what is about the whole code";
-                    return Err(options.refuse(problem, "list it before residual and tune"));
+                    return Err(options.refuse(problem, "list it before residual, filters and tune"));
                 }
                 _ => tail.push(part.clone()),
             }
         }
         let Some(learned) = learned.filter(|_| is_coded) else { return Ok(None) };
         let residual = around.residual.as_ref().map(|stages| self.residual(stages, context)).transpose()?;
+        around.check_filters()?;
+        let filters = around.filters.as_ref().map(|given| {
+            let tail = self.listed(&given.stages.0, context, Given::Code, false)?;
+            refuse_learned(&tail, "values of filters")?;
+            refuse_joint(&tail)?;
+            FilterPart::new(given, context.layout, tail)
+        });
+        let filters = filters.transpose()?;
         around.check_refresh(learned.own_axes(), &learned.label())?;
         let tail = self.listed(&tail, context, Given::Code, false)?;
         refuse_learned(&tail, "a code")?;
         refuse_joint(&tail)?;
         residual.iter().try_for_each(|stages| refuse_learned(stages, "what a code misses"))?;
-        Ok(Some(Coded::new(around, learned, tail, residual)))
+        Ok(Some(Coded::new(around, learned, Tails { tail, residual, filters })))
     }
 
     fn kind_of(&self, part: &PartSpec) -> Result<(&StageKind, Options)> {

@@ -16,6 +16,7 @@ pub const SHADERS: &[(&str, &str)] = &[
     ("dense_update", include_str!("../../shaders/dense_update.wgsl")),
     ("dense_update_lanes", include_str!("../../shaders/dense_update_lanes.wgsl")),
     ("elementwise", include_str!("../../shaders/elementwise.wgsl")),
+    ("filters", include_str!("../../shaders/filters.wgsl")),
     ("gather", include_str!("../../shaders/gather.wgsl")),
     ("gram", include_str!("../../shaders/gram.wgsl")),
     ("largest", include_str!("../../shaders/largest.wgsl")),

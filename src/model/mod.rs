@@ -11,9 +11,9 @@ pub use crate::ops::{Activation, Moments, Optimizer, OptimizerKind, ScheduleWrit
 pub use network::{Network, ReconstructionLoss, StepPlan, Workspace};
 pub use parameters::{ParameterRun, ParameterTensor, Parameters, TensorPiece};
 pub use spec::{
-    AutoencoderSpec, ClassifierLayer, ClassifierSpec, ConvFunnel, ConvSpec, FunnelLayer, Initializer,
-    LayerSpec, Layout, LayoutTensor, ModelSpec, NetworkLayer, Padding, Pair, Rates, built_in_autoencoders,
-    built_in_names,
+    AutoencoderSpec, ClassifierLayer, ClassifierSpec, ConvFunnel, ConvSpec, Filters, FunnelLayer,
+    Initializer, LayerSpec, Layout, LayoutTensor, ModelSpec, NetworkLayer, Padding, Pair, Rates,
+    built_in_autoencoders, built_in_names,
 };
 pub use weights_file::WeightsFile;
 pub use weights_of::WeightsOf;

@@ -20,7 +20,7 @@ immediates! {
 immediates! {
     struct CodeStep {
         u32: floats, stride, replica_stride, value_stride, steps, step, halves;
-        f32: beta1, beta2, epsilon, weight_decay;
+        f32: rate, beta1, beta2, epsilon, weight_decay;
         u32: decoupled;
     }
 }
@@ -71,6 +71,8 @@ pub struct Codes {
     pub moments: [Buffer; 2],
     /// Whether decoders take them whole, so that the shifts are what arrives to the bit.
     pub are_whole: bool,
+    /// What the schedule's rate is multiplied by for them.
+    pub rate: f32,
 }
 
 impl Codes {
@@ -101,7 +103,13 @@ impl Codes {
             shifts: zeros("shifts of codes")?,
             moments: [zeros("first moments of codes")?, zeros("second moments of codes")?],
             are_whole,
+            rate: 1.0,
         })
+    }
+
+    /// The same at this many times the schedule's rate.
+    pub fn at_rate(self, rate: f32) -> Self {
+        Self { rate, ..self }
     }
 
     /// Starts all replicas from these codes, `[R][Z]`, with a new optimiser. `arrive` is what arrives of them.
@@ -233,6 +241,7 @@ pub fn step(
         steps: schedule.steps as u32,
         step: 0,
         halves: rounding as u32,
+        rate: codes.rate,
         beta1: optimizer.first_decay(),
         beta2: optimizer.beta2,
         epsilon: optimizer.epsilon,

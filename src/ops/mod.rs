@@ -8,6 +8,7 @@ pub mod code;
 pub mod conv;
 pub mod dense;
 pub mod elementwise;
+pub mod filters;
 pub mod gather;
 pub mod gram;
 pub mod hadamard;

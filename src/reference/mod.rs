@@ -15,6 +15,7 @@ pub mod compare;
 pub mod conv;
 pub mod dense;
 pub mod elementwise;
+pub mod filters;
 pub mod finite_difference;
 pub mod gather;
 pub mod gram;

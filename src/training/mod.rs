@@ -10,7 +10,7 @@ mod session;
 mod snapshots;
 mod step;
 
-pub use code_cohort::{CodeCohort, CodeDecoder, CodeSettings, CodeStart};
+pub use code_cohort::{CodeCohort, CodeDecoder, CodeSettings, CodeStart, FilterSettings};
 pub use cohort::Cohort;
 pub use evaluator::Evaluator;
 pub use hold_out::HoldOut;

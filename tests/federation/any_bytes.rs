@@ -2,11 +2,15 @@
 //! never a panic.
 
 use crate::coded::support::{Sides, made_up_logs, made_up_weights};
-use crate::support::gpu;
+use crate::support::{gpu, small_classifier};
 use fedfunnel::autoencoder::AutoencoderSettings;
-use fedfunnel::codec::{Kept, Message, MessageKind, PipelineSpec, Round, Stages};
+use fedfunnel::codec::{Kept, LocalData, Message, MessageKind, PipelineSpec, Round, Stages};
+use fedfunnel::data::{Dataset, ImageShape};
+use fedfunnel::reference::random::bits;
+use fedfunnel::training::ResidentImages;
 use fedfunnel::{Error, Result};
 use proptest::prelude::*;
+use std::cell::RefCell;
 use std::sync::OnceLock;
 
 /// P, and rounds whose messages are damaged.
@@ -22,7 +26,7 @@ struct Sent {
     payloads: Vec<Vec<Vec<u8>>>,
 }
 
-/// A codec for each stage that says what it is: its example, without what needs images.
+/// A codec for each stage that says what it is: its example.
 fn all() -> &'static [Sent] {
     static ALL: OnceLock<Vec<Sent>> = OnceLock::new();
     ALL.get_or_init(|| {
@@ -37,8 +41,8 @@ fn all() -> &'static [Sent] {
         };
         let stages = Stages::default().explained();
         let said = stages.iter().filter(|kind| kind.about.is_said());
-        let mut specs: Vec<_> = said.map(|kind| without_tune(kind.about.example)).collect();
-        specs.extend(["autoencoder(shared=true)", "pca(floats=2,ship=int4,shared=true)"].map(without_tune));
+        let mut specs: Vec<_> = said.map(|kind| spec_of(kind.about.example)).collect();
+        specs.extend(["autoencoder(shared=true)", "pca(floats=2,ship=int4,shared=true)"].map(spec_of));
         specs.dedup();
         let all = specs.into_iter().map(|spec| sent(&spec, &settings));
         // What is joined is decoded by another way: `projections::fetch_sgd` damages it.
@@ -46,10 +50,17 @@ fn all() -> &'static [Sent] {
     })
 }
 
-fn without_tune(text: &str) -> PipelineSpec {
-    let mut spec = PipelineSpec::from_text("example", text).unwrap();
-    spec.0.retain(|part| part.name.as_deref() != Some("tune"));
-    spec
+fn spec_of(text: &str) -> PipelineSpec {
+    PipelineSpec::from_text("example", text).unwrap()
+}
+
+/// Twelve images of 2 x 2 pixels.
+fn images() -> ResidentImages {
+    let pixels = (0..12 * 4).map(|i| bits(i, 0, 1, 3) as u8).collect();
+    let labels = (0..12).map(|n| n % 2).collect();
+    let shape = ImageShape { channels: 1, height: 2, width: 2 };
+    let data = Dataset { name: "noise".into(), images: pixels, labels, shape, classes: 2 };
+    ResidentImages::upload(gpu(), &data).unwrap()
 }
 
 fn sent(spec: &PipelineSpec, settings: &AutoencoderSettings) -> Sent {
@@ -57,8 +68,18 @@ fn sent(spec: &PipelineSpec, settings: &AutoencoderSettings) -> Sent {
     let mut sides = Sides::with_autoencoder(&value.to_string(), &made_up_logs(2, 4, P), Some(settings));
     let globals: Vec<_> = (0..ROUNDS).map(|round| made_up_weights(1, P, 50 + round).remove(0)).collect();
     let mut payloads = Vec::new();
+    let (classifier, images, mut progress) = (small_classifier(), images(), |_| ());
+    let local = LocalData {
+        spec: &classifier,
+        images: &images,
+        batch: 3,
+        largest_share: 6,
+        most_together: 2,
+        order: &|who, _| (who * 6..who * 6 + 6).collect(),
+        progress: RefCell::new(&mut progress),
+    };
     for (round, global) in (0..ROUNDS).zip(&globals) {
-        payloads.push(sides.send(round + 1, global, &made_up_weights(2, P, round), None));
+        payloads.push(sides.send(round + 1, global, &made_up_weights(2, P, round), Some(&local)));
         if !sides.codec.is_joint() {
             sides.keep(round + 1, global, &payloads[round as usize]);
         }

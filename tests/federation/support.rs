@@ -6,7 +6,7 @@ use fedfunnel::codec::{Context, Kept, Pipeline, PipelineSpec, Round, Values};
 use fedfunnel::data::DataDir;
 use fedfunnel::federation::{Outcome, Parts, SimulationSpec, simulate};
 use fedfunnel::gpu::{Gpu, GpuOptions};
-use fedfunnel::model::{Layout, ModelSpec};
+use fedfunnel::model::{ClassifierSpec, Layout, ModelSpec};
 use fedfunnel::progress::Quiet;
 use fedfunnel::run::{Identity, Place, Run, RunFolder, Start};
 use std::path::Path;
@@ -28,20 +28,25 @@ pub fn pipeline(parts: &Parts, text: &str, parameters: usize) -> Result<Pipeline
     pipeline_with(parts, text, parameters, None)
 }
 
-/// How so many weights lie: those of a small network or of the demo's classifier in layers, others in one vector.
-fn layout_of(parameters: usize) -> Layout {
+/// A classifier of 44 weights, of images of 2 x 2 pixels and two classes.
+pub fn small_classifier() -> ClassifierSpec {
     let dense = |outputs: usize| format!("[[layers]]\nkind = \"dense\"\noutputs = {outputs}\n");
     let small = format!(
         "name = \"small\"\nkind = \"classifier\"\ninput = [1, 2, 2]\n{}activation = \"relu\"\n{}",
         dense(6),
         dense(2)
     );
+    ModelSpec::parse(&small, Path::new("small.toml")).and_then(ModelSpec::classifier).expect("a classifier")
+}
+
+/// How so many weights lie: those of a small network or of the demo's classifier in layers, others in one vector.
+fn layout_of(parameters: usize) -> Layout {
     let spec = match parameters {
-        44 => ModelSpec::parse(&small, Path::new("small.toml")),
-        15_910 => ModelSpec::load("mnist-mlp"),
+        44 => small_classifier(),
+        15_910 => ModelSpec::load("mnist-mlp").and_then(ModelSpec::classifier).expect("a classifier"),
         _ => return Layout::flat(parameters),
     };
-    let layout = spec.and_then(ModelSpec::classifier).expect("a classifier").layout();
+    let layout = spec.layout();
     assert_eq!(layout.parameters(), parameters);
     layout
 }

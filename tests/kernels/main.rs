@@ -9,6 +9,7 @@ mod code;
 mod conv;
 mod dense;
 mod elementwise;
+mod filters;
 mod gather;
 #[path = "../goldens/golden.rs"]
 mod golden;

@@ -10,6 +10,7 @@ mod compare;
 mod conv;
 mod dense;
 mod elementwise;
+mod filters;
 mod finite_difference;
 mod gather;
 #[path = "../goldens/golden.rs"]

@@ -1,6 +1,6 @@
 //! A learned code, and what is done about it so that a federation goes on learning: what the code cannot say is taken
-//! from the global model (`prior`) or sent beside it (`residual`), the code is trained through its decoder (`tune`), and
-//! what it keeps missing becomes axes of it (`refresh`).
+//! from the global model (`prior`) or sent beside it (`residual`), the code is trained through its decoder (`tune`), a value
+//! for each filter with it (`filters`), and what it keeps missing becomes axes of it (`refresh`).
 //!
 //! With `g` the global model, `E` the encoder and `D` the decoder of a collaborator, and `A` what is linear in `D`:
 //!
@@ -20,11 +20,13 @@
 //! w' = g + D(z) - D(E(g))
 //! ```
 
+mod filters;
 mod parts;
 mod prior;
 mod refresh;
 mod tune;
 
+pub(super) use filters::FilterPart;
 pub use parts::CodePart;
 pub(super) use parts::CodeParts;
 pub use tune::Tune;
@@ -39,12 +41,13 @@ use crate::gpu::Gpu;
 use crate::training::CodeStart;
 use crate::{Error, Result};
 use refresh::Refresh;
-use tune::{TuneJob, Tuner};
+use tune::{TuneJob, Tuned, Tuner, Tuning};
 
 /// What the parts keep.
 const LEARNED: &str = "learned";
 const TAIL: &str = "tail";
 const RESIDUAL: &str = "residual";
+const FILTERS: &str = "filters";
 const REFRESH: &str = "refresh";
 /// What a collaborator knows of what the aggregator keeps, to decode as it does.
 const MIRROR: &str = "mirror";
@@ -59,11 +62,23 @@ pub(super) struct Coded {
     tail: Pipeline,
     /// What becomes of what the code misses.
     residual: Option<Pipeline>,
+    /// What goes beside the code.
+    filters: Option<FilterPart>,
     /// How the code is trained through its decoder.
     tune: Option<Tune>,
     /// How what the code misses becomes axes of it.
     refresh: Option<Refresh>,
     tuner: Tuner,
+}
+
+/// What becomes of the parts of an update.
+pub(super) struct Tails {
+    /// Of codes.
+    pub tail: Pipeline,
+    /// Of what these miss.
+    pub residual: Option<Pipeline>,
+    /// Of values of filters.
+    pub filters: Option<FilterPart>,
 }
 
 /// An update of a batch on its way out.
@@ -72,25 +87,21 @@ struct Update {
     weights: Vec<f32>,
 }
 
-/// Codes on the wire, of each of a batch.
+/// Values on the wire, of each of a batch.
 struct Wired {
     bytes: Vec<Writer>,
-    /// The codes that arrive.
+    /// Those that arrive.
     arrived: Vec<Vec<f32>>,
     /// What the aggregator keeps of each once it has arrived.
     news: Vec<Kept>,
 }
 
 impl Coded {
-    /// A learned stage, what becomes of its codes and of what they miss, and what stands around it.
-    pub fn new(
-        around: CodeParts,
-        learned: Box<dyn Stage>,
-        tail: Pipeline,
-        residual: Option<Pipeline>,
-    ) -> Self {
+    /// A learned stage, what becomes of its codes and of what goes beside them, and what stands around it.
+    pub fn new(around: CodeParts, learned: Box<dyn Stage>, tails: Tails) -> Self {
         let CodeParts { prior, tune, refresh, .. } = around;
-        Self { prior, learned, tail, residual, tune, refresh, tuner: Tuner::default() }
+        let Tails { tail, residual, filters } = tails;
+        Self { prior, learned, tail, residual, filters, tune, refresh, tuner: Tuner::default() }
     }
 
     fn has_global(&self, round: &Round<'_>) -> bool {
@@ -160,20 +171,42 @@ impl Coded {
         Ok(moved.collect())
     }
 
-    /// Puts codes on the wire.
-    fn wire(&self, round: &Round<'_>, batch: &mut [Outgoing<'_>], codes: Vec<Vec<f32>>) -> Result<Wired> {
-        let lengths: Vec<_> = codes.iter().map(Vec::len).collect();
+    /// The weights `[P]` that codes of zeros decode to, as the aggregator has them by what it keeps.
+    fn zero_points(&self, round: &Round<'_>, whose: &[(u32, &Kept)], due: usize) -> Result<Vec<Vec<f32>>> {
+        if self.has_global(round) {
+            return Ok(vec![round.global.to_vec(); whose.len()]);
+        }
+        let floats = |kept: &Kept| self.learned.leaves(due, kept.scope(LEARNED)).unwrap_or(0);
+        let zeros: Vec<_> = whose.iter().map(|(_, kept)| vec![0.0; floats(kept)]).collect();
+        let mut decoded = self.decoded(round, whose, &zeros, due)?;
+        Values::take_all(round.gpu, decoded.iter_mut().collect())
+    }
+
+    /// How codes are tuned, and values of filters with them.
+    fn tuning<'a>(&self, how: &'a Tune) -> Tuning<'a> {
+        let filters = self.filters.as_ref().map(|filters| filters.settings(how.optimizer.lr));
+        Tuning { how, rounding: self.tail.rounding(), filters }
+    }
+
+    /// Puts values on the wire: those of codes, say, through `tail`.
+    fn wire(
+        round: &Round<'_>,
+        batch: &mut [Outgoing<'_>],
+        (tail, scope): (&Pipeline, &str),
+        values: Vec<Vec<f32>>,
+    ) -> Result<Wired> {
+        let lengths: Vec<_> = values.iter().map(Vec::len).collect();
         let updates = batch
             .iter_mut()
-            .zip(codes)
-            .map(|(outgoing, code)| (outgoing.who, outgoing.kept.scope_mut(TAIL), Values::Host(code)));
-        let bytes = self.tail.describe(round, updates.collect())?;
+            .zip(values)
+            .map(|(outgoing, own)| (outgoing.who, outgoing.kept.scope_mut(scope), Values::Host(own)));
+        let bytes = tail.describe(round, updates.collect())?;
         let arrivals = batch.iter().zip(&bytes).zip(lengths).map(|((outgoing, bytes), due)| {
-            let kept = outgoing.kept.scope(MIRROR).scope(TAIL);
+            let kept = outgoing.kept.scope(MIRROR).scope(scope);
             Incoming::new(outgoing.who, due, Reader::new(bytes.as_bytes(), "a code"), kept)
         });
         let mut arrivals: Vec<_> = arrivals.collect();
-        self.tail.decode(round, &mut arrivals)?;
+        tail.decode(round, &mut arrivals)?;
         let arrived = arrivals.iter_mut().map(|incoming| &mut incoming.values).collect();
         let arrived = Values::take_all(round.gpu, arrived)?;
         let news = arrivals.into_iter().map(|incoming| incoming.news).collect();
@@ -213,6 +246,30 @@ impl Coded {
         Ok(bytes)
     }
 
+    /// Takes what went beside codes through `tail`, `due` values of each; `add` adds those of the update at a place of the
+    /// batch to its weights.
+    fn decode_beside(
+        &self,
+        round: &Round<'_>,
+        batch: &mut [Incoming<'_>],
+        (tail, scope): (&Pipeline, &str),
+        due: usize,
+        add: &dyn Fn(usize, &[f32], &mut [f32]),
+    ) -> Result<()> {
+        let own = batch.iter().map(|incoming| {
+            Incoming::new(incoming.who, due, incoming.side.clone(), incoming.kept.scope(scope))
+        });
+        let mut own: Vec<_> = own.collect();
+        tail.decode(round, &mut own)?;
+        for (place, (incoming, mut own)) in batch.iter_mut().zip(own).enumerate() {
+            let mut weights = incoming.values.take(round.gpu)?;
+            add(place, &own.values.take(round.gpu)?, &mut weights);
+            (incoming.values, incoming.side) = (Values::Host(weights), own.side);
+            incoming.news.scope_mut(scope).merge(own.news);
+        }
+        Ok(())
+    }
+
     /// The kept things of the aggregator that a stage of this name has.
     fn parts_of<'k>(kept: &[&'k Kept], part: &str) -> Vec<&'k Kept> {
         kept.iter().map(|kept| kept.scope(part)).collect()
@@ -231,7 +288,8 @@ impl Stage for Coded {
         let residual = self.residual.as_ref().map(|residual| format!("residual({})", residual.label()));
         let tune = self.tune.as_ref().map(|tune| tune.label.clone());
         let refresh = self.refresh.as_ref().map(|refresh| refresh.label.clone());
-        let parts = [prior, Some(self.learned.label()), tail, residual, tune, refresh];
+        let filters = self.filters.as_ref().map(FilterPart::label);
+        let parts = [prior, Some(self.learned.label()), tail, residual, filters, tune, refresh];
         parts.into_iter().flatten().collect::<Vec<_>>().join("+")
     }
 
@@ -263,8 +321,10 @@ impl Stage for Coded {
         // Codes that are looked at before they are tuned are not sent, and leave nothing that feedback owes.
         let before = self.tune.iter().flat_map(|_| &*batch).map(|outgoing| outgoing.kept.scope(TAIL).clone());
         let before: Vec<_> = before.collect();
-        let Wired { bytes: mut heads, arrived, mut news } = self.wire(round, batch, codes.clone())?;
+        let head = (&self.tail, TAIL);
+        let Wired { bytes: mut heads, arrived, mut news } = Self::wire(round, batch, head, codes.clone())?;
         let mut tails = vec![Writer::default(); batch.len()];
+        let mut filters = vec![Writer::default(); batch.len()];
         if self.decodes_itself() {
             let mirrors: Vec<_> =
                 batch.iter().map(|outgoing| (outgoing.who, outgoing.kept.scope(MIRROR))).collect();
@@ -281,26 +341,46 @@ impl Stage for Coded {
                 tails = self.send_missed(residual, round, batch, &updates, &mut decoded)?;
             }
             if let Some(how) = &self.tune {
-                let starts = updates.iter().zip(decoded).zip(codes).zip(arrived);
-                let jobs = starts.map(|(((update, base), code), arrives)| TuneJob {
+                let scaled = if self.filters.is_some() {
+                    let mirrors: Vec<_> =
+                        batch.iter().map(|outgoing| (outgoing.who, outgoing.kept.scope(MIRROR))).collect();
+                    self.zero_points(round, &mirrors, due)?
+                } else {
+                    vec![Vec::new(); batch.len()]
+                };
+                let starts = updates.iter().zip(decoded).zip(codes).zip(arrived).zip(scaled);
+                let jobs = starts.map(|((((update, base), code), arrives), scaled)| TuneJob {
                     who: update.who,
-                    start: CodeStart { base, code, arrives },
+                    start: CodeStart { base, code, arrives, scaled },
                 });
                 let decoder = |place: usize| {
                     self.learned.decoder(round.gpu, batch[place].kept.scope(MIRROR).scope(LEARNED))
                 };
                 let jobs: Vec<_> = jobs.collect();
-                let tuned = self.tuner.tune(round, how, self.tail.rounding(), &jobs, &decoder)?;
+                let tuned = self.tuner.tune(round, &self.tuning(how), &jobs, &decoder)?;
                 let each = batch.iter_mut().zip(before);
                 each.for_each(|(outgoing, before)| *outgoing.kept.scope_mut(TAIL) = before);
-                Wired { bytes: heads, news, .. } = self.wire(round, batch, tuned)?;
+                let (codes, values): (Vec<_>, Vec<_>) = tuned
+                    .into_iter()
+                    .map(|Tuned { code, filters }| (code, filters.unwrap_or_default()))
+                    .unzip();
+                Wired { bytes: heads, news, .. } = Self::wire(round, batch, head, codes)?;
+                if let Some(part) = &self.filters {
+                    let wired = Self::wire(round, batch, (&part.tail, FILTERS), values)?;
+                    filters = wired.bytes;
+                    let each = batch.iter_mut().zip(wired.news);
+                    each.for_each(|(outgoing, news)| {
+                        outgoing.kept.scope_mut(MIRROR).scope_mut(FILTERS).merge(news);
+                    });
+                }
             }
             let each = batch.iter_mut().zip(news);
             each.for_each(|(outgoing, news)| outgoing.kept.scope_mut(MIRROR).scope_mut(TAIL).merge(news));
         }
-        for ((outgoing, head), tail) in batch.iter_mut().zip(heads).zip(tails) {
+        for (((outgoing, head), tail), filters) in batch.iter_mut().zip(heads).zip(tails).zip(filters) {
             outgoing.side.append("code", head);
             outgoing.side.append("residual", tail);
+            outgoing.side.append("filters", filters);
         }
         Ok(())
     }
@@ -317,23 +397,28 @@ impl Stage for Coded {
         let codes = Values::take_all(round.gpu, codes)?;
         let sides: Vec<_> = own.into_iter().map(|incoming| (incoming.side, incoming.news)).collect();
         let whose: Vec<_> = batch.iter().map(|incoming| (incoming.who, incoming.kept)).collect();
+        // Before the codes, since decoders make all of theirs in the same memory.
+        let scaled = self.filters.as_ref().map(|_| self.zero_points(round, &whose, due)).transpose()?;
         let decoded = self.decoded(round, &whose, &codes, due)?;
         for ((incoming, values), (side, news)) in batch.iter_mut().zip(decoded).zip(sides) {
             (incoming.values, incoming.side) = (values, side);
             incoming.news.scope_mut(TAIL).merge(news);
         }
-        let Some(residual) = &self.residual else { return Ok(()) };
-        let own = batch.iter().map(|incoming| {
-            Incoming::new(incoming.who, due, incoming.side.clone(), incoming.kept.scope(RESIDUAL))
-        });
-        let mut own: Vec<_> = own.collect();
-        residual.decode(round, &mut own)?;
-        for (incoming, mut own) in batch.iter_mut().zip(own) {
-            let mut values = incoming.values.take(round.gpu)?;
-            let missed = own.values.take(round.gpu)?;
-            values.iter_mut().zip(missed).for_each(|(value, missed)| *value += missed);
-            (incoming.values, incoming.side) = (Values::Host(values), own.side);
-            incoming.news.scope_mut(RESIDUAL).merge(own.news);
+        if let Some(residual) = &self.residual {
+            self.decode_beside(round, batch, (residual, RESIDUAL), due, &|_, missed, weights| {
+                weights.iter_mut().zip(missed).for_each(|(weight, missed)| *weight += missed);
+            })?;
+        }
+        if let (Some(part), Some(scaled)) = (&self.filters, scaled) {
+            self.decode_beside(
+                round,
+                batch,
+                (&part.tail, FILTERS),
+                part.filters.count(),
+                &|place, own, weights| {
+                    part.filters.apply(own, &scaled[place], weights);
+                },
+            )?;
         }
         Ok(())
     }
@@ -386,20 +471,32 @@ impl Stage for Coded {
         let first = Round { number: 1, ..*round };
         let mut decoded = self.decoded(&first, &mirrors, &origins, due)?;
         let decoded = Values::take_all(round.gpu, decoded.iter_mut().collect())?;
-        let jobs = mirrors.iter().zip(decoded).zip(&origins).map(|((&(who, _), base), origin)| TuneJob {
+        let jobs = mirrors.iter().zip(&decoded).zip(&origins).map(|((&(who, _), base), origin)| TuneJob {
             who,
-            start: CodeStart { base, code: origin.clone(), arrives: origin.clone() },
+            start: CodeStart {
+                base: base.clone(),
+                code: origin.clone(),
+                arrives: origin.clone(),
+                scaled: base.clone(),
+            },
         });
         let jobs: Vec<_> = jobs.collect();
         let how = Tune { epochs, ..how.clone() };
         let decoder = |place: usize| self.learned.decoder(round.gpu, mirrors[place].1.scope(LEARNED));
-        let tuned = self.tuner.tune(&first, &how, self.tail.rounding(), &jobs, &decoder)?;
-        let mut decoded = self.decoded(&first, &mirrors, &tuned, due)?;
-        Values::take_all(round.gpu, decoded.iter_mut().collect()).map(Some)
+        let tuned = self.tuner.tune(&first, &self.tuning(&how), &jobs, &decoder)?;
+        let codes: Vec<_> = tuned.iter().map(|tuned| tuned.code.clone()).collect();
+        let mut weights = self.decoded(&first, &mirrors, &codes, due)?;
+        let mut weights = Values::take_all(round.gpu, weights.iter_mut().collect())?;
+        if let Some(part) = &self.filters {
+            for ((weights, tuned), scaled) in weights.iter_mut().zip(tuned).zip(&decoded) {
+                part.filters.apply(&tuned.filters.unwrap_or_default(), scaled, weights);
+            }
+        }
+        Ok(Some(weights))
     }
 
     fn check_averages(&self) -> Result<()> {
-        let is_code_alone = self.residual.is_none() && self.learned.is_shared();
+        let is_code_alone = self.residual.is_none() && self.filters.is_none() && self.learned.is_shared();
         if is_code_alone { Ok(()) } else { Err(no_average(&self.label())) }
     }
 
@@ -467,6 +564,9 @@ impl Stage for Coded {
         if let Some(residual) = &self.residual {
             residual.check_senders(count, &Self::parts_of(kept, RESIDUAL))?;
         }
+        if let Some(part) = &self.filters {
+            part.tail.check_senders(Some(part.filters.count()), &Self::parts_of(kept, FILTERS))?;
+        }
         if let Some(refresh) = &self.refresh {
             kept.iter().try_for_each(|kept| refresh.check(count, kept.scope(REFRESH)))?;
         }
@@ -486,8 +586,14 @@ impl Stage for Coded {
         }
         let floats = count.and_then(|count| self.learned.leaves(count, kept.first()?.scope(LEARNED)));
         self.tail.check_receivers(floats, &Self::parts_of(kept, TAIL))?;
-        match &self.residual {
-            Some(residual) => residual.check_receivers(count, &Self::parts_of(kept, RESIDUAL)),
+        if let Some(residual) = &self.residual {
+            residual.check_receivers(count, &Self::parts_of(kept, RESIDUAL))?;
+        }
+        match &self.filters {
+            Some(part) => {
+                let values = Some(part.filters.count());
+                part.tail.check_receivers(values, &Self::parts_of(kept, FILTERS))
+            }
             None => Ok(()),
         }
     }

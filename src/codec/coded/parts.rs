@@ -1,6 +1,7 @@
-//! What a spec lists around a learned stage: `prior` before it, `residual` and `tune` behind it.
+//! What a spec lists around a learned stage: `prior` before it, and the other parts behind it.
 
 use super::Tune;
+use super::filters::FilterOptions;
 use super::refresh::Refresh;
 use crate::codec::{NoOptions, Options, PipelineSpec};
 use crate::ops::{Optimizer, OptimizerKind};
@@ -14,6 +15,8 @@ pub enum CodePart {
     Prior,
     /// What the code misses goes through stages of its own.
     Residual,
+    /// Values of filters and units go beside the code.
+    Filters,
     /// The code is trained through its decoder.
     Tune,
     /// What codes have come to miss becomes axes.
@@ -26,6 +29,7 @@ impl CodePart {
         match self {
             Self::Prior => "prior",
             Self::Residual => "residual",
+            Self::Filters => "filters",
             Self::Tune => "tune",
             Self::Refresh => "refresh",
         }
@@ -37,6 +41,7 @@ impl CodePart {
 pub(in crate::codec) struct CodeParts {
     pub prior: bool,
     pub residual: Option<PipelineSpec>,
+    pub filters: Option<FilterOptions>,
     pub tune: Option<Tune>,
     pub(super) refresh: Option<Refresh>,
     last: Option<CodePart>,
@@ -75,9 +80,8 @@ impl CodeParts {
     pub fn add(&mut self, part: CodePart, options: &Options) -> Result<()> {
         if self.last >= Some(part) {
             let problem = format!("{} stands behind {}", part.name(), self.last.map_or("", CodePart::name));
-            return Err(
-                options.refuse(problem, "list prior first, then residual, tune and refresh, each once")
-            );
+            return Err(options
+                .refuse(problem, "list prior first, then residual, filters, tune and refresh, each once"));
         }
         self.last = Some(part);
         match part {
@@ -86,6 +90,7 @@ impl CodeParts {
                 self.prior = true;
             }
             CodePart::Residual => self.residual = Some(options.parse::<ResidualOptions>()?.stages),
+            CodePart::Filters => self.filters = Some(FilterOptions::new(options)?),
             CodePart::Tune => self.tune = Some(tune(options)?),
             CodePart::Refresh => {
                 self.refresh = Some(Refresh::new(options)?);
@@ -101,6 +106,15 @@ impl CodeParts {
     /// Whether nothing is done to the code itself any more.
     pub fn is_closed(&self) -> bool {
         self.last > Some(CodePart::Prior)
+    }
+
+    /// Refuses values of filters that nothing trains.
+    pub fn check_filters(&self) -> Result<()> {
+        if self.filters.is_none() || self.tune.is_some() {
+            return Ok(());
+        }
+        let problem = "values of filters are trained with the code, and nothing trains it";
+        Err(Error::setting("codecs: filters", problem, "list tune behind filters"))
     }
 
     /// Refuses to refresh more than the axes that a learned stage has of its own, or as many.

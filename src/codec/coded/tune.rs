@@ -3,7 +3,7 @@
 use crate::codec::{LocalData, Round};
 use crate::ops::Optimizer;
 use crate::ops::code::Rounding;
-use crate::training::{CodeCohort, CodeDecoder, CodeSettings, CodeStart};
+use crate::training::{CodeCohort, CodeDecoder, CodeSettings, CodeStart, FilterSettings};
 use crate::{Error, Result};
 use std::sync::{Mutex, PoisonError};
 
@@ -48,6 +48,24 @@ pub(super) struct TuneJob {
     pub start: CodeStart,
 }
 
+/// How the codes of a round are tuned.
+#[derive(Clone, Debug)]
+pub(super) struct Tuning<'a> {
+    pub how: &'a Tune,
+    /// What becomes of codes on the wire.
+    pub rounding: Rounding,
+    /// How values of filters train beside them.
+    pub filters: Option<FilterSettings>,
+}
+
+/// What tuning comes to, as it is before the wire.
+#[derive(Clone, Debug)]
+pub(super) struct Tuned {
+    pub code: Vec<f32>,
+    /// Those of filters, where they train.
+    pub filters: Option<Vec<f32>>,
+}
+
 /// The cohort whose codes train.
 #[derive(Debug, Default)]
 pub(super) struct Tuner(Mutex<Option<Held>>);
@@ -72,11 +90,11 @@ impl Tuner {
     pub fn tune(
         &self,
         round: &Round<'_>,
-        how: &Tune,
-        rounding: Rounding,
+        tuning: &Tuning<'_>,
         jobs: &[TuneJob],
         decoder: &dyn Fn(usize) -> Result<CodeDecoder>,
-    ) -> Result<Vec<Vec<f32>>> {
+    ) -> Result<Vec<Tuned>> {
+        let Tuning { how, rounding, filters } = tuning;
         let Some(local) = round.local else {
             return Err(Error::fault("codes are tuned where there are no images"));
         };
@@ -85,8 +103,13 @@ impl Tuner {
         let Held { cohort, loaded, room } = match held.take() {
             Some(held) => held,
             None => {
-                let settings =
-                    CodeSettings { floats, batch: how.batch(local), optimizer: how.optimizer, rounding };
+                let settings = CodeSettings {
+                    floats,
+                    batch: how.batch(local),
+                    optimizer: how.optimizer,
+                    rounding: *rounding,
+                    filters: filters.clone(),
+                };
                 let most = local.most_together.min(jobs.len());
                 let form = decoder(0)?;
                 let mut room = form.vectors().unwrap_or(0);
@@ -120,11 +143,16 @@ impl Tuner {
                 cohort.epoch(number, &who, orders, &mut **local.progress.borrow_mut())?;
             }
             let trained = cohort.codes()?;
-            if trained.iter().flatten().any(|value| !value.is_finite()) {
+            let filters = match cohort.filters()? {
+                Some(filters) => filters.into_iter().map(Some).collect(),
+                None => vec![None; trained.len()],
+            };
+            if trained.iter().chain(filters.iter().flatten()).flatten().any(|value| !value.is_finite()) {
                 let problem = format!("tuning diverged in round {}", round.number);
                 return Err(Error::setting("codecs: tune", problem, "use a smaller lr"));
             }
-            codes.extend(trained.into_iter().take(jobs.len()));
+            let tuned = trained.into_iter().zip(filters).map(|(code, filters)| Tuned { code, filters });
+            codes.extend(tuned.take(jobs.len()));
         }
         Ok(codes)
     }

@@ -25,6 +25,22 @@ pub(super) const RESIDUAL: StageKind = around(
     },
 );
 
+/// Values of filters and units go beside the code.
+pub(super) const FILTERS: StageKind = around(
+    CodePart::Filters,
+    About {
+        summary: "before tune: a scale and a bias for each filter and unit of the model are tuned and sent with the \
+         code",
+        options: &[
+            OptionAbout::new("stages", "f16", "the codec of these values"),
+            OptionAbout::new("lr", "0.003", "their learning rate"),
+        ],
+        good_for: "convolutions, of which a few axes say too little",
+        example: "prior+pca(floats=2)+filters+tune",
+        ..About::NOTHING
+    },
+);
+
 /// The code is trained through its decoder.
 pub(super) const TUNE: StageKind = around(
     CodePart::Tune,

@@ -44,6 +44,7 @@ const STAGES: &[StageKind] = &[
     pca::KIND,
     around::PRIOR,
     around::RESIDUAL,
+    around::FILTERS,
     around::TUNE,
     around::REFRESH,
     delta::KIND,

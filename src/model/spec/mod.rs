@@ -3,6 +3,7 @@
 mod autoencoder;
 mod classifier;
 mod convolutional;
+mod filters;
 mod initializer;
 mod layer;
 mod layout;
@@ -12,6 +13,7 @@ mod rates;
 pub use autoencoder::AutoencoderSpec;
 pub use classifier::{ClassifierLayer, ClassifierSpec, Padding, Pair};
 pub use convolutional::{ConvFunnel, FunnelLayer};
+pub use filters::Filters;
 pub use initializer::Initializer;
 pub use layer::{ConvSpec, LayerSpec, NetworkLayer};
 pub use layout::{Layout, LayoutTensor};

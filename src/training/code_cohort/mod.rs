@@ -5,10 +5,12 @@
 //! the difference of the weights before and after a step would lose what their own rounding takes.
 
 mod decoder;
+mod filters;
 mod linear;
 mod networks;
 
 pub use decoder::CodeDecoder;
+pub use filters::FilterSettings;
 
 use super::cohort::{CohortSize, StepRules};
 use super::{Cohort, ResidentImages, Tally};
@@ -17,11 +19,12 @@ use crate::model::{ClassifierSpec, Network, Optimizer, OptimizerKind};
 use crate::ops::code::{self, Codes, Rounding};
 use crate::{Error, Result};
 use decoder::DecoderSteps;
+use filters::FilterCodes;
 use linear::LinearDecoders;
 use networks::NetworkDecoders;
 
 /// How codes train.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct CodeSettings {
     /// Z
     pub floats: usize,
@@ -31,6 +34,8 @@ pub struct CodeSettings {
     pub optimizer: Optimizer,
     /// What becomes of a code on the wire: it is trained for what arrives.
     pub rounding: Rounding,
+    /// How values of filters train beside codes, where they do.
+    pub filters: Option<FilterSettings>,
 }
 
 /// Where a replica's code starts.
@@ -42,6 +47,8 @@ pub struct CodeStart {
     pub code: Vec<f32>,
     /// What arrives of it.
     pub arrives: Vec<f32>,
+    /// P weights that values of filters scale, where there are any; these start from zero.
+    pub scaled: Vec<f32>,
 }
 
 /// A cohort whose codes train.
@@ -53,6 +60,7 @@ pub struct CodeCohort {
     /// Of each arena of the classifier, `[R, stride]`.
     bases: Vec<Buffer>,
     decoders: Decoders,
+    filters: Option<FilterCodes>,
 }
 
 /// The decoders of all replicas, which have one form.
@@ -101,7 +109,7 @@ impl CodeCohort {
         decoder: &CodeDecoder,
         settings: CodeSettings,
     ) -> Result<Self> {
-        let CodeSettings { floats, batch, optimizer, rounding } = settings;
+        let CodeSettings { floats, batch, optimizer, rounding, filters } = settings;
         let replicas = decoder.most_replicas(gpu, replicas, floats, spec.parameters());
         let codes = match decoder {
             CodeDecoder::Linear(_) => Codes::new(gpu, replicas, floats)?,
@@ -109,16 +117,21 @@ impl CodeCohort {
         };
         let rules = StepRules { network: gradient_rule(), schedule: optimizer };
         let size = CohortSize { replicas, batch };
-        let (cohort, (bases, decoders)) =
+        let (cohort, (bases, decoders, filters)) =
             Cohort::with_step(gpu, spec, images, size, rules, |network, writer, step| {
                 let arenas = network.parameters.arenas.iter();
                 let bases = arenas.map(|arena| gpu.zeros("base of codes", replicas * arena.stride));
                 let bases = bases.collect::<Result<Vec<_>>>()?;
-                let (decoders, steps) = Decoders::new(gpu, decoder, network, &bases, &codes)?;
-                let update = code::step(gpu, &codes, &steps.sums, writer.rule(), rounding)?;
-                Ok(([steps.before, step, steps.after, vec![update]].concat(), (bases, decoders)))
+                let (decoders, mut steps) = Decoders::new(gpu, decoder, network, &bases, &codes)?;
+                steps.after.push(code::step(gpu, &codes, &steps.sums, writer.rule(), rounding)?);
+                let filters = filters.map(|filters| FilterCodes::new(gpu, network, replicas, &filters));
+                let filters = filters.transpose()?;
+                if let Some(filters) = &filters {
+                    filters.add_to(gpu, network, writer.rule(), &mut steps)?;
+                }
+                Ok(([steps.before, step, steps.after].concat(), (bases, decoders, filters)))
             })?;
-        Ok(Self { gpu: gpu.clone(), cohort, codes, bases, decoders })
+        Ok(Self { gpu: gpu.clone(), cohort, codes, bases, decoders, filters })
     }
 
     /// R
@@ -152,6 +165,9 @@ impl CodeCohort {
         let codes: Vec<_> = starts.iter().map(|start| &start.code[..]).collect();
         let arrives: Vec<_> = starts.iter().map(|start| &start.arrives[..]).collect();
         self.codes.restart(&self.gpu, &codes, &arrives);
+        if let Some(filters) = &self.filters {
+            filters.restart(&self.gpu, &self.cohort.network, starts.iter().map(|start| &start.scaled[..]));
+        }
         self.cohort.restart_schedule(rate);
         match &self.decoders {
             Decoders::Linear(_) => Ok(()),
@@ -180,5 +196,10 @@ impl CodeCohort {
     /// The codes of all replicas, `[R][Z]`.
     pub fn codes(&self) -> Result<Vec<Vec<f32>>> {
         self.codes.read(&self.gpu)
+    }
+
+    /// The values of the filters of all replicas, `[R][F]`, where they train.
+    pub fn filters(&self) -> Result<Option<Vec<Vec<f32>>>> {
+        self.filters.as_ref().map(|filters| filters.read(&self.gpu)).transpose()
     }
 }

@@ -2,6 +2,7 @@
 
 mod alone;
 mod downlink;
+mod filters;
 mod prior;
 mod refresh;
 mod refused;

@@ -12,6 +12,7 @@ fn what_cannot_stand_around_a_code_is_refused_in_words() {
         let comma = if options.is_empty() { "" } else { ", " };
         format!("[\"prior\", {pca}, {{ stage = \"refresh\"{comma}{options} }}]")
     };
+    let filters = |options: &str| format!("[{pca}, {{ stage = \"filters\", {options} }}, \"tune\"]");
     let tune = |options: &str| format!("[{pca}, {{ stage = \"tune\", {options} }}]");
     for (text, words) in [
         // Nothing is learned that they could be about.
@@ -34,13 +35,30 @@ fn what_cannot_stand_around_a_code_is_refused_in_words() {
         ),
         (
             format!("[{pca}, \"tune\", {residual}]"),
-            vec!["codecs: residual", "behind tune", "residual, tune and refresh"],
+            vec!["codecs: residual", "behind tune", "residual, filters, tune and refresh"],
         ),
-        (format!("[{pca}, {residual}, \"f16\"]"), vec!["codecs: f16", "list it before residual and tune"]),
-        (format!("[{pca}, \"tune\", \"f16\"]"), vec!["codecs: f16", "list it before residual and tune"]),
+        (
+            format!("[{pca}, {residual}, \"f16\"]"),
+            vec!["codecs: f16", "list it before residual, filters and tune"],
+        ),
+        (
+            format!("[{pca}, \"tune\", \"f16\"]"),
+            vec!["codecs: f16", "list it before residual, filters and tune"],
+        ),
         (format!("[\"f16\", \"prior\", {pca}]"), vec!["something else", "list it first"]),
         (format!("[\"delta\", {pca}, \"tune\"]"), vec!["something else", "list it first"]),
         (format!("[\"prior\", {pca}, {refresh}, \"tune\"]"), vec!["codecs: tune", "behind refresh"]),
+        // Filters that nothing trains, or that are not there.
+        (format!("[\"filters\", {pca}]"), vec!["codecs: filters", "behind pca"]),
+        (format!("[{pca}, \"filters\"]"), vec!["codecs: filters", "nothing trains it", "list tune behind"]),
+        (
+            format!("[{pca}, \"filters\", \"tune\"]"),
+            vec!["codecs: filters", "one vector", "leave filters out"],
+        ),
+        (format!("[{pca}, \"filters\", {residual}, \"tune\"]"), vec!["codecs: residual", "behind filters"]),
+        (filters("lr = 0.0"), vec!["codecs: filters", "a rate of 0", "set lr above 0"]),
+        (filters("rate = 1.0"), vec!["codecs: filters", "`rate`", "`lr`"]),
+        (filters(&format!("stages = [{pca}]")), vec!["pca(3) learns", "values of filters", "leave it out"]),
         // Axes that are nobody's own, or too few of them.
         (format!("[{pca}, {refresh}]"), vec!["codecs: refresh", "list prior first"]),
         (

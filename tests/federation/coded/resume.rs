@@ -53,13 +53,14 @@ fn codes_of_every_kind_are_gone_on_with_to_the_same_bits() {
          {{stages=[\"prior\",{pca},\"f16\",\"tune\"],downlink=\"code\",local_epochs=2}},\
          [\"prior\",{own},\"feedback\",{{stage=\"topk\",part=0.5}},\"tune\"],\
          [\"prior\",{{stage=\"autoencoder\",shared=true}},\"tune\"],\
+         [\"prior\",{own},\"f16\",{residual},\"filters\",\"tune\"],\
          [\"prior\",{own},\"f16\",\"tune\",{{stage=\"refresh\",every=1,axes=2}}]]"
     );
     let small = ["autoencoder.space=small", "autoencoder.epochs=10", "autoencoder.latent=3"];
     let spec = spec(&Parts::default(), &[&["rounds=3", &codecs][..], &small].concat());
     let whole = tempfile::tempdir().unwrap();
     let whole = start(whole.path(), &spec, &mut StopAfter::default()).unwrap();
-    assert_eq!(whole.federations.len(), 6);
+    assert_eq!(whole.federations.len(), 7);
     for round in [1, 2] {
         let folder = tempfile::tempdir().unwrap();
         let (mut stops, mut begun) = (0, Vec::new());
@@ -73,9 +74,9 @@ fn codes_of_every_kind_are_gone_on_with_to_the_same_bits() {
                 Err(error) => panic!("{error}"),
             }
         };
-        assert_eq!(stops, 6, "once in each federation");
+        assert_eq!(stops, 7, "once in each federation");
         let learned = begun.iter().filter(|what| *what == "principal axes").count();
-        assert_eq!(learned, 4, "nothing is learned twice");
+        assert_eq!(learned, 5, "nothing is learned twice");
         for (whole, pieced) in whole.federations.iter().zip(&pieced.federations) {
             let label = &whole.label;
             let bits = |model: &[f32]| model.iter().map(|value| value.to_bits()).collect::<Vec<_>>();

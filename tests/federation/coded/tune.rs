@@ -19,11 +19,11 @@ const TUNE: &str = "{ stage = \"tune\", batch = 25, lr = 0.1 }";
 const EACH: usize = 150;
 
 /// Two collaborators that have trained alone, and one round further from the average.
-struct Bed {
+pub struct Bed {
     spec: ClassifierSpec,
     images: ResidentImages,
-    logs: Vec<Snapshots>,
-    global: Vec<f32>,
+    pub logs: Vec<Snapshots>,
+    pub global: Vec<f32>,
     weights: Vec<Vec<f32>>,
 }
 
@@ -32,7 +32,7 @@ fn order(who: u32, epoch: u64) -> Vec<u32> {
     epoch_order(EACH, u64::from(who), epoch, true).into_iter().map(|place| first + place).collect()
 }
 
-fn bed() -> &'static Bed {
+pub fn bed() -> &'static Bed {
     static BED: OnceLock<Bed> = OnceLock::new();
     BED.get_or_init(|| {
         let data = load("mnist-sample", &DataDir::new("nowhere")).unwrap();
@@ -60,6 +60,11 @@ fn bed() -> &'static Bed {
 impl Bed {
     /// A round of a codec, which is not the first: what is sent, and what arrives.
     fn round(&self, sides: &mut Sides) -> (Vec<Vec<u8>>, Vec<Vec<f32>>) {
+        self.round_number(2, sides)
+    }
+
+    /// The round of a number.
+    pub fn round_number(&self, number: u32, sides: &mut Sides) -> (Vec<Vec<u8>>, Vec<Vec<f32>>) {
         let mut steps = 0;
         let mut progress = |more| steps += more;
         let local = LocalData {
@@ -71,15 +76,15 @@ impl Bed {
             order: &order,
             progress: RefCell::new(&mut progress),
         };
-        let payloads = sides.send(2, &self.global, &self.weights, Some(&local));
+        let payloads = sides.send(number, &self.global, &self.weights, Some(&local));
         let is_tuned = sides.codec.epochs() > 0;
         assert_eq!(steps > 0, is_tuned, "steps of tuning are heard of");
-        let arrived = sides.receive(2, &self.global, &payloads);
+        let arrived = sides.receive(number, &self.global, &payloads);
         (payloads, arrived)
     }
 
     /// The loss of each model on the images of its collaborator.
-    fn losses(&self, models: &[Vec<f32>]) -> Vec<f64> {
+    pub fn losses(&self, models: &[Vec<f32>]) -> Vec<f64> {
         let data = load("mnist-sample", &DataDir::new("nowhere")).unwrap();
         let own = |(who, model): (usize, &Vec<f32>)| {
             let (own, pixels) = (who * EACH..(who + 1) * EACH, data.train.shape.pixels());

@@ -7,16 +7,17 @@ use fedfunnel::autoencoder::Half;
 use fedfunnel::data::{Dataset, ImageShape};
 use fedfunnel::gpu::Gpu;
 use fedfunnel::model::{
-    Activation, AutoencoderSpec, ClassifierSpec, ModelSpec, NetworkLayer, Optimizer, OptimizerKind,
+    Activation, AutoencoderSpec, ClassifierSpec, Filters, ModelSpec, NetworkLayer, Optimizer, OptimizerKind,
 };
 use fedfunnel::ops::code::Rounding;
 use fedfunnel::reference::code::half;
 use fedfunnel::reference::compare::{Tolerance, assert_close, compare};
 use fedfunnel::reference::dense::{self, DenseShape};
+use fedfunnel::reference::filters::apply;
 use fedfunnel::reference::finite_difference::central_gradient;
 use fedfunnel::reference::mlp::{self, MlpShape};
 use fedfunnel::reference::random;
-use fedfunnel::training::{CodeCohort, CodeDecoder, CodeSettings, CodeStart, ResidentImages};
+use fedfunnel::training::{CodeCohort, CodeDecoder, CodeSettings, CodeStart, FilterSettings, ResidentImages};
 use std::path::Path;
 
 /// Samples that each replica has, one after the other.
@@ -169,7 +170,12 @@ impl Codes {
         });
         let starts = (0..replicas as u32).map(|r| {
             let code = line(autoencoder.latent(), 10 + r, reach);
-            CodeStart { base: line(shape.parameters(), 20 + r, 0.2), arrives: code.clone(), code }
+            CodeStart {
+                base: line(shape.parameters(), 20 + r, 0.2),
+                arrives: code.clone(),
+                code,
+                scaled: line(shape.parameters(), 40 + r, 0.3),
+            }
         });
         let parameters = autoencoder.decoder_parameters();
         Self {
@@ -199,11 +205,22 @@ impl Codes {
 
     /// Codes after so many steps against their gradients at a rate of one, replicas together as they fit.
     fn stepped(&self, gpu: &Gpu, steps: u64, rounding: Rounding) -> Vec<Vec<f32>> {
+        self.stepped_beside(gpu, steps, rounding, None).into_iter().map(|(codes, _)| codes).collect()
+    }
+
+    /// The same with values of filters beside the codes, where these train.
+    fn stepped_beside(
+        &self,
+        gpu: &Gpu,
+        steps: u64,
+        rounding: Rounding,
+        filters: Option<FilterSettings>,
+    ) -> Vec<(Vec<f32>, Vec<f32>)> {
         let images = ResidentImages::upload(gpu, &self.data).unwrap();
         let optimizer =
             Optimizer { kind: OptimizerKind::Sgd, lr: 1.0, momentum: 0.0, ..Optimizer::default() };
         let floats = self.starts[0].code.len();
-        let settings = CodeSettings { floats, batch: SAMPLES[0], optimizer, rounding };
+        let settings = CodeSettings { floats, batch: SAMPLES[0], optimizer, rounding, filters };
         let replicas = self.starts.len();
         let spec = self.shape.spec();
         let mut cohort = CodeCohort::new(gpu, &spec, &images, replicas, &self.decoder(0), settings).unwrap();
@@ -219,7 +236,8 @@ impl Codes {
                 let orders = own.iter().map(|&replica| self.orders[replica].clone()).collect();
                 cohort.epoch(epoch, &owners, orders, &mut |_| ()).unwrap();
             }
-            codes.extend(cohort.codes().unwrap().into_iter().take(own.len()));
+            let beside = cohort.filters().unwrap().unwrap_or(vec![Vec::new(); own.len()]);
+            codes.extend(cohort.codes().unwrap().into_iter().zip(beside).take(own.len()));
         }
         codes
     }
@@ -358,6 +376,70 @@ fn codes_are_trained_for_what_arrives() {
             assert_close("a step from what arrives", &actual, &at(&arrived), Tolerance::Balanced);
             let outcome = compare("a step from what is sent", &actual, &at(&sent), Tolerance::Balanced);
             assert!(outcome.is_err(), "replica {replica}: the code itself passes");
+        }
+    }
+}
+
+/// Values of filters that train beside codes: the gradients of both are those of the loss, at what arrives of both.
+#[test]
+fn gradients_of_filters_beside_codes_are_those_of_the_loss() {
+    for (gpu, shape, autoencoder) in [
+        (gpu(), FEW, FEW.dense(&[], [LINEAR, LINEAR])),
+        (gpu(), FEW, FEW.dense(&[11], [TANH, LINEAR])),
+        // Two arenas, of which a row of the first layer lies in one.
+        (small_gpu(), MANY, MANY.dense(&[12], [TANH, LINEAR])),
+    ] {
+        let codes = Codes::new(shape, &autoencoder, 3, 0.6);
+        let filters = Filters::of(&shape.spec().layout()).unwrap();
+        assert_eq!(filters.count(), 2 * (shape.hidden + shape.classes));
+        let rate = 0.25;
+        let settings = || FilterSettings { filters: filters.clone(), rate, rounding: Rounding::F16 };
+        let [one, two] =
+            [1, 2].map(|steps| codes.stepped_beside(gpu, steps, Rounding::None, Some(settings())));
+        for replica in 0..3 {
+            let what = format!("replica {replica}, {:?}", autoencoder.widths);
+            let start = &codes.starts[replica];
+            // The gradient of the code and of the values of filters at both.
+            let gradient = |code: &[f64], values: &[f64], scaled: &[f32]| {
+                let coefficients = wide(&filters.coefficients(scaled));
+                let numbers: Vec<_> = filters.of_weights().iter().map(|&filter| filter as usize).collect();
+                let parameters = wide(&codes.parameters[replica]);
+                let before = outputs(&codes.layers, &parameters, &wide(&start.code));
+                let loss = |both: &[f64]| {
+                    let (code, values) = both.split_at(code.len());
+                    let now = outputs(&codes.layers, &parameters, code);
+                    let scale = f64::from(codes.scales[replica]);
+                    let moved = start.base.iter().zip(now.iter().zip(&before));
+                    let moved = moved.map(|(&base, (now, before))| f64::from(base) + scale * (now - before));
+                    let moved: Vec<_> = moved.collect();
+                    let weights = apply(&moved, &coefficients, &numbers, values);
+                    codes.shape.loss(&codes.data, &codes.orders[replica], &weights)
+                };
+                let mut both = central_gradient(loss, &[code, values].concat(), 1e-4);
+                // A step of the values is that much shorter.
+                both[code.len()..].iter_mut().for_each(|slope| *slope *= f64::from(rate));
+                both
+            };
+            let zeros = vec![0.0; filters.count()];
+            let actual = way(
+                &[&start.code[..], &vec![0.0; filters.count()]].concat(),
+                &[&one[replica].0[..], &one[replica].1].concat(),
+            );
+            let expected = gradient(&wide(&start.code), &zeros, &start.scaled);
+            assert_close(&what, &actual, &expected, Tolerance::Balanced);
+            let wrong = gradient(&wide(&start.code), &zeros, &start.base);
+            assert!(
+                compare(&what, &actual, &wrong, Tolerance::Permissive).is_err(),
+                "{what}: other weights pass"
+            );
+            // The second step is taken at what arrives of the first.
+            let (code, values) = &one[replica];
+            let actual = way(&[&code[..], values].concat(), &[&two[replica].0[..], &two[replica].1].concat());
+            let arrived: Vec<_> = wide(values).into_iter().map(half).collect();
+            let expected = gradient(&wide(code), &arrived, &start.scaled);
+            assert_close(&what, &actual, &expected, Tolerance::Balanced);
+            let wrong = gradient(&wide(code), &zeros, &start.scaled);
+            assert!(compare(&what, &actual, &wrong, Tolerance::Permissive).is_err(), "{what}: zeros pass");
         }
     }
 }
