@@ -234,10 +234,12 @@ impl Stage for Projection {
     }
 
     fn check_room(&self, gpu: &Gpu, expected: ExpectedLogs) -> Result<()> {
-        let axes = expected.snapshots.saturating_sub(1);
+        // Those of all collaborators have axes between them too.
+        let together = if self.shared { expected.collaborators } else { 1 };
+        let snapshots = together * expected.snapshots;
+        let axes = snapshots.saturating_sub(1);
         if self.is_given && self.floats > axes {
-            let problem =
-                format!("{} snapshots have {axes} axes at most, not {}", expected.snapshots, self.floats);
+            let problem = format!("{snapshots} snapshots have {axes} axes at most, not {}", self.floats);
             return Err(Error::setting(&self.place, problem, "use fewer floats, or log more snapshots"));
         }
         let floats = self.floats.min(axes).max(1);
