@@ -10,7 +10,7 @@
 //! u'   = s grad_g F(x, y)                             what arrives
 //! ```
 //!
-//! What `x` adds to the gradient is a second derivative. For classifiers of dense layers the [host](host) has it exactly. For
+//! What `x` adds to the gradient is a second derivative. For classifiers of dense layers the [host] has it exactly. For
 //! others, with `v` the derivative of the cosine by the gradient, it is that of the images as the weights move along `v`, from
 //! passes to either side on the [device]:
 //!
@@ -45,7 +45,7 @@ pub(super) const KIND: StageKind = StageKind::new("synthetic", Make::Plain(make)
         source: "Zhou et al. 2023, 3SFC (arXiv 2302.10429)",
         options: &[
             OptionAbout::new("images", "1", "how many"),
-            OptionAbout::new("steps", "50", "steps of the search for them"),
+            OptionAbout::new("steps", "50, or 10 with convolutions", "steps of the search for them"),
             OptionAbout::new("lr", "0.1", "their rate"),
         ],
         good_for: "models that are much larger than an image; behind delta and feedback",
@@ -58,8 +58,7 @@ pub(super) const KIND: StageKind = StageKind::new("synthetic", Make::Plain(make)
 struct Settings {
     #[serde(default = "usual_images")]
     images: usize,
-    #[serde(default = "usual_steps")]
-    steps: usize,
+    steps: Option<usize>,
     #[serde(default = "usual_rate")]
     lr: f64,
 }
@@ -68,14 +67,16 @@ fn usual_images() -> usize {
     1
 }
 
-fn usual_steps() -> usize {
-    50
-}
-
 fn usual_rate() -> f64 {
     0.1
 }
 
+/// Steps of the search on the host.
+const STEPS: usize = 50;
+/// Those of classifiers with convolutions, on the device: each is as much work as 7/3 images in training, and takes longer
+/// than that, since so few images leave a device idle. The first few bring most: an update of the CIFAR-10 classifier that
+/// one image says is found to a cosine of 0.80 in 10, and of 0.86 in 30.
+const STEPS_OF_PASSES: usize = 10;
 /// The most collaborators whose images are searched for together on the device.
 const TOGETHER: usize = 16;
 /// Weights of a classifier of dense layers up to which the host is faster than any device, which takes six waits for each
@@ -89,6 +90,8 @@ fn make(context: &Context<'_>, options: &Options) -> Result<Box<dyn Stage>> {
         let problem = "it takes gradients of a classifier, and the weights are of none";
         return Err(options.refuse(problem, "leave synthetic out"));
     };
+    let host = Host::new(&layers);
+    let steps = steps.unwrap_or(if host.is_some() { STEPS } else { STEPS_OF_PASSES });
     let search = Search { images, width: first.inputs(), classes: last.outputs(), steps, lr };
     let parameters = context.parameters();
     if images == 0 || count(&search) > parameters {
@@ -102,7 +105,6 @@ fn make(context: &Context<'_>, options: &Options) -> Result<Box<dyn Stage>> {
     if !(lr > 0.0 && lr.is_finite()) {
         return Err(options.refuse(format!("a rate of {lr}"), "set lr above 0, such as 0.1"));
     }
-    let host = Host::new(&layers);
     Ok(Box::new(Synthetic { search, layers, host, parameters }))
 }
 
