@@ -21,7 +21,7 @@
 //! dispatch of a device takes more.
 
 use super::search::{Candidate, Found, Search, dot};
-use super::softmax;
+use super::softmax::softmax;
 use crate::model::NetworkLayer;
 use crate::ops::Activation;
 use std::panic::resume_unwind;

@@ -26,6 +26,7 @@ mod device;
 mod host;
 mod passes;
 mod search;
+mod softmax;
 
 use crate::codec::{
     About, Context, FreeOption, FreeRange, Given, Incoming, Kept, Make, OptionAbout, Options, Outgoing,
@@ -226,15 +227,4 @@ impl Stage for Synthetic {
         }
         Ok(())
     }
-}
-
-/// Chances of the classes of each image, of their logits.
-fn softmax(logits: &[f64], classes: usize) -> Vec<f64> {
-    let of = |logits: &[f64]| {
-        let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let powers: Vec<_> = logits.iter().map(|logit| (logit - largest).exp()).collect();
-        let sum: f64 = powers.iter().sum();
-        powers.into_iter().map(move |power| power / sum).collect::<Vec<_>>()
-    };
-    logits.chunks(classes).flat_map(of).collect()
 }

@@ -1,6 +1,6 @@
 //! Passes of made-up images through the classifiers of several collaborators at a time, on the device.
 
-use super::softmax;
+use super::softmax::softmax;
 use crate::Result;
 use crate::gpu::{Dispatch, Gpu, Tensor};
 use crate::model::{Network, NetworkLayer, Optimizer, OptimizerKind, ScheduleWriter, Workspace};

@@ -1,6 +1,6 @@
 //! What a search for images keeps: where it stands, and the best that it has seen.
 
-use super::softmax;
+use super::softmax::softmax;
 use crate::ops::random;
 
 /// How images are searched for.
