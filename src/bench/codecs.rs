@@ -37,10 +37,12 @@ const CODECS: &[(&str, &str, &str)] = codecs![
     "drive": "delta+drive",
     "subspace": "delta+subspace(floats=1000)",
     "sketch": "delta+feedback+sketch(columns=300)",
+    "fetchsgd": "delta+fetchsgd(columns=300)",
     "dropout": "dropout(part=0.25)",
     "lbgm": "delta+lbgm(threshold=0.2)",
     "relevance": "delta+relevance(threshold=0.0)",
     "control": "delta+scafcom+topk(part=0.01)",
+    "synthetic": "delta+feedback+synthetic",
     "entropy": "delta+quantize(bits=4)+entropy",
 ];
 
@@ -75,8 +77,12 @@ fn coded<'g>(gpu: &'g Gpu, codec: &str, model: &str, collaborators: u32) -> Resu
         let sent = pipeline.send(&round, updates)?;
         let nothing = Kept::default();
         let payloads = (0..).zip(&sent).map(|(who, bytes)| (who, &nothing, bytes.as_slice())).collect();
-        let mut arrived = pipeline.receive(&round, payloads)?;
-        let arrived = Values::take_all(&gpu, arrived.iter_mut().collect())?;
+        let arrived = if pipeline.is_joint() {
+            vec![pipeline.join(&round, payloads, &vec![1.0; sent.len()], &mut Kept::default())?]
+        } else {
+            let mut arrived = pipeline.receive(&round, payloads)?;
+            Values::take_all(&gpu, arrived.iter_mut().collect())?
+        };
         let seconds = began.elapsed().as_secs_f64();
         if arrived.iter().any(|values| values.len() != count) {
             return Err(Error::fault("an update is not decoded to as many values as it has"));

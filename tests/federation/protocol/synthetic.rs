@@ -135,18 +135,20 @@ fn what_arrives_is_the_update_as_far_as_it_goes_that_way() {
 
 #[test]
 fn a_cohort_larger_than_what_fits_together_is_as_each_of_it_alone() {
-    let (spec, text) = (dense(), "[\"delta\", \"feedback\", { stage = \"synthetic\", steps = 3 }, \"f16\"]");
-    let mut together = sides(text, &spec, 20);
-    let global = start(&spec);
-    let weights: Vec<_> = (0..20).map(|who| numbers(spec.parameters(), who, 0)).collect();
-    let all = together.round(&global, &weights);
-    let view = Round { number: 1, seed: 5, global: &global, gpu: gpu(), local: None };
-    for ((who, weights), crossed) in (0..).zip(&weights).zip(all) {
-        let mut kept = Kept::default();
-        let alone =
-            together.codec.send(&view, vec![(who, &mut kept, Values::Host(weights.clone()))]).unwrap();
-        assert_eq!(crossed.bytes.len(), 2 * (16 + 5 + 1));
-        assert_eq!(alone[0], crossed.bytes, "{who}");
+    let text = "[\"delta\", \"feedback\", { stage = \"synthetic\", steps = 3 }, \"f16\"]";
+    for (spec, values) in [(dense(), 16 + 5 + 1), (conv(), 36 + 4 + 1)] {
+        let mut together = sides(text, &spec, 20);
+        let global = start(&spec);
+        let weights: Vec<_> = (0..20).map(|who| numbers(spec.parameters(), who, 0)).collect();
+        let all = together.round(&global, &weights);
+        let view = Round { number: 1, seed: 5, global: &global, gpu: gpu(), local: None };
+        for ((who, weights), crossed) in (0..).zip(&weights).zip(all) {
+            let mut kept = Kept::default();
+            let alone =
+                together.codec.send(&view, vec![(who, &mut kept, Values::Host(weights.clone()))]).unwrap();
+            assert_eq!(crossed.bytes.len(), 2 * values);
+            assert_eq!(alone[0], crossed.bytes, "{who}");
+        }
     }
 }
 

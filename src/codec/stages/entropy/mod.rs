@@ -3,12 +3,13 @@
 //!
 //! Bytes that mean alike are counted together: a message is taken as some lanes, one for each place in a group of so many
 //! bytes, since the bytes of an f32 have little in common, and neither have those of values of three bits. How many lanes
-//! there are, from 1 to 8, is tried on the first bytes of a message.
+//! there are, from 1 to 8, is [told](lanes) from the first bytes of a message.
 //!
 //! A message is the number of lanes as a byte, the number of bytes before coding and after it in LEB128, and the coded
 //! bytes. Where these would be more, the number of lanes is 0, and the number of bytes and the bytes themselves follow.
 
 mod coder;
+mod lanes;
 mod model;
 
 use crate::Result;
@@ -16,6 +17,7 @@ use crate::bytes::{Reader, Writer};
 use crate::codec::refusals::malformed;
 use crate::codec::{About, ByteCoder, Make, NoOptions, StageKind};
 use coder::{Decoder, Encoder};
+use lanes::LANES;
 use model::Model;
 
 pub(super) const KIND: StageKind = StageKind::new(
@@ -32,11 +34,6 @@ pub(super) const KIND: StageKind = StageKind::new(
     example: "delta+quantize(bits=4)+entropy",
     ..About::NOTHING
 });
-
-/// Lanes at most.
-const LANES: usize = 8;
-/// Bytes that numbers of lanes are tried on.
-const TRIED: usize = 1 << 14;
 
 struct Entropy;
 
@@ -58,9 +55,7 @@ impl ByteCoder for Entropy {
     }
 
     fn encode(&self, bytes: &[u8], side: &mut Writer) {
-        let tried = &bytes[..bytes.len().min(TRIED)];
-        // Of equals the fewest.
-        let lanes = (1..=LANES).min_by_key(|&lanes| code(tried, lanes).len()).unwrap_or(1);
+        let lanes = lanes::best(bytes);
         let coded = code(bytes, lanes);
         let is_shorter = coded.len() < bytes.len();
         side.byte(if is_shorter { lanes as u8 } else { 0 });

@@ -5,9 +5,9 @@
 
 use super::coder::{SHARE_BITS, Share};
 
-const BYTES: usize = 256;
+pub(super) const BYTES: usize = 256;
 /// What a byte that came adds to its count, which is 1 before.
-const STEP: u32 = 16;
+pub(super) const STEP: u32 = 16;
 /// Counts are halved beyond this, so that what came long ago is forgotten.
 const MOST: u32 = STEP << 15;
 /// Bytes between two counts of the shares at most.

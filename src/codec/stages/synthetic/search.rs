@@ -1,7 +1,6 @@
-//! The search for images whose gradient points where an update does.
+//! What a search for images keeps: where it stands, and the best that it has seen.
 
-use super::passes::{Passes, Scores, softmax};
-use crate::Result;
+use super::softmax::softmax;
 use crate::ops::random;
 
 /// How images are searched for.
@@ -25,6 +24,87 @@ pub(super) struct Found {
     pub images: Vec<f32>,
     pub labels: Vec<f32>,
     pub scale: f32,
+}
+
+/// Images and labels that are tried, rounded as they would be sent.
+pub(super) struct Tried {
+    /// `[B, N]`
+    pub images: Vec<f32>,
+    /// `[B, C]`
+    pub labels: Vec<f64>,
+}
+
+/// The search of one collaborator.
+pub(super) struct Candidate<'a> {
+    search: &'a Search,
+    images: Moved,
+    /// Their softmax are the labels.
+    scores: Moved,
+    steps: i32,
+    /// The square of the update's length.
+    due: f64,
+    best: (f64, Option<Found>),
+}
+
+impl<'a> Candidate<'a> {
+    /// Random images for the update of a collaborator in the round of this number.
+    pub fn new(search: &'a Search, who: u32, number: u32, update: &[f32]) -> Self {
+        let start = |stream: u32, count: usize| {
+            let values = random::uniform_values(count, who, stream, number, 1.0);
+            Moved::new(values.into_iter().map(f64::from).collect())
+        };
+        let (images, scores) =
+            (start(0, search.images * search.width), start(1, search.images * search.classes));
+        Self { search, images, scores, steps: 0, due: square(update), best: (0.0, None) }
+    }
+
+    /// What is to be tried next.
+    pub fn tried(&self) -> Tried {
+        let images = self.images.values.iter().map(|&value| value as f32).collect();
+        let labels = softmax(&self.scores.values, self.search.classes);
+        Tried { images, labels: labels.into_iter().map(|label| f64::from(label as f32)).collect() }
+    }
+
+    /// Takes what has been tried, whose gradient has this product with the update and this square of its length. Gives
+    /// their cosine, and keeps what has the largest.
+    pub fn consider(&mut self, tried: &Tried, along: f64, own: f64) -> f64 {
+        // An update or a gradient of nothing has no direction.
+        let cosine = if own > 0.0 && self.due > 0.0 { along / (own * self.due).sqrt() } else { 0.0 };
+        if cosine.abs() > self.best.0 || self.best.1.is_none() {
+            let labels = tried.labels.iter().map(|&label| label as f32).collect();
+            let scale = if own > 0.0 { (along / own) as f32 } else { 0.0 };
+            self.best = (cosine.abs(), Some(Found { images: tried.images.clone(), labels, scale }));
+        }
+        cosine
+    }
+
+    /// The square of the update's length.
+    pub fn due(&self) -> f64 {
+        self.due
+    }
+
+    /// Moves images and scores, by how the gradient of what has been tried, and its logits, change as the weights move in
+    /// the direction that is wanted.
+    pub fn step(&mut self, tried: &Tried, images: impl Iterator<Item = f64>, logits: &[f64]) {
+        self.steps += 1;
+        self.images.step(self.steps, self.search.lr, images);
+        let (classes, count) = (self.search.classes, self.search.images as f64);
+        let each = tried.labels.chunks(classes).zip(logits.chunks(classes));
+        let scores: Vec<_> =
+            each.flat_map(|(labels, logits)| through_softmax(labels, logits, count)).collect();
+        self.scores.step(self.steps, self.search.lr, scores.into_iter());
+    }
+
+    /// What came nearest to the update.
+    pub fn found(self) -> Found {
+        self.best.1.unwrap_or_default()
+    }
+}
+
+/// The gradient of scores, of that of the labels which softmax makes of them: the logits' change, negative, over B.
+fn through_softmax(labels: &[f64], logits: &[f64], images: f64) -> impl Iterator<Item = f64> {
+    let mean: f64 = labels.iter().zip(logits).map(|(label, logit)| label * logit).sum();
+    labels.iter().zip(logits).map(move |(label, logit)| label * (mean - logit) / images)
 }
 
 /// Values that Adam moves.
@@ -54,121 +134,20 @@ impl Moved {
     }
 }
 
-fn narrow(values: &[f64]) -> Vec<f32> {
-    values.iter().map(|&value| value as f32).collect()
-}
-
-fn dot(a: &[f32], b: &[f32]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
-}
-
-impl Search {
-    /// Images for these updates of `global` by these collaborators in the round of this number.
-    pub fn find(
-        &self,
-        passes: &Passes<'_>,
-        global: &[f32],
-        updates: &[(u32, Vec<f32>)],
-        number: u32,
-    ) -> Result<Vec<Found>> {
-        let start = |who: u32, stream: u32, count: usize, bound: f32| {
-            let values = random::uniform_values(count, who, stream, number, bound);
-            Moved::new(values.into_iter().map(f64::from).collect())
-        };
-        let (pixels, scores) = (self.images * self.width, self.images * self.classes);
-        let mut images: Vec<_> = updates.iter().map(|(who, _)| start(*who, 0, pixels, 1.0)).collect();
-        let mut scores: Vec<_> = updates.iter().map(|(who, _)| start(*who, 1, scores, 1.0)).collect();
-        let mut best = vec![(0.0, Found::default()); updates.len()];
-        let length = dot(global, global).sqrt();
-        for step in 0..=self.steps {
-            let now: Vec<_> = images.iter().map(|images| narrow(&images.values)).collect();
-            let now: Vec<_> = now.iter().map(Vec::as_slice).collect();
-            let labels: Vec<_> = scores.iter().map(|scores| softmax(&scores.values, self.classes)).collect();
-            // What is sent is rounded, and what arrives is the gradient of that.
-            let labels: Scores =
-                labels.iter().map(|labels| labels.iter().map(|&y| f64::from(y as f32)).collect()).collect();
-            passes.set_weights(updates.iter().map(|_| global));
-            let gradients = passes.weight_gradients(&passes.logits(&now)?, &labels)?;
-            let mut directions = Vec::with_capacity(updates.len());
-            for (place, ((_, update), gradient)) in updates.iter().zip(&gradients).enumerate() {
-                let along = dot(update, gradient);
-                let (own, due) = (dot(gradient, gradient), dot(update, update));
-                // An update or a gradient of nothing has no direction.
-                let cosine = if own > 0.0 && due > 0.0 { along / (own * due).sqrt() } else { 0.0 };
-                if cosine.abs() > best[place].0 || best[place].1.images.is_empty() {
-                    let scale = if own > 0.0 { (along / own) as f32 } else { 0.0 };
-                    let (images, labels) = (now[place].to_vec(), narrow(&labels[place]));
-                    best[place] = (cosine.abs(), Found { images, labels, scale });
-                }
-                directions.push(Direction::new(update, gradient, cosine, length));
-            }
-            if step == self.steps {
-                break;
-            }
-            let sides = [1.0, -1.0].map(|side| -> Result<(Scores, Vec<Vec<f32>>)> {
-                let moved: Vec<_> = directions.iter().map(|direction| direction.from(global, side)).collect();
-                passes.set_weights(moved.iter().map(Vec::as_slice));
-                let logits = passes.logits(&now)?;
-                let gradients = passes.image_gradients(&logits, &labels)?;
-                Ok((logits, gradients))
-            });
-            let [above, below] = sides;
-            let ((logits_above, images_above), (logits_below, images_below)) = (above?, below?);
-            for (place, direction) in directions.iter().enumerate() {
-                let half = 0.5 / direction.step;
-                let pairs = images_above[place].iter().zip(&images_below[place]);
-                let gradient = pairs.map(|(above, below)| half * (f64::from(*above) - f64::from(*below)));
-                images[place].step(step as i32 + 1, self.lr, gradient);
-                let pairs = logits_above[place].iter().zip(&logits_below[place]);
-                let of_labels: Vec<_> =
-                    pairs.map(|(above, below)| -half * (above - below) / self.images as f64).collect();
-                let gradient = labels[place].chunks(self.classes).zip(of_labels.chunks(self.classes));
-                let gradient: Vec<_> =
-                    gradient.flat_map(|(labels, own)| through_softmax(labels, own)).collect();
-                scores[place].step(step as i32 + 1, self.lr, gradient.into_iter());
-            }
-        }
-        Ok(best.into_iter().map(|(_, found)| found).collect())
+/// The product of as many values.
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f64 {
+    const LANES: usize = 8;
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    // A sum of its own for each lane, since one sum has to wait for each addition.
+    let mut sums = [0f64; LANES];
+    for (a, b) in a.iter().zip(b) {
+        (0..LANES).for_each(|lane| sums[lane] += f64::from(a[lane]) * f64::from(b[lane]));
     }
+    let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+    sums.iter().sum::<f64>() + rest
 }
 
-/// The gradient of scores, of that of the labels which softmax makes of them.
-fn through_softmax(labels: &[f64], gradient: &[f64]) -> Vec<f64> {
-    let mean: f64 = labels.iter().zip(gradient).map(|(label, gradient)| label * gradient).sum();
-    labels.iter().zip(gradient).map(|(label, gradient)| label * (gradient - mean)).collect()
-}
-
-/// The direction of weights in which the gradient has to change.
-struct Direction {
-    /// `[P]`, of length 1 where there is one.
-    values: Vec<f32>,
-    /// How far weights are moved to see what changes.
-    step: f64,
-}
-
-impl Direction {
-    /// Of the derivative of `1 - |cos|` by the gradient, as long as 1.
-    fn new(update: &[f32], gradient: &[f32], cosine: f64, length: f64) -> Self {
-        // Rounding takes a ten-thousandth of what this changes, and curvature less.
-        let step = 1e-3 * length.max(1e-3);
-        let (own, due) = (dot(gradient, gradient).sqrt(), dot(update, update).sqrt());
-        if !(own > 0.0 && due > 0.0) {
-            return Self { values: vec![0.0; update.len()], step };
-        }
-        let towards = |(update, gradient): (&f32, &f32)| {
-            let missing = f64::from(*update) / due - cosine * f64::from(*gradient) / own;
-            (-cosine.signum() * missing) as f32
-        };
-        let mut values: Vec<f32> = update.iter().zip(gradient).map(towards).collect();
-        let rest = dot(&values, &values).sqrt();
-        if rest > 0.0 {
-            values.iter_mut().for_each(|value| *value = (f64::from(*value) / rest) as f32);
-        }
-        Self { values, step }
-    }
-
-    fn from(&self, weights: &[f32], side: f64) -> Vec<f32> {
-        let step = (side * self.step) as f32;
-        weights.iter().zip(&self.values).map(|(weight, value)| weight + step * value).collect()
-    }
+/// The square of a length.
+pub(super) fn square(values: &[f32]) -> f64 {
+    dot(values, values)
 }
