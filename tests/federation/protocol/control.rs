@@ -54,9 +54,9 @@ fn scaffold(x: &mut [f64], own: &mut [Vec<f64>], problems: &[Vec<(f64, f64)>]) -
                 y[at] -= RATE * (slope - own[at] + all[at]);
             }
         }
-        for at in 0..x.len() {
-            own[at] += (x[at] - y[at]) / (STEPS as f64 * RATE) - all[at];
-            moved[at] += (y[at] - x[at]) / count;
+        for (at, (x, y)) in x.iter().zip(y).enumerate() {
+            own[at] += (x - y) / (STEPS as f64 * RATE) - all[at];
+            moved[at] += (y - x) / count;
         }
         gradients.push(gradient);
     }
@@ -88,9 +88,9 @@ fn without_compression_it_is_scaffold_with_one_variable_on_the_way_up() {
             let come_to =
                 |gradient: &Vec<f64>| gradient.iter().zip(&global).map(|(g, x)| step(g, x)).collect();
             let crossed = sides.round(&global, &gradients.iter().map(come_to).collect::<Vec<Vec<f32>>>());
-            for at in 0..P {
+            for (at, x) in x.iter().enumerate() {
                 let mean = crossed.iter().map(|crossed| f64::from(crossed.values[at])).sum::<f64>() / 3.0;
-                assert!((mean - x[at]).abs() < 1e-5, "{stage}: {mean} for {}", x[at]);
+                assert!((mean - x).abs() < 1e-5, "{stage}: {mean} for {x}");
             }
             for (kept, own) in sides.receivers.iter().zip(&own) {
                 let control = kept.scope("1").get("control").unwrap();
@@ -103,12 +103,10 @@ fn without_compression_it_is_scaffold_with_one_variable_on_the_way_up() {
             first.get_or_insert(x.clone());
         }
         // Shares differ, and it comes to where their gradients cancel.
-        for at in 0..P {
-            let (above, below) = problems
-                .iter()
-                .map(|p| p[at])
-                .fold((0.0, 0.0), |(above, below), (a, b)| (above + a * a * b, below + a * a));
-            assert!((x[at] - above / below).abs() < 1e-4, "{} for {}", x[at], above / below);
+        for (at, x) in x.iter().enumerate() {
+            let sums = |(above, below), (a, b): (f64, f64)| (above + a * a * b, below + a * a);
+            let (above, below) = problems.iter().map(|problem| problem[at]).fold((0.0, 0.0), sums);
+            assert!((x - above / below).abs() < 1e-4, "{x} for {}", above / below);
         }
         assert!(first.is_some_and(|first| first.iter().zip(&x).any(|(first, x)| (first - x).abs() > 1e-2)));
     }
