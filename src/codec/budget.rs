@@ -85,7 +85,12 @@ impl Sizing<'_> {
         while over > fitting + 1 {
             let is_doubling = over == most + 1;
             let middle = if is_doubling { (2 * fitting).min(most) } else { fitting + (over - fitting) / 2 };
-            if fits(middle)? {
+            // What a stage refuses is too much for the model, since it takes the smallest.
+            let is_within = match fits(middle) {
+                Err(error) if error.is_usage() => false,
+                other => other?,
+            };
+            if is_within {
                 fitting = middle;
             } else {
                 over = middle;
@@ -110,7 +115,9 @@ impl Sizing<'_> {
     /// Bytes of the payload of a codec's updates.
     pub fn payload_bytes(&self, spec: &PipelineSpec) -> Result<u64> {
         let learned = spec.0.iter().position(|part| self.learns(part));
-        let Some(place) = learned else { return self.encoded(&spec.0, self.global, self.weights) };
+        let Some(place) = learned else {
+            return self.encoded(&self.listed(&spec.0, self.global.len())?, self.global, self.weights);
+        };
         let floats = floats(self.stages, &self.context, &spec.0[place])?;
         let (mut tail, mut bytes) = (Vec::new(), 0);
         for part in &spec.0[place + 1..] {
@@ -122,7 +129,8 @@ impl Sizing<'_> {
                             weights.iter().zip(self.global).map(|(weight, global)| weight - global).collect()
                         };
                         let missed: Vec<Vec<f32>> = self.weights.iter().map(change).collect();
-                        bytes += self.encoded(&stages.0, &vec![0.0; self.global.len()], &missed)?;
+                        let stages = self.stages.residual(&stages, &self.context)?;
+                        bytes += self.encoded(&stages, &vec![0.0; self.global.len()], &missed)?;
                     }
                 }
                 Make::Around(CodePart::Filters) => {
@@ -136,7 +144,7 @@ impl Sizing<'_> {
             }
         }
         let code = uniform_values(floats, 0, 0, self.context.seed, 1.0);
-        Ok(bytes + self.encoded(&tail, &vec![0.0; floats], &[code])?)
+        Ok(bytes + self.encoded(&self.listed(&tail, floats)?, &vec![0.0; floats], &[code])?)
     }
 
     fn learns(&self, part: &PartSpec) -> bool {
@@ -144,15 +152,18 @@ impl Sizing<'_> {
         kind.is_ok_and(|kind| kind.learns)
     }
 
+    /// These stages for so many values.
+    fn listed(&self, parts: &[PartSpec], values: usize) -> Result<Pipeline> {
+        let flat = Layout::flat(values);
+        let layout = if values == self.context.parameters() { self.context.layout } else { &flat };
+        match parts {
+            [] => Ok(Pipeline::new(Vec::new(), false, false)),
+            parts => self.stages.pipeline(&PipelineSpec(parts.to_vec()), &Context { layout, ..self.context }),
+        }
+    }
+
     /// Bytes that stages make of the values, `[N][V]`, of which most are made; they know nothing yet.
-    fn encoded(&self, parts: &[PartSpec], global: &[f32], values: &[Vec<f32>]) -> Result<u64> {
-        let flat = Layout::flat(global.len());
-        let layout = if global.len() == self.context.parameters() { self.context.layout } else { &flat };
-        let context = Context { layout, ..self.context };
-        let pipeline = match parts {
-            [] => Pipeline::new(Vec::new(), false, false),
-            parts => self.stages.pipeline(&PipelineSpec(parts.to_vec()), &context)?,
-        };
+    fn encoded(&self, pipeline: &Pipeline, global: &[f32], values: &[Vec<f32>]) -> Result<u64> {
         let seed = u64::from(self.context.seed);
         let round = Round { number: self.round, seed, global, gpu: self.gpu, local: None };
         let mut kept = vec![Kept::default(); values.len()];

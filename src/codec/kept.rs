@@ -117,7 +117,12 @@ impl Kept {
 
     /// Takes what a checkpoint has under `path`, in place of what was there.
     pub fn load(&mut self, path: &str, file: &StateFile) -> Result<()> {
-        for name in file.names()? {
+        self.load_named(path, &file.names()?, file)
+    }
+
+    /// The same, where these are the names of all tensors.
+    fn load_named(&mut self, path: &str, names: &[String], file: &StateFile) -> Result<()> {
+        for name in names {
             let Some(rest) = name.strip_prefix(path).and_then(|rest| rest.strip_prefix('/')) else {
                 continue;
             };
@@ -125,9 +130,9 @@ impl Kept {
                 rest.rsplit_once('/').map_or((None, rest), |(scopes, own)| (Some(scopes), own));
             let scopes = scopes.into_iter().flat_map(|scopes| scopes.split('/'));
             let place = scopes.fold(&mut *self, |kept, scope| kept.scope_mut(scope));
-            match file.bytes(&name)? {
+            match file.bytes(name)? {
                 Some(bytes) => place.put_bytes(own, bytes.to_vec()),
-                None => place.put(own, file.tensor(&name)?.values()?),
+                None => place.put(own, file.tensor(name)?.values()?),
             }
         }
         Ok(())
@@ -193,6 +198,7 @@ impl Store {
 
     /// Takes what a checkpoint has of this side, of the given collaborators.
     pub fn load(&mut self, side: &str, ids: &[u32], file: &StateFile) -> Result<()> {
-        ids.iter().try_for_each(|&who| self.of_mut(who).load(&format!("{side}/{who}"), file))
+        let names = file.names()?;
+        ids.iter().try_for_each(|&who| self.of_mut(who).load_named(&format!("{side}/{who}"), &names, file))
     }
 }

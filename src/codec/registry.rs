@@ -147,7 +147,7 @@ impl Stages {
 
     /// Makes the stages of what a code misses, behind feedback: what they could not say is added to what they are given
     /// next time. A preset's `delta` is left out, since they are given a difference.
-    fn residual(&self, spec: &PipelineSpec, context: &Context<'_>) -> Result<Pipeline> {
+    pub(super) fn residual(&self, spec: &PipelineSpec, context: &Context<'_>) -> Result<Pipeline> {
         let feedback = |names: &[PartSpec]| {
             let first = names.first().and_then(|part| part.name.as_deref());
             (first != Some("feedback")).then(|| PartSpec::named("feedback"))

@@ -107,8 +107,9 @@ impl Due {
                 return Err(format!("its ledger has a message of collaborator {who} in round {round}"));
             };
             whole = whole.checked_add(transfer.bytes).ok_or("its ledger has too many bytes")?;
-            // Setups come between two rounds and are of neither.
-            if transfer.kind != MessageKind::Setup {
+            // Setups come behind the rounds that are not compressed and are of none. Axes that take the place of others are
+            // shipped inside of later rounds.
+            if transfer.kind != MessageKind::Setup || transfer.round > self.spec.raw_rounds() {
                 *sum += transfer.bytes;
             }
         }

@@ -11,6 +11,7 @@ mod coded;
 mod coded_hidden;
 mod damaged;
 mod downlink;
+mod every_stage;
 mod grouping;
 mod kept;
 mod ledger;

@@ -6,18 +6,24 @@
 //! stages behind this one:
 //!
 //! ```text
-//! v  = (1 - momentum) v + momentum u        the collaborator's own; v = u in the first round
-//! d  = C(alpha (v - c))                     what is sent
-//! w' = c + d / alpha                        what arrives
-//! c  = c + d                                on both sides
+//! v = (1 - momentum) v + momentum u        the collaborator's own, from zero on
+//! d = C(alpha (v - c))                     what is sent
+//! c = c + d                                on both sides, and what arrives
 //!
-//! SCALLION (algorithm 2): momentum = 1, and alpha below 1, so that c moves less than C is noisy
-//! SCAFCOM (algorithm 3):  alpha = 1, and momentum below 1, which averages the noise of local training
+//! SCALLION: momentum = 1, and alpha below 1, so that c moves less than C is noisy
+//! SCAFCOM:  alpha = 1, and momentum below 1, which averages the noise of local training
 //! ```
 //!
-//! The paper's aggregator moves the model by the mean of `d / alpha` and the mean of all `c`: where all take part, that is
-//! the mean of `w'`. Its local steps are corrected by the mean of `c` less a collaborator's own, which is a matter of the
-//! strategy's local rule and is not done here.
+//! Where `C` changes nothing, both are the same average of a collaborator's updates. With `alpha` and `momentum` of 1 that
+//! is SCAFFOLD (Karimireddy et al. 2020) with one variable on the way up in place of two.
+//!
+//! The paper's aggregator moves the model by the mean of all `c` before the round and the mean of `d`. Here all take part
+//! in every round, so that this is the mean of what arrives; it is weighted by images. The paper's local steps are
+//! corrected by the mean of `c` less a collaborator's own, which is a matter of the strategy's local rule and is not done
+//! here: `u` is what training without it comes to.
+//!
+//! An average begins small: of updates that stay the same, `1 - (1 - alpha)^t` have arrived after `t` rounds. The paper
+//! tunes the rate of the aggregator's step, which is `rate` of the strategy `fedavgm` here.
 
 use super::held::Held;
 use crate::codec::{
@@ -134,23 +140,19 @@ const CONTROL_VARIATE: &str = "control";
 /// The average of the collaborator's own updates.
 const AVERAGE: &str = "average";
 
-impl Control {
-    /// What arrives of an update, and the control variate that both sides keep from there on. `sent` is what the stages
-    /// made of the distance.
-    fn arrived(&self, control: Option<&[f32]>, sent: &[f32]) -> (Vec<f32>, Vec<f32>) {
-        let each = sent.iter().enumerate().map(|(place, sent)| {
-            let control = control.map_or(0.0, |control| control[place]);
-            (control + sent / self.alpha, control + sent)
-        });
-        each.unzip()
+/// The control variate from here on, which is what arrives. `sent` is what the stages made of the distance from it.
+fn moved(control: Option<&[f32]>, sent: Vec<f32>) -> Vec<f32> {
+    match control {
+        None => sent,
+        Some(control) => control.iter().zip(sent).map(|(control, sent)| control + sent).collect(),
     }
 }
 
-/// The control variate that is kept, of so many values.
-fn control_of(kept: &Kept, count: usize) -> Result<Option<&[f32]>> {
-    let control = kept.get(CONTROL_VARIATE);
-    control.iter().try_for_each(|control| expect_length(CONTROL_VARIATE, control.len(), count))?;
-    Ok(control)
+/// What is kept under this name, of so many values.
+fn kept_of<'k>(kept: &'k Kept, name: &str, count: usize) -> Result<Option<&'k [f32]>> {
+    let values = kept.get(name);
+    values.iter().try_for_each(|values| expect_length(name, values.len(), count))?;
+    Ok(values)
 }
 
 impl Stage for Control {
@@ -183,15 +185,14 @@ impl Stage for Control {
         for outgoing in batch.iter_mut() {
             let mut values = outgoing.values.take(round.gpu)?;
             if self.momentum < 1.0 {
-                if let Some(average) = outgoing.kept.get(AVERAGE) {
-                    let each = values.iter_mut().zip(average);
-                    each.for_each(|(value, average)| {
-                        *value = (1.0 - self.momentum) * average + self.momentum * *value;
-                    });
+                let average = kept_of(outgoing.kept, AVERAGE, values.len())?;
+                for (place, value) in values.iter_mut().enumerate() {
+                    let average = average.map_or(0.0, |average| average[place]);
+                    *value = (1.0 - self.momentum) * average + self.momentum * *value;
                 }
                 outgoing.kept.put(AVERAGE, values.clone());
             }
-            let control = control_of(outgoing.kept, values.len())?;
+            let control = kept_of(outgoing.kept, CONTROL_VARIATE, values.len())?;
             for (place, value) in values.iter_mut().enumerate() {
                 *value = self.alpha * (*value - control.map_or(0.0, |control| control[place]));
             }
@@ -200,8 +201,7 @@ impl Stage for Control {
         let sent = self.tail.send_finite(round, &mut updates)?;
         for (outgoing, sent) in batch.iter_mut().zip(sent) {
             outgoing.side.append("control", sent.side);
-            let control = control_of(outgoing.kept, sent.decoded.len())?;
-            let (_, control) = self.arrived(control, &sent.decoded);
+            let control = moved(kept_of(outgoing.kept, CONTROL_VARIATE, sent.decoded.len())?, sent.decoded);
             outgoing.kept.put(CONTROL_VARIATE, control);
         }
         Ok(())
@@ -211,8 +211,8 @@ impl Stage for Control {
         self.tail.decode_finite(round, &mut batch.iter_mut().collect::<Vec<_>>())?;
         for incoming in batch {
             let sent = incoming.values.take(round.gpu)?;
-            let (values, control) = self.arrived(control_of(incoming.kept, sent.len())?, &sent);
-            incoming.values = Values::Host(values);
+            let control = moved(kept_of(incoming.kept, CONTROL_VARIATE, sent.len())?, sent);
+            incoming.values = Values::Host(control.clone());
             incoming.news.put(CONTROL_VARIATE, control);
         }
         Ok(())

@@ -23,11 +23,19 @@ impl Stage for Delta {
     }
 
     fn given(&mut self, given: Given) -> Result<()> {
-        if given != Given::Rest {
-            return Ok(());
-        }
-        let problem = "it takes the global model off each weight, and is given something else";
-        Err(Error::setting("codecs: delta", problem, "list it first"))
+        let problem = match given {
+            Given::Weights => return Ok(()),
+            Given::Changes => "it takes the global model off each weight, and that has been done",
+            Given::Missed => {
+                "it takes the global model off each weight, and what a code misses is a difference"
+            }
+            Given::Code | Given::Rest => {
+                "it takes the global model off each weight, and is given something else"
+            }
+        };
+        let mend =
+            if matches!(given, Given::Changes | Given::Missed) { "leave it out" } else { "list it first" };
+        Err(Error::setting("codecs: delta", problem, mend))
     }
 
     fn gives(&self, given: Given) -> Given {

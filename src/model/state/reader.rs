@@ -4,16 +4,23 @@ use super::first_unusable;
 use crate::gpu::Gpu;
 use crate::model::{ParameterTensor, Parameters};
 use crate::{Error, Result};
-use safetensors::tensor::{Dtype, SafeTensors};
+use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+/// Bytes of the length that a file begins with.
+const LENGTH: usize = 8;
+
 /// A safetensors file that is mapped into memory: a value is read from the disk when it is looked at.
 pub struct StateFile {
     path: PathBuf,
     bytes: Box<dyn AsRef<[u8]> + Send + Sync>,
+    /// Its header, which is parsed once: the state of a cohort has many tensors.
+    header: Metadata,
+    /// Where the tensors begin.
+    start: usize,
 }
 
 impl std::fmt::Debug for StateFile {
@@ -25,17 +32,23 @@ impl std::fmt::Debug for StateFile {
 impl StateFile {
     /// Opens a file and checks that its header is right and that it is as long as that says.
     pub fn open(path: &Path) -> Result<Self> {
-        let bytes = map(path).map_err(Error::io("read", path))?;
-        let file = Self { path: path.into(), bytes };
-        file.parse()?;
-        Ok(file)
+        Self::of(path, map(path).map_err(Error::io("read", path))?)
     }
 
     /// A file that is in memory already; errors call it `path`.
     pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self> {
-        let file = Self { path: path.into(), bytes: Box::new(bytes) };
-        file.parse()?;
-        Ok(file)
+        Self::of(path, Box::new(bytes))
+    }
+
+    fn of(path: &Path, bytes: Box<dyn AsRef<[u8]> + Send + Sync>) -> Result<Self> {
+        let (length, header) = SafeTensors::read_metadata((*bytes).as_ref()).map_err(|e| {
+            Error::file(
+                path,
+                format!("it is no whole safetensors file ({e})"),
+                "write it again, with fedfunnel or with PyTorch's safetensors.torch.save_file",
+            )
+        })?;
+        Ok(Self { path: path.into(), bytes, header, start: LENGTH + length })
     }
 
     /// All of its bytes.
@@ -48,63 +61,58 @@ impl StateFile {
         &self.path
     }
 
-    fn parse(&self) -> Result<SafeTensors<'_>> {
-        SafeTensors::deserialize((*self.bytes).as_ref()).map_err(|e| {
-            Error::file(
-                &self.path,
-                format!("it is no whole safetensors file ({e})"),
-                "write it again, with fedfunnel or with PyTorch's safetensors.torch.save_file",
-            )
-        })
+    /// What the header says of a tensor, and its bytes.
+    fn find(&self, name: &str) -> Option<(&TensorInfo, &[u8])> {
+        let info = self.header.info(name)?;
+        let (from, to) = info.data_offsets;
+        Some((info, self.all_bytes().get(self.start + from..self.start + to)?))
     }
 
     /// The file's own notes.
     pub fn metadata(&self) -> Result<HashMap<String, String>> {
-        let (_, header) = SafeTensors::read_metadata((*self.bytes).as_ref())
-            .map_err(|e| Error::file(&self.path, format!("its header is broken ({e})"), "write it again"))?;
-        Ok(header.metadata().clone().unwrap_or_default())
+        Ok(self.header.metadata().clone().unwrap_or_default())
     }
 
     /// Whether it has a tensor of this name.
     pub fn has(&self, name: &str) -> Result<bool> {
-        Ok(self.parse()?.names().contains(&name))
+        Ok(self.header.info(name).is_some())
     }
 
     /// The names of its tensors, in order.
     pub fn names(&self) -> Result<Vec<String>> {
-        let mut names: Vec<_> = self.parse()?.names().into_iter().map(String::from).collect();
+        let mut names = self.header.offset_keys();
         names.sort_unstable();
         Ok(names)
     }
 
     /// A tensor of bytes; `None` where it is one of values.
     pub fn bytes(&self, name: &str) -> Result<Option<&[u8]>> {
-        let file = self.parse()?;
-        let tensor =
-            file.tensor(name).map_err(|e| Error::file(&self.path, e.to_string(), "write it again"))?;
-        Ok((tensor.dtype() == Dtype::U8).then(|| tensor.data()))
+        let (info, bytes) = self.find(name).ok_or_else(|| self.lacks(name))?;
+        Ok((info.dtype == Dtype::U8).then_some(bytes))
     }
 
     /// An f32 tensor, its values unchecked.
     pub fn tensor<'a>(&'a self, name: &'a str) -> Result<StoredTensor<'a>> {
-        let file = self.parse()?;
-        let tensor = file.tensor(name).map_err(|_| {
-            let mut there = file.names();
-            if there.is_empty() {
-                let problem = format!("it holds notes and no tensors, where {name:?} is looked for");
-                return Error::file(&self.path, problem, "use a file of the right kind and model");
-            }
-            there.sort_unstable();
-            let more = if there.len() > 12 { ", ..." } else { "" };
-            there.truncate(12);
-            let problem = format!("there is no tensor {name:?}, only {}{more}", there.join(", "));
-            Error::file(&self.path, problem, "use a file of the right kind and model")
-        })?;
-        if tensor.dtype() != Dtype::F32 {
-            let problem = format!("tensor {name:?} is {:?}", tensor.dtype());
+        let (info, bytes) = self.find(name).ok_or_else(|| self.lacks(name))?;
+        if info.dtype != Dtype::F32 {
+            let problem = format!("tensor {name:?} is {:?}", info.dtype);
             return Err(Error::file(&self.path, problem, "store it as float32"));
         }
-        Ok(StoredTensor { path: &self.path, name, shape: tensor.shape().to_vec(), bytes: tensor.data() })
+        Ok(StoredTensor { path: &self.path, name, shape: info.shape.clone(), bytes })
+    }
+
+    /// The error for a tensor that is not there.
+    fn lacks(&self, name: &str) -> Error {
+        let mut there = self.header.offset_keys();
+        if there.is_empty() {
+            let problem = format!("it holds notes and no tensors, where {name:?} is looked for");
+            return Error::file(&self.path, problem, "use a file of the right kind and model");
+        }
+        there.sort_unstable();
+        let more = if there.len() > 12 { ", ..." } else { "" };
+        there.truncate(12);
+        let problem = format!("there is no tensor {name:?}, only {}{more}", there.join(", "));
+        Error::file(&self.path, problem, "use a file of the right kind and model")
     }
 
     /// Uploads a model's parameters to one replica. Names and shapes have to match.
@@ -113,7 +121,8 @@ impl StateFile {
             self.tensor(&tensor.name)?.expect_shape(&tensor.shape, model)?;
         }
         let known = |name: &&str| parameters.tensors.iter().any(|tensor| tensor.name == **name);
-        if let Some(name) = self.parse()?.names().into_iter().filter(|name| !known(name)).min() {
+        if let Some(name) = self.header.offset_keys().into_iter().filter(|name| !known(&name.as_str())).min()
+        {
             let problem = format!("it has a tensor {name:?}, and {model} has none of that name");
             return Err(Error::file(&self.path, problem, "use a file that was saved from the same model"));
         }
