@@ -137,7 +137,8 @@ impl Sizing<'_> {
                     let stages = inner(part).unwrap_or_else(FilterPart::usual_stages);
                     let count = Filters::of(self.context.layout).map_or(0, |filters| filters.count());
                     let values = uniform_values(count, 1, 0, self.context.seed, 1.0);
-                    bytes += self.encoded(&stages.0, &vec![0.0; count], &[values])?;
+                    let stages = self.listed(&stages.0, count)?;
+                    bytes += self.encoded(&stages, &vec![0.0; count], &[values])?;
                 }
                 Make::Around(_) => {}
                 _ => tail.push(part.clone()),

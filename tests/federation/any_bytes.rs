@@ -11,7 +11,7 @@ use fedfunnel::training::ResidentImages;
 use fedfunnel::{Error, Result};
 use proptest::prelude::*;
 use std::cell::RefCell;
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// P, and rounds whose messages are damaged.
 const P: usize = 44;
@@ -96,6 +96,12 @@ impl Sent {
         Ok(values.remove(0).take(gpu())?.len())
     }
 
+    /// One at a time: a codec holds the decoders that it used last, and other threads install damaged ones.
+    fn alone() -> MutexGuard<'static, ()> {
+        static ONE: Mutex<()> = Mutex::new(());
+        ONE.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whether a payload is decoded to as many values as there are, or refused as a message.
     fn is_fine(&self, round: usize, kept: &Kept, payload: &[u8]) -> std::result::Result<(), String> {
         match self.receive(round, kept, payload) {
@@ -120,6 +126,7 @@ fn damaged(bytes: &[u8], place: usize, change: u8, added: &[u8]) -> Vec<Vec<u8>>
 
 #[test]
 fn every_message_is_decoded_as_it_was_sent() {
+    let _alone = Sent::alone();
     for sent in all() {
         for round in 0..ROUNDS as usize {
             let kept = &sent.sides.receivers[0];
@@ -139,6 +146,7 @@ proptest! {
         which: usize, round in 0..ROUNDS as usize, who in 0..2usize, place: usize, change in 1u8..,
         added in proptest::collection::vec(any::<u8>(), 1..9),
     ) {
+        let _alone = Sent::alone();
         let sent = &all()[which % all().len()];
         let payload = &sent.payloads[round][who];
         for bytes in damaged(payload, place, change, &added) {
@@ -165,6 +173,7 @@ proptest! {
         which: usize, who in 0..2usize, place: usize, change in 1u8..,
         added in proptest::collection::vec(any::<u8>(), 1..9),
     ) {
+        let _alone = Sent::alone();
         let learned: Vec<_> = all().iter().filter(|sent| sent.sides.codec.learns()).collect();
         let sent = learned[which % learned.len()];
         let back = sent.sides.sent_back.iter().map(|bytes| (&sent.sides.shipped[who], Some(bytes)));

@@ -52,6 +52,11 @@ const ROWS: &[Row] = &[
         "pca(floats=2)+residual(stages=ternary(count=9))",
         Refused("residual(stages=ternary(count=9))", "residual is about the code of a learned stage"),
     ),
+    row(
+        "filters",
+        "prior+pca(floats=2)+f16+filters+tune",
+        Refused("filters", "filters is about the code of a learned stage"),
+    ),
     row("tune", "pca(floats=2)+tune", Refused("tune", "tune is about the code of a learned stage")),
     row(
         "refresh",
@@ -298,7 +303,7 @@ fn what_becomes_of_an_update_does_not_depend_on_who_else_is_in_the_cohort() {
     for text in codecs() {
         // Codes are tuned on images, which there are none of here.
         let mut spec = PipelineSpec::from_text("codec", &text).unwrap();
-        spec.0.retain(|part| part.name.as_deref() != Some("tune"));
+        spec.0.retain(|part| !matches!(part.name.as_deref(), Some("tune" | "filters")));
         let spec: toml::Value = spec.into();
         let Sides { codec, mut senders, mut receivers, .. } =
             Sides::with_autoencoder(&spec.to_string(), &logs, Some(&autoencoder));
