@@ -28,3 +28,5 @@ mod random;
 mod reduce;
 mod standardize;
 mod support;
+#[path = "../goldens/vgg3.rs"]
+mod vgg3;
