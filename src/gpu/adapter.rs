@@ -1,6 +1,7 @@
 //! Which adapters there are, what they can hold, and which one is used.
 
 use super::AdapterKind;
+use super::needs::{Refused, lacking};
 use crate::{Error, Result};
 use serde::Serialize;
 
@@ -93,47 +94,70 @@ impl AdapterSummary {
     }
 }
 
-/// The adapters of this machine, in a stable order.
-fn enumerate() -> Vec<(wgpu::Adapter, AdapterSummary)> {
+/// The adapters of this machine.
+struct Found {
+    /// Those that can run the kernels, in a stable order.
+    usable: Vec<(wgpu::Adapter, AdapterSummary)>,
+    /// The others.
+    refused: Vec<Refused>,
+}
+
+impl Found {
+    fn summaries(&self) -> Vec<AdapterSummary> {
+        self.usable.iter().map(|(_, summary)| summary.clone()).collect()
+    }
+}
+
+fn enumerate() -> Found {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     descriptor.backends = wgpu::Backends::PRIMARY;
     // Validation layers and debug labels cost time and write to stderr.
     descriptor.flags =
         wgpu::InstanceFlags::empty() | wgpu::InstanceFlags::ALLOW_UNDERLYING_NONCOMPLIANT_ADAPTER;
     let instance = wgpu::Instance::new(descriptor);
-    pollster::block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY))
-        .into_iter()
-        .filter(|adapter| adapter.features().contains(wgpu::Features::IMMEDIATES))
-        .enumerate()
-        .map(|(index, adapter)| {
-            let summary = AdapterSummary::of(index, &adapter);
-            (adapter, summary)
-        })
-        .collect()
+    let mut found = Found { usable: Vec::new(), refused: Vec::new() };
+    for adapter in pollster::block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY)) {
+        match lacking(adapter.features(), &adapter.limits()) {
+            Some(lacks) => found.refused.push(Refused { name: adapter.get_info().name, lacks }),
+            None => {
+                let summary = AdapterSummary::of(found.usable.len(), &adapter);
+                found.usable.push((adapter, summary));
+            }
+        }
+    }
+    found
 }
 
 /// Every adapter, the one that `choice` takes marked as chosen.
 pub fn adapters(choice: &DeviceChoice) -> Result<Vec<AdapterSummary>> {
-    let mut list: Vec<_> = enumerate().into_iter().map(|(_, summary)| summary).collect();
-    let chosen = pick(&list, choice)?;
+    let found = enumerate();
+    let mut list = found.summaries();
+    let chosen = pick(&list, &found.refused, choice)?;
     list[chosen].chosen = true;
     Ok(list)
 }
 
 /// The adapter that `choice` takes.
 pub fn choose(choice: &DeviceChoice) -> Result<(wgpu::Adapter, AdapterSummary)> {
-    let mut list = enumerate();
-    let summaries: Vec<_> = list.iter().map(|(_, summary)| summary.clone()).collect();
-    let chosen = pick(&summaries, choice)?;
-    let (adapter, mut summary) = list.swap_remove(chosen);
+    let mut found = enumerate();
+    let chosen = pick(&found.summaries(), &found.refused, choice)?;
+    let (adapter, mut summary) = found.usable.swap_remove(chosen);
     summary.chosen = true;
     Ok((adapter, summary))
 }
 
-fn pick(list: &[AdapterSummary], choice: &DeviceChoice) -> Result<usize> {
+fn pick(list: &[AdapterSummary], refused: &[Refused], choice: &DeviceChoice) -> Result<usize> {
+    let words = |refused: &Refused| format!("{} {}", refused.name, refused.lacks);
     if list.is_empty() {
+        let problem = match refused {
+            [] => "no Vulkan, Metal or DX12 adapter was found".into(),
+            some => format!(
+                "no adapter can run the kernels: {}",
+                some.iter().map(words).collect::<Vec<_>>().join("; ")
+            ),
+        };
         return Err(Error::device(
-            "no Vulkan, Metal or DX12 adapter was found",
+            problem,
             "install one (a software adapter will do): Debian or Ubuntu: apt-get install mesa-vulkan-drivers, \
              Fedora: dnf install mesa-vulkan-drivers, Arch: pacman -S vulkan-swrast",
         ));
@@ -144,10 +168,13 @@ fn pick(list: &[AdapterSummary], choice: &DeviceChoice) -> Result<usize> {
         DeviceChoice::Auto => Ok((0..list.len()).min_by_key(|&i| list[i].kind).unwrap_or(0)),
         DeviceChoice::Index(index) if *index < list.len() => Ok(*index),
         DeviceChoice::Index(index) => Err(refuse(format!("there is no adapter {index}"))),
-        DeviceChoice::Name(name) => list
-            .iter()
-            .position(|a| a.name.to_lowercase().contains(&name.to_lowercase()))
-            .ok_or_else(|| refuse(format!("no adapter's name contains {name:?}"))),
+        DeviceChoice::Name(part) => {
+            let is_meant = |name: &str| name.to_lowercase().contains(&part.to_lowercase());
+            list.iter().position(|adapter| is_meant(&adapter.name)).ok_or_else(|| {
+                let known = refused.iter().find(|refused| is_meant(&refused.name));
+                refuse(known.map_or_else(|| format!("no adapter's name contains {part:?}"), words))
+            })
+        }
     }
 }
 
@@ -166,24 +193,36 @@ mod tests {
             adapter(1, "Iris", AdapterKind::Integrated),
             adapter(2, "RTX", AdapterKind::Discrete),
         ];
-        assert_eq!(pick(&list, &DeviceChoice::Auto).unwrap(), 2);
-        assert_eq!(pick(&list[..2], &DeviceChoice::Auto).unwrap(), 1);
-        assert_eq!(pick(&list[..1], &DeviceChoice::Auto).unwrap(), 0);
+        assert_eq!(pick(&list, &[], &DeviceChoice::Auto).unwrap(), 2);
+        assert_eq!(pick(&list[..2], &[], &DeviceChoice::Auto).unwrap(), 1);
+        assert_eq!(pick(&list[..1], &[], &DeviceChoice::Auto).unwrap(), 0);
     }
 
     #[test]
     fn a_name_or_an_index_that_is_not_there_lists_those_that_are() {
         let list = [adapter(0, "llvmpipe", AdapterKind::Cpu)];
-        assert_eq!(pick(&list, &"LLVM".parse().unwrap()).unwrap(), 0);
+        assert_eq!(pick(&list, &[], &"LLVM".parse().unwrap()).unwrap(), 0);
         for wrong in ["7", "geforce"] {
-            let error = pick(&list, &wrong.parse().unwrap()).unwrap_err();
+            let error = pick(&list, &[], &wrong.parse().unwrap()).unwrap_err();
             assert!(error.is_usage() && error.to_string().contains("llvmpipe"), "{error}");
         }
     }
 
     #[test]
+    fn an_adapter_that_cannot_run_the_kernels_is_passed_over_and_says_why() {
+        let list = [adapter(0, "llvmpipe", AdapterKind::Cpu)];
+        let refused = [Refused { name: "Old GPU".into(), lacks: "allows 4 storage buffers".into() }];
+        assert_eq!(pick(&list, &refused, &DeviceChoice::Auto).unwrap(), 0);
+        let asked_for = pick(&list, &refused, &"old".parse().unwrap()).unwrap_err();
+        let alone = pick(&[], &refused, &DeviceChoice::Auto).unwrap_err();
+        for error in [asked_for, alone] {
+            assert!(error.to_string().contains("Old GPU allows 4 storage buffers"), "{error}");
+        }
+    }
+
+    #[test]
     fn no_adapter_names_the_package_of_three_distributions() {
-        let text = pick(&[], &DeviceChoice::Auto).unwrap_err().to_string();
+        let text = pick(&[], &[], &DeviceChoice::Auto).unwrap_err().to_string();
         for word in ["apt-get install mesa-vulkan-drivers", "dnf install", "pacman -S vulkan-swrast"] {
             assert!(text.contains(word), "{text}");
         }

@@ -85,6 +85,8 @@ pub struct OpenDevice {
     /// The adapter that was opened.
     pub adapter: AdapterSummary,
     class: DeviceClass,
+    /// Lanes of its smallest subgroup; 0 where it has no subgroup operations.
+    smallest_subgroup: u32,
     max_binding_bytes: u64,
     /// The device's own memory.
     memory_bytes: Option<u64>,
@@ -160,6 +162,7 @@ impl Gpu {
             device,
             queue,
             class: options.posing.unwrap_or(DeviceClass::of(summary.kind, smallest_subgroup)),
+            smallest_subgroup,
             adapter: summary,
             max_binding_bytes,
             memory_bytes: capacity::device_bytes(&adapter),
@@ -184,6 +187,7 @@ impl Gpu {
             queue: self.queue.clone(),
             adapter: self.adapter.clone(),
             class: self.class,
+            smallest_subgroup: self.smallest_subgroup,
             max_binding_bytes: self.max_binding_bytes,
             memory_bytes: self.memory_bytes,
             checked: self.checked,
@@ -276,6 +280,12 @@ impl Gpu {
     /// Which kernels it takes.
     pub fn class(&self) -> DeviceClass {
         self.class
+    }
+
+    /// Whether it has subgroup operations, and so many lanes or more in every subgroup: what kernels whose lanes read
+    /// each other's values need, whichever class takes them.
+    pub fn has_subgroups(&self, lanes: u32) -> bool {
+        self.smallest_subgroup >= lanes
     }
 
     /// A zeroed buffer of 32-bit elements.

@@ -12,6 +12,7 @@ mod dispatch;
 mod environment;
 mod immediates;
 mod kernel;
+pub mod needs;
 mod profile;
 mod recorder;
 mod reflection;

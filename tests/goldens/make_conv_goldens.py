@@ -18,7 +18,11 @@ cifar10_vgg3_inputs   images u8 [40, 3, 32, 32], labels u8 [40]; step t trains o
 cifar10_vgg3_sgd, cifar10_vgg3_adam
                       losses f64 [10], each before its step; of each final tensor, under its name in the
                       nn.Sequential below, its values at floor(i len / 4096) for i below 4096 as f32 (all of them
-                      where there are no more), and under "sums." and its name its sum and its sum of squares, f64.
+                      where there are no more), and under "sums." and its name its sum and its sum of squares, f64;
+                      under "first." and its name the same values after the first step.
+                      In the first step no unit and no pool is nearer to deciding otherwise than 1e-5 of its layer's
+                      root mean square: rounding changes no decision there. Ten steps have 4.6 million decisions, of
+                      which some are within 1e-6 whatever the images are.
                       The initial tensors are not stored: weights are uniform in [-bound, bound) with bound =
                       sqrt(6/fan_in) rounded to float32 (He), fan_in = inputs x kernel height x kernel width; biases
                       are zero; counters (element, replica 0, position in state_dict, seed 11).
@@ -43,7 +47,9 @@ STEPS = 10
 BATCH = 4
 SEED = 11
 SAMPLED = 4096
-IMAGE_SEED = 300
+# One of the three seeds from 300 to 2999 whose first step is farthest from ties (see `margin`), and of those the one
+# whose losses do not jump up.
+IMAGE_SEED = 1156
 SMALL_SEED = 400
 
 OPTIMIZERS = {
@@ -188,8 +194,30 @@ def make_images():
     return numpy.rint(255.0 * numpy.clip(brightness, 0.0, 1.0)).astype(numpy.uint8), labels
 
 
+def margin(images):
+    """How near the first step's units and pools come to deciding otherwise, in root mean squares of their layer."""
+    model = classifier().double()
+    initialise(model)
+    x, least = (torch.from_numpy(images[:BATCH]).double() / 255 - 0.5) / 0.25, numpy.inf
+    with torch.no_grad():
+        for module in model:
+            if isinstance(module, torch.nn.MaxPool2d):
+                windows = x.unfold(2, 2, 2).unfold(3, 2, 2).flatten(4)
+                first, second = windows.topk(2, -1).values.unbind(-1)
+                least = min(least, ((first - second)[first > 0].min() / size).item())
+            x = module(x)
+            if isinstance(module, torch.nn.Conv2d) or (isinstance(module, torch.nn.Linear) and module is not model[-1]):
+                size = x.pow(2).mean().sqrt()
+                least = min(least, (x.abs().min() / size).item())
+    return least
+
+
+def flat(model):
+    return {name: x.detach().numpy().ravel().copy() for name, x in model.state_dict().items()}
+
+
 def train(images, labels, optimizer, dtype):
-    """Ten steps; returns the loss before each and the final tensors, flat."""
+    """Ten steps; returns the loss before each, and the tensors after the first and the last one, flat."""
     model = classifier().to(dtype)
     initialise(model)
     assert sum(tensor.numel() for tensor in model.parameters()) == 550_570
@@ -204,7 +232,9 @@ def train(images, labels, optimizer, dtype):
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    return numpy.array(losses), {name: x.numpy().ravel() for name, x in model.state_dict().items()}
+        if step == 0:
+            first = flat(model)
+    return numpy.array(losses), first, flat(model)
 
 
 def sample(tensor):
@@ -213,8 +243,8 @@ def sample(tensor):
 
 
 def golden(images, labels, optimizer):
-    losses, final = train(images, labels, optimizer, torch.float64)
-    losses32, final32 = train(images, labels, optimizer, torch.float32)
+    losses, first, final = train(images, labels, optimizer, torch.float64)
+    losses32, _, final32 = train(images, labels, optimizer, torch.float32)
     print(f"cifar10_vgg3_{optimizer}: losses {numpy.array2string(losses, precision=4)}; float32 deviates by")
     print(f"    losses {relative(losses32, losses):.1e}", end="")
     tensors = {"losses": losses}
@@ -222,6 +252,7 @@ def golden(images, labels, optimizer):
         tensors[name] = sample(tensor)
         print(f", {name} {relative(sample(final32[name]), tensors[name]):.1e}", end="")
         tensors[f"sums.{name}"] = numpy.array([tensor.sum(), (tensor * tensor).sum()])
+        tensors[f"first.{name}"] = sample(first[name])
     print()
     settings = {"optimizer": optimizer, "seed": SEED, **OPTIMIZERS[optimizer][1]}
     return stored(tensors, settings)
@@ -318,6 +349,7 @@ def main():
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     images, labels = make_images()
+    assert margin(images) > 1e-5, margin(images)
     files = {"conv_small": conv_small(), "conv_autoencoder": conv_autoencoder()}
     files["cifar10_vgg3_inputs"] = stored({"images": images, "labels": labels})
     for optimizer in OPTIMIZERS:

@@ -1,6 +1,6 @@
 //! Products over the long axis, and linear combinations of what lies along it.
 
-use crate::support::{gpu, plain_gpu, posing_gpu, values, wide};
+use crate::support::{every_class, gpu, values, wide};
 use fedfunnel::gpu::Gpu;
 use fedfunnel::ops::gram::{self, Coefficients, Source, Tile};
 use fedfunnel::reference::compare::{Tolerance, assert_close, compare};
@@ -51,7 +51,7 @@ fn tiles_are_packed_from_lines_and_from_columns() {
 
 #[test]
 fn products_agree_with_their_twin() {
-    for gpu in [gpu(), plain_gpu(), posing_gpu()] {
+    for gpu in every_class() {
         for [rows, vectors] in SHAPES {
             for lines in [vectors, vectors.div_ceil(3)] {
                 let what = format!("{lines} of {vectors} vectors of {rows}");
@@ -83,7 +83,7 @@ fn products_agree_with_their_twin() {
 
 #[test]
 fn combinations_agree_with_their_twin() {
-    for gpu in [gpu(), plain_gpu(), posing_gpu()] {
+    for gpu in every_class() {
         for [rows, vectors] in SHAPES {
             for columns in [1, 4, 11, 37] {
                 for accumulate in [false, true] {

@@ -35,5 +35,7 @@ mod small;
 mod standardize;
 mod state;
 mod support;
+#[path = "../goldens/vgg3.rs"]
+mod vgg3;
 mod wgsl;
 mod wide;

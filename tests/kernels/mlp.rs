@@ -2,7 +2,7 @@
 //! training layer by layer.
 
 use crate::gather::{STEP, index, places, upload};
-use crate::support::{gpu, has_sharing_lanes, plain_gpu, posing_gpu, values, wide};
+use crate::support::{every_class, sharing_gpu, values, wide};
 use fedfunnel::data::{Dataset, ImageShape, epoch_order};
 use fedfunnel::gpu::{Gpu, RowRange};
 use fedfunnel::model::{ClassifierSpec, ModelSpec, Optimizer, OptimizerKind, ScheduleWriter};
@@ -120,7 +120,7 @@ struct Stepped {
 }
 
 /// One step on the device and by its twin, from the same values.
-fn step(case: Case) -> (Stepped, Stepped) {
+fn step(gpu: &Gpu, case: Case) -> (Stepped, Stepped) {
     let Case { replicas, batch, channels, hidden, outputs, .. } = case;
     let width = case.width();
     let pixels: Vec<u8> = (0..(IMAGES * width) as u32).map(|i| random::bits(i, 0, 1, 3) as u8).collect();
@@ -144,11 +144,11 @@ fn step(case: Case) -> (Stepped, Stepped) {
     let there = |replica: usize| places[replica * batch..][..batch].iter().flatten().count();
 
     let shard = ImageShard {
-        pixels: gpu().upload("pixels", &pixels).unwrap(),
-        labels: gpu().upload("labels", &labels).unwrap(),
+        pixels: gpu.upload("pixels", &pixels).unwrap(),
+        labels: gpu.upload("labels", &labels).unwrap(),
         range: RowRange { start: 0, len: IMAGES },
     };
-    let (scales, index) = (gpu().upload("scales", &scales).unwrap(), upload(gpu(), &numbers));
+    let (scales, index) = (gpu.upload("scales", &scales).unwrap(), upload(gpu, &numbers));
     let batches = Batches {
         images: &shard,
         scales: &scales,
@@ -157,23 +157,23 @@ fn step(case: Case) -> (Stepped, Stepped) {
         replicas,
         batch,
     };
-    let zeros = || gpu().zeros("moments", replicas * stride).unwrap();
+    let zeros = || gpu.zeros("moments", replicas * stride).unwrap();
     let arena = TrainedArena {
-        parameters: Arena { buffer: gpu().upload("parameters", &parameters).unwrap(), stride },
+        parameters: Arena { buffer: gpu.upload("parameters", &parameters).unwrap(), stride },
         first_moments: zeros(),
         second_moments: Some(zeros()),
     };
-    let mut writer = ScheduleWriter::new(gpu(), optimizer, replicas, index.steps).unwrap();
+    let mut writer = ScheduleWriter::new(gpu, optimizer, replicas, index.steps).unwrap();
     // The step that runs is the first that anybody takes.
-    writer.write(gpu(), index.steps, |replica, step| if step == STEP { there(replica) } else { 0 });
-    let tallies = gpu().upload("tallies", &vec![0.5f32; replicas * batch * 2]).unwrap();
+    writer.write(gpu, index.steps, |replica, step| if step == STEP { there(replica) } else { 0 });
+    let tallies = gpu.upload("tallies", &vec![0.5f32; replicas * batch * 2]).unwrap();
     let [first, second] = case.layers();
     let arenas = [arena.parameters.clone()];
-    let mlp = Mlp::new(gpu(), [&first, &second], &arenas, batches).unwrap().expect("kernels for it");
-    let pass = mlp.pass(gpu(), &arenas, &writer.schedule, &tallies, true).unwrap();
-    let update = mlp.update(gpu(), std::slice::from_ref(&arena), writer.rule()).unwrap();
-    gpu().run_steps(&[pass, update], STEP as u32..STEP as u32 + 1, &mut |_| ()).unwrap();
-    let read = |buffer| wide(&gpu().read::<f32>(buffer).unwrap());
+    let mlp = Mlp::new(gpu, [&first, &second], &arenas, batches).unwrap().expect("kernels for it");
+    let pass = mlp.pass(gpu, &arenas, &writer.schedule, &tallies, true).unwrap();
+    let update = mlp.update(gpu, std::slice::from_ref(&arena), writer.rule()).unwrap();
+    gpu.run_steps(&[pass, update], STEP as u32..STEP as u32 + 1, &mut |_| ()).unwrap();
+    let read = |buffer| wide(&gpu.read::<f32>(buffer).unwrap());
     let actual = Stepped {
         parameters: read(&arena.parameters.buffer),
         first: read(&arena.first_moments),
@@ -234,11 +234,10 @@ fn narrow(values: &[f64]) -> Vec<f32> {
 
 #[test]
 fn a_step_agrees_with_its_twins() {
-    if !has_sharing_lanes(gpu()) {
-        return;
-    }
+    // The kernels are for lanes that share alone.
+    let Some(gpu) = sharing_gpu() else { return };
     for case in CASES {
-        let (actual, expected) = step(case);
+        let (actual, expected) = step(gpu, case);
         // Adam divides a gradient by its own size in its first step: where one is nearly zero, so is the tolerance.
         for (what, actual, expected, tolerance) in [
             ("tallies", &actual.tallies, &expected.tallies, Tolerance::Balanced),
@@ -258,15 +257,15 @@ fn a_step_agrees_with_its_twins() {
 
 #[test]
 fn layers_that_the_kernels_cannot_take_go_layer_by_layer() {
-    let fits = |case: Case| {
+    let fits = |gpu: &Gpu, case: Case| {
         let stride = 1024;
-        let zeros = |elements| gpu().zeros("zeros", elements).unwrap();
+        let zeros = |elements| gpu.zeros("zeros", elements).unwrap();
         let shard = ImageShard {
             pixels: zeros(IMAGES * case.width()),
             labels: zeros(IMAGES),
             range: RowRange { start: 0, len: IMAGES },
         };
-        let index = upload(gpu(), &index(1, case.batch, IMAGES));
+        let index = upload(gpu, &index(1, case.batch, IMAGES));
         let batches = Batches {
             images: &shard,
             scales: &zeros(2 * case.channels),
@@ -277,17 +276,19 @@ fn layers_that_the_kernels_cannot_take_go_layer_by_layer() {
         };
         let [first, second] = case.layers();
         let arenas = [Arena { buffer: zeros(stride), stride }];
-        Mlp::new(gpu(), [&first, &second], &arenas, batches).unwrap().is_some()
+        Mlp::new(gpu, [&first, &second], &arenas, batches).unwrap().is_some()
     };
     let case = CASES[0];
-    assert_eq!(fits(case), has_sharing_lanes(gpu()));
+    for gpu in every_class() {
+        assert_eq!(fits(gpu, case), gpu.class().shares_loads(), "{:?}", gpu.class());
+    }
     for other in [
         Case { hidden: 7, ..case },
         Case { hidden: 68, ..case },
         Case { outputs: 11, ..case },
         Case { plane: 35, ..case },
     ] {
-        assert!(!fits(other), "{other:?}");
+        assert!(every_class().into_iter().all(|gpu| !fits(gpu, other)), "{other:?}");
     }
 }
 
@@ -321,8 +322,10 @@ pub fn trained(gpu: &Gpu, spec: &ClassifierSpec) -> (Vec<Vec<f32>>, Vec<f64>) {
 
 #[test]
 fn a_training_is_what_it_is_layer_by_layer() {
-    let fused = trained(gpu(), &spec());
-    for gpu in [plain_gpu(), posing_gpu()] {
+    let all = every_class();
+    let (first, others) = all.split_first().unwrap();
+    let fused = trained(first, &spec());
+    for gpu in others {
         let layers = trained(gpu, &spec());
         for (fused, layers) in fused.0.iter().zip(&layers.0) {
             assert_close("parameters", fused, &wide(layers), Tolerance::Permissive);

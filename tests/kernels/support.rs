@@ -1,6 +1,6 @@
 //! What all modules share: the devices, test values, and comparing with a twin.
 
-use fedfunnel::gpu::{DeviceClass, Gpu, GpuOptions, Tensor};
+use fedfunnel::gpu::{DeviceClass, Gpu, GpuOptions, SHARING_LANES, Tensor};
 use fedfunnel::reference::compare::{Tolerance, assert_close};
 use fedfunnel::reference::random::uniform_tensor;
 use std::sync::OnceLock;
@@ -8,9 +8,22 @@ use std::sync::OnceLock;
 /// The smallest binding limit there is: tensors of a few thousand rows are cut into shards.
 pub const SMALL_BINDING: u64 = 64 << 10;
 
+/// The variable that has these tests take the adapter for one of another class: `gpu` or `cpu-plain`. What a test takes
+/// for granted of the adapter shows on a machine that has no other.
+const CLASS: &str = "FEDFUNNEL_KERNELS_AS";
+
+/// The class that [`CLASS`] names.
+fn named_class() -> Option<DeviceClass> {
+    match std::env::var(CLASS).ok()?.as_str() {
+        "gpu" => Some(DeviceClass::Gpu),
+        "cpu-plain" => Some(DeviceClass::CpuPlain),
+        other => panic!("{CLASS}={other}: use gpu or cpu-plain"),
+    }
+}
+
 /// The adapter with tensors cut to a size of one's own.
 pub fn open(max_binding_bytes: Option<u64>) -> Gpu {
-    open_as(max_binding_bytes, None)
+    open_as(max_binding_bytes, named_class())
 }
 
 /// The same with the kernels of another class, whose lanes must not share more than this adapter's can.
@@ -39,21 +52,54 @@ pub fn small_gpu() -> &'static Gpu {
     GPU.get_or_init(|| open(Some(SMALL_BINDING)))
 }
 
-/// The same adapter, as if its lanes could not read each other's values: the kernels of such adapters.
+/// The same adapter with the kernels of this class: the shared device where that is its own.
+fn as_class(class: DeviceClass, place: &'static OnceLock<Gpu>) -> &'static Gpu {
+    if gpu().class() == class { gpu() } else { place.get_or_init(|| posing(None, class)) }
+}
+
+/// The same adapter, as if it were a processor whose lanes could not read each other's values.
 pub fn plain_gpu() -> &'static Gpu {
     static GPU: OnceLock<Gpu> = OnceLock::new();
-    GPU.get_or_init(|| if gpu().class().is_cpu() { posing(None, DeviceClass::CpuPlain) } else { open(None) })
+    as_class(DeviceClass::CpuPlain, &GPU)
 }
 
 /// The same adapter, as if it were a GPU: the kernels that GPUs take.
 pub fn posing_gpu() -> &'static Gpu {
     static GPU: OnceLock<Gpu> = OnceLock::new();
-    GPU.get_or_init(|| posing(None, DeviceClass::Gpu))
+    as_class(DeviceClass::Gpu, &GPU)
 }
 
-/// Whether this device runs kernels whose lanes share what they load: CPUs with eight lanes or more do.
-pub fn has_sharing_lanes(gpu: &Gpu) -> bool {
-    gpu.class().shares_loads()
+/// The same adapter, as if it were a processor whose lanes share what they load. None where a subgroup may have fewer
+/// lanes than those kernels need: there they cannot run.
+pub fn sharing_gpu() -> Option<&'static Gpu> {
+    static GPU: OnceLock<Gpu> = OnceLock::new();
+    has_enough_lanes().then(|| as_class(DeviceClass::CpuLanes, &GPU))
+}
+
+/// The same, with tensors cut to [`SMALL_BINDING`].
+pub fn small_sharing_gpu() -> Option<&'static Gpu> {
+    static GPU: OnceLock<Gpu> = OnceLock::new();
+    has_enough_lanes().then(|| GPU.get_or_init(|| posing(Some(SMALL_BINDING), DeviceClass::CpuLanes)))
+}
+
+fn has_enough_lanes() -> bool {
+    gpu().has_subgroups(SHARING_LANES)
+}
+
+/// The same adapter as each class of device that it can pose as, once each. What names a class, or has to reach every
+/// kernel, runs on all of them, whichever class the adapter is.
+pub fn every_class() -> Vec<&'static Gpu> {
+    processors().into_iter().chain([posing_gpu()]).collect()
+}
+
+/// Those of them that are processors.
+pub fn processors() -> Vec<&'static Gpu> {
+    sharing_gpu().into_iter().chain([plain_gpu()]).collect()
+}
+
+/// The processor with the most kernels of its own.
+pub fn processor() -> &'static Gpu {
+    processors()[0]
 }
 
 /// Values in [-1, 1), different ones for each `tensor`.

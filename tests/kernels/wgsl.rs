@@ -3,14 +3,14 @@
 //! Metal's or DirectX's back end shows on a machine that has neither.
 
 use crate::hlsl;
-use fedfunnel::gpu::{DeviceClass, Kernel, LANES_LINE, SHADERS, shader_source};
+use fedfunnel::gpu::{DeviceClass, Kernel, LANES_LINE, SHADERS, needs, shader_source};
 use fedfunnel::ops::conv::conv3x3_tiles;
 use fedfunnel::ops::dense::variants;
 use fedfunnel::ops::mlp;
 use naga::back::{msl, pipeline_constants::process_overrides, spv};
 use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
-use naga::{AddressSpace, Module, ResourceBinding, ShaderStage};
+use naga::{AddressSpace, GlobalVariable, Module, ResourceBinding, ShaderStage};
 use std::collections::BTreeSet;
 
 /// The only files whose lanes read each other's values; they run where the adapter can do that.
@@ -27,6 +27,10 @@ fn capabilities(shader: &str) -> Capabilities {
         Capabilities::IMMEDIATES
     }
 }
+
+/// What is asked of every adapter.
+const NEEDED: [u32; 4] =
+    [needs::INVOCATIONS, needs::STORAGE_BUFFERS, needs::WORKGROUP_BYTES, needs::IMMEDIATE_BYTES];
 
 /// Every variant that hosts declare.
 pub fn every_variant() -> impl Iterator<Item = Kernel> {
@@ -51,21 +55,30 @@ pub fn validated(
     Ok((module, info))
 }
 
-/// Whether an entry point keeps to what every adapter of WebGPU has: 256 lanes of a workgroup, 8 storage buffers,
-/// 16 KiB of workgroup memory.
-fn within_limits(module: &Module, info: &ModuleInfo, entry: &str) -> Result<(), String> {
+/// What an entry point asks of a device, as `needs` has it: lanes of a workgroup, storage buffers, bytes of workgroup
+/// memory and of immediates.
+fn asked_for(module: &Module, info: &ModuleInfo, entry: &str) -> Result<[u32; 4], String> {
     let place = module.entry_points.iter().position(|point| point.name == entry).ok_or("no entry point")?;
     let used = info.get_entry_point(place);
     let variables = || module.global_variables.iter().filter(|(handle, _)| !used[*handle].is_empty());
     let lanes: u32 = module.entry_points[place].workgroup_size.iter().product();
     let buffers = variables().filter(|(_, v)| matches!(v.space, AddressSpace::Storage { .. })).count();
     let shared = variables().filter(|(_, v)| v.space == AddressSpace::WorkGroup);
-    let bytes: u32 = shared.map(|(_, v)| module.types[v.ty].inner.size(module.to_ctx())).sum();
-    if lanes <= 256 && buffers <= 8 && bytes <= 16 << 10 {
-        Ok(())
-    } else {
-        Err(format!("{lanes} lanes, {buffers} storage buffers, {bytes} bytes of workgroup memory"))
+    let bytes = |variable: &GlobalVariable| module.types[variable.ty].inner.size(module.to_ctx());
+    let immediates = variables().filter(|(_, v)| v.space == AddressSpace::Immediate);
+    Ok([lanes, buffers as u32, shared.map(|(_, v)| bytes(v)).sum(), immediates.map(|(_, v)| bytes(v)).sum()])
+}
+
+/// Whether an entry point keeps to what is asked of every adapter.
+fn within_limits(module: &Module, info: &ModuleInfo, entry: &str) -> Result<(), String> {
+    let asked = asked_for(module, info, entry)?;
+    if asked.iter().zip(NEEDED).all(|(asked, most)| *asked <= most) {
+        return Ok(());
     }
+    let [lanes, buffers, shared, immediates] = asked;
+    Err(format!(
+        "{lanes} lanes, {buffers} storage buffers, {shared} bytes of workgroup memory, {immediates} of immediates"
+    ))
 }
 
 /// Emits one entry point for every back end, with the options that wgpu gives them, checked and unchecked.
@@ -256,6 +269,22 @@ fn every_variant_is_valid_and_is_emitted_for_every_back_end() {
         emit(&module, &info, kernel.entry, capabilities)
             .unwrap_or_else(|e| panic!("{name}, {}: {e}", kernel.entry));
     }
+}
+
+/// No adapter is passed over for more than a kernel uses. Lanes, buffers and workgroup memory are what WebGPU promises.
+#[test]
+fn adapters_are_asked_for_as_many_immediates_as_kernels_use() {
+    let mut most = [0; 4];
+    for (name, source) in SHADERS {
+        let (module, info) = validated(name, source, capabilities(name)).unwrap();
+        for entry in &module.entry_points {
+            let asked = asked_for(&module, &info, &entry.name).unwrap();
+            most.iter_mut().zip(asked).for_each(|(most, asked)| *most = asked.max(*most));
+        }
+    }
+    assert_eq!(most[3], needs::IMMEDIATE_BYTES);
+    assert_eq!(NEEDED[..3], [256, 8, 16 << 10]);
+    assert!(most.iter().zip(NEEDED).all(|(most, needed)| *most <= needed), "{most:?}");
 }
 
 #[test]

@@ -29,3 +29,5 @@ mod random;
 mod reduce;
 mod standardize;
 mod support;
+#[path = "../goldens/vgg3.rs"]
+mod vgg3;

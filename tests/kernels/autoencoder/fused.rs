@@ -78,11 +78,13 @@ fn check(optimizer: Optimizer, tolerance: Tolerance, off: f32) {
             let what = format!("{replicas} replicas, {latent}, batch {batch}, the same: {same_batch}");
             let (plain, names) = train(plain_gpu(), &case, optimizer, true);
             assert!(carries(&names) == 0 && !names.contains(&"dense_lanes_residual"), "{what}: {names:?}");
-            for (gpu, most) in [(gpu(), if has_sharing_lanes(gpu()) { 48 } else { 16 }), (posing_gpu(), 16)] {
+            for gpu in every_class() {
+                let shares = gpu.class().shares_loads();
+                let most = if shares { 48 } else { 16 };
                 let (fused, names) = train(gpu, &case, optimizer, false);
                 let expected = if batch <= most { 1 + usize::from(same_batch) } else { 0 };
                 assert_eq!(carries(&names), expected, "{what}: {names:?}");
-                assert_eq!(names.contains(&"dense_lanes_residual"), has_sharing_lanes(gpu), "{what}");
+                assert_eq!(names.contains(&"dense_lanes_residual"), shares, "{what}");
                 let found = fused.disagreements(&plain, tolerance);
                 assert!(found.is_empty(), "{what}: {found:#?}");
             }

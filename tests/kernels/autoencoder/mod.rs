@@ -1,6 +1,6 @@
 //! Whole autoencoders in training: what shards and fused passes must not change.
 
-use crate::support::{self, gpu, has_sharing_lanes, plain_gpu, posing_gpu, values, wide};
+use crate::support::{self, every_class, gpu, plain_gpu, values, wide};
 use fedfunnel::autoencoder::{AutoencoderSettings, Trainer, Training};
 use fedfunnel::gpu::{Dispatch, Gpu, Tensor};
 use fedfunnel::model::{

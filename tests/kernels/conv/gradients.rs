@@ -3,7 +3,7 @@
 use super::cases::{FAST, GENERAL, NEAR_MISSES, TILES, all};
 use super::rig::{Case, Parameters, RATE_SCALE, Rig};
 use crate::optimizer::{Moved, joined, optimizers, samples, wrong_settings};
-use crate::support::{gpu, has_sharing_lanes, posing_gpu, values, wide};
+use crate::support::{gpu, posing_gpu, processor, processors, values, wide};
 use fedfunnel::gpu::{Dispatch, Gpu};
 use fedfunnel::model::{Optimizer, OptimizerKind, ScheduleWriter};
 use fedfunnel::ops::{Activated, Activation};
@@ -35,11 +35,16 @@ pub fn given(case: Case) -> (Vec<f32>, Vec<f32>) {
     (values(case.lines() * layer.inputs(), 3), values(case.lines() * layer.outputs(), 4))
 }
 
+/// The kernels of processors; those of GPUs are in conv3x3_tiles.rs.
 #[test]
 fn gradients_agree_with_their_twin() {
+    processors().into_iter().for_each(agree_with_their_twin);
+}
+
+fn agree_with_their_twin(gpu: &'static Gpu) {
     for (case, [_, fast]) in all() {
         let (x, dy) = given(case);
-        let (rig, [moved, formed]) = gradient(gpu(), case, &x, &dy);
+        let (rig, [moved, formed]) = gradient(gpu, case, &x, &dy);
         let (dw, db) = case.backward_weight(&wide(&dy), &wide(&x));
         let step = |g: &[f64]| g.iter().map(|g| -f64::from(RATE_SCALE) * g).collect::<Vec<_>>();
         for (what, actual, expected) in [
@@ -50,7 +55,7 @@ fn gradients_agree_with_their_twin() {
         ] {
             assert_close(&format!("{what} of {case:?}"), actual, expected, Tolerance::Balanced);
         }
-        let fast = fast && has_sharing_lanes(gpu());
+        let fast = fast && gpu.class().shares_loads();
         let entry = if fast { "conv3x3_weight_gradient" } else { "conv_weight_gradient_naive" };
         let wanted = ["conv_bias_gradient", entry, "optimizer_sgd"];
         let mut reached: Vec<_> = rig.reached.iter().copied().collect();
@@ -65,10 +70,11 @@ fn gradients_agree_with_their_twin() {
 fn gradients_of_large_batches_are_added_up_whole() {
     let wide_kernel = Case::new([2, 70, 1, 1], [32, 31], [[1, 1, 0, 0]; 2]);
     let fast = Case::same([1, 600, 1, 1], [32, 32]);
-    for case in [wide_kernel, wide_kernel.transposed(), fast] {
+    let cases = [wide_kernel, wide_kernel.transposed(), fast];
+    for (gpu, case) in processors().into_iter().flat_map(|gpu| cases.map(|case| (gpu, case))) {
         let layer = case.layer();
         let [x, dy] = [layer.inputs(), layer.outputs()].map(|width| vec![1.0; case.lines() * width]);
-        let (rig, [_, (dw, db)]) = gradient(gpu(), case, &x, &dy);
+        let (rig, [_, (dw, db)]) = gradient(gpu, case, &x, &dy);
         let (expected_dw, expected_db) = case.backward_weight(&wide(&dy), &wide(&x));
         assert_close("dw", &dw, &expected_dw, Tolerance::Exact);
         assert_close("db", &db, &expected_db, Tolerance::Exact);
@@ -79,7 +85,8 @@ fn gradients_of_large_batches_are_added_up_whole() {
 /// Twins that are wrong in one thing have to fail, by all kernels and in both directions.
 #[test]
 fn a_wrong_gradient_fails() {
-    let own = [GENERAL[1], GENERAL[12], NEAR_MISSES[0], FAST[3].0, FAST[18].0].map(|case| (gpu(), case));
+    let own =
+        [GENERAL[1], GENERAL[12], NEAR_MISSES[0], FAST[3].0, FAST[18].0].map(|case| (processor(), case));
     let tiles = [TILES[1], TILES[3], TILES[4]].map(|case| (posing_gpu(), case));
     for (gpu, case) in own.into_iter().chain(tiles) {
         let (x, dy) = given(case);
@@ -110,8 +117,8 @@ fn gradients_agree_with_finite_differences() {
     let general = Case::new([2, 2, 2, 3], [3, 5], [[2, 2, 1, 0], [3, 1, 0, 1]]).lead(1);
     let same = Case::same([2, 2, 2, 3], [2, 8]);
     let tiled = Case::same([2, 2, 2, 3], [3, 5]);
-    for (gpu, case) in [(gpu(), general), (gpu(), general.transposed()), (gpu(), same), (posing_gpu(), tiled)]
-    {
+    let own = [general, general.transposed(), same].map(|case| (processor(), case));
+    for (gpu, case) in own.into_iter().chain([(posing_gpu(), tiled)]) {
         Activation::ALL.into_iter().for_each(|own| finite_differences(gpu, case.activation(own)));
     }
 }

@@ -2,15 +2,16 @@
 
 use super::cases::{FAST, GENERAL, TILES, all};
 use super::rig::{Case, Rig};
-use crate::support::{assert_tensor, gpu, has_sharing_lanes, plain_gpu, posing_gpu, values, wide};
+use crate::support::{assert_tensor, gpu, posing_gpu, processor, processors, values, wide};
 use fedfunnel::gpu::{Gpu, Tensor};
 use fedfunnel::ops::{Activated, Activation};
 use fedfunnel::reference::activation;
 use fedfunnel::reference::compare::{Tolerance, compare};
 
-/// The forward kernel runs from the large side to the small one; transposed layers go the other way.
-fn entry(case: Case, fast: bool, forward: bool) -> &'static str {
-    match (fast && has_sharing_lanes(gpu()), forward != case.transposed) {
+/// A processor's kernel. The forward one runs from the large side to the small one; transposed layers go the other way.
+/// A processor whose lanes cannot read each other's values takes the kernels for any shape.
+fn entry(gpu: &Gpu, case: Case, fast: bool, forward: bool) -> &'static str {
+    match (fast && gpu.class().shares_loads(), forward != case.transposed) {
         (true, _) => "conv3x3_product",
         (false, true) => "conv_forward_naive",
         (false, false) => "conv_backward_input_naive",
@@ -28,27 +29,27 @@ pub fn forward(gpu: &'static Gpu, case: Case) -> (Rig, Tensor, Vec<f64>) {
     (rig, output, case.forward(&wide(&x), &weights, &biases))
 }
 
-#[test]
-fn forward_passes_agree_with_their_twin_for_every_activation() {
-    for (case, [fast, _]) in all() {
-        for activation in Activation::ALL {
-            let case = case.activation(activation);
-            let (rig, output, expected) = forward(gpu(), case);
-            assert_tensor(&format!("{case:?}"), gpu(), &output, &expected, Tolerance::Balanced);
-            assert!(rig.reached.iter().eq([&entry(case, fast, true)]), "{case:?}: {:?}", rig.reached);
-            let (weights, biases) = rig.read_parameters();
-            assert!(weights == rig.weights && biases == rig.biases, "{case:?}: the layer was changed");
-        }
-    }
+/// Processors, each with every case and activation; the kernels of GPUs are in conv3x3_tiles.rs.
+fn each_pass() -> impl Iterator<Item = (&'static Gpu, Case, bool, Activation)> {
+    let each =
+        |(case, [fast, _]): (Case, [bool; 2])| Activation::ALL.map(|activation| (case, fast, activation));
+    let cases: Vec<_> = all().flat_map(each).collect();
+    processors().into_iter().flat_map(move |gpu| {
+        let own = cases.clone().into_iter();
+        own.map(move |(case, fast, activation)| (gpu, case, fast, activation))
+    })
 }
 
-/// Adapters whose lanes cannot read each other's values take the kernels for any shape.
 #[test]
-fn an_adapter_without_subgroups_keeps_to_the_reference() {
-    for (case, _) in FAST {
-        let (rig, output, expected) = forward(plain_gpu(), *case);
-        assert_tensor(&format!("{case:?}"), plain_gpu(), &output, &expected, Tolerance::Balanced);
-        assert!(rig.reached.iter().eq([&entry(*case, false, true)]), "{case:?}: {:?}", rig.reached);
+fn forward_passes_agree_with_their_twin_for_every_activation() {
+    for (gpu, case, fast, activation) in each_pass() {
+        let case = case.activation(activation);
+        let (rig, output, expected) = forward(gpu, case);
+        let what = format!("{case:?} by {:?}", gpu.class());
+        assert_tensor(&what, gpu, &output, &expected, Tolerance::Balanced);
+        assert!(rig.reached.iter().eq([&entry(gpu, case, fast, true)]), "{what}: {:?}", rig.reached);
+        let (weights, biases) = rig.read_parameters();
+        assert!(weights == rig.weights && biases == rig.biases, "{what}: the layer was changed");
     }
 }
 
@@ -77,20 +78,18 @@ pub fn backward(gpu: &'static Gpu, case: Case, before: Activation) -> (Rig, Tens
 
 #[test]
 fn input_gradients_agree_with_their_twin_for_every_activation() {
-    for (case, [fast, _]) in all() {
-        for before in Activation::ALL {
-            // The layer's own activation is behind dy and must not be looked at.
-            let case = case.activation(Activation::Sigmoid);
-            let (rig, into, [expected, bare]) = backward(gpu(), case, before);
-            let what = format!("{case:?}, {before:?}");
-            assert_tensor(&what, gpu(), &into, &expected, Tolerance::Balanced);
-            assert!(rig.reached.iter().eq([&entry(case, fast, false)]), "{what}: {:?}", rig.reached);
-            let (weights, biases) = rig.read_parameters();
-            assert!(weights == rig.weights && biases == rig.biases, "{what}: the layer was changed");
-            if before != Activation::Linear {
-                let outcome = compare("dx", &into.read(gpu()).unwrap(), &bare, Tolerance::Permissive);
-                assert!(outcome.is_err(), "{what}: no derivative was taken");
-            }
+    for (gpu, case, fast, before) in each_pass() {
+        // The layer's own activation is behind dy and must not be looked at.
+        let case = case.activation(Activation::Sigmoid);
+        let (rig, into, [expected, bare]) = backward(gpu, case, before);
+        let what = format!("{case:?}, {before:?} by {:?}", gpu.class());
+        assert_tensor(&what, gpu, &into, &expected, Tolerance::Balanced);
+        assert!(rig.reached.iter().eq([&entry(gpu, case, fast, false)]), "{what}: {:?}", rig.reached);
+        let (weights, biases) = rig.read_parameters();
+        assert!(weights == rig.weights && biases == rig.biases, "{what}: the layer was changed");
+        if before != Activation::Linear {
+            let outcome = compare("dx", &into.read(gpu).unwrap(), &bare, Tolerance::Permissive);
+            assert!(outcome.is_err(), "{what}: no derivative was taken");
         }
     }
 }
@@ -123,7 +122,7 @@ fn each_kernel(case: Case, weights: &[f64], change: impl Fn(&mut [f64])) -> Vec<
 /// Twins that are wrong in one thing have to fail, by all kernels and in both directions.
 #[test]
 fn a_wrong_layer_fails() {
-    let own = [GENERAL[1], GENERAL[12], FAST[1].0, FAST[3].0, FAST[18].0].map(|case| (gpu(), case));
+    let own = [GENERAL[1], GENERAL[12], FAST[1].0, FAST[3].0, FAST[18].0].map(|case| (processor(), case));
     let tiles = [TILES[1], TILES[3], TILES[4], TILES[8]].map(|case| (posing_gpu(), case));
     for (gpu, case) in own.into_iter().chain(tiles) {
         let (rig, output, _) = forward(gpu, case);

@@ -1,7 +1,7 @@
 //! The products `rows_sum` and `rows_dot` as input gradients, and the weight gradient that an update forms.
 
 use super::rig::{Case, Rig, assert_all_reached};
-use crate::support::{assert_tensor, gpu, plain_gpu, posing_gpu, small_gpu, values, wide};
+use crate::support::{assert_tensor, every_class, gpu, small_gpu, values, wide};
 use fedfunnel::gpu::Gpu;
 use fedfunnel::model::{Optimizer, OptimizerKind, ScheduleWriter};
 use fedfunnel::ops::dense::RowsAre::{Inputs, Outputs};
@@ -64,7 +64,7 @@ fn every_variant_agrees_with_its_twin_for_every_activation() {
     let mut reached = BTreeSet::new();
     for case in CASES {
         for before in Activation::ALL {
-            for gpu in [gpu(), plain_gpu(), posing_gpu()] {
+            for gpu in every_class() {
                 reached.extend(check(gpu, *case, before).reached);
             }
         }

@@ -1,9 +1,9 @@
 //! Update and carry: parameters, moments and carried sums of three steps against the twins' gradient, step and
 //! products, the carried ones with the weights before the step or after it.
 
-use super::rig::{Case, Rig};
+use super::rig::{Case, Rig, can_run};
 use crate::optimizer::{Moved, joined, optimizers, samples};
-use crate::support::{gpu, has_sharing_lanes, plain_gpu, posing_gpu, small_gpu, values, wide};
+use crate::support::{every_class, small_gpu, values, wide};
 use fedfunnel::gpu::{Dispatch, Gpu, Tensor};
 use fedfunnel::model::{Optimizer, OptimizerKind, ScheduleWriter};
 use fedfunnel::ops::Activation;
@@ -161,12 +161,12 @@ fn check(gpu: &'static Gpu, case: Case) -> (usize, BTreeSet<&'static str>) {
 fn every_variant_agrees_with_its_twins_for_every_optimiser() {
     let mut reached = BTreeSet::new();
     for case in CASES {
-        reached.extend(check(gpu(), *case).1);
-        // Without lanes that share, there are kernels for small batches only.
-        for gpu in [plain_gpu(), posing_gpu()] {
-            let (shards, plain) = check(gpu, *case);
-            assert_eq!(shards > 0, case.batch <= 16, "{case:?}");
-            reached.extend(plain);
+        for gpu in every_class() {
+            let (shards, own) = check(gpu, *case);
+            // Without lanes that share, there are kernels for small batches only.
+            let lanes = gpu.class().shares_loads() && carried_width(case).is_multiple_of(32);
+            assert_eq!(shards > 0, lanes || case.batch <= 16, "{case:?} by {:?}", gpu.class());
+            reached.extend(own);
         }
     }
     assert!(
@@ -174,8 +174,7 @@ fn every_variant_agrees_with_its_twins_for_every_optimiser() {
         "{reached:?}"
     );
     for kernel in variants::all_carry().map(|variant| variant.kernel) {
-        let here = !kernel.shader.ends_with("lanes") || has_sharing_lanes(gpu());
-        assert!(!here || reached.contains(kernel.entry), "no case reaches {kernel:?}");
+        assert!(!can_run(kernel.shader) || reached.contains(kernel.entry), "no case reaches {kernel:?}");
     }
 }
 
@@ -189,10 +188,15 @@ fn shards_agree_with_the_twins() {
 /// Weights of the wrong side of the step have to fail.
 #[test]
 fn carrying_the_other_weights_fails() {
-    for case in [CASES[0], CASES[4]] {
-        let outcome = run(gpu(), case, &optimizers()[3], true).unwrap();
-        let (actual, expected) = &outcome.carried[1];
-        assert!(compare("carried", actual, expected, Tolerance::Permissive).is_err(), "{case:?}");
+    for gpu in every_class() {
+        // The last one's batch is for lanes that share alone.
+        let cases = [CASES[0], CASES[6], CASES[4]];
+        for case in &cases[..if gpu.class().shares_loads() { 3 } else { 2 }] {
+            let outcome = run(gpu, *case, &optimizers()[3], true).unwrap();
+            let (actual, expected) = &outcome.carried[1];
+            let failed = compare("carried", actual, expected, Tolerance::Permissive).is_err();
+            assert!(failed, "{case:?} by {:?}", gpu.class());
+        }
     }
 }
 
@@ -205,6 +209,8 @@ fn what_cannot_be_carried_is_refused() {
         Case::new([1, 5, 13, 301], Outputs),
         Case::new([1, 5, 12, 99], Outputs),
     ] {
-        assert!(run(gpu(), case, &optimizer, false).is_none(), "{case:?}");
+        for gpu in every_class() {
+            assert!(run(gpu, case, &optimizer, false).is_none(), "{case:?} by {:?}", gpu.class());
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The products `rows_dot` and `rows_sum` as forward passes.
 
 use super::rig::{Case, Rig, assert_all_reached};
-use crate::support::{assert_tensor, gpu, plain_gpu, posing_gpu, small_gpu, values, wide};
+use crate::support::{assert_tensor, every_class, gpu, small_gpu, values, wide};
 use fedfunnel::gpu::{Gpu, Tensor};
 use fedfunnel::ops::Activation;
 use fedfunnel::ops::dense::RowsAre::{Inputs, Outputs};
@@ -72,7 +72,7 @@ fn every_variant_agrees_with_its_twin_for_every_activation() {
     let mut reached = BTreeSet::new();
     for case in CASES {
         for activation in Activation::ALL {
-            for gpu in [gpu(), plain_gpu(), posing_gpu()] {
+            for gpu in every_class() {
                 reached.extend(check(gpu, case.activation(activation)).reached);
             }
         }

@@ -3,7 +3,7 @@
 
 use super::rig::{Case, Rig};
 use crate::optimizer::{Moved, joined, optimizers, samples};
-use crate::support::{gpu, plain_gpu, small_gpu, values, wide};
+use crate::support::{every_class, small_gpu, values, wide};
 use fedfunnel::gpu::{Dispatch, Gpu, Tensor};
 use fedfunnel::model::{Moments, Optimizer, OptimizerKind, ScheduleWriter};
 use fedfunnel::ops::dense::Carry;
@@ -119,8 +119,9 @@ fn every_variant_agrees_with_its_twin_for_every_optimiser() {
     for &case in CASES {
         for optimizer in optimizers().map(|rule| Optimizer { moments: Moments::Bf16, ..rule }) {
             for carries in [false, true] {
-                check(gpu(), case, optimizer, carries);
-                check(plain_gpu(), case, optimizer, carries);
+                for gpu in every_class() {
+                    check(gpu, case, optimizer, carries);
+                }
             }
         }
     }

@@ -1,7 +1,9 @@
 //! The last layer with its loss in one pass, against the twins' forward pass, loss and gradient.
 
 use super::rig::{Case, Rig};
-use crate::support::{assert_tensor, gpu, has_sharing_lanes, plain_gpu, small_gpu, values, wide};
+use crate::support::{
+    assert_tensor, every_class, plain_gpu, posing_gpu, sharing_gpu, small_sharing_gpu, values, wide,
+};
 use fedfunnel::gpu::Gpu;
 use fedfunnel::model::{Optimizer, ScheduleWriter};
 use fedfunnel::ops::Activation;
@@ -82,22 +84,20 @@ fn check(gpu: &'static Gpu, case: Case) -> usize {
 
 #[test]
 fn gradient_and_tallies_agree_with_the_twins() {
-    if !has_sharing_lanes(gpu()) {
-        // There is no kernel for such adapters; the layer and its loss run one after the other.
-        assert!(!Rig::new(gpu(), CASES[0]).layer.has_residual(gpu(), &[]));
-        return;
-    }
+    // Where lanes cannot share there is no kernel for it; the layer and its loss run one after the other.
+    let (Some(gpu), Some(small_gpu)) = (sharing_gpu(), small_sharing_gpu()) else { return };
     for case in CASES {
-        check(gpu(), *case);
+        check(gpu, *case);
     }
     let groups: BTreeSet<_> = CASES.iter().map(|case| case.batch.div_ceil(8)).collect();
     assert!((1..=7).all(|number| groups.contains(&number)), "each kernel, and two tiles: {groups:?}");
-    assert!(check(small_gpu(), Case::new([3, 4, 12, 1501], Outputs)) > 1);
+    assert!(check(small_gpu, Case::new([3, 4, 12, 1501], Outputs)) > 1);
 }
 
 #[test]
 fn without_sharing_lanes_or_multiples_of_four_there_is_no_such_pass() {
-    for (gpu, case) in [(plain_gpu(), CASES[0]), (gpu(), Case::new([1, 5, 13, 7], Outputs))] {
+    let thirteen = every_class().into_iter().map(|gpu| (gpu, Case::new([1, 5, 13, 7], Outputs)));
+    for (gpu, case) in thirteen.chain([(plain_gpu(), CASES[0]), (posing_gpu(), CASES[0])]) {
         let rig = Rig::new(gpu, case);
         assert!(!rig.layer.has_residual(gpu, &rig.parameter_arenas()), "{case:?}");
     }

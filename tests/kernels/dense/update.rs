@@ -2,7 +2,7 @@
 
 use super::rig::{Case, Rig, assert_all_reached};
 use crate::optimizer::{Moved, joined, optimizers, samples, wrong_settings};
-use crate::support::{gpu, plain_gpu, posing_gpu, small_gpu, values, wide};
+use crate::support::{every_class, gpu, small_gpu, values, wide};
 use fedfunnel::gpu::{Dispatch, Gpu};
 use fedfunnel::model::{Optimizer, OptimizerKind, ScheduleWriter};
 use fedfunnel::ops::dense::RowsAre::{Inputs, Outputs};
@@ -104,8 +104,9 @@ fn check(gpu: &'static Gpu, case: Case) -> (usize, BTreeSet<&'static str>) {
 
 #[test]
 fn every_variant_agrees_with_its_twin_for_every_optimiser() {
-    let on_all = |case: &Case| [gpu(), plain_gpu(), posing_gpu()].map(|gpu| check(gpu, *case).1);
-    let reached = CASES.iter().flat_map(on_all).flatten().collect();
+    let on_all =
+        |case: &Case| every_class().into_iter().flat_map(|gpu| check(gpu, *case).1).collect::<Vec<_>>();
+    let reached = CASES.iter().flat_map(on_all).collect();
     assert_all_reached(&reached, "_update_");
 }
 

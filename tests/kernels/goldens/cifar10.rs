@@ -2,16 +2,17 @@
 
 use super::{Classifier, STEPS, Trained, train};
 use crate::golden::Golden;
-use crate::support::{gpu, small_gpu, wide};
+use crate::support::{every_class, gpu, small_gpu, wide};
+use crate::vgg3::BATCH;
+use fedfunnel::gpu::Gpu;
 use fedfunnel::model::{ModelSpec, Network, Optimizer, OptimizerKind};
-use fedfunnel::reference::compare::{Tolerance, assert_close, compare};
+use fedfunnel::reference::compare::{Tolerance, assert_close};
 use fedfunnel::reference::random::uniform_tensor;
 
-const BATCH: usize = 4;
 const PARAMETERS: usize = 550_570;
 
 /// Its inputs are (image / 255 - 0.5) / 0.25.
-const CIFAR10: Classifier = Classifier {
+pub(super) const CIFAR10: Classifier = Classifier {
     model: "cifar10-vgg3",
     inputs: "cifar10_vgg3_inputs",
     seed: 11,
@@ -21,7 +22,7 @@ const CIFAR10: Classifier = Classifier {
 };
 
 /// The names of `nn.Sequential`, in which activations, pools and the flattening are modules too.
-const TENSORS: [(&str, &[usize]); 16] = [
+pub(super) const TENSORS: [(&str, &[usize]); 16] = [
     ("0.weight", &[32, 3, 3, 3]),
     ("0.bias", &[32]),
     ("2.weight", &[32, 32, 3, 3]),
@@ -87,65 +88,147 @@ fn sample(tensor: &[f32]) -> Vec<f32> {
     (0..count).map(|place| tensor[place * tensor.len() / count]).collect()
 }
 
-/// A tensor's sum, and beside it, as its scale, what the sum would be if all values had one sign and their
-/// root mean square.
-fn sums(length: usize, sum: f64, squares: f64) -> [f64; 2] {
-    [sum, (length as f64 * squares).sqrt()]
+/// How far `actual` lies from `expected`, relative to how far that has come from `start`: L2 over the values that
+/// `counts` takes. NaN, which passes no limit, where one of them is none.
+fn distance(actual: &[f32], expected: &[f32], start: &[f32], counts: impl Fn(usize) -> bool) -> f64 {
+    let norm = |one: &[f32], two: &[f32]| {
+        let places = (0..one.len()).filter(|&place| counts(place));
+        places.map(|place| (f64::from(one[place]) - f64::from(two[place])).powi(2)).sum::<f64>().sqrt()
+    };
+    assert_eq!(actual.len(), expected.len());
+    norm(actual, expected) / norm(expected, start)
 }
 
-/// Where the tensors of a replica differ from a golden's final ones: samples and sums.
-fn disagreements(trained: &Trained, flat: &[f32], golden: &Golden, tolerance: Tolerance) -> Vec<String> {
-    let mut all = Vec::new();
-    for (name, tensor) in trained.split(flat) {
-        all.extend(compare(name, &sample(tensor), &wide(&golden.f32(name)), tolerance).err());
-        let values = wide(tensor);
-        let (sum, squares) = (values.iter().sum(), values.iter().map(|x| x * x).sum());
-        let actual = sums(tensor.len(), sum, squares).map(|x| x as f32);
-        let [sum, squares] = golden.f64(&format!("sums.{name}"))[..] else { panic!("sums of {name}") };
-        let expected = sums(tensor.len(), sum, squares);
-        all.extend(compare(&format!("sums of {name}"), &actual, &expected, tolerance).err());
+/// How far each tensor may be from PyTorch's after the first step. Nothing is next to a tie there, so that rounding
+/// changes no decision: errors of 1e-6 of a layer's outputs, more than any adapter's, make 3e-5 of it, a gradient that is
+/// a hundredth off makes 1e-2.
+const FIRST: f64 = 1e-3;
+
+/// The same after ten steps, of which some decisions are within 1e-6 of a tie, whatever the images are. One of them
+/// taken otherwise grows, as the training itself does, to 2e-2 of what a tensor has learned, three to 1e-1: PyTorch's own
+/// float32 was off by so much with other images. What kernels owe to each step is in cifar10_gradients.rs.
+const LAST: f64 = 0.25;
+
+/// Adam's first step has the length of its rate for any gradient, and for one that is rounded to the other side of zero
+/// the other direction: values whose gradient is below this part of their tensor's root mean square do not count.
+const NEXT_TO_ZERO: f64 = 1e-3;
+
+/// Losses after the first, of which one is not the same any more where a decision was not: relative to PyTorch's.
+const LOSSES: f64 = 0.05;
+
+/// A golden with what its tensors start from.
+struct Expected {
+    golden: Golden,
+    /// PyTorch's first step of SGD, which says where gradients are next to zero.
+    gradients: Option<Golden>,
+}
+
+impl Expected {
+    fn open(name: &str) -> Self {
+        let gradients = name.ends_with("adam").then(|| Golden::open("cifar10_vgg3_sgd"));
+        Self { golden: Golden::open(name), gradients }
     }
-    all
+
+    /// Of each tensor of a replica its name and its distance after the first step.
+    fn after_first<'a>(&'a self, trained: &'a Trained, first: &'a [f32]) -> Vec<(&'a str, f64)> {
+        let tensors = trained.split(first).zip(trained.split(&trained.initial[0]));
+        let own = |((name, tensor), (_, start)): ((&'a str, &[f32]), (&str, &[f32]))| {
+            let (actual, start) = (sample(tensor), sample(start));
+            let of = |golden: &Golden| golden.f32(&format!("first.{name}"));
+            let moved = self.gradients.as_ref().map(|sgd| {
+                let moved =
+                    of(sgd).iter().zip(&start).map(|(to, from)| f64::from(to - from)).collect::<Vec<_>>();
+                let size = (moved.iter().map(|x| x * x).sum::<f64>() / moved.len() as f64).sqrt();
+                moved.iter().map(|x| x.abs() >= NEXT_TO_ZERO * size).collect::<Vec<_>>()
+            });
+            let counts = |place: usize| moved.as_ref().is_none_or(|moved| moved[place]);
+            (name, distance(&actual, &of(&self.golden), &start, counts))
+        };
+        tensors.map(own).collect()
+    }
+
+    /// The same after the last one.
+    fn after_last<'a>(&'a self, trained: &'a Trained, last: &'a [f32]) -> Vec<(&'a str, f64)> {
+        let tensors = trained.split(last).zip(trained.split(&trained.initial[0]));
+        let own = |((name, tensor), (_, start)): ((&'a str, &[f32]), (&str, &[f32]))| {
+            (name, distance(&sample(tensor), &self.golden.f32(name), &sample(start), |_| true))
+        };
+        tensors.map(own).collect()
+    }
+}
+
+/// The tensors that are farther than `limit`.
+fn beyond<'a>(distances: &[(&'a str, f64)], limit: f64) -> Vec<(&'a str, f64)> {
+    distances.iter().copied().filter(|(_, distance)| !(*distance <= limit)).collect()
 }
 
 /// Trains two replicas, the second with two of its batches exchanged.
-fn train_two(optimizer: Optimizer) -> Trained {
+fn train_two(gpu: &Gpu, optimizer: Optimizer) -> Trained {
     let batch = |step: usize| (0..BATCH).map(|place| (step * BATCH + place) as u32).collect();
     let batches: Vec<Vec<u32>> = (0..STEPS).map(batch).collect();
     let mut other = batches.clone();
-    other.swap(7, 8);
-    train(gpu(), &CIFAR10, optimizer, &[batches, other])
+    other.swap(1, 8);
+    train(gpu, &CIFAR10, optimizer, &[batches, other])
 }
 
-/// Holds a run against its golden, and everything that is not that run against it too.
-fn check(name: &str, optimizer: Optimizer, tolerance: Tolerance, another: &str) {
-    let trained = train_two(optimizer);
-    let golden = Golden::open(name);
-    let [flat, other] = &trained.parameters[..] else { panic!("two replicas") };
-    let all = disagreements(&trained, flat, &golden, tolerance);
-    assert!(all.is_empty(), "{name}: {all:#?}");
-    assert_close("losses", &trained.losses[0], &golden.losses(), Tolerance::Balanced);
+/// Holds a run by the kernels of each class against its golden, and everything that is not that run against it too.
+fn check(name: &str, optimizer: Optimizer, another: &str) {
+    let expected = Expected::open(name);
+    let losses = expected.golden.losses();
+    for gpu in every_class() {
+        let what = format!("{name} by {:?}", gpu.class());
+        let trained = train_two(gpu, optimizer);
+        let first = expected.after_first(&trained, &trained.first[0]);
+        assert_eq!((beyond(&first, FIRST), first.len()), (Vec::new(), TENSORS.len()), "{what}");
+        let last = expected.after_last(&trained, &trained.parameters[0]);
+        assert_eq!((beyond(&last, LAST), last.len()), (Vec::new(), TENSORS.len()), "{what}");
+        let all = |replica: usize, limit: f64| {
+            trained.losses[replica].iter().zip(&losses).all(|(a, e)| (f64::from(*a) / e - 1.0).abs() <= limit)
+        };
+        assert_close(&what, &trained.losses[0][..1], &losses[..1], Tolerance::Balanced);
+        assert!(all(0, LOSSES), "{what}: {:?}, expected {losses:?}", trained.losses[0]);
 
-    // What a golden does not notice, it does not prove: batches out of order, nothing learnt, and what the
-    // other optimiser made of it.
-    assert!(!disagreements(&trained, other, &golden, tolerance).is_empty());
-    assert!(compare("losses", &trained.losses[1], &golden.losses(), Tolerance::Permissive).is_err());
-    let tensors = |all: Vec<String>| all.iter().filter(|line| !line.starts_with("sums")).count();
-    let untrained = disagreements(&trained, &trained.initial[0], &golden, Tolerance::Permissive);
-    assert_eq!(tensors(untrained), TENSORS.len());
-    let another = disagreements(&trained, flat, &Golden::open(another), Tolerance::Permissive);
-    assert_eq!(tensors(another), TENSORS.len());
+        // What a golden does not notice, it does not prove. A gradient that is a hundredth off in one tensor, or, for
+        // Adam, a rate:
+        let off = |tensor: usize| {
+            let mut off = trained.first[0].clone();
+            let before: usize =
+                TENSORS[..tensor].iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
+            let own = before..before + TENSORS[tensor].1.iter().product::<usize>();
+            for (value, start) in off[own.clone()].iter_mut().zip(&trained.initial[0][own]) {
+                *value += 0.01 * (*value - start);
+            }
+            off
+        };
+        for (tensor, (name, _)) in TENSORS.iter().enumerate() {
+            let off = off(tensor);
+            let found = expected.after_first(&trained, &off);
+            let found: Vec<_> = beyond(&found, FIRST).into_iter().map(|(name, _)| name).collect();
+            assert_eq!(found, [*name], "{what}");
+        }
+        // Batches out of order, nothing learnt, and what the other optimiser made of it.
+        assert!(!beyond(&expected.after_last(&trained, &trained.parameters[1]), LAST).is_empty(), "{what}");
+        assert!(!all(1, LOSSES), "{what}");
+        let untrained = &trained.initial[0];
+        let another = Expected::open(another);
+        for distances in [
+            expected.after_first(&trained, untrained),
+            expected.after_last(&trained, untrained),
+            another.after_first(&trained, &trained.first[0]),
+            another.after_last(&trained, &trained.parameters[0]),
+        ] {
+            assert_eq!(beyond(&distances, LAST).len(), TENSORS.len(), "{what}: {distances:?}");
+        }
+    }
 }
 
 #[test]
 fn it_trains_by_sgd_as_in_pytorch() {
     let sgd = Optimizer { kind: OptimizerKind::Sgd, lr: 0.01, momentum: 0.9, ..Default::default() };
-    check("cifar10_vgg3_sgd", sgd, Tolerance::Balanced, "cifar10_vgg3_adam");
+    check("cifar10_vgg3_sgd", sgd, "cifar10_vgg3_adam");
 }
 
-/// Permissive: Adam's first steps are as long for a gradient of 1e-8 as for any other, and PyTorch's own
-/// float32 is off by 9e-5.
 #[test]
 fn it_trains_by_adam_as_in_pytorch() {
-    check("cifar10_vgg3_adam", Optimizer::default(), Tolerance::Permissive, "cifar10_vgg3_sgd");
+    check("cifar10_vgg3_adam", Optimizer::default(), "cifar10_vgg3_sgd");
 }

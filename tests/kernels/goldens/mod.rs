@@ -3,9 +3,10 @@
 use crate::golden::Golden;
 use crate::parameters::rows_are;
 use crate::support::{gpu, small_gpu, wide};
-use fedfunnel::gpu::{Dispatch, Gpu, Tensor, split_rows};
+use fedfunnel::gpu::{Buffer, Dispatch, Gpu, Tensor, split_rows};
 use fedfunnel::model::{
     Activation, Initializer, LayerSpec, ModelSpec, Network, Optimizer, OptimizerKind, ScheduleWriter,
+    Workspace,
 };
 use fedfunnel::ops::dense::Dense;
 use fedfunnel::ops::gather::{ImageShard, NOTHING, SampleIndex};
@@ -14,6 +15,7 @@ use fedfunnel::reference::compare::{Tolerance, assert_close, compare};
 use safetensors::Dtype;
 
 mod cifar10;
+mod cifar10_gradients;
 mod conv_autoencoder;
 mod conv_small;
 
@@ -24,8 +26,9 @@ const BATCH: usize = 16;
 
 /// What came out of a training run.
 struct Trained {
-    /// `[R][P]` before and after.
+    /// `[R][P]` before, after the first step, and after the last.
     initial: Vec<Vec<f32>>,
+    first: Vec<Vec<f32>>,
     parameters: Vec<Vec<f32>>,
     /// Name and length of each tensor, in the order of `parameters`.
     tensors: Vec<(String, usize)>,
@@ -90,14 +93,19 @@ fn run(
     mut take: impl FnMut(usize) -> Vec<f32>,
 ) -> Trained {
     let initial = network.parameters.read(gpu).unwrap();
+    let mut first = Vec::new();
     let mut losses = vec![Vec::new(); network.replicas()];
     for step in 0..STEPS {
         gpu.run_steps(plan, step as u32..step as u32 + 1, &mut |_| ()).unwrap();
         take(step).iter().enumerate().for_each(|(replica, &loss)| losses[replica].push(loss));
+        if step == 0 {
+            first = network.parameters.read(gpu).unwrap();
+        }
     }
     let tensors = network.parameters.tensors.iter().map(|t| (t.name.clone(), t.len())).collect();
     let parameters = network.parameters.read(gpu).unwrap();
-    Trained { initial, parameters, tensors, losses, arenas: network.parameters.arenas.len(), cut_activations }
+    let arenas = network.parameters.arenas.len();
+    Trained { initial, first, parameters, tensors, losses, arenas, cut_activations }
 }
 
 /// A classifier of the goldens and how its images are given to it.
@@ -127,65 +135,82 @@ fn train_classifier(gpu: &Gpu, optimizer: Optimizer, batches: &[Vec<Vec<u32>>]) 
 }
 
 fn train(gpu: &Gpu, classifier: &Classifier, optimizer: Optimizer, batches: &[Vec<Vec<u32>>]) -> Trained {
-    let &Classifier { seed, channels, width, scale, .. } = classifier;
-    let layers = ModelSpec::load(classifier.model).unwrap().classifier().unwrap().network();
-    let inputs = Golden::open(classifier.inputs);
-    let replicas = batches.len();
-    let batch = batches.iter().flatten().map(Vec::len).max().unwrap();
-    let network = Network::new(gpu, &layers, replicas, Some(&optimizer)).unwrap();
-    network.parameters.initialize(gpu, seed, true).unwrap();
-    let workspace = network.workspace(gpu, batch, true).unwrap();
+    let steps = Steps::new(gpu, classifier, optimizer, batches);
+    run(gpu, &steps.network, &steps.plan, 0, |step| steps.take_losses(gpu, step))
+}
 
-    let pixels = inputs.bytes("images", Dtype::U8);
-    let labels = inputs.bytes("labels", Dtype::U8);
-    let images: Vec<_> = split_rows(labels.len(), width as u64, gpu.max_binding_bytes())
-        .unwrap()
-        .into_iter()
-        .map(|range| ImageShard {
-            pixels: gpu.upload("pixels", &pixels[range.start * width..][..range.len * width]).unwrap(),
-            labels: gpu.upload("labels", &labels[range.start..][..range.len]).unwrap(),
-            range,
-        })
-        .collect();
-    let mut index = vec![NOTHING; replicas * STEPS * batch];
-    for (line, samples) in batches.iter().flatten().enumerate() {
-        index[line * batch..][..samples.len()].copy_from_slice(samples);
+/// A classifier on a device, with all that its steps need.
+struct Steps {
+    network: Network,
+    workspace: Workspace,
+    plan: Vec<Dispatch>,
+    tallies: Buffer,
+    /// Samples of each replica in each step.
+    samples: Vec<Vec<usize>>,
+}
+
+impl Steps {
+    fn new(gpu: &Gpu, classifier: &Classifier, optimizer: Optimizer, batches: &[Vec<Vec<u32>>]) -> Self {
+        let &Classifier { seed, channels, width, scale, .. } = classifier;
+        let layers = ModelSpec::load(classifier.model).unwrap().classifier().unwrap().network();
+        let inputs = Golden::open(classifier.inputs);
+        let replicas = batches.len();
+        let batch = batches.iter().flatten().map(Vec::len).max().unwrap();
+        let network = Network::new(gpu, &layers, replicas, Some(&optimizer)).unwrap();
+        network.parameters.initialize(gpu, seed, true).unwrap();
+        let workspace = network.workspace(gpu, batch, true).unwrap();
+
+        let pixels = inputs.bytes("images", Dtype::U8);
+        let labels = inputs.bytes("labels", Dtype::U8);
+        let images: Vec<_> = split_rows(labels.len(), width as u64, gpu.max_binding_bytes())
+            .unwrap()
+            .into_iter()
+            .map(|range| ImageShard {
+                pixels: gpu.upload("pixels", &pixels[range.start * width..][..range.len * width]).unwrap(),
+                labels: gpu.upload("labels", &labels[range.start..][..range.len]).unwrap(),
+                range,
+            })
+            .collect();
+        let mut index = vec![NOTHING; replicas * STEPS * batch];
+        for (line, samples) in batches.iter().flatten().enumerate() {
+            index[line * batch..][..samples.len()].copy_from_slice(samples);
+        }
+        let index = SampleIndex { buffer: gpu.upload("index", &index).unwrap(), steps: STEPS };
+        let scales = gpu.upload("scales", &scale.repeat(channels)).unwrap();
+        let batch_labels = gpu.zeros("batch labels", replicas * batch).unwrap();
+        let tallies = gpu.zeros("tallies", replicas * batch * 2).unwrap();
+        let spare = gpu.zeros("spare", 4).unwrap();
+        let mut writer = ScheduleWriter::new(gpu, optimizer, replicas, STEPS).unwrap();
+        writer.write(gpu, STEPS, |replica, step| batches[replica][step].len());
+
+        let mut plan =
+            gather::images(gpu, &images, &scales, width / channels, &index, &batch_labels, workspace.input())
+                .unwrap();
+        plan.extend(network.forward(gpu, &workspace).unwrap());
+        plan.push(
+            loss::softmax_cross_entropy(
+                gpu,
+                workspace.output(),
+                &batch_labels,
+                &writer.schedule,
+                workspace.output_gradient(),
+                &tallies,
+                &spare,
+            )
+            .unwrap(),
+        );
+        plan.extend(network.backward(gpu, &workspace, writer.rule()).unwrap());
+        let samples = batches.iter().map(|own| own.iter().map(Vec::len).collect()).collect();
+        Self { network, workspace, plan, tallies, samples }
     }
-    let index = SampleIndex { buffer: gpu.upload("index", &index).unwrap(), steps: STEPS };
-    let scales = gpu.upload("scales", &scale.repeat(channels)).unwrap();
-    let batch_labels = gpu.zeros("batch labels", replicas * batch).unwrap();
-    let tallies = gpu.zeros("tallies", replicas * batch * 2).unwrap();
-    let spare = gpu.zeros("spare", 4).unwrap();
-    let mut writer = ScheduleWriter::new(gpu, optimizer, replicas, STEPS).unwrap();
-    writer.write(gpu, STEPS, |replica, step| batches[replica][step].len());
 
-    let mut plan =
-        gather::images(gpu, &images, &scales, width / channels, &index, &batch_labels, workspace.input())
-            .unwrap();
-    plan.extend(network.forward(gpu, &workspace).unwrap());
-    plan.push(
-        loss::softmax_cross_entropy(
-            gpu,
-            workspace.output(),
-            &batch_labels,
-            &writer.schedule,
-            workspace.output_gradient(),
-            &tallies,
-            &spare,
-        )
-        .unwrap(),
-    );
-    plan.extend(network.backward(gpu, &workspace, writer.rule()).unwrap());
-    run(gpu, &network, &plan, 0, |step| {
-        let sums: Vec<f32> = gpu.read(&tallies).unwrap();
-        gpu.write(&tallies, 0, &vec![0.0f32; sums.len()]);
-        let mean = |replica: usize| {
-            let own = &sums[replica * batch * 2..][..batch * 2];
-            let samples = batches[replica][step].len().max(1);
-            own.iter().step_by(2).sum::<f32>() / samples as f32
-        };
-        (0..replicas).map(mean).collect()
-    })
+    /// The mean loss of each replica in the step that was just taken.
+    fn take_losses(&self, gpu: &Gpu, step: usize) -> Vec<f32> {
+        let sums: Vec<f32> = gpu.read(&self.tallies).unwrap();
+        gpu.write(&self.tallies, 0, &vec![0.0f32; sums.len()]);
+        let each = sums.chunks(sums.len() / self.samples.len()).zip(&self.samples);
+        each.map(|(own, samples)| own.iter().step_by(2).sum::<f32>() / samples[step].max(1) as f32).collect()
+    }
 }
 
 /// Trains the goldens' autoencoder on all snapshots at once; `transposed` says of its two layers how they

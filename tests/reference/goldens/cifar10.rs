@@ -2,54 +2,17 @@
 
 use super::{ADAM, Optimizer, STEPS};
 use crate::golden::Golden;
-use fedfunnel::reference::activation::{self, Activation};
+use crate::vgg3::{self, BATCH, Layer, layers};
 use fedfunnel::reference::compare::{Tolerance, compare};
-use fedfunnel::reference::conv::{self, ConvShape};
-use fedfunnel::reference::dense::{self, DenseShape};
 use fedfunnel::reference::gather::{gather, gather_labels};
-use fedfunnel::reference::loss::softmax_cross_entropy;
 use fedfunnel::reference::optimizer::{Sgd, adam, adamw, sgd};
-use fedfunnel::reference::pool::{self, PoolShape};
 use fedfunnel::reference::random::uniform_tensor;
 use safetensors::Dtype;
 
-const BATCH: usize = 4;
 const SEED: u32 = 11;
 const SGD: Sgd = Sgd { learning_rate: 0.01, momentum: 0.9, weight_decay: 0.0 };
 /// The modules that hold tensors.
 const MODULES: [usize; 8] = [0, 2, 5, 7, 10, 12, 16, 18];
-
-#[derive(Clone, Copy)]
-enum Layer {
-    Conv(ConvShape),
-    Pool(PoolShape),
-    Dense(DenseShape, Activation),
-}
-
-/// Three blocks of two convolutions and a pool, then two dense layers.
-fn layers() -> Vec<Layer> {
-    let mut layers = Vec::new();
-    for (inputs, outputs, size) in [(3, 32, 32), (32, 64, 16), (64, 128, 8)] {
-        for inputs in [inputs, outputs] {
-            layers.push(Layer::Conv(ConvShape {
-                replicas: 1,
-                batch: BATCH,
-                inputs,
-                outputs,
-                size: [size; 2],
-                kernel: [3; 2],
-                stride: [1; 2],
-                padding: [[1; 2]; 2],
-            }));
-        }
-        let planes = BATCH * outputs;
-        layers.push(Layer::Pool(PoolShape { planes, size: [size; 2], window: [2; 2], stride: [2; 2] }));
-    }
-    for (inputs, outputs, activation) in [(2048, 128, Activation::Relu), (128, 10, Activation::Linear)] {
-        layers.push(Layer::Dense(DenseShape { replicas: 1, batch: BATCH, inputs, outputs }, activation));
-    }
-    layers
-}
 
 /// One tensor and what its optimiser keeps for it.
 struct Tensor {
@@ -99,57 +62,13 @@ fn train(
     optimizer: Optimizer,
     step: u32,
 ) -> f64 {
-    let layers = layers();
-    // The input of each layer, and the last one's output.
-    let mut values = vec![x];
-    let mut argmaxes = Vec::new();
-    let mut place = 0;
-    for (i, layer) in layers.iter().enumerate() {
-        let output = match *layer {
-            Layer::Pool(shape) => {
-                let (output, argmax) = pool::max_forward(&values[i], shape);
-                argmaxes.push(argmax);
-                output
-            }
-            Layer::Conv(shape) => {
-                let [w, bias] = &tensors[place];
-                place += 1;
-                conv::forward(&values[i], &w.value, &bias.value, shape, Activation::Relu)
-            }
-            Layer::Dense(shape, activation) => {
-                let [w, bias] = &tensors[place];
-                place += 1;
-                dense::forward(&values[i], &w.value, &bias.value, shape, activation)
-            }
-        };
-        values.push(output);
+    let values: Vec<_> = tensors.iter().map(|[w, bias]| [&w.value[..], &bias.value]).collect();
+    let pass = vgg3::forward(&values, x, None);
+    let (loss, gradients) = vgg3::backward(&values, &pass, labels);
+    for (tensor, gradient) in tensors.iter_mut().flatten().zip(gradients.iter().flatten()) {
+        tensor.update(gradient, optimizer, step);
     }
-    let loss = softmax_cross_entropy(&values[layers.len()], labels, 1, BATCH, 10);
-    let mut gradient = loss.dlogits;
-    for (i, layer) in layers.iter().enumerate().rev() {
-        let (x, y) = (&values[i], &values[i + 1]);
-        let (dx, dw, dbias) = match *layer {
-            Layer::Pool(shape) => {
-                gradient = pool::max_backward(&gradient, &argmaxes.pop().unwrap(), shape);
-                continue;
-            }
-            Layer::Conv(shape) => {
-                let dy = activation::backward(&gradient, y, Activation::Relu);
-                let (dw, dbias) = conv::backward_weight(&dy, x, shape);
-                (conv::backward_input(&dy, &tensors[place - 1][0].value, shape), dw, dbias)
-            }
-            Layer::Dense(shape, activation) => {
-                let dy = activation::backward(&gradient, y, activation);
-                let (dw, dbias) = dense::backward_weight(&dy, x, shape);
-                (dense::backward_input(&dy, &tensors[place - 1][0].value, shape), dw, dbias)
-            }
-        };
-        place -= 1;
-        tensors[place][0].update(&dw, optimizer, step);
-        tensors[place][1].update(&dbias, optimizer, step);
-        gradient = dx;
-    }
-    loss.loss.iter().sum::<f64>() / BATCH as f64
+    loss
 }
 
 /// The values of a tensor that the goldens keep, spread evenly over it.
