@@ -5,6 +5,7 @@ use super::Arena;
 use super::code::{Codes, PartialSums};
 use crate::Result;
 use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, SHARING_LANES, immediates};
+use std::ops::Range;
 
 immediates! {
     struct Apply {
@@ -21,9 +22,12 @@ immediates! {
 /// Lanes of a subgroup that most GPUs have.
 const SUBGROUP: usize = 32;
 
-/// Lanes that share the parameters of a filter: a workgroup.
-pub fn lanes_of_a_filter(gpu: &Gpu) -> usize {
-    if gpu.class().is_cpu() { SHARING_LANES as usize } else { SUBGROUP }
+/// Lanes that share the parameters of a filter: a workgroup, or as many as have room for their sums, of which a lane takes
+/// `sums` elements.
+pub fn lanes_of_a_filter(gpu: &Gpu, sums: usize) -> usize {
+    let fitting = gpu.max_binding_bytes() as usize / (4 * sums.max(1));
+    let usual = if gpu.class().is_cpu() { SHARING_LANES as usize } else { SUBGROUP };
+    usual.min(fitting).max(1)
 }
 
 /// Which parameters of an arena belong to which filter, and how much of its value each takes.
@@ -83,17 +87,17 @@ pub fn apply(gpu: &Gpu, arena: &Arena, part: &FilterPart, codes: &Codes) -> Resu
     Ok(dispatch.with_traffic(arena.stride + 3 * values, 2 * values))
 }
 
-/// The lanes' sums of `coefficients[r, i] gradients[r, i]` over the parameters of each filter, from lane `first_lane` on.
-/// `gradients` lie as the arena's parameters do.
+/// The sums of these lanes of `coefficients[r, i] gradients[r, i]` over the parameters of each filter. `gradients` lie as
+/// the arena's parameters do.
 pub fn gradient(
     gpu: &Gpu,
     arena: &Arena,
     gradients: &Buffer,
     part: &FilterPart,
     into: &PartialSums,
-    first_lane: usize,
+    lanes: Range<usize>,
 ) -> Result<Dispatch> {
-    let lanes = lanes_of_a_filter(gpu) as u32;
+    let (first_lane, lanes) = (lanes.start, lanes.len() as u32);
     let immediates = Gather {
         stride: arena.stride as u32,
         lanes,

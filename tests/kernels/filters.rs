@@ -108,7 +108,7 @@ fn gradients_of_values_agree_with_their_twin() {
         let Rows { stride, count, .. } = rows;
         let slopes = values(replicas * stride, 4);
         for gpu in [gpu(), posing_gpu()] {
-            let (first_lane, lanes) = (3, lanes_of_a_filter(gpu));
+            let (first_lane, lanes) = (3, lanes_of_a_filter(gpu, replicas * count));
             let value_stride = first_lane + lanes + 2;
             let replica_stride = count * value_stride + 5;
             let buffer = gpu.upload("sums", &vec![GUARD; replicas * replica_stride]).unwrap();
@@ -116,7 +116,15 @@ fn gradients_of_values_agree_with_their_twin() {
             let arena = Arena { buffer: gpu.zeros("arena", replicas * stride).unwrap(), stride };
             let gradients = gpu.upload("gradients", &slopes).unwrap();
             let part = rows.upload(gpu);
-            gpu.run(&[filters::gradient(gpu, &arena, &gradients, &part, &sums, first_lane).unwrap()])
+            gpu.run(&[filters::gradient(
+                gpu,
+                &arena,
+                &gradients,
+                &part,
+                &sums,
+                first_lane..first_lane + lanes,
+            )
+            .unwrap()])
                 .unwrap();
             let all: Vec<f32> = gpu.read(&sums.buffer).unwrap();
             for replica in 0..replicas {

@@ -69,6 +69,12 @@ pub fn posing_gpu() -> &'static Gpu {
     as_class(DeviceClass::Gpu, &GPU)
 }
 
+/// The same, with tensors cut to [`SMALL_BINDING`].
+pub fn small_posing_gpu() -> &'static Gpu {
+    static GPU: OnceLock<Gpu> = OnceLock::new();
+    GPU.get_or_init(|| posing(Some(SMALL_BINDING), DeviceClass::Gpu))
+}
+
 /// The same adapter, as if it were a processor whose lanes share what they load. None where a subgroup may have fewer
 /// lanes than those kernels need: there they cannot run.
 pub fn sharing_gpu() -> Option<&'static Gpu> {

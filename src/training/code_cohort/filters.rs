@@ -53,17 +53,17 @@ impl FilterCodes {
         steps: &mut DecoderSteps,
     ) -> Result<()> {
         let Codes { replicas, floats, .. } = self.codes;
-        let lanes_of_one = filters::lanes_of_a_filter(gpu);
+        let lanes_of_one = filters::lanes_of_a_filter(gpu, replicas * floats * self.parts.len());
         let lanes = lanes_of_one * self.parts.len();
         let replica_stride = floats * lanes;
         let buffer = gpu.zeros("gradients of filters", replicas * replica_stride)?;
         let sums = PartialSums { buffer, replicas, replica_stride, lanes };
         let arenas = classifier.trained_arenas();
         for (place, (arena, part)) in arenas.iter().zip(&self.parts).enumerate() {
-            let (parameters, first_lane) = (&arena.parameters, place * lanes_of_one);
+            let (parameters, own) = (&arena.parameters, place * lanes_of_one..(place + 1) * lanes_of_one);
             steps.before.push(filters::apply(gpu, parameters, part, &self.codes)?);
             let gradients = &arena.first_moments;
-            steps.after.push(filters::gradient(gpu, parameters, gradients, part, &sums, first_lane)?);
+            steps.after.push(filters::gradient(gpu, parameters, gradients, part, &sums, own)?);
         }
         steps.after.push(code::step(gpu, &self.codes, &sums, rule, self.rounding)?);
         Ok(())

@@ -2,7 +2,7 @@
 //! of every form.
 
 use crate::conv::rig::Case as ConvCase;
-use crate::support::{gpu, small_gpu, values, wide};
+use crate::support::{gpu, small_gpu, small_posing_gpu, values, wide};
 use fedfunnel::autoencoder::Half;
 use fedfunnel::data::{Dataset, ImageShape};
 use fedfunnel::gpu::Gpu;
@@ -388,6 +388,8 @@ fn gradients_of_filters_beside_codes_are_those_of_the_loss() {
         (gpu(), FEW, FEW.dense(&[11], [TANH, LINEAR])),
         // Two arenas, of which a row of the first layer lies in one.
         (small_gpu(), MANY, MANY.dense(&[12], [TANH, LINEAR])),
+        // Sums of fewer lanes than a subgroup has: those of all do not fit one binding.
+        (small_posing_gpu(), MANY, MANY.dense(&[12], [TANH, LINEAR])),
     ] {
         let codes = Codes::new(shape, &autoencoder, 3, 0.6);
         let filters = Filters::of(&shape.spec().layout()).unwrap();
