@@ -130,36 +130,40 @@ impl Expected {
     }
 
     /// Of each tensor of a replica its name and its distance after the first step.
-    fn after_first<'a>(&'a self, trained: &'a Trained, first: &'a [f32]) -> Vec<(&'a str, f64)> {
-        let tensors = trained.split(first).zip(trained.split(&trained.initial[0]));
-        let own = |((name, tensor), (_, start)): ((&'a str, &[f32]), (&str, &[f32]))| {
-            let (actual, start) = (sample(tensor), sample(start));
+    fn after_first<'a>(&self, trained: &'a Trained, first: &'a [f32]) -> Vec<(&'a str, f64)> {
+        each_tensor(trained, first, |name, actual, start| {
             let of = |golden: &Golden| golden.f32(&format!("first.{name}"));
-            let moved = self.gradients.as_ref().map(|sgd| {
-                let moved =
-                    of(sgd).iter().zip(&start).map(|(to, from)| f64::from(to - from)).collect::<Vec<_>>();
-                let size = (moved.iter().map(|x| x * x).sum::<f64>() / moved.len() as f64).sqrt();
-                moved.iter().map(|x| x.abs() >= NEXT_TO_ZERO * size).collect::<Vec<_>>()
+            let moved: Option<Vec<f64>> = self.gradients.as_ref().map(|sgd| {
+                of(sgd).iter().zip(start).map(|(to, from)| f64::from((to - from).abs())).collect()
             });
-            let counts = |place: usize| moved.as_ref().is_none_or(|moved| moved[place]);
-            (name, distance(&actual, &of(&self.golden), &start, counts))
-        };
-        tensors.map(own).collect()
+            let size = moved.iter().flatten().map(|x| x * x / start.len() as f64).sum::<f64>().sqrt();
+            let counts =
+                |place: usize| moved.as_ref().is_none_or(|moved| moved[place] >= NEXT_TO_ZERO * size);
+            distance(actual, &of(&self.golden), start, counts)
+        })
     }
 
     /// The same after the last one.
-    fn after_last<'a>(&'a self, trained: &'a Trained, last: &'a [f32]) -> Vec<(&'a str, f64)> {
-        let tensors = trained.split(last).zip(trained.split(&trained.initial[0]));
-        let own = |((name, tensor), (_, start)): ((&'a str, &[f32]), (&str, &[f32]))| {
-            (name, distance(&sample(tensor), &self.golden.f32(name), &sample(start), |_| true))
-        };
-        tensors.map(own).collect()
+    fn after_last<'a>(&self, trained: &'a Trained, last: &'a [f32]) -> Vec<(&'a str, f64)> {
+        each_tensor(trained, last, |name, actual, start| {
+            distance(actual, &self.golden.f32(name), start, |_| true)
+        })
     }
+}
+
+/// Of each tensor its name and what `measure` makes of that and of its samples, as they are and as they started.
+fn each_tensor<'a>(
+    trained: &'a Trained,
+    flat: &'a [f32],
+    measure: impl Fn(&str, &[f32], &[f32]) -> f64,
+) -> Vec<(&'a str, f64)> {
+    let tensors = trained.split(flat).zip(trained.split(&trained.initial[0]));
+    tensors.map(|((name, now), (_, start))| (name, measure(name, &sample(now), &sample(start)))).collect()
 }
 
 /// The tensors that are farther than `limit`.
 fn beyond<'a>(distances: &[(&'a str, f64)], limit: f64) -> Vec<(&'a str, f64)> {
-    distances.iter().copied().filter(|(_, distance)| !(*distance <= limit)).collect()
+    distances.iter().copied().filter(|(_, distance)| *distance > limit || distance.is_nan()).collect()
 }
 
 /// Trains two replicas, the second with two of its batches exchanged.

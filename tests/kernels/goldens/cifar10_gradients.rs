@@ -129,7 +129,7 @@ fn beyond<'a>(
     expected: impl Iterator<Item = &'a [f64]>,
 ) -> Vec<(&'a str, f64)> {
     let each = named.zip(expected).map(|((name, actual), expected)| (name, relative(actual, expected)));
-    each.filter(|(_, distance)| !(*distance <= LIMIT)).collect()
+    each.filter(|(_, distance)| *distance > LIMIT || distance.is_nan()).collect()
 }
 
 /// The same of the gradients of a step.
