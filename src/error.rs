@@ -35,6 +35,9 @@ pub enum Error {
         /// What to do about it.
         mend: String,
     },
+    /// A training whose values are no numbers any more: the setting that this comes from.
+    #[error("{0}")]
+    Diverged(Box<Error>),
     /// The adapter cannot do, or failed to do, what was asked.
     #[error("{problem}; {mend}")]
     Device {
@@ -114,6 +117,11 @@ impl Error {
         Self::Setting { field: field.into(), problem: problem.into(), mend: mend.into() }
     }
 
+    /// A training that diverged, and the setting that this comes from.
+    pub fn diverged(field: impl Into<String>, problem: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self::Diverged(Box::new(Self::setting(field, problem, mend)))
+    }
+
     /// A failure of the adapter.
     pub fn device(problem: impl Into<String>, mend: impl Into<String>) -> Self {
         Self::Device { problem: problem.into(), mend: mend.into() }
@@ -142,6 +150,6 @@ impl Error {
 
     /// True where the user's own words (arguments, specs) are at fault: exit code 2, not 1.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Setting { .. })
+        matches!(self, Self::Setting { .. } | Self::Diverged(_))
     }
 }

@@ -13,7 +13,7 @@ pub(super) fn no_average(label: &str) -> Error {
 /// The error for a value that a stage cannot write.
 pub(super) fn not_finite(stage: &str, who: u32, value: f32) -> Error {
     let problem = format!("collaborator {who} has a value of {value} to send");
-    Error::setting(format!("codecs: {stage}"), problem, "use a smaller optimizer.lr")
+    Error::diverged(format!("codecs: {stage}"), problem, "use a smaller optimizer.lr")
 }
 
 /// The error for an update that does not hold what is due.

@@ -65,7 +65,7 @@ pub(super) fn change(
     if let Some(value) = next.iter().find(|value| !value.is_finite()) {
         let problem =
             format!("training diverged in round {} (the global model has a value of {value})", view.number);
-        return Err(Error::setting("optimizer.lr", problem, "use a smaller rate"));
+        return Err(Error::diverged("optimizer.lr", problem, "use a smaller rate"));
     }
     let sent = down.send(view, vec![(AGGREGATOR, &mut state.down, Values::Host(next))])?;
     let code = sent.into_iter().next().unwrap_or_default();

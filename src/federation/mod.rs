@@ -29,7 +29,7 @@ pub use participants::Participants;
 pub use parts::Parts;
 pub use results::{FederationOutcome, LocalEpoch, Outcome, RoundResult, Tested};
 pub use round::play_round;
-pub use simulation::{check, logged_snapshots, simulate};
+pub use simulation::{check, logged_snapshots, simulate, simulate_past_divergence};
 pub use spec::{CodecSpec, Downlink, Initial, LocalTests, Prepass, PrepassKind, Rules, SimulationSpec};
 pub use state::{CODEC, Federation, FederationState};
 pub use state_check::{SavedStage, StateCheck};

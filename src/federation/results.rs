@@ -153,6 +153,8 @@ pub struct FederationOutcome {
     pub seconds: f64,
     /// The last global model.
     pub model: Vec<f32>,
+    /// Why its rounds ended early, where they did: its values were no numbers any more.
+    pub diverged: Option<String>,
 }
 
 impl Outcome {

@@ -190,7 +190,7 @@ pub fn play_round(
     let loss = tested.plain.loss;
     if !loss.is_finite() {
         let problem = format!("training diverged in round {round} (the loss is {loss})");
-        return Err(Error::setting("optimizer.lr", problem, "use a smaller rate"));
+        return Err(Error::diverged("optimizer.lr", problem, "use a smaller rate"));
     }
     let in_round = |direction| state.ledger.bytes(|t| t.round == round && t.direction == direction);
     // There is at least one epoch of each.

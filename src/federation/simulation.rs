@@ -13,7 +13,6 @@ use super::setup::{log_learned, set_up};
 use super::spec::{Initial, SimulationSpec, refuse_few};
 use super::state::{CODEC, Federation, FederationState};
 use super::sub_models::check_sub_models;
-use crate::Result;
 use crate::bytes::{Writer, floats_to_bytes};
 use crate::codec::{Context, ExpectedLogs, Message, MessageKind, PipelineSpec, Round, Setups};
 use crate::data::DataDir;
@@ -21,6 +20,7 @@ use crate::model::{ClassifierSpec, ModelSpec};
 use crate::report::slug;
 use crate::run::Run;
 use crate::training::Snapshots;
+use crate::{Error, Result};
 
 /// Checks all of a spec that can be checked without a device: its fields, models, data, and how it is dealt
 /// out.
@@ -49,8 +49,22 @@ pub(super) fn classifier(spec: &SimulationSpec) -> Result<ClassifierSpec> {
     ModelSpec::load(&spec.model)?.classifier()
 }
 
-/// Runs a simulation, or goes on with it.
+/// Runs a simulation, or goes on with it. Errors where the training of any codec diverges.
 pub fn simulate(run: &mut Run<'_>, spec: &SimulationSpec, parts: &Parts) -> Result<Outcome> {
+    play_all(run, spec, parts, false)
+}
+
+/// The same, but a codec whose training diverges ends there, and the others go on.
+pub fn simulate_past_divergence(run: &mut Run<'_>, spec: &SimulationSpec, parts: &Parts) -> Result<Outcome> {
+    play_all(run, spec, parts, true)
+}
+
+fn play_all(
+    run: &mut Run<'_>,
+    spec: &SimulationSpec,
+    parts: &Parts,
+    goes_past_divergence: bool,
+) -> Result<Outcome> {
     let gpu = run.gpu()?;
     let classifier = classifier(spec)?;
     let layout = classifier.layout();
@@ -94,9 +108,18 @@ pub fn simulate(run: &mut Run<'_>, spec: &SimulationSpec, parts: &Parts) -> Resu
         let start = if goes_on { &mut logged } else { &mut begun };
         let mut federation = start.fork(pipeline, strategy()?, rules);
         let stage = format!("{place}-{}", slug(federation.pipeline.label()));
-        federate(&mut participants, run, &mut federation, &logged.state.snapshots, &stage, &mut setups)?;
-        let tuned_alone = tuned_alone(&participants, run, &federation)?;
-        federations.push(outcome(federation, tuned_alone, initial.len(), ids[0]));
+        let snapshots = &logged.state.snapshots;
+        let played = federate(&mut participants, run, &mut federation, snapshots, &stage, &mut setups);
+        let diverged = match played {
+            Err(Error::Diverged(error)) if goes_past_divergence => Some(error.to_string()),
+            played => played.map(|()| None)?,
+        };
+        let tuned_alone = match diverged {
+            Some(_) => None,
+            None => tuned_alone(&participants, run, &federation)?,
+        };
+        let outcome = outcome(federation, tuned_alone, initial.len(), ids[0]);
+        federations.push(FederationOutcome { diverged, ..outcome });
     }
     let logged = logged.state;
     let mean =
@@ -136,6 +159,7 @@ fn outcome(
         learned: state.learned,
         ledger: state.ledger,
         tuned_alone,
+        diverged: None,
         seconds: state.seconds,
         model: state.global,
     }

@@ -207,3 +207,31 @@ fn the_built_in_comparisons_are_experiments_too() {
     assert!(ran.stdout.contains("not beaten in bytes and accuracy at once"), "{}", ran.stdout);
     assert_eq!(compared(&folder.path().join("run"))["codecs"].as_array().map(Vec::len), Some(16));
 }
+
+#[test]
+fn a_codec_that_diverges_is_named_and_the_others_are_compared() {
+    let folder = temporary();
+    let codecs = "prior+pca(floats=2)+f16+tune(lr=1e38),delta+f16";
+    let mut all = small("run");
+    all[2] = codecs.into();
+    all.retain(|word| word != "--ratio" && word != "400");
+    let ran = succeed_in(folder.path(), &words(&all));
+    assert!(ran.stdout.contains("diverged, and is in no table: with seed 0"), "{}", ran.stdout);
+    let out = folder.path().join("run");
+    let written = compared(&out);
+    let labels: Vec<_> =
+        written["codecs"].as_array().expect("codecs").iter().map(|one| &one["label"]).collect();
+    assert_eq!(labels, ["raw", "raw, 2 local epochs", "delta+f16"]);
+    let diverged = written["diverged"].as_array().expect("those that diverged");
+    assert_eq!(diverged.len(), 1);
+    assert_eq!((&diverged[0]["seed"], &diverged[0]["rounds"]), (&0.into(), &0.into()));
+    let problem = diverged[0]["problem"].as_str().expect("a problem");
+    assert!(problem.contains("tuning diverged in round 1"), "{problem}");
+    // Alone it is an error.
+    let text = "codecs=[\"raw\",\"prior+pca(floats=2)+f16+tune(lr=1e38)\"]";
+    let sets = ["--set", text, "--set", "data=mnist-sample", "--set", "images=200", "--set", "rounds=2"];
+    let rest = ["--set", "prepass.epochs=4", "--set", "prepass.snapshot_every=1", "-q", "--out", "alone"];
+    let ran = run_in(folder.path(), &[&["simulate", "demo"][..], &sets, &rest].concat());
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    assert!(ran.stderr.contains("tuning diverged in round 1"), "{}", ran.stderr);
+}

@@ -149,7 +149,7 @@ impl Tuner {
             };
             if trained.iter().chain(filters.iter().flatten()).flatten().any(|value| !value.is_finite()) {
                 let problem = format!("tuning diverged in round {}", round.number);
-                return Err(Error::setting("codecs: tune", problem, "use a smaller lr"));
+                return Err(Error::diverged("codecs: tune", problem, "use a smaller lr"));
             }
             let tuned = trained.into_iter().zip(filters).map(|(code, filters)| Tuned { code, filters });
             codes.extend(tuned.take(jobs.len()));

@@ -37,7 +37,7 @@ impl Form for Bf16 {
             let rounded = bf16::from_f32(value);
             if rounded.is_infinite() {
                 let problem = format!("collaborator {who} has a value of {value}, too large for bf16");
-                return Err(Error::setting("codecs: bf16", problem, "use a smaller optimizer.lr"));
+                return Err(Error::diverged("codecs: bf16", problem, "use a smaller optimizer.lr"));
             }
             bytes.extend(rounded.to_le_bytes());
         }

@@ -84,7 +84,7 @@ impl Held {
         for (who, _, values) in &*batch {
             if let Some(value) = values.iter().find(|value| !value.is_finite()) {
                 let problem = format!("collaborator {who} has a value of {value} to send");
-                return Err(Error::setting("codecs", problem, "use a smaller optimizer.lr"));
+                return Err(Error::diverged("codecs", problem, "use a smaller optimizer.lr"));
             }
         }
         self.send(round, batch)

@@ -234,7 +234,7 @@ impl Stage for LowRank {
             }
             if let Some(value) = values.iter().find(|value| !value.is_finite()) {
                 let problem = format!("collaborator {} has a value of {value} to send", outgoing.who);
-                return Err(Error::setting(FIELD, problem, "use a smaller optimizer.lr"));
+                return Err(Error::diverged(FIELD, problem, "use a smaller optimizer.lr"));
             }
             let (left, right) = self.factors(draws, &values, outgoing.kept);
             outgoing.kept.put(RIGHT, right);

@@ -62,7 +62,7 @@ impl Stage for Ternary {
             // What is not finite is larger than all that is, and so is among them.
             if let Some(value) = chosen.values.iter().find(|value| !value.is_finite()) {
                 let problem = format!("collaborator {} has a value of {value} to send", outgoing.who);
-                return Err(Error::setting(FIELD, problem, "use a smaller optimizer.lr"));
+                return Err(Error::diverged(FIELD, problem, "use a smaller optimizer.lr"));
             }
             let sum: f64 = chosen.values.iter().map(|value| f64::from(value.abs())).sum();
             outgoing.side.floats(&[(sum / chosen.values.len().max(1) as f64) as f32]);

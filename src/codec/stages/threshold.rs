@@ -95,7 +95,7 @@ impl Stage for Threshold {
         for (outgoing, values) in batch.iter_mut().zip(all) {
             if let Some(value) = values.iter().find(|value| !value.is_finite()) {
                 let problem = format!("collaborator {} has a value of {value} to send", outgoing.who);
-                return Err(Error::setting("codecs: threshold", problem, "use a smaller optimizer.lr"));
+                return Err(Error::diverged("codecs: threshold", problem, "use a smaller optimizer.lr"));
             }
             let least = self.of(&values);
             let is_sent = |place: &usize| values[*place] != 0.0 && f64::from(values[*place].abs()) >= least;

@@ -9,7 +9,7 @@ pub use spec::CodecsExperiment;
 use super::{Kind, Run, signed};
 use crate::codec::Stages;
 use crate::data::DataDir;
-use crate::federation::{Parts, PrepassKind, check, simulate};
+use crate::federation::{Parts, PrepassKind, check, simulate_past_divergence};
 use crate::report::{Report, markdown};
 use crate::run::Identity;
 use crate::story::codecs::{CodecsResult, SeedResult, codecs_report, results_csv};
@@ -38,6 +38,8 @@ struct Written<'a> {
     budget_bytes: Option<u64>,
     null: NullWritten,
     codecs: Vec<crate::story::codecs::CodecRow>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    diverged: Vec<crate::story::codecs::DivergedRow>,
 }
 
 /// What has to be beaten.
@@ -75,6 +77,7 @@ impl CodecsExperiment {
             budget_bytes: result.budget,
             null: NullWritten { name, accuracy },
             codecs: rows.clone(),
+            diverged: result.diverged(),
         };
         let text = serde_json::to_vec_pretty(&written)
             .map_err(|e| Error::fault(format!("the comparison could not be written: {e}")))?;
@@ -109,9 +112,9 @@ impl Kind for CodecsExperiment {
                 continue;
             }
             run.enter(&part);
-            let outcome = simulate(run, &spec, &Parts::default());
+            let outcome = simulate_past_divergence(run, &spec, &Parts::default());
             let lines = run.leave();
-            let result = seed::result(&outcome.map_err(in_its_table)?, lines);
+            let result = seed::result(&outcome.map_err(in_its_table)?, lines)?;
             run.save(&done, &result, &[], |_| Ok(()))?;
             run.forget_part(&part)?;
             seeds.push(result);
@@ -146,6 +149,7 @@ fn in_its_table(error: Error) -> Error {
         Error::Setting { field, problem, mend } if is_field(&field) && !own.contains(&field.as_str()) => {
             Error::setting(format!("federation.{field}"), problem, mend)
         }
+        Error::Diverged(error) => Error::Diverged(Box::new(in_its_table(*error))),
         other => other,
     }
 }

@@ -2,16 +2,22 @@
 
 use crate::federation::{FederationOutcome, Outcome, RunSummary, SimulationSpec};
 use crate::story::codecs::{AfterRound, CodecRun, SeedResult};
+use crate::{Error, Result};
 
-/// Of a simulation's outcome, and of the lines that it has logged.
-pub(super) fn result(outcome: &Outcome, lines: Vec<serde_json::Value>) -> SeedResult {
+/// Of a simulation's outcome, and of the lines that it has logged. Errors where raw updates diverged, since all others
+/// are compared with them.
+pub(super) fn result(outcome: &Outcome, lines: Vec<serde_json::Value>) -> Result<SeedResult> {
+    if let Some(problem) = &outcome.raw().diverged {
+        let mend = "use a smaller federation.optimizer.lr";
+        return Err(Error::diverged("codecs", format!("raw updates came to no end: {problem}"), mend));
+    }
     let nulls = [
         ("initial global model", Some(outcome.initial)),
         ("mean of the snapshots", outcome.mean_of_snapshots),
         ("global model after the uncompressed rounds", outcome.after_uncompressed),
     ];
     let codecs = outcome.federations.iter().zip(&outcome.spec.codecs);
-    SeedResult {
+    Ok(SeedResult {
         seed: outcome.spec.seed,
         codecs: codecs.map(|(one, codec)| codec_run(outcome, one, codec.stages.is_raw())).collect(),
         nulls: nulls
@@ -21,7 +27,7 @@ pub(super) fn result(outcome: &Outcome, lines: Vec<serde_json::Value>) -> SeedRe
         parameters: outcome.classifier.parameters(),
         tests: outcome.tests,
         lines,
-    }
+    })
 }
 
 fn codec_run(outcome: &Outcome, one: &FederationOutcome, sends_weights: bool) -> CodecRun {
@@ -48,18 +54,19 @@ fn codec_run(outcome: &Outcome, one: &FederationOutcome, sends_weights: bool) ->
         downlink_bytes: summary.downlink_bytes,
         local_epochs: summary.local_epochs,
         seconds: one.seconds,
+        diverged: one.diverged.clone(),
     }
 }
 
 /// What is wrong with a result that this simulation cannot have come to.
-pub(super) fn check(result: &SeedResult, spec: &SimulationSpec) -> Result<(), String> {
+pub(super) fn check(result: &SeedResult, spec: &SimulationSpec) -> std::result::Result<(), String> {
     if result.seed != spec.seed || result.codecs.len() != spec.codecs.len() {
         return Err(format!("it has {} codecs with seed {}", result.codecs.len(), result.seed));
     }
     let is_whole = |codec: &&CodecRun| {
         let numbers = codec.rounds.iter().map(|round| round.round);
-        numbers.eq(1..=spec.rounds)
-            && codec.rounds.iter().all(|round| (0.0..=1.0).contains(&round.over_all()))
+        let last = if codec.diverged.is_some() { codec.rounds.len() as u32 } else { spec.rounds };
+        numbers.eq(1..=last) && codec.rounds.iter().all(|round| (0.0..=1.0).contains(&round.over_all()))
     };
     match result.codecs.iter().find(|codec| !is_whole(codec)) {
         Some(codec) => Err(format!("the rounds of {} are not those of a simulation", codec.label)),

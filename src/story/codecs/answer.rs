@@ -1,6 +1,6 @@
 //! Which codec is best in so many bytes, and how it stands to the others.
 
-use super::results::{CodecRow, CodecsResult, Spread};
+use super::results::{CodecRow, CodecsResult, DivergedRow, Spread};
 use crate::report::format;
 use crate::story::compare::{Comparison, Entry, Measure};
 use crate::story::words::counted;
@@ -89,6 +89,11 @@ pub fn answer(result: &CodecsResult, rows: &[CodecRow], subject: &CodecRow) -> V
     }
     paragraphs.push(front(rows));
     paragraphs.extend(result.budget.and_then(|most| over_budget(rows, most)));
+    paragraphs.extend(result.diverged().into_iter().map(|row| {
+        let DivergedRow { label, seed, rounds, problem, .. } = row;
+        let ended = counted(rounds, "round");
+        format!("{label} diverged, and is in no table: with seed {seed} after {ended} ({problem}).")
+    }));
     paragraphs
 }
 

@@ -9,7 +9,9 @@ mod tables;
 
 pub use anatomy::anatomy_table;
 pub use plots::PARETO;
-pub use results::{AfterRound, Asked, CodecRow, CodecRun, CodecsResult, RoundRow, SeedResult, Spread};
+pub use results::{
+    AfterRound, Asked, CodecRow, CodecRun, CodecsResult, DivergedRow, RoundRow, SeedResult, Spread,
+};
 pub use stages::{stage_page, stages_table};
 pub use tables::{RESULTS, results_csv};
 

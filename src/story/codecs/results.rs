@@ -44,6 +44,9 @@ pub struct CodecRun {
     pub rounds: Vec<AfterRound>,
     /// Seconds that it took.
     pub seconds: f64,
+    /// Why its rounds ended early, where they did: its values were no numbers any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diverged: Option<String>,
 }
 
 /// A codec after a round.
@@ -161,6 +164,21 @@ pub struct CodecRow {
     pub seconds: f64,
 }
 
+/// A codec that diverged with a seed, so that it has no line.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DivergedRow {
+    /// Its label.
+    pub label: String,
+    /// As a spec takes it.
+    pub codec: String,
+    /// The first seed with which it did.
+    pub seed: u32,
+    /// Rounds that it had come to the end of.
+    pub rounds: usize,
+    /// What was found.
+    pub problem: String,
+}
+
 /// A codec after a round, over all seeds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RoundRow {
@@ -173,7 +191,24 @@ pub struct RoundRow {
 }
 
 impl CodecsResult {
-    /// A line for each codec.
+    /// The codecs that diverged with any seed.
+    pub fn diverged(&self) -> Vec<DivergedRow> {
+        let first = |place: usize| {
+            self.seeds.iter().find_map(|seed| {
+                let run = seed.codecs.get(place)?;
+                Some(DivergedRow {
+                    label: run.label.clone(),
+                    codec: self.asked[place].codec.clone(),
+                    seed: seed.seed,
+                    rounds: run.rounds.len(),
+                    problem: run.diverged.clone()?,
+                })
+            })
+        };
+        (0..self.asked.len()).filter_map(first).collect()
+    }
+
+    /// A line for each codec that came to the end with every seed.
     pub fn rows(&self) -> Vec<CodecRow> {
         let raw = self.seeds.iter().flat_map(|seed| &seed.codecs).find(|codec| codec.is_raw);
         let raw_bytes = raw.map_or(0, |raw| raw.message_bytes);
@@ -192,6 +227,9 @@ impl CodecsResult {
     fn row(&self, place: usize, raw_bytes: u64) -> Option<CodecRow> {
         let runs: Vec<_> = self.seeds.iter().filter_map(|seed| seed.codecs.get(place)).collect();
         let first = *runs.first()?;
+        if runs.iter().any(|run| run.diverged.is_some()) {
+            return None;
+        }
         let mean = |value: fn(&CodecRun) -> u64| {
             let sum: f64 = runs.iter().map(|run| value(run) as f64).sum();
             (sum / runs.len() as f64).round() as u64
@@ -264,6 +302,7 @@ mod tests {
             local_epochs: 1,
             rounds: vec![round],
             seconds: 1.0,
+            diverged: None,
         }
     }
 
@@ -303,5 +342,20 @@ mod tests {
         let one = result(&[[run("raw", 1000, 0.9), run("a", 100, 0.7), run("b", 200, 0.75)]]);
         assert!(one.rows()[2].is_on_front && one.rows()[2].over_all.deviation.is_none());
         assert_eq!(one.null(), ("mean".into(), 0.2));
+    }
+
+    #[test]
+    fn a_codec_that_diverges_with_a_seed_has_no_line_and_is_named() {
+        let mut ends = run("a", 100, 0.5);
+        (ends.diverged, ends.rounds) = (Some("a value of NaN".into()), Vec::new());
+        let result = result(&[
+            [run("raw", 1000, 0.9), run("a", 100, 0.7), run("b", 200, 0.5)],
+            [run("raw", 1000, 0.8), ends, run("b", 200, 0.5)],
+        ]);
+        let labels: Vec<_> = result.rows().into_iter().map(|row| row.label).collect();
+        assert_eq!(labels, ["raw", "b"]);
+        let [row] = &result.diverged()[..] else { panic!("one row") };
+        assert_eq!((row.label.as_str(), row.seed, row.rounds), ("a", 1, 0));
+        assert_eq!(row.problem, "a value of NaN");
     }
 }

@@ -81,7 +81,7 @@ impl Stage for Drive {
             let scales: Vec<_> = rotated.chunks(BLOCK).map(|block| self.scale(block)).collect();
             if let Some(scale) = scales.iter().find(|scale| !scale.is_finite()) {
                 let problem = format!("collaborator {} has values of the scale {scale}", outgoing.who);
-                return Err(Error::setting("codecs: drive", problem, "use a smaller optimizer.lr"));
+                return Err(Error::diverged("codecs: drive", problem, "use a smaller optimizer.lr"));
             }
             outgoing.side.floats(&scales);
             let mut bits = BitWriter::default();

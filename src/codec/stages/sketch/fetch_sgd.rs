@@ -158,7 +158,7 @@ impl Stage for FetchSgd {
         }
         if let Some(cell) = error.iter().find(|cell| !cell.is_finite()) {
             let problem = format!("the sum of sketches has a value of {cell} in round {}", round.number);
-            return Err(Error::setting(
+            return Err(Error::diverged(
                 "codecs: fetchsgd",
                 problem,
                 "use a smaller optimizer.lr, or momentum",

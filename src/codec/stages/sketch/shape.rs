@@ -78,7 +78,7 @@ impl Shape {
             if let Some(cell) = table.iter().find(|cell| !cell.is_finite()) {
                 let problem =
                     format!("collaborator {} has a sketch with a value of {cell} to send", outgoing.who);
-                return Err(Error::setting("codecs: sketch", problem, "use a smaller optimizer.lr"));
+                return Err(Error::diverged("codecs: sketch", problem, "use a smaller optimizer.lr"));
             }
             outgoing.values = Values::Host(table);
         }

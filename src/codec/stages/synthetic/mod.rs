@@ -160,7 +160,7 @@ impl Stage for Synthetic {
                 let update = outgoing.values.take(round.gpu)?;
                 if let Some(value) = update.iter().find(|value| !value.is_finite()) {
                     let problem = format!("collaborator {} has a value of {value} to send", outgoing.who);
-                    return Err(Error::setting("codecs: synthetic", problem, "use a smaller optimizer.lr"));
+                    return Err(Error::diverged("codecs: synthetic", problem, "use a smaller optimizer.lr"));
                 }
                 updates.push((outgoing.who, update));
             }
