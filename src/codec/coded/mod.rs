@@ -25,6 +25,7 @@ mod parts;
 mod prior;
 mod refresh;
 mod tune;
+mod wire;
 
 pub(super) use filters::FilterPart;
 pub use parts::CodePart;
@@ -42,6 +43,7 @@ use crate::training::CodeStart;
 use crate::{Error, Result};
 use refresh::Refresh;
 use tune::{TuneJob, Tuned, Tuner, Tuning};
+use wire::{MIRROR, Part, Wired, decode_beside, send};
 
 /// What the parts keep.
 const LEARNED: &str = "learned";
@@ -49,8 +51,6 @@ const TAIL: &str = "tail";
 const RESIDUAL: &str = "residual";
 const FILTERS: &str = "filters";
 const REFRESH: &str = "refresh";
-/// What a collaborator knows of what the aggregator keeps, to decode as it does.
-const MIRROR: &str = "mirror";
 
 /// A learned stage with what stands around it.
 pub(super) struct Coded {
@@ -85,15 +85,6 @@ pub(super) struct Tails {
 struct Update {
     who: u32,
     weights: Vec<f32>,
-}
-
-/// Values on the wire, of each of a batch.
-struct Wired {
-    bytes: Vec<Writer>,
-    /// Those that arrive.
-    arrived: Vec<Vec<f32>>,
-    /// What the aggregator keeps of each once it has arrived.
-    news: Vec<Kept>,
 }
 
 impl Coded {
@@ -188,88 +179,6 @@ impl Coded {
         Tuning { how, rounding: self.tail.rounding(), filters }
     }
 
-    /// Puts values on the wire: those of codes, say, through `tail`.
-    fn wire(
-        round: &Round<'_>,
-        batch: &mut [Outgoing<'_>],
-        (tail, scope): (&Pipeline, &str),
-        values: Vec<Vec<f32>>,
-    ) -> Result<Wired> {
-        let lengths: Vec<_> = values.iter().map(Vec::len).collect();
-        let updates = batch
-            .iter_mut()
-            .zip(values)
-            .map(|(outgoing, own)| (outgoing.who, outgoing.kept.scope_mut(scope), Values::Host(own)));
-        let bytes = tail.describe(round, updates.collect())?;
-        let arrivals = batch.iter().zip(&bytes).zip(lengths).map(|((outgoing, bytes), due)| {
-            let kept = outgoing.kept.scope(MIRROR).scope(scope);
-            Incoming::new(outgoing.who, due, Reader::new(bytes.as_bytes(), "a code"), kept)
-        });
-        let mut arrivals: Vec<_> = arrivals.collect();
-        tail.decode(round, &mut arrivals)?;
-        let arrived = arrivals.iter_mut().map(|incoming| &mut incoming.values).collect();
-        let arrived = Values::take_all(round.gpu, arrived)?;
-        let news = arrivals.into_iter().map(|incoming| incoming.news).collect();
-        Ok(Wired { bytes, arrived, news })
-    }
-
-    /// Sends what the codes miss; gives the bytes, and adds what arrives of them to `decoded`.
-    fn send_missed(
-        &self,
-        residual: &Pipeline,
-        round: &Round<'_>,
-        batch: &mut [Outgoing<'_>],
-        updates: &[Update],
-        decoded: &mut [Vec<f32>],
-    ) -> Result<Vec<Writer>> {
-        let missed = updates.iter().zip(&*decoded).map(|(update, decoded)| {
-            update.weights.iter().zip(decoded).map(|(weight, decoded)| weight - decoded).collect()
-        });
-        let missed: Vec<Vec<f32>> = missed.collect();
-        let sent = batch.iter_mut().zip(missed).map(|(outgoing, missed)| {
-            (outgoing.who, outgoing.kept.scope_mut(RESIDUAL), Values::Host(missed))
-        });
-        let bytes = residual.describe(round, sent.collect())?;
-        let payloads = batch.iter().zip(&bytes).map(|(outgoing, bytes)| {
-            (outgoing.who, outgoing.kept.scope(MIRROR).scope(RESIDUAL), bytes.as_bytes())
-        });
-        let mut arrived = residual.take_in(round, payloads.collect())?;
-        for (outgoing, arrived) in batch.iter_mut().zip(&mut arrived) {
-            let news = std::mem::take(&mut arrived.news);
-            outgoing.kept.scope_mut(MIRROR).scope_mut(RESIDUAL).merge(news);
-        }
-        let arrived = arrived.iter_mut().map(|arrived| &mut arrived.values).collect();
-        let arrived = Values::take_all(round.gpu, arrived)?;
-        for (decoded, arrived) in decoded.iter_mut().zip(arrived) {
-            decoded.iter_mut().zip(arrived).for_each(|(value, arrived)| *value += arrived);
-        }
-        Ok(bytes)
-    }
-
-    /// Takes what went beside codes through `tail`, `due` values of each; `add` adds those of the update at a place of the
-    /// batch to its weights.
-    fn decode_beside(
-        &self,
-        round: &Round<'_>,
-        batch: &mut [Incoming<'_>],
-        (tail, scope): (&Pipeline, &str),
-        due: usize,
-        add: &dyn Fn(usize, &[f32], &mut [f32]),
-    ) -> Result<()> {
-        let own = batch.iter().map(|incoming| {
-            Incoming::new(incoming.who, due, incoming.side.clone(), incoming.kept.scope(scope))
-        });
-        let mut own: Vec<_> = own.collect();
-        tail.decode(round, &mut own)?;
-        for (place, (incoming, mut own)) in batch.iter_mut().zip(own).enumerate() {
-            let mut weights = incoming.values.take(round.gpu)?;
-            add(place, &own.values.take(round.gpu)?, &mut weights);
-            (incoming.values, incoming.side) = (Values::Host(weights), own.side);
-            incoming.news.scope_mut(scope).merge(own.news);
-        }
-        Ok(())
-    }
-
     /// The kept things of the aggregator that a stage of this name has.
     fn parts_of<'k>(kept: &[&'k Kept], part: &str) -> Vec<&'k Kept> {
         kept.iter().map(|kept| kept.scope(part)).collect()
@@ -321,8 +230,8 @@ impl Stage for Coded {
         // Codes that are looked at before they are tuned are not sent, and leave nothing that feedback owes.
         let before = self.tune.iter().flat_map(|_| &*batch).map(|outgoing| outgoing.kept.scope(TAIL).clone());
         let before: Vec<_> = before.collect();
-        let head = (&self.tail, TAIL);
-        let Wired { bytes: mut heads, arrived, mut news } = Self::wire(round, batch, head, codes.clone())?;
+        let head = Part { tail: &self.tail, scope: TAIL };
+        let Wired { bytes: mut heads, arrived, mut news } = send(round, batch, head, codes.clone())?;
         let mut tails = vec![Writer::default(); batch.len()];
         let mut filters = vec![Writer::default(); batch.len()];
         if self.decodes_itself() {
@@ -338,7 +247,19 @@ impl Stage for Coded {
                 }
             }
             if let Some(residual) = &self.residual {
-                tails = self.send_missed(residual, round, batch, &updates, &mut decoded)?;
+                let missed = updates.iter().zip(&decoded).map(|(update, decoded)| {
+                    update.weights.iter().zip(decoded).map(|(weight, decoded)| weight - decoded).collect()
+                });
+                let missed = missed.collect();
+                let Wired { bytes, arrived, news } =
+                    send(round, batch, Part { tail: residual, scope: RESIDUAL }, missed)?;
+                for ((outgoing, decoded), (arrived, news)) in
+                    batch.iter_mut().zip(&mut decoded).zip(arrived.into_iter().zip(news))
+                {
+                    decoded.iter_mut().zip(arrived).for_each(|(value, arrived)| *value += arrived);
+                    outgoing.kept.scope_mut(MIRROR).scope_mut(RESIDUAL).merge(news);
+                }
+                tails = bytes;
             }
             if let Some(how) = &self.tune {
                 let scaled = if self.filters.is_some() {
@@ -364,9 +285,9 @@ impl Stage for Coded {
                     .into_iter()
                     .map(|Tuned { code, filters }| (code, filters.unwrap_or_default()))
                     .unzip();
-                Wired { bytes: heads, news, .. } = Self::wire(round, batch, head, codes)?;
+                Wired { bytes: heads, news, .. } = send(round, batch, head, codes)?;
                 if let Some(part) = &self.filters {
-                    let wired = Self::wire(round, batch, (&part.tail, FILTERS), values)?;
+                    let wired = send(round, batch, Part { tail: &part.tail, scope: FILTERS }, values)?;
                     filters = wired.bytes;
                     let each = batch.iter_mut().zip(wired.news);
                     each.for_each(|(outgoing, news)| {
@@ -405,15 +326,21 @@ impl Stage for Coded {
             incoming.news.scope_mut(TAIL).merge(news);
         }
         if let Some(residual) = &self.residual {
-            self.decode_beside(round, batch, (residual, RESIDUAL), due, &|_, missed, weights| {
-                weights.iter_mut().zip(missed).for_each(|(weight, missed)| *weight += missed);
-            })?;
-        }
-        if let (Some(part), Some(scaled)) = (&self.filters, scaled) {
-            self.decode_beside(
+            decode_beside(
                 round,
                 batch,
-                (&part.tail, FILTERS),
+                Part { tail: residual, scope: RESIDUAL },
+                due,
+                &|_, missed, weights| {
+                    weights.iter_mut().zip(missed).for_each(|(weight, missed)| *weight += missed);
+                },
+            )?;
+        }
+        if let (Some(part), Some(scaled)) = (&self.filters, scaled) {
+            decode_beside(
+                round,
+                batch,
+                Part { tail: &part.tail, scope: FILTERS },
                 part.filters.count(),
                 &|place, own, weights| {
                     part.filters.apply(own, &scaled[place], weights);
