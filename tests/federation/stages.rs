@@ -171,6 +171,8 @@ fn what_cannot_be_a_pipeline_is_refused_in_words() {
         ("[{ stage = \"topk\", part = 0.1, k = 3 }]", ["topk", "`k`"]),
         ("[{ stage = \"f16\", bits = 3 }]", ["f16", "bits"]),
         ("[\"delta\", { stage = \"pca\", floats = 3 }]", ["pca", "list it first"]),
+        ("[\"rotate\", \"delta\"]", ["delta", "list it first"]),
+        ("[\"delta\", \"delta\"]", ["delta", "leave it out"]),
         ("[\"autoencoder\"]", ["autoencoder", "add it"]),
         ("[{ stage = \"pca\", floats = 0 }]", ["pca", "1 or more"]),
     ] {

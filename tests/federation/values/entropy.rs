@@ -125,7 +125,7 @@ fn orders_that_cannot_work_are_refused_with_one_that_does() {
         ("[{ stage = \"entropy\", order = 2 }]", ["order", "correct it"]),
         (
             "[{ stage = \"pca\", floats = 2 }, { stage = \"residual\", stages = \"sign\" }, \"entropy\", \"tune\"]",
-            ["behind what is about the whole code", "before residual and tune"],
+            ["behind what is about the whole code", "before residual, filters and tune"],
         ),
     ] {
         let error = pipeline_for(&two_layers(), text).err().unwrap_or_else(|| panic!("{text}"));

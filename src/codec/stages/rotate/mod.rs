@@ -20,7 +20,7 @@ mod drive;
 mod lines;
 
 use crate::Result;
-use crate::codec::{About, Incoming, Make, NoOptions, Outgoing, Round, Stage, StageKind};
+use crate::codec::{About, Given, Incoming, Make, NoOptions, Outgoing, Round, Stage, StageKind};
 use crate::ops::hadamard::Way;
 
 pub(super) use drive::KIND as DRIVE;
@@ -43,6 +43,11 @@ struct Rotate;
 impl Stage for Rotate {
     fn label(&self) -> String {
         "rotate".into()
+    }
+
+    /// Sums of weights, others in each round.
+    fn gives(&self, _: Given) -> Given {
+        Given::Rest
     }
 
     fn encode(&self, round: &Round<'_>, batch: &mut [Outgoing<'_>]) -> Result<()> {

@@ -49,7 +49,7 @@ pub(super) const KIND: StageKind = StageKind::new("synthetic", Make::Plain(make)
             OptionAbout::new("steps", "50, or 10 with convolutions", "steps of the search for them"),
             OptionAbout::new("lr", "0.1", "their rate"),
         ],
-        good_for: "models that are much larger than an image; behind delta and feedback",
+        good_for: "models that are much larger than an image; behind delta",
         example: "delta+feedback+synthetic(images=1,steps=2)",
     })
     .free(FreeOption { name: "images", range: FreeRange::Between(1, 64), instead: &[] });
