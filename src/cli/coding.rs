@@ -129,8 +129,7 @@ pub fn blamed(error: Error) -> Error {
 
 /// An error about what a side keeps, by the name of its file.
 pub fn lacking(state: Option<&Path>, error: Error) -> Error {
-    let mend =
-        "encode and decode with the state of a side that has been set up, or use a codec that learns nothing";
+    let mend = "set it up first, by encode with --snapshots and decode of what that writes, or use a codec that learns nothing";
     match (state, error) {
         (Some(path), Error::Message { problem, .. }) => Error::file(path, problem, mend),
         (None, Error::Message { problem, .. }) => Error::setting("--state", problem, mend),

@@ -194,11 +194,11 @@ fn nothing_is_left_of_what_did_not_succeed() {
         ),
         (
             format!("encode --codec pca(floats=2) --global global.safetensors {encode}"),
-            &["--state", "axes", "set up"],
+            &["--state", "axes", "set it up"],
         ),
         (
             "decode --codec pca(floats=2) --global global.safetensors --in msg.bin --out new.bin".into(),
-            &["--state", "axes", "set up"],
+            &["--state", "axes", "set it up"],
         ),
         (
             format!("encode --codec autoencoder --global global.safetensors {encode}"),
@@ -240,4 +240,61 @@ fn a_models_own_file_is_taken_in_its_own_order() {
     // In the order of the classifier, the message is its weights one behind the other.
     let flat: Vec<u8> = own.flat(&names).iter().flat_map(|value| value.to_le_bytes()).collect();
     assert_eq!(std::fs::read(folder.join("msg.bin")).unwrap()[3..], flat, "{:?}", own.tensors.keys());
+}
+
+#[test]
+fn a_learned_codec_is_set_up_by_a_message_of_its_own() {
+    let folder = temporary();
+    let folder = folder.path();
+    let (model, snapshots) = (fixtures().model(), fixtures().snapshots());
+    let codec = format!("--codec prior+pca(floats=3)+f16 --global {}", model.display());
+    let set_up = format!("encode {codec} --state own.state --snapshots {}", snapshots.display());
+    let ran = succeed(folder, &format!("{set_up} --out setup.bin --id 5"));
+    assert!(ran.stdout.contains("the setup of collaborator 5"), "{}", ran.stdout);
+    // Three axes and a mean of 15,910 weights, and the message's header.
+    let length = std::fs::metadata(folder.join("setup.bin")).expect("a setup").len();
+    assert!((4 * 4 * 15_910..4 * 4 * 15_910 + 8).contains(&length), "{length}");
+    succeed(folder, &format!("decode {codec} --state theirs.state --in setup.bin"));
+    for round in 1..=2 {
+        let (encode, decode) = ("--in", format!("--in msg.bin --out got-{round}.safetensors"));
+        let own = format!("{encode} {} --out msg.bin --id 5", model.display());
+        succeed(folder, &format!("encode {codec} --state own.state {own}"));
+        // Three halves behind the header.
+        assert!(std::fs::metadata(folder.join("msg.bin")).expect("a message").len() < 6 + 8);
+        succeed(folder, &format!("decode {codec} --state theirs.state {decode}"));
+    }
+    // In the second round what the code cannot say is the global model's, which these weights are.
+    let (own, got) = (read_tensors(&model), read_tensors(&folder.join("got-2.safetensors")));
+    for (name, tensor) in &own.tensors {
+        let off = largest_difference(&tensor.1, &got.tensors[name].1);
+        assert!(off < 1e-6, "{name}: {off}");
+    }
+    let first = read_tensors(&folder.join("got-1.safetensors"));
+    assert!(own.tensors.iter().any(|(name, own)| largest_difference(&own.1, &first.tensors[name].1) > 1e-4));
+    let before = std::fs::read(folder.join("own.state")).expect("a state");
+    for (line, words) in [
+        (format!("{set_up} --out new.bin --id 5"), &["--state", "set up in this state already"][..]),
+        (format!("{set_up} --out new.bin --id 6 --round 2"), &["--round", "--snapshots"]),
+        (set_up.replace("--state own.state", "") + " --out new.bin", &["--state", "nothing says where"]),
+        (
+            set_up.replace("floats=3", "floats=3,shared=true") + " --out new.bin",
+            &["--codec", "leave shared out"],
+        ),
+        (
+            set_up.replace("floats=3", "floats=300") + " --out new.bin",
+            &["pca", "axes at most", "fewer floats"],
+        ),
+        (
+            set_up.replace("prior+pca(floats=3)+f16", "delta+f16") + " --out new.bin",
+            &["--snapshots", "learns nothing"],
+        ),
+    ] {
+        let line = line
+            .replace("own.state", if line.contains("floats=3)+f16") { "own.state" } else { "other.state" });
+        let ran = run(folder, &line);
+        assert_eq!(ran.code, 2, "{line}: {}", ran.stderr);
+        words.iter().for_each(|word| assert!(ran.stderr.contains(word), "{line}: {word}: {}", ran.stderr));
+        assert!(!folder.join("new.bin").exists() && !folder.join("other.state").exists(), "{line}");
+        assert_eq!(std::fs::read(folder.join("own.state")).expect("a state"), before, "{line}");
+    }
 }
