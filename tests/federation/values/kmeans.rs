@@ -207,16 +207,20 @@ fn long_blocks_on_a_gpu_have_centroids_that_are_as_good() {
         });
         codec.send(&round, updates.collect())
     };
+    let mut fewer = [f64::INFINITY; 3];
     for clusters in [2, 6, 16] {
         let codec = codec(&Layout::flat(P), &text(clusters));
         let [host, device] = [false, true].map(|is_on_device| send(&codec, &lines, is_on_device).unwrap());
-        for (line, (host, device)) in lines.iter().zip(host.iter().zip(&device)) {
+        for ((line, fewer), (host, device)) in lines.iter().zip(&mut fewer).zip(host.iter().zip(&device)) {
             assert_eq!(host.len(), device.len());
             let got = [host, device].map(|sent| receive(&codec, line, sent).unwrap());
             // The short block is the host's to the bit.
             assert_eq!(got[0][LENGTHS[0]..], got[1][LENGTHS[0]..]);
             let [host, device] = got.map(|got| distortion(line, &got));
             assert!(device <= 1.01 * host, "{clusters}: {device} {host}");
+            // The negative control: fewer clusters are worse than that.
+            assert!(*fewer > 1.01 * host, "{clusters}: {fewer} {host}");
+            *fewer = device;
         }
         // The device was at work: its centroids are not the host's to the bit.
         assert_ne!(host, device);

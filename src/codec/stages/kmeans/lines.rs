@@ -3,8 +3,8 @@
 //! The device counts how many values of a line are in each bin of the host's way, and what is read back of a line is these
 //! counts. The host finds the centroids of the bins as it does for values that it has, and from there the device goes on
 //! by Lloyd's iterations over the values themselves, which never make the sum of squared distances larger. It reads the
-//! numbers of the centroids back, a byte for each value. So the centroids are not those of the host to the bit, and are
-//! no worse ones; whoever reads the message takes the codebook that is in it.
+//! numbers of the centroids back, a byte for each value. So the centroids are not those of the host to the bit; the squared
+//! error is the host's to a hundredth or better, and whoever reads the message takes the codebook that is in it.
 
 use super::clusters::{Point, centroids, centroids_of_bins, nearest};
 use crate::Result;
