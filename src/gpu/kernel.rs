@@ -7,6 +7,7 @@ use crate::{Error, Result};
 /// The WGSL files, by name; each is valid WGSL as it stands.
 pub const SHADERS: &[(&str, &str)] = &[
     ("augment", include_str!("../../shaders/augment.wgsl")),
+    ("clusters", include_str!("../../shaders/clusters.wgsl")),
     ("code", include_str!("../../shaders/code.wgsl")),
     ("conv", include_str!("../../shaders/conv.wgsl")),
     ("conv3x3", include_str!("../../shaders/conv3x3.wgsl")),

@@ -4,6 +4,7 @@
 mod activation;
 mod arena;
 pub mod augment;
+pub mod clusters;
 pub mod code;
 pub mod conv;
 pub mod dense;

@@ -10,6 +10,7 @@
 
 pub mod activation;
 pub mod augment;
+pub mod clusters;
 pub mod code;
 pub mod compare;
 pub mod conv;

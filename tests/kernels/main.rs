@@ -5,6 +5,7 @@
 
 mod augment;
 mod autoencoder;
+mod clusters;
 mod code;
 mod conv;
 mod dense;

@@ -5,6 +5,7 @@
 
 mod activation;
 mod augment;
+mod clusters;
 mod code;
 mod compare;
 mod conv;

@@ -4,7 +4,9 @@ use super::{
     codec, floats, pipeline_for, places_of, refused, squares, there_and_back, two_layers, unsendable,
     values_of,
 };
-use fedfunnel::codec::Pipeline;
+use crate::support::{gpu, receive};
+use fedfunnel::codec::{Kept, Pipeline, Round, Values};
+use fedfunnel::gpu::{DeviceClass, Gpu, GpuOptions, Tensor};
 use fedfunnel::model::Layout;
 use fedfunnel::reference::random::uniform_tensor;
 
@@ -175,4 +177,64 @@ fn awkward_values_have_centroids_and_what_cannot_have_is_refused_in_words() {
         let error = pipeline_for(&Layout::flat(3), &text).err().unwrap_or_else(|| panic!("{text}"));
         assert!(error.is_usage() && error.to_string().contains(words), "{error}");
     }
+}
+
+/// Lines on a GPU, of which two are far from being normally distributed, come to codebooks that are as good as the
+/// host's; whoever reads the messages needs no GPU.
+#[test]
+fn long_blocks_on_a_gpu_have_centroids_that_are_as_good() {
+    const LENGTHS: [usize; 2] = [280_000, 5_003];
+    const P: usize = LENGTHS[0] + LENGTHS[1];
+    gpu();
+    let posing = Gpu::open(&GpuOptions { posing: Some(DeviceClass::Gpu), ..Default::default() }).unwrap();
+    let mut lines: Vec<_> = (0..3).map(|line| uniform_tensor(P, line, 3, 5, 1.0)).collect();
+    lines[1] = lines[1].iter().map(|value| 0.01 * value.powi(9)).collect();
+    // Clumps, and one value that is as far as there is any.
+    let clump = |(place, value): (usize, &f32)| (place % 5) as f32 - 2.0 + 0.001 * value;
+    lines[2] = lines[2].iter().enumerate().map(clump).collect();
+    lines[2][77] = -300.0;
+    let text =
+        |clusters: usize| format!("[{{ stage = \"kmeans\", clusters = {clusters}, per = {} }}]", LENGTHS[0]);
+    let send = |codec: &Pipeline, lines: &[Vec<f32>], is_on_device: bool| {
+        let tensor = Tensor::zeros(&posing, "updates", lines.len(), 1, P).unwrap();
+        tensor.write(&posing, &lines.concat());
+        let round = Round { number: 1, seed: 0, global: &lines[0], gpu: &posing, local: None };
+        let mut kept = vec![Kept::default(); lines.len()];
+        let updates = kept.iter_mut().enumerate().map(|(line, kept)| {
+            let host = || Values::Host(lines[line].clone());
+            let device = || Values::Device { tensor: tensor.clone(), line };
+            (line as u32, kept, if is_on_device { device() } else { host() })
+        });
+        codec.send(&round, updates.collect())
+    };
+    let mut fewer = [f64::INFINITY; 3];
+    for clusters in [2, 6, 16] {
+        let codec = codec(&Layout::flat(P), &text(clusters));
+        let [host, device] = [false, true].map(|is_on_device| send(&codec, &lines, is_on_device).unwrap());
+        for ((line, fewer), (host, device)) in lines.iter().zip(&mut fewer).zip(host.iter().zip(&device)) {
+            assert_eq!(host.len(), device.len());
+            let got = [host, device].map(|sent| receive(&codec, line, sent).unwrap());
+            // The short block is the host's to the bit.
+            assert_eq!(got[0][LENGTHS[0]..], got[1][LENGTHS[0]..]);
+            let [host, device] = got.map(|got| distortion(line, &got));
+            assert!(device <= 1.01 * host, "{clusters}: {device} {host}");
+            // The negative control: fewer clusters are worse than that.
+            assert!(*fewer > 1.01 * host, "{clusters}: {fewer} {host}");
+            *fewer = device;
+        }
+        // The device was at work: its centroids are not the host's to the bit.
+        assert_ne!(host, device);
+        // By itself an update comes to the same.
+        let alone = send(&codec, &lines[1..2], true).unwrap();
+        assert_eq!(alone[0], device[1]);
+    }
+    // Blocks that are all of one value, and what cannot be sent.
+    let same = vec![vec![0.1f32; P]; 2];
+    let codec = codec(&Layout::flat(P), &text(16));
+    let sent = send(&codec, &same, true).unwrap();
+    assert_eq!(sent[0].len(), 2 * 5);
+    assert_eq!(receive(&codec, &same[0], &sent[0]).unwrap(), same[0]);
+    lines[1][9] = f32::INFINITY;
+    let error = send(&codec, &lines, true).unwrap_err().to_string();
+    assert!(error.contains("collaborator 1") && error.contains("inf"), "{error}");
 }

@@ -7,19 +7,34 @@
 /// Values that are looked at one by one.
 const POINTS: usize = 2048;
 
+/// Bins of values whose upper 16 bits are the same.
+const BINS: usize = 1 << 16;
+
 /// Values that stay together.
 #[derive(Clone, Copy, Debug, Default)]
-struct Point {
-    count: f64,
-    sum: f64,
+pub(super) struct Point {
+    /// How many.
+    pub count: f64,
+    /// What they add up to.
+    pub sum: f64,
 }
 
 /// At most `most` centroids of finite values, in ascending order, that have the least sum of squared distances. That is
 /// exact for up to 2048 values; of more it is for so many points that they are put together to.
 pub(super) fn centroids(values: &[f32], most: usize) -> Vec<f32> {
-    let points = if values.len() <= POINTS { each(values) } else { together(values) };
+    let points = if values.len() <= POINTS { each(values) } else { together(binned(values)) };
+    centroids_of_points(&points, most)
+}
+
+/// The same of values of which no more is known than how many of each upper 16 bits there are, in the order of the
+/// values, and what these add up to.
+pub(super) fn centroids_of_bins(bins: Vec<Point>, most: usize) -> Vec<f32> {
+    centroids_of_points(&together(bins), most)
+}
+
+fn centroids_of_points(points: &[Point], most: usize) -> Vec<f32> {
     let clusters = most.min(points.len());
-    let sums = Sums::new(&points);
+    let sums = Sums::new(points);
     let ends = sums.best_ends(clusters);
     let mut first = 0;
     let centroid = |end: usize| {
@@ -31,7 +46,7 @@ pub(super) fn centroids(values: &[f32], most: usize) -> Vec<f32> {
 }
 
 /// The place of the nearest of ascending centroids, of two that are as near the lower one.
-pub(super) fn nearest(centroids: &[f32]) -> impl Fn(f32) -> usize {
+pub(super) fn nearest(centroids: &[f32]) -> impl Fn(f32) -> usize + use<> {
     let middles: Vec<f32> = centroids.windows(2).map(|pair| pair[0] / 2.0 + pair[1] / 2.0).collect();
     move |value| middles.partition_point(|middle| *middle < value)
 }
@@ -55,9 +70,9 @@ fn each(values: &[f32]) -> Vec<Point> {
     points
 }
 
-/// Points of values whose upper 16 bits are the same, put together where they lie densely.
-fn together(values: &[f32]) -> Vec<Point> {
-    let mut bins = vec![Point::default(); 1 << 16];
+/// How many values there are of each upper 16 bits, and their sums.
+fn binned(values: &[f32]) -> Vec<Point> {
+    let mut bins = vec![Point::default(); BINS];
     for &value in values {
         let bits = value.to_bits();
         // As a whole number, the bits have the order of the values.
@@ -66,6 +81,11 @@ fn together(values: &[f32]) -> Vec<Point> {
         bin.count += 1.0;
         bin.sum += f64::from(value);
     }
+    bins
+}
+
+/// Points of bins, put together where they lie densely.
+fn together(mut bins: Vec<Point>) -> Vec<Point> {
     bins.retain(|bin| bin.count > 0.0);
     // The best of many levels lie as densely as the cube root of the values' own density. A bin is as wide as a part of
     // its value; of its share, two square roots make the fourth root, and round alike on all machines.

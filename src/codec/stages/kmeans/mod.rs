@@ -7,11 +7,15 @@
 //! The centroids are those of the least sum of squared distances, which on a line are found without chance: see
 //! [`clusters`].
 //!
+//! Long blocks of updates that lie on a GPU are clustered there, by Lloyd's iterations that begin at such centroids: see
+//! [`lines`]. Which of both it was is of no concern to who reads the message: values are what the codebook says.
+//!
 //! A message has, for each block, the number of its centroids less one as a byte and the centroids as f32; then, for each
 //! value in order, the number of its centroid in as few bits as there are centroids for, none for a single one. Blocks
 //! are tensors by default: see [`Blocks`].
 
 mod clusters;
+mod lines;
 
 use super::blocks::{Blocks, Per, label};
 use super::written::{Form, Written};
@@ -19,8 +23,10 @@ use crate::Result;
 use crate::bits::{BitReader, BitWriter};
 use crate::bytes::{Reader, Writer};
 use crate::codec::refusals::malformed;
-use crate::codec::{About, FreeOption, FreeRange, Make, OptionAbout, Round, StageKind};
+use crate::codec::{About, FreeOption, FreeRange, Make, OptionAbout, Outgoing, Round, StageKind};
+use crate::gpu::Tensor;
 use clusters::{centroids, nearest};
+use lines::Block;
 use serde::Deserialize;
 
 pub(super) const KIND: StageKind = StageKind::new(
@@ -63,6 +69,19 @@ fn bits_of(centroids: usize) -> u32 {
     usize::BITS - (centroids - 1).leading_zeros()
 }
 
+/// Writes a codebook, and the numbers of the values' centroids.
+fn write_block(
+    centroids: &[f32],
+    numbers: impl Iterator<Item = usize>,
+    side: &mut Writer,
+    bits: &mut BitWriter,
+) {
+    side.byte((centroids.len() - 1) as u8);
+    side.floats(centroids);
+    let count = bits_of(centroids.len());
+    numbers.for_each(|number| bits.bits(number as u64, count));
+}
+
 impl Form for KMeans {
     const NAME: &'static str = "kmeans";
 
@@ -74,13 +93,26 @@ impl Form for KMeans {
         let mut bits = BitWriter::default();
         for block in self.blocks.of(values) {
             let centroids = centroids(block, self.clusters);
-            side.byte((centroids.len() - 1) as u8);
-            side.floats(&centroids);
-            let (nearest, count) = (nearest(&centroids), bits_of(centroids.len()));
-            block.iter().for_each(|value| bits.bits(nearest(*value) as u64, count));
+            let nearest = nearest(&centroids);
+            write_block(&centroids, block.iter().map(|value| nearest(*value)), side, &mut bits);
         }
         side.bytes(&bits.into_bytes());
         Ok(())
+    }
+
+    fn write_lines(&self, round: &Round<'_>, tensor: &Tensor, batch: &mut [Outgoing<'_>]) -> Result<bool> {
+        let lengths = self.blocks.lengths(tensor.width);
+        let Some(lines) = lines::clustered(round.gpu, tensor, lengths, self.clusters)? else {
+            return Ok(false);
+        };
+        for (outgoing, blocks) in batch.iter_mut().zip(lines) {
+            let (side, mut bits) = (&mut outgoing.side, BitWriter::default());
+            for Block { centroids, numbers } in blocks {
+                write_block(&centroids, numbers.into_iter().map(usize::from), side, &mut bits);
+            }
+            side.bytes(&bits.into_bytes());
+        }
+        Ok(true)
     }
 
     fn read(&self, due: usize, side: &mut Reader<'_>) -> Result<Vec<f32>> {
