@@ -30,6 +30,7 @@ pub const SHADERS: &[(&str, &str)] = &[
     ("pool", include_str!("../../shaders/pool.wgsl")),
     ("random", include_str!("../../shaders/random.wgsl")),
     ("reduce", include_str!("../../shaders/reduce.wgsl")),
+    ("sketch", include_str!("../../shaders/sketch.wgsl")),
     ("standardize", include_str!("../../shaders/standardize.wgsl")),
 ];
 

@@ -21,6 +21,7 @@ pub mod peaks;
 pub mod pool;
 pub mod random;
 pub mod reduce;
+pub mod sketch;
 pub mod standardize;
 
 pub use activation::{Activated, Activation};

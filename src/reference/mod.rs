@@ -30,6 +30,7 @@ pub mod peaks;
 pub mod pool;
 pub mod random;
 pub mod reduce;
+pub mod sketch;
 pub mod standardize;
 
 /// Panics where a slice is not as long as its shape says: a twin that reads the wrong length proves nothing.

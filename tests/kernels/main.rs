@@ -32,6 +32,7 @@ mod random;
 mod reduce;
 mod registry;
 mod shared;
+mod sketch;
 mod small;
 mod standardize;
 mod state;

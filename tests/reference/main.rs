@@ -28,6 +28,7 @@ mod peaks;
 mod pool;
 mod random;
 mod reduce;
+mod sketch;
 mod standardize;
 mod support;
 #[path = "../goldens/vgg3.rs"]

@@ -3,10 +3,11 @@
 use super::support::{
     assert_goes_on, assert_works_in_company, distance, energy, layout, once, pipeline, refused, round, values,
 };
-use crate::support::pipeline as flat;
+use crate::support::{gpu, pipeline as flat};
 use fedfunnel::Error;
-use fedfunnel::codec::{Kept, Pipeline, Values};
+use fedfunnel::codec::{Kept, Pipeline, Round, Values};
 use fedfunnel::federation::Parts;
+use fedfunnel::gpu::{DeviceClass, Gpu, GpuOptions, Tensor};
 
 fn sketch(options: &str, width: usize) -> Pipeline {
     flat(&Parts::default(), &format!("[{{stage=\"sketch\",{options}}}]"), width).unwrap()
@@ -157,4 +158,75 @@ fn what_is_no_sketch_is_refused_in_words() {
     assert!(error.is_usage() && error.to_string().contains("fewer columns"), "{error}");
     let error = codec.receive(&round(1, 1, &global), vec![(5, &Kept::default(), &[0; 900])]).unwrap_err();
     assert!(matches!(error, Error::Message { .. }), "{error}");
+}
+
+/// What a GPU makes of a batch is what the host makes of it, one by one: the same bytes, and the same values from them.
+#[test]
+fn a_batch_on_a_gpu_is_sent_and_told_as_the_host_does_it() {
+    let all = std::iter::once(("columns=300", 5, 3, 5_003)).chain([("columns=40,rows=4,k=9", 4, 3, 5_003)]);
+    // So many values of the host go to the device, too.
+    let all = all.chain([("columns=900,k=200", 5, 9, 117_001), ("columns=900,rows=2", 2, 9, 117_001)]);
+    for (options, rows, lines, width) in all {
+        // Devices of its own each time, whose memory at the peak says what they were asked for.
+        gpu();
+        let open = |class| Gpu::open(&GpuOptions { posing: Some(class), ..Default::default() }).unwrap();
+        let [posing, other] = [DeviceClass::Gpu; 2].map(open);
+        let processor = open(DeviceClass::CpuPlain);
+        let codec = sketch(options, width);
+        let updates: Vec<_> = (0..lines).map(|line| values(width, line as u32)).collect();
+        let round = |gpu| Round { number: 3, seed: 2, global: &updates[0], gpu, local: None };
+        let send = |gpu, values: &dyn Fn(usize) -> Values| {
+            let mut kept = vec![Kept::default(); lines];
+            let all = kept.iter_mut().enumerate().map(|(line, kept)| (line as u32, kept, values(line)));
+            codec.send(&round(gpu), all.collect()).unwrap()
+        };
+        let receive = |gpu, sent: &[Vec<u8>]| {
+            let nothing = Kept::default();
+            let all = sent.iter().enumerate().map(|(line, bytes)| (line as u32, &nothing, bytes.as_slice()));
+            let mut arrived = codec.receive(&round(gpu), all.collect()).unwrap();
+            let arrived = Values::take_all(gpu, arrived.iter_mut().collect()).unwrap();
+            arrived.into_iter().map(|line| line.iter().map(|value| value.to_bits()).collect()).collect()
+        };
+        let is_many = lines * width >= 1 << 20;
+        let used = |gpu: &Gpu, label: &str| gpu.peak_memory().parts.contains_key(label);
+        let host = send(&processor, &|line| Values::Host(updates[line].clone()));
+        assert_eq!(send(&posing, &|line| Values::Host(updates[line].clone())), host, "{options}");
+        assert_eq!(used(&posing, "sums of sketches"), is_many);
+        let tensor = Tensor::zeros(&posing, "updates", lines, 1, width).unwrap();
+        tensor.write(&posing, &updates.concat());
+        let lying = send(&posing, &|line| Values::Device { tensor: tensor.clone(), line });
+        assert_eq!(lying, host, "{options}");
+        assert!(used(&posing, "sums of sketches") && !used(&processor, "sums of sketches"));
+        let told: Vec<Vec<u32>> = receive(&processor, &host);
+        assert!(receive(&other, &host) == told, "{options}");
+        // The median of an even number of rows is the host's.
+        assert_eq!(used(&other, "values of sketches"), is_many && rows % 2 == 1);
+        // The negative control: lines differ.
+        assert!(host[0] != host[1] && told[0] != told[1]);
+    }
+}
+
+/// A value that is no finite number is said of the collaborator that has it, wherever its sketch is made.
+#[test]
+fn what_is_no_number_is_refused_on_a_gpu_as_on_the_host() {
+    gpu();
+    let posing = GpuOptions { posing: Some(DeviceClass::Gpu), ..Default::default() };
+    let posing = Gpu::open(&posing).unwrap();
+    let codec = sketch("columns=20", 200);
+    for wrong in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX] {
+        let mut updates = [values(200, 1), values(200, 2)];
+        updates[1].iter_mut().take(if wrong.is_finite() { 150 } else { 1 }).for_each(|value| *value = wrong);
+        let tensor = Tensor::zeros(&posing, "updates", 2, 1, 200).unwrap();
+        tensor.write(&posing, &updates.concat());
+        let said = |lying: bool| {
+            let mut kept = [Kept::default(), Kept::default()];
+            let lies = |line: usize| Values::Device { tensor: tensor.clone(), line };
+            let values = |line: usize| if lying { lies(line) } else { Values::Host(updates[line].clone()) };
+            let all = kept.iter_mut().enumerate().map(|(line, kept)| (4 + line as u32, kept, values(line)));
+            let round = Round { number: 1, seed: 2, global: &updates[0], gpu: &posing, local: None };
+            codec.send(&round, all.collect()).unwrap_err().to_string()
+        };
+        assert!(said(true).contains("collaborator 5"), "{}", said(true));
+        assert_eq!(said(true), said(false));
+    }
 }

@@ -5,6 +5,7 @@
 //! different collaborators and rounds can be added: `fetchsgd` does that at the aggregator, with momentum and error
 //! feedback kept there.
 
+mod cohort;
 mod fetch_sgd;
 mod shape;
 mod table;

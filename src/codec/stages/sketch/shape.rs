@@ -1,8 +1,10 @@
 //! The sketches of a federation, and the updates of a batch as such.
 
+use super::cohort;
 use super::table::{Hashes, Sketch};
 use crate::codec::stages::seeded::Draws;
 use crate::codec::{Context, Incoming, Options, Outgoing, Round, Values};
+use crate::ops::sketch::Hashing;
 use crate::{Error, Result};
 
 /// The paper's rows.
@@ -61,42 +63,62 @@ impl Shape {
 
     /// The sketch of the federation of a round.
     pub fn sketch(&self, round: &Round<'_>) -> Sketch {
-        Sketch { draws: Draws::of_run(round, PURPOSE), rows: self.rows, columns: self.columns }
+        let key = Draws::of_run(round, PURPOSE).key();
+        Sketch(Hashing { key, rows: self.rows, columns: self.columns })
     }
 
     /// Leaves tables in the place of values on their way out.
     pub fn sketch_all(&self, round: &Round<'_>, batch: &mut [Outgoing<'_>]) -> Result<()> {
-        let (sketch, mut known) = (self.sketch(round), Known::default());
-        for outgoing in batch {
-            let values = outgoing.values.take(round.gpu)?;
-            if values.len() < self.cells() {
-                let problem = format!("{} values as a sketch of {}", values.len(), self.cells());
-                let mend = "set fewer columns, or list it before stages that leave fewer values";
-                return Err(Error::setting("codecs: sketch", problem, mend));
+        if let Some(short) =
+            batch.iter().map(|outgoing| outgoing.values.len()).find(|len| *len < self.cells())
+        {
+            let problem = format!("{short} values as a sketch of {}", self.cells());
+            let mend = "set fewer columns, or list it before stages that leave fewer values";
+            return Err(Error::setting("codecs: sketch", problem, mend));
+        }
+        let sketch = self.sketch(round);
+        if let Some(tables) = cohort::tables(round.gpu, sketch.0, batch)? {
+            batch.iter_mut().zip(tables).for_each(|(outgoing, table)| outgoing.values = Values::Host(table));
+        } else {
+            let mut known = Known::default();
+            for outgoing in batch.iter_mut() {
+                let values = outgoing.values.take(round.gpu)?;
+                outgoing.values = Values::Host(sketch.of(known.of(&sketch, values.len()), &values));
             }
-            let table = sketch.of(known.of(&sketch, values.len()), &values);
-            if let Some(cell) = table.iter().find(|cell| !cell.is_finite()) {
+        }
+        batch.iter().try_for_each(|outgoing| {
+            let Values::Host(table) = &outgoing.values else { return Ok(()) };
+            table.iter().find(|cell| !cell.is_finite()).map_or(Ok(()), |cell| {
                 let problem =
                     format!("collaborator {} has a sketch with a value of {cell} to send", outgoing.who);
-                return Err(Error::diverged("codecs: sketch", problem, "use a smaller optimizer.lr"));
-            }
-            outgoing.values = Values::Host(table);
-        }
-        Ok(())
+                Err(Error::diverged("codecs: sketch", problem, "use a smaller optimizer.lr"))
+            })
+        })
     }
 
     /// Leaves the largest values in the place of tables on their way in.
     pub fn tell_all(&self, round: &Round<'_>, batch: &mut [Incoming<'_>]) -> Result<()> {
-        let (sketch, mut known) = (self.sketch(round), Known::default());
-        for incoming in batch {
+        let mut tables = Vec::with_capacity(batch.len());
+        for incoming in batch.iter_mut() {
             let table = incoming.values.take(round.gpu)?;
             if table.len() != self.cells() {
                 let problem = format!("an update has a sketch of {} values of {}", table.len(), self.cells());
                 return Err(Error::message(problem, "use the same model and codec on both sides"));
             }
-            let hashes = known.of(&sketch, incoming.due);
-            incoming.values = Values::Host(sketch.heaviest(hashes, &table, self.k));
+            tables.push(table);
         }
+        let (sketch, mut known) = (self.sketch(round), Known::default());
+        let width = cohort::one_width(batch).filter(|width| *width >= self.k);
+        let told = width.map(|width| cohort::told(round.gpu, sketch.0, &tables, width, self.k));
+        let values = match told.transpose()?.flatten() {
+            Some(values) => values,
+            None => {
+                let each = batch.iter().zip(&tables);
+                each.map(|(incoming, table)| sketch.heaviest(known.of(&sketch, incoming.due), table, self.k))
+                    .collect()
+            }
+        };
+        batch.iter_mut().zip(values).for_each(|(incoming, values)| incoming.values = Values::Host(values));
         Ok(())
     }
 }

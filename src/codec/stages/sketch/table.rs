@@ -8,19 +8,16 @@
 //! v'[i]   = median over r of s_r(i) T[r, h_r(i)]
 //! ```
 //!
-//! The sketch of a sum is the sum of the sketches. This stays on the host: cells are sums in an order that is fixed, for
-//! which a device would have to sort places by cell, while hashing all of them takes milliseconds.
+//! The sketch of a sum is the sum of the sketches. Cells are sums in an order that is fixed, that of the places, so that
+//! whoever makes a sketch makes the same. This is how the host makes it; [`super::cohort`] has those of a GPU, which has
+//! to sort places by cell first.
 
 use crate::codec::stages::largest::largest;
-use crate::codec::stages::seeded::Draws;
+use crate::ops::sketch::Hashing;
 
 /// The shape of a sketch, and what its hashes are drawn from.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sketch {
-    pub draws: Draws,
-    pub rows: usize,
-    pub columns: usize,
-}
+pub struct Sketch(pub Hashing);
 
 /// Where the values of some places go: for each row, the cell and whether it is subtracted.
 pub struct Hashes {
@@ -51,26 +48,20 @@ fn signed(packed: u32, value: f32) -> f32 {
 const BLOCK: usize = 256;
 
 impl Sketch {
-    pub fn cells(&self) -> usize {
-        self.rows * self.columns
-    }
-
     /// The hashes of the first places, which are fewer than 2^32, in a sketch of fewer than 2^31 cells.
     pub fn hashes(&self, places: usize) -> Hashes {
-        let mut packed = Vec::with_capacity(self.rows * places);
-        for row in 0..self.rows {
-            packed.extend((0..places).map(|place| {
-                let [column, sign, ..] = self.draws.words(row as u32, place);
-                let cell = (row * self.columns) as u32 + column % self.columns as u32;
-                cell << 1 | sign >> 31
-            }));
+        let Hashing { rows, columns, .. } = self.0;
+        let mut packed = Vec::with_capacity(rows * places);
+        for row in 0..rows {
+            let before = 2 * (row * columns) as u32;
+            packed.extend((0..places).map(|place| before + self.0.packed(row, place)));
         }
         Hashes { packed, places }
     }
 
     /// The sketch of values, as many as were hashed.
     pub fn of(&self, hashes: &Hashes, values: &[f32]) -> Vec<f32> {
-        let mut table = vec![0f64; self.cells()];
+        let mut table = vec![0f64; self.0.cells()];
         for row in hashes.packed.chunks_exact(hashes.places.max(1)) {
             for (&packed, value) in row.iter().zip(values) {
                 table[cell(packed)] += f64::from(signed(packed, *value));
@@ -82,7 +73,7 @@ impl Sketch {
     /// What a table says of each value.
     pub fn estimates(&self, hashes: &Hashes, table: &[f32]) -> Vec<f32> {
         let mut estimates = vec![0f32; hashes.places];
-        let (mut own, mut middle) = (vec![[0f32; BLOCK]; self.rows], [0f32; BLOCK]);
+        let (mut own, mut middle) = (vec![[0f32; BLOCK]; self.0.rows], [0f32; BLOCK]);
         for (block, estimates) in estimates.chunks_mut(BLOCK).enumerate() {
             let first = block * BLOCK;
             for (row, own) in own.iter_mut().enumerate() {
