@@ -43,7 +43,7 @@ use crate::training::CodeStart;
 use crate::{Error, Result};
 use refresh::Refresh;
 use tune::{TuneJob, Tuned, Tuner, Tuning};
-use wire::{MIRROR, Part, Wired, decode_beside, send};
+use wire::{MIRROR, Part, Wired, send, take_in};
 
 /// What the parts keep.
 const LEARNED: &str = "learned";
@@ -326,26 +326,21 @@ impl Stage for Coded {
             incoming.news.scope_mut(TAIL).merge(news);
         }
         if let Some(residual) = &self.residual {
-            decode_beside(
-                round,
-                batch,
-                Part { tail: residual, scope: RESIDUAL },
-                due,
-                &|_, missed, weights| {
-                    weights.iter_mut().zip(missed).for_each(|(weight, missed)| *weight += missed);
-                },
-            )?;
+            let missed = take_in(round, batch, Part { tail: residual, scope: RESIDUAL }, due)?;
+            for (incoming, missed) in batch.iter_mut().zip(missed) {
+                let mut weights = incoming.values.take(round.gpu)?;
+                weights.iter_mut().zip(missed).for_each(|(weight, missed)| *weight += missed);
+                incoming.values = Values::Host(weights);
+            }
         }
         if let (Some(part), Some(scaled)) = (&self.filters, scaled) {
-            decode_beside(
-                round,
-                batch,
-                Part { tail: &part.tail, scope: FILTERS },
-                part.filters.count(),
-                &|place, own, weights| {
-                    part.filters.apply(own, &scaled[place], weights);
-                },
-            )?;
+            let through = Part { tail: &part.tail, scope: FILTERS };
+            let values = take_in(round, batch, through, part.filters.count())?;
+            for ((incoming, values), scaled) in batch.iter_mut().zip(values).zip(scaled) {
+                let mut weights = incoming.values.take(round.gpu)?;
+                part.filters.apply(&values, &scaled, &mut weights);
+                incoming.values = Values::Host(weights);
+            }
         }
         Ok(())
     }

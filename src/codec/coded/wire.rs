@@ -48,25 +48,22 @@ pub(super) fn send(
     Ok(Wired { bytes, arrived, news })
 }
 
-/// Takes what went beside codes, `due` values of each; `add` adds those of the update at a place of the
-/// batch to its weights.
-pub(super) fn decode_beside(
+/// What went beside codes, `due` values of each update of a batch, which is read on from behind it.
+pub(super) fn take_in(
     round: &Round<'_>,
     batch: &mut [Incoming<'_>],
     Part { tail, scope }: Part<'_>,
     due: usize,
-    add: &dyn Fn(usize, &[f32], &mut [f32]),
-) -> Result<()> {
+) -> Result<Vec<Vec<f32>>> {
     let own = batch
         .iter()
         .map(|incoming| Incoming::new(incoming.who, due, incoming.side.clone(), incoming.kept.scope(scope)));
     let mut own: Vec<_> = own.collect();
     tail.decode(round, &mut own)?;
-    for (place, (incoming, mut own)) in batch.iter_mut().zip(own).enumerate() {
-        let mut weights = incoming.values.take(round.gpu)?;
-        add(place, &own.values.take(round.gpu)?, &mut weights);
-        (incoming.values, incoming.side) = (Values::Host(weights), own.side);
+    let values = Values::take_all(round.gpu, own.iter_mut().map(|own| &mut own.values).collect())?;
+    for (incoming, own) in batch.iter_mut().zip(own) {
+        incoming.side = own.side;
         incoming.news.scope_mut(scope).merge(own.news);
     }
-    Ok(())
+    Ok(values)
 }
