@@ -30,6 +30,7 @@ pub const SHADERS: &[(&str, &str)] = &[
     ("random", include_str!("../../shaders/random.wgsl")),
     ("reduce", include_str!("../../shaders/reduce.wgsl")),
     ("standardize", include_str!("../../shaders/standardize.wgsl")),
+    ("subspace", include_str!("../../shaders/subspace.wgsl")),
 ];
 
 /// Names and values of a file's tile sizes.

@@ -21,6 +21,7 @@ pub mod pool;
 pub mod random;
 pub mod reduce;
 pub mod standardize;
+pub mod subspace;
 
 pub use activation::{Activated, Activation};
 pub use arena::{Arena, TrainedArena};

@@ -30,6 +30,7 @@ pub mod pool;
 pub mod random;
 pub mod reduce;
 pub mod standardize;
+pub mod subspace;
 
 /// Panics where a slice is not as long as its shape says: a twin that reads the wrong length proves nothing.
 #[track_caller]

@@ -34,6 +34,7 @@ mod shared;
 mod small;
 mod standardize;
 mod state;
+mod subspace;
 mod support;
 #[path = "../goldens/vgg3.rs"]
 mod vgg3;

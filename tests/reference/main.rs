@@ -28,6 +28,7 @@ mod pool;
 mod random;
 mod reduce;
 mod standardize;
+mod subspace;
 mod support;
 #[path = "../goldens/vgg3.rs"]
 mod vgg3;
