@@ -49,8 +49,9 @@ var<immediate> project: Project;
 // [R, lanes, floats]
 @group(0) @binding(1) var<storage, read_write> partial_sums: array<f32>;
 
-// partial_sums[r, lane, j] = sum over the lane's runs of the value of direction j, with its sign. Lanes take runs in
-// turn, and neighbours in the grid take directions of one run, so that they read neighbours in memory.
+// partial_sums[r, lane, j] = sum over the lane's runs of the value of direction j, with its sign. Lanes take runs by
+// their numbers, so that sums have one order wherever lines are cut, and neighbours in the grid take directions of one
+// run, so that they read neighbours in memory.
 @compute @workgroup_size(64, 1, 1)
 fn subspace_project(
     @builtin(global_invocation_id) id: vec3<u32>,
@@ -64,7 +65,8 @@ fn subspace_project(
         let at = id.y * count + i;
         var sum = 0.0;
         if project.accumulate == 1u { sum = partial_sums[at]; }
-        for (var run = project.first_run + lane; run < project.end_run; run += project.lanes) {
+        let behind_first = (lane + project.lanes - project.first_run % project.lanes) % project.lanes;
+        for (var run = project.first_run + behind_first; run < project.end_run; run += project.lanes) {
             let start = pcg4d(vec4(run, RUNS, key)).x % project.floats;
             let behind = select(direction + project.floats, direction, direction >= start) - start;
             let place = run * project.floats + behind;

@@ -48,10 +48,17 @@ pub struct Directions {
 }
 
 impl Directions {
-    /// Whether `replicas` times as many numbers fit one binding, and the replicas one dispatch.
-    pub fn fit(&self, gpu: &Gpu, replicas: usize) -> bool {
-        let bytes = 4 * (replicas * self.floats) as u64;
+    /// Whether what is summed of `replicas` lines of `width` values fits one binding, and the lines one dispatch.
+    pub fn fit(&self, gpu: &Gpu, replicas: usize, width: usize) -> bool {
+        let bytes = 4 * (replicas * self.lanes(width) * self.floats) as u64;
         replicas <= gpu.max_workgroups() as usize && bytes <= gpu.max_binding_bytes()
+    }
+
+    /// Lanes that share a direction of `width` values, whatever the device and the number of lines: both are not to
+    /// change the order of sums.
+    fn lanes(&self, width: usize) -> usize {
+        let runs = width.div_ceil(self.floats.max(1));
+        runs.div_ceil(RUNS_OF_A_LANE).clamp(1, MOST_LANES)
     }
 
     /// Errors where there are none, or more than values of a line.
@@ -79,9 +86,7 @@ impl Sums {
     pub fn new(gpu: &Gpu, like: &Tensor, directions: Directions) -> Result<Self> {
         directions.check(like.width)?;
         let sums = like.replicas * directions.floats;
-        let fitting = gpu.max_binding_bytes() as usize / (4 * sums);
-        let runs = like.width.div_ceil(directions.floats);
-        let lanes = runs.div_ceil(RUNS_OF_A_LANE).min(MOST_LANES).min(fitting).max(1);
+        let lanes = directions.lanes(like.width);
         Ok(Self {
             directions,
             lanes,

@@ -50,7 +50,7 @@ fn summed(gpu: &Gpu, replicas: usize, lines: &[f32], directions: Directions) -> 
     let source = Tensor::zeros(gpu, "lines", replicas, 1, lines.len() / replicas).unwrap();
     source.write(gpu, lines);
     let mut sums = Sums::new(gpu, &source, directions).unwrap();
-    if directions.fit(gpu, replicas + 1) {
+    if directions.fit(gpu, replicas + 1, lines.len() / replicas) {
         sums.sums = gpu.upload("sums", &vec![GUARD; count + directions.floats]).unwrap();
     }
     let plan = sums.plan(gpu, &source).unwrap();
@@ -131,10 +131,20 @@ fn what_is_no_number_is_spread_with_its_sign() {
 }
 
 #[test]
-fn lines_are_cut_anywhere() {
-    let tensor = Tensor::zeros(small_gpu(), "lines", 3, 1, 40_001).unwrap();
+fn lines_are_cut_anywhere_and_neither_cuts_nor_other_lines_change_a_bit_of_their_sums() {
+    let (width, directions) = (40_001, Directions { key: KEY, floats: 20 });
+    let tensor = Tensor::zeros(small_gpu(), "lines", 3, 1, width).unwrap();
     assert_eq!(tensor.shards.len(), 8);
     assert!(tensor.shards.iter().skip(1).all(|shard| shard.range.start % 20 != 0));
+    let lines = values(3 * width, 5);
+    let bits = |gpu, replicas, lines: &[f32]| {
+        summed(gpu, replicas, lines, directions).into_iter().map(f32::to_bits).collect::<Vec<_>>()
+    };
+    let whole = bits(gpu(), 3, &lines);
+    assert_eq!(bits(small_gpu(), 3, &lines), whole);
+    for (line, sums) in lines.chunks_exact(width).zip(whole.chunks_exact(20)) {
+        assert_eq!(bits(gpu(), 1, line), sums);
+    }
 }
 
 #[test]
@@ -149,6 +159,6 @@ fn none_and_more_directions_than_values_cannot_be_drawn() {
             assert!(error.to_string().contains(&format!("{floats} directions")), "{error}");
         }
     }
-    assert!(!Directions { key: KEY, floats: 5_462 }.fit(small_gpu(), 3));
-    assert!(Directions { key: KEY, floats: 5_461 }.fit(small_gpu(), 3));
+    assert!(!Directions { key: KEY, floats: 5_462 }.fit(small_gpu(), 3, 6_000));
+    assert!(Directions { key: KEY, floats: 5_461 }.fit(small_gpu(), 3, 6_000));
 }
