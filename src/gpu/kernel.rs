@@ -32,6 +32,7 @@ pub const SHADERS: &[(&str, &str)] = &[
     ("reduce", include_str!("../../shaders/reduce.wgsl")),
     ("sketch", include_str!("../../shaders/sketch.wgsl")),
     ("standardize", include_str!("../../shaders/standardize.wgsl")),
+    ("subspace", include_str!("../../shaders/subspace.wgsl")),
 ];
 
 /// Names and values of a file's tile sizes.

@@ -23,6 +23,7 @@ pub mod random;
 pub mod reduce;
 pub mod sketch;
 pub mod standardize;
+pub mod subspace;
 
 pub use activation::{Activated, Activation};
 pub use arena::{Arena, TrainedArena};

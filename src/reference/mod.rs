@@ -32,6 +32,7 @@ pub mod random;
 pub mod reduce;
 pub mod sketch;
 pub mod standardize;
+pub mod subspace;
 
 /// Panics where a slice is not as long as its shape says: a twin that reads the wrong length proves nothing.
 #[track_caller]

@@ -36,6 +36,7 @@ mod sketch;
 mod small;
 mod standardize;
 mod state;
+mod subspace;
 mod support;
 #[path = "../goldens/vgg3.rs"]
 mod vgg3;

@@ -30,6 +30,7 @@ mod random;
 mod reduce;
 mod sketch;
 mod standardize;
+mod subspace;
 mod support;
 #[path = "../goldens/vgg3.rs"]
 mod vgg3;

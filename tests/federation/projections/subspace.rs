@@ -3,9 +3,11 @@
 use super::support::{
     assert_goes_on, assert_works_in_company, distance, energy, layout, once, pipeline, refused, round, values,
 };
-use crate::support::pipeline as flat;
-use fedfunnel::codec::{Kept, Pipeline};
+use crate::support::{gpu, pipeline as flat};
+use fedfunnel::codec::{Kept, Pipeline, Round, Values};
 use fedfunnel::federation::Parts;
+use fedfunnel::gpu::{DeviceClass, Gpu, GpuOptions, Tensor};
+use fedfunnel::reference::compare::{Tolerance, assert_close, compare};
 
 fn subspace(options: &str, width: usize) -> Pipeline {
     flat(&Parts::default(), &format!("[{{stage=\"subspace\",{options}}}]"), width).unwrap()
@@ -102,6 +104,74 @@ fn all_collaborators_have_the_same_directions() {
     let (_, whole) = once(&codec, &round, &both);
     let sum: Vec<f32> = arrived[0].iter().zip(&arrived[1]).map(|(a, b)| a + b).collect();
     assert!(distance(&sum, &whole) < 1e-10 * energy(&whole));
+}
+
+/// A device with kernels of this class.
+fn posing(class: DeviceClass) -> Gpu {
+    // The shared one keeps drivers quiet.
+    gpu();
+    Gpu::open(&GpuOptions { posing: Some(class), ..Default::default() }).unwrap()
+}
+
+/// A round on this device.
+fn round_on<'a>(gpu: &'a Gpu, number: u32, global: &'a [f32]) -> Round<'a> {
+    Round { gpu, ..round(3, number, global) }
+}
+
+/// Lines on a GPU are projected where they lie, and what arrives is the same to the bit wherever it is decoded.
+#[test]
+fn a_gpu_sends_what_the_host_does_within_rounding_and_decodes_the_same_bits() {
+    // Few values, which are decoded on the host everywhere, and many, which a GPU decodes.
+    for (lines, width, options) in [
+        (3, 5_003, "floats=77"),
+        (3, 400_003, "floats=1000"),
+        (3, 400_003, "floats=3,unbiased=true"),
+        (1, 1_100_001, "floats=1100001"),
+    ] {
+        let codec = subspace(options, width);
+        let updates: Vec<_> = (0..lines).map(|line| values(width, line as u32)).collect();
+        let [processor, device] = [DeviceClass::CpuPlain, DeviceClass::Gpu].map(posing);
+        let sent = |gpu: &Gpu| {
+            let tensor = Tensor::zeros(gpu, "updates", lines, 1, width).unwrap();
+            tensor.write(gpu, &updates.concat());
+            let mut kept = vec![Kept::default(); lines];
+            let outgoing = kept
+                .iter_mut()
+                .enumerate()
+                .map(|(line, kept)| (line as u32, kept, Values::Device { tensor: tensor.clone(), line }));
+            codec.send(&round_on(gpu, 2, &updates[0]), outgoing.collect()).unwrap()
+        };
+        let received = |gpu: &Gpu, number, payloads: &[Vec<u8>]| {
+            let nothing = Kept::default();
+            let each = payloads.iter().enumerate();
+            let each = each.map(|(line, bytes)| (line as u32, &nothing, bytes.as_slice())).collect();
+            let mut values = codec.receive(&round_on(gpu, number, &updates[0]), each).unwrap();
+            let is_there = values.iter().all(|values| matches!(values, Values::Device { .. }));
+            let bits = Values::take_all(gpu, values.iter_mut().collect()).unwrap();
+            let bits: Vec<_> = bits.concat().into_iter().map(f32::to_bits).collect();
+            (is_there, bits)
+        };
+        let [by_host, by_device] = [sent(&processor), sent(&device)];
+        // Long sums show that they were added up elsewhere, by their last digits.
+        assert!(by_host != by_device || !options.starts_with("floats=3,"), "{options}");
+        for (place, (host, device)) in by_host.iter().zip(&by_device).enumerate() {
+            let floats = |bytes: &[u8]| -> Vec<f32> {
+                bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+            };
+            let what = format!("{options}, line {place}");
+            let due: Vec<_> = floats(host).into_iter().map(f64::from).collect();
+            assert_close(&what, &floats(device), &due, Tolerance::Balanced);
+            // The negative control: another collaborator sends something else.
+            let other = floats(&by_device[(place + 1) % lines]);
+            assert!(lines == 1 || compare(&what, &other, &due, Tolerance::Permissive).is_err(), "{what}");
+        }
+        let (is_there, bits) = received(&device, 2, &by_device);
+        assert_eq!(is_there, lines * width >= 1 << 20, "{options}");
+        let (is_elsewhere, due) = received(&processor, 2, &by_device);
+        assert!(!is_elsewhere && bits == due, "{options}");
+        // The negative control: another round has other directions.
+        assert!(received(&device, 3, &by_device).1 != due, "{options}");
+    }
 }
 
 #[test]

@@ -13,17 +13,22 @@
 //! Dense directions would take P Z numbers. Here each value belongs to one direction, with a random sign: values are dealt
 //! to directions in runs of Z, each run to all of them, from a direction on that is drawn for the run. `b_j` many values
 //! of direction j stand in it by `1 / sqrt(b_j)`, so that directions are orthonormal, each has as many values as any other
-//! or one more, and both ways cost P additions.
+//! or one more, and both ways cost P additions. Lines of a tensor on a GPU are summed there, and large cohorts get their
+//! values there: what arrives is to the bit the same by both paths, and what is sent may differ in its last digits.
 //!
 //! The projection is `Z / P` of an update on average and never longer than it, which is what `feedback` needs; what is
 //! unbiased is `P / Z` times as long, and for means over many.
 
-use super::seeded::{Draws, sign};
+mod device;
+mod directions;
+
+use super::seeded::Draws;
 use crate::codec::{
     About, FreeOption, FreeRange, Incoming, Kept, Make, OptionAbout, Outgoing, Round, Stage, StageKind,
     Values,
 };
 use crate::{Error, Result};
+use directions::Directions;
 use serde::Deserialize;
 
 pub(super) const KIND: StageKind = StageKind::new(
@@ -66,56 +71,6 @@ struct Subspace {
 
 /// What directions are drawn for.
 const PURPOSE: u32 = 0x7375_6273;
-/// Lines of their draws.
-const SIGNS: u32 = 0;
-const RUNS: u32 = 1;
-
-/// The direction of each value, and its sign.
-struct Directions {
-    /// Twice the direction, and one more for the other sign.
-    packed: Vec<u32>,
-    /// `sqrt(b_j)` for each direction.
-    roots: Vec<f64>,
-}
-
-impl Directions {
-    /// Of `values` values in at most `floats` directions, which are fewer than 2^31.
-    fn new(draws: Draws, values: usize, floats: usize) -> Self {
-        let floats = floats.min(values);
-        let (mut packed, mut counts) = (Vec::with_capacity(values), vec![0u32; floats]);
-        for (run, first) in (0..values).step_by(floats.max(1)).enumerate() {
-            let mut direction = draws.words(RUNS, run)[0] as usize % floats;
-            for place in first..values.min(first + floats) {
-                packed.push((direction as u32) << 1 | draws.words(SIGNS, place)[0] >> 31);
-                counts[direction] += 1;
-                direction = (direction + 1) % floats;
-            }
-        }
-        Self { packed, roots: counts.into_iter().map(|count| f64::from(count).sqrt()).collect() }
-    }
-
-    /// The direction and the sign of each value.
-    fn each(&self) -> impl Iterator<Item = (usize, f32)> + '_ {
-        self.packed.iter().map(|packed| ((packed >> 1) as usize, sign(packed << 31)))
-    }
-
-    fn coordinates(&self, values: &[f32]) -> Vec<f32> {
-        let mut sums = vec![0f64; self.roots.len()];
-        for ((direction, sign), value) in self.each().zip(values) {
-            sums[direction] += f64::from(sign * value);
-        }
-        sums.iter().zip(&self.roots).map(|(sum, root)| (sum / root) as f32).collect()
-    }
-
-    fn values(&self, coordinates: &[f32], unbiased: bool) -> Vec<f32> {
-        let each = coordinates.iter().zip(&self.roots).map(|(coordinate, root)| {
-            let coordinate = f64::from(*coordinate);
-            (if unbiased { coordinate * root } else { coordinate / root }) as f32
-        });
-        let each: Vec<f32> = each.collect();
-        self.each().map(|(direction, sign)| sign * each[direction]).collect()
-    }
-}
 
 /// The directions of a round for so many values, drawn once for the updates of a batch.
 struct OfRound {
@@ -126,7 +81,7 @@ struct OfRound {
 
 impl OfRound {
     fn of(&mut self, values: usize) -> &Directions {
-        let known = self.known.take().filter(|known| known.packed.len() == values);
+        let known = self.known.take().filter(|known| known.values() == values);
         self.known.insert(known.unwrap_or_else(|| Directions::new(self.draws, values, self.floats)))
     }
 }
@@ -147,6 +102,9 @@ impl Stage for Subspace {
     }
 
     fn encode(&self, round: &Round<'_>, batch: &mut [Outgoing<'_>]) -> Result<()> {
+        if device::project(round.gpu, Draws::of_round(round, PURPOSE), self.floats, batch)? {
+            return Ok(());
+        }
         let mut directions = self.of_round(round);
         for outgoing in batch {
             let values = outgoing.values.take(round.gpu)?;
@@ -157,14 +115,22 @@ impl Stage for Subspace {
 
     fn decode(&self, round: &Round<'_>, batch: &mut [Incoming<'_>]) -> Result<()> {
         let mut directions = self.of_round(round);
-        for incoming in batch {
-            let (coordinates, directions) = (incoming.values.take(round.gpu)?, directions.of(incoming.due));
-            if coordinates.len() != directions.roots.len() {
-                let (found, due) = (coordinates.len(), directions.roots.len());
+        let mut all = Vec::with_capacity(batch.len());
+        for incoming in batch.iter_mut() {
+            let coordinates = incoming.values.take(round.gpu)?;
+            let (found, due) = (coordinates.len(), self.floats.min(incoming.due));
+            if found != due {
                 let problem = format!("an update has {found} coordinates of {due}");
                 return Err(Error::message(problem, "use the same model and codec on both sides"));
             }
-            incoming.values = Values::Host(directions.values(&coordinates, self.unbiased));
+            all.push(coordinates);
+        }
+        let Some(first) = batch.first().map(|incoming| incoming.due) else { return Ok(()) };
+        if device::unproject(round.gpu, directions.of(first), &all, self.unbiased, batch)? {
+            return Ok(());
+        }
+        for (incoming, coordinates) in batch.iter_mut().zip(all) {
+            incoming.values = Values::Host(directions.of(incoming.due).spread(&coordinates, self.unbiased));
         }
         Ok(())
     }
