@@ -43,8 +43,9 @@ impl Stage for Delta {
     }
 
     fn encode(&self, round: &Round<'_>, batch: &mut [Outgoing<'_>]) -> Result<()> {
-        for outgoing in batch {
-            let mut values = outgoing.values.take(round.gpu)?;
+        let all = batch.iter_mut().map(|outgoing| &mut outgoing.values).collect();
+        let all = Values::take_all(round.gpu, all)?;
+        for (outgoing, mut values) in batch.iter_mut().zip(all) {
             values.iter_mut().zip(round.global).for_each(|(value, global)| *value -= global);
             outgoing.values = Values::Host(values);
         }
@@ -52,8 +53,9 @@ impl Stage for Delta {
     }
 
     fn decode(&self, round: &Round<'_>, batch: &mut [Incoming<'_>]) -> Result<()> {
-        for incoming in batch {
-            let mut values = incoming.values.take(round.gpu)?;
+        let all = batch.iter_mut().map(|incoming| &mut incoming.values).collect();
+        let all = Values::take_all(round.gpu, all)?;
+        for (incoming, mut values) in batch.iter_mut().zip(all) {
             values.iter_mut().zip(round.global).for_each(|(value, global)| *value += global);
             incoming.values = Values::Host(values);
         }
