@@ -122,6 +122,15 @@ impl Error {
         Self::Diverged(Box::new(Self::setting(field, problem, mend)))
     }
 
+    /// The same about a setting under another name: as the user wrote it.
+    pub fn renamed(self, name: impl FnOnce(String) -> String) -> Self {
+        match self {
+            Self::Setting { field, problem, mend } => Self::Setting { field: name(field), problem, mend },
+            Self::Diverged(error) => Self::Diverged(Box::new(error.renamed(name))),
+            other => other,
+        }
+    }
+
     /// A failure of the adapter.
     pub fn device(problem: impl Into<String>, mend: impl Into<String>) -> Self {
         Self::Device { problem: problem.into(), mend: mend.into() }
@@ -151,5 +160,20 @@ impl Error {
     /// True where the user's own words (arguments, specs) are at fault: exit code 2, not 1.
     pub fn is_usage(&self) -> bool {
         matches!(self, Self::Setting { .. } | Self::Diverged(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_is_renamed_where_a_training_diverged_too() {
+        let rename = |error: Error| error.renamed(|field| format!("federation.{field}")).to_string();
+        let said = "federation.optimizer.lr: it diverged; use a smaller rate";
+        assert_eq!(rename(Error::setting("optimizer.lr", "it diverged", "use a smaller rate")), said);
+        let diverged = Error::diverged("optimizer.lr", "it diverged", "use a smaller rate");
+        assert_eq!(rename(diverged), said);
+        assert_eq!(rename(Error::message("it is short", "send it again")), "it is short; send it again");
     }
 }

@@ -116,15 +116,11 @@ fn make(spec: &PipelineSpec, layout: &Layout, seed: u32) -> Result<Pipeline> {
 
 /// An error about the codec, by the name of the option.
 pub fn blamed(error: Error) -> Error {
-    match error {
-        Error::Setting { field, problem, mend } => match field.strip_prefix("codecs") {
-            Some(rest) => Error::setting(format!("--codec{rest}"), problem, mend),
-            None => {
-                Error::setting(if field == "autoencoder" { "--codec".into() } else { field }, problem, mend)
-            }
-        },
-        other => other,
-    }
+    error.renamed(|field| match field.strip_prefix("codecs") {
+        Some(rest) => format!("--codec{rest}"),
+        None if field == "autoencoder" => "--codec".into(),
+        None => field,
+    })
 }
 
 /// An error about what a side keeps, by the name of its file.

@@ -133,17 +133,13 @@ impl CompareArgs {
             ("seeds", "--seeds", self.seeds.is_some()),
             ("codecs", "--codecs", self.codecs.is_some()),
         ];
-        match error {
-            Error::Setting { field, problem, mend } => {
-                let given = options.iter().find_map(|(name, option, is_given)| {
-                    let rest =
-                        field.strip_prefix(name).filter(|rest| rest.is_empty() || rest.starts_with(':'));
-                    rest.filter(|_| *is_given).map(|rest| format!("{option}{rest}"))
-                });
-                Error::setting(given.unwrap_or(field), problem, mend)
-            }
-            other => other,
-        }
+        error.renamed(|field| {
+            let given = options.iter().find_map(|(name, option, is_given)| {
+                let rest = field.strip_prefix(name).filter(|rest| rest.is_empty() || rest.starts_with(':'));
+                rest.filter(|_| *is_given).map(|rest| format!("{option}{rest}"))
+            });
+            given.unwrap_or(field)
+        })
     }
 
     /// The command line that repeats the run.

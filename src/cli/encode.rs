@@ -19,7 +19,6 @@ pub const EXAMPLES: &str = "Examples:
       --global global.safetensors --in mine.safetensors --out msg.bin --id 7 --describe
   fedfunnel decode --codec 'delta+feedback+topk(part=0.01)' --state theirs.state \\
       --global global.safetensors --in msg.bin --out update.safetensors
-
   fedfunnel encode --codec 'prior+pca(floats=8)+f16' --state mine.state --global global.safetensors \\
       --snapshots run/snapshots.safetensors --out setup.bin     once, before the first update
 
@@ -115,6 +114,10 @@ pub fn run(args: &EncodeArgs) -> anyhow::Result<()> {
 fn set_up(args: &EncodeArgs, Coding { spec, pipeline, global }: Coding) -> anyhow::Result<()> {
     let (options, parameters) = (&args.codec, global.values.len());
     let Some(path) = &args.snapshots else { return Err(Error::fault("no weights and no snapshots").into()) };
+    if options.is_described() {
+        let problem = "a setup is no update whose bytes are those of stages";
+        return Err(Error::setting("--snapshots", problem, "leave --describe and --json out").into());
+    }
     let label = pipeline.label();
     if !pipeline.learns() {
         let problem = format!("{label} learns nothing from snapshots");
@@ -166,5 +169,5 @@ fn set_up(args: &EncodeArgs, Coding { spec, pipeline, global }: Coding) -> anyho
     *state.of_mut(args.id, 0) = kept;
     state.save()?;
     say(&format!("{}: {} bytes, the setup of collaborator {}", args.out.display(), bytes.len(), args.id))?;
-    args.device.print_profile(&gpu, options.is_described())
+    args.device.print_profile(&gpu, false)
 }

@@ -177,13 +177,8 @@ impl Stages {
         others: &[PartSpec],
         context: &Context<'_>,
     ) -> Result<Pipeline> {
-        let named = |error| match error {
-            // A user who names a preset does not know its stages.
-            Error::Setting { field, problem, mend } => {
-                Error::Setting { field: format!("{} ({field})", options.place), problem, mend }
-            }
-            error => error,
-        };
+        // A user who names a preset does not know its stages.
+        let named = |error: Error| error.renamed(|field| format!("{} ({field})", options.place));
         let hidden = self.listed(&own, context, given, false).map_err(named)?;
         let whole = self.listed(&[&own[..], others].concat(), context, given, false)?;
         let rest = whole.label().strip_prefix(hidden.label()).unwrap_or_default();

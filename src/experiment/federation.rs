@@ -58,10 +58,5 @@ impl Kind for FederationExperiment {
 /// The field as it is called in the experiment.
 fn in_its_table(error: Error) -> Error {
     let is_field = |field: &str| field.chars().all(|c| c.is_ascii_lowercase() || "_.".contains(c));
-    match error {
-        Error::Setting { field, problem, mend } if is_field(&field) => {
-            Error::setting(format!("federation.{field}"), problem, mend)
-        }
-        other => other,
-    }
+    error.renamed(|field| if is_field(&field) { format!("federation.{field}") } else { field })
 }

@@ -42,7 +42,7 @@ type Tiles = &'static [(&'static str, u32)];
 pub const LANES_LINE: &str = "const LANES: u32 = 8u;";
 
 /// Lanes of such a workgroup on a GPU: a subgroup of most of them.
-const GPU_LANES: u32 = 32;
+pub const GPU_LANES: u32 = 32;
 
 /// Whether workgroup memory is zeroed before a kernel runs. Every kernel writes what it reads; and the code that
 /// zeroes it takes FXC, the compiler of DX12 on a plain Windows, up to a minute for one kernel.

@@ -33,7 +33,7 @@ pub use device::{Gpu, GpuOptions};
 pub use dispatch::{Cost, Dispatch, Grid};
 pub use environment::quieten_drivers;
 pub use immediates::{Field, FieldKind, Immediates};
-pub use kernel::{Kernel, LANES_LINE, SHADERS, ZEROED_WORKGROUP_MEMORY, shader_source};
+pub use kernel::{GPU_LANES, Kernel, LANES_LINE, SHADERS, ZEROED_WORKGROUP_MEMORY, shader_source};
 pub use profile::{KernelTime, Profile};
 pub use recorder::Recorder;
 pub use section::{SharedSection, shared_sections};

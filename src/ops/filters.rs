@@ -4,7 +4,7 @@
 use super::Arena;
 use super::code::{Codes, PartialSums};
 use crate::Result;
-use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, SHARING_LANES, immediates};
+use crate::gpu::{Buffer, Dispatch, GPU_LANES, Gpu, Grid, Kernel, SHARING_LANES, immediates};
 use std::ops::Range;
 
 immediates! {
@@ -19,15 +19,12 @@ immediates! {
     }
 }
 
-/// Lanes of a subgroup that most GPUs have.
-const SUBGROUP: usize = 32;
-
 /// Lanes that share the parameters of a filter: a workgroup, or as many as have room for their sums, of which a lane takes
 /// `sums` elements.
 pub fn lanes_of_a_filter(gpu: &Gpu, sums: usize) -> usize {
     let fitting = gpu.max_binding_bytes() as usize / (4 * sums.max(1));
-    let usual = if gpu.class().is_cpu() { SHARING_LANES as usize } else { SUBGROUP };
-    usual.min(fitting).max(1)
+    let usual = if gpu.class().is_cpu() { SHARING_LANES } else { GPU_LANES };
+    (usual as usize).min(fitting).max(1)
 }
 
 /// Which parameters of an arena belong to which filter, and how much of its value each takes.

@@ -275,6 +275,7 @@ fn a_learned_codec_is_set_up_by_a_message_of_its_own() {
     for (line, words) in [
         (format!("{set_up} --out new.bin --id 5"), &["--state", "set up in this state already"][..]),
         (format!("{set_up} --out new.bin --id 6 --round 2"), &["--round", "--snapshots"]),
+        (format!("{set_up} --out new.bin --id 6 --describe"), &["--snapshots", "leave --describe"]),
         (set_up.replace("--state own.state", "") + " --out new.bin", &["--state", "nothing says where"]),
         (
             set_up.replace("floats=3", "floats=3,shared=true") + " --out new.bin",

@@ -42,6 +42,7 @@ use crate::gpu::Gpu;
 use crate::training::CodeStart;
 use crate::{Error, Result};
 use refresh::Refresh;
+use std::borrow::Cow;
 use tune::{TuneJob, Tuned, Tuner, Tuning};
 use wire::{MIRROR, Part, Wired, send, take_in};
 
@@ -163,14 +164,20 @@ impl Coded {
     }
 
     /// The weights `[P]` that codes of zeros decode to, as the aggregator has them by what it keeps.
-    fn zero_points(&self, round: &Round<'_>, whose: &[(u32, &Kept)], due: usize) -> Result<Vec<Vec<f32>>> {
+    fn zero_points<'a>(
+        &self,
+        round: &Round<'a>,
+        whose: &[(u32, &Kept)],
+        due: usize,
+    ) -> Result<Vec<Cow<'a, [f32]>>> {
         if self.has_global(round) {
-            return Ok(vec![round.global.to_vec(); whose.len()]);
+            return Ok(vec![Cow::Borrowed(round.global); whose.len()]);
         }
         let floats = |kept: &Kept| self.learned.leaves(due, kept.scope(LEARNED)).unwrap_or(0);
         let zeros: Vec<_> = whose.iter().map(|(_, kept)| vec![0.0; floats(kept)]).collect();
         let mut decoded = self.decoded(round, whose, &zeros, due)?;
-        Values::take_all(round.gpu, decoded.iter_mut().collect())
+        let decoded = Values::take_all(round.gpu, decoded.iter_mut().collect())?;
+        Ok(decoded.into_iter().map(Cow::Owned).collect())
     }
 
     /// How codes are tuned, and values of filters with them.
@@ -267,12 +274,12 @@ impl Stage for Coded {
                         batch.iter().map(|outgoing| (outgoing.who, outgoing.kept.scope(MIRROR))).collect();
                     self.zero_points(round, &mirrors, due)?
                 } else {
-                    vec![Vec::new(); batch.len()]
+                    vec![Cow::Borrowed(&[][..]); batch.len()]
                 };
                 let starts = updates.iter().zip(decoded).zip(codes).zip(arrived).zip(scaled);
                 let jobs = starts.map(|((((update, base), code), arrives), scaled)| TuneJob {
                     who: update.who,
-                    start: CodeStart { base, code, arrives, scaled },
+                    start: CodeStart { base, code, arrives, scaled: scaled.into_owned() },
                 });
                 let decoder = |place: usize| {
                     self.learned.decoder(round.gpu, batch[place].kept.scope(MIRROR).scope(LEARNED))

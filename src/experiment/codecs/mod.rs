@@ -145,11 +145,6 @@ impl Kind for CodecsExperiment {
 fn in_its_table(error: Error) -> Error {
     let own = ["budget", "ratio", "seeds"];
     let is_field = |field: &str| field.chars().all(|c| c.is_ascii_lowercase() || "_.".contains(c));
-    match error {
-        Error::Setting { field, problem, mend } if is_field(&field) && !own.contains(&field.as_str()) => {
-            Error::setting(format!("federation.{field}"), problem, mend)
-        }
-        Error::Diverged(error) => Error::Diverged(Box::new(in_its_table(*error))),
-        other => other,
-    }
+    let is_its = |field: &str| is_field(field) && !own.contains(&field);
+    error.renamed(|field| if is_its(&field) { format!("federation.{field}") } else { field })
 }

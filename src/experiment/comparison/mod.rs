@@ -126,12 +126,7 @@ impl ComparisonExperiment {
     fn each(&self, check: impl Fn(&Planned) -> Result<()>) -> Result<Vec<Planned>> {
         let all = self.planned()?;
         for planned in &all {
-            check(planned).map_err(|error| match error {
-                Error::Setting { field, problem, mend } => {
-                    Error::setting(format!("{field} of {}", planned.key), problem, mend)
-                }
-                other => other,
-            })?;
+            check(planned).map_err(|error| error.renamed(|field| format!("{field} of {}", planned.key)))?;
         }
         Ok(all)
     }

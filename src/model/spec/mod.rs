@@ -86,10 +86,7 @@ impl ModelSpec {
             Self::Autoencoder(spec) => spec.check(),
         };
         let within = |field: &str| format!("{}: {field}", origin.display());
-        checked.map_err(|error| match error {
-            Error::Setting { field, problem, mend } => Error::setting(within(&field), problem, mend),
-            other => other,
-        })?;
+        checked.map_err(|error| error.renamed(|field| within(&field)))?;
         let is_small = |parameters: usize| (1..=MOST_PARAMETERS).contains(&parameters);
         let (field, fits) = match self {
             Self::Classifier(spec) if !fits_in_memory(&spec.input) => ("input", false),
