@@ -34,8 +34,8 @@ pub use spec::{CodecSpec, Downlink, Initial, LocalTests, Prepass, PrepassKind, R
 pub use state::{CODEC, Federation, FederationState};
 pub use state_check::{SavedStage, StateCheck};
 pub use strategy::{
-    Arrived, Combine, CombineKind, Local, LocalKind, LocalResult, Mean, Momentum, Plain, Preset, Replace,
-    Server, ServerKind, Strategies, Strategy, StrategySpec,
+    Arrived, Combine, CombineKind, Drift, Local, LocalKind, LocalResult, Mean, Momentum, Plain, Preset,
+    Replace, Server, ServerKind, Strategies, Strategy, StrategyRound, StrategySpec,
 };
 pub use summary::{FILE as SUMMARY, RunSummary, Summary, write_summary};
 pub use test_sets::TestSets;

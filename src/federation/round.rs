@@ -8,7 +8,7 @@ use super::results::RoundResult;
 use super::setup::refresh;
 use super::spec::{Downlink, LocalTests};
 use super::state::{CODEC, Federation, FederationState};
-use super::strategy::{Arrived, Local, LocalResult};
+use super::strategy::{Arrived, Local, LocalResult, StrategyRound};
 use super::sub_models::{restore, send_parts};
 use crate::bytes::{bytes_to_floats, floats_to_bytes};
 use crate::codec::{Message, MessageKind, Pipeline, Round, Store, Values};
@@ -118,7 +118,16 @@ pub fn play_round(
             log.extend(&trained.snapshots, steps, work.first_epoch);
         }
     }
-    let reports = report(state, &*strategy.local, round, &trained, &start, control.as_deref())?;
+    let strategy_round = StrategyRound {
+        number: round,
+        seed,
+        gpu,
+        global: &start,
+        optimizer: &spec.optimizer,
+        collaborators: spec.collaborators,
+        asked: who.len(),
+    };
+    let reports = report(state, &*strategy.local, &strategy_round, &trained, control.as_deref())?;
     let mut progress = |steps| observer.advance(u64::from(steps));
     let order = |who, epoch| collaborators.order(who, epoch);
     let local = collaborators.local_data(&order, &mut progress);
@@ -144,7 +153,7 @@ pub fn play_round(
                     let (who, steps, update) = (trained.who, trained.steps, received.values);
                     state.aggregator.of_mut(who).scope_mut(CODEC).merge(received.news);
                     if !received.is_left_out {
-                        arrived.push(Arrived { who, samples, steps, update });
+                        arrived.push(Arrived { who, samples, steps, update, loss: None, staleness: 0 });
                     }
                 }
                 if arrived.len() < trained.len() {
@@ -153,10 +162,10 @@ pub fn play_round(
                 }
                 // A round that nobody's update is part of changes nothing.
                 let is_any = !arrived.is_empty();
-                is_any.then(|| strategy.combine.combine(gpu, &arrived)).transpose()?
+                is_any.then(|| strategy.combine.combine(&strategy_round, &arrived)).transpose()?
             };
             let mut next = state.global.clone();
-            combined.iter().for_each(|combined| strategy.server.step(&mut next, combined));
+            combined.iter().for_each(|combined| strategy.server.step(&strategy_round, &mut next, combined));
             match &rules.down {
                 None => state.global = next,
                 Some(down) => change(down, &view, state, next)?,
@@ -172,7 +181,7 @@ pub fn play_round(
             state.code = Some(code);
         }
     }
-    strategy.local.absorb(&reports);
+    strategy.local.absorb(&strategy_round, &reports);
     // Collaborators that were tested after their last epoch are not tested again.
     let known: Option<Vec<f64>> =
         trained.iter().map(|trained| trained.epochs.last()?.test_accuracy).collect();
@@ -213,14 +222,14 @@ pub fn play_round(
 fn report(
     state: &mut FederationState,
     local: &dyn Local,
-    round: u32,
+    round: &StrategyRound<'_>,
     trained: &[Trained],
-    global: &[f32],
     broadcast: Option<&[f32]>,
 ) -> Result<Vec<(u32, Vec<f32>)>> {
     let mut reports = Vec::new();
+    let &StrategyRound { number: round, global, optimizer, .. } = round;
     for Trained { who, weights, steps, .. } in trained {
-        let done = LocalResult { who: *who, global, weights, broadcast, steps: *steps };
+        let done = LocalResult { who: *who, global, weights, broadcast, steps: *steps, optimizer };
         let kept = state.collaborators.of_mut(*who).scope_mut(LOCAL);
         let Some(values) = local.report(&done, kept) else { continue };
         let (kind, payload) = (MessageKind::Control, floats_to_bytes(&values));

@@ -20,6 +20,7 @@ pub const CODEC: &str = "codec";
 const GLOBAL: &str = "global";
 const COLLABORATORS: &str = "collaborators";
 const AGGREGATOR: &str = "aggregator";
+const COMBINE: &str = "combine";
 const SERVER: &str = "server";
 const LOCAL: &str = "local";
 const DOWNLINK: &str = "downlink";
@@ -129,6 +130,7 @@ impl Federation {
 
     /// Another federation that goes on from here, with a codec of its own and a strategy of the same kind.
     pub fn fork(&mut self, pipeline: Pipeline, mut strategy: Strategy, rules: Rules) -> Self {
+        strategy.combine.kept().clone_from(self.strategy.combine.kept());
         strategy.server.kept().clone_from(self.strategy.server.kept());
         strategy.local.kept().clone_from(self.strategy.local.kept());
         let own = &self.state;
@@ -194,8 +196,10 @@ impl Federation {
         file.resumed(self.pipeline.check_joint(&state.joint))?;
         file.resumed(state.collaborators.load(COLLABORATORS, &due.ids, file))?;
         file.resumed(state.aggregator.load(AGGREGATOR, &due.ids, file))?;
+        file.resumed(strategy.combine.kept().load(COMBINE, file))?;
         file.resumed(strategy.server.kept().load(SERVER, file))?;
         file.resumed(strategy.local.kept().load(LOCAL, file))?;
+        file.resumed(strategy.combine.check_kept(due.width))?;
         file.resumed(strategy.server.check_kept(due.width))?;
         file.resumed(strategy.local.check_kept(due.width))?;
         *own = state;
@@ -213,8 +217,9 @@ impl Federation {
         file.resumed(self.pipeline.check_kept(due.width, &senders, &receivers))
     }
 
-    fn kept(&mut self) -> [(&'static str, &mut Kept); 2] {
-        [(SERVER, self.strategy.server.kept()), (LOCAL, self.strategy.local.kept())]
+    fn kept(&mut self) -> [(&'static str, &mut Kept); 3] {
+        let Strategy { combine, server, local } = &mut self.strategy;
+        [(COMBINE, combine.kept()), (SERVER, server.kept()), (LOCAL, local.kept())]
     }
 
     fn seal(&mut self) {
@@ -243,7 +248,8 @@ impl Federation {
     pub fn save(&mut self, run: &mut Run<'_>, stage: &str) -> Result<()> {
         let tensors = self.tensors();
         let notes = Notes { state: &self.state, taken_at: taken_at(&self.state.snapshots) };
-        let (server, local) = (&*self.strategy.server.kept(), &*self.strategy.local.kept());
+        let Strategy { combine, server, local } = &mut self.strategy;
+        let (combine, server, local) = (&*combine.kept(), &*server.kept(), &*local.kept());
         let state = &self.state;
         run.save(stage, &notes, &tensors, |file: &mut StateWriter| {
             file.put(GLOBAL, 0, &state.global)?;
@@ -252,6 +258,7 @@ impl Federation {
             state.aggregator.save(AGGREGATOR, file)?;
             state.down.save(DOWNLINK, file)?;
             state.joint.save(JOINT, file)?;
+            combine.save(COMBINE, file)?;
             server.save(SERVER, file)?;
             local.save(LOCAL, file)
         })

@@ -6,7 +6,7 @@ use fedfunnel::codec::{
     Incoming, Kept, Make, MessageKind, Outgoing, Round, Stage, StageKind, Stages, Values,
 };
 use fedfunnel::federation::{
-    Direction, Local, LocalKind, LocalResult, Parts, Preset, Server, ServerKind, Strategies,
+    Direction, Local, LocalKind, LocalResult, Parts, Preset, Server, ServerKind, Strategies, StrategyRound,
 };
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -85,7 +85,7 @@ impl Stage for NonZero {
 struct Halved(Kept);
 
 impl Server for Halved {
-    fn step(&mut self, global: &mut [f32], combined: &[f32]) {
+    fn step(&mut self, _: &StrategyRound<'_>, global: &mut [f32], combined: &[f32]) {
         global.iter_mut().zip(combined).for_each(|(global, combined)| *global += 0.5 * (combined - *global));
     }
 
@@ -99,7 +99,7 @@ impl Server for Halved {
 struct Stay(Kept);
 
 impl Server for Stay {
-    fn step(&mut self, _: &mut [f32], _: &[f32]) {}
+    fn step(&mut self, _: &StrategyRound<'_>, _: &mut [f32], _: &[f32]) {}
 
     fn kept(&mut self) -> &mut Kept {
         &mut self.0
@@ -125,7 +125,7 @@ impl Local for Chatty {
         Some(vec![done.who as f32, done.steps as f32, times])
     }
 
-    fn absorb(&mut self, reports: &[(u32, Vec<f32>)]) {
+    fn absorb(&mut self, _: &StrategyRound<'_>, reports: &[(u32, Vec<f32>)]) {
         HEARD.lock().unwrap().extend(reports.iter().cloned());
     }
 

@@ -4,13 +4,13 @@ use fedfunnel::Result;
 use fedfunnel::autoencoder::AutoencoderSettings;
 use fedfunnel::codec::{Context, Kept, Pipeline, PipelineSpec, Round, Values};
 use fedfunnel::data::DataDir;
-use fedfunnel::federation::{Outcome, Parts, SimulationSpec, simulate};
+use fedfunnel::federation::{Outcome, Parts, SimulationSpec, StrategyRound, simulate};
 use fedfunnel::gpu::{Gpu, GpuOptions};
-use fedfunnel::model::{ClassifierSpec, Layout, ModelSpec};
+use fedfunnel::model::{ClassifierSpec, Layout, ModelSpec, Optimizer, OptimizerKind};
 use fedfunnel::progress::Quiet;
 use fedfunnel::run::{Identity, Place, Run, RunFolder, Start};
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 
 /// The device.
 pub fn gpu() -> &'static Gpu {
@@ -21,6 +21,17 @@ pub fn gpu() -> &'static Gpu {
         unsafe { fedfunnel::gpu::quieten_drivers() };
         Gpu::open(&GpuOptions::default()).unwrap_or_else(|error| panic!("{error}"))
     })
+}
+
+/// The first round of a federation of four collaborators that train by plain SGD at a rate of 0.1, with this model.
+pub fn strategy_round(global: &[f32]) -> StrategyRound<'_> {
+    static SGD: LazyLock<Optimizer> = LazyLock::new(|| Optimizer {
+        kind: OptimizerKind::Sgd,
+        lr: 0.1,
+        momentum: 0.0,
+        ..Optimizer::default()
+    });
+    StrategyRound { number: 1, seed: 7, gpu: gpu(), global, optimizer: &SGD, collaborators: 4, asked: 4 }
 }
 
 /// A pipeline as a spec writes it, for models of so many parameters.

@@ -163,7 +163,7 @@ impl SimulationSpec {
         self.check_codecs()?;
         self.check_grayscale()?;
         self.optimizer.check("optimizer")?;
-        self.strategy.make(&parts.strategies)?;
+        self.strategy.make(&parts.strategies)?.check(&self.optimizer)?;
         for stage in self.stages(parts)? {
             let name = stage.name.as_deref().unwrap_or_default();
             let kind = parts.stages.find(name)?;

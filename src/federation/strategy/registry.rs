@@ -1,9 +1,12 @@
 //! The parts and presets that specs can name.
 
-use super::{Combine, Local, Mean, Momentum, Plain, Replace, Server};
-use crate::codec::{NoOptions, Options};
+use super::combine::MEAN;
+use super::kinds::{CombineKind, LocalKind, PartKind, ServerKind};
+use super::local::PLAIN;
+use super::rules::{Combine, Local, Server};
+use super::server::{MOMENTUM, REPLACE};
+use crate::codec::Options;
 use crate::{Result, files};
-use serde::Deserialize;
 
 /// Strategies by the names that people know.
 const PRESETS: &[Preset] = &[
@@ -11,74 +14,9 @@ const PRESETS: &[Preset] = &[
     Preset { name: "fedavgm", combine: "mean", server: "momentum", local: "plain" },
 ];
 
-const COMBINES: &[CombineKind] = &[CombineKind {
-    name: "mean",
-    make: |options| options.parse::<NoOptions>().map(|_| Box::new(Mean::default()) as Box<dyn Combine>),
-}];
-
-const SERVERS: &[ServerKind] = &[
-    ServerKind {
-        name: "replace",
-        make: |options| options.parse::<NoOptions>().map(|_| Box::new(Replace::default()) as Box<dyn Server>),
-    },
-    ServerKind { name: "momentum", make: momentum },
-];
-
-const LOCALS: &[LocalKind] = &[LocalKind {
-    name: "plain",
-    make: |options| options.parse::<NoOptions>().map(|_| Box::new(Plain::default()) as Box<dyn Local>),
-}];
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MomentumOptions {
-    #[serde(default = "usual_momentum")]
-    momentum: f32,
-    #[serde(default = "usual_rate")]
-    rate: f32,
-}
-
-fn usual_momentum() -> f32 {
-    0.9
-}
-
-fn usual_rate() -> f32 {
-    1.0
-}
-
-fn momentum(options: &Options) -> Result<Box<dyn Server>> {
-    let MomentumOptions { momentum, rate } = options.parse()?;
-    if !(0.0..1.0).contains(&momentum) {
-        return Err(options.refuse(format!("a momentum of {momentum}"), "use 0 to below 1, such as 0.9"));
-    }
-    if !(rate > 0.0 && rate.is_finite()) {
-        return Err(options.refuse(format!("a rate of {rate}"), "use one above 0, such as 1"));
-    }
-    Ok(Box::new(Momentum::new(momentum, rate)))
-}
-
-/// A part of a strategy that specs can name.
-pub struct PartKind<T: ?Sized> {
-    /// Its name in specs.
-    pub name: &'static str,
-    /// How it is made.
-    pub make: fn(&Options) -> Result<Box<T>>,
-}
-
-impl<T: ?Sized> Clone for PartKind<T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T: ?Sized> Copy for PartKind<T> {}
-
-/// A rule for combining updates.
-pub type CombineKind = PartKind<dyn Combine>;
-/// A rule for the global model.
-pub type ServerKind = PartKind<dyn Server>;
-/// A rule for local training.
-pub type LocalKind = PartKind<dyn Local>;
+const COMBINES: &[CombineKind] = &[MEAN];
+const SERVERS: &[ServerKind] = &[REPLACE, MOMENTUM];
+const LOCALS: &[LocalKind] = &[PLAIN];
 
 /// A strategy by name.
 #[derive(Clone, Copy, Debug)]

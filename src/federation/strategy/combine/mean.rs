@@ -1,10 +1,16 @@
-//! How updates become one.
+//! The weighted mean.
 
-use super::{Arrived, Combine};
 use crate::Result;
-use crate::codec::Values;
+use crate::codec::{Kept, NoOptions, Values};
+use crate::federation::strategy::{Arrived, Combine, CombineKind, StrategyRound};
 use crate::gpu::{Buffer, Dispatch, Gpu, Tensor};
 use crate::ops::reduce::{self, Replicas};
+
+/// As specs name it.
+pub const MEAN: CombineKind = CombineKind {
+    name: "mean",
+    make: |options| options.parse::<NoOptions>().map(|_| Box::<Mean>::default() as _),
+};
 
 /// The mean, weighted by the collaborators' numbers of images (FedAvg, McMahan et al. 2017), on the device.
 #[derive(Debug, Default)]
@@ -12,10 +18,12 @@ pub struct Mean {
     /// Where updates are put that come from the host.
     updates: Option<Tensor>,
     average: Option<(Tensor, Average)>,
+    kept: Kept,
 }
 
 impl Combine for Mean {
-    fn combine(&mut self, gpu: &Gpu, arrived: &[Arrived]) -> Result<Vec<f32>> {
+    fn combine(&mut self, round: &StrategyRound<'_>, arrived: &[Arrived]) -> Result<Vec<f32>> {
+        let gpu = round.gpu;
         let tensor =
             match Values::tensor_of(&arrived.iter().map(|arrived| &arrived.update).collect::<Vec<_>>()) {
                 Some(tensor) => tensor,
@@ -29,6 +37,10 @@ impl Combine for Mean {
             Some((_, average)) => average.run(gpu, &samples),
             None => Ok(Vec::new()),
         }
+    }
+
+    fn kept(&mut self) -> &mut Kept {
+        &mut self.kept
     }
 }
 

@@ -1,21 +1,39 @@
-//! What the global model becomes.
+//! Momentum at the aggregator.
 
-use super::Server;
 use crate::Result;
-use crate::codec::{Kept, expect_length};
+use crate::codec::{Kept, Options, expect_length};
+use crate::federation::strategy::{Server, ServerKind, StrategyRound};
+use serde::Deserialize;
 
-/// What the updates were combined to (FedAvg, McMahan et al. 2017).
-#[derive(Debug, Default)]
-pub struct Replace(Kept);
+/// As specs name it.
+pub const MOMENTUM: ServerKind = ServerKind { name: "momentum", make };
 
-impl Server for Replace {
-    fn step(&mut self, global: &mut [f32], combined: &[f32]) {
-        global.copy_from_slice(combined);
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MomentumOptions {
+    #[serde(default = "usual_momentum")]
+    momentum: f32,
+    #[serde(default = "usual_rate")]
+    rate: f32,
+}
+
+fn usual_momentum() -> f32 {
+    0.9
+}
+
+fn usual_rate() -> f32 {
+    1.0
+}
+
+fn make(options: &Options) -> Result<Box<dyn Server>> {
+    let MomentumOptions { momentum, rate } = options.parse()?;
+    if !(0.0..1.0).contains(&momentum) {
+        return Err(options.refuse(format!("a momentum of {momentum}"), "use 0 to below 1, such as 0.9"));
     }
-
-    fn kept(&mut self) -> &mut Kept {
-        &mut self.0
+    if !(rate > 0.0 && rate.is_finite()) {
+        return Err(options.refuse(format!("a rate of {rate}"), "use one above 0, such as 1"));
     }
+    Ok(Box::new(Momentum::new(momentum, rate)))
 }
 
 /// A step of momentum along what the round changed (FedAvgM, Hsu et al. 2019): with `d = global - combined`,
@@ -40,7 +58,7 @@ impl Momentum {
 }
 
 impl Server for Momentum {
-    fn step(&mut self, global: &mut [f32], combined: &[f32]) {
+    fn step(&mut self, _: &StrategyRound<'_>, global: &mut [f32], combined: &[f32]) {
         let mut velocity = self.kept.get(VELOCITY).map_or_else(|| vec![0.0; global.len()], <[f32]>::to_vec);
         for ((global, combined), velocity) in global.iter_mut().zip(combined).zip(&mut velocity) {
             *velocity = self.momentum * *velocity + (*global - combined);

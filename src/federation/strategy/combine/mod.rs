@@ -1,0 +1,5 @@
+//! How updates become one: a file for each rule.
+
+mod mean;
+
+pub use mean::{MEAN, Mean};
