@@ -36,7 +36,7 @@ fn round(gpu: &Gpu) -> Result<Ready<'_>> {
     let shares = partition(&train.labels, COLLABORATORS, &Partitioner::Iid, u64::from(SEED))?;
     let train = ResidentImages::upload(gpu, &train)?;
     let test = ResidentImages::upload(gpu, &images(10_000, [1, 28, 28]))?;
-    let local = LocalSettings { batch: spec.batch, optimizer: spec.optimizer, seed: SEED };
+    let local = LocalSettings { seed: SEED, ..LocalSettings::of(&spec) };
     let collaborators = Clients::new(gpu, &classifier, &train, shares, local)?;
     let evaluator = Evaluator::new(gpu, &classifier, &test, COLLABORATORS + 1)?;
     let initial = collaborators.initial_weights(gpu, SEED)?;

@@ -24,7 +24,7 @@ mod verified;
 pub use dataset::{DataPair, Dataset, ImageShape, Split};
 pub use fetch::{FetchEvent, FetchReport, fetch, fetch_source};
 pub use folder::load_source;
-pub use order::{derive_seed, epoch_order};
+pub use order::{derive_seed, draw_below, epoch_order, shuffle_in_place};
 pub use partition::{Partitioner, partition};
 pub use store::{DataDir, DatasetStatus, Presence, list};
 

@@ -32,15 +32,15 @@ fn mix(seed: u64) -> u64 {
 }
 
 /// Fisher and Yates' shuffle.
-pub(super) fn shuffle_in_place<T>(items: &mut [T], rng: &mut ChaCha8Rng) {
+pub fn shuffle_in_place<T>(items: &mut [T], rng: &mut ChaCha8Rng) {
     for last in (1..items.len()).rev() {
-        items.swap(last, below(last as u64 + 1, rng) as usize);
+        items.swap(last, draw_below(last as u64 + 1, rng) as usize);
     }
 }
 
-/// A number below `bound` (which is not 0), every one equally likely: the high half of a 128-bit
+/// A number below `bound`, which is not 0, every one equally likely: the high half of a 128-bit
 /// product, drawn again in the rare case that would favour some numbers.
-fn below(bound: u64, rng: &mut ChaCha8Rng) -> u64 {
+pub fn draw_below(bound: u64, rng: &mut ChaCha8Rng) -> u64 {
     let unfair = bound.wrapping_neg() % bound;
     loop {
         let product = u128::from(rng.next_u64()) * u128::from(bound);

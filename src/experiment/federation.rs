@@ -33,7 +33,7 @@ impl Kind for FederationExperiment {
         let needs = [
             // The paper's figures are about an autoencoder.
             (!learns, "codecs", "add \"autoencoder\""),
-            (spec.local_tests != LocalTests::Epoch, "local_tests", "set it to epoch"),
+            (spec.local_tests() != LocalTests::Epoch, "local_tests", "set it to epoch"),
         ];
         if let Some((_, field, mend)) = needs.iter().find(|(missing, ..)| *missing) {
             let problem = "the figures cannot be drawn without it";

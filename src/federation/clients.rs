@@ -1,6 +1,7 @@
 //! The collaborators' side: local training, a cohort of fixed width at a time.
 
 use super::results::LocalEpoch;
+use super::spec::SimulationSpec;
 use super::test_sets::TestSets;
 use crate::Result;
 use crate::codec::{LocalData, OrderOf};
@@ -33,6 +34,16 @@ pub struct LocalSettings {
     pub optimizer: Optimizer,
     /// Seed of the order of images.
     pub seed: u32,
+    /// How many train side by side at most.
+    pub cohort: usize,
+}
+
+impl LocalSettings {
+    /// As a simulation says.
+    pub fn of(spec: &SimulationSpec) -> Self {
+        let cohort = spec.cohort.unwrap_or(usize::MAX).min(spec.per_round());
+        Self { batch: spec.batch, optimizer: spec.optimizer, seed: spec.seed, cohort }
+    }
 }
 
 /// What a collaborator's local training came to.
@@ -78,7 +89,7 @@ impl Clients {
         let largest = shares.iter().map(Vec::len).max().unwrap_or(1).max(1);
         let batch = settings.batch.clamp(1, largest);
         let fitting = gpu.max_binding_bytes() as usize / (4 * batch * spec.widest());
-        let width = shares.len().min(fitting).max(1);
+        let width = shares.len().min(settings.cohort).min(fitting).max(1);
         let cohort = Cohort::new(gpu, spec, images, width, batch, settings.optimizer)?;
         let numbers = |share: Vec<usize>| share.into_iter().map(|number| number as u32).collect();
         let shares = (0..).zip(shares.into_iter().map(numbers)).collect();
@@ -89,6 +100,11 @@ impl Clients {
     /// All ids, in order.
     pub fn ids(&self) -> Vec<u32> {
         self.shares.keys().copied().collect()
+    }
+
+    /// How many images each has, in the order of ids.
+    pub fn all_samples(&self) -> Vec<usize> {
+        self.shares.values().map(Vec::len).collect()
     }
 
     /// How many images a collaborator has.

@@ -15,7 +15,9 @@ pub(super) struct Due {
     pub spec: SimulationSpec,
     /// The collaborators.
     pub ids: Vec<u32>,
-    /// Steps of an epoch of each, by the place of its id.
+    /// Images of each, by the place of its id.
+    pub samples: Vec<usize>,
+    /// Steps of an epoch of each.
     pub steps: Vec<u64>,
     /// Epochs that a collaborator trains in a round.
     pub local_epochs: u64,
@@ -31,7 +33,8 @@ impl Due {
     pub fn of(spec: &SimulationSpec, collaborators: &Clients, width: usize) -> Self {
         let ids = collaborators.ids();
         let steps = ids.iter().map(|&who| collaborators.steps_of(&[who])).collect();
-        Self { spec: spec.clone(), ids, steps, local_epochs: spec.local_epochs, width }
+        let samples = ids.iter().map(|&who| collaborators.samples(who)).collect();
+        Self { spec: spec.clone(), ids, samples, steps, local_epochs: spec.local_epochs, width }
     }
 
     /// When each collaborator logs in a pre-pass in isolation, after so many epochs of each.
@@ -63,18 +66,21 @@ impl Due {
         if round.round != number {
             return Err(format!("round {} stands in the place of round {number}", round.round));
         }
-        let own = [round.test_accuracy].into_iter().chain(round.grayscale_test_accuracy);
+        let tested = round.tested.iter();
+        let own = tested.flat_map(|t| [t.test_accuracy].into_iter().chain(t.grayscale_test_accuracy));
         let of = |epoch: &LocalEpoch| [epoch.train_accuracy].into_iter().chain(epoch.test_accuracy);
         let local = round.local_test_accuracy.iter().copied();
         let mut all = own.chain(local).chain(round.local_epochs.iter().flat_map(of));
         if let Some(accuracy) = all.find(|accuracy| !(0.0..=1.0).contains(accuracy)) {
             return Err(format!("{accuracy} in round {number} is no accuracy"));
         }
+        let who = self.spec.participants(number, &self.samples);
         let is_gray = !self.spec.grayscale.is_empty();
-        let is_tested = self.spec.local_tests == LocalTests::Epoch;
+        let tests = self.spec.local_tests();
+        let is_tested = tests == LocalTests::Epoch;
         let epochs = self.local_epochs;
-        let mut due = self
-            .ids
+        let listed: &[u32] = if tests == LocalTests::None { &[] } else { &who };
+        let mut due = listed
             .iter()
             .flat_map(|&who| (1..=epochs).map(move |epoch| (who, u64::from(number - 1) * epochs + epoch)));
         let mut found = round.local_epochs.iter();
@@ -83,9 +89,13 @@ impl Due {
                 && epoch.test_loss.is_some() == is_tested
                 && epoch.test_accuracy.is_some() == is_tested
         });
-        let is_whole = round.local_test_accuracy.len() == self.ids.len()
-            && round.grayscale_test_loss.is_some() == is_gray
-            && round.grayscale_test_accuracy.is_some() == is_gray;
+        let is_whole = round.local_test_accuracy.len() == listed.len()
+            && round.asked == who.len()
+            && round.tested.is_some() == self.spec.is_tested(number)
+            && round.tested.is_none_or(|tested| {
+                tested.grayscale_test_loss.is_some() == is_gray
+                    && tested.grayscale_test_accuracy.is_some() == is_gray
+            });
         if alike && due.next().is_none() && is_whole {
             return Ok(());
         }

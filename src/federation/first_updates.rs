@@ -27,8 +27,8 @@ impl FirstUpdates {
         let population = Population::new(spec, &classifier, run.data_dir()?)?;
         let mut shares = population.shares.clone();
         shares.truncate(MOST);
-        let local = LocalSettings { batch: spec.batch, optimizer: spec.optimizer, seed: spec.seed };
-        let mut collaborators = Clients::new(gpu, &classifier, &population.train(gpu)?, shares, local)?;
+        let images = population.train(gpu)?;
+        let mut collaborators = Clients::new(gpu, &classifier, &images, shares, LocalSettings::of(spec))?;
         let global = collaborators.initial_weights(gpu, spec.seed)?;
         let ids = collaborators.ids();
         let epochs = spec.local_epochs;

@@ -17,6 +17,7 @@ mod simulation;
 mod spec;
 mod state;
 mod state_check;
+mod stop;
 mod strategy;
 mod sub_models;
 mod summary;
@@ -27,10 +28,13 @@ pub use first_updates::FirstUpdates;
 pub use ledger::{Direction, Ledger, Transfer};
 pub use participants::Participants;
 pub use parts::Parts;
-pub use results::{FederationOutcome, LocalEpoch, Outcome, RoundResult, Tested};
+pub use results::{FederationOutcome, GlobalTest, LocalEpoch, Outcome, RoundResult, Tested};
 pub use round::play_round;
 pub use simulation::{check, logged_snapshots, simulate, simulate_past_divergence};
-pub use spec::{CodecSpec, Downlink, Initial, LocalTests, Prepass, PrepassKind, Rules, SimulationSpec};
+pub use spec::{
+    CodecSpec, Downlink, Initial, LocalTests, Participation, Prepass, PrepassKind, Rules, Sampling,
+    SimulationSpec,
+};
 pub use state::{CODEC, Federation, FederationState};
 pub use state_check::{SavedStage, StateCheck};
 pub use strategy::{

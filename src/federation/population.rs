@@ -67,9 +67,8 @@ impl Population {
         self.inputs.upload_changed(gpu, &self.data.train, self.changes, self.seed)
     }
 
-    /// What tests models on the test images.
-    pub fn test(&self, gpu: &Gpu, classifier: &ClassifierSpec) -> Result<TestSets> {
-        let models = self.shares.len() + 1;
+    /// What tests models on the test images, of which there usually are so many at a time.
+    pub fn test(&self, gpu: &Gpu, classifier: &ClassifierSpec, models: usize) -> Result<TestSets> {
         let evaluator = |test: &Dataset| -> Result<Evaluator> {
             Evaluator::new(gpu, classifier, &self.inputs.upload(gpu, test)?, models)
         };

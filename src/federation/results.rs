@@ -58,22 +58,33 @@ pub struct LocalEpoch {
     pub test_accuracy: Option<f64>,
 }
 
-/// What a round came to.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RoundResult {
-    /// From 1.
-    pub round: u32,
-    /// Loss of the new global model on the test images.
+/// What the global model of a round comes to on the test images.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GlobalTest {
+    /// Its loss.
     pub test_loss: f64,
-    /// Its accuracy there.
+    /// Its accuracy.
     pub test_accuracy: f64,
-    /// Its loss on the test images without colours, where a collaborator sees such.
+    /// Its loss on the images without colours, where a collaborator sees such.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grayscale_test_loss: Option<f64>,
     /// Its accuracy there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grayscale_test_accuracy: Option<f64>,
-    /// Test accuracy of each collaborator's own model before the average, on images like its own.
+}
+
+/// What a round came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RoundResult {
+    /// From 1.
+    pub round: u32,
+    /// What the new global model comes to, in rounds after which it is tested.
+    #[serde(flatten)]
+    pub tested: Option<GlobalTest>,
+    /// How many collaborators were asked to take part.
+    pub asked: usize,
+    /// Test accuracy of each collaborator's own model before the average, on images like its own, where that is asked
+    /// for.
     pub local_test_accuracy: Vec<f64>,
     /// Mean loss of the collaborators on their own images in the round's last epoch.
     pub train_loss: f64,
@@ -81,17 +92,28 @@ pub struct RoundResult {
     pub bytes_up: u64,
     /// Bytes to the collaborators in this round.
     pub bytes_down: u64,
-    /// Every epoch of every collaborator.
+    /// Every epoch of every collaborator, where that is asked for.
     pub local_epochs: Vec<LocalEpoch>,
 }
 
-impl RoundResult {
-    /// Accuracy of the new global model over all kinds of test images.
+impl From<Tested> for GlobalTest {
+    fn from(tested: Tested) -> Self {
+        Self {
+            test_loss: tested.plain.loss,
+            test_accuracy: tested.plain.accuracy,
+            grayscale_test_loss: tested.gray.map(|tally| tally.loss),
+            grayscale_test_accuracy: tested.gray.map(|tally| tally.accuracy),
+        }
+    }
+}
+
+impl GlobalTest {
+    /// Its accuracy over all kinds of test images.
     pub fn accuracy(&self) -> f64 {
         self.grayscale_test_accuracy.map_or(self.test_accuracy, |gray| (self.test_accuracy + gray) / 2.0)
     }
 
-    /// Loss and accuracy of the new global model on images like those of a collaborator.
+    /// Its loss and accuracy on images like those of a collaborator.
     pub fn like(&self, grayscale: bool) -> (f64, f64) {
         match (grayscale, self.grayscale_test_loss, self.grayscale_test_accuracy) {
             (true, Some(loss), Some(accuracy)) => (loss, accuracy),
@@ -155,6 +177,13 @@ pub struct FederationOutcome {
     pub model: Vec<f32>,
     /// Why its rounds ended early, where they did: its values were no numbers any more.
     pub diverged: Option<String>,
+}
+
+impl FederationOutcome {
+    /// The rounds after which the global model was tested, by their numbers; the last one is among them.
+    pub fn tests(&self) -> impl DoubleEndedIterator<Item = (u32, &GlobalTest)> {
+        self.rounds.iter().filter_map(|round| Some((round.round, round.tested.as_ref()?)))
+    }
 }
 
 impl Outcome {

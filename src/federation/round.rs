@@ -4,19 +4,23 @@ use super::clients::{LocalWork, Trained};
 use super::down::{change, send_down};
 use super::ledger::{Direction, Ledger};
 use super::participants::Participants;
-use super::results::RoundResult;
+use super::results::{GlobalTest, RoundResult, Tested};
 use super::setup::refresh;
-use super::spec::{Downlink, LocalTests};
+use super::spec::{Downlink, LocalTests, SimulationSpec};
 use super::state::{CODEC, Federation, FederationState};
+use super::stop::is_over;
 use super::strategy::{Arrived, Local, LocalResult, StrategyRound};
 use super::sub_models::{restore, send_parts};
+use super::test_sets::TestSets;
 use crate::bytes::{bytes_to_floats, floats_to_bytes};
 use crate::codec::{Message, MessageKind, Pipeline, Round, Store, Values};
 use crate::progress::Observer;
+use crate::report::format;
 use crate::run::Run;
-use crate::training::SnapshotEvery;
+use crate::training::{SnapshotEvery, Tally};
 use crate::{Error, Result};
 use serde::Serialize;
+use std::ops::RangeInclusive;
 use std::time::Instant;
 
 /// What a collaborator keeps for the strategy's local rule.
@@ -57,33 +61,55 @@ pub fn play(
     federation: &mut Federation,
     plan: &RoundPlan<'_>,
 ) -> Result<()> {
-    let ids = participants.collaborators.ids();
-    let epochs = federation.rules.local_epochs + federation.pipeline.epochs();
-    let steps = participants.collaborators.steps(&ids) * epochs;
     let first = federation.state.rounds.len() as u32 + 1;
-    run.observer.begin(plan.what, "steps", steps * u64::from((plan.last + 1).saturating_sub(first)));
+    let steps = steps(participants, federation, first..=plan.last);
+    run.observer.begin(plan.what, "steps", steps);
     for round in first..=plan.last {
+        if is_over(&participants.spec, &federation.state.rounds) {
+            break;
+        }
         let start = Instant::now();
         let result = play_round(participants, run.observer, federation, round, plan.snapshots)?;
-        let gray = result.grayscale_test_accuracy;
-        run.observer.note(&format!(
-            "round {round}/{}: accuracy {:.1} %{}",
-            plan.last,
-            result.test_accuracy * 100.0,
-            gray.map_or(String::new(), |gray| format!(", without colours {:.1} %", gray * 100.0)),
-        ));
+        run.observer.note(&said(&result, plan.last));
         if plan.is_logged {
             log_round(run, federation.pipeline.label(), &result)?;
         }
         federation.state.rounds.push(result);
         federation.state.seconds += start.elapsed().as_secs_f64();
-        if round == plan.last {
+        if round == plan.last || is_over(&participants.spec, &federation.state.rounds) {
             federation.save(run, plan.stage)?;
         }
         run.pause(federation.bytes(), |run| federation.save(run, plan.stage))?;
     }
     run.observer.end();
     Ok(())
+}
+
+/// Steps of these rounds, cohort after cohort.
+fn steps(participants: &Participants, federation: &Federation, mut rounds: RangeInclusive<u32>) -> u64 {
+    let Participants { spec, collaborators, .. } = participants;
+    let samples = collaborators.all_samples();
+    let epochs = federation.rules.local_epochs + federation.pipeline.epochs();
+    let of = |round| collaborators.steps(&spec.participants(round, &samples)) * epochs;
+    match spec.participation {
+        Some(_) => rounds.map(of).sum(),
+        // The same in each.
+        None => rounds.next().map_or(0, of) * (rounds.count() as u64 + 1),
+    }
+}
+
+/// What the progress bar says of a round.
+fn said(result: &RoundResult, last: u32) -> String {
+    let accuracy = match result.tested {
+        Some(tested) => {
+            let gray = tested.grayscale_test_accuracy;
+            let gray = gray.map_or(String::new(), |gray| format!(", without colours {:.1} %", gray * 100.0));
+            format!("accuracy {:.1} %{gray}", tested.test_accuracy * 100.0)
+        }
+        None => format!("training loss {:.4}", result.train_loss),
+    };
+    let [up, down] = [result.bytes_up, result.bytes_down].map(format::bytes);
+    format!("round {}/{last}: {accuracy}, {up} up, {down} down", result.round)
 }
 
 /// Plays one round. Nothing of it is logged or saved.
@@ -96,7 +122,7 @@ pub fn play_round(
 ) -> Result<RoundResult> {
     let Participants { gpu, spec, collaborators, tests } = participants;
     let Federation { pipeline, strategy, rules, state } = federation;
-    let who = collaborators.ids();
+    let who = spec.participants(round, &collaborators.all_samples());
     let seed = u64::from(spec.seed);
     let parts: Option<Vec<_>> = who.iter().map(|&who| pipeline.sub_model(round, seed, who)).collect();
     let (start, control) = send_down(state, strategy, rules, round, &who, parts.is_some())?;
@@ -107,7 +133,7 @@ pub fn play_round(
         first_epoch: u64::from(round - 1) * rules.local_epochs,
         snapshots,
         starts: starts.as_deref(),
-        tests: (spec.local_tests == LocalTests::Epoch).then_some(&*tests),
+        tests: (spec.local_tests() == LocalTests::Epoch).then_some(&*tests),
     };
     let mut trained =
         collaborators.train(&who, &start, work, &mut |steps| observer.advance(u64::from(steps)))?;
@@ -182,40 +208,62 @@ pub fn play_round(
         }
     }
     strategy.local.absorb(&strategy_round, &reports);
-    // Collaborators that were tested after their last epoch are not tested again.
-    let known: Option<Vec<f64>> =
-        trained.iter().map(|trained| trained.epochs.last()?.test_accuracy).collect();
-    let (local, tested) = match known {
-        Some(known) => (known, tests.all(&[&state.global])?[0]),
-        None => {
-            let weights: Vec<_> = match &own_models {
-                Some(own) => own.iter().collect(),
-                None => trained.iter().map(|trained| &trained.weights).collect(),
-            };
-            let (local, tested) = tests.round(&who, &weights, &state.global)?;
-            (local.iter().map(|t| t.accuracy).collect(), tested)
-        }
-    };
-    let loss = tested.plain.loss;
-    if !loss.is_finite() {
+    let own_models = own_models.as_deref();
+    let (local, tested) = test(tests, spec, round, &trained, own_models, &state.global)?;
+    if let Some(Tested { plain: Tally { loss, .. }, .. }) = tested.filter(|t| !t.plain.loss.is_finite()) {
         let problem = format!("training diverged in round {round} (the loss is {loss})");
         return Err(Error::diverged("optimizer.lr", problem, "use a smaller rate"));
     }
     let in_round = |direction| state.ledger.bytes(|t| t.round == round && t.direction == direction);
     // There is at least one epoch of each.
     let last = trained.iter().filter_map(|trained| trained.epochs.last()).map(|epoch| epoch.train_loss);
+    let train_loss = last.sum::<f64>() / trained.len().max(1) as f64;
+    let is_listed = spec.local_tests() != LocalTests::None;
     Ok(RoundResult {
         round,
-        test_loss: loss,
-        test_accuracy: tested.plain.accuracy,
-        grayscale_test_loss: tested.gray.map(|t| t.loss),
-        grayscale_test_accuracy: tested.gray.map(|t| t.accuracy),
+        tested: tested.map(GlobalTest::from),
+        asked: who.len(),
         local_test_accuracy: local,
-        train_loss: last.sum::<f64>() / trained.len() as f64,
+        train_loss,
         bytes_up: in_round(Direction::Up),
         bytes_down: in_round(Direction::Down),
-        local_epochs: trained.into_iter().flat_map(|trained| trained.epochs).collect(),
+        local_epochs: trained.into_iter().filter(|_| is_listed).flat_map(|trained| trained.epochs).collect(),
     })
+}
+
+/// Tests what a round has come to, as far as that is asked for: collaborators' own models, and the global one.
+fn test(
+    tests: &TestSets,
+    spec: &SimulationSpec,
+    round: u32,
+    trained: &[Trained],
+    own_models: Option<&[Vec<f32>]>,
+    global: &[f32],
+) -> Result<(Vec<f64>, Option<Tested>)> {
+    let is_due = spec.is_tested(round);
+    let of_global = || Ok(if is_due { Some(tests.all(&[global])?[0]) } else { None });
+    match spec.local_tests() {
+        LocalTests::None => Ok((Vec::new(), of_global()?)),
+        // Collaborators that were tested after their last epoch are not tested again.
+        LocalTests::Epoch => {
+            let known = trained.iter().filter_map(|trained| trained.epochs.last()?.test_accuracy);
+            Ok((known.collect(), of_global()?))
+        }
+        LocalTests::Round => {
+            let who: Vec<_> = trained.iter().map(|trained| trained.who).collect();
+            let weights: Vec<_> = match own_models {
+                Some(own) => own.iter().collect(),
+                None => trained.iter().map(|trained| &trained.weights).collect(),
+            };
+            let (local, tested) = if is_due {
+                let (local, tested) = tests.round(&who, &weights, global)?;
+                (local, Some(tested))
+            } else {
+                (tests.local(&who, &weights)?, None)
+            };
+            Ok((local.iter().map(|t| t.accuracy).collect(), tested))
+        }
+    }
 }
 
 /// Sends what the local rule adds to updates; gives it as it arrives.

@@ -10,7 +10,7 @@ use super::prepass::log_weights;
 use super::results::{FederationOutcome, Outcome, Tested};
 use super::round::{RoundPlan, log_round, play};
 use super::setup::{log_learned, set_up};
-use super::spec::{Initial, SimulationSpec, refuse_few};
+use super::spec::{Initial, LocalTests, SimulationSpec, refuse_few};
 use super::state::{CODEC, Federation, FederationState};
 use super::sub_models::check_sub_models;
 use crate::bytes::{Writer, floats_to_bytes};
@@ -75,13 +75,12 @@ fn play_all(
     let snapshots = if learns { *spec.snapshots(&population.shares)?.end() as usize } else { 0 };
     let expected = ExpectedLogs { collaborators: population.shares.len(), snapshots };
     pipelines.iter().try_for_each(|(pipeline, _)| pipeline.check_room(gpu, expected))?;
-    let local = LocalSettings { batch: spec.batch, optimizer: spec.optimizer, seed: spec.seed };
-    let collaborators =
-        Clients::new(gpu, &classifier, &population.train(gpu)?, population.shares.clone(), local)?;
+    let (images, shares) = (population.train(gpu)?, population.shares.clone());
+    let collaborators = Clients::new(gpu, &classifier, &images, shares, LocalSettings::of(spec))?;
     let initial = collaborators.initial_weights(gpu, spec.seed)?;
     let ids = collaborators.ids();
-    let samples: Vec<_> = ids.iter().map(|&who| collaborators.samples(who)).collect();
-    let tests = population.test(gpu, &classifier)?;
+    let samples = collaborators.all_samples();
+    let tests = population.test(gpu, &classifier, models_tested(spec))?;
     let mut participants = Participants { gpu: gpu.clone(), spec: spec.clone(), collaborators, tests };
 
     // What every federation begins with, and those that learn from logged weights.
@@ -141,6 +140,11 @@ fn play_all(
     })
 }
 
+/// Models that are tested in a round.
+fn models_tested(spec: &SimulationSpec) -> usize {
+    if spec.local_tests() == LocalTests::None { 1 } else { spec.per_round() + 1 }
+}
+
 fn outcome(
     federation: Federation,
     tuned_alone: Option<Tested>,
@@ -173,7 +177,7 @@ fn tuned_alone(
 ) -> Result<Option<Tested>> {
     let Participants { gpu, spec, collaborators, tests } = participants;
     let Federation { pipeline, state, .. } = federation;
-    let epochs = pipeline.epochs() * u64::from(spec.rounds - spec.raw_rounds());
+    let epochs = pipeline.epochs() * (state.rounds.len() as u64).saturating_sub(u64::from(spec.raw_rounds()));
     // Axes of late have heard of the others.
     if epochs == 0 || pipeline.refreshes() {
         return Ok(None);

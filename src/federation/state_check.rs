@@ -45,7 +45,8 @@ impl StateCheck {
         let batch = spec.batch.min(largest.max(1));
         let steps = shares.iter().map(|share| share.len().div_ceil(batch) as u64).collect();
         let (ids, width) = ((0..shares.len() as u32).collect(), classifier.parameters());
-        let due = Due { spec: spec.clone(), ids, steps, local_epochs: spec.local_epochs, width };
+        let samples = shares.iter().map(Vec::len).collect();
+        let due = Due { spec: spec.clone(), ids, samples, steps, local_epochs: spec.local_epochs, width };
         Ok(Self { due, model: (&classifier).into(), layout: classifier.layout(), parts: parts.clone() })
     }
 

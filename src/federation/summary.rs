@@ -96,7 +96,9 @@ pub struct RunSummary {
     /// The same on test images without colours.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tuned_alone_grayscale_accuracy: Option<f64>,
-    /// Epochs that a collaborator trains in all rounds together, those included in which it tunes codes.
+    /// Rounds that were played.
+    pub rounds: u32,
+    /// Epochs that a collaborator which is asked in each round trains in all rounds together, those included in which it tunes codes.
     pub local_epochs: u64,
     /// Centred relative L2 error of each collaborator's training snapshots, where an autoencoder learned from them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -153,15 +155,16 @@ impl RunSummary {
     pub fn of(outcome: &Outcome, federation: &FederationOutcome) -> Self {
         let (raw, own) = (Uplink::of(outcome, outcome.raw()), Uplink::of(outcome, federation));
         let uncompressed = outcome.spec.raw_rounds();
-        let compressed_rounds = f64::from(outcome.spec.rounds - uncompressed);
-        let saved = raw.in_rounds.saturating_sub(own.in_rounds);
-        let last = federation.rounds.last();
+        let compressed_rounds = |one: &FederationOutcome| one.rounds.len() as f64 - f64::from(uncompressed);
+        let each = |sent: &Uplink, one| sent.in_rounds as f64 / compressed_rounds(one).max(1.0);
+        let saved = each(&raw, outcome.raw()) - each(&own, federation);
+        let last = federation.tests().next_back().map(|(_, last)| last);
         let gray = federation.tuned_alone.and_then(|tested| tested.gray).map(|gray| gray.accuracy);
         let curves = federation.learned.curves.iter();
         Self {
             final_accuracy: last.map_or(0.0, |r| r.test_accuracy),
             final_grayscale_accuracy: last.and_then(|r| r.grayscale_test_accuracy),
-            best_accuracy: federation.rounds.iter().map(|r| r.test_accuracy).fold(0.0, f64::max),
+            best_accuracy: federation.tests().map(|(_, tested)| tested.test_accuracy).fold(0.0, f64::max),
             final_loss: last.map_or(f64::NAN, |r| r.test_loss),
             floats: federation.floats,
             message_bytes: own.update,
@@ -179,10 +182,10 @@ impl RunSummary {
             savings_ratio: ratio(raw.all, own.all),
             savings_ratio_both: ratio(raw.both, own.both),
             // After those of the pre-pass, which are raw in all federations.
-            break_even_rounds: (saved > 0)
-                .then(|| f64::from(uncompressed) + ratio(own.setups, saved) * compressed_rounds),
-            local_epochs: federation.local_epochs * u64::from(outcome.spec.rounds)
-                + federation.tuning_epochs * u64::from(outcome.spec.rounds - uncompressed),
+            break_even_rounds: (saved > 0.0).then(|| f64::from(uncompressed) + own.setups as f64 / saved),
+            rounds: federation.rounds.len() as u32,
+            local_epochs: federation.local_epochs * federation.rounds.len() as u64
+                + federation.tuning_epochs * compressed_rounds(federation) as u64,
             relative_l2: curves.map(|c| c.last().map_or(f64::NAN, |p| p.relative_l2)).collect(),
             seconds: federation.seconds,
         }

@@ -28,7 +28,7 @@ pub fn imbalance_table(outcome: &Outcome, coded: &FederationOutcome, printed: &P
         let turn = |round: &RoundResult| {
             let mut own = round.local_epochs.iter().filter(|epoch| epoch.collaborator as usize == who);
             let first = *own.next()?;
-            Some((first, *own.next_back().unwrap_or(&first), round.like(is_gray).0))
+            Some((first, *own.next_back().unwrap_or(&first), round.tested?.like(is_gray).0))
         };
         let turns: Vec<_> = coded.rounds.iter().filter_map(turn).collect();
         // The epoch after an average beside the one before it, and the average beside what went into it.

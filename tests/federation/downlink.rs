@@ -66,7 +66,7 @@ fn the_global_model_is_what_arrives_of_its_changes() {
     assert_eq!((&whole.model, models(whole, 1)), (&raw.model, models(raw, 1)));
     let up = |federation: &FederationOutcome| federation.ledger.bytes(|t| t.direction == Direction::Up);
     assert_eq!(up(preset), up(raw));
-    assert!(both.rounds.iter().all(|round| round.test_loss.is_finite()));
+    assert!(both.rounds.iter().all(|round| round.tested.unwrap().test_loss.is_finite()));
 }
 
 #[test]

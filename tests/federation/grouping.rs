@@ -51,9 +51,12 @@ fn check_within(limits: [Option<u64>; 3], settings: &[&str]) {
             assert_eq!(own.ledger, other.ledger, "{}", own.label);
             for (own, other) in own.rounds.iter().zip(&other.rounds) {
                 // Test images are looked at as many at a time as fit, and their losses summed in f32.
-                assert!((own.test_loss - other.test_loss).abs() < 1e-6 * other.test_loss);
+                assert!(
+                    (own.tested.unwrap().test_loss - other.tested.unwrap().test_loss).abs()
+                        < 1e-6 * other.tested.unwrap().test_loss
+                );
                 assert!((own.train_loss - other.train_loss).abs() < 1e-6 * other.train_loss);
-                assert_eq!(own.test_accuracy, other.test_accuracy);
+                assert_eq!(own.tested.unwrap().test_accuracy, other.tested.unwrap().test_accuracy);
             }
         }
     }

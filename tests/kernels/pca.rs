@@ -4,8 +4,9 @@ use crate::small::{WIDTH, snapshots};
 use crate::support::{gpu, slices, small_gpu, values, wide};
 use fedfunnel::autoencoder::pca::{Pca, PcaDecoder, PcaEncoder, PcaState};
 use fedfunnel::codec::Values;
-use fedfunnel::federation::{Arrived, Combine, Mean};
+use fedfunnel::federation::{Arrived, Combine, Mean, StrategyRound};
 use fedfunnel::gpu::Gpu;
+use fedfunnel::model::Optimizer;
 use fedfunnel::reference::compare::{Tolerance, assert_close, compare};
 use nalgebra::DMatrix;
 
@@ -118,8 +119,20 @@ fn collaborators_average_through_their_own_axes() {
         samples,
         steps: 1,
         update: Values::Device { tensor: tensor.clone(), line },
+        loss: None,
+        staleness: 0,
     });
-    let average = Mean::default().combine(gpu(), &arrived).unwrap();
+    let optimizer = Optimizer::default();
+    let round = StrategyRound {
+        number: 1,
+        seed: 0,
+        gpu: gpu(),
+        global: &[],
+        optimizer: &optimizer,
+        collaborators: 2,
+        asked: 2,
+    };
+    let average = Mean::default().combine(&round, &arrived).unwrap();
     let alone = |state: &PcaState, row: &Vec<f32>| back(gpu(), state, std::slice::from_ref(row)).concat();
     let (first, second) = (alone(&states[0], &one[2]), alone(&states[1], &two[3]));
     let due = |weights: [f64; 2]| -> Vec<f64> {

@@ -33,14 +33,15 @@ pub(super) fn result(outcome: &Outcome, lines: Vec<serde_json::Value>) -> Result
 fn codec_run(outcome: &Outcome, one: &FederationOutcome, sends_weights: bool) -> CodecRun {
     let summary = RunSummary::of(outcome, one);
     let mut total_bytes = one.ledger.bytes(|t| t.round == 0);
-    let rounds = one.rounds.iter().map(|round| {
+    let rounds = one.rounds.iter().filter_map(|round| {
         total_bytes += one.ledger.bytes(|t| t.round == round.round);
-        AfterRound {
+        let tested = round.tested?;
+        Some(AfterRound {
             round: round.round,
             total_bytes,
-            accuracy: round.test_accuracy,
-            grayscale_accuracy: round.grayscale_test_accuracy,
-        }
+            accuracy: tested.test_accuracy,
+            grayscale_accuracy: tested.grayscale_test_accuracy,
+        })
     });
     CodecRun {
         label: one.label.clone(),
@@ -65,8 +66,12 @@ pub(super) fn check(result: &SeedResult, spec: &SimulationSpec) -> std::result::
     }
     let is_whole = |codec: &&CodecRun| {
         let numbers = codec.rounds.iter().map(|round| round.round);
-        let last = if codec.diverged.is_some() { codec.rounds.len() as u32 } else { spec.rounds };
-        numbers.eq(1..=last) && codec.rounds.iter().all(|round| (0.0..=1.0).contains(&round.over_all()))
+        let due = (1..=spec.rounds).filter(|&round| spec.is_tested(round));
+        let are_due = match codec.diverged {
+            Some(_) => due.take(codec.rounds.len()).eq(numbers),
+            None => due.eq(numbers),
+        };
+        are_due && codec.rounds.iter().all(|round| (0.0..=1.0).contains(&round.over_all()))
     };
     match result.codecs.iter().find(|codec| !is_whole(codec)) {
         Some(codec) => Err(format!("the rounds of {} are not those of a simulation", codec.label)),

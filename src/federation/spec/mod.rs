@@ -1,9 +1,11 @@
 //! A simulation's spec: a TOML file, built in or the user's own, with any field set from outside.
 
 mod codec;
+mod participation;
 mod prepass;
 
 pub use codec::{CodecSpec, Downlink, Rules};
+pub use participation::{Participation, Sampling};
 pub(super) use prepass::refuse_few;
 pub use prepass::{Prepass, PrepassKind};
 
@@ -55,8 +57,24 @@ pub struct SimulationSpec {
     pub model: String,
     /// How many take part.
     pub collaborators: usize,
+    /// A part of them in each round; all, where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub participation: Option<Participation>,
+    /// How many train side by side at most; as many as take part and fit the device, where nothing is said. Results
+    /// do not depend on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cohort: Option<usize>,
     /// How often the aggregator averages.
     pub rounds: u32,
+    /// The global model is tested after every so many rounds, and after the last.
+    #[serde(default = "every", skip_serializing_if = "is_every")]
+    pub test_every: u32,
+    /// A federation ends when its global model comes to this accuracy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_at_accuracy: Option<f64>,
+    /// A federation ends when its global model has not come to a better accuracy in so many rounds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<u32>,
     /// Epochs that a collaborator trains in a round.
     #[serde(default = "one")]
     pub local_epochs: u64,
@@ -79,9 +97,10 @@ pub struct SimulationSpec {
     /// How the model crosses the wire that a pre-pass in isolation starts from.
     #[serde(default)]
     pub initial: Initial,
-    /// When collaborators' own models are tested.
-    #[serde(default)]
-    pub local_tests: LocalTests,
+    /// When collaborators' own models are tested, and whether results have each of their epochs. Before each average
+    /// where all take part, and never where only some do, unless something else is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local_tests: Option<LocalTests>,
     /// How the training images are dealt out.
     #[serde(default)]
     pub partition: Partitioner,
@@ -111,6 +130,8 @@ pub enum Initial {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LocalTests {
+    /// Never; results have no epochs of single collaborators.
+    None,
     /// Before each average.
     #[default]
     Round,
@@ -120,6 +141,15 @@ pub enum LocalTests {
 
 fn one() -> u64 {
     1
+}
+
+fn every() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+fn is_every(rounds: &u32) -> bool {
+    *rounds == 1
 }
 
 fn default_batch() -> usize {
@@ -159,7 +189,14 @@ impl SimulationSpec {
             ("batch", self.batch == 0),
             ("images", self.images == Some(0)),
             ("test_images", self.test_images == Some(0)),
+            ("cohort", self.cohort == Some(0)),
+            ("test_every", self.test_every == 0),
+            ("patience", self.patience == Some(0)),
         ])?;
+        if let Some(participation) = &self.participation {
+            participation.check(self.collaborators)?;
+        }
+        self.check_stops()?;
         self.check_codecs()?;
         self.check_grayscale()?;
         self.optimizer.check("optimizer")?;
@@ -199,6 +236,17 @@ impl SimulationSpec {
     fn stages(&self, parts: &Parts) -> Result<Vec<PartSpec>> {
         let each = self.codecs.iter().map(|codec| parts.stages.parts(&codec.stages));
         Ok(each.collect::<Result<Vec<_>>>()?.concat())
+    }
+
+    /// Refuses an accuracy that no model comes to.
+    fn check_stops(&self) -> Result<()> {
+        match self.stop_at_accuracy {
+            Some(accuracy) if !(accuracy > 0.0 && accuracy <= 1.0) => {
+                let problem = format!("{accuracy} is no accuracy to stop at");
+                Err(Error::setting("stop_at_accuracy", problem, "set it above 0 and up to 1, such as 0.9"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Refuses lists that leave nothing to compare with.
@@ -259,6 +307,30 @@ impl SimulationSpec {
         }
     }
 
+    /// When collaborators' own models are tested.
+    pub fn local_tests(&self) -> LocalTests {
+        let usual = if self.participation.is_some() { LocalTests::None } else { LocalTests::Round };
+        self.local_tests.unwrap_or(usual)
+    }
+
+    /// Whether the global model is tested after this round, where none ends early.
+    pub fn is_tested(&self, round: u32) -> bool {
+        round.is_multiple_of(self.test_every) || round == self.rounds || round == self.raw_rounds()
+    }
+
+    /// Who is asked to take part in a round, in the order of ids; `samples` has the images of each collaborator.
+    pub fn participants(&self, round: u32, samples: &[usize]) -> Vec<u32> {
+        match &self.participation {
+            Some(participation) => participation.draw(u64::from(self.seed), round, samples),
+            None => (0u32..).zip(samples).filter(|(_, samples)| **samples > 0).map(|(who, _)| who).collect(),
+        }
+    }
+
+    /// How many take part in a round, as far as that is the same in all.
+    pub fn per_round(&self) -> usize {
+        self.participation.map_or(self.collaborators, |participation| participation.per_round)
+    }
+
     /// What federations do where no codec says otherwise.
     pub fn rules(&self) -> Rules {
         Rules { local_epochs: self.local_epochs, downlink: Downlink::Model, down: None }
@@ -268,6 +340,11 @@ impl SimulationSpec {
     fn check_downlink(&self, codec: &CodecSpec, pipeline: &Pipeline) -> Result<()> {
         if codec.downlink == Downlink::Model {
             return Ok(());
+        }
+        if self.participation.is_some() {
+            let problem = "the code of a round changes the model of the round before, which only those have that took part";
+            let mend = "leave participation out, or send the model down";
+            return Err(Error::setting("codecs: downlink", problem, mend));
         }
         if !self.strategy.is_plain_average() {
             let problem = "codes go down where the global model is the average of the updates, and the strategy is another";

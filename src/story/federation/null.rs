@@ -43,9 +43,9 @@ impl Null {
 /// What the last global model of a federation comes to.
 pub fn final_scores(outcome: &Outcome, federation: &FederationOutcome) -> Tested {
     let tally = |(loss, accuracy)| Tally { loss, accuracy, samples: outcome.tests };
-    federation.rounds.last().map_or(outcome.initial, |round| Tested {
-        plain: tally((round.test_loss, round.test_accuracy)),
-        gray: round.grayscale_test_loss.zip(round.grayscale_test_accuracy).map(tally),
+    federation.tests().next_back().map_or(outcome.initial, |(_, last)| Tested {
+        plain: tally((last.test_loss, last.test_accuracy)),
+        gray: last.grayscale_test_loss.zip(last.grayscale_test_accuracy).map(tally),
     })
 }
 

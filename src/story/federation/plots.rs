@@ -2,7 +2,7 @@
 
 use super::null::{Null, nulls};
 use crate::autoencoder::CurvePoint;
-use crate::federation::{Direction, FederationOutcome, LocalEpoch, LocalTests, Outcome, RoundResult, Tested};
+use crate::federation::{Direction, FederationOutcome, GlobalTest, LocalEpoch, LocalTests, Outcome, Tested};
 use crate::report::{Plot, Series, Style, slug};
 use crate::story::words::with_level;
 
@@ -11,7 +11,7 @@ const SHOWN: usize = 8;
 
 /// All plots, those that say most about `subject` first.
 pub fn plots(outcome: &Outcome, subject: &FederationOutcome) -> Vec<Plot> {
-    let is_looked_at = outcome.spec.local_tests == LocalTests::Epoch;
+    let is_looked_at = outcome.spec.local_tests() == LocalTests::Epoch;
     let mut plots = Vec::new();
     if is_looked_at {
         plots.extend(tested(outcome, subject));
@@ -81,8 +81,8 @@ fn collaborators(
         let points = federation.rounds.iter().flat_map(|round| {
             let own = round.local_epochs.iter().filter(|epoch| epoch.collaborator as usize == who);
             let mut own: Vec<_> = own.filter_map(|epoch| Some((epoch.epoch as f64, local(epoch)?))).collect();
-            let end = own.last().zip(average);
-            let end = end.map(|(&(epoch, _), average)| (epoch, average(round.like(is_gray))));
+            let end = own.last().zip(average).zip(round.tested);
+            let end = end.map(|((&(epoch, _), average), tested)| (epoch, average(tested.like(is_gray))));
             own.extend(end);
             own
         });
@@ -104,12 +104,14 @@ fn name_of(outcome: &Outcome, who: usize) -> String {
 /// The global model of each federation, on each kind of test images.
 fn global(outcome: &Outcome) -> Vec<Plot> {
     type Of<T> = fn(&T) -> Option<f64>;
-    let draw = |id: &str, kind: &str, value: Of<RoundResult>, null: Of<Tested>| {
+    let draw = |id: &str, kind: &str, value: Of<GlobalTest>, null: Of<Tested>| {
         let title = format!("Accuracy of the global model{kind}");
         let mut plot = Plot::new(id, title, "Round", "Test accuracy (%)");
         for federation in &outcome.federations {
-            let points = federation.rounds.iter();
-            let points = points.filter_map(|r| Some((f64::from(r.round), 100.0 * value(r)?))).collect();
+            let points = federation.tests();
+            let points = points
+                .filter_map(|(round, tested)| Some((f64::from(round), 100.0 * value(tested)?)))
+                .collect();
             plot.series.push(Series::new(&federation.label, Style::Solid, points));
         }
         // The initial model lies far below all others.
@@ -142,7 +144,7 @@ fn bytes(outcome: &Outcome) -> Plot {
     plot.y_log = true;
     for federation in &outcome.federations {
         let mut sum = 0;
-        let points = (0..=outcome.spec.rounds).map(|round| {
+        let points = (0..=federation.rounds.len() as u32).map(|round| {
             sum += federation.ledger.bytes(|t| t.direction == Direction::Up && t.round == round);
             (f64::from(round), sum as f64)
         });

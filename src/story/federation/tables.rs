@@ -101,10 +101,19 @@ fn rounds(outcome: &Outcome) -> Table {
     let mut table = Table::new("rounds", "Round by round", &columns);
     for place in 0..outcome.spec.rounds as usize {
         let mut cells = vec![(place + 1).to_string()];
-        for round in outcome.federations.iter().filter_map(|federation| federation.rounds.get(place)) {
-            cells.push(format::percent(round.test_accuracy));
-            cells.extend(round.grayscale_test_accuracy.map(format::percent));
-            cells.push(format!("{:.4}", round.test_loss));
+        let tested =
+            outcome.federations.iter().map(|one| one.rounds.get(place).and_then(|round| round.tested));
+        let tested: Vec<_> = tested.collect();
+        if tested.iter().all(Option::is_none) {
+            continue;
+        }
+        for tested in tested {
+            let cell = |value: Option<f64>, shown: fn(f64) -> String| value.map_or("-".into(), shown);
+            cells.push(cell(tested.map(|t| t.test_accuracy), format::percent));
+            if outcome.initial.gray.is_some() {
+                cells.push(cell(tested.and_then(|t| t.grayscale_test_accuracy), format::percent));
+            }
+            cells.push(cell(tested.map(|t| t.test_loss), |loss| format!("{loss:.4}")));
         }
         table.push(cells);
     }

@@ -40,8 +40,11 @@ fn a_global_model_that_comes_down_as_a_code_is_that_which_comes_down_whole() {
     };
     assert!(furthest(code) < 2e-7, "{}", furthest(code));
     for (code, whole) in code.rounds.iter().zip(&whole.rounds) {
-        assert_eq!(code.test_accuracy, whole.test_accuracy);
-        assert!((code.test_loss - whole.test_loss).abs() < 1e-6 * whole.test_loss);
+        assert_eq!(code.tested.unwrap().test_accuracy, whole.tested.unwrap().test_accuracy);
+        assert!(
+            (code.tested.unwrap().test_loss - whole.tested.unwrap().test_loss).abs()
+                < 1e-6 * whole.tested.unwrap().test_loss
+        );
     }
     // The negative control: what is rounded on its way comes to something near, and raw to something else.
     assert!((4e-7..1e-3).contains(&furthest(halves)), "{}", furthest(halves));

@@ -55,7 +55,8 @@ fn federations_of_every_projection_learn_and_are_gone_on_with_to_the_same_bits()
     let whole = tempfile::tempdir().unwrap();
     let whole = start(whole.path(), &spec, &mut fedfunnel::progress::Quiet).unwrap();
     assert_eq!(whole.federations.len(), 11);
-    let losses: Vec<_> = whole.federations.iter().map(|federation| federation.rounds[1].test_loss).collect();
+    let losses: Vec<_> =
+        whole.federations.iter().map(|federation| federation.rounds[1].tested.unwrap().test_loss).collect();
     let first = whole.initial.plain.loss;
     assert!(losses.iter().all(|loss| *loss < first), "{first} {losses:?}");
     let folder = tempfile::tempdir().unwrap();

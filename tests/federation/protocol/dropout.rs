@@ -220,7 +220,7 @@ fn sub_models_cross_both_ways_and_are_counted() {
         assert_eq!(of(MessageKind::Update, Direction::Up), Some(3 + bytes * count));
         assert_eq!(of(MessageKind::Model, Direction::Down), Some(3 + 4 * count));
         assert!(federation.rounds.iter().all(|round| round.bytes_down == 2 * (3 + 4 * count)));
-        assert!(federation.rounds[1].test_accuracy > outcome.initial.plain.accuracy);
+        assert!(federation.rounds[1].tested.unwrap().test_accuracy > outcome.initial.plain.accuracy);
     }
     assert_eq!(outcome.federations[1].floats, Some(count as usize));
 }

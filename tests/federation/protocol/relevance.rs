@@ -73,9 +73,12 @@ fn a_round_without_updates_changes_nothing_and_costs_headers() {
     // All in the first round, nobody in the second, and all again in the third, since nothing has changed.
     let whole = 3 + 1 + 4 * 15_910;
     assert_eq!(sizes, [(1, whole), (1, whole), (2, 4), (2, 4), (3, whole), (3, whole)]);
-    let accuracy = |round: usize| gated.rounds[round].test_accuracy;
-    assert_eq!((accuracy(0), gated.rounds[0].test_loss), (accuracy(1), gated.rounds[1].test_loss));
-    assert_eq!(accuracy(0), delta.rounds[0].test_accuracy);
+    let accuracy = |round: usize| gated.rounds[round].tested.unwrap().test_accuracy;
+    assert_eq!(
+        (accuracy(0), gated.rounds[0].tested.unwrap().test_loss),
+        (accuracy(1), gated.rounds[1].tested.unwrap().test_loss)
+    );
+    assert_eq!(accuracy(0), delta.rounds[0].tested.unwrap().test_accuracy);
     assert_ne!(gated.model, delta.model);
 }
 
