@@ -62,7 +62,7 @@ fn round(gpu: &Gpu) -> Result<Ready<'_>> {
     let strategy = spec.strategy.make(&parts.strategies)?;
     let tests = TestSets::plain(evaluator);
     let rules = spec.rules();
-    let mut participants = Participants { gpu: gpu.clone(), spec, collaborators, tests };
+    let mut participants = Participants::new(gpu, &spec, collaborators, tests)?;
     let global = begun.global.clone();
     let mut federation = Federation::new(pipeline, strategy, rules, begun);
     Ok(Ready::wall(Unit::Seconds, move || {

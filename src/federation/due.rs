@@ -4,7 +4,7 @@ use super::clients::Clients;
 use super::ledger::{Direction, Ledger};
 use super::logs::TakenAt;
 use super::results::{LocalEpoch, RoundResult};
-use super::spec::{LocalTests, SimulationSpec};
+use super::spec::{Fate, LocalTests, SimulationSpec};
 use crate::Result;
 use crate::codec::MessageKind;
 
@@ -74,7 +74,13 @@ impl Due {
         if let Some(accuracy) = all.find(|accuracy| !(0.0..=1.0).contains(accuracy)) {
             return Err(format!("{accuracy} in round {number} is no accuracy"));
         }
-        let who = self.spec.participants(number, &self.samples);
+        let Some(attempt) = round.attempts.checked_sub(1) else {
+            return Err(format!("round {number} was never played"));
+        };
+        let asked = self.spec.participants(number, attempt, &self.samples);
+        let trains =
+            |who: &u32| !matches!(self.spec.fate(number, attempt, *who), Fate::Absent | Fate::BreaksOff);
+        let who: Vec<_> = asked.iter().copied().filter(trains).collect();
         let is_gray = !self.spec.grayscale.is_empty();
         let tests = self.spec.local_tests();
         let is_tested = tests == LocalTests::Epoch;
@@ -90,7 +96,9 @@ impl Due {
                 && epoch.test_accuracy.is_some() == is_tested
         });
         let is_whole = round.local_test_accuracy.len() == listed.len()
-            && round.asked == who.len()
+            && round.asked == asked.len()
+            && round.results <= who.len()
+            && round.clock.is_some() == self.spec.clock.is_some()
             && round.tested.is_some() == self.spec.is_tested(number)
             && round.tested.is_none_or(|tested| {
                 tested.grayscale_test_loss.is_some() == is_gray

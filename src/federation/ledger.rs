@@ -2,7 +2,7 @@
 
 use crate::codec::{Message, MessageKind};
 use crate::report::csv;
-use crate::{Result, files};
+use crate::{Error, Result, files};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -14,6 +14,35 @@ pub enum Direction {
     Up,
     /// From the aggregator to a collaborator.
     Down,
+}
+
+/// Why a message counted for nothing, though its bytes were sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rejected {
+    /// It came after the round.
+    Late,
+    /// It came before.
+    Duplicate,
+    /// Its bytes are none of such a message.
+    Malformed,
+    /// It decodes to values that are not finite.
+    NotFinite,
+    /// It decodes to a change of the model that is far longer than others'.
+    TooLong,
+}
+
+impl Rejected {
+    /// Its name in the ledger.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Late => "late",
+            Self::Duplicate => "duplicate",
+            Self::Malformed => "malformed",
+            Self::NotFinite => "not-finite",
+            Self::TooLong => "too-long",
+        }
+    }
 }
 
 /// One message.
@@ -29,6 +58,9 @@ pub struct Transfer {
     pub kind: MessageKind,
     /// Bytes of the whole message.
     pub bytes: u64,
+    /// Why it counted for nothing, where it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<Rejected>,
 }
 
 /// All messages of a federation, in their order.
@@ -53,9 +85,34 @@ impl Ledger {
         Message::from_bytes(&bytes, self.checksum)
     }
 
+    /// The same of a message a bit of which is another when it arrives: `bit` says which, modulo their number. What
+    /// arrives may be no such message any more.
+    pub fn send_damaged(&mut self, direction: Direction, message: &Message, bit: u64) -> Result<Message> {
+        let mut bytes = message.to_bytes(self.checksum);
+        self.note(direction, message, bytes.len() as u64);
+        let bit = bit % (8 * bytes.len() as u64);
+        bytes[(bit / 8) as usize] ^= 1 << (bit % 8);
+        let arrived = Message::from_bytes(&bytes, self.checksum)?;
+        let of = |message: &Message| (message.kind, message.round, message.collaborator);
+        if of(&arrived) == of(message) {
+            return Ok(arrived);
+        }
+        Err(Error::message("a message came from where none was due", "send it again"))
+    }
+
     fn note(&mut self, direction: Direction, message: &Message, bytes: u64) {
         let &Message { kind, round, collaborator, .. } = message;
-        self.transfers.push(Transfer { round, collaborator, direction, kind, bytes });
+        self.transfers.push(Transfer { round, collaborator, direction, kind, bytes, rejected: None });
+    }
+
+    /// Notes why the last update of a collaborator counted for nothing.
+    pub fn reject(&mut self, who: u32, why: Rejected) {
+        let is_its = |t: &&mut Transfer| {
+            t.collaborator == who && t.direction == Direction::Up && t.kind == MessageKind::Update
+        };
+        if let Some(last) = self.transfers.iter_mut().rev().find(is_its) {
+            last.rejected = Some(why);
+        }
     }
 
     /// Sends the same payload to all of these collaborators; gives the payload that arrives. It is the same for all, so
@@ -91,7 +148,7 @@ impl Ledger {
 
 /// Writes the ledgers of federations, by their labels, as one CSV file.
 pub fn save_ledgers<'a>(path: &Path, ledgers: impl Iterator<Item = (&'a str, &'a Ledger)>) -> Result<()> {
-    let columns = ["run", "round", "collaborator", "direction", "kind", "bytes"];
+    let columns = ["run", "round", "collaborator", "direction", "kind", "bytes", "rejected"];
     let rows = ledgers.flat_map(|(label, ledger)| {
         ledger.transfers.iter().map(move |t| {
             let direction = match t.direction {
@@ -105,6 +162,7 @@ pub fn save_ledgers<'a>(path: &Path, ledgers: impl Iterator<Item = (&'a str, &'a
                 direction.to_string(),
                 t.kind.name().to_string(),
                 t.bytes.to_string(),
+                t.rejected.map_or("", Rejected::name).to_string(),
             ]
         })
     });

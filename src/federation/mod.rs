@@ -1,6 +1,9 @@
 //! Federated rounds: collaborators, the aggregator, and every byte between them.
 
+mod arrivals;
+mod attack;
 mod clients;
+mod clock;
 mod down;
 mod due;
 mod first_updates;
@@ -22,18 +25,19 @@ mod strategy;
 mod sub_models;
 mod summary;
 mod test_sets;
+mod uplink;
 
 pub use clients::{Clients, LocalSettings};
 pub use first_updates::FirstUpdates;
-pub use ledger::{Direction, Ledger, Transfer};
+pub use ledger::{Direction, Ledger, Rejected, Transfer};
 pub use participants::Participants;
 pub use parts::Parts;
 pub use results::{FederationOutcome, GlobalTest, LocalEpoch, Outcome, RoundResult, Tested};
 pub use round::play_round;
 pub use simulation::{check, logged_snapshots, simulate, simulate_past_divergence};
 pub use spec::{
-    CodecSpec, Downlink, Initial, LocalTests, Participation, Prepass, PrepassKind, Rules, Sampling,
-    SimulationSpec,
+    Attack, AttackKind, Below, Clock, CodecSpec, Downlink, Fate, Faults, Initial, LocalTests, LogNormal,
+    Participation, Prepass, PrepassKind, Rules, Sampling, SimulationSpec, Speed,
 };
 pub use state::{CODEC, Federation, FederationState};
 pub use state_check::{SavedStage, StateCheck};

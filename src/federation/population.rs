@@ -1,6 +1,6 @@
 //! The images of a federation: dealt out, some without colours, and on the device.
 
-use super::spec::SimulationSpec;
+use super::spec::{AttackKind, SimulationSpec};
 use super::test_sets::TestSets;
 use crate::data::{DataDir, DataPair, Dataset, load, partition};
 use crate::gpu::Gpu;
@@ -41,6 +41,14 @@ impl Population {
         }
         let shares =
             partition(&data.train.labels, spec.collaborators, &spec.partition, u64::from(spec.seed))?;
+        if let Some(attack) = spec.attack.as_ref().filter(|attack| attack.kind == AttackKind::LabelFlip) {
+            let last = data.train.labels.iter().copied().max().unwrap_or(0);
+            for who in attack.attackers(u64::from(spec.seed), spec.collaborators) {
+                shares[who as usize]
+                    .iter()
+                    .for_each(|&at| data.train.labels[at] = last - data.train.labels[at]);
+            }
+        }
         // Of the images as they came: a grey picture is as bright as it was in colours.
         let statistics = spec.standardize.then(|| data.train.channel_statistics());
         let grayscale: Vec<bool> = (0..spec.collaborators).map(|c| spec.grayscale.contains(&c)).collect();

@@ -81,13 +81,21 @@ pub struct RoundResult {
     /// What the new global model comes to, in rounds after which it is tested.
     #[serde(flatten)]
     pub tested: Option<GlobalTest>,
-    /// How many collaborators were asked to take part.
+    /// How many collaborators were asked to take part, the last time that it was played.
     pub asked: usize,
+    /// How many updates came and counted.
+    pub results: usize,
+    /// How often it was played, which is once where enough updates came.
+    pub attempts: u32,
+    /// Seconds that it took by the collaborators' clock, where they have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<f64>,
     /// Test accuracy of each collaborator's own model before the average, on images like its own, where that is asked
     /// for.
     pub local_test_accuracy: Vec<f64>,
-    /// Mean loss of the collaborators on their own images in the round's last epoch.
-    pub train_loss: f64,
+    /// Mean loss of the collaborators on their own images in the round's last epoch, where any has trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train_loss: Option<f64>,
     /// Bytes from the collaborators in this round.
     pub bytes_up: u64,
     /// Bytes to the collaborators in this round.

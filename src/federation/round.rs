@@ -1,30 +1,30 @@
 //! Rounds: local training, updates through the codec and back, and the strategy's step.
 
+use super::arrivals::{Payload, arguments, decode, decode_guarded, joinable};
 use super::clients::{LocalWork, Trained};
+use super::clock::seconds;
 use super::down::{change, send_down};
-use super::ledger::{Direction, Ledger};
+use super::ledger::{Direction, Rejected};
 use super::participants::Participants;
 use super::results::{GlobalTest, RoundResult, Tested};
 use super::setup::refresh;
-use super::spec::{Downlink, LocalTests, SimulationSpec};
+use super::spec::{Below, Downlink, Fate, LocalTests, Rules, SimulationSpec};
 use super::state::{CODEC, Federation, FederationState};
 use super::stop::is_over;
-use super::strategy::{Arrived, Local, LocalResult, StrategyRound};
+use super::strategy::{Arrived, Strategy, StrategyRound};
 use super::sub_models::{restore, send_parts};
 use super::test_sets::TestSets;
-use crate::bytes::{bytes_to_floats, floats_to_bytes};
-use crate::codec::{Message, MessageKind, Pipeline, Round, Store, Values};
+use super::uplink::{report, send_up};
+use crate::codec::Round;
 use crate::progress::Observer;
 use crate::report::format;
 use crate::run::Run;
 use crate::training::{SnapshotEvery, Tally};
 use crate::{Error, Result};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Instant;
-
-/// What a collaborator keeps for the strategy's local rule.
-const LOCAL: &str = "local";
 
 /// A round in the metrics.
 #[derive(Serialize)]
@@ -90,7 +90,7 @@ fn steps(participants: &Participants, federation: &Federation, mut rounds: Range
     let Participants { spec, collaborators, .. } = participants;
     let samples = collaborators.all_samples();
     let epochs = federation.rules.local_epochs + federation.pipeline.epochs();
-    let of = |round| collaborators.steps(&spec.participants(round, &samples)) * epochs;
+    let of = |round| collaborators.steps(&spec.participants(round, 0, &samples)) * epochs;
     match spec.participation {
         Some(_) => rounds.map(of).sum(),
         // The same in each.
@@ -106,11 +106,14 @@ fn said(result: &RoundResult, last: u32) -> String {
             let gray = gray.map_or(String::new(), |gray| format!(", without colours {:.1} %", gray * 100.0));
             format!("accuracy {:.1} %{gray}", tested.test_accuracy * 100.0)
         }
-        None => format!("training loss {:.4}", result.train_loss),
+        None => result.train_loss.map_or("nobody trained".into(), |loss| format!("training loss {loss:.4}")),
     };
     let [up, down] = [result.bytes_up, result.bytes_down].map(format::bytes);
     format!("round {}/{last}: {accuracy}, {up} up, {down} down", result.round)
 }
+
+/// How often a round is played at most.
+const ATTEMPTS: u32 = 10;
 
 /// Plays one round. Nothing of it is logged or saved.
 pub fn play_round(
@@ -120,14 +123,94 @@ pub fn play_round(
     round: u32,
     snapshots: Option<SnapshotEvery>,
 ) -> Result<RoundResult> {
-    let Participants { gpu, spec, collaborators, tests } = participants;
+    let faults = participants.spec.faults.unwrap_or_default();
+    let (mut attempt, mut clock) = (0, None);
+    let played = loop {
+        let played = play_once(participants, observer, federation, Turn { round, attempt, snapshots })?;
+        attempt += 1;
+        clock = played.clock.map(|seconds| seconds + clock.unwrap_or(0.0));
+        if played.is_enough || faults.below == Below::Skip || attempt == ATTEMPTS {
+            break played;
+        }
+        let of = faults.min_results;
+        observer.note(&format!("round {round}: {} of {of} results, and it is played again", played.results));
+    };
+    let Played { trained, own_models, asked, results, .. } = played;
+    let (Participants { spec, tests, .. }, state) = (&*participants, &federation.state);
+    let (local, tested) = test(tests, spec, round, &trained, own_models.as_deref(), &state.global)?;
+    if let Some(Tested { plain: Tally { loss, .. }, .. }) = tested.filter(|t| !t.plain.loss.is_finite()) {
+        let problem = format!("training diverged in round {round} (the loss is {loss})");
+        return Err(Error::diverged("optimizer.lr", problem, "use a smaller rate"));
+    }
+    let in_round = |direction| state.ledger.bytes(|t| t.round == round && t.direction == direction);
+    // There is at least one epoch of each.
+    let last = trained.iter().filter_map(|trained| trained.epochs.last()).map(|epoch| epoch.train_loss);
+    let train_loss = (!trained.is_empty()).then(|| last.sum::<f64>() / trained.len() as f64);
+    let is_listed = spec.local_tests() != LocalTests::None;
+    Ok(RoundResult {
+        round,
+        tested: tested.map(GlobalTest::from),
+        asked,
+        results,
+        attempts: attempt,
+        clock,
+        local_test_accuracy: local,
+        train_loss,
+        bytes_up: in_round(Direction::Up),
+        bytes_down: in_round(Direction::Down),
+        local_epochs: trained.into_iter().filter(|_| is_listed).flat_map(|trained| trained.epochs).collect(),
+    })
+}
+
+/// A round, and for which time it is played.
+#[derive(Clone, Copy)]
+struct Turn {
+    round: u32,
+    /// From 0.
+    attempt: u32,
+    snapshots: Option<SnapshotEvery>,
+}
+
+/// What a round came to before its models are tested.
+struct Played {
+    trained: Vec<Trained>,
+    /// What each has by itself, where only a part of the model is trained.
+    own_models: Option<Vec<Vec<f32>>>,
+    asked: usize,
+    results: usize,
+    is_enough: bool,
+    clock: Option<f64>,
+}
+
+fn play_once(
+    participants: &mut Participants,
+    observer: &mut dyn Observer,
+    federation: &mut Federation,
+    Turn { round, attempt, snapshots }: Turn,
+) -> Result<Played> {
+    let Participants { gpu, spec, collaborators, tests, speeds, attackers } = participants;
     let Federation { pipeline, strategy, rules, state } = federation;
-    let who = spec.participants(round, &collaborators.all_samples());
+    let faults = spec.faults.unwrap_or_default();
+    let asked = spec.participants(round, attempt, &collaborators.all_samples());
+    let fate = |who: u32| spec.fate(round, attempt, who);
+    let there: Vec<u32> = asked.iter().copied().filter(|&who| fate(who) != Fate::Absent).collect();
+    let who: Vec<u32> = there.iter().copied().filter(|&who| fate(who) != Fate::BreaksOff).collect();
     let seed = u64::from(spec.seed);
-    let parts: Option<Vec<_>> = who.iter().map(|&who| pipeline.sub_model(round, seed, who)).collect();
-    let (start, control) = send_down(state, strategy, rules, round, &who, parts.is_some())?;
-    let starts =
-        parts.as_ref().map(|parts| send_parts(&mut state.ledger, round, &who, &start, parts)).transpose()?;
+    let first_transfer = state.ledger.transfers.len();
+    let parts = |who: &[u32]| -> Option<Vec<_>> {
+        who.iter().map(|&who| pipeline.sub_model(round, seed, who)).collect()
+    };
+    let is_in_parts = pipeline.sub_model(round, seed, 0).is_some();
+    let (start, control) = send_down(state, strategy, rules, round, &there, is_in_parts)?;
+    let (sent_parts, parts) = (parts(&there).filter(|_| is_in_parts), parts(&who).filter(|_| is_in_parts));
+    let starts = match sent_parts {
+        Some(parts) => {
+            let starts = send_parts(&mut state.ledger, round, &there, &start, &parts)?;
+            let each = there.iter().zip(starts).filter(|(id, _)| who.contains(id));
+            Some(each.map(|(_, start)| start).collect::<Vec<_>>())
+        }
+        None => None,
+    };
     let work = LocalWork {
         epochs: rules.local_epochs,
         first_epoch: u64::from(round - 1) * rules.local_epochs,
@@ -137,11 +220,14 @@ pub fn play_round(
     };
     let mut trained =
         collaborators.train(&who, &start, work, &mut |steps| observer.advance(u64::from(steps)))?;
+    if let Some(attackers) = attackers {
+        attackers.poison(round, &start, &mut trained);
+    }
     let own_models = parts.as_ref().map(|parts| restore(&mut trained, parts, &start));
     if snapshots.is_some() {
-        for (log, trained) in state.snapshots.iter_mut().zip(&trained) {
+        for trained in &trained {
             let steps = work.first_epoch * collaborators.samples(trained.who).div_ceil(spec.batch) as u64;
-            log.extend(&trained.snapshots, steps, work.first_epoch);
+            state.snapshots[trained.who as usize].extend(&trained.snapshots, steps, work.first_epoch);
         }
     }
     let strategy_round = StrategyRound {
@@ -151,54 +237,83 @@ pub fn play_round(
         global: &start,
         optimizer: &spec.optimizer,
         collaborators: spec.collaborators,
-        asked: who.len(),
+        asked: asked.len(),
     };
-    let reports = report(state, &*strategy.local, &strategy_round, &trained, control.as_deref())?;
+    let mut reports = report(state, &*strategy.local, &strategy_round, &trained, control.as_deref())?;
     let mut progress = |steps| observer.advance(u64::from(steps));
     let order = |who, epoch| collaborators.order(who, epoch);
     let local = collaborators.local_data(&order, &mut progress);
     let view = Round { number: round, seed, global: &start, gpu, local: Some(&local) };
     refresh(pipeline, &view, state, &who)?;
-    let payloads = send_up(&mut state.ledger, pipeline, &view, &mut state.collaborators, &trained)?;
+    let mut payloads = send_up(&mut state.ledger, pipeline, &view, &mut state.collaborators, &trained, fate)?;
+    let clock = speeds.as_ref().map(|speeds| {
+        let epochs = rules.local_epochs + pipeline.epochs();
+        let steps = |id: u32| if who.contains(&id) { epochs * collaborators.steps_of(&[id]) } else { 0 };
+        seconds(speeds, &state.ledger.transfers[first_transfer..], steps)
+    });
+    payloads.retain(|(who, _)| {
+        let takes = clock.as_ref().and_then(|clock| clock.get(who).copied()).unwrap_or(0.0);
+        let is_late = fate(*who) == Fate::Late || faults.deadline.is_some_and(|deadline| takes > deadline);
+        if is_late {
+            state.ledger.reject(*who, Rejected::Late);
+        }
+        !is_late
+    });
+    let clock = clock.map(|clock| match faults.deadline {
+        // It waits for those that do not come.
+        Some(deadline) if payloads.len() < asked.len() => deadline,
+        _ => payloads.iter().filter_map(|(who, _)| clock.get(who).copied()).fold(0.0, f64::max),
+    });
     // The model that went down is the aggregator's own, bit for bit.
     let view = Round { number: round, seed, global: &start, gpu, local: None };
-    let arrived = payloads.iter().zip(&trained).map(|(payload, trained)| {
-        (trained.who, state.aggregator.of(trained.who).scope(CODEC), payload.as_slice())
-    });
-    let arrived: Vec<_> = arrived.collect();
-    let samples: Vec<_> = trained.iter().map(|trained| collaborators.samples(trained.who)).collect();
+    if spec.is_guarded() && pipeline.is_joint() {
+        payloads = joinable(pipeline, &view, state, payloads)?;
+    }
+    let samples: BTreeMap<u32, (usize, u64)> =
+        trained.iter().map(|one| (one.who, (collaborators.samples(one.who), one.steps))).collect();
+    let weights = |payloads: &[Payload]| payloads.iter().map(|(who, _)| samples[who].0 as f64).collect();
+    let results;
     match rules.downlink {
-        Downlink::Model => {
-            let combined = if pipeline.is_joint() {
-                let weights: Vec<_> = samples.into_iter().map(|samples| samples as f64).collect();
-                Some(pipeline.join(&view, arrived, &weights, &mut state.joint)?)
+        Downlink::Model if pipeline.is_joint() => {
+            results = payloads.len();
+            if results >= faults.min_results {
+                let weights: Vec<_> = weights(&payloads);
+                let mut joint = std::mem::take(&mut state.joint);
+                let combined = pipeline.join(&view, arguments(state, &payloads), &weights, &mut joint)?;
+                state.joint = joint;
+                step(strategy, &strategy_round, rules, &view, state, Some(&combined))?;
             } else {
-                let received = pipeline.take_in(&view, arrived)?;
-                let mut arrived = Vec::with_capacity(received.len());
-                for ((trained, samples), received) in trained.iter().zip(samples).zip(received) {
-                    let (who, steps, update) = (trained.who, trained.steps, received.values);
-                    state.aggregator.of_mut(who).scope_mut(CODEC).merge(received.news);
-                    if !received.is_left_out {
-                        arrived.push(Arrived { who, samples, steps, update, loss: None, staleness: 0 });
-                    }
-                }
-                if arrived.len() < trained.len() {
-                    let (left_out, all) = (trained.len() - arrived.len(), trained.len());
-                    observer.note(&format!("{left_out} of {all} updates were left out"));
-                }
-                // A round that nobody's update is part of changes nothing.
-                let is_any = !arrived.is_empty();
-                is_any.then(|| strategy.combine.combine(&strategy_round, &arrived)).transpose()?
-            };
-            let mut next = state.global.clone();
-            combined.iter().for_each(|combined| strategy.server.step(&strategy_round, &mut next, combined));
-            match &rules.down {
-                None => state.global = next,
-                Some(down) => change(down, &view, state, next)?,
+                step(strategy, &strategy_round, rules, &view, state, None)?;
             }
         }
+        Downlink::Model => {
+            let received = if spec.is_guarded() {
+                decode_guarded(pipeline, &view, state, &payloads, faults.longest)?
+            } else {
+                decode(pipeline, &view, state, &payloads)?
+            };
+            results = received.len();
+            let mut arrived = Vec::with_capacity(received.len());
+            for (who, received) in received {
+                let ((samples, steps), update) = (samples[&who], received.values);
+                state.aggregator.of_mut(who).scope_mut(CODEC).merge(received.news);
+                if !received.is_left_out {
+                    arrived.push(Arrived { who, samples, steps, update, loss: None, staleness: 0 });
+                }
+            }
+            if arrived.len() < results {
+                let left_out = results - arrived.len();
+                observer.note(&format!("{left_out} of {results} updates were left out"));
+            }
+            // A round that nobody's update is part of, or too few results, changes nothing.
+            let counts = results >= faults.min_results && !arrived.is_empty();
+            let combined = counts.then(|| strategy.combine.combine(&strategy_round, &arrived)).transpose()?;
+            step(strategy, &strategy_round, rules, &view, state, combined.as_deref())?;
+        }
         Downlink::Code => {
-            let weights: Vec<_> = samples.into_iter().map(|samples| samples as f64).collect();
+            results = payloads.len();
+            let weights: Vec<_> = weights(&payloads);
+            let arrived = arguments(state, &payloads);
             let (first, kept) = (arrived[0].0, arrived[0].1);
             let code = pipeline.average(&view, arrived, &weights)?;
             // The global model is what collaborators make of what goes down.
@@ -207,28 +322,28 @@ pub fn play_round(
             state.code = Some(code);
         }
     }
+    let is_enough = results >= faults.min_results;
+    reports.retain(|(who, _)| is_enough && payloads.iter().any(|(id, _)| id == who));
     strategy.local.absorb(&strategy_round, &reports);
-    let own_models = own_models.as_deref();
-    let (local, tested) = test(tests, spec, round, &trained, own_models, &state.global)?;
-    if let Some(Tested { plain: Tally { loss, .. }, .. }) = tested.filter(|t| !t.plain.loss.is_finite()) {
-        let problem = format!("training diverged in round {round} (the loss is {loss})");
-        return Err(Error::diverged("optimizer.lr", problem, "use a smaller rate"));
+    Ok(Played { trained, own_models, asked: asked.len(), results, is_enough, clock })
+}
+
+/// Moves the global model to what the updates were combined to, or nowhere.
+fn step(
+    strategy: &mut Strategy,
+    round: &StrategyRound<'_>,
+    rules: &Rules,
+    view: &Round<'_>,
+    state: &mut FederationState,
+    combined: Option<&[f32]>,
+) -> Result<()> {
+    let mut next = state.global.clone();
+    combined.iter().for_each(|combined| strategy.server.step(round, &mut next, combined));
+    match &rules.down {
+        None => state.global = next,
+        Some(down) => change(down, view, state, next)?,
     }
-    let in_round = |direction| state.ledger.bytes(|t| t.round == round && t.direction == direction);
-    // There is at least one epoch of each.
-    let last = trained.iter().filter_map(|trained| trained.epochs.last()).map(|epoch| epoch.train_loss);
-    let train_loss = last.sum::<f64>() / trained.len().max(1) as f64;
-    let is_listed = spec.local_tests() != LocalTests::None;
-    Ok(RoundResult {
-        round,
-        tested: tested.map(GlobalTest::from),
-        asked: who.len(),
-        local_test_accuracy: local,
-        train_loss,
-        bytes_up: in_round(Direction::Up),
-        bytes_down: in_round(Direction::Down),
-        local_epochs: trained.into_iter().filter(|_| is_listed).flat_map(|trained| trained.epochs).collect(),
-    })
+    Ok(())
 }
 
 /// Tests what a round has come to, as far as that is asked for: collaborators' own models, and the global one.
@@ -264,49 +379,4 @@ fn test(
             Ok((local.iter().map(|t| t.accuracy).collect(), tested))
         }
     }
-}
-
-/// Sends what the local rule adds to updates; gives it as it arrives.
-fn report(
-    state: &mut FederationState,
-    local: &dyn Local,
-    round: &StrategyRound<'_>,
-    trained: &[Trained],
-    broadcast: Option<&[f32]>,
-) -> Result<Vec<(u32, Vec<f32>)>> {
-    let mut reports = Vec::new();
-    let &StrategyRound { number: round, global, optimizer, .. } = round;
-    for Trained { who, weights, steps, .. } in trained {
-        let done = LocalResult { who: *who, global, weights, broadcast, steps: *steps, optimizer };
-        let kept = state.collaborators.of_mut(*who).scope_mut(LOCAL);
-        let Some(values) = local.report(&done, kept) else { continue };
-        let (kind, payload) = (MessageKind::Control, floats_to_bytes(&values));
-        let message = Message { kind, round, collaborator: *who, payload };
-        let arrived = state.ledger.send(Direction::Up, &message)?;
-        reports.push((*who, bytes_to_floats(&arrived.payload, values.len(), "control values")?));
-    }
-    Ok(reports)
-}
-
-/// Encodes the updates and sends them; gives the payloads that arrive.
-fn send_up(
-    ledger: &mut Ledger,
-    pipeline: &Pipeline,
-    view: &Round<'_>,
-    store: &mut Store,
-    trained: &[Trained],
-) -> Result<Vec<Vec<u8>>> {
-    let mut kept: Vec<_> = trained.iter().map(|trained| store.take(trained.who)).collect();
-    let updates = trained
-        .iter()
-        .zip(&mut kept)
-        .map(|(trained, kept)| (trained.who, kept.scope_mut(CODEC), Values::Host(trained.weights.clone())));
-    let payloads = pipeline.send(view, updates.collect())?;
-    trained.iter().zip(kept).for_each(|(trained, kept)| store.put_back(trained.who, kept));
-    let send = |(trained, payload): (&Trained, Vec<u8>)| {
-        let (kind, round) = (MessageKind::Update, view.number);
-        let message = Message { kind, round, collaborator: trained.who, payload };
-        Ok(ledger.send(Direction::Up, &message)?.payload)
-    };
-    trained.iter().zip(payloads).map(send).collect()
 }

@@ -81,7 +81,7 @@ fn play_all(
     let ids = collaborators.ids();
     let samples = collaborators.all_samples();
     let tests = population.test(gpu, &classifier, models_tested(spec))?;
-    let mut participants = Participants { gpu: gpu.clone(), spec: spec.clone(), collaborators, tests };
+    let mut participants = Participants::new(gpu, spec, collaborators, tests)?;
 
     // What every federation begins with, and those that learn from logged weights.
     let raw = || {
@@ -175,7 +175,7 @@ fn tuned_alone(
     run: &mut Run<'_>,
     federation: &Federation,
 ) -> Result<Option<Tested>> {
-    let Participants { gpu, spec, collaborators, tests } = participants;
+    let Participants { gpu, collaborators, tests, spec, .. } = participants;
     let Federation { pipeline, state, .. } = federation;
     let epochs = pipeline.epochs() * (state.rounds.len() as u64).saturating_sub(u64::from(spec.raw_rounds()));
     // Axes of late have heard of the others.

@@ -50,7 +50,7 @@ fn summary(folder: &Path) -> Value {
 fn ledger_bytes(folder: &Path, words: &[&str]) -> u64 {
     let text = std::fs::read_to_string(folder.join("ledger.csv")).expect("a ledger");
     let mut lines = text.lines();
-    assert_eq!(lines.next(), Some("run,round,collaborator,direction,kind,bytes"));
+    assert_eq!(lines.next(), Some("run,round,collaborator,direction,kind,bytes,rejected"));
     lines
         .map(|line| line.split(',').collect::<Vec<_>>())
         .filter(|row| words.iter().all(|word| row.contains(word)))

@@ -81,6 +81,25 @@ fn codecs_that_keep_errors_and_momentum_end_with_the_same_bits() {
     assert!((1..models.len()).all(|place| models[place] != models[place - 1]));
 }
 
+#[test]
+fn rounds_with_a_part_of_the_collaborators_and_with_faults_end_with_the_same_bits() {
+    let settings = [
+        "collaborators=9",
+        "rounds=6",
+        "participation={per_round=5}",
+        "test_every=2",
+        "clock={}",
+        "faults={breaks_off=0.2,late=0.1,corrupt=0.1,duplicate=0.1,min_results=3,below=\"repeat\",longest=20.0}",
+        "attack={kind=\"noise\",part=0.2}",
+        "strategy=fedavgm",
+        "codecs=[\"raw\",{stage=\"stc\",count=90}]",
+    ];
+    let spec = spec(&Parts::default(), &settings);
+    let [whole, pieced] = both_ways(&spec, |_, _, stops| assert!(stops >= 2, "{stops}"));
+    assert_same_bits(&whole, &pieced);
+    assert!(whole.federations[0].rounds.iter().any(|round| round.attempts > 1));
+}
+
 fn assert_same_bits(whole: &Outcome, pieced: &Outcome) {
     for (whole, pieced) in whole.federations.iter().zip(&pieced.federations) {
         let bits = |model: &[f32]| model.iter().map(|value| value.to_bits()).collect::<Vec<_>>();

@@ -55,7 +55,10 @@ fn check_within(limits: [Option<u64>; 3], settings: &[&str]) {
                     (own.tested.unwrap().test_loss - other.tested.unwrap().test_loss).abs()
                         < 1e-6 * other.tested.unwrap().test_loss
                 );
-                assert!((own.train_loss - other.train_loss).abs() < 1e-6 * other.train_loss);
+                assert!(
+                    (own.train_loss.unwrap() - other.train_loss.unwrap()).abs()
+                        < 1e-6 * other.train_loss.unwrap()
+                );
                 assert_eq!(own.tested.unwrap().test_accuracy, other.tested.unwrap().test_accuracy);
             }
         }

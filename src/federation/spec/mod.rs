@@ -1,10 +1,16 @@
 //! A simulation's spec: a TOML file, built in or the user's own, with any field set from outside.
 
+mod attack;
+mod clock;
 mod codec;
+mod faults;
 mod participation;
 mod prepass;
 
+pub use attack::{Attack, AttackKind};
+pub use clock::{Clock, LogNormal, Speed};
 pub use codec::{CodecSpec, Downlink, Rules};
+pub use faults::{Below, Fate, Faults};
 pub use participation::{Participation, Sampling};
 pub(super) use prepass::refuse_few;
 pub use prepass::{Prepass, PrepassKind};
@@ -104,6 +110,15 @@ pub struct SimulationSpec {
     /// How the training images are dealt out.
     #[serde(default)]
     pub partition: Partitioner,
+    /// What goes wrong between collaborators and the aggregator; nothing, where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub faults: Option<Faults>,
+    /// Who sends what the federation is not to learn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attack: Option<Attack>,
+    /// How long collaborators compute and send, for accuracy over time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<Clock>,
     /// Of the collaborators; a new one in each round.
     #[serde(default)]
     pub optimizer: Optimizer,
@@ -197,6 +212,16 @@ impl SimulationSpec {
             participation.check(self.collaborators)?;
         }
         self.check_stops()?;
+        if let Some(faults) = &self.faults {
+            faults.check(self.per_round(), self.clock.is_some())?;
+        }
+        if let Some(attack) = &self.attack {
+            attack.check(self.collaborators)?;
+        }
+        if let Some(clock) = &self.clock {
+            clock.check()?;
+            clock.speeds(u64::from(self.seed), self.collaborators)?;
+        }
         self.check_codecs()?;
         self.check_grayscale()?;
         self.optimizer.check("optimizer")?;
@@ -286,6 +311,7 @@ impl SimulationSpec {
             let pipeline = parts.stages.pipeline(&codec.stages, &context)?;
             self.check_downlink(codec, &pipeline)?;
             self.check_joint(parts, &pipeline)?;
+            self.check_faults(&pipeline)?;
             let local_epochs = codec.local_epochs.unwrap_or(self.local_epochs);
             let down = codec.down.as_ref().map(|down| parts.stages.pipeline(down, &context)).transpose()?;
             let mut suffix = codec.suffix();
@@ -318,12 +344,23 @@ impl SimulationSpec {
         round.is_multiple_of(self.test_every) || round == self.rounds || round == self.raw_rounds()
     }
 
-    /// Who is asked to take part in a round, in the order of ids; `samples` has the images of each collaborator.
-    pub fn participants(&self, round: u32, samples: &[usize]) -> Vec<u32> {
+    /// Who is asked to take part in a round, in the order of ids, when it is played for the `attempt`th time, from 0;
+    /// `samples` has the images of each collaborator.
+    pub fn participants(&self, round: u32, attempt: u32, samples: &[usize]) -> Vec<u32> {
         match &self.participation {
-            Some(participation) => participation.draw(u64::from(self.seed), round, samples),
+            Some(participation) => participation.draw(u64::from(self.seed), round, attempt, samples),
             None => (0u32..).zip(samples).filter(|(_, samples)| **samples > 0).map(|(who, _)| who).collect(),
         }
+    }
+
+    /// What happens to a collaborator in a round.
+    pub fn fate(&self, round: u32, attempt: u32, who: u32) -> Fate {
+        self.faults.map_or(Fate::Fine, |faults| faults.fate(u64::from(self.seed), round, attempt, who))
+    }
+
+    /// Whether updates are looked at before they are combined: where some may be damaged or meant to harm.
+    pub fn is_guarded(&self) -> bool {
+        self.faults.is_some() || self.attack.is_some()
     }
 
     /// How many take part in a round, as far as that is the same in all.
@@ -341,6 +378,14 @@ impl SimulationSpec {
         if codec.downlink == Downlink::Model {
             return Ok(());
         }
+        if self.is_guarded() {
+            let problem = "codes go down where those that took part have the model before, and some may not";
+            return Err(Error::setting(
+                "codecs: downlink",
+                problem,
+                "leave faults and attack out, or downlink",
+            ));
+        }
         if self.participation.is_some() {
             let problem = "the code of a round changes the model of the round before, which only those have that took part";
             let mend = "leave participation out, or send the model down";
@@ -355,6 +400,27 @@ impl SimulationSpec {
             ));
         }
         pipeline.check_averages()
+    }
+
+    /// Refuses codecs that lost or doubtful messages leave without sense.
+    fn check_faults(&self, pipeline: &Pipeline) -> Result<()> {
+        if !self.is_guarded() {
+            return Ok(());
+        }
+        let label = pipeline.label();
+        if pipeline.keeps_arrivals() {
+            let problem = format!("{label} is decoded with what came before, and updates can get lost");
+            return Err(Error::setting(
+                "codecs",
+                problem,
+                "use another codec, or leave faults and attack out",
+            ));
+        }
+        if pipeline.is_joint() && self.faults.is_some_and(|faults| faults.longest.is_some()) {
+            let problem = format!("{label} is added up before it is decoded, so that no update has a length");
+            return Err(Error::setting("faults.longest", problem, "leave it out, or use another codec"));
+        }
+        Ok(())
     }
 
     /// Refuses updates that the aggregator joins where they are combined otherwise than by their mean.

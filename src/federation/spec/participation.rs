@@ -83,14 +83,16 @@ impl Participation {
         }
     }
 
-    /// Who takes part in a round, in order; `samples` has the images of each, and who has none is never asked.
-    pub fn draw(&self, seed: u64, round: u32, samples: &[usize]) -> Vec<u32> {
-        let mut rng = ChaCha8Rng::seed_from_u64(derive_seed(derive_seed(seed, STREAM), u64::from(round)));
+    /// Who takes part in a round when it is played for the `attempt`th time, from 0, in order; `samples` has the images
+    /// of each, and who has none is never asked.
+    pub fn draw(&self, seed: u64, round: u32, attempt: u32, samples: &[usize]) -> Vec<u32> {
+        let stream = u64::from(attempt) << 32 | u64::from(round);
+        let mut rng = ChaCha8Rng::seed_from_u64(derive_seed(derive_seed(seed, STREAM), stream));
         let all = || (0u32..).zip(samples).filter(|(_, samples)| **samples > 0).map(|(who, _)| who);
         let mut drawn = match self.sampling {
             Sampling::Uniform => choose(all().collect(), self.per_round, &mut rng),
             Sampling::Weighted => weighted(all().collect(), samples, self.per_round, &mut rng),
-            Sampling::Cyclic => in_turn(all().collect(), self.per_round, seed, round),
+            Sampling::Cyclic => in_turn(all().collect(), self.per_round, seed, round + attempt),
             Sampling::Availability => {
                 let there = all().filter(|&who| self.is_available(seed, round, who));
                 choose(there.collect(), self.per_round, &mut rng)
@@ -160,14 +162,14 @@ mod tests {
         for sampling in [Sampling::Uniform, Sampling::Weighted, Sampling::Cyclic, Sampling::Availability] {
             let part = of(sampling, 9);
             for round in 1..50 {
-                let drawn = part.draw(3, round, &samples);
-                assert_eq!(drawn, part.draw(3, round, &samples));
+                let drawn = part.draw(3, round, 0, &samples);
+                assert_eq!(drawn, part.draw(3, round, 0, &samples));
                 assert!(drawn.is_sorted() && drawn.len() == 9, "{sampling:?}: {drawn:?}");
                 assert_eq!(drawn.iter().collect::<BTreeSet<_>>().len(), 9);
                 assert!(!drawn.contains(&7), "it has no images");
             }
-            assert_ne!(part.draw(3, 1, &samples), part.draw(3, 2, &samples));
-            assert_ne!(part.draw(3, 1, &samples), part.draw(4, 1, &samples));
+            assert_ne!(part.draw(3, 1, 0, &samples), part.draw(3, 2, 0, &samples));
+            assert_ne!(part.draw(3, 1, 0, &samples), part.draw(4, 1, 0, &samples));
         }
     }
 
@@ -176,7 +178,9 @@ mod tests {
         let count = |part: &Participation, samples: &[usize]| {
             let mut counts = vec![0f64; samples.len()];
             (1..=20_000).for_each(|round| {
-                part.draw(1, round, samples).iter().for_each(|&who| counts[who as usize] += 1.0 / 20_000.0);
+                part.draw(1, round, 0, samples)
+                    .iter()
+                    .for_each(|&who| counts[who as usize] += 1.0 / 20_000.0);
             });
             counts
         };
@@ -197,10 +201,10 @@ mod tests {
     #[test]
     fn in_turn_all_are_asked_before_anybody_is_asked_again() {
         let part = of(Sampling::Cyclic, 4);
-        let mut asked: Vec<u32> = (1..=3).flat_map(|round| part.draw(9, round, &[1; 12])).collect();
+        let mut asked: Vec<u32> = (1..=3).flat_map(|round| part.draw(9, round, 0, &[1; 12])).collect();
         asked.sort_unstable();
         assert_eq!(asked, (0..12).collect::<Vec<_>>());
-        assert_eq!(part.draw(9, 4, &[1; 12]), part.draw(9, 1, &[1; 12]));
+        assert_eq!(part.draw(9, 4, 0, &[1; 12]), part.draw(9, 1, 0, &[1; 12]));
     }
 
     #[test]
@@ -208,7 +212,7 @@ mod tests {
         let part = Participation { day: Some(8), available: Some(0.25), ..of(Sampling::Availability, 100) };
         let mut rounds = vec![Vec::new(); 30];
         for round in 1..=16 {
-            part.draw(2, round, &[1; 30]).iter().for_each(|&who| rounds[who as usize].push(round));
+            part.draw(2, round, 0, &[1; 30]).iter().for_each(|&who| rounds[who as usize].push(round));
         }
         for rounds in &rounds {
             let (first, second): (Vec<u32>, Vec<u32>) = rounds.iter().partition(|round| **round <= 8);
