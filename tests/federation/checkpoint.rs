@@ -89,7 +89,7 @@ fn rounds_with_a_part_of_the_collaborators_and_with_faults_end_with_the_same_bit
         "participation={per_round=5}",
         "test_every=2",
         "clock={}",
-        "faults={breaks_off=0.2,late=0.1,corrupt=0.1,duplicate=0.1,min_results=3,below=\"repeat\",longest=20.0}",
+        "faults={breaks_off=0.1,late=0.1,corrupt=0.1,duplicate=0.1,min_results=5,below=\"repeat\",longest=20.0}",
         "attack={kind=\"noise\",part=0.2}",
         "strategy=fedavgm",
         "codecs=[\"raw\",{stage=\"stc\",count=90}]",
