@@ -76,7 +76,8 @@ pub fn play(
         }
         federation.state.rounds.push(result);
         federation.state.seconds += start.elapsed().as_secs_f64();
-        if round == plan.last || is_over(&participants.spec, &federation.state.rounds) {
+        let is_due = participants.spec.save_every.is_some_and(|every| round.is_multiple_of(every));
+        if is_due || round == plan.last || is_over(&participants.spec, &federation.state.rounds) {
             federation.save(run, plan.stage)?;
         }
         run.pause(federation.bytes(), |run| federation.save(run, plan.stage))?;

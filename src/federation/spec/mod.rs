@@ -81,6 +81,9 @@ pub struct SimulationSpec {
     /// A federation ends when its global model has not come to a better accuracy in so many rounds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<u32>,
+    /// Rounds are saved after every so many; as often as that costs little time, where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub save_every: Option<u32>,
     /// Epochs that a collaborator trains in a round.
     #[serde(default = "one")]
     pub local_epochs: u64,
@@ -207,6 +210,7 @@ impl SimulationSpec {
             ("cohort", self.cohort == Some(0)),
             ("test_every", self.test_every == 0),
             ("patience", self.patience == Some(0)),
+            ("save_every", self.save_every == Some(0)),
         ])?;
         if let Some(participation) = &self.participation {
             participation.check(self.collaborators)?;
