@@ -189,9 +189,7 @@ impl Cohort {
     /// Starts every replica from the same parameters with a new optimiser, as a round does.
     pub fn restart_from(&mut self, flat: &[f32]) -> Result<()> {
         self.network.parameters.write_all(&self.gpu, flat);
-        self.network.clear_moments(&self.gpu)?;
-        self.writer.restart();
-        Ok(())
+        self.restart_optimizer()
     }
 
     /// Starts each of the first replicas from parameters of its own with a new optimiser.
@@ -199,7 +197,14 @@ impl Cohort {
         for (replica, flat) in flats.iter().enumerate() {
             self.network.parameters.write(&self.gpu, replica, flat);
         }
-        self.network.clear_moments(&self.gpu)?;
+        self.restart_optimizer()
+    }
+
+    fn restart_optimizer(&mut self) -> Result<()> {
+        // SGD without momentum looks at none.
+        if self.writer.rule().optimizer.first_decay() != 0.0 {
+            self.network.clear_moments(&self.gpu)?;
+        }
         self.writer.restart();
         Ok(())
     }
