@@ -7,7 +7,7 @@ use super::participants::Participants;
 use super::results::{GlobalTest, RoundResult, Tested};
 use super::setup::refresh;
 use super::spec::{Downlink, LocalTests, SimulationSpec};
-use super::state::{CODEC, Federation, FederationState};
+use super::state::{CODEC, Federation, FederationState, LOCAL};
 use super::stop::is_over;
 use super::strategy::{Arrived, Local, LocalResult, StrategyRound};
 use super::sub_models::{restore, send_parts};
@@ -22,9 +22,6 @@ use crate::{Error, Result};
 use serde::Serialize;
 use std::ops::RangeInclusive;
 use std::time::Instant;
-
-/// What a collaborator keeps for the strategy's local rule.
-const LOCAL: &str = "local";
 
 /// A round in the metrics.
 #[derive(Serialize)]
@@ -128,11 +125,17 @@ pub fn play_round(
     let (start, control) = send_down(state, strategy, rules, round, &who, parts.is_some())?;
     let starts =
         parts.as_ref().map(|parts| send_parts(&mut state.ledger, round, &who, &start, parts)).transpose()?;
+    let added = |&who: &u32| {
+        let kept = state.collaborators.of(who).scope(LOCAL);
+        strategy.local.drift(&spec.optimizer, control.as_deref(), kept)
+    };
+    let drifts: Vec<_> = who.iter().filter_map(added).collect();
     let work = LocalWork {
         epochs: rules.local_epochs,
         first_epoch: u64::from(round - 1) * rules.local_epochs,
         snapshots,
         starts: starts.as_deref(),
+        drifts: &drifts,
         tests: (spec.local_tests() == LocalTests::Epoch).then_some(&*tests),
     };
     let mut trained =

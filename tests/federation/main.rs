@@ -15,6 +15,7 @@ mod every_stage;
 mod grouping;
 mod kept;
 mod ledger;
+mod local_rules;
 mod message;
 mod own_parts;
 mod presets;
