@@ -9,7 +9,9 @@ use crate::data::{derive_seed, epoch_order};
 use crate::gpu::Gpu;
 use crate::model::state::{StateFile, StateWriter, TensorShape};
 use crate::model::{ClassifierSpec, Optimizer, WeightsOf};
-use crate::training::{Cohort, CohortEpoch, ResidentImages, SnapshotEvery, Snapshots, Tally, train_epoch};
+use crate::training::{
+    Cohort, CohortEpoch, Drift, ResidentImages, SnapshotEvery, Snapshots, Tally, train_epoch,
+};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -72,6 +74,8 @@ pub struct LocalWork<'a> {
     pub snapshots: Option<SnapshotEvery>,
     /// What each of them begins with, where that is not the global model.
     pub starts: Option<&'a [Vec<f32>]>,
+    /// What is added to the steps of each of them, where something is.
+    pub drifts: &'a [Drift],
     /// Tests every collaborator after each epoch, where that is wanted.
     pub tests: Option<&'a TestSets>,
 }
@@ -168,7 +172,8 @@ impl Clients {
             let mut snapshots = vec![Snapshots::new(self.model.clone()); cohort.len()];
             let mut epochs = vec![Vec::new(); cohort.len()];
             match work.starts {
-                None => self.restart_from(global)?,
+                None if work.drifts.is_empty() => self.restart_from(global)?,
+                None => self.cohort.restart_with(global, &work.drifts[trained.len()..][..cohort.len()])?,
                 Some(starts) => self.cohort.restart_each(&starts[trained.len()..][..cohort.len()])?,
             }
             for epoch in 0..work.epochs {

@@ -42,8 +42,9 @@ pub use spec::{
 pub use state::{CODEC, Federation, FederationState};
 pub use state_check::{SavedStage, StateCheck};
 pub use strategy::{
-    Arrived, Combine, CombineKind, Drift, Local, LocalKind, LocalResult, Mean, Momentum, Plain, Preset,
-    Replace, Server, ServerKind, Strategies, Strategy, StrategyRound, StrategySpec,
+    Arrived, Combine, CombineKind, Drift, Dynamic, DynamicServer, Local, LocalKind, LocalResult, Mean,
+    Momentum, Plain, Preset, Prox, Replace, Scaffold, Server, ServerKind, Strategies, Strategy,
+    StrategyRound, StrategySpec,
 };
 pub use summary::{FILE as SUMMARY, RunSummary, Summary, write_summary};
 pub use test_sets::TestSets;

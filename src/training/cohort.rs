@@ -1,5 +1,6 @@
 //! R replicas of a classifier that train in the same dispatches; R = 1 is plain training.
 
+use super::drift::{Drift, Drifting};
 use super::step::StepParts;
 use super::{ResidentImages, Tally};
 use crate::gpu::{Buffer, Dispatch, Gpu};
@@ -42,6 +43,8 @@ pub struct Cohort {
     tallies: Buffer,
     tallied: Vec<usize>,
     step: Vec<Dispatch>,
+    /// The optimiser's own rate, where something was ever added to steps, and the steps with that.
+    drifting: Option<(f32, Drifting)>,
     epoch: u32,
     /// Whose data each replica trains on.
     owners: Vec<u32>,
@@ -107,6 +110,7 @@ impl Cohort {
             tallies,
             tallied,
             step,
+            drifting: None,
             epoch: 0,
             owners: vec![0; replicas],
             epoch_state,
@@ -171,7 +175,11 @@ impl Cohort {
                 &[&[(first * batch) as u32, self.epoch], &self.owners[..]].concat(),
             );
             self.writer.write(&self.gpu, count, |replica, step| part(replica, step).len());
-            self.gpu.run_steps(&self.step, 0..count as u32, progress)?;
+            let step = match &self.drifting {
+                Some((_, drifting)) if drifting.is_on => &drifting.step,
+                _ => &self.step,
+            };
+            self.gpu.run_steps(step, 0..count as u32, progress)?;
             first += count;
         }
         Ok(())
@@ -189,7 +197,7 @@ impl Cohort {
     /// Starts every replica from the same parameters with a new optimiser, as a round does.
     pub fn restart_from(&mut self, flat: &[f32]) -> Result<()> {
         self.network.parameters.write_all(&self.gpu, flat);
-        self.restart_optimizer()
+        self.renew()
     }
 
     /// Starts each of the first replicas from parameters of its own with a new optimiser.
@@ -197,10 +205,36 @@ impl Cohort {
         for (replica, flat) in flats.iter().enumerate() {
             self.network.parameters.write(&self.gpu, replica, flat);
         }
-        self.restart_optimizer()
+        self.renew()
     }
 
-    fn restart_optimizer(&mut self) -> Result<()> {
+    /// Starts every replica from the same parameters with a new optimiser, and until the next start adds to every step
+    /// of each of the first replicas what is given for it. Exact for SGD without momentum. The first time takes memory
+    /// for it.
+    pub fn restart_with(&mut self, flat: &[f32], drifts: &[Drift]) -> Result<()> {
+        self.restart_from(flat)?;
+        let (gpu, parameters) = (&self.gpu, &self.network.parameters);
+        let (rate, mut drifting) = match self.drifting.take() {
+            Some(drifting) => drifting,
+            None => {
+                let rule = self.writer.rule();
+                (rule.optimizer.lr, Drifting::new(gpu, parameters, rule.schedule, &self.step)?)
+            }
+        };
+        let common = drifting.turn_on(gpu, parameters, flat, drifts)?;
+        self.writer.set_rate(common.rate(rate));
+        self.drifting = Some((rate, drifting));
+        Ok(())
+    }
+
+    /// A new optimiser, and nothing added to its steps.
+    fn renew(&mut self) -> Result<()> {
+        if let Some((rate, drifting)) = &mut self.drifting
+            && drifting.is_on
+        {
+            drifting.is_on = false;
+            self.writer.set_rate(*rate);
+        }
         // SGD without momentum looks at none.
         if self.writer.rule().optimizer.first_decay() != 0.0 {
             self.network.clear_moments(&self.gpu)?;

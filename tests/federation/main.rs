@@ -16,6 +16,7 @@ mod faults;
 mod grouping;
 mod kept;
 mod ledger;
+mod local_rules;
 mod message;
 mod own_parts;
 mod participation;

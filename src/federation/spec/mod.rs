@@ -18,7 +18,7 @@ pub use prepass::{Prepass, PrepassKind};
 use super::parts::Parts;
 use super::strategy::StrategySpec;
 use crate::autoencoder::AutoencoderSettings;
-use crate::codec::{Context, PartSpec, Pipeline, PipelineSpec};
+use crate::codec::{Context, Kept, PartSpec, Pipeline, PipelineSpec};
 use crate::data::{DataDir, Partitioner};
 use crate::model::{Layout, Optimizer};
 use crate::run::Identity;
@@ -316,6 +316,7 @@ impl SimulationSpec {
             self.check_downlink(codec, &pipeline)?;
             self.check_joint(parts, &pipeline)?;
             self.check_faults(&pipeline)?;
+            self.check_parts_of_models(parts, &pipeline)?;
             let local_epochs = codec.local_epochs.unwrap_or(self.local_epochs);
             let down = codec.down.as_ref().map(|down| parts.stages.pipeline(down, &context)).transpose()?;
             let mut suffix = codec.suffix();
@@ -438,6 +439,21 @@ impl SimulationSpec {
             pipeline.label()
         );
         Err(Error::setting("strategy.combine", problem, "set it to mean, or use another codec"))
+    }
+
+    /// Refuses codecs by which collaborators train parts of the model, where the strategy adds to steps of all of it.
+    fn check_parts_of_models(&self, parts: &Parts, pipeline: &Pipeline) -> Result<()> {
+        let local = self.strategy.make(&parts.strategies)?.local;
+        if pipeline.sub_model(1, 0, 0).is_none()
+            || local.drift(&self.optimizer, None, &Kept::default()).is_none()
+        {
+            return Ok(());
+        }
+        let problem = format!(
+            "with {} collaborators train parts of the model, and it adds to the steps of all of it",
+            pipeline.label()
+        );
+        Err(Error::setting("strategy.local", problem, "set it to plain, or use another codec"))
     }
 
     /// How weights are logged. Errors where the spec does not say.

@@ -1,10 +1,10 @@
 //! The parts and presets that specs can name.
 
-use super::combine::MEAN;
+use super::combine::{MEAN, PLAIN_MEAN};
 use super::kinds::{CombineKind, LocalKind, PartKind, ServerKind};
-use super::local::PLAIN;
+use super::local::{DYN, PLAIN, PROX, SCAFFOLD, SCAFFOLD_M};
 use super::rules::{Combine, Local, Server};
-use super::server::{MOMENTUM, REPLACE};
+use super::server::{DYN_SERVER, MOMENTUM, REPLACE};
 use crate::codec::Options;
 use crate::{Result, files};
 
@@ -12,11 +12,15 @@ use crate::{Result, files};
 const PRESETS: &[Preset] = &[
     Preset { name: "fedavg", combine: "mean", server: "replace", local: "plain" },
     Preset { name: "fedavgm", combine: "mean", server: "momentum", local: "plain" },
+    Preset { name: "fedprox", combine: "mean", server: "replace", local: "prox" },
+    Preset { name: "scaffold", combine: "plain-mean", server: "replace", local: "scaffold" },
+    Preset { name: "scaffold-m", combine: "plain-mean", server: "replace", local: "scaffold-m" },
+    Preset { name: "feddyn", combine: "plain-mean", server: "dyn", local: "dyn" },
 ];
 
-const COMBINES: &[CombineKind] = &[MEAN];
-const SERVERS: &[ServerKind] = &[REPLACE, MOMENTUM];
-const LOCALS: &[LocalKind] = &[PLAIN];
+const COMBINES: &[CombineKind] = &[MEAN, PLAIN_MEAN];
+const SERVERS: &[ServerKind] = &[REPLACE, MOMENTUM, DYN_SERVER];
+const LOCALS: &[LocalKind] = &[PLAIN, PROX, SCAFFOLD, SCAFFOLD_M, DYN];
 
 /// A strategy by name.
 #[derive(Clone, Copy, Debug)]

@@ -1,4 +1,4 @@
-//! The weighted mean.
+//! The mean, weighted or not.
 
 use crate::Result;
 use crate::codec::{Kept, NoOptions, Values};
@@ -12,9 +12,17 @@ pub const MEAN: CombineKind = CombineKind {
     make: |options| options.parse::<NoOptions>().map(|_| Box::<Mean>::default() as _),
 };
 
+/// As specs name the mean in which every update counts the same.
+pub const PLAIN_MEAN: CombineKind = CombineKind {
+    name: "plain-mean",
+    make: |options| options.parse::<NoOptions>().map(|_| Box::new(Mean::plain()) as _),
+};
+
 /// The mean, weighted by the collaborators' numbers of images (FedAvg, McMahan et al. 2017), on the device.
 #[derive(Debug, Default)]
 pub struct Mean {
+    /// Whether every update counts the same instead.
+    is_plain: bool,
     /// Where updates are put that come from the host.
     updates: Option<Tensor>,
     average: Option<(Tensor, Average)>,
@@ -32,9 +40,10 @@ impl Combine for Mean {
         if self.average.as_ref().is_none_or(|(own, _)| !own.is_same_memory(&tensor)) {
             self.average = Some((tensor.clone(), Average::new(gpu, &tensor)?));
         }
-        let samples: Vec<f32> = arrived.iter().map(|arrived| arrived.samples as f32).collect();
+        let weight = |arrived: &Arrived| if self.is_plain { 1.0 } else { arrived.samples as f32 };
+        let weights: Vec<f32> = arrived.iter().map(weight).collect();
         match &self.average {
-            Some((_, average)) => average.run(gpu, &samples),
+            Some((_, average)) => average.run(gpu, &weights),
             None => Ok(Vec::new()),
         }
     }
@@ -45,6 +54,11 @@ impl Combine for Mean {
 }
 
 impl Mean {
+    /// The mean in which every update counts the same.
+    pub fn plain() -> Self {
+        Self { is_plain: true, ..Self::default() }
+    }
+
     fn upload(&mut self, gpu: &Gpu, arrived: &[Arrived]) -> Result<Tensor> {
         let (count, width) = (arrived.len(), arrived.first().map_or(0, |arrived| arrived.update.len()));
         let fits = |tensor: &Tensor| (tensor.replicas, tensor.width) == (count, width);

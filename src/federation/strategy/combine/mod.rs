@@ -2,4 +2,4 @@
 
 mod mean;
 
-pub use mean::{MEAN, Mean};
+pub use mean::{MEAN, Mean, PLAIN_MEAN};
