@@ -10,6 +10,7 @@ mod participants;
 mod parts;
 mod population;
 mod prepass;
+pub mod privacy;
 mod results;
 mod round;
 mod setup;

@@ -18,6 +18,7 @@ mod ledger;
 mod message;
 mod own_parts;
 mod presets;
+mod privacy;
 mod projections;
 mod protocol;
 mod selected;

@@ -1,0 +1,3 @@
+//! Differential privacy: what the accountant says, and what is done to updates for it.
+
+mod accountant;
