@@ -137,6 +137,7 @@ fn play_all(
         snapshots: logged.snapshots.iter().map(Snapshots::len).collect(),
         samples,
         tests: population.tests(),
+        privacy: spec.guarantee(parts)?,
         wall: run.wall(),
     })
 }

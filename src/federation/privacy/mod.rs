@@ -4,10 +4,12 @@
 //! that a round takes, and how it takes them. An [`Accountant`] adds rounds up and converts the sum.
 
 mod accountant;
+mod guarantee;
 mod log_space;
 mod mechanism;
 mod poisson;
 mod without_replacement;
 
 pub use accountant::{Accountant, smallest_noise};
+pub use guarantee::{Guarantee, PrivateNoise, usual_delta};
 pub use mechanism::{Mechanism, Neighbours, Sampling};

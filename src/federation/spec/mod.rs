@@ -2,6 +2,7 @@
 
 mod codec;
 mod prepass;
+mod privacy;
 
 pub use codec::{CodecSpec, Downlink, Rules};
 pub(super) use prepass::refuse_few;
@@ -164,6 +165,7 @@ impl SimulationSpec {
         self.check_grayscale()?;
         self.optimizer.check("optimizer")?;
         self.strategy.make(&parts.strategies)?.check(&self.optimizer)?;
+        self.check_private_local(parts)?;
         for stage in self.stages(parts)? {
             let name = stage.name.as_deref().unwrap_or_default();
             let kind = parts.stages.find(name)?;
@@ -238,6 +240,7 @@ impl SimulationSpec {
             let pipeline = parts.stages.pipeline(&codec.stages, &context)?;
             self.check_downlink(codec, &pipeline)?;
             self.check_joint(parts, &pipeline)?;
+            self.check_private_codec(parts, &pipeline)?;
             let local_epochs = codec.local_epochs.unwrap_or(self.local_epochs);
             let down = codec.down.as_ref().map(|down| parts.stages.pipeline(down, &context)).transpose()?;
             let mut suffix = codec.suffix();

@@ -1,6 +1,6 @@
 //! The parts and presets that specs can name.
 
-use super::combine::MEAN;
+use super::combine::{MEAN, PRIVATE_MEAN};
 use super::kinds::{CombineKind, LocalKind, PartKind, ServerKind};
 use super::local::PLAIN;
 use super::rules::{Combine, Local, Server};
@@ -12,9 +12,10 @@ use crate::{Result, files};
 const PRESETS: &[Preset] = &[
     Preset { name: "fedavg", combine: "mean", server: "replace", local: "plain" },
     Preset { name: "fedavgm", combine: "mean", server: "momentum", local: "plain" },
+    Preset { name: "dp-fedavg", combine: "private-mean", server: "replace", local: "plain" },
 ];
 
-const COMBINES: &[CombineKind] = &[MEAN];
+const COMBINES: &[CombineKind] = &[MEAN, PRIVATE_MEAN];
 const SERVERS: &[ServerKind] = &[REPLACE, MOMENTUM];
 const LOCALS: &[LocalKind] = &[PLAIN];
 

@@ -1,3 +1,5 @@
-//! Differential privacy: what the accountant says, and what is done to updates for it.
+//! Differential privacy: what the accountant says, what is done to updates for it, and which codecs' messages can be
+//! added up unseen.
 
 mod accountant;
+mod private_mean;

@@ -1,0 +1,47 @@
+//! What a simulation's strategy promises about privacy, and what it does not hold for.
+
+use super::SimulationSpec;
+use crate::codec::Pipeline;
+use crate::federation::parts::Parts;
+use crate::federation::privacy::{Guarantee, Sampling};
+use crate::{Error, Result};
+
+/// Rules for local training that nothing but clipped updates leaves the aggregator by. Others have collaborators send
+/// values that all get to see the sum of.
+const SILENT: &[&str] = &["plain", "prox"];
+
+impl SimulationSpec {
+    /// What the global models of a federation tell of a collaborator at most, where the strategy adds noise.
+    pub fn guarantee(&self, parts: &Parts) -> Result<Option<Guarantee>> {
+        let noise = self.strategy.make(&parts.strategies)?.combine.noise();
+        // Every collaborator takes part in every round.
+        let (rate, sampling) = (1.0, Sampling::WithoutReplacement);
+        Ok(noise.map(|noise| Guarantee::of(noise, self.collaborators, rate, sampling, self.rounds)))
+    }
+
+    fn adds_noise(&self, parts: &Parts) -> Result<bool> {
+        Ok(self.strategy.make(&parts.strategies)?.combine.noise().is_some())
+    }
+
+    /// Refuses rules for local training that tell of collaborators without noise, where the strategy adds any.
+    pub(super) fn check_private_local(&self, parts: &Parts) -> Result<()> {
+        let local = self.strategy.local(&parts.strategies)?;
+        if SILENT.contains(&&*local) || !self.adds_noise(parts)? {
+            return Ok(());
+        }
+        let problem = format!("what collaborators send for {local} goes to all of them without noise");
+        Err(Error::setting("strategy.local", problem, "set it to plain, or set noise to 0"))
+    }
+
+    /// The same of a codec.
+    pub(super) fn check_private_codec(&self, parts: &Parts, pipeline: &Pipeline) -> Result<()> {
+        if !pipeline.is_shared() || !self.adds_noise(parts)? {
+            return Ok(());
+        }
+        let problem = format!(
+            "the decoder of {} is made of those of all and goes to all without noise",
+            pipeline.label()
+        );
+        Err(Error::setting("codecs", problem, "leave shared out, or set the strategy's noise to 0"))
+    }
+}
