@@ -2,4 +2,5 @@
 //! added up unseen.
 
 mod accountant;
+mod linear;
 mod private_mean;
