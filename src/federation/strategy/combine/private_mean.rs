@@ -16,7 +16,7 @@ use std::f64::consts::TAU;
 pub const PRIVATE_MEAN: CombineKind = CombineKind { name: "private-mean", make };
 
 /// The stream of a federation's seed that noise is drawn from.
-const NOISE: u64 = 0x6e6f_6973_65;
+const NOISE: u64 = 0x6e6f_6973;
 
 /// The name of the norm that updates are clipped to next.
 const CLIP: &str = "clip";
@@ -203,7 +203,7 @@ impl Combine for PrivateMean {
     }
 
     fn noise(&self) -> Option<PrivateNoise> {
-        (self.noise > 0.0).then(|| PrivateNoise { noise: self.noise, delta: self.delta })
+        (self.noise > 0.0).then_some(PrivateNoise { noise: self.noise, delta: self.delta })
     }
 }
 
