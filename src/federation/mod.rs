@@ -13,6 +13,7 @@ mod participants;
 mod parts;
 mod population;
 mod prepass;
+pub mod privacy;
 mod results;
 mod round;
 mod setup;
@@ -42,9 +43,9 @@ pub use spec::{
 pub use state::{CODEC, Federation, FederationState};
 pub use state_check::{SavedStage, StateCheck};
 pub use strategy::{
-    Arrived, Combine, CombineKind, Drift, Dynamic, DynamicServer, Local, LocalKind, LocalResult, Mean,
-    Momentum, Plain, Preset, Prox, Replace, Scaffold, Server, ServerKind, Strategies, Strategy,
-    StrategyRound, StrategySpec,
+    Adaptive, Arrived, Combine, CombineKind, Drift, Dynamic, DynamicServer, Local, LocalKind, LocalResult,
+    Mean, Momentum, Plain, Preset, PrivateMean, Prox, Replace, Scaffold, Server, ServerKind, Strategies,
+    Strategy, StrategyRound, StrategySpec,
 };
 pub use summary::{FILE as SUMMARY, RunSummary, Summary, write_summary};
 pub use test_sets::TestSets;

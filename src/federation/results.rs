@@ -1,6 +1,7 @@
 //! What a federation comes to, as plain data: everything else here makes it, saves it, or tells of it.
 
 use super::ledger::Ledger;
+use super::privacy::Guarantee;
 use super::spec::SimulationSpec;
 use crate::codec::Learned;
 use crate::model::ClassifierSpec;
@@ -151,6 +152,8 @@ pub struct Outcome {
     pub samples: Vec<usize>,
     /// Test images.
     pub tests: usize,
+    /// What the global models of each federation tell of a collaborator at most, where the strategy adds noise.
+    pub privacy: Option<Guarantee>,
     /// Time of the whole.
     pub wall: Duration,
 }

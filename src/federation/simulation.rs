@@ -136,6 +136,7 @@ fn play_all(
         snapshots: logged.snapshots.iter().map(Snapshots::len).collect(),
         samples,
         tests: population.tests(),
+        privacy: spec.guarantee(parts)?,
         wall: run.wall(),
     })
 }

@@ -21,6 +21,7 @@ mod message;
 mod own_parts;
 mod participation;
 mod presets;
+mod privacy;
 mod projections;
 mod protocol;
 mod selected;

@@ -6,6 +6,7 @@ mod codec;
 mod faults;
 mod participation;
 mod prepass;
+mod privacy;
 
 pub use attack::{Attack, AttackKind};
 pub use clock::{Clock, LogNormal, Speed};
@@ -230,6 +231,7 @@ impl SimulationSpec {
         self.check_grayscale()?;
         self.optimizer.check("optimizer")?;
         self.strategy.make(&parts.strategies)?.check(&self.optimizer)?;
+        self.check_private_local(parts)?;
         for stage in self.stages(parts)? {
             let name = stage.name.as_deref().unwrap_or_default();
             let kind = parts.stages.find(name)?;
@@ -317,6 +319,7 @@ impl SimulationSpec {
             self.check_joint(parts, &pipeline)?;
             self.check_faults(&pipeline)?;
             self.check_parts_of_models(parts, &pipeline)?;
+            self.check_private_codec(parts, &pipeline)?;
             let local_epochs = codec.local_epochs.unwrap_or(self.local_epochs);
             let down = codec.down.as_ref().map(|down| parts.stages.pipeline(down, &context)).transpose()?;
             let mut suffix = codec.suffix();

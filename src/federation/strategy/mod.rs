@@ -9,7 +9,7 @@ mod rules;
 mod server;
 mod spec;
 
-pub use combine::Mean;
+pub use combine::{Adaptive, Mean, PrivateMean};
 pub use kinds::{CombineKind, LocalKind, ServerKind};
 pub use local::{Dynamic, Plain, Prox, Scaffold};
 pub use registry::{Preset, Strategies};

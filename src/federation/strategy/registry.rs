@@ -1,6 +1,6 @@
 //! The parts and presets that specs can name.
 
-use super::combine::{MEAN, PLAIN_MEAN};
+use super::combine::{MEAN, PLAIN_MEAN, PRIVATE_MEAN};
 use super::kinds::{CombineKind, LocalKind, PartKind, ServerKind};
 use super::local::{DYN, PLAIN, PROX, SCAFFOLD, SCAFFOLD_M};
 use super::rules::{Combine, Local, Server};
@@ -16,9 +16,10 @@ const PRESETS: &[Preset] = &[
     Preset { name: "scaffold", combine: "plain-mean", server: "replace", local: "scaffold" },
     Preset { name: "scaffold-m", combine: "plain-mean", server: "replace", local: "scaffold-m" },
     Preset { name: "feddyn", combine: "plain-mean", server: "dyn", local: "dyn" },
+    Preset { name: "dp-fedavg", combine: "private-mean", server: "replace", local: "plain" },
 ];
 
-const COMBINES: &[CombineKind] = &[MEAN, PLAIN_MEAN];
+const COMBINES: &[CombineKind] = &[MEAN, PLAIN_MEAN, PRIVATE_MEAN];
 const SERVERS: &[ServerKind] = &[REPLACE, MOMENTUM, DYN_SERVER];
 const LOCALS: &[LocalKind] = &[PLAIN, PROX, SCAFFOLD, SCAFFOLD_M, DYN];
 

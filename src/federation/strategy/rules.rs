@@ -2,6 +2,7 @@
 
 use crate::Result;
 use crate::codec::{Kept, Values};
+use crate::federation::privacy::PrivateNoise;
 use crate::gpu::Gpu;
 use crate::model::Optimizer;
 use crate::training::Drift;
@@ -61,6 +62,11 @@ pub trait Combine: Send {
     /// Whether collaborators send the loss of the global model on their own images beside their updates.
     fn wants_loss(&self) -> bool {
         false
+    }
+
+    /// The noise that it adds, where what it gives tells no more of a collaborator than the noise allows.
+    fn noise(&self) -> Option<PrivateNoise> {
+        None
     }
 
     /// Refuses local training by an optimiser that it is not defined for.
