@@ -6,6 +6,7 @@ mod due;
 mod first_updates;
 mod ledger;
 mod logs;
+mod losses;
 mod participants;
 mod parts;
 mod population;
@@ -34,8 +35,8 @@ pub use spec::{CodecSpec, Downlink, Initial, LocalTests, Prepass, PrepassKind, R
 pub use state::{CODEC, Federation, FederationState};
 pub use state_check::{SavedStage, StateCheck};
 pub use strategy::{
-    Arrived, Combine, CombineKind, Drift, Local, LocalKind, LocalResult, Mean, Momentum, Plain, Preset,
-    Replace, Server, ServerKind, Strategies, Strategy, StrategyRound, StrategySpec,
+    Arrived, Combine, CombineKind, Drift, ExplainedPart, Local, LocalKind, LocalResult, Mean, Momentum,
+    PartAbout, Plain, Preset, Replace, Server, ServerKind, Strategies, Strategy, StrategyRound, StrategySpec,
 };
 pub use summary::{FILE as SUMMARY, RunSummary, Summary, write_summary};
 pub use test_sets::TestSets;

@@ -3,6 +3,7 @@
 use super::clients::{LocalWork, Trained};
 use super::down::{change, send_down};
 use super::ledger::{Direction, Ledger};
+use super::losses::gather_losses;
 use super::participants::Participants;
 use super::results::RoundResult;
 use super::setup::refresh;
@@ -17,6 +18,7 @@ use crate::run::Run;
 use crate::training::SnapshotEvery;
 use crate::{Error, Result};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 /// What a collaborator keeps for the strategy's local rule.
@@ -58,7 +60,8 @@ pub fn play(
     plan: &RoundPlan<'_>,
 ) -> Result<()> {
     let ids = participants.collaborators.ids();
-    let epochs = federation.rules.local_epochs + federation.pipeline.epochs();
+    let losses = u64::from(federation.strategy.combine.wants_loss());
+    let epochs = federation.rules.local_epochs + federation.pipeline.epochs() + losses;
     let steps = participants.collaborators.steps(&ids) * epochs;
     let first = federation.state.rounds.len() as u32 + 1;
     run.observer.begin(plan.what, "steps", steps * u64::from((plan.last + 1).saturating_sub(first)));
@@ -109,8 +112,15 @@ pub fn play_round(
         starts: starts.as_deref(),
         tests: (spec.local_tests == LocalTests::Epoch).then_some(&*tests),
     };
-    let mut trained =
-        collaborators.train(&who, &start, work, &mut |steps| observer.advance(u64::from(steps)))?;
+    let mut progress = |steps| observer.advance(u64::from(steps));
+    let losses = match strategy.combine.wants_loss() {
+        false => BTreeMap::new(),
+        true => {
+            let of = (&who[..], &start[..]);
+            gather_losses(&mut state.ledger, collaborators, round, of, &work, &mut progress)?
+        }
+    };
+    let mut trained = collaborators.train(&who, &start, work, &mut progress)?;
     let own_models = parts.as_ref().map(|parts| restore(&mut trained, parts, &start));
     if snapshots.is_some() {
         for (log, trained) in state.snapshots.iter_mut().zip(&trained) {
@@ -153,7 +163,8 @@ pub fn play_round(
                     let (who, steps, update) = (trained.who, trained.steps, received.values);
                     state.aggregator.of_mut(who).scope_mut(CODEC).merge(received.news);
                     if !received.is_left_out {
-                        arrived.push(Arrived { who, samples, steps, update, loss: None, staleness: 0 });
+                        let loss = losses.get(&who).copied();
+                        arrived.push(Arrived { who, samples, steps, update, loss, staleness: 0 });
                     }
                 }
                 if arrived.len() < trained.len() {

@@ -12,6 +12,7 @@ mod federation;
 pub(crate) mod imbalance;
 pub mod savings;
 pub(crate) mod savings_figures;
+pub mod strategies;
 pub(crate) mod validation;
 mod words;
 

@@ -10,9 +10,9 @@ mod server;
 mod spec;
 
 pub use combine::Mean;
-pub use kinds::{CombineKind, LocalKind, ServerKind};
+pub use kinds::{CombineKind, LocalKind, PartAbout, ServerKind};
 pub use local::Plain;
-pub use registry::{Preset, Strategies};
+pub use registry::{ExplainedPart, Preset, Strategies};
 pub use rules::{Arrived, Combine, Drift, Local, LocalResult, Server, StrategyRound};
 pub use server::{Momentum, Replace};
 pub use spec::StrategySpec;

@@ -2,13 +2,19 @@
 
 use crate::Result;
 use crate::codec::{Kept, NoOptions, Values};
-use crate::federation::strategy::{Arrived, Combine, CombineKind, StrategyRound};
+use crate::federation::strategy::{Arrived, Combine, CombineKind, PartAbout, StrategyRound};
 use crate::gpu::{Buffer, Dispatch, Gpu, Tensor};
 use crate::ops::reduce::{self, Replicas};
 
 /// As specs name it.
 pub const MEAN: CombineKind = CombineKind {
     name: "mean",
+    about: PartAbout {
+        summary: "the mean of the updates, weighted by numbers of images",
+        source: "McMahan et al. 2017, FedAvg (arXiv 1602.05629)",
+        good_for: "collaborators that mean well",
+        ..PartAbout::NOTHING
+    },
     make: |options| options.parse::<NoOptions>().map(|_| Box::<Mean>::default() as _),
 };
 
