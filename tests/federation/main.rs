@@ -12,6 +12,8 @@ mod coded_hidden;
 mod damaged;
 mod downlink;
 mod every_stage;
+#[path = "../goldens/golden.rs"]
+mod golden;
 mod grouping;
 mod kept;
 mod ledger;

@@ -1,12 +1,9 @@
 //! Rules that look at each weight by itself.
 
-use super::vectors::Update;
+use super::vectors::{Update, WORTH_A_THREAD};
 
 /// Coordinates that are turned around at a time, so that the values of one lie together.
 const BLOCK: usize = 256;
-
-/// Values of fewer updates than this are not worth a thread.
-const WORTH_A_THREAD: usize = 1 << 16;
 
 /// Gives each coordinate what `rule` makes of the values that the updates have there. They are
 /// [keys](key), which stand in the order of the values, in any order.

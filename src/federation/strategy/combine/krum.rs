@@ -1,6 +1,6 @@
 //! The update that is closest to the others.
 
-use super::vectors::{Update, distance_squared, on_host, pairwise};
+use super::vectors::{Update, on_host, pairwise};
 use crate::codec::{Kept, OptionAbout, Options};
 use crate::federation::strategy::{Arrived, Combine, CombineKind, PartAbout, StrategyRound};
 use crate::{Error, Result};
@@ -38,7 +38,7 @@ impl Combine for Krum {
     fn combine(&mut self, round: &StrategyRound<'_>, arrived: &[Arrived]) -> Result<Vec<f32>> {
         check_asked(round, self.byzantine)?;
         let updates = on_host(round.gpu, arrived)?;
-        let best = ranked(arrived, &updates, self.byzantine).first().copied();
+        let best = ranked(round.global, arrived, &updates, self.byzantine).first().copied();
         Ok(best.map_or_else(Vec::new, |best| updates[best].to_vec()))
     }
 
@@ -63,8 +63,13 @@ pub(super) fn check_asked(round: &StrategyRound<'_>, byzantine: usize) -> Result
 
 /// The places of the updates, that with the best score first, and that of the lower id where scores are equal. Where
 /// fewer than `byzantine + 3` have arrived, the score is the distance to the closest.
-pub(super) fn ranked(arrived: &[Arrived], updates: &[Update<'_>], byzantine: usize) -> Vec<usize> {
-    let distances = pairwise(updates, distance_squared);
+pub(super) fn ranked(
+    global: &[f32],
+    arrived: &[Arrived],
+    updates: &[Update<'_>],
+    byzantine: usize,
+) -> Vec<usize> {
+    let distances = pairwise(global, updates, |a, b| (a - b) * (a - b));
     let closest = updates.len().saturating_sub(byzantine.saturating_add(2)).max(1);
     let score = |place: usize| -> f64 {
         let row = distances[place].iter().enumerate().filter(|(other, _)| *other != place);

@@ -57,7 +57,7 @@ impl Combine for MultiKrum {
         check_asked(round, self.byzantine)?;
         let updates = on_host(round.gpu, arrived)?;
         let keep = self.keep.unwrap_or(arrived.len().saturating_sub(self.byzantine));
-        let best = ranked(arrived, &updates, self.byzantine);
+        let best = ranked(round.global, arrived, &updates, self.byzantine);
         let best = &best[..keep.clamp(1, best.len())];
         let weight = |place: &usize| if self.weighted { arrived[*place].samples as f64 } else { 1.0 };
         let total: f64 = best.iter().map(weight).sum();

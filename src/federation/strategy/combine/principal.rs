@@ -1,6 +1,6 @@
 //! The principal directions of what the updates change.
 
-use super::vectors::{moved, on_host, pairwise, product};
+use super::vectors::{moved, on_host, pairwise};
 use crate::Result;
 use crate::codec::{Kept, OptionAbout, Options};
 use crate::federation::strategy::{Arrived, Combine, CombineKind, PartAbout, StrategyRound};
@@ -58,7 +58,7 @@ impl Combine for Principal {
     fn combine(&mut self, round: &StrategyRound<'_>, arrived: &[Arrived]) -> Result<Vec<f32>> {
         let updates = on_host(round.gpu, arrived)?;
         let count = updates.len();
-        let products = pairwise(&updates, |a, b| product(round.global, a, b));
+        let products = pairwise(round.global, &updates, |a, b| a * b);
         if !products.iter().flatten().all(|product| product.is_finite()) {
             // Where there are no directions, what is no number shows in the mean.
             return Ok(moved(round.global, &updates, &vec![1.0 / count as f64; count]));

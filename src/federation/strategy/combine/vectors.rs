@@ -13,6 +13,12 @@ pub(super) type Update<'a> = Cow<'a, [f32]>;
 /// a part of the result's last bits and does not depend on the machine.
 const LANES: usize = 8;
 
+/// Coordinates of all updates that are worked on at a time, so that they stay in a core's memory.
+const BLOCK: usize = 64 * LANES;
+
+/// Work on fewer values than this is not worth a thread.
+pub(super) const WORTH_A_THREAD: usize = 1 << 16;
+
 /// All updates, on the host. Those that are the lines of one tensor are read back at once.
 pub(super) fn on_host<'a>(gpu: &Gpu, arrived: &'a [Arrived]) -> Result<Vec<Update<'a>>> {
     let all: Vec<_> = arrived.iter().map(|arrived| &arrived.update).collect();
@@ -59,50 +65,70 @@ pub(super) fn moved(global: &[f32], updates: &[Update<'_>], factors: &[f64]) -> 
 
 /// The squared distance of two points.
 pub(super) fn distance_squared(a: &[f32], b: &[f32]) -> f64 {
-    summed(a.len().min(b.len()), |at| (f64::from(a[at]) - f64::from(b[at])).powi(2))
-}
-
-/// The inner product of what two updates change.
-pub(super) fn product(global: &[f32], a: &[f32], b: &[f32]) -> f64 {
-    let change = |update: &[f32], at: usize| f64::from(update[at]) - f64::from(global[at]);
-    summed(global.len(), |at| change(a, at) * change(b, at))
-}
-
-fn summed(count: usize, term: impl Fn(usize) -> f64) -> f64 {
+    let term = |a: &f32, b: &f32| (f64::from(*a) - f64::from(*b)).powi(2);
+    let (a, b) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
     let mut lanes = [0f64; LANES];
-    let whole = count - count % LANES;
-    for start in (0..whole).step_by(LANES) {
-        lanes.iter_mut().enumerate().for_each(|(lane, sum)| *sum += term(start + lane));
+    for (a, b) in a.0.iter().zip(b.0) {
+        lanes.iter_mut().zip(a.iter().zip(b)).for_each(|(lane, (a, b))| *lane += term(a, b));
     }
-    lanes.iter().sum::<f64>() + (whole..count).map(term).sum::<f64>()
+    let rest: f64 = a.1.iter().zip(b.1).map(|(a, b)| term(a, b)).sum();
+    lanes.iter().sum::<f64>() + rest
 }
 
-/// What `of` says of each pair of updates, which is the same both ways: a symmetric matrix, by rows.
-pub(super) fn pairwise(updates: &[Update<'_>], of: impl Fn(&[f32], &[f32]) -> f64 + Sync) -> Vec<Vec<f64>> {
+/// `sum of term(a_i - origin, b_i - origin)` over the coordinates of each pair of updates, where `term(x, y)` is
+/// `term(y, x)` and that of zeros is 0: a symmetric matrix, by rows.
+pub(super) fn pairwise(
+    origin: &[f32],
+    updates: &[Update<'_>],
+    term: impl Fn(f64, f64) -> f64 + Sync,
+) -> Vec<Vec<f64>> {
     let count = updates.len();
-    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(count.max(1));
-    let own_rows = |worker: usize| -> Vec<(usize, Vec<f64>)> {
-        let row = |row: usize| updates[..=row].iter().map(|other| of(&updates[row], other)).collect();
-        (worker..count).step_by(workers).map(|number| (number, row(number))).collect()
+    let workers = match origin.len() * count < WORTH_A_THREAD {
+        true => 1,
+        false => std::thread::available_parallelism().map_or(1, usize::from).min(count),
+    };
+    // Every worker has rows of its own, so that how many there are makes no difference to a sum.
+    let rows_of = |worker: usize| -> Vec<(usize, Vec<f64>)> {
+        let mut rows: Vec<_> =
+            (worker..count).step_by(workers).map(|row| (row, vec![[0f64; LANES]; row + 1])).collect();
+        let mut changes = vec![0f64; count * BLOCK];
+        for start in (0..origin.len()).step_by(BLOCK) {
+            let range = start..(start + BLOCK).min(origin.len());
+            for (update, changes) in updates.iter().zip(changes.chunks_exact_mut(BLOCK)) {
+                changes.fill(0.0);
+                let values = update[range.clone()].iter().zip(&origin[range.clone()]);
+                let each = changes.iter_mut().zip(values);
+                each.for_each(|(change, (value, origin))| *change = f64::from(*value) - f64::from(*origin));
+            }
+            for (row, sums) in &mut rows {
+                let own = changes[*row * BLOCK..][..BLOCK].as_chunks::<LANES>().0;
+                for (sums, other) in sums.iter_mut().zip(changes.chunks_exact(BLOCK)) {
+                    for (a, b) in own.iter().zip(other.as_chunks::<LANES>().0) {
+                        sums.iter_mut().zip(a.iter().zip(b)).for_each(|(sum, (a, b))| *sum += term(*a, *b));
+                    }
+                }
+            }
+        }
+        let total = |(row, sums): (usize, Vec<[f64; LANES]>)| {
+            (row, sums.iter().map(|lanes| lanes.iter().sum()).collect())
+        };
+        rows.into_iter().map(total).collect()
     };
     let mut matrix = vec![vec![0.0; count]; count];
-    let mut put = |(number, row): (usize, Vec<f64>)| {
-        for (other, value) in row.into_iter().enumerate() {
-            matrix[number][other] = value;
-            matrix[other][number] = value;
+    let mut put = |(row, values): (usize, Vec<f64>)| {
+        for (other, value) in values.into_iter().enumerate() {
+            matrix[row][other] = value;
+            matrix[other][row] = value;
         }
     };
     std::thread::scope(|scope| {
-        let own_rows = &own_rows;
-        let others: Vec<_> = (1..workers).map(|worker| scope.spawn(move || own_rows(worker))).collect();
-        own_rows(0).into_iter().for_each(&mut put);
+        let rows_of = &rows_of;
+        let others: Vec<_> = (1..workers).map(|worker| scope.spawn(move || rows_of(worker))).collect();
+        rows_of(0).into_iter().for_each(&mut put);
         for other in others {
-            // A worker computes sums and cannot panic; were it to, the panic goes on here.
-            other
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-                .into_iter()
-                .for_each(&mut put);
+            // A worker only computes sums; a panic of it would be one of this thread.
+            let rows = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            rows.into_iter().for_each(&mut put);
         }
     });
     matrix
