@@ -113,12 +113,11 @@ pub fn play_round(
         tests: (spec.local_tests == LocalTests::Epoch).then_some(&*tests),
     };
     let mut progress = |steps| observer.advance(u64::from(steps));
-    let losses = match strategy.combine.wants_loss() {
-        false => BTreeMap::new(),
-        true => {
-            let of = (&who[..], &start[..]);
-            gather_losses(&mut state.ledger, collaborators, round, of, &work, &mut progress)?
-        }
+    let losses = if strategy.combine.wants_loss() {
+        let of = (&who[..], &start[..]);
+        gather_losses(&mut state.ledger, collaborators, round, of, &work, &mut progress)?
+    } else {
+        BTreeMap::new()
     };
     let mut trained = collaborators.train(&who, &start, work, &mut progress)?;
     let own_models = parts.as_ref().map(|parts| restore(&mut trained, parts, &start));

@@ -37,7 +37,9 @@ pub fn strategy_page(part: &ExplainedPart) -> String {
     line("stands for", &made_of(part));
     line("field", part.field);
     line("sends", about.sends);
-    line("example", &format!("fedfunnel simulate demo --out run --set {}={}", part.field, part.name));
+    line("needs", about.needs);
+    let needs = if about.needs.is_empty() { String::new() } else { format!(" --set {}", about.needs) };
+    line("example", &format!("fedfunnel simulate demo --out run --set {}={}{needs}", part.field, part.name));
     if !about.options.is_empty() {
         let table = Table::of(
             "options",

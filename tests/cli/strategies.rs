@@ -22,7 +22,13 @@ fn all_strategies_are_listed_and_each_is_explained() {
     for name in ["krum", "qfedavg", "adam", "fednova", "plain"] {
         let page = said(&[name]);
         for part in Strategies::default().explain(name).expect("a name") {
-            for text in [part.about.summary, part.about.source, part.about.good_for, part.about.sends] {
+            for text in [
+                part.about.summary,
+                part.about.source,
+                part.about.good_for,
+                part.about.sends,
+                part.about.needs,
+            ] {
                 assert!(page.contains(text), "{text}: {page}");
             }
             for option in part.about.options {

@@ -18,11 +18,14 @@ pub struct PartAbout {
     pub good_for: &'static str,
     /// What crosses the wire beside models and updates; empty where nothing does.
     pub sends: &'static str,
+    /// The setting of a spec that it works with alone, such as `optimizer.kind=sgd`; empty where there is none.
+    pub needs: &'static str,
 }
 
 impl PartAbout {
     /// What parts say that say nothing of themselves.
-    pub const NOTHING: Self = Self { summary: "", source: "", options: &[], good_for: "", sends: "" };
+    pub const NOTHING: Self =
+        Self { summary: "", source: "", options: &[], good_for: "", sends: "", needs: "" };
 }
 
 /// A part of a strategy that specs can name.

@@ -5,8 +5,8 @@ use crate::support::{run, spec};
 use fedfunnel::Result;
 use fedfunnel::codec::{Kept, MessageKind};
 use fedfunnel::federation::{
-    Arrived, Combine, CombineKind, Direction, FederationOutcome, Mean, PartAbout, Parts, Strategies,
-    StrategyRound,
+    Arrived, Combine, CombineKind, Direction, FederationOutcome, Mean, PartAbout, Parts, SimulationSpec,
+    Strategies, StrategyRound,
 };
 use std::sync::Mutex;
 
@@ -108,6 +108,21 @@ fn measuring_losses_changes_no_bit_of_what_is_trained_and_is_counted() {
         let in_round = |outcome: &FederationOutcome| outcome.rounds[1].bytes_up;
         assert_eq!(in_round(&asked) - in_round(&plain), 3 * 7);
         assert_eq!(asked.rounds[0].local_epochs, plain.rounds[0].local_epochs);
+    }
+}
+
+#[test]
+fn every_name_fits_the_demo_with_what_it_says_that_it_needs() {
+    for part in Strategies::default().explained() {
+        let setting = format!("{}={}", part.field, part.name);
+        let demo = |more: &[&str]| {
+            let all: Vec<_> = [&[setting.as_str()], more].concat().into_iter().map(String::from).collect();
+            SimulationSpec::load("demo", &all)
+        };
+        let needs: Vec<_> = [part.about.needs].into_iter().filter(|needs| !needs.is_empty()).collect();
+        demo(&needs).unwrap_or_else(|error| panic!("{setting}: {error}"));
+        // What is said to be needed is.
+        assert_eq!(demo(&[]).is_err(), !needs.is_empty(), "{setting}");
     }
 }
 

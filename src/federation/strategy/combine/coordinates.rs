@@ -1,6 +1,6 @@
 //! Rules that look at each weight by itself.
 
-use super::vectors::{Update, WORTH_A_THREAD};
+use super::vectors::{Update, threads};
 
 /// Coordinates that are turned around at a time, so that the values of one lie together.
 const BLOCK: usize = 256;
@@ -10,11 +10,7 @@ const BLOCK: usize = 256;
 pub(super) fn of_each(updates: &[Update<'_>], rule: impl Fn(&mut [i32]) -> f64 + Sync) -> Vec<f32> {
     let width = updates.first().map_or(0, |update| update.len());
     let mut result = vec![0f32; width];
-    let threads = match width * updates.len() < WORTH_A_THREAD {
-        true => 1,
-        false => std::thread::available_parallelism().map_or(1, usize::from),
-    };
-    let part = width.div_ceil(threads).max(1);
+    let part = width.div_ceil(threads(width * updates.len())).max(1);
     let fill = |start: usize, part: &mut [f32]| {
         let mut keys = vec![0i32; BLOCK * updates.len()];
         for (block, out) in part.chunks_mut(BLOCK).enumerate() {
@@ -31,12 +27,12 @@ pub(super) fn of_each(updates: &[Update<'_>], rule: impl Fn(&mut [i32]) -> f64 +
     };
     std::thread::scope(|scope| {
         let fill = &fill;
-        for (number, part_) in result.chunks_mut(part).enumerate().rev() {
-            match number {
-                0 => fill(0, part_),
-                number => drop(scope.spawn(move || fill(number * part, part_))),
-            }
+        let mut parts = result.chunks_mut(part).enumerate();
+        let own = parts.next();
+        for (number, values) in parts {
+            scope.spawn(move || fill(number * part, values));
         }
+        own.into_iter().for_each(|(_, values)| fill(0, values));
     });
     result
 }
@@ -59,6 +55,7 @@ fn turned(bits: i32) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::federation::strategy::combine::vectors::WORTH_A_THREAD;
     use std::borrow::Cow;
 
     #[test]

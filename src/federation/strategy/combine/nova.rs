@@ -13,6 +13,7 @@ pub const NOVA: CombineKind = CombineKind {
         summary: "the mean of changes a step, times the mean number of steps; local training is by SGD",
         source: "Wang et al. 2020, FedNova (arXiv 2007.07481)",
         good_for: "collaborators with different numbers of images, and so of steps",
+        needs: "optimizer.kind=sgd",
         ..PartAbout::NOTHING
     },
     make: |options| options.parse::<NoOptions>().map(|_| Box::<Nova>::default() as _),

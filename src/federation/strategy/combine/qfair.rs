@@ -22,6 +22,7 @@ pub const QFAIR: CombineKind = CombineKind {
         ],
         good_for: "an accuracy that is alike for all, at some cost in the mean",
         sends: "the loss of the global model on one's own images, 4 bytes up",
+        ..PartAbout::NOTHING
     },
     make,
 };

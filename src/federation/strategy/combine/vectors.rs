@@ -19,6 +19,11 @@ const BLOCK: usize = 64 * LANES;
 /// Work on fewer values than this is not worth a thread.
 pub(super) const WORTH_A_THREAD: usize = 1 << 16;
 
+/// How many threads work on so many values.
+pub(super) fn threads(values: usize) -> usize {
+    if values < WORTH_A_THREAD { 1 } else { std::thread::available_parallelism().map_or(1, usize::from) }
+}
+
 /// All updates, on the host. Those that are the lines of one tensor are read back at once.
 pub(super) fn on_host<'a>(gpu: &Gpu, arrived: &'a [Arrived]) -> Result<Vec<Update<'a>>> {
     let all: Vec<_> = arrived.iter().map(|arrived| &arrived.update).collect();
@@ -26,9 +31,9 @@ pub(super) fn on_host<'a>(gpu: &Gpu, arrived: &'a [Arrived]) -> Result<Vec<Updat
         let values = tensor.read(gpu)?;
         return Ok(values.chunks_exact(tensor.width.max(1)).map(|line| Cow::Owned(line.to_vec())).collect());
     }
-    let host = |values| match values {
-        &Values::Host(ref values) => Ok(Cow::Borrowed(values.as_slice())),
-        &Values::Device { ref tensor, line } => Ok(Cow::Owned(tensor.read_line(gpu, line)?)),
+    let host = |values: &'a Values| match values {
+        Values::Host(values) => Ok(Cow::Borrowed(values.as_slice())),
+        Values::Device { tensor, line } => Ok(Cow::Owned(tensor.read_line(gpu, *line)?)),
     };
     all.into_iter().map(host).collect()
 }
@@ -83,10 +88,7 @@ pub(super) fn pairwise(
     term: impl Fn(f64, f64) -> f64 + Sync,
 ) -> Vec<Vec<f64>> {
     let count = updates.len();
-    let workers = match origin.len() * count < WORTH_A_THREAD {
-        true => 1,
-        false => std::thread::available_parallelism().map_or(1, usize::from).min(count),
-    };
+    let workers = threads(origin.len() * count).min(count.max(1));
     // Every worker has rows of its own, so that how many there are makes no difference to a sum.
     let rows_of = |worker: usize| -> Vec<(usize, Vec<f64>)> {
         let mut rows: Vec<_> =

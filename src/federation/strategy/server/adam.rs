@@ -62,10 +62,8 @@ impl Server for Adam {
     fn step(&mut self, round: &StrategyRound<'_>, global: &mut [f32], combined: &[f32]) {
         let &mut Self { rate, beta1, beta2, tau, bias_correction, .. } = self;
         let exponent = f64::from(round.number) + 1.0;
-        let correction = match bias_correction {
-            true => (1.0 - beta2.powf(exponent)).sqrt() / (1.0 - beta1.powf(exponent)),
-            false => 1.0,
-        };
+        let corrected = || (1.0 - beta2.powf(exponent)).sqrt() / (1.0 - beta1.powf(exponent));
+        let correction = if bias_correction { corrected() } else { 1.0 };
         let second = |v: f64, square: f64| beta2 * v + (1.0 - beta2) * square;
         self.moments.step(global, combined, Step { beta1, rate: rate * correction, tau, second });
     }
