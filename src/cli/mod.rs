@@ -22,6 +22,7 @@ mod signals;
 mod simulate;
 mod start;
 mod stdout;
+mod strategies;
 mod train;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -85,6 +86,9 @@ enum Verb {
     /// The stages that codecs are made of, with their options and where they are from
     #[command(after_help = codecs::EXAMPLES)]
     Codecs(codecs::CodecsArgs),
+    /// What aggregators can do with updates, with options and where it is from
+    #[command(after_help = strategies::EXAMPLES)]
+    Strategies(strategies::StrategiesArgs),
     /// Encode weights into the message that a codec makes of them
     #[command(after_help = encode::EXAMPLES)]
     Encode(encode::EncodeArgs),
@@ -172,6 +176,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Verb::Report(args) => report::run(args),
         Verb::Compare(args) => compare::run(common, args),
         Verb::Codecs(args) => codecs::run(args),
+        Verb::Strategies(args) => strategies::run(args),
         Verb::Encode(args) => encode::run(args),
         Verb::Decode(args) => decode::run(args),
         Verb::Bench(args) => bench::run(common, args),

@@ -9,6 +9,7 @@ mod due;
 mod first_updates;
 mod ledger;
 mod logs;
+mod losses;
 mod participants;
 mod parts;
 mod population;
@@ -43,9 +44,9 @@ pub use spec::{
 pub use state::{CODEC, Federation, FederationState};
 pub use state_check::{SavedStage, StateCheck};
 pub use strategy::{
-    Adaptive, Arrived, Combine, CombineKind, Drift, Dynamic, DynamicServer, Local, LocalKind, LocalResult,
-    Mean, Momentum, Plain, Preset, PrivateMean, Prox, Replace, Scaffold, Server, ServerKind, Strategies,
-    Strategy, StrategyRound, StrategySpec,
+    Adaptive, Arrived, Combine, CombineKind, Drift, Dynamic, DynamicServer, ExplainedPart, Local, LocalKind,
+    LocalResult, Mean, Momentum, PartAbout, Plain, Preset, PrivateMean, Prox, Replace, Scaffold, Server,
+    ServerKind, Strategies, Strategy, StrategyRound, StrategySpec,
 };
 pub use summary::{FILE as SUMMARY, RunSummary, Summary, write_summary};
 pub use test_sets::TestSets;

@@ -5,6 +5,7 @@ use super::clients::{LocalWork, Trained};
 use super::clock::seconds;
 use super::down::{change, send_down};
 use super::ledger::{Direction, Rejected};
+use super::losses::gather_losses;
 use super::participants::Participants;
 use super::results::{GlobalTest, RoundResult, Tested};
 use super::setup::refresh;
@@ -90,7 +91,8 @@ pub fn play(
 fn steps(participants: &Participants, federation: &Federation, mut rounds: RangeInclusive<u32>) -> u64 {
     let Participants { spec, collaborators, .. } = participants;
     let samples = collaborators.all_samples();
-    let epochs = federation.rules.local_epochs + federation.pipeline.epochs();
+    let losses = u64::from(federation.strategy.combine.wants_loss());
+    let epochs = federation.rules.local_epochs + federation.pipeline.epochs() + losses;
     let of = |round| collaborators.steps(&spec.participants(round, 0, &samples)) * epochs;
     match spec.participation {
         Some(_) => rounds.map(of).sum(),
@@ -225,8 +227,14 @@ fn play_once(
         drifts: &drifts,
         tests: (spec.local_tests() == LocalTests::Epoch).then_some(&*tests),
     };
-    let mut trained =
-        collaborators.train(&who, &start, work, &mut |steps| observer.advance(u64::from(steps)))?;
+    let mut progress = |steps| observer.advance(u64::from(steps));
+    let losses = if strategy.combine.wants_loss() {
+        let of = (&who[..], &start[..]);
+        gather_losses(&mut state.ledger, collaborators, round, of, &work, &mut progress)?
+    } else {
+        BTreeMap::new()
+    };
+    let mut trained = collaborators.train(&who, &start, work, &mut progress)?;
     if let Some(attackers) = attackers {
         attackers.poison(round, &start, &mut trained);
     }
@@ -312,7 +320,8 @@ fn play_once(
                 let ((samples, steps), update) = (samples[&who], received.values);
                 state.aggregator.of_mut(who).scope_mut(CODEC).merge(received.news);
                 if !received.is_left_out {
-                    arrived.push(Arrived { who, samples, steps, update, loss: None, staleness: 0 });
+                    let loss = losses.get(&who).copied();
+                    arrived.push(Arrived { who, samples, steps, update, loss, staleness: 0 });
                 }
             }
             if arrived.len() < results {

@@ -13,6 +13,7 @@ pub(crate) mod imbalance;
 pub mod privacy;
 pub mod savings;
 pub(crate) mod savings_figures;
+pub mod strategies;
 pub(crate) mod validation;
 mod words;
 

@@ -45,6 +45,9 @@ pub struct Cohort {
     step: Vec<Dispatch>,
     /// The optimiser's own rate, where something was ever added to steps, and the steps with that.
     drifting: Option<(f32, Drifting)>,
+    images: ResidentImages,
+    /// A step that only evaluates, once it was asked for.
+    look: Option<Vec<Dispatch>>,
     epoch: u32,
     /// Whose data each replica trains on.
     owners: Vec<u32>,
@@ -111,6 +114,8 @@ impl Cohort {
             tallied,
             step,
             drifting: None,
+            images: images.clone(),
+            look: None,
             epoch: 0,
             owners: vec![0; replicas],
             epoch_state,
@@ -149,6 +154,36 @@ impl Cohort {
         steps: Range<usize>,
         progress: &mut dyn FnMut(u32),
     ) -> Result<()> {
+        self.walk(orders, steps, true, progress)
+    }
+
+    /// Loss and accuracy of each replica on the samples `orders[r]`, as an epoch that trains on them in this order sees
+    /// them. Weights, moments and counted steps stay as they are.
+    pub fn measure(&mut self, orders: &[Vec<u32>], progress: &mut dyn FnMut(u32)) -> Result<Vec<Tally>> {
+        if self.look.is_none() {
+            let parts = StepParts {
+                images: &self.images,
+                index: &self.index,
+                batch: self.batch,
+                epoch: &self.epoch_state,
+                schedule: &self.writer.schedule,
+                tallies: &self.tallies,
+            };
+            self.look = Some(parts.dispatches(&self.gpu, &self.network, None)?);
+        }
+        let steps = self.steps(orders);
+        self.walk(orders, 0..steps, false, progress)?;
+        self.take_tallies()
+    }
+
+    /// Goes through the orders, and trains or only looks.
+    fn walk(
+        &mut self,
+        orders: &[Vec<u32>],
+        steps: Range<usize>,
+        trains: bool,
+        progress: &mut dyn FnMut(u32),
+    ) -> Result<()> {
         assert_eq!(orders.len(), self.replicas(), "one order for each replica");
         let (batch, window) = (self.batch, self.index.steps);
         let mut first = steps.start;
@@ -174,12 +209,18 @@ impl Cohort {
                 0,
                 &[&[(first * batch) as u32, self.epoch], &self.owners[..]].concat(),
             );
-            self.writer.write(&self.gpu, count, |replica, step| part(replica, step).len());
-            let step = match &self.drifting {
-                Some((_, drifting)) if drifting.is_on => &drifting.step,
-                _ => &self.step,
+            let dispatches = match (&self.look, &self.drifting) {
+                // What only looks reads no schedule.
+                (Some(look), _) if !trains => look,
+                (_, drifting) => {
+                    self.writer.write(&self.gpu, count, |replica, step| part(replica, step).len());
+                    match drifting {
+                        Some((_, drifting)) if drifting.is_on => &drifting.step,
+                        _ => &self.step,
+                    }
+                }
             };
-            self.gpu.run_steps(step, 0..count as u32, progress)?;
+            self.gpu.run_steps(dispatches, 0..count as u32, progress)?;
             first += count;
         }
         Ok(())

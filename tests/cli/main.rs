@@ -25,6 +25,7 @@ mod savings;
 mod signals;
 mod simulate;
 mod span;
+mod strategies;
 mod support;
 mod trace;
 mod train;

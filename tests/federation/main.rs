@@ -13,6 +13,8 @@ mod damaged;
 mod downlink;
 mod every_stage;
 mod faults;
+#[path = "../goldens/golden.rs"]
+mod golden;
 mod grouping;
 mod kept;
 mod ledger;

@@ -10,9 +10,9 @@ mod server;
 mod spec;
 
 pub use combine::{Adaptive, Mean, PrivateMean};
-pub use kinds::{CombineKind, LocalKind, ServerKind};
+pub use kinds::{CombineKind, LocalKind, PartAbout, ServerKind};
 pub use local::{Dynamic, Plain, Prox, Scaffold};
-pub use registry::{Preset, Strategies};
+pub use registry::{ExplainedPart, Preset, Strategies};
 pub use rules::{Arrived, Combine, Local, LocalResult, Server, StrategyRound};
 pub use server::{DynamicServer, Momentum, Replace};
 pub use spec::StrategySpec;

@@ -2,19 +2,31 @@
 
 use crate::Result;
 use crate::codec::{Kept, NoOptions, Values};
-use crate::federation::strategy::{Arrived, Combine, CombineKind, StrategyRound};
+use crate::federation::strategy::{Arrived, Combine, CombineKind, PartAbout, StrategyRound};
 use crate::gpu::{Buffer, Dispatch, Gpu, Tensor};
 use crate::ops::reduce::{self, Replicas};
 
 /// As specs name it.
 pub const MEAN: CombineKind = CombineKind {
     name: "mean",
+    about: PartAbout {
+        summary: "the mean of the updates, weighted by numbers of images",
+        source: "McMahan et al. 2017, FedAvg (arXiv 1602.05629)",
+        good_for: "collaborators that mean well",
+        ..PartAbout::NOTHING
+    },
     make: |options| options.parse::<NoOptions>().map(|_| Box::<Mean>::default() as _),
 };
 
 /// As specs name the mean in which every update counts the same.
 pub const PLAIN_MEAN: CombineKind = CombineKind {
     name: "plain-mean",
+    about: PartAbout {
+        summary: "the mean of the updates, each counting the same",
+        source: "Karimireddy et al. 2020, SCAFFOLD (arXiv 1910.06378)",
+        good_for: "participants that were drawn by their numbers of images, and rules whose papers have it",
+        ..PartAbout::NOTHING
+    },
     make: |options| options.parse::<NoOptions>().map(|_| Box::new(Mean::plain()) as _),
 };
 

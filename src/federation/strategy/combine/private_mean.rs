@@ -1,10 +1,10 @@
 //! The mean of clipped updates with Gaussian noise.
 
 use crate::Result;
-use crate::codec::{Kept, Options, Values, expect_length};
+use crate::codec::{Kept, OptionAbout, Options, Values, expect_length};
 use crate::data::derive_seed;
 use crate::federation::privacy::PrivateNoise;
-use crate::federation::strategy::{Arrived, Combine, CombineKind, StrategyRound};
+use crate::federation::strategy::{Arrived, Combine, CombineKind, PartAbout, StrategyRound};
 use crate::{Error, gpu::Gpu};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -13,7 +13,26 @@ use std::borrow::Cow;
 use std::f64::consts::TAU;
 
 /// As specs name it.
-pub const PRIVATE_MEAN: CombineKind = CombineKind { name: "private-mean", make };
+pub const PRIVATE_MEAN: CombineKind = CombineKind {
+    name: "private-mean",
+    about: PartAbout {
+        summary: "the mean of clipped changes with Gaussian noise, and what it tells of a collaborator as (epsilon, delta)",
+        source: "McMahan et al. 2018, DP-FedAvg (arXiv 1710.06963)",
+        options: &[
+            OptionAbout::new("clip", "1", "the length that changes are cut to"),
+            OptionAbout::new("noise", "1", "standard deviation of the noise, in clips"),
+            OptionAbout::new("delta", "1e-5 or less", "the delta that epsilon is stated for"),
+            OptionAbout::new(
+                "adaptive",
+                "false",
+                "whether the clip follows a quantile of the lengths (arXiv 1905.03871)",
+            ),
+        ],
+        good_for: "global models that tell little of any one collaborator",
+        ..PartAbout::NOTHING
+    },
+    make,
+};
 
 /// The stream of a federation's seed that noise is drawn from.
 const NOISE: u64 = 0x6e6f_6973;

@@ -2,13 +2,24 @@
 
 use super::sgd::{expect_plain_sgd, expect_pull_below_one};
 use crate::Result;
-use crate::codec::{Kept, Options, expect_length};
-use crate::federation::strategy::{Drift, Local, LocalKind, LocalResult};
+use crate::codec::{Kept, OptionAbout, Options, expect_length};
+use crate::federation::strategy::{Drift, Local, LocalKind, LocalResult, PartAbout};
 use crate::model::Optimizer;
 use serde::Deserialize;
 
 /// As specs name it.
-pub const DYN: LocalKind = LocalKind { name: "dyn", make };
+pub const DYN: LocalKind = LocalKind {
+    name: "dyn",
+    about: PartAbout {
+        summary: "a penalty on the way from the global model, less what it has cost so far",
+        source: "Acar et al. 2021, FedDyn (arXiv 2111.04263)",
+        options: &[OptionAbout::new("alpha", "0.01", "how much that way costs")],
+        good_for: "shares that differ, where nothing more may be sent",
+        needs: "optimizer.kind=sgd",
+        ..PartAbout::NOTHING
+    },
+    make,
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

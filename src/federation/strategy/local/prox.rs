@@ -2,13 +2,24 @@
 
 use super::sgd::{expect_plain_sgd, expect_pull_below_one};
 use crate::Result;
-use crate::codec::{Kept, Options};
-use crate::federation::strategy::{Drift, Local, LocalKind};
+use crate::codec::{Kept, OptionAbout, Options};
+use crate::federation::strategy::{Drift, Local, LocalKind, PartAbout};
 use crate::model::Optimizer;
 use serde::Deserialize;
 
 /// As specs name it.
-pub const PROX: LocalKind = LocalKind { name: "prox", make };
+pub const PROX: LocalKind = LocalKind {
+    name: "prox",
+    about: PartAbout {
+        summary: "a penalty on the way from the global model",
+        source: "Li et al. 2018, FedProx (arXiv 1812.06127)",
+        options: &[OptionAbout::new("mu", "0.01", "how much that way costs")],
+        good_for: "shares that differ, with many local steps",
+        needs: "optimizer.kind=sgd",
+        ..PartAbout::NOTHING
+    },
+    make,
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

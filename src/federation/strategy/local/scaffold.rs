@@ -3,12 +3,20 @@
 use super::sgd::expect_plain_sgd;
 use crate::Result;
 use crate::codec::{Kept, NoOptions, expect_length};
-use crate::federation::strategy::{Drift, Local, LocalKind, LocalResult, StrategyRound};
+use crate::federation::strategy::{Drift, Local, LocalKind, LocalResult, PartAbout, StrategyRound};
 use crate::model::Optimizer;
 
 /// As specs name it.
 pub const SCAFFOLD: LocalKind = LocalKind {
     name: "scaffold",
+    about: PartAbout {
+        summary: "control variates: steps are corrected by what they differ from those of all",
+        source: "Karimireddy et al. 2020, SCAFFOLD (arXiv 1910.06378)",
+        good_for: "shares that differ much, where twice the bytes are no matter",
+        sends: "as many values as the model has, each way, and none down in the first round",
+        needs: "optimizer.kind=sgd",
+        ..PartAbout::NOTHING
+    },
     make: |options| options.parse::<NoOptions>().map(|_| Box::new(Scaffold::new()) as _),
 };
 

@@ -2,12 +2,24 @@
 
 use super::Scaffold;
 use crate::Result;
-use crate::codec::Options;
-use crate::federation::strategy::{Local, LocalKind};
+use crate::codec::{OptionAbout, Options};
+use crate::federation::strategy::{Local, LocalKind, PartAbout};
 use serde::Deserialize;
 
 /// As specs name it: [`Scaffold`] with momentum.
-pub const SCAFFOLD_M: LocalKind = LocalKind { name: "scaffold-m", make };
+pub const SCAFFOLD_M: LocalKind = LocalKind {
+    name: "scaffold-m",
+    about: PartAbout {
+        summary: "the same with momentum: a part of each step is the last round's direction",
+        source: "Cheng et al. 2024, SCAFFOLD-M (arXiv 2306.16504)",
+        options: &[OptionAbout::new("beta", "0.1", "part of a step that is the gradient's")],
+        good_for: "the same, with few participants a round",
+        sends: "as many values as the model has, each way, and none down in the first round",
+        needs: "optimizer.kind=sgd",
+        ..PartAbout::NOTHING
+    },
+    make,
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -2,11 +2,17 @@
 
 use crate::Result;
 use crate::codec::{Kept, NoOptions, expect_length};
-use crate::federation::strategy::{Server, ServerKind, StrategyRound};
+use crate::federation::strategy::{PartAbout, Server, ServerKind, StrategyRound};
 
 /// As specs name it.
 pub const DYN: ServerKind = ServerKind {
     name: "dyn",
+    about: PartAbout {
+        summary: "the mean of the updates less what collaborators were pulled back by",
+        source: "Acar et al. 2021, FedDyn (arXiv 2111.04263)",
+        good_for: "the local rule of the same name",
+        ..PartAbout::NOTHING
+    },
     make: |options| options.parse::<NoOptions>().map(|_| Box::<DynamicServer>::default() as _),
 };
 
