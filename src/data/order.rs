@@ -40,7 +40,7 @@ pub(super) fn shuffle_in_place<T>(items: &mut [T], rng: &mut ChaCha8Rng) {
 
 /// A number below `bound` (which is not 0), every one equally likely: the high half of a 128-bit
 /// product, drawn again in the rare case that would favour some numbers.
-fn below(bound: u64, rng: &mut ChaCha8Rng) -> u64 {
+pub(super) fn below(bound: u64, rng: &mut ChaCha8Rng) -> u64 {
     let unfair = bound.wrapping_neg() % bound;
     loop {
         let product = u128::from(rng.next_u64()) * u128::from(bound);

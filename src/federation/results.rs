@@ -3,6 +3,7 @@
 use super::ledger::Ledger;
 use super::spec::SimulationSpec;
 use crate::codec::Learned;
+use crate::data::LabelCounts;
 use crate::model::ClassifierSpec;
 use crate::training::Tally;
 use serde::{Deserialize, Serialize};
@@ -119,6 +120,8 @@ pub struct Outcome {
     pub snapshots: Vec<usize>,
     /// Training images of each collaborator.
     pub samples: Vec<usize>,
+    /// Training images of each class that each collaborator holds.
+    pub label_counts: LabelCounts,
     /// Test images.
     pub tests: usize,
     /// Time of the whole.

@@ -1,6 +1,6 @@
 //! Every partitioner: each sample once, nobody empty, the same parts for the same seed.
 
-use fedfunnel::data::{Partitioner, partition};
+use fedfunnel::data::{ClassAssignment, Partitioner, Shards, partition};
 use proptest::prelude::*;
 
 fn mixed(samples: usize, classes: usize) -> Vec<u8> {
@@ -12,23 +12,24 @@ fn classes_of(part: &[usize], labels: &[u8]) -> usize {
 }
 
 fn dirichlet(alpha: f64) -> Partitioner {
-    Partitioner::Dirichlet { alpha }
+    Partitioner::Dirichlet { alpha, self_balancing: false }
 }
 
 fn shard(shards_per_collaborator: usize) -> Partitioner {
-    Partitioner::Shard { shards_per_collaborator }
+    Partitioner::Shard(Shards::each(shards_per_collaborator))
 }
 
 fn pathological(classes_per_collaborator: usize) -> Partitioner {
-    Partitioner::Pathological { classes_per_collaborator }
+    let class_assignment_mode = ClassAssignment::Balanced;
+    Partitioner::Pathological { classes_per_collaborator, class_assignment_mode }
 }
 
 fn any_partitioner() -> impl Strategy<Value = Partitioner> {
     prop_oneof![
         Just(Partitioner::Iid),
-        (-6.0..9.0f64).prop_map(|e| Partitioner::Dirichlet { alpha: 10f64.powf(e).clamp(1e-6, 1e9) }),
-        (0usize..6).prop_map(|n| Partitioner::Shard { shards_per_collaborator: n }),
-        (0usize..12).prop_map(|n| Partitioner::Pathological { classes_per_collaborator: n }),
+        (-6.0..9.0f64).prop_map(|e| dirichlet(10f64.powf(e).clamp(1e-6, 1e9))),
+        (0usize..6).prop_map(shard),
+        (0usize..12).prop_map(pathological),
     ]
 }
 
@@ -54,7 +55,7 @@ proptest! {
                 if partitioner == Partitioner::Iid {
                     prop_assert!(sizes.clone().max().unwrap() - sizes.min().unwrap() <= 1);
                 }
-                if let Partitioner::Pathological { classes_per_collaborator } = partitioner {
+                if let Partitioner::Pathological { classes_per_collaborator, .. } = partitioner {
                     prop_assert!(first.iter().all(|part| classes_of(part, &labels) == classes_per_collaborator));
                 }
             }
@@ -89,7 +90,7 @@ fn seeds_matter() {
 fn a_small_alpha_skews_and_a_large_one_does_not() {
     let labels = mixed(10_000, 10);
     let classes_held = |alpha| {
-        let parts = partition(&labels, 10, &Partitioner::Dirichlet { alpha }, 3).unwrap();
+        let parts = partition(&labels, 10, &dirichlet(alpha), 3).unwrap();
         // Classes of which a collaborator holds at least a tenth of an even share.
         let held: usize = parts
             .iter()
@@ -108,7 +109,7 @@ fn a_small_alpha_skews_and_a_large_one_does_not() {
 #[test]
 fn shards_hold_few_classes() {
     let labels = mixed(1000, 10);
-    let parts = partition(&labels, 10, &Partitioner::Shard { shards_per_collaborator: 2 }, 5).unwrap();
+    let parts = partition(&labels, 10, &shard(2), 5).unwrap();
     assert!(parts.iter().all(|part| part.len() == 100 && classes_of(part, &labels) <= 2));
 }
 
@@ -118,7 +119,7 @@ fn what_cannot_be_dealt_out_says_why() {
         partition(labels, collaborators, &partitioner, 0).unwrap_err().to_string()
     };
     let iid = Partitioner::Iid;
-    assert_eq!(error(&[0], 0, iid), "collaborators: there are none; set it to 1 or more");
+    assert_eq!(error(&[0], 0, iid.clone()), "collaborators: there are none; set it to 1 or more");
     assert_eq!(
         error(&[0, 1], 3, iid),
         "collaborators: 2 samples cannot give 3 collaborators one each; set it to 2 or less"
@@ -140,6 +141,6 @@ fn toml_that_is_no_partitioner() {
         assert!(toml::from_str::<Partitioner>(&format!("kind = \"{kind}\"")).is_err(), "{kind}");
     }
     let parsed: Partitioner = toml::from_str("kind = \"dirichlet\"\nalpha = 0.5").unwrap();
-    assert_eq!(parsed, Partitioner::Dirichlet { alpha: 0.5 });
+    assert_eq!(parsed, dirichlet(0.5));
     assert!(toml::from_str::<Partitioner>("kind = \"dirichlet\"\nalhpa = 0.5").is_err());
 }

@@ -11,7 +11,7 @@ use super::parts::Parts;
 use super::strategy::StrategySpec;
 use crate::autoencoder::AutoencoderSettings;
 use crate::codec::{Context, PartSpec, Pipeline, PipelineSpec};
-use crate::data::{DataDir, Partitioner};
+use crate::data::{DataDir, Partition};
 use crate::model::{Layout, Optimizer};
 use crate::run::Identity;
 use crate::{Error, Result, settings};
@@ -84,7 +84,7 @@ pub struct SimulationSpec {
     pub local_tests: LocalTests,
     /// How the training images are dealt out.
     #[serde(default)]
-    pub partition: Partitioner,
+    pub partition: Partition,
     /// Of the collaborators; a new one in each round.
     #[serde(default)]
     pub optimizer: Optimizer,
