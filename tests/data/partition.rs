@@ -144,3 +144,27 @@ fn toml_that_is_no_partitioner() {
     assert_eq!(parsed, dirichlet(0.5));
     assert!(toml::from_str::<Partitioner>("kind = \"dirichlet\"\nalhpa = 0.5").is_err());
 }
+
+/// A digest of who gets which sample.
+fn digest(parts: &[Vec<usize>]) -> u64 {
+    let places = parts.iter().enumerate().flat_map(|(who, part)| part.iter().map(move |s| who * 2000 + s));
+    places.fold(0xcbf2_9ce4_8422_2325, |hash, place| (hash ^ place as u64).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// Recorded experiments are repeated with the parts that they had.
+#[test]
+fn a_seed_gives_the_same_parts_in_every_release() {
+    let labels = mixed(2000, 10);
+    for (partitioner, of_7, of_150) in [
+        (Partitioner::Iid, 0xd1ff_8f70_746a_c251, 0xd97c_a3ab_a31d_a20b),
+        (dirichlet(0.3), 0x4c10_bceb_eeea_d077, 0xf1f3_ffd9_2aae_377d),
+        (dirichlet(0.01), 0xfc04_a53a_e670_cf1b, 0x0f3a_9696_31a6_c71d),
+        (shard(3), 0x7765_1912_92a1_e047, 0xc61a_94b3_d0b2_8873),
+        (pathological(2), 0x5a2b_80c0_1f41_f3a5, 0x9d62_17b4_30a7_1cbd),
+    ] {
+        for (collaborators, due) in [(7, of_7), (150, of_150)] {
+            let parts = partition(&labels, collaborators, &partitioner, 5).unwrap();
+            assert_eq!(digest(&parts), due, "{partitioner:?} of {collaborators}");
+        }
+    }
+}
