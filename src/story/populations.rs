@@ -66,12 +66,8 @@ impl Population<'_> {
             format!("{least} to {most} each, {} in the median", format::number(of.median, 6))
         };
         let (takers, is_one) = (self.counts.0.len(), self.counts.0.len() == 1);
-        let of = match dealt == images {
-            true => counted(images as u64, "training image"),
-            false => {
-                format!("{} of {}", format::count(dealt as u64), counted(images as u64, "training image"))
-            }
-        };
+        let all = counted(images as u64, "training image");
+        let of = if dealt == images { all } else { format!("{} of {all}", format::count(dealt as u64)) };
         let (sizes, held) = (Spread::of(self.counts.sizes()), Spread::of(self.counts.classes_held()));
         let classes = self.counts.0.first().map_or(0, Vec::len);
         let empty = self.counts.sizes().filter(|size| *size == 0).count();
@@ -130,9 +126,10 @@ impl Population<'_> {
             let all = counted(sizes.len() as u64, "collaborator");
             caption =
                 format!("The training images that {SHOWN} of {all} hold, by their class: evenly spaced");
-            caption += match sizes.iter().min() == sizes.iter().max() {
-                true => " by their number.",
-                false => " from the one with the most images to the one with the fewest.",
+            caption += if sizes.iter().min() == sizes.iter().max() {
+                " by their number."
+            } else {
+                " from the one with the most images to the one with the fewest."
             };
         }
         if !classes.others.is_empty() {

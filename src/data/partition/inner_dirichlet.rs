@@ -40,9 +40,10 @@ fn draw_class(shares: &[f64], classes: &[Vec<usize>], rng: &mut ChaCha8Rng) -> u
     let left = |class: usize| if classes[class].is_empty() { 0.0 } else { shares[class] };
     let sum: f64 = (0..classes.len()).map(left).sum();
     let rest = |class: usize| classes[class].len() as f64;
-    match sum > 0.0 {
-        true => walk(classes.len(), uniform(rng) * sum, left),
-        false => walk(classes.len(), uniform(rng) * (0..classes.len()).map(rest).sum::<f64>(), rest),
+    if sum > 0.0 {
+        walk(classes.len(), uniform(rng) * sum, left)
+    } else {
+        walk(classes.len(), uniform(rng) * (0..classes.len()).map(rest).sum::<f64>(), rest)
     }
 }
 
