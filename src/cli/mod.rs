@@ -15,6 +15,7 @@ mod experiment;
 mod memory;
 mod not_text;
 mod options;
+mod partition;
 mod report;
 mod savings;
 mod shell;
@@ -62,7 +63,7 @@ enum Verb {
     /// List the adapters of this machine
     #[command(after_help = devices::EXAMPLES)]
     Devices(devices::DevicesArgs),
-    /// Data sets: fetch and list
+    /// Data sets: fetch, list, and deal out
     #[command(subcommand, after_help = data::EXAMPLES)]
     Data(data::DataVerb),
     /// Train a classifier

@@ -4,6 +4,7 @@ use super::ledger::Ledger;
 use super::privacy::Guarantee;
 use super::spec::SimulationSpec;
 use crate::codec::Learned;
+use crate::data::LabelCounts;
 use crate::model::ClassifierSpec;
 use crate::training::Tally;
 use serde::{Deserialize, Serialize};
@@ -150,6 +151,8 @@ pub struct Outcome {
     pub snapshots: Vec<usize>,
     /// Training images of each collaborator.
     pub samples: Vec<usize>,
+    /// Training images of each class that each collaborator holds.
+    pub label_counts: LabelCounts,
     /// Test images.
     pub tests: usize,
     /// What the global models of each federation tell of a collaborator at most, where the strategy adds noise.

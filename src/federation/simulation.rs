@@ -135,6 +135,7 @@ fn play_all(
         after_uncompressed: uncompressed.and(tested.next()),
         snapshots: logged.snapshots.iter().map(Snapshots::len).collect(),
         samples,
+        label_counts: population.label_counts(),
         tests: population.tests(),
         privacy: spec.guarantee(parts)?,
         wall: run.wall(),

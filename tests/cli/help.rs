@@ -3,12 +3,13 @@
 use crate::support::{run_in, succeed_in};
 use std::path::Path;
 
-const VERBS: [&str; 18] = [
+const VERBS: [&str; 19] = [
     "demo",
     "devices",
     "data",
     "data fetch",
     "data list",
+    "data partition",
     "train",
     "autoencoder",
     "autoencoder train",

@@ -19,6 +19,7 @@ mod help;
 mod hostile_files;
 mod images;
 mod outputs;
+mod partition;
 mod resume;
 mod room;
 mod savings;

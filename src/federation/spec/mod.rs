@@ -20,7 +20,7 @@ use super::parts::Parts;
 use super::strategy::StrategySpec;
 use crate::autoencoder::AutoencoderSettings;
 use crate::codec::{Context, Kept, PartSpec, Pipeline, PipelineSpec};
-use crate::data::{DataDir, Partitioner};
+use crate::data::{DataDir, Partition};
 use crate::model::{Layout, Optimizer};
 use crate::run::Identity;
 use crate::{Error, Result, settings};
@@ -113,7 +113,7 @@ pub struct SimulationSpec {
     pub local_tests: Option<LocalTests>,
     /// How the training images are dealt out.
     #[serde(default)]
-    pub partition: Partitioner,
+    pub partition: Partition,
     /// What goes wrong between collaborators and the aggregator; nothing, where nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub faults: Option<Faults>,
