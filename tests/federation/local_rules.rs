@@ -290,6 +290,7 @@ fn rounds(golden: &Golden, strategy: &str) -> Vec<Vec<f32>> {
         labels: golden.bytes("labels", Dtype::U8),
         shape: ImageShape { channels: 1, height: 3, width: 3 },
         classes: 4,
+        groups: None,
     };
     let images = ResidentImages::upload(gpu(), &data).unwrap();
     let shares = vec![(0..13).collect(), (13..21).collect(), (21..26).collect()];
