@@ -12,6 +12,30 @@ enum Entry {
     Bytes(Arc<Vec<u8>>),
 }
 
+/// Something that is kept, to be known again: two are equal where they are the same memory. It keeps that memory, so
+/// that nothing else comes to lie there.
+#[derive(Clone, Debug)]
+pub struct KeptId(Entry);
+
+impl PartialEq for KeptId {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Entry::Floats(own), Entry::Floats(other)) => Arc::ptr_eq(own, other),
+            (Entry::Bytes(own), Entry::Bytes(other)) => Arc::ptr_eq(own, other),
+            _ => false,
+        }
+    }
+}
+
+impl Entry {
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Floats(values) => 4 * values.len() as u64,
+            Self::Bytes(bytes) => bytes.len() as u64,
+        }
+    }
+}
+
 /// What one side keeps of one collaborator (or of the federation), by name. Each stage of a pipeline has a scope of
 /// its own in it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -45,6 +69,25 @@ impl Kept {
             Some((Entry::Bytes(bytes), _)) => Some(bytes),
             _ => None,
         }
+    }
+
+    /// What is kept under this name, to be known again.
+    pub fn id(&self, name: &str) -> Option<KeptId> {
+        self.entries.get(name).map(|(entry, _)| KeptId(entry.clone()))
+    }
+
+    /// Where all that is kept under names lies: what is there at the same places is the same.
+    pub(super) fn addresses(&self) -> Vec<(&str, usize)> {
+        let address = |entry: &Entry| match entry {
+            Entry::Floats(values) => Arc::as_ptr(values).addr(),
+            Entry::Bytes(bytes) => Arc::as_ptr(bytes).addr(),
+        };
+        self.entries.iter().map(|(name, (entry, _))| (name.as_str(), address(entry))).collect()
+    }
+
+    /// The same of what a setup has left.
+    pub fn expect_id(&self, name: &str) -> Result<KeptId> {
+        self.id(name).ok_or_else(|| missing(name))
     }
 
     /// The values of this name, which a setup has left.
@@ -87,6 +130,19 @@ impl Kept {
         self.scopes.values_mut().for_each(Self::seal);
     }
 
+    /// Bytes of all that has changed since it was sealed.
+    pub fn changed_bytes(&self) -> u64 {
+        let own = self.entries.values().filter(|(_, is_sealed)| !is_sealed).map(|(entry, _)| entry.bytes());
+        own.sum::<u64>() + self.scopes.values().map(Self::changed_bytes).sum::<u64>()
+    }
+
+    /// The same, of which no checkpoint has anything to save until it changes.
+    pub fn sealed(&self) -> Self {
+        let mut sealed = self.clone();
+        sealed.seal();
+        sealed
+    }
+
     /// All that has changed since it was sealed, by its path.
     fn changed<'a>(&'a self, path: &str, found: &mut Vec<(String, &'a Entry)>) {
         let changed = self.entries.iter().filter(|(_, (_, is_sealed))| !is_sealed);
@@ -117,23 +173,22 @@ impl Kept {
 
     /// Takes what a checkpoint has under `path`, in place of what was there.
     pub fn load(&mut self, path: &str, file: &StateFile) -> Result<()> {
-        self.load_named(path, &file.names()?, file)
+        for name in file.names()? {
+            if let Some(rest) = name.strip_prefix(path).and_then(|rest| rest.strip_prefix('/')) {
+                self.load_one(rest, &name, file)?;
+            }
+        }
+        Ok(())
     }
 
-    /// The same, where these are the names of all tensors.
-    fn load_named(&mut self, path: &str, names: &[String], file: &StateFile) -> Result<()> {
-        for name in names {
-            let Some(rest) = name.strip_prefix(path).and_then(|rest| rest.strip_prefix('/')) else {
-                continue;
-            };
-            let (scopes, own) =
-                rest.rsplit_once('/').map_or((None, rest), |(scopes, own)| (Some(scopes), own));
-            let scopes = scopes.into_iter().flat_map(|scopes| scopes.split('/'));
-            let place = scopes.fold(&mut *self, |kept, scope| kept.scope_mut(scope));
-            match file.bytes(name)? {
-                Some(bytes) => place.put_bytes(own, bytes.to_vec()),
-                None => place.put(own, file.tensor(name)?.values()?),
-            }
+    /// Takes the tensor `name`, which lies here under the path `rest`.
+    fn load_one(&mut self, rest: &str, name: &str, file: &StateFile) -> Result<()> {
+        let (scopes, own) = rest.rsplit_once('/').map_or((None, rest), |(scopes, own)| (Some(scopes), own));
+        let scopes = scopes.into_iter().flat_map(|scopes| scopes.split('/'));
+        let place = scopes.fold(&mut *self, |kept, scope| kept.scope_mut(scope));
+        match file.bytes(name)? {
+            Some(bytes) => place.put_bytes(own, bytes.to_vec()),
+            None => place.put(own, file.tensor(name)?.values()?),
         }
         Ok(())
     }
@@ -196,9 +251,22 @@ impl Store {
         self.0.iter().try_for_each(|(who, kept)| kept.save(&format!("{side}/{who}"), file))
     }
 
-    /// Takes what a checkpoint has of this side, of the given collaborators.
+    /// Bytes of all that has changed since it was sealed.
+    pub fn changed_bytes(&self) -> u64 {
+        self.0.values().map(Kept::changed_bytes).sum()
+    }
+
+    /// Takes what a checkpoint has of this side, of the given collaborators, which are in order.
     pub fn load(&mut self, side: &str, ids: &[u32], file: &StateFile) -> Result<()> {
-        let names = file.names()?;
-        ids.iter().try_for_each(|&who| self.of_mut(who).load_named(&format!("{side}/{who}"), &names, file))
+        // There may be thousands of collaborators with several names each, so that every name is looked at once.
+        for name in file.names()? {
+            let rest = name.strip_prefix(side).and_then(|rest| rest.strip_prefix('/'));
+            let Some((id, rest)) = rest.and_then(|rest| rest.split_once('/')) else { continue };
+            let Some(who) = id.parse::<u32>().ok().filter(|who| who.to_string() == id) else { continue };
+            if ids.binary_search(&who).is_ok() {
+                self.of_mut(who).load_one(rest, &name, file)?;
+            }
+        }
+        Ok(())
     }
 }

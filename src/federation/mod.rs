@@ -13,6 +13,7 @@ mod prepass;
 mod results;
 mod round;
 mod setup;
+mod shared_decoder;
 mod simulation;
 mod spec;
 mod state;

@@ -5,7 +5,7 @@ use super::down::{change, send_down};
 use super::ledger::{Direction, Ledger};
 use super::participants::Participants;
 use super::results::{GlobalTest, RoundResult, Tested};
-use super::setup::refresh;
+use super::setup::{refresh, send_decoder};
 use super::spec::{Downlink, LocalTests, SimulationSpec};
 use super::state::{CODEC, Federation, FederationState};
 use super::stop::is_over;
@@ -124,6 +124,7 @@ pub fn play_round(
     let Federation { pipeline, strategy, rules, state } = federation;
     let who = spec.participants(round, &collaborators.all_samples());
     let seed = u64::from(spec.seed);
+    send_decoder(state, round, &who)?;
     let parts: Option<Vec<_>> = who.iter().map(|&who| pipeline.sub_model(round, seed, who)).collect();
     let (start, control) = send_down(state, strategy, rules, round, &who, parts.is_some())?;
     let starts =

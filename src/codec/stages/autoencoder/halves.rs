@@ -2,7 +2,7 @@
 
 use crate::autoencoder::small::{EncoderFactors, FactoredBank, FactoredDecoder, FactoredEncoders};
 use crate::autoencoder::{DecoderBank, DecoderState, Encoder, Half, HalfParameters, Standard};
-use crate::codec::Kept;
+use crate::codec::{Kept, KeptId};
 use crate::gpu::{Gpu, Tensor};
 use crate::model::{Activation, AutoencoderSpec, NetworkLayer};
 use crate::training::CodeDecoder;
@@ -29,6 +29,11 @@ pub(super) fn keep_factors(kept: &mut Kept, factors: EncoderFactors) {
     kept.put_bytes(COEFFICIENTS, factors.numbers().iter().flat_map(|number| number.to_le_bytes()).collect());
     keep_standard(kept, &factors.standard);
     kept.put(ROWS, factors.rows);
+}
+
+/// What is kept of an encoder in either form, to be known again.
+pub(super) fn encoder_id(kept: &Kept) -> Result<KeptId> {
+    kept.id(ENCODER).map_or_else(|| kept.expect_id(ROWS), Ok)
 }
 
 fn keep_standard(kept: &mut Kept, standard: &Standard) {

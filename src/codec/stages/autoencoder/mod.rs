@@ -11,14 +11,14 @@ use super::bank::{Bank, check_bank, incoming, outgoing, put_codes, put_lines};
 use crate::autoencoder::AutoencoderSettings;
 use crate::autoencoder::small::Space;
 use crate::codec::{
-    About, Context, ExpectedLogs, FreeOption, FreeRange, Incoming, Kept, KnownEncoder, Make, OptionAbout,
-    Options, Outgoing, Round, SetupJob, ShareJob, Stage, StageKind,
+    About, Context, ExpectedLogs, FreeOption, FreeRange, Incoming, Kept, KeptId, KnownEncoder, Make,
+    OptionAbout, Options, Outgoing, Round, SetupJob, ShareJob, Stage, StageKind,
 };
 use crate::gpu::Gpu;
 use crate::model::AutoencoderSpec;
 use crate::training::{CodeDecoder, Snapshots};
 use crate::{Result, settings};
-use halves::{DECODER, Decoders, Encoders};
+use halves::{DECODER, Decoders, Encoders, encoder_id};
 
 pub use halves::keep_encoder;
 
@@ -117,7 +117,8 @@ impl Stage for Autoencoder {
     }
 
     fn encode(&self, round: &Round<'_>, batch: &mut [Outgoing<'_>]) -> Result<()> {
-        let (ids, weights) = outgoing(round.gpu, batch)?;
+        let weights = outgoing(round.gpu, batch)?;
+        let ids = batch.iter().map(|outgoing| encoder_id(outgoing.kept)).collect::<Result<_>>()?;
         let make = || {
             let kept: Vec<&Kept> = batch.iter().map(|outgoing| &*outgoing.kept).collect();
             Encoders::new(round.gpu, &self.shape, &kept)
@@ -128,7 +129,8 @@ impl Stage for Autoencoder {
     }
 
     fn decode(&self, round: &Round<'_>, batch: &mut [Incoming<'_>]) -> Result<()> {
-        let (ids, codes) = incoming(round.gpu, batch)?;
+        let codes = incoming(round.gpu, batch)?;
+        let ids = batch.iter().map(|incoming| incoming.kept.expect_id(DECODER)).collect::<Result<_>>()?;
         let make = || {
             let shipped = batch.iter().map(|incoming| incoming.kept.expect_bytes(DECODER));
             Decoders::new(round.gpu, &self.shape, &shipped.collect::<Result<Vec<_>>>()?)
@@ -140,6 +142,10 @@ impl Stage for Autoencoder {
 
     fn decoder(&self, gpu: &Gpu, kept: &Kept) -> Result<CodeDecoder> {
         halves::decoder(gpu, &self.shape, kept.expect_bytes(DECODER)?)
+    }
+
+    fn decoder_id(&self, kept: &Kept) -> Option<KeptId> {
+        kept.id(DECODER)
     }
 
     fn known_encoder(&self) -> Option<&dyn KnownEncoder> {
@@ -180,6 +186,10 @@ impl Stage for Autoencoder {
         if self.shared && kept.bytes(DECODER).is_none() {
             return self.install_with_codes(bytes, kept);
         }
+        self.install_shared(bytes, kept)
+    }
+
+    fn install_shared(&self, bytes: &[u8], kept: &mut Kept) -> Result<()> {
         halves::check(&self.shape, bytes)?;
         kept.put_bytes(DECODER, bytes.to_vec());
         self.decoders.clear();
@@ -200,8 +210,8 @@ impl Stage for Autoencoder {
         if self.settings.space == Space::Small {
             // Encoders are kept as products with the snapshots, or as they are.
             let products = AutoencoderSpec::linear("products", self.shape.inputs(), group.train);
-            check_bank(gpu, &products, expected.collaborators)?;
+            check_bank(gpu, &products, expected.together)?;
         }
-        check_bank(gpu, &self.shape, expected.collaborators)
+        check_bank(gpu, &self.shape, expected.together)
     }
 }
