@@ -1,37 +1,61 @@
 //! What a side keeps between rounds: named values, to and from a checkpoint.
 
 use crate::model::state::{StateFile, StateWriter, TensorShape};
-use crate::{Error, Result};
+use crate::{Error, Result, digest};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Something that is kept. A clone of it takes no memory of its own.
 #[derive(Clone, Debug, PartialEq)]
 enum Entry {
-    Floats(Arc<Vec<f32>>),
-    Bytes(Arc<Vec<u8>>),
+    Floats(Arc<Content<Vec<f32>>>),
+    Bytes(Arc<Content<Vec<u8>>>),
 }
 
-/// Something that is kept, to be known again: two are equal where they are the same memory. It keeps that memory, so
-/// that nothing else comes to lie there.
-#[derive(Clone, Debug)]
-pub struct KeptId(Entry);
+/// A value with its digest, once somebody has asked for that.
+#[derive(Debug)]
+struct Content<T> {
+    value: T,
+    digest: OnceLock<KeptId>,
+}
 
-impl PartialEq for KeptId {
-    fn eq(&self, other: &Self) -> bool {
-        match (&self.0, &other.0) {
-            (Entry::Floats(own), Entry::Floats(other)) => Arc::ptr_eq(own, other),
-            (Entry::Bytes(own), Entry::Bytes(other)) => Arc::ptr_eq(own, other),
-            _ => false,
-        }
+impl<T> Content<T> {
+    fn of(value: T) -> Arc<Self> {
+        Arc::new(Self { value, digest: OnceLock::new() })
     }
 }
+
+impl<T: PartialEq> PartialEq for Content<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+/// A digest of something that is kept, by which the same content is known again, whoever keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeptId([u8; 32]);
 
 impl Entry {
     fn bytes(&self) -> u64 {
         match self {
-            Self::Floats(values) => 4 * values.len() as u64,
-            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Floats(values) => 4 * values.value.len() as u64,
+            Self::Bytes(bytes) => bytes.value.len() as u64,
+        }
+    }
+
+    fn id(&self) -> KeptId {
+        match self {
+            Self::Floats(values) => {
+                *values.digest.get_or_init(|| KeptId(digest::of_bytes(bytemuck::cast_slice(&values.value))))
+            }
+            Self::Bytes(bytes) => *bytes.digest.get_or_init(|| KeptId(digest::of_bytes(&bytes.value))),
+        }
+    }
+
+    fn address(&self) -> usize {
+        match self {
+            Self::Floats(values) => Arc::as_ptr(values).addr(),
+            Self::Bytes(bytes) => Arc::as_ptr(bytes).addr(),
         }
     }
 }
@@ -47,18 +71,18 @@ pub struct Kept {
 impl Kept {
     /// Keeps values under a name, in place of what was there.
     pub fn put(&mut self, name: &str, values: Vec<f32>) {
-        self.entries.insert(name.into(), (Entry::Floats(Arc::new(values)), false));
+        self.entries.insert(name.into(), (Entry::Floats(Content::of(values)), false));
     }
 
     /// Keeps bytes under a name, in place of what was there.
     pub fn put_bytes(&mut self, name: &str, bytes: Vec<u8>) {
-        self.entries.insert(name.into(), (Entry::Bytes(Arc::new(bytes)), false));
+        self.entries.insert(name.into(), (Entry::Bytes(Content::of(bytes)), false));
     }
 
     /// The values of this name, if there are any.
     pub fn get(&self, name: &str) -> Option<&[f32]> {
         match self.entries.get(name) {
-            Some((Entry::Floats(values), _)) => Some(values),
+            Some((Entry::Floats(values), _)) => Some(&values.value),
             _ => None,
         }
     }
@@ -66,23 +90,19 @@ impl Kept {
     /// The bytes of this name, if there are any.
     pub fn bytes(&self, name: &str) -> Option<&[u8]> {
         match self.entries.get(name) {
-            Some((Entry::Bytes(bytes), _)) => Some(bytes),
+            Some((Entry::Bytes(bytes), _)) => Some(&bytes.value),
             _ => None,
         }
     }
 
     /// What is kept under this name, to be known again.
     pub fn id(&self, name: &str) -> Option<KeptId> {
-        self.entries.get(name).map(|(entry, _)| KeptId(entry.clone()))
+        self.entries.get(name).map(|(entry, _)| entry.id())
     }
 
     /// Where all that is kept under names lies: what is there at the same places is the same.
     pub(super) fn addresses(&self) -> Vec<(&str, usize)> {
-        let address = |entry: &Entry| match entry {
-            Entry::Floats(values) => Arc::as_ptr(values).addr(),
-            Entry::Bytes(bytes) => Arc::as_ptr(bytes).addr(),
-        };
-        self.entries.iter().map(|(name, (entry, _))| (name.as_str(), address(entry))).collect()
+        self.entries.iter().map(|(name, (entry, _))| (name.as_str(), entry.address())).collect()
     }
 
     /// The same of what a setup has left.
@@ -155,8 +175,8 @@ impl Kept {
         let mut found = Vec::new();
         self.changed(path, &mut found);
         let shape = |(name, entry): (String, &Entry)| match entry {
-            Entry::Floats(values) => TensorShape::new(name, &[values.len()]),
-            Entry::Bytes(bytes) => TensorShape::bytes_of(name, bytes.len()),
+            Entry::Floats(values) => TensorShape::new(name, &[values.value.len()]),
+            Entry::Bytes(bytes) => TensorShape::bytes_of(name, bytes.value.len()),
         };
         found.into_iter().map(shape).collect()
     }
@@ -166,8 +186,8 @@ impl Kept {
         let mut found = Vec::new();
         self.changed(path, &mut found);
         found.into_iter().try_for_each(|(name, entry)| match entry {
-            Entry::Floats(values) => file.put(&name, 0, values),
-            Entry::Bytes(bytes) => file.put_bytes(&name, bytes),
+            Entry::Floats(values) => file.put(&name, 0, &values.value),
+            Entry::Bytes(bytes) => file.put_bytes(&name, &bytes.value),
         })
     }
 

@@ -15,6 +15,7 @@ mod every_stage;
 mod grouping;
 mod kept;
 mod ledger;
+mod loggers;
 mod message;
 mod own_parts;
 mod presets;

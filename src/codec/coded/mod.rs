@@ -21,6 +21,7 @@
 //! ```
 
 mod filters;
+mod origins;
 mod parts;
 mod prior;
 mod refresh;
@@ -41,8 +42,10 @@ use crate::bytes::{Reader, Writer};
 use crate::gpu::Gpu;
 use crate::training::CodeStart;
 use crate::{Error, Result};
+use origins::Origins;
 use refresh::Refresh;
 use std::borrow::Cow;
+use std::sync::Arc;
 use tune::{DecoderOf, TuneJob, Tuned, Tuner, Tuning};
 use wire::{MIRROR, Part, Wired, send, take_in};
 
@@ -70,6 +73,8 @@ pub(super) struct Coded {
     /// How what the code misses becomes axes of it.
     refresh: Option<Refresh>,
     tuner: Tuner,
+    /// What codes of zeros decode to.
+    origins: Origins,
 }
 
 /// What becomes of the parts of an update.
@@ -93,7 +98,17 @@ impl Coded {
     pub fn new(around: CodeParts, learned: Box<dyn Stage>, tails: Tails) -> Self {
         let CodeParts { prior, tune, refresh, .. } = around;
         let Tails { tail, residual, filters } = tails;
-        Self { prior, learned, tail, residual, filters, tune, refresh, tuner: Tuner::default() }
+        Self {
+            prior,
+            learned,
+            tail,
+            residual,
+            filters,
+            tune,
+            refresh,
+            tuner: Tuner::default(),
+            origins: Origins::default(),
+        }
     }
 
     fn has_global(&self, round: &Round<'_>) -> bool {
@@ -145,18 +160,24 @@ impl Coded {
         if !self.has_global(round) {
             return decode(&mut codes.iter().cloned());
         }
-        let mut origins = match self.known_encoder() {
-            None => decode(&mut codes.iter().map(|code| vec![0.0; code.len()]))?,
+        let origins = match self.known_encoder() {
+            None => self.origins.of(
+                whose.iter().map(|(_, kept)| self.learned.decoder_id(kept.scope(LEARNED))),
+                || {
+                    let mut origins = decode(&mut codes.iter().map(|code| vec![0.0; code.len()]))?;
+                    Values::take_all(round.gpu, origins.iter_mut().collect())
+                },
+            )?,
             Some(encoder) => {
                 let whose: Vec<_> = whose.iter().map(|&(who, kept)| (who, kept.scope(LEARNED))).collect();
-                decode(&mut encoder.codes(round.gpu, &whose, round.global)?.into_iter())?
+                let mut origins = decode(&mut encoder.codes(round.gpu, &whose, round.global)?.into_iter())?;
+                Values::take_all(round.gpu, origins.iter_mut().collect())?.into_iter().map(Arc::new).collect()
             }
         };
-        let origins = Values::take_all(round.gpu, origins.iter_mut().collect())?;
         let mut decoded = decode(&mut codes.iter().cloned())?;
         let decoded = Values::take_all(round.gpu, decoded.iter_mut().collect())?;
         let moved = decoded.into_iter().zip(origins).map(|(mut decoded, origin)| {
-            let each = decoded.iter_mut().zip(origin).zip(round.global);
+            let each = decoded.iter_mut().zip(&*origin).zip(round.global);
             each.for_each(|((value, origin), global)| *value = global + (*value - origin));
             Values::Host(decoded)
         });
