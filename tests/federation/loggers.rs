@@ -149,7 +149,7 @@ fn what_cannot_be_shared_or_logged_is_refused_in_words() {
             &SOME.iter().chain(settings).map(|setting| setting.to_string()).collect::<Vec<_>>(),
             &Parts::default(),
         );
-        let data = DataDir::new("nowhere".into());
+        let data = DataDir::new("nowhere");
         spec.and_then(|spec| check(&spec, &Parts::default(), &data)).unwrap_err().to_string()
     };
     let own = refused(&["codecs=[\"raw\",{stage=\"pca\",floats=2}]"]);

@@ -65,6 +65,16 @@ pub(super) fn incoming(gpu: &Gpu, batch: &mut [Incoming<'_>]) -> Result<Vec<f32>
     Ok(codes.concat())
 }
 
+/// Collaborators with one decoder from which on it lies on the device once, for a batch of codes: a tile of the kernels is
+/// eight samples, and fewer would leave it idle.
+const BATCH: usize = 8;
+
+/// How many decoders, or encoders, lie side by side for those that are made of this, and how many updates each is for.
+pub(super) fn side_by_side(ids: &[KeptId]) -> (usize, usize) {
+    let is_one = ids.len() >= BATCH && ids.iter().all(|id| *id == ids[0]);
+    if is_one { (1, ids.len()) } else { (ids.len(), 1) }
+}
+
 /// What is kept, without what is the same memory as another one's.
 pub(super) fn distinct<'k>(all: &[&'k Kept]) -> Vec<&'k Kept> {
     let mut seen = BTreeSet::new();

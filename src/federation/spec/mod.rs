@@ -25,6 +25,7 @@ use std::sync::Arc;
 const BUILT_IN: &[(&str, &str)] = &[
     ("demo", include_str!("../../../models/experiments/demo.toml")),
     ("mnist", include_str!("../../../models/experiments/mnist.toml")),
+    ("thousand", include_str!("../../../models/experiments/thousand.toml")),
 ];
 
 /// A federation, and how its updates are compressed.

@@ -117,6 +117,36 @@ fn one_copy_for_all_comes_to_the_same_bits_as_one_for_each() {
 }
 
 #[test]
+fn many_updates_through_one_copy_are_those_of_each_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(folder.path(), "");
+    for text in
+        ["[{ stage = \"pca\", floats = 3, shared = true }]", "[{ stage = \"autoencoder\", shared = true }]"]
+    {
+        let mut sides = Sides::with_autoencoder(text, &made_up_logs(11, 7, P), Some(&settings));
+        let global = vec![0.25; P];
+        let weights = made_up_weights(11, P, 1);
+        let together = sides.send(1, &global, &weights, None);
+        let decoded = sides.receive(1, &global, &together);
+        for (place, (weights, payload)) in weights.iter().zip(&together).enumerate() {
+            let mut one = vec![sides.senders[place].clone()];
+            std::mem::swap(&mut one, &mut sides.senders);
+            let alone = sides.send(1, &global, std::slice::from_ref(weights), None);
+            std::mem::swap(&mut one, &mut sides.senders);
+            for (together, alone) in floats_of(payload).iter().zip(floats_of(&alone[0])) {
+                assert!((together - alone).abs() < 2e-6 * (1.0 + alone.abs()), "{text}: {together} {alone}");
+            }
+            let alone = sides.receive(1, &global, &alone);
+            for (together, alone) in decoded[place].iter().zip(&alone[0]) {
+                assert!((together - alone).abs() < 2e-6 * (1.0 + alone.abs()), "{text}: {together} {alone}");
+            }
+        }
+        // The negative control: another update comes to something else.
+        assert!(decoded[0].iter().zip(&decoded[1]).any(|(a, b)| (a - b).abs() > 1e-3));
+    }
+}
+
+#[test]
 fn a_shared_decoder_goes_up_from_each_and_comes_down_to_each_once() {
     let (folder, parts) = (tempfile::tempdir().unwrap(), Parts::default());
     let codecs = "codecs=[\"raw\",{stage=\"pca\",floats=3},{stage=\"pca\",floats=3,shared=true}]";

@@ -48,7 +48,7 @@ impl KnownEncoder for Autoencoder {
     fn codes(&self, gpu: &Gpu, whose: &[(u32, &Kept)], weights: &[f32]) -> Result<Vec<Vec<f32>>> {
         let kept: Vec<_> = whose.iter().map(|&(_, kept)| kept).collect();
         let ids = kept.iter().map(|kept| encoder_id(kept)).collect::<Result<_>>()?;
-        let make = || Encoders::new(gpu, &self.shape, &kept);
+        let make = || Encoders::new(gpu, &self.shape, &kept, (kept.len(), 1));
         let same = vec![weights; whose.len()];
         let codes = self.encoders.with(ids, make, |encoders| encoders.codes(&same))?;
         Ok(codes.chunks_exact(self.shape.latent().max(1)).map(<[f32]>::to_vec).collect())

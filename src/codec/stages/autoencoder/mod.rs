@@ -7,7 +7,7 @@ mod known;
 mod learn;
 mod share;
 
-use super::bank::{Bank, check_bank, incoming, outgoing, put_codes, put_lines};
+use super::bank::{Bank, check_bank, incoming, outgoing, put_codes, put_lines, side_by_side};
 use crate::autoencoder::AutoencoderSettings;
 use crate::autoencoder::small::Space;
 use crate::codec::{
@@ -118,24 +118,25 @@ impl Stage for Autoencoder {
 
     fn encode(&self, round: &Round<'_>, batch: &mut [Outgoing<'_>]) -> Result<()> {
         let weights = outgoing(round.gpu, batch)?;
-        let ids = batch.iter().map(|outgoing| encoder_id(outgoing.kept)).collect::<Result<_>>()?;
+        let ids = batch.iter().map(|outgoing| encoder_id(outgoing.kept)).collect::<Result<Vec<_>>>()?;
         let make = || {
             let kept: Vec<&Kept> = batch.iter().map(|outgoing| &*outgoing.kept).collect();
-            Encoders::new(round.gpu, &self.shape, &kept)
+            Encoders::new(round.gpu, &self.shape, &kept, side_by_side(&ids))
         };
-        let codes = self.encoders.with(ids, make, |encoders| encoders.codes(&weights))?;
+        let codes = self.encoders.with(ids.clone(), make, |encoders| encoders.codes(&weights))?;
         put_codes(batch, &codes);
         Ok(())
     }
 
     fn decode(&self, round: &Round<'_>, batch: &mut [Incoming<'_>]) -> Result<()> {
         let codes = incoming(round.gpu, batch)?;
-        let ids = batch.iter().map(|incoming| incoming.kept.expect_id(DECODER)).collect::<Result<_>>()?;
+        let ids =
+            batch.iter().map(|incoming| incoming.kept.expect_id(DECODER)).collect::<Result<Vec<_>>>()?;
         let make = || {
             let shipped = batch.iter().map(|incoming| incoming.kept.expect_bytes(DECODER));
-            Decoders::new(round.gpu, &self.shape, &shipped.collect::<Result<Vec<_>>>()?)
+            Decoders::new(round.gpu, &self.shape, &shipped.collect::<Result<Vec<_>>>()?, side_by_side(&ids))
         };
-        let tensor = self.decoders.with(ids, make, |decoders| decoders.decode(&codes).cloned())?;
+        let tensor = self.decoders.with(ids.clone(), make, |decoders| decoders.decode(&codes).cloned())?;
         put_lines(batch, &tensor);
         Ok(())
     }
@@ -159,7 +160,7 @@ impl Stage for Autoencoder {
             return Ok(shipped);
         }
         let with_codes = |((decoder, log), kept): ((Vec<u8>, &Snapshots), &&mut Kept)| {
-            let encoders = Encoders::new(job.gpu, &self.shape, &[&**kept])?;
+            let encoders = Encoders::new(job.gpu, &self.shape, &[&**kept], (1, 1))?;
             let codes = log.rows().into_iter().map(|row| encoders.codes(&[row.to_vec()]));
             let codes = codes.collect::<Result<Vec<_>>>()?.concat();
             Ok(self.with_codes(&decoder, &codes))

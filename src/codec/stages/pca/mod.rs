@@ -2,7 +2,7 @@
 
 mod shipped;
 
-use super::bank::{Bank, check_bank, distinct, incoming, outgoing, put_codes, put_lines};
+use super::bank::{Bank, check_bank, distinct, incoming, outgoing, put_codes, put_lines, side_by_side};
 use crate::autoencoder::pca::{Pca, PcaDecoder, PcaEncoder, PcaState};
 use crate::codec::{
     About, Context, Decoder, ExpectedLogs, FreeOption, FreeRange, Incoming, Kept, KeptId, Learned, Make,
@@ -114,11 +114,11 @@ impl Stage for Projection {
 
     fn encode(&self, round: &Round<'_>, batch: &mut [Outgoing<'_>]) -> Result<()> {
         let weights = outgoing(round.gpu, batch)?;
-        let ids = batch.iter().map(|outgoing| outgoing.kept.expect_id(AXES)).collect::<Result<_>>()?;
+        let ids = batch.iter().map(|outgoing| outgoing.kept.expect_id(AXES)).collect::<Result<Vec<_>>>()?;
+        let (count, each) = side_by_side(&ids);
         let make = || {
-            let states =
-                batch.iter().map(|outgoing| self.state(outgoing.kept)).collect::<Result<Vec<_>>>()?;
-            PcaEncoder::new(round.gpu, &states)
+            let states = batch[..count].iter().map(|outgoing| self.state(outgoing.kept));
+            PcaEncoder::of_batch(round.gpu, &states.collect::<Result<Vec<_>>>()?, each)
         };
         let codes = self.encoders.with(ids, make, |encoder| encoder.codes(&weights))?;
         put_codes(batch, &codes);
@@ -127,11 +127,11 @@ impl Stage for Projection {
 
     fn decode(&self, round: &Round<'_>, batch: &mut [Incoming<'_>]) -> Result<()> {
         let codes = incoming(round.gpu, batch)?;
-        let ids = batch.iter().map(|incoming| incoming.kept.expect_id(AXES)).collect::<Result<_>>()?;
+        let ids = batch.iter().map(|incoming| incoming.kept.expect_id(AXES)).collect::<Result<Vec<_>>>()?;
+        let (count, each) = side_by_side(&ids);
         let make = || {
-            let states =
-                batch.iter().map(|incoming| self.state(incoming.kept)).collect::<Result<Vec<_>>>()?;
-            PcaDecoder::new(round.gpu, &states)
+            let states = batch[..count].iter().map(|incoming| self.state(incoming.kept));
+            PcaDecoder::of_batch(round.gpu, &states.collect::<Result<Vec<_>>>()?, each)
         };
         let tensor = self.decoders.with(ids, make, |decoder| decoder.decode(&codes).cloned())?;
         put_lines(batch, &tensor);
