@@ -230,9 +230,10 @@ impl Federation {
         let mut ids = due.ids.clone();
         let (mut senders, mut receivers) = (Vec::new(), Vec::new());
         if self.pipeline.is_shared() {
-            if shared.payload().is_none() {
+            let Some(payload) = shared.payload() else {
                 return Err(file.damaged("it lacks the decoder that is for all"));
-            }
+            };
+            file.resumed(self.pipeline.install_shared(payload, &mut Kept::default()))?;
             let played = due.first_round()..=self.state.rounds.len() as u32;
             let mut asked = played.flat_map(|round| due.spec.participants(round, &due.samples));
             if let Some(who) = asked.find(|&who| !shared.is_held_by(who)) {
