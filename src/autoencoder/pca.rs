@@ -173,15 +173,20 @@ pub struct PcaEncoder(Encoder);
 impl PcaEncoder {
     /// One fitted codec for each collaborator, all of as many floats.
     pub fn new(gpu: &Gpu, states: &[PcaState]) -> Result<Self> {
+        Self::of_batch(gpu, states, 1)
+    }
+
+    /// The same for up to `batch` sets of weights of each.
+    pub fn of_batch(gpu: &Gpu, states: &[PcaState], batch: usize) -> Result<Self> {
         let standards: Vec<_> = states.iter().map(PcaState::standard).collect();
         let parameters: Vec<_> =
             states.iter().map(|state| [&state.rows[..], &vec![0.0; state.floats]].concat()).collect();
         let own: Vec<_> =
             parameters.iter().map(|values| HalfParameters::Values(values)).zip(&standards).collect();
-        Ok(Self(Encoder::new(gpu, &spec_of(states)?, &own, 1)?))
+        Ok(Self(Encoder::new(gpu, &spec_of(states)?, &own, batch)?))
     }
 
-    /// `weights[r]` are collaborator `r`'s P values; the codes are `[R, k]`.
+    /// `weights` are R x B sets of P values, collaborator by collaborator; the codes are `[R, B, k]`.
     pub fn codes<W: AsRef<[f32]>>(&self, weights: &[W]) -> Result<Vec<f32>> {
         self.0.codes(weights)
     }
@@ -194,6 +199,11 @@ pub struct PcaDecoder(DecoderBank);
 impl PcaDecoder {
     /// From what each collaborator sent, all of as many floats.
     pub fn new(gpu: &Gpu, states: &[PcaState]) -> Result<Self> {
+        Self::of_batch(gpu, states, 1)
+    }
+
+    /// The same for `batch` codes of each.
+    pub fn of_batch(gpu: &Gpu, states: &[PcaState], batch: usize) -> Result<Self> {
         let dense = |state: &PcaState| {
             let mut parameters = transposed(&state.rows, state.means.len());
             parameters.resize(parameters.len() + state.means.len(), 0.0);
@@ -201,10 +211,10 @@ impl PcaDecoder {
         };
         let decoders: Vec<_> = states.iter().map(dense).collect();
         let halves: Vec<_> = decoders.iter().map(DecoderState::half).collect();
-        Ok(Self(DecoderBank::new(gpu, &spec_of(states)?, &halves, 1)?))
+        Ok(Self(DecoderBank::new(gpu, &spec_of(states)?, &halves, batch)?))
     }
 
-    /// `codes` are `[R, k]`; the weights are `[R, P]`.
+    /// `codes` are `[R, B, k]`; the weights are `[R, B, P]`.
     pub fn weights(&self, codes: &[f32]) -> Result<Vec<f32>> {
         self.0.weights(codes)
     }

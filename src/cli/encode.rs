@@ -143,7 +143,7 @@ fn set_up(args: &EncodeArgs, Coding { spec, pipeline, global }: Coding) -> anyho
         return Err(Error::file(path, problem, "name snapshots of the same model").into());
     }
     let gpu = args.device.open()?;
-    let expected = ExpectedLogs { collaborators: 1, snapshots: log.len() };
+    let expected = ExpectedLogs { collaborators: 1, snapshots: log.len(), together: 1 };
     pipeline.check_room(&gpu, expected).map_err(blamed)?;
     // What learning leaves on its way is of no use afterwards.
     let folder = tempfile::tempdir().map_err(Error::io("create a folder in", &std::env::temp_dir()))?;

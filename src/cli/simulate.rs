@@ -47,7 +47,7 @@ pub struct DemoArgs {
 /// Arguments of `simulate`.
 #[derive(Args, Debug)]
 pub struct SimulateArgs {
-    /// demo, mnist, or the path of a spec
+    /// demo, mnist, thousand, or the path of a spec
     name: String,
     /// Set a field of the spec, such as optimizer.lr=3e-4 (repeatable)
     #[arg(long, value_name = "KEY=VALUE")]

@@ -1,15 +1,63 @@
 //! What a side keeps between rounds: named values, to and from a checkpoint.
 
 use crate::model::state::{StateFile, StateWriter, TensorShape};
-use crate::{Error, Result};
+use crate::{Error, Result, digest};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Something that is kept. A clone of it takes no memory of its own.
 #[derive(Clone, Debug, PartialEq)]
 enum Entry {
-    Floats(Arc<Vec<f32>>),
-    Bytes(Arc<Vec<u8>>),
+    Floats(Arc<Content<Vec<f32>>>),
+    Bytes(Arc<Content<Vec<u8>>>),
+}
+
+/// A value with its digest, once somebody has asked for that.
+#[derive(Debug)]
+struct Content<T> {
+    value: T,
+    digest: OnceLock<KeptId>,
+}
+
+impl<T> Content<T> {
+    fn of(value: T) -> Arc<Self> {
+        Arc::new(Self { value, digest: OnceLock::new() })
+    }
+}
+
+impl<T: PartialEq> PartialEq for Content<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+/// A digest of something that is kept, by which the same content is known again, whoever keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeptId([u8; 32]);
+
+impl Entry {
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Floats(values) => 4 * values.value.len() as u64,
+            Self::Bytes(bytes) => bytes.value.len() as u64,
+        }
+    }
+
+    fn id(&self) -> KeptId {
+        match self {
+            Self::Floats(values) => {
+                *values.digest.get_or_init(|| KeptId(digest::of_bytes(bytemuck::cast_slice(&values.value))))
+            }
+            Self::Bytes(bytes) => *bytes.digest.get_or_init(|| KeptId(digest::of_bytes(&bytes.value))),
+        }
+    }
+
+    fn address(&self) -> usize {
+        match self {
+            Self::Floats(values) => Arc::as_ptr(values).addr(),
+            Self::Bytes(bytes) => Arc::as_ptr(bytes).addr(),
+        }
+    }
 }
 
 /// What one side keeps of one collaborator (or of the federation), by name. Each stage of a pipeline has a scope of
@@ -23,18 +71,18 @@ pub struct Kept {
 impl Kept {
     /// Keeps values under a name, in place of what was there.
     pub fn put(&mut self, name: &str, values: Vec<f32>) {
-        self.entries.insert(name.into(), (Entry::Floats(Arc::new(values)), false));
+        self.entries.insert(name.into(), (Entry::Floats(Content::of(values)), false));
     }
 
     /// Keeps bytes under a name, in place of what was there.
     pub fn put_bytes(&mut self, name: &str, bytes: Vec<u8>) {
-        self.entries.insert(name.into(), (Entry::Bytes(Arc::new(bytes)), false));
+        self.entries.insert(name.into(), (Entry::Bytes(Content::of(bytes)), false));
     }
 
     /// The values of this name, if there are any.
     pub fn get(&self, name: &str) -> Option<&[f32]> {
         match self.entries.get(name) {
-            Some((Entry::Floats(values), _)) => Some(values),
+            Some((Entry::Floats(values), _)) => Some(&values.value),
             _ => None,
         }
     }
@@ -42,9 +90,24 @@ impl Kept {
     /// The bytes of this name, if there are any.
     pub fn bytes(&self, name: &str) -> Option<&[u8]> {
         match self.entries.get(name) {
-            Some((Entry::Bytes(bytes), _)) => Some(bytes),
+            Some((Entry::Bytes(bytes), _)) => Some(&bytes.value),
             _ => None,
         }
+    }
+
+    /// What is kept under this name, to be known again.
+    pub fn id(&self, name: &str) -> Option<KeptId> {
+        self.entries.get(name).map(|(entry, _)| entry.id())
+    }
+
+    /// Where all that is kept under names lies: what is there at the same places is the same.
+    pub(super) fn addresses(&self) -> Vec<(&str, usize)> {
+        self.entries.iter().map(|(name, (entry, _))| (name.as_str(), entry.address())).collect()
+    }
+
+    /// The same of what a setup has left.
+    pub fn expect_id(&self, name: &str) -> Result<KeptId> {
+        self.id(name).ok_or_else(|| missing(name))
     }
 
     /// The values of this name, which a setup has left.
@@ -87,6 +150,19 @@ impl Kept {
         self.scopes.values_mut().for_each(Self::seal);
     }
 
+    /// Bytes of all that has changed since it was sealed.
+    pub fn changed_bytes(&self) -> u64 {
+        let own = self.entries.values().filter(|(_, is_sealed)| !is_sealed).map(|(entry, _)| entry.bytes());
+        own.sum::<u64>() + self.scopes.values().map(Self::changed_bytes).sum::<u64>()
+    }
+
+    /// The same, of which no checkpoint has anything to save until it changes.
+    pub fn sealed(&self) -> Self {
+        let mut sealed = self.clone();
+        sealed.seal();
+        sealed
+    }
+
     /// All that has changed since it was sealed, by its path.
     fn changed<'a>(&'a self, path: &str, found: &mut Vec<(String, &'a Entry)>) {
         let changed = self.entries.iter().filter(|(_, (_, is_sealed))| !is_sealed);
@@ -99,8 +175,8 @@ impl Kept {
         let mut found = Vec::new();
         self.changed(path, &mut found);
         let shape = |(name, entry): (String, &Entry)| match entry {
-            Entry::Floats(values) => TensorShape::new(name, &[values.len()]),
-            Entry::Bytes(bytes) => TensorShape::bytes_of(name, bytes.len()),
+            Entry::Floats(values) => TensorShape::new(name, &[values.value.len()]),
+            Entry::Bytes(bytes) => TensorShape::bytes_of(name, bytes.value.len()),
         };
         found.into_iter().map(shape).collect()
     }
@@ -110,30 +186,29 @@ impl Kept {
         let mut found = Vec::new();
         self.changed(path, &mut found);
         found.into_iter().try_for_each(|(name, entry)| match entry {
-            Entry::Floats(values) => file.put(&name, 0, values),
-            Entry::Bytes(bytes) => file.put_bytes(&name, bytes),
+            Entry::Floats(values) => file.put(&name, 0, &values.value),
+            Entry::Bytes(bytes) => file.put_bytes(&name, &bytes.value),
         })
     }
 
     /// Takes what a checkpoint has under `path`, in place of what was there.
     pub fn load(&mut self, path: &str, file: &StateFile) -> Result<()> {
-        self.load_named(path, &file.names()?, file)
+        for name in file.names()? {
+            if let Some(rest) = name.strip_prefix(path).and_then(|rest| rest.strip_prefix('/')) {
+                self.load_one(rest, &name, file)?;
+            }
+        }
+        Ok(())
     }
 
-    /// The same, where these are the names of all tensors.
-    fn load_named(&mut self, path: &str, names: &[String], file: &StateFile) -> Result<()> {
-        for name in names {
-            let Some(rest) = name.strip_prefix(path).and_then(|rest| rest.strip_prefix('/')) else {
-                continue;
-            };
-            let (scopes, own) =
-                rest.rsplit_once('/').map_or((None, rest), |(scopes, own)| (Some(scopes), own));
-            let scopes = scopes.into_iter().flat_map(|scopes| scopes.split('/'));
-            let place = scopes.fold(&mut *self, |kept, scope| kept.scope_mut(scope));
-            match file.bytes(name)? {
-                Some(bytes) => place.put_bytes(own, bytes.to_vec()),
-                None => place.put(own, file.tensor(name)?.values()?),
-            }
+    /// Takes the tensor `name`, which lies here under the path `rest`.
+    fn load_one(&mut self, rest: &str, name: &str, file: &StateFile) -> Result<()> {
+        let (scopes, own) = rest.rsplit_once('/').map_or((None, rest), |(scopes, own)| (Some(scopes), own));
+        let scopes = scopes.into_iter().flat_map(|scopes| scopes.split('/'));
+        let place = scopes.fold(&mut *self, |kept, scope| kept.scope_mut(scope));
+        match file.bytes(name)? {
+            Some(bytes) => place.put_bytes(own, bytes.to_vec()),
+            None => place.put(own, file.tensor(name)?.values()?),
         }
         Ok(())
     }
@@ -196,9 +271,22 @@ impl Store {
         self.0.iter().try_for_each(|(who, kept)| kept.save(&format!("{side}/{who}"), file))
     }
 
-    /// Takes what a checkpoint has of this side, of the given collaborators.
+    /// Bytes of all that has changed since it was sealed.
+    pub fn changed_bytes(&self) -> u64 {
+        self.0.values().map(Kept::changed_bytes).sum()
+    }
+
+    /// Takes what a checkpoint has of this side, of the given collaborators, which are in order.
     pub fn load(&mut self, side: &str, ids: &[u32], file: &StateFile) -> Result<()> {
-        let names = file.names()?;
-        ids.iter().try_for_each(|&who| self.of_mut(who).load_named(&format!("{side}/{who}"), &names, file))
+        // There may be thousands of collaborators with several names each, so that every name is looked at once.
+        for name in file.names()? {
+            let rest = name.strip_prefix(side).and_then(|rest| rest.strip_prefix('/'));
+            let Some((id, rest)) = rest.and_then(|rest| rest.split_once('/')) else { continue };
+            let Some(who) = id.parse::<u32>().ok().filter(|who| who.to_string() == id) else { continue };
+            if ids.binary_search(&who).is_ok() {
+                self.of_mut(who).load_one(rest, &name, file)?;
+            }
+        }
+        Ok(())
     }
 }

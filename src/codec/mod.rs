@@ -37,7 +37,7 @@ pub use coded::{CodePart, Tune};
 pub use costs::{Costs, DecoderCost, decoder_costs};
 pub use explained::Explained;
 pub use given::Given;
-pub use kept::{Kept, Store, expect_length};
+pub use kept::{Kept, KeptId, Store, expect_length};
 pub use known_encoder::KnownEncoder;
 pub use learned::{Decoder, Learned};
 pub use local::{LocalData, OrderOf};
@@ -121,13 +121,20 @@ pub trait Stage: Send + Sync {
     }
 
     /// The aggregator's part of a setup where one decoder is for all: what it makes of all that came, which it keeps of
-    /// each collaborator, and sends back. Both sides [install](Self::install) that in place of what was shipped.
+    /// each collaborator, and sends back. Both sides keep that in place of what was shipped, by
+    /// [`adopt`](Self::adopt) and [`install_shared`](Self::install_shared).
     fn share(&self, job: &mut ShareJob<'_, '_>) -> Result<Vec<u8>> {
         let _ = job;
         Err(Error::fault(format!("{} shares nothing", self.label())))
     }
 
-    /// A collaborator's side of it: keeps what encodes for the decoder that came back.
+    /// The aggregator's side of it: keeps one that is for all. It does so once, and has it of each collaborator.
+    fn install_shared(&self, bytes: &[u8], kept: &mut Kept) -> Result<()> {
+        self.install(bytes, kept)
+    }
+
+    /// A collaborator's side of it: keeps what encodes for the decoder that came back. What is kept before may be nothing,
+    /// as of those that have logged no weights, and decides nothing: all keep the same.
     fn adopt(&self, gpu: &Gpu, bytes: &[u8], kept: &mut Kept) -> Result<()> {
         let _ = (gpu, bytes, kept);
         Ok(())
@@ -218,6 +225,13 @@ pub trait Stage: Send + Sync {
         let _ = (gpu, kept);
         let problem = format!("{} has no decoder that a code can be trained through", self.label());
         Err(Error::setting("codecs: tune", problem, "leave tune out, or use pca or autoencoder"))
+    }
+
+    /// What that decoder is made of, so that the same one is known again; none where it has to be made again whenever
+    /// collaborators change.
+    fn decoder_id(&self, kept: &Kept) -> Option<KeptId> {
+        let _ = kept;
+        None
     }
 
     /// Its encoder as the aggregator has it under `prior`, where its decoder is not linear.
@@ -354,8 +368,10 @@ pub struct ShareJob<'a, 'r> {
 /// How much there will be to learn from.
 #[derive(Clone, Copy, Debug)]
 pub struct ExpectedLogs {
-    /// How many collaborators.
+    /// How many collaborators log.
     pub collaborators: usize,
     /// How many snapshots each of them logs at most.
     pub snapshots: usize,
+    /// How many collaborators, with or without logs, encode side by side.
+    pub together: usize,
 }

@@ -189,6 +189,11 @@ impl Pipeline {
         self.stages.first().map_or(Ok(()), |stage| stage.adopt(gpu, bytes, kept.scope_mut("0")))
     }
 
+    /// The aggregator's side of it.
+    pub fn install_shared(&self, bytes: &[u8], kept: &mut Kept) -> Result<()> {
+        self.stages.first().map_or(Ok(()), |stage| stage.install_shared(bytes, kept.scope_mut("0")))
+    }
+
     /// Keeps what a collaborator has shipped.
     pub fn install(&self, bytes: &[u8], kept: &mut Kept) -> Result<()> {
         self.stages.first().map_or(Ok(()), |stage| stage.install(bytes, kept.scope_mut("0")))

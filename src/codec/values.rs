@@ -39,7 +39,7 @@ impl Values {
 
     /// Takes those of a batch out, on the host. Lines of one tensor are read back together.
     pub fn take_all(gpu: &Gpu, mut batch: Vec<&mut Self>) -> Result<Vec<Vec<f32>>> {
-        match Self::tensor_of(&batch) {
+        match Self::lines_of(&batch) {
             Some(tensor) => {
                 let values = tensor.read(gpu)?;
                 batch.iter_mut().for_each(|values| **values = Self::default());
@@ -51,10 +51,13 @@ impl Values {
 
     /// The tensor `[R, 1, N]` whose R lines these values are, in order.
     pub fn tensor_of<V: std::borrow::Borrow<Self>>(batch: &[V]) -> Option<Tensor> {
+        Self::lines_of(batch).filter(|tensor| tensor.batch == 1)
+    }
+
+    /// The tensor `[R, B, N]` whose lines these values are, all of them and in order.
+    fn lines_of<V: std::borrow::Borrow<Self>>(batch: &[V]) -> Option<Tensor> {
         let first = match batch.first().map(std::borrow::Borrow::borrow) {
-            Some(Self::Device { tensor, .. }) if (tensor.replicas, tensor.batch) == (batch.len(), 1) => {
-                tensor
-            }
+            Some(Self::Device { tensor, .. }) if tensor.replicas * tensor.batch == batch.len() => tensor,
             _ => return None,
         };
         let is_line = |(place, values): (usize, &V)| match values.borrow() {

@@ -284,9 +284,9 @@ impl Clients {
         self.cohort.resume(file, taken)
     }
 
-    /// Snapshots of each collaborator, none yet.
-    pub fn no_snapshots(&self) -> Vec<Snapshots> {
-        vec![Snapshots::new(self.model.clone()); self.shares.len()]
+    /// Snapshots of each of so many collaborators, none yet.
+    pub fn no_snapshots(&self, of: usize) -> Vec<Snapshots> {
+        vec![Snapshots::new(self.model.clone()); of]
     }
 
     /// A collaborator's own images in the order of this epoch.

@@ -1,12 +1,13 @@
 //! What the aggregator sends: the global model, or what a round changed of it.
 
-use super::ledger::{Direction, Ledger};
+use super::ledger::{Direction, Ledger, Transfer};
 use super::spec::{Downlink, Rules};
 use super::state::FederationState;
 use super::strategy::Strategy;
 use crate::bytes::{bytes_to_floats, floats_to_bytes};
 use crate::codec::{Kept, MessageKind, Pipeline, Round, Values};
 use crate::{Error, Result};
+use std::collections::BTreeSet;
 
 /// Who the aggregator is to its own stages, which have ids of collaborators otherwise.
 const AGGREGATOR: u32 = u32::MAX;
@@ -25,7 +26,6 @@ pub(super) fn send_down(
         bytes_to_floats(&arrived, values.len(), what)
     };
     let is_changed = rules.downlink == Downlink::Code || rules.down.is_some();
-    let is_known = state.ledger.message_bytes(Direction::Down, MessageKind::Model).is_some();
     let model = match &state.code {
         Some(code) if is_changed => {
             // A change is of use to those that have what it changes. Averages of codes go to all.
@@ -39,8 +39,14 @@ pub(super) fn send_down(
             // Collaborators decode as the aggregator has.
             state.global.clone()
         }
-        // The pre-pass began with it.
-        None if is_changed && state.rounds.is_empty() && is_known => state.global.clone(),
+        // The pre-pass began with it, of those that log weights.
+        None if is_changed && state.rounds.is_empty() => {
+            let is_model = |t: &&Transfer| (t.direction, t.kind) == (Direction::Down, MessageKind::Model);
+            let sent = state.ledger.transfers.iter().filter(is_model);
+            let sent: BTreeSet<_> = sent.map(|transfer| transfer.collaborator).collect();
+            let late: Vec<_> = who.iter().copied().filter(|id| !sent.contains(id)).collect();
+            send(&mut state.ledger, MessageKind::Model, &late, &state.global, "a global model")?
+        }
         _ if in_parts => state.global.clone(),
         _ => send(&mut state.ledger, MessageKind::Model, who, &state.global, "a global model")?,
     };

@@ -37,6 +37,23 @@ impl Due {
         Self { spec: spec.clone(), ids, samples, steps, local_epochs: spec.local_epochs, width }
     }
 
+    /// The same of those alone that log weights before the first round.
+    pub fn of_loggers(&self) -> Self {
+        let loggers = self.spec.loggers(&self.samples);
+        let places: Vec<_> = loggers.iter().filter_map(|who| self.ids.binary_search(who).ok()).collect();
+        Self {
+            ids: loggers,
+            samples: places.iter().map(|&place| self.samples[place]).collect(),
+            steps: places.iter().map(|&place| self.steps[place]).collect(),
+            ..self.clone()
+        }
+    }
+
+    /// The number of the first round that is compressed.
+    pub fn first_round(&self) -> u32 {
+        self.spec.raw_rounds() + 1
+    }
+
     /// When each collaborator logs in a pre-pass in isolation, after so many epochs of each.
     pub fn alone(&self, epochs: impl Fn(usize) -> u64) -> Result<Vec<TakenAt>> {
         let every = self.spec.prepass()?.snapshot_every;
@@ -110,6 +127,16 @@ impl Due {
         Err(format!("the results of round {number} are not those of its collaborators and their epochs"))
     }
 
+    /// Who was asked in a round and answered, each time that it was played.
+    pub fn answered(&self, round: &RoundResult) -> Vec<u32> {
+        let number = round.round;
+        let of = |attempt| {
+            let asked = self.spec.participants(number, attempt, &self.samples);
+            asked.into_iter().filter(move |&who| self.spec.fate(number, attempt, who) != Fate::Absent)
+        };
+        (0..round.attempts).flat_map(of).collect()
+    }
+
     /// Refuses a ledger of other collaborators or other bytes than those of these rounds.
     pub fn check_ledger(&self, ledger: &Ledger, rounds: &[RoundResult]) -> std::result::Result<(), Problem> {
         if ledger.checksum != self.spec.checksum {
@@ -120,7 +147,7 @@ impl Due {
         for transfer in &ledger.transfers {
             let place = usize::from(transfer.direction == Direction::Down);
             let sum = sums.get_mut(transfer.round as usize).map(|sums| &mut sums[place]);
-            let (Some(sum), true) = (sum, self.ids.contains(&transfer.collaborator)) else {
+            let (Some(sum), true) = (sum, self.ids.binary_search(&transfer.collaborator).is_ok()) else {
                 let (round, who) = (transfer.round, transfer.collaborator);
                 return Err(format!("its ledger has a message of collaborator {who} in round {round}"));
             };

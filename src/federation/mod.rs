@@ -18,6 +18,7 @@ pub mod privacy;
 mod results;
 mod round;
 mod setup;
+mod shared_decoder;
 mod simulation;
 mod spec;
 mod state;

@@ -91,13 +91,13 @@ impl PrepassNotes {
 /// Every collaborator trains alone from the same model; it can be left after each epoch.
 fn alone(participants: &mut Participants, run: &mut Run<'_>, begun: &mut FederationState) -> Result<()> {
     let Participants { spec, collaborators, .. } = participants;
-    let due = Due::of(spec, collaborators, begun.global.len());
+    let due = Due::of(spec, collaborators, begun.global.len()).of_loggers();
     let prepass = spec.prepass()?;
     let epochs = prepass.epochs.unwrap_or(0);
     let every = Some(prepass.snapshot_every);
-    let cohorts = collaborators.cohorts(&collaborators.ids());
+    let cohorts = collaborators.cohorts(&due.ids);
     let steps_of: Vec<_> = cohorts.iter().map(|cohort| collaborators.steps_of(cohort)).collect();
-    let mut logs = collaborators.no_snapshots();
+    let mut logs = collaborators.no_snapshots(due.ids.len());
     let mut notes = PrepassNotes::default();
     if let Some((saved, file)) = run.load::<PrepassNotes>(STAGE)? {
         let places: Vec<_> = cohorts.iter().map(Vec::len).collect();
@@ -157,7 +157,7 @@ fn alone(participants: &mut Participants, run: &mut Run<'_>, begun: &mut Federat
 
 /// Rounds like those of the raw federation, with its bytes, and weights logged inside them.
 fn together(participants: &mut Participants, run: &mut Run<'_>, begun: &mut Federation) -> Result<()> {
-    begun.state.snapshots = participants.collaborators.no_snapshots();
+    begun.state.snapshots = participants.collaborators.no_snapshots(participants.spec.collaborators);
     let (spec, collaborators) = (&participants.spec, &participants.collaborators);
     let due = Due::of(spec, collaborators, begun.state.global.len());
     begun.load(run, STAGE, &due, spec.raw_rounds())?;

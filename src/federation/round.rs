@@ -8,7 +8,7 @@ use super::ledger::{Direction, Rejected};
 use super::losses::gather_losses;
 use super::participants::Participants;
 use super::results::{GlobalTest, RoundResult, Tested};
-use super::setup::refresh;
+use super::setup::{refresh, send_decoder};
 use super::spec::{Below, Downlink, Fate, LocalTests, Rules, SimulationSpec};
 use super::state::{CODEC, Federation, FederationState, LOCAL};
 use super::stop::is_over;
@@ -200,6 +200,7 @@ fn play_once(
     let who: Vec<u32> = there.iter().copied().filter(|&who| fate(who) != Fate::BreaksOff).collect();
     let seed = u64::from(spec.seed);
     let first_transfer = state.ledger.transfers.len();
+    send_decoder(state, round, &there)?;
     let parts = |who: &[u32]| -> Option<Vec<_>> {
         who.iter().map(|&who| pipeline.sub_model(round, seed, who)).collect()
     };

@@ -1,22 +1,31 @@
 //! What collaborators learn from their logs before the first update, and ship.
 
 use super::ledger::Direction;
+use super::shared_decoder::SharedDecoder;
 use super::spec::SimulationSpec;
 use super::state::{CODEC, Federation, FederationState};
-use crate::Result;
 use crate::codec::{Message, MessageKind, Pipeline, Round, SetupJob, Setups, ShareJob};
 use crate::run::Run;
 use crate::training::Snapshots;
+use crate::{Error, Result};
 use std::time::Instant;
 
-/// Sets a codec up: collaborators learn, and the aggregator installs what arrives. `stage` is what the names of its
-/// states begin with.
+/// What collaborators have logged.
+#[derive(Clone, Copy, Debug)]
+pub struct Logs<'a> {
+    /// Who has.
+    pub ids: &'a [u32],
+    /// The weights of each.
+    pub snapshots: &'a [Snapshots],
+}
+
+/// Sets a codec up: those that have logged weights learn, and the aggregator installs what arrives. `stage` is what
+/// the names of its states begin with.
 pub fn set_up(
     run: &mut Run<'_>,
     spec: &SimulationSpec,
     federation: &mut Federation,
-    logs: &[Snapshots],
-    ids: &[u32],
+    Logs { ids, snapshots: logs }: Logs<'_>,
     stage: &str,
     setups: &mut Setups,
 ) -> Result<()> {
@@ -45,16 +54,34 @@ pub fn set_up(
         let kept = ids.iter().map(|&who| state.aggregator.of(who).scope(CODEC)).collect();
         let payload = pipeline.share(&mut ShareJob { run: &mut *run, name: &names[1], gpu, kept })?;
         let arrived = state.ledger.broadcast(MessageKind::Setup, spec.raw_rounds(), ids, payload)?;
+        let mut shared = SharedDecoder::new(gpu, pipeline, &arrived)?;
         for &who in ids {
-            pipeline.adopt(gpu, &arrived, state.collaborators.of_mut(who).scope_mut(CODEC))?;
-            pipeline.install(&arrived, state.aggregator.of_mut(who).scope_mut(CODEC))?;
+            shared.hand_to(who, &mut state.collaborators, &mut state.aggregator);
         }
+        state.shared = shared;
     }
     state.is_set_up = true;
     state.seconds += start.elapsed().as_secs_f64();
     if pipeline.learns() {
         federation.save_setup(run, stage)?;
         names.iter().try_for_each(|name| run.forget(name))?;
+    }
+    Ok(())
+}
+
+/// Sends the decoder that is for all, where there is one, to those of a round that have not got it.
+pub fn send_decoder(state: &mut FederationState, round: u32, who: &[u32]) -> Result<()> {
+    let Some(payload) = state.shared.payload() else { return Ok(()) };
+    let new: Vec<_> = who.iter().copied().filter(|&who| !state.shared.is_held_by(who)).collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    let arrived = state.ledger.broadcast(MessageKind::Setup, round, &new, payload.to_vec())?;
+    if arrived != payload {
+        return Err(Error::fault("a decoder arrived otherwise than it was sent"));
+    }
+    for who in new {
+        state.shared.hand_to(who, &mut state.collaborators, &mut state.aggregator);
     }
     Ok(())
 }

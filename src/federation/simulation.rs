@@ -9,7 +9,7 @@ use super::population::Population;
 use super::prepass::log_weights;
 use super::results::{FederationOutcome, Outcome, Tested};
 use super::round::{RoundPlan, log_round, play};
-use super::setup::{log_learned, set_up};
+use super::setup::{Logs, log_learned, set_up};
 use super::spec::{Initial, LocalTests, SimulationSpec, refuse_few};
 use super::state::{CODEC, Federation, FederationState};
 use super::sub_models::check_sub_models;
@@ -73,13 +73,15 @@ fn play_all(
     let population = Population::new(spec, &classifier, run.data_dir()?)?;
     let learns = pipelines.iter().any(|(pipeline, _)| pipeline.learns());
     let snapshots = if learns { *spec.snapshots(&population.shares)?.end() as usize } else { 0 };
-    let expected = ExpectedLogs { collaborators: population.shares.len(), snapshots };
+    let samples: Vec<_> = population.shares.iter().map(Vec::len).collect();
+    let loggers = spec.loggers(&samples);
+    let together = spec.per_round().min(samples.len());
+    let expected = ExpectedLogs { collaborators: loggers.len(), snapshots, together };
     pipelines.iter().try_for_each(|(pipeline, _)| pipeline.check_room(gpu, expected))?;
     let (images, shares) = (population.train(gpu)?, population.shares.clone());
     let collaborators = Clients::new(gpu, &classifier, &images, shares, LocalSettings::of(spec))?;
     let initial = collaborators.initial_weights(gpu, spec.seed)?;
     let ids = collaborators.ids();
-    let samples = collaborators.all_samples();
     let tests = population.test(gpu, &classifier, models_tested(spec))?;
     let mut participants = Participants::new(gpu, spec, collaborators, tests)?;
 
@@ -95,7 +97,7 @@ fn play_all(
     let mut logged = begun.fork(raw()?, strategy()?, rules);
     if learns {
         if !spec.begins_federated() {
-            send_initial(&mut logged.state, spec, &ids)?;
+            send_initial(&mut logged.state, spec, &loggers)?;
         }
         log_weights(&mut participants, run, &mut logged)?;
     }
@@ -107,8 +109,8 @@ fn play_all(
         let start = if goes_on { &mut logged } else { &mut begun };
         let mut federation = start.fork(pipeline, strategy()?, rules);
         let stage = format!("{place}-{}", slug(federation.pipeline.label()));
-        let snapshots = &logged.state.snapshots;
-        let played = federate(&mut participants, run, &mut federation, snapshots, &stage, &mut setups);
+        let logs = Logs { ids: &loggers, snapshots: &logged.state.snapshots };
+        let played = federate(&mut participants, run, &mut federation, logs, &stage, &mut setups);
         let diverged = match played {
             Err(Error::Diverged(error)) if goes_past_divergence => Some(error.to_string()),
             played => played.map(|()| None)?,
@@ -117,12 +119,16 @@ fn play_all(
             Some(_) => None,
             None => tuned_alone(&participants, run, &federation)?,
         };
-        let outcome = outcome(federation, tuned_alone, initial.len(), ids[0]);
+        let outcome = outcome(federation, tuned_alone, initial.len(), loggers.first().copied().unwrap_or(0));
         federations.push(FederationOutcome { diverged, ..outcome });
     }
     let logged = logged.state;
-    let mean =
-        if logged.snapshots.is_empty() { None } else { Some(weighted_mean(&logged.snapshots, &samples)) };
+    let logged_samples: Vec<_> = loggers.iter().map(|&who| samples[who as usize]).collect();
+    let mean = if logged.snapshots.is_empty() {
+        None
+    } else {
+        Some(weighted_mean(&logged.snapshots, &logged_samples))
+    };
     let uncompressed = (!logged.rounds.is_empty()).then_some(&logged.global);
     let models: Vec<_> = [Some(&initial), mean.as_ref(), uncompressed].into_iter().flatten().collect();
     let mut tested = participants.tests.all(&models)?.into_iter();
@@ -171,7 +177,8 @@ fn outcome(
     }
 }
 
-/// What collaborators come to in the mean by as many epochs of tuning as all rounds have, each for itself.
+/// What collaborators come to in the mean by as many epochs of tuning as all rounds have, each for itself. Where a part
+/// of them takes part in each round, they do not have as many.
 fn tuned_alone(
     participants: &Participants,
     run: &mut Run<'_>,
@@ -181,7 +188,7 @@ fn tuned_alone(
     let Federation { pipeline, state, .. } = federation;
     let epochs = pipeline.epochs() * (state.rounds.len() as u64).saturating_sub(u64::from(spec.raw_rounds()));
     // Axes of late have heard of the others.
-    if epochs == 0 || pipeline.refreshes() {
+    if epochs == 0 || pipeline.refreshes() || spec.participation.is_some() {
         return Ok(None);
     }
     let ids = collaborators.ids();
@@ -203,16 +210,16 @@ fn federate(
     participants: &mut Participants,
     run: &mut Run<'_>,
     federation: &mut Federation,
-    snapshots: &[Snapshots],
+    logs: Logs<'_>,
     stage: &str,
     setups: &mut Setups,
 ) -> Result<()> {
-    let (spec, ids) = (participants.spec.clone(), participants.collaborators.ids());
+    let spec = participants.spec.clone();
     let due = Due::of(&spec, &participants.collaborators, federation.state.global.len());
     let due = Due { local_epochs: federation.rules.local_epochs, ..due };
     federation.load(run, stage, &due, spec.rounds)?;
     if !federation.state.is_set_up {
-        set_up(run, &spec, federation, snapshots, &ids, stage, setups)?;
+        set_up(run, &spec, federation, logs, stage, setups)?;
     }
     if let Some(label) = federation.pipeline.learned_label() {
         setups.pass(&label);

@@ -4,6 +4,7 @@ use super::due::Due;
 use super::ledger::Ledger;
 use super::logs::{TakenAt, log_shapes, put_logs, take_logs, taken_at};
 use super::results::RoundResult;
+use super::shared_decoder::SharedDecoder;
 use super::spec::{Downlink, Rules};
 use super::strategy::Strategy;
 use crate::Result;
@@ -26,6 +27,7 @@ const SERVER: &str = "server";
 pub const LOCAL: &str = "local";
 const DOWNLINK: &str = "downlink";
 const JOINT: &str = "joint";
+const SHARED: &str = "shared";
 
 /// One federation of a simulation, or the rounds that all of them have in common.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -58,6 +60,9 @@ pub struct FederationState {
     /// What the aggregator keeps for the codec of each collaborator, by id. It is filled from messages alone.
     #[serde(skip)]
     pub aggregator: Store,
+    /// The decoder that is for all, where the codec has such a one.
+    #[serde(skip)]
+    pub shared: SharedDecoder,
     /// What the aggregator keeps for the stages of the downlink.
     #[serde(skip)]
     pub down: Kept,
@@ -106,7 +111,8 @@ fn check(
     rounds: RangeInclusive<usize>,
     is_set_up: bool,
 ) -> std::result::Result<(), String> {
-    let (played, curves, ids) = (state.rounds.len(), state.learned.curves.len(), due.ids.len());
+    let loggers = due.spec.loggers(&due.samples).len();
+    let (played, curves, ids) = (state.rounds.len(), state.learned.curves.len(), loggers);
     if !rounds.contains(&played) {
         return Err(format!("it has {played} rounds, and {} to {} can be", rounds.start(), rounds.end()));
     }
@@ -195,6 +201,15 @@ impl Federation {
         state.joint = std::mem::take(&mut own.joint);
         file.resumed(state.joint.load(JOINT, file))?;
         file.resumed(self.pipeline.check_joint(&state.joint))?;
+        state.shared = std::mem::take(&mut own.shared);
+        file.resumed(state.shared.load(SHARED, file))?;
+        if state.shared.payload().is_some() {
+            for who in SharedDecoder::receivers(&state.ledger) {
+                if !state.shared.is_held_by(who) {
+                    state.shared.hand_to(who, &mut state.collaborators, &mut state.aggregator);
+                }
+            }
+        }
         file.resumed(state.collaborators.load(COLLABORATORS, &due.ids, file))?;
         file.resumed(state.aggregator.load(AGGREGATOR, &due.ids, file))?;
         file.resumed(strategy.combine.kept().load(COMBINE, file))?;
@@ -216,9 +231,25 @@ impl Federation {
         if !self.state.is_set_up {
             return Ok(());
         }
-        let FederationState { collaborators, aggregator, .. } = &self.state;
-        let senders: Vec<_> = due.ids.iter().map(|&who| collaborators.of(who).scope(CODEC)).collect();
-        let receivers: Vec<_> = due.ids.iter().map(|&who| aggregator.of(who).scope(CODEC)).collect();
+        let FederationState { collaborators, aggregator, shared, .. } = &self.state;
+        let mut ids = due.ids.clone();
+        let (mut senders, mut receivers) = (Vec::new(), Vec::new());
+        if self.pipeline.is_shared() {
+            let Some(payload) = shared.payload() else {
+                return Err(file.damaged("it lacks the decoder that is for all"));
+            };
+            file.resumed(self.pipeline.install_shared(payload, &mut Kept::default()))?;
+            let played = self.state.rounds.iter().filter(|round| round.round >= due.first_round());
+            let mut asked = played.flat_map(|round| due.answered(round));
+            if let Some(who) = asked.find(|&who| !shared.is_held_by(who)) {
+                return Err(file.damaged(format!("collaborator {who} takes part and has got no decoder")));
+            }
+            let [sender, receiver] = shared.sides();
+            (senders, receivers) = (vec![sender], vec![receiver]);
+            ids = shared.holders().collect();
+        }
+        senders.extend(ids.iter().map(|&who| collaborators.of(who).scope(CODEC)));
+        receivers.extend(ids.iter().map(|&who| aggregator.of(who).scope(CODEC)));
         file.resumed(self.pipeline.check_kept(due.width, &senders, &receivers))
     }
 
@@ -230,6 +261,7 @@ impl Federation {
     fn seal(&mut self) {
         self.state.collaborators.seal();
         self.state.aggregator.seal();
+        self.state.shared.seal();
     }
 
     fn tensors(&mut self) -> Vec<TensorShape> {
@@ -239,6 +271,7 @@ impl Federation {
         tensors.extend(log_shapes(&state.snapshots));
         tensors.extend(state.collaborators.shapes(COLLABORATORS));
         tensors.extend(state.aggregator.shapes(AGGREGATOR));
+        tensors.extend(state.shared.shapes(SHARED));
         tensors.extend(state.down.shapes(DOWNLINK));
         tensors.extend(state.joint.shapes(JOINT));
         tensors
@@ -246,7 +279,13 @@ impl Federation {
 
     /// Bytes of what is saved.
     pub fn bytes(&mut self) -> u64 {
-        self.tensors().iter().map(TensorShape::bytes).sum()
+        // In every round: names of tensors of thousands of collaborators would take longer than their sizes.
+        let kept: u64 = self.kept().iter().map(|(_, kept)| kept.changed_bytes()).sum();
+        let state = &self.state;
+        let own = [state.down.changed_bytes(), state.joint.changed_bytes(), state.shared.changed_bytes()];
+        let sides = state.collaborators.changed_bytes() + state.aggregator.changed_bytes();
+        let logs: u64 = log_shapes(&state.snapshots).iter().map(TensorShape::bytes).sum();
+        kept + own.iter().sum::<u64>() + sides + logs + 4 * state.global.len() as u64
     }
 
     /// Saves it as what a stage has come to.
@@ -261,6 +300,7 @@ impl Federation {
             put_logs(file, &state.snapshots)?;
             state.collaborators.save(COLLABORATORS, file)?;
             state.aggregator.save(AGGREGATOR, file)?;
+            state.shared.save(SHARED, file)?;
             state.down.save(DOWNLINK, file)?;
             state.joint.save(JOINT, file)?;
             combine.save(COMBINE, file)?;

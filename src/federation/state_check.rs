@@ -59,11 +59,12 @@ impl StateCheck {
         match stage {
             SavedStage::Prepass if spec.prepass()?.kind == PrepassKind::Isolated => {
                 let notes: PrepassNotes = read_notes(&file)?;
-                notes.take_logs(&file, &mut self.no_snapshots(), &self.due, &[self.due.ids.len()])
+                let due = self.due.of_loggers();
+                notes.take_logs(&file, &mut self.no_snapshots(due.ids.len()), &due, &[due.ids.len()])
             }
             SavedStage::Prepass => {
                 let mut federation = self.federation(0)?;
-                federation.state.snapshots = self.no_snapshots();
+                federation.state.snapshots = self.no_snapshots(self.due.ids.len());
                 federation.take(read_notes::<FederationNotes>(&file)?, &file, &self.due, 0..=raw)
             }
             SavedStage::Setup(place) => {
@@ -81,8 +82,8 @@ impl StateCheck {
         }
     }
 
-    fn no_snapshots(&self) -> Vec<Snapshots> {
-        vec![Snapshots::new(self.model.clone()); self.due.ids.len()]
+    fn no_snapshots(&self, of: usize) -> Vec<Snapshots> {
+        vec![Snapshots::new(self.model.clone()); of]
     }
 
     fn federation(&self, place: usize) -> Result<Federation> {

@@ -172,7 +172,7 @@ impl RunSummary {
             final_loss: last.map_or(f64::NAN, |r| r.test_loss),
             floats: federation.floats,
             message_bytes: own.update,
-            setup_bytes: own.setups.div_ceil(outcome.spec.collaborators.max(1) as u64),
+            setup_bytes: own.setups.div_ceil(outcome.spec.loggers(&outcome.samples).len().max(1) as u64),
             shared_setup_bytes: federation
                 .ledger
                 .message_bytes(Direction::Down, MessageKind::Setup)

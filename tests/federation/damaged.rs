@@ -254,7 +254,7 @@ fn damaged_states_of_federations_are_refused_and_whole_ones_are_gone_on_with() {
         (raw, |s| *s.at("/state/ledger/checksum") = json!(true), "checksum"),
         (raw, |s| *s.at("/state/is_set_up") = json!(false), "not set up"),
         (raw, |s| *s.at("/state/seconds") = json!(-1.0), "seconds"),
-        (raw, |s| *s.at("/state/rounds/0/test_loss") = Value::Null, "notes"),
+        (raw, |s| *s.at("/state/rounds/0/test_loss") = Value::Null, "results of round 1"),
         (raw, |s| *s.at("/taken_at") = json!([[[1, 1]]]), "logs of 1 collaborators of 0"),
         (
             raw,
@@ -371,9 +371,11 @@ fn damaged_states_of_codes_are_refused() {
     check_cases(
         &simulation,
         &[
-            (setup, |s| s.resize_bytes("collaborators/0/codec/0/learned/axes", -4), "PCA decoder"),
-            (setup, |s| s.resize_bytes("collaborators/1/codec/0/mirror/learned/axes", 4), "PCA decoder"),
-            (setup, |s| s.resize_bytes("aggregator/1/codec/0/learned/axes", -1), "PCA decoder"),
+            (setup, |s| s.resize_bytes("shared/collaborator/0/learned/axes", -4), "PCA decoder"),
+            (setup, |s| s.resize_bytes("shared/collaborator/0/mirror/learned/axes", 4), "PCA decoder"),
+            (setup, |s| s.resize_bytes("shared/aggregator/0/learned/axes", -1), "PCA decoder"),
+            (setup, |s| s.resize_bytes("shared/payload", -1), "PCA decoder"),
+            (setup, |s| s.bytes.retain(|(name, _)| !name.contains("payload")), "the decoder that is for all"),
             (setup, |s| s.bytes.retain(|(name, _)| !name.contains("mirror")), "axes"),
             (setup, |s| *s.at("/state/code") = json!([1, 2, 3]), "a code where none is due"),
             (coded, |s| s.resize("collaborators/0/codec/0/residual/0/error", 1), "error"),

@@ -19,6 +19,7 @@ mod grouping;
 mod kept;
 mod ledger;
 mod local_rules;
+mod loggers;
 mod message;
 mod own_parts;
 mod participation;

@@ -21,6 +21,7 @@
 //! ```
 
 mod filters;
+mod origins;
 mod parts;
 mod prior;
 mod refresh;
@@ -41,9 +42,11 @@ use crate::bytes::{Reader, Writer};
 use crate::gpu::Gpu;
 use crate::training::CodeStart;
 use crate::{Error, Result};
+use origins::Origins;
 use refresh::Refresh;
 use std::borrow::Cow;
-use tune::{TuneJob, Tuned, Tuner, Tuning};
+use std::sync::Arc;
+use tune::{DecoderOf, TuneJob, Tuned, Tuner, Tuning};
 use wire::{MIRROR, Part, Wired, send, take_in};
 
 /// What the parts keep.
@@ -70,6 +73,8 @@ pub(super) struct Coded {
     /// How what the code misses becomes axes of it.
     refresh: Option<Refresh>,
     tuner: Tuner,
+    /// What codes of zeros decode to.
+    origins: Origins,
 }
 
 /// What becomes of the parts of an update.
@@ -93,7 +98,17 @@ impl Coded {
     pub fn new(around: CodeParts, learned: Box<dyn Stage>, tails: Tails) -> Self {
         let CodeParts { prior, tune, refresh, .. } = around;
         let Tails { tail, residual, filters } = tails;
-        Self { prior, learned, tail, residual, filters, tune, refresh, tuner: Tuner::default() }
+        Self {
+            prior,
+            learned,
+            tail,
+            residual,
+            filters,
+            tune,
+            refresh,
+            tuner: Tuner::default(),
+            origins: Origins::default(),
+        }
     }
 
     fn has_global(&self, round: &Round<'_>) -> bool {
@@ -145,18 +160,24 @@ impl Coded {
         if !self.has_global(round) {
             return decode(&mut codes.iter().cloned());
         }
-        let mut origins = match self.known_encoder() {
-            None => decode(&mut codes.iter().map(|code| vec![0.0; code.len()]))?,
+        let origins = match self.known_encoder() {
+            None => self.origins.of(
+                whose.iter().map(|(_, kept)| self.learned.decoder_id(kept.scope(LEARNED))),
+                || {
+                    let mut origins = decode(&mut codes.iter().map(|code| vec![0.0; code.len()]))?;
+                    Values::take_all(round.gpu, origins.iter_mut().collect())
+                },
+            )?,
             Some(encoder) => {
                 let whose: Vec<_> = whose.iter().map(|&(who, kept)| (who, kept.scope(LEARNED))).collect();
-                decode(&mut encoder.codes(round.gpu, &whose, round.global)?.into_iter())?
+                let mut origins = decode(&mut encoder.codes(round.gpu, &whose, round.global)?.into_iter())?;
+                Values::take_all(round.gpu, origins.iter_mut().collect())?.into_iter().map(Arc::new).collect()
             }
         };
-        let origins = Values::take_all(round.gpu, origins.iter_mut().collect())?;
         let mut decoded = decode(&mut codes.iter().cloned())?;
         let decoded = Values::take_all(round.gpu, decoded.iter_mut().collect())?;
         let moved = decoded.into_iter().zip(origins).map(|(mut decoded, origin)| {
-            let each = decoded.iter_mut().zip(origin).zip(round.global);
+            let each = decoded.iter_mut().zip(&*origin).zip(round.global);
             each.for_each(|((value, origin), global)| *value = global + (*value - origin));
             Values::Host(decoded)
         });
@@ -183,7 +204,7 @@ impl Coded {
     /// How codes are tuned, and values of filters with them.
     fn tuning<'a>(&self, how: &'a Tune) -> Tuning<'a> {
         let filters = self.filters.as_ref().map(|filters| filters.settings(how.optimizer.lr));
-        Tuning { how, rounding: self.tail.rounding(), filters }
+        Tuning { how, rounding: self.tail.rounding(), filters, is_shared: self.learned.is_shared() }
     }
 
     /// The kept things of the aggregator that a stage of this name has.
@@ -277,13 +298,17 @@ impl Stage for Coded {
                     vec![Cow::Borrowed(&[][..]); batch.len()]
                 };
                 let starts = updates.iter().zip(decoded).zip(codes).zip(arrived).zip(scaled);
-                let jobs = starts.map(|((((update, base), code), arrives), scaled)| TuneJob {
-                    who: update.who,
-                    start: CodeStart { base, code, arrives, scaled: scaled.into_owned() },
-                });
-                let decoder = |place: usize| {
-                    self.learned.decoder(round.gpu, batch[place].kept.scope(MIRROR).scope(LEARNED))
-                };
+                let decoders: Vec<_> =
+                    batch.iter().map(|outgoing| outgoing.kept.scope(MIRROR).scope(LEARNED)).collect();
+                let jobs =
+                    starts.zip(&decoders).map(|(((((update, base), code), arrives), scaled), kept)| {
+                        let decoder = DecoderOf::new(update.who, self.learned.decoder_id(kept));
+                        TuneJob {
+                            decoder,
+                            start: CodeStart { base, code, arrives, scaled: scaled.into_owned() },
+                        }
+                    });
+                let decoder = |place: usize| self.learned.decoder(round.gpu, decoders[place]);
                 let jobs: Vec<_> = jobs.collect();
                 let tuned = self.tuner.tune(round, &self.tuning(how), &jobs, &decoder)?;
                 let each = batch.iter_mut().zip(before);
@@ -400,8 +425,8 @@ impl Stage for Coded {
         let first = Round { number: 1, ..*round };
         let mut decoded = self.decoded(&first, &mirrors, &origins, due)?;
         let decoded = Values::take_all(round.gpu, decoded.iter_mut().collect())?;
-        let jobs = mirrors.iter().zip(&decoded).zip(&origins).map(|((&(who, _), base), origin)| TuneJob {
-            who,
+        let jobs = mirrors.iter().zip(&decoded).zip(&origins).map(|((&(who, kept), base), origin)| TuneJob {
+            decoder: DecoderOf::new(who, self.learned.decoder_id(kept.scope(LEARNED))),
             start: CodeStart {
                 base: base.clone(),
                 code: origin.clone(),
@@ -475,7 +500,14 @@ impl Stage for Coded {
     fn adopt(&self, gpu: &Gpu, bytes: &[u8], kept: &mut Kept) -> Result<()> {
         self.learned.adopt(gpu, bytes, kept.scope_mut(LEARNED))?;
         self.tuner.clear();
-        if self.decodes_itself() { self.install(bytes, kept.scope_mut(MIRROR)) } else { Ok(()) }
+        if self.decodes_itself() { self.install_shared(bytes, kept.scope_mut(MIRROR)) } else { Ok(()) }
+    }
+
+    fn install_shared(&self, bytes: &[u8], kept: &mut Kept) -> Result<()> {
+        match self.known_encoder() {
+            None => self.learned.install_shared(bytes, kept.scope_mut(LEARNED)),
+            Some(_) => self.install(bytes, kept),
+        }
     }
 
     fn install(&self, bytes: &[u8], kept: &mut Kept) -> Result<()> {

@@ -1,6 +1,6 @@
 //! Training of codes on the collaborators' own images, through the decoder that the aggregator has.
 
-use crate::codec::{LocalData, Round};
+use crate::codec::{KeptId, LocalData, Round};
 use crate::ops::Optimizer;
 use crate::ops::code::Rounding;
 use crate::training::{CodeCohort, CodeDecoder, CodeSettings, CodeStart, FilterSettings};
@@ -42,10 +42,31 @@ impl Tune {
 /// A collaborator whose code is tuned.
 #[derive(Debug)]
 pub(super) struct TuneJob {
-    /// The collaborator.
-    pub who: u32,
+    /// The collaborator, and which decoder it has.
+    pub decoder: DecoderOf,
     /// Where its code starts.
     pub start: CodeStart,
+}
+
+/// Whose decoder it is, and what it is made of, where that is known again.
+#[derive(Clone, Debug)]
+pub(super) struct DecoderOf {
+    pub who: u32,
+    id: Option<KeptId>,
+}
+
+impl DecoderOf {
+    /// The decoder of a collaborator.
+    pub fn new(who: u32, id: Option<KeptId>) -> Self {
+        Self { who, id }
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        match (&self.id, &other.id) {
+            (None, None) => self.who == other.who,
+            (own, other) => own == other,
+        }
+    }
 }
 
 /// How the codes of a round are tuned.
@@ -56,6 +77,8 @@ pub(super) struct Tuning<'a> {
     pub rounding: Rounding,
     /// How values of filters train beside them.
     pub filters: Option<FilterSettings>,
+    /// Whether all collaborators have the same decoder.
+    pub is_shared: bool,
 }
 
 /// What tuning comes to, as it is before the wire.
@@ -73,10 +96,23 @@ pub(super) struct Tuner(Mutex<Option<Held>>);
 #[derive(Debug)]
 struct Held {
     cohort: CodeCohort,
-    /// Whose decoders it has.
-    loaded: Vec<u32>,
+    /// Which decoders it has, replica by replica.
+    loaded: Vec<Option<DecoderOf>>,
     /// Vectors that factored decoders have at most.
     room: usize,
+}
+
+/// Vectors that factored decoders of so many jobs have at most: collaborators with fewer snapshots have fewer. Zero where
+/// decoders are not factored.
+fn most_vectors(jobs: usize, decoder: &dyn Fn(usize) -> Result<CodeDecoder>) -> Result<usize> {
+    let mut most = 0;
+    for place in 0..jobs {
+        match decoder(place)?.vectors() {
+            Some(vectors) => most = most.max(vectors),
+            None => break,
+        }
+    }
+    Ok(most)
 }
 
 impl Tuner {
@@ -94,12 +130,22 @@ impl Tuner {
         jobs: &[TuneJob],
         decoder: &dyn Fn(usize) -> Result<CodeDecoder>,
     ) -> Result<Vec<Tuned>> {
-        let Tuning { how, rounding, filters } = tuning;
+        let Tuning { how, rounding, filters, is_shared } = tuning;
         let Some(local) = round.local else {
             return Err(Error::fault("codes are tuned where there are no images"));
         };
         let floats = jobs.first().map_or(0, |job| job.start.code.len());
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_room = |held: &Held| -> Result<bool> {
+            let is_loaded = |job: &TuneJob| held.loaded.iter().flatten().any(|own| own.is_same(&job.decoder));
+            let is_new = held.room > 0 && !jobs.iter().all(is_loaded);
+            Ok(!is_new || most_vectors(jobs.len(), decoder)? <= held.room)
+        };
+        if let Some(own) = &*held
+            && !has_room(own)?
+        {
+            *held = None;
+        }
         let Held { cohort, loaded, room } = match held.take() {
             Some(held) => held,
             None => {
@@ -112,28 +158,27 @@ impl Tuner {
                 };
                 let most = local.most_together.min(jobs.len());
                 let form = decoder(0)?;
-                let mut room = form.vectors().unwrap_or(0);
-                // Collaborators with fewer snapshots have fewer vectors.
-                for place in 1..if room > 0 { jobs.len() } else { 0 } {
-                    room = room.max(decoder(place)?.vectors().unwrap_or(0));
-                }
+                let room = most_vectors(jobs.len(), decoder)?;
                 let form = form.layered(room).fitting(round.gpu, floats);
-                let cohort = CodeCohort::new(round.gpu, local.spec, local.images, most, &form, settings)?;
-                Held { cohort, loaded: Vec::new(), room }
+                let new = if *is_shared { CodeCohort::with_one_decoder } else { CodeCohort::new };
+                let cohort = new(round.gpu, local.spec, local.images, most, &form, settings)?;
+                let loaded = vec![None; cohort.decoders()];
+                Held { cohort, loaded, room }
             }
         };
         let Held { cohort, loaded, room } = held.insert(Held { cohort, loaded, room });
         let mut codes = Vec::with_capacity(jobs.len());
         for (jobs, first) in jobs.chunks(cohort.replicas()).zip((0..).step_by(cohort.replicas())) {
-            let who: Vec<_> = jobs.iter().map(|job| job.who).collect();
-            if *loaded != who {
-                for replica in 0..jobs.len() {
-                    cohort.load(
-                        replica,
-                        &decoder(first + replica)?.layered(*room).fitting(round.gpu, floats),
-                    )?;
+            let who: Vec<_> = jobs.iter().map(|job| job.decoder.who).collect();
+            for ((replica, job), loaded) in jobs.iter().enumerate().zip(&mut *loaded) {
+                if loaded.as_ref().is_some_and(|loaded| loaded.is_same(&job.decoder)) {
+                    continue;
                 }
-                loaded.clone_from(&who);
+                let own = decoder(first + replica)?.layered(*room).fitting(round.gpu, floats);
+                // Until it is loaded whole, the replica has none.
+                *loaded = None;
+                cohort.load(replica, &own)?;
+                *loaded = Some(job.decoder.clone());
             }
             let rate = how.optimizer.lr * (round.number as f32).powf(-how.decay);
             cohort.restart(jobs.iter().map(|job| &job.start), rate)?;

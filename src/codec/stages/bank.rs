@@ -1,16 +1,17 @@
 //! What stages have on the device for a group of collaborators, made of what these keep.
 
 use crate::autoencoder::Half;
-use crate::codec::{Incoming, Outgoing, Values};
+use crate::codec::{Incoming, Kept, KeptId, Outgoing, Values};
 use crate::gpu::{Gpu, Tensor};
 use crate::model::{AutoencoderSpec, Network};
 use crate::{Error, Result};
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-/// Made once, and used as long as the collaborators stay the same. All of it comes from what is kept and can be made
-/// again.
+/// Made once, and used as long as what it is made of stays the same. Collaborators that keep one decoder together can
+/// change, as they do where a part of them takes part in each round.
 #[derive(Debug)]
-pub(super) struct Bank<T>(Mutex<Option<(Vec<u32>, T)>>);
+pub(super) struct Bank<T>(Mutex<Option<(Vec<KeptId>, T)>>);
 
 impl<T> Default for Bank<T> {
     fn default() -> Self {
@@ -19,10 +20,10 @@ impl<T> Default for Bank<T> {
 }
 
 impl<T> Bank<T> {
-    /// Uses the bank of these collaborators, made now where it is not there.
+    /// Uses the bank that is made of this, now where it is not there.
     pub fn with<R>(
         &self,
-        ids: Vec<u32>,
+        ids: Vec<KeptId>,
         make: impl FnOnce() -> Result<T>,
         work: impl FnOnce(&T) -> Result<R>,
     ) -> Result<R> {
@@ -46,10 +47,9 @@ impl<T> Bank<T> {
     }
 }
 
-/// Takes the weights of a batch out, and whose they are.
-pub(super) fn outgoing(gpu: &Gpu, batch: &mut [Outgoing<'_>]) -> Result<(Vec<u32>, Vec<Vec<f32>>)> {
-    let weights = batch.iter_mut().map(|outgoing| outgoing.values.take(gpu)).collect::<Result<_>>()?;
-    Ok((batch.iter().map(|outgoing| outgoing.who).collect(), weights))
+/// Takes the weights of a batch out.
+pub(super) fn outgoing(gpu: &Gpu, batch: &mut [Outgoing<'_>]) -> Result<Vec<Vec<f32>>> {
+    Values::take_all(gpu, batch.iter_mut().map(|outgoing| &mut outgoing.values).collect())
 }
 
 /// Puts the codes of a batch, `[R, Z]`, in the place of its weights.
@@ -59,10 +59,26 @@ pub(super) fn put_codes(batch: &mut [Outgoing<'_>], codes: &[f32]) {
     each.for_each(|(outgoing, code)| outgoing.values = Values::Host(code.to_vec()));
 }
 
-/// Takes the codes of a batch out, `[R, Z]`, and whose they are.
-pub(super) fn incoming(gpu: &Gpu, batch: &mut [Incoming<'_>]) -> Result<(Vec<u32>, Vec<f32>)> {
+/// Takes the codes of a batch out, `[R, Z]`.
+pub(super) fn incoming(gpu: &Gpu, batch: &mut [Incoming<'_>]) -> Result<Vec<f32>> {
     let codes = batch.iter_mut().map(|incoming| incoming.values.take(gpu)).collect::<Result<Vec<_>>>()?;
-    Ok((batch.iter().map(|incoming| incoming.who).collect(), codes.concat()))
+    Ok(codes.concat())
+}
+
+/// Collaborators with one decoder from which on it lies on the device once, for a batch of codes: a tile of the kernels is
+/// eight samples, and fewer would leave it idle.
+const BATCH: usize = 8;
+
+/// How many decoders, or encoders, lie side by side for those that are made of this, and how many updates each is for.
+pub(super) fn side_by_side(ids: &[KeptId]) -> (usize, usize) {
+    let is_one = ids.len() >= BATCH && ids.iter().all(|id| *id == ids[0]);
+    if is_one { (1, ids.len()) } else { (ids.len(), 1) }
+}
+
+/// What is kept, without what is the same memory as another one's.
+pub(super) fn distinct<'k>(all: &[&'k Kept]) -> Vec<&'k Kept> {
+    let mut seen = BTreeSet::new();
+    all.iter().copied().filter(|kept| seen.insert(kept.addresses())).collect()
 }
 
 /// Leaves a batch the lines of decoded weights, `[R, 1, P]`.

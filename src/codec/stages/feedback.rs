@@ -202,7 +202,11 @@ impl Stage for Feedback {
 
     fn adopt(&self, gpu: &Gpu, bytes: &[u8], kept: &mut Kept) -> Result<()> {
         self.tail.0.adopt(gpu, bytes, kept.scope_mut(TAIL))?;
-        self.install(bytes, kept.scope_mut(MIRROR))
+        self.install_shared(bytes, kept.scope_mut(MIRROR))
+    }
+
+    fn install_shared(&self, bytes: &[u8], kept: &mut Kept) -> Result<()> {
+        self.tail.0.install_shared(bytes, kept.scope_mut(TAIL))
     }
 
     fn install(&self, bytes: &[u8], kept: &mut Kept) -> Result<()> {

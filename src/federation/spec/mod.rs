@@ -32,6 +32,7 @@ use std::sync::Arc;
 const BUILT_IN: &[(&str, &str)] = &[
     ("demo", include_str!("../../../models/experiments/demo.toml")),
     ("mnist", include_str!("../../../models/experiments/mnist.toml")),
+    ("thousand", include_str!("../../../models/experiments/thousand.toml")),
 ];
 
 /// A federation, and how its updates are compressed.
@@ -260,7 +261,21 @@ impl SimulationSpec {
                 "leave it out, or use a codec that learns in isolation",
             ));
         }
-        if learns { self.prepass()?.check(self.rounds) } else { Ok(()) }
+        if learns {
+            self.prepass()?.check(self.rounds, self.collaborators)?;
+            self.check_federated()?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a pre-pass in rounds of which each has other collaborators.
+    fn check_federated(&self) -> Result<()> {
+        if self.participation.is_none() || !self.begins_federated() {
+            return Ok(());
+        }
+        let problem =
+            "all collaborators log weights in a federated pre-pass, and only a part of them is in a round";
+        Err(Error::setting("prepass.kind", problem, "set it to isolated, or leave participation out"))
     }
 
     /// The stages of all codecs, with those of presets in their place.
@@ -316,6 +331,7 @@ impl SimulationSpec {
         let make = |codec: &CodecSpec| {
             let pipeline = parts.stages.pipeline(&codec.stages, &context)?;
             self.check_downlink(codec, &pipeline)?;
+            self.check_loggers(&pipeline)?;
             self.check_joint(parts, &pipeline)?;
             self.check_faults(&pipeline)?;
             self.check_parts_of_models(parts, &pipeline)?;
@@ -431,6 +447,20 @@ impl SimulationSpec {
         Ok(())
     }
 
+    /// Refuses a codec of which each collaborator has to learn its own where only some log weights.
+    fn check_loggers(&self, pipeline: &Pipeline) -> Result<()> {
+        let loggers = self.prepass.as_ref().and_then(|prepass| prepass.collaborators);
+        match loggers {
+            Some(count) if pipeline.learns() && !pipeline.is_shared() => {
+                let label = pipeline.label();
+                let problem = format!("{label} is learned by each collaborator, and {count} log weights");
+                let mend = "set shared = true on the stage that learns, or leave prepass.collaborators out";
+                Err(Error::setting("prepass.collaborators", problem, mend))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Refuses updates that the aggregator joins where they are combined otherwise than by their mean.
     fn check_joint(&self, parts: &Parts, pipeline: &Pipeline) -> Result<()> {
         let combine = self.strategy.combine(&parts.strategies)?;
@@ -469,13 +499,21 @@ impl SimulationSpec {
         self.autoencoder.as_ref().ok_or_else(|| missing("autoencoder", "autoencoder", "model and epochs"))
     }
 
-    /// Snapshots of the collaborators with the smallest and with the largest of these shares.
+    /// Who logs weights before the first round, in the order of ids; `samples` has the images of each collaborator.
+    pub fn loggers(&self, samples: &[usize]) -> Vec<u32> {
+        let all = || (0u32..).zip(samples).map(|(who, _)| who).collect();
+        self.prepass.as_ref().map_or_else(all, |prepass| prepass.loggers(u64::from(self.seed), samples))
+    }
+
+    /// Snapshots of the collaborators with the smallest and with the largest of these shares, of those that log.
     pub(super) fn snapshots(&self, shares: &[Vec<usize>]) -> Result<RangeInclusive<u64>> {
         let prepass = self.prepass()?;
         let of = |images: Option<usize>| {
             prepass.snapshots(images.unwrap_or(0).div_ceil(self.batch) as u64, self.local_epochs)
         };
-        let images = || shares.iter().map(Vec::len);
+        let samples: Vec<_> = shares.iter().map(Vec::len).collect();
+        let loggers = self.loggers(&samples);
+        let images = || loggers.iter().map(|&who| samples[who as usize]);
         Ok(of(images().min())..=of(images().max()))
     }
 

@@ -115,7 +115,7 @@ impl Participation {
 }
 
 /// So many of these, or all where there are not so many.
-fn choose(mut from: Vec<u32>, count: usize, rng: &mut ChaCha8Rng) -> Vec<u32> {
+pub(super) fn choose(mut from: Vec<u32>, count: usize, rng: &mut ChaCha8Rng) -> Vec<u32> {
     let count = count.min(from.len());
     for place in 0..count {
         let other = place + draw_below((from.len() - place) as u64, rng) as usize;

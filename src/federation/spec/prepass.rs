@@ -1,7 +1,11 @@
 //! How weights are logged before anything is compressed.
 
+use super::participation::choose;
+use crate::data::derive_seed;
 use crate::training::SnapshotEvery;
 use crate::{Error, Result};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 /// How weights are logged that the autoencoders learn from.
@@ -19,7 +23,14 @@ pub struct Prepass {
     pub rounds: Option<u32>,
     /// "epoch", or a number of steps.
     pub snapshot_every: SnapshotEvery,
+    /// How many collaborators log weights and learn, drawn from the seed; all, where nothing is said. The others get the
+    /// decoder that the aggregator makes of theirs, when they first take part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collaborators: Option<usize>,
 }
+
+/// The stream of the seed that those who log weights are drawn from.
+const STREAM: u64 = 0x6c6f_6773;
 
 /// Where the logged weights come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,8 +70,37 @@ impl Prepass {
         }
     }
 
-    /// Refuses what cannot be run in a federation of so many rounds.
-    pub(super) fn check(&self, rounds: u32) -> Result<()> {
+    /// Who logs weights, in the order of ids; `samples` has the images of each, and who has none is not drawn.
+    pub(super) fn loggers(&self, seed: u64, samples: &[usize]) -> Vec<u32> {
+        let all = (0u32..).zip(samples);
+        let Some(count) = self.collaborators else { return all.map(|(who, _)| who).collect() };
+        let with_images = all.filter(|(_, samples)| **samples > 0).map(|(who, _)| who).collect();
+        let mut rng = ChaCha8Rng::seed_from_u64(derive_seed(seed, STREAM));
+        let mut drawn = choose(with_images, count, &mut rng);
+        drawn.sort_unstable();
+        drawn
+    }
+
+    /// Refuses a number of collaborators that cannot log, of so many.
+    fn check_collaborators(&self, of: usize) -> Result<()> {
+        let field = "prepass.collaborators";
+        match self.collaborators {
+            Some(count) if !(1..=of).contains(&count) => Err(Error::setting(
+                field,
+                format!("{count} of {of} collaborators"),
+                format!("set it to 1 to {of}"),
+            )),
+            Some(_) if self.kind == PrepassKind::Federated => {
+                let problem = "in a federated pre-pass all log weights that take part in its rounds";
+                Err(Error::setting(field, problem, "leave it out, or set prepass.kind to isolated"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses what cannot be run in a federation of so many rounds and collaborators.
+    pub(super) fn check(&self, rounds: u32, collaborators: usize) -> Result<()> {
+        self.check_collaborators(collaborators)?;
         let (field, given) = match self.kind {
             PrepassKind::Isolated => ("prepass.epochs", self.epochs),
             PrepassKind::Federated => ("prepass.rounds", self.rounds.map(u64::from)),

@@ -11,12 +11,14 @@ use crate::{Error, Result};
 pub(super) struct LinearDecoders(Vec<Vec<BasisPart>>);
 
 impl LinearDecoders {
-    /// Zeros, and what a step does with them. `bases` are what codes were decoded to at their start, an arena each.
+    /// Zeros, and what a step does with them. `bases` are what codes were decoded to at their start, an arena each;
+    /// `is_shared` says that all replicas have the basis of the first.
     pub fn new(
         gpu: &Gpu,
         classifier: &Network,
         bases: &[Buffer],
         codes: &Codes,
+        is_shared: bool,
     ) -> Result<(Self, DecoderSteps)> {
         let arenas = classifier.trained_arenas();
         let lanes: usize = arenas.iter().map(|arena| code::lanes_of(&arena.parameters)).sum();
@@ -26,7 +28,7 @@ impl LinearDecoders {
         let (mut before, mut after, mut parts, mut first_lane) = (Vec::new(), Vec::new(), Vec::new(), 0);
         for (arena, base) in arenas.iter().zip(bases) {
             let parameters = &arena.parameters;
-            let own = basis_parts(gpu, codes.floats, codes.replicas * parameters.stride)?;
+            let own = basis_parts(gpu, codes.floats, codes.replicas, parameters.stride, is_shared)?;
             for part in &own {
                 let gradients = &arena.first_moments;
                 before.push(code::decode(gpu, parameters, base, part, codes)?);
@@ -36,6 +38,11 @@ impl LinearDecoders {
             parts.push(own);
         }
         Ok((Self(parts), DecoderSteps { before, after, sums }))
+    }
+
+    /// Whether all replicas have one basis.
+    pub fn is_shared(&self) -> bool {
+        self.0.iter().flatten().all(|part| part.is_shared)
     }
 
     /// Gives a replica its basis, `[Z, P]`.
@@ -53,8 +60,15 @@ impl LinearDecoders {
     }
 }
 
-/// Memory for the vectors of decoders, `elements` of each vector, in parts that fit one binding each.
-fn basis_parts(gpu: &Gpu, floats: usize, elements: usize) -> Result<Vec<BasisPart>> {
+/// Memory for the vectors of decoders, of `stride` elements for each replica or for all, in parts that fit one binding each.
+fn basis_parts(
+    gpu: &Gpu,
+    floats: usize,
+    replicas: usize,
+    stride: usize,
+    is_shared: bool,
+) -> Result<Vec<BasisPart>> {
+    let elements = if is_shared { stride } else { replicas * stride };
     let fitting = gpu.max_binding_bytes() as usize / (4 * elements);
     let floats = floats.next_multiple_of(4);
     let each = if floats <= fitting { floats } else { fitting - fitting % 4 };
@@ -65,7 +79,7 @@ fn basis_parts(gpu: &Gpu, floats: usize, elements: usize) -> Result<Vec<BasisPar
     let part = |first: usize| {
         let count = each.min(floats - first);
         let vectors = gpu.zeros("basis of codes", count * elements)?;
-        Ok(BasisPart { vectors, count, first, is_shared: false })
+        Ok(BasisPart { vectors, count, first, is_shared })
     };
     (0..floats).step_by(each).map(part).collect()
 }

@@ -78,10 +78,11 @@ impl Decoders {
         classifier: &Network,
         bases: &[Buffer],
         codes: &Codes,
+        is_shared: bool,
     ) -> Result<(Self, DecoderSteps)> {
         Ok(match form {
             CodeDecoder::Linear(_) => {
-                let (decoders, steps) = LinearDecoders::new(gpu, classifier, bases, codes)?;
+                let (decoders, steps) = LinearDecoders::new(gpu, classifier, bases, codes, is_shared)?;
                 (Self::Linear(decoders), steps)
             }
             CodeDecoder::Network { layers, .. } => {
@@ -109,8 +110,35 @@ impl CodeCohort {
         decoder: &CodeDecoder,
         settings: CodeSettings,
     ) -> Result<Self> {
+        let replicas = decoder.most_replicas(gpu, replicas, settings.floats, spec.parameters());
+        Self::of_form(gpu, spec, images, replicas, decoder, settings, false)
+    }
+
+    /// The same of replicas that all have one decoder, that of replica 0. Where it is linear, it lies on the device once.
+    pub fn with_one_decoder(
+        gpu: &Gpu,
+        spec: &ClassifierSpec,
+        images: &ResidentImages,
+        replicas: usize,
+        decoder: &CodeDecoder,
+        settings: CodeSettings,
+    ) -> Result<Self> {
+        if let CodeDecoder::Linear(_) = decoder {
+            return Self::of_form(gpu, spec, images, replicas, decoder, settings, true);
+        }
+        Self::new(gpu, spec, images, replicas, decoder, settings)
+    }
+
+    fn of_form(
+        gpu: &Gpu,
+        spec: &ClassifierSpec,
+        images: &ResidentImages,
+        replicas: usize,
+        decoder: &CodeDecoder,
+        settings: CodeSettings,
+        is_shared: bool,
+    ) -> Result<Self> {
         let CodeSettings { floats, batch, optimizer, rounding, filters } = settings;
-        let replicas = decoder.most_replicas(gpu, replicas, floats, spec.parameters());
         let codes = match decoder {
             CodeDecoder::Linear(_) => Codes::new(gpu, replicas, floats)?,
             _ => Codes::whole(gpu, replicas, floats)?,
@@ -122,7 +150,7 @@ impl CodeCohort {
                 let arenas = network.parameters.arenas.iter();
                 let bases = arenas.map(|arena| gpu.zeros("base of codes", replicas * arena.stride));
                 let bases = bases.collect::<Result<Vec<_>>>()?;
-                let (decoders, mut steps) = Decoders::new(gpu, decoder, network, &bases, &codes)?;
+                let (decoders, mut steps) = Decoders::new(gpu, decoder, network, &bases, &codes, is_shared)?;
                 steps.after.push(code::step(gpu, &codes, &steps.sums, writer.rule(), rounding)?);
                 let filters = filters.map(|filters| FilterCodes::new(gpu, network, replicas, &filters));
                 let filters = filters.transpose()?;
@@ -137,6 +165,14 @@ impl CodeCohort {
     /// R
     pub fn replicas(&self) -> usize {
         self.codes.replicas
+    }
+
+    /// How many decoders it has: one for each replica, or one for all.
+    pub fn decoders(&self) -> usize {
+        match &self.decoders {
+            Decoders::Linear(decoders) if decoders.is_shared() => 1,
+            _ => self.replicas(),
+        }
     }
 
     /// Gives a replica its decoder.

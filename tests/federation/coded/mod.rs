@@ -7,7 +7,7 @@ mod prior;
 mod refresh;
 mod refused;
 mod residual;
-mod resume;
+pub mod resume;
 mod rules;
 mod shared;
 mod ship;

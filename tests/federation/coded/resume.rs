@@ -10,10 +10,16 @@ use std::path::Path;
 
 /// Asks to stop after the round that it waits for.
 #[derive(Default)]
-struct StopAfter {
+pub struct StopAfter {
     round: Option<u32>,
     stops: bool,
     begun: Vec<String>,
+}
+
+impl StopAfter {
+    pub fn of(round: u32) -> Self {
+        Self { round: Some(round), ..Self::default() }
+    }
 }
 
 impl Observer for StopAfter {
@@ -35,7 +41,7 @@ impl Observer for StopAfter {
     }
 }
 
-fn start(folder: &Path, spec: &SimulationSpec, observer: &mut StopAfter) -> fedfunnel::Result<Outcome> {
+pub fn start(folder: &Path, spec: &SimulationSpec, observer: &mut StopAfter) -> fedfunnel::Result<Outcome> {
     let data_dir = DataDir::new(folder.join("data"));
     let identity = Identity::new("simulate", &spec.to_toml()?);
     let folder = RunFolder::open(&folder.join("run"), identity, Start::Resume)?;
@@ -65,7 +71,7 @@ fn codes_of_every_kind_are_gone_on_with_to_the_same_bits() {
         let folder = tempfile::tempdir().unwrap();
         let (mut stops, mut begun) = (0, Vec::new());
         let pieced = loop {
-            let mut observer = StopAfter { round: Some(round), ..StopAfter::default() };
+            let mut observer = StopAfter::of(round);
             let result = start(folder.path(), &spec, &mut observer);
             begun.extend(observer.begun);
             match result {

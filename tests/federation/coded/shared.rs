@@ -1,9 +1,9 @@
 //! One decoder for all, that the aggregator makes of those that came.
 
 use super::support::{Axes, Sides, dot, floats_of, left_by, made_up_logs, made_up_weights};
-use crate::support::{run, spec};
+use crate::support::{gpu, run, spec};
 use fedfunnel::autoencoder::AutoencoderSettings;
-use fedfunnel::codec::MessageKind;
+use fedfunnel::codec::{Kept, MessageKind};
 use fedfunnel::federation::{Direction, Parts};
 use fedfunnel::training::Snapshots;
 use nalgebra::{DMatrix, DVector};
@@ -89,6 +89,60 @@ fn shared_axes_in_few_bits_are_the_same_on_both_sides() {
                 [sender, sender.scope("mirror"), receiver].map(|kept| kept.scope("learned").bytes("axes"));
             assert_eq!(copies, [sent_back; 3], "{ship}");
         }
+    }
+}
+
+#[test]
+fn one_copy_for_all_comes_to_the_same_bits_as_one_for_each() {
+    let residual = "{ stage = \"residual\", stages = { stage = \"ternary\", count = 5 } }";
+    let text = format!("[\"prior\", {{ stage = \"pca\", floats = 3, shared = true }}, \"f16\", {residual}]");
+    let [mut own, mut one] = [0, 1].map(|_| Sides::new(&text, &made_up_logs(3, 7, P)));
+    let sent_back = one.sent_back.clone().unwrap();
+    let (mut sender, mut receiver) = (Kept::default(), Kept::default());
+    one.codec.adopt(gpu(), &sent_back, &mut sender).unwrap();
+    one.codec.install_shared(&sent_back, &mut receiver).unwrap();
+    one.senders = vec![sender; 3];
+    one.receivers = vec![receiver; 3];
+    let mut global = vec![0.25; P];
+    for round in 1..4 {
+        let weights = made_up_weights(3, P, round);
+        let payloads = own.send(round, &global, &weights, None);
+        assert_eq!(payloads, one.send(round, &global, &weights, None));
+        let received = own.receive(round, &global, &payloads);
+        assert_eq!(received, one.receive(round, &global, &payloads));
+        // The negative control: updates differ, and so do those of the next round.
+        assert_ne!(received[0], received[1]);
+        global.clone_from(&received[2]);
+    }
+}
+
+#[test]
+fn many_updates_through_one_copy_are_those_of_each_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(folder.path(), "");
+    for text in
+        ["[{ stage = \"pca\", floats = 3, shared = true }]", "[{ stage = \"autoencoder\", shared = true }]"]
+    {
+        let mut sides = Sides::with_autoencoder(text, &made_up_logs(11, 7, P), Some(&settings));
+        let global = vec![0.25; P];
+        let weights = made_up_weights(11, P, 1);
+        let together = sides.send(1, &global, &weights, None);
+        let decoded = sides.receive(1, &global, &together);
+        for (place, (weights, payload)) in weights.iter().zip(&together).enumerate() {
+            let mut one = vec![sides.senders[place].clone()];
+            std::mem::swap(&mut one, &mut sides.senders);
+            let alone = sides.send(1, &global, std::slice::from_ref(weights), None);
+            std::mem::swap(&mut one, &mut sides.senders);
+            for (together, alone) in floats_of(payload).iter().zip(floats_of(&alone[0])) {
+                assert!((together - alone).abs() < 2e-6 * (1.0 + alone.abs()), "{text}: {together} {alone}");
+            }
+            let alone = sides.receive(1, &global, &alone);
+            for (together, alone) in decoded[place].iter().zip(&alone[0]) {
+                assert!((together - alone).abs() < 2e-6 * (1.0 + alone.abs()), "{text}: {together} {alone}");
+            }
+        }
+        // The negative control: another update comes to something else.
+        assert!(decoded[0].iter().zip(&decoded[1]).any(|(a, b)| (a - b).abs() > 1e-3));
     }
 }
 

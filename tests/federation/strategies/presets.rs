@@ -34,7 +34,11 @@ fn every_preset_runs_by_its_name_alone() {
     assert!(presets.len() >= 15, "{}", presets.len());
     let mut models: Vec<(&str, Vec<f32>)> = Vec::new();
     for preset in presets {
-        let federation = small(&parts, &[&format!("strategy={}", preset.name)]);
+        let strategy = format!("strategy={}", preset.name);
+        let mut settings = vec![strategy.as_str()];
+        settings.extend(preset.about.needs.contains("momentum").then_some(preset.about.needs));
+        settings.extend(preset.about.needs.contains("momentum").then_some("optimizer.lr=0.1"));
+        let federation = small(&parts, &settings);
         assert!(federation.model.iter().all(|weight| weight.is_finite()), "{}", preset.name);
         assert_eq!(federation.rounds.len(), 2);
         // What crosses the wire beside models and updates is what it says.

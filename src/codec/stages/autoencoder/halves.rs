@@ -2,7 +2,7 @@
 
 use crate::autoencoder::small::{EncoderFactors, FactoredBank, FactoredDecoder, FactoredEncoders};
 use crate::autoencoder::{DecoderBank, DecoderState, Encoder, Half, HalfParameters, Standard};
-use crate::codec::Kept;
+use crate::codec::{Kept, KeptId};
 use crate::gpu::{Gpu, Tensor};
 use crate::model::{Activation, AutoencoderSpec, NetworkLayer};
 use crate::training::CodeDecoder;
@@ -31,6 +31,11 @@ pub(super) fn keep_factors(kept: &mut Kept, factors: EncoderFactors) {
     kept.put(ROWS, factors.rows);
 }
 
+/// What is kept of an encoder in either form, to be known again.
+pub(super) fn encoder_id(kept: &Kept) -> Result<KeptId> {
+    kept.id(ENCODER).map_or_else(|| kept.expect_id(ROWS), Ok)
+}
+
 fn keep_standard(kept: &mut Kept, standard: &Standard) {
     kept.put(MEANS, standard.means.clone());
     kept.put(SCALE, vec![standard.scale]);
@@ -43,12 +48,18 @@ pub(super) enum Encoders {
 }
 
 impl Encoders {
-    pub fn new(gpu: &Gpu, shape: &AutoencoderSpec, all: &[&Kept]) -> Result<Self> {
+    /// The first `count` of them at full width, each for `each` sets of weights, where the others are the same.
+    pub fn new(
+        gpu: &Gpu,
+        shape: &AutoencoderSpec,
+        all: &[&Kept],
+        (count, each): (usize, usize),
+    ) -> Result<Self> {
         let standards = all.iter().map(|kept| standard(kept)).collect::<Result<Vec<_>>>()?;
         if all.iter().any(|kept| kept.get(ENCODER).is_some()) {
-            let values = all.iter().map(|kept| kept.expect(ENCODER).map(HalfParameters::Values));
+            let values = all[..count].iter().map(|kept| kept.expect(ENCODER).map(HalfParameters::Values));
             let own: Vec<_> = values.zip(&standards).map(|(v, s)| Ok((v?, s))).collect::<Result<_>>()?;
-            return Ok(Self::Dense(Encoder::new(gpu, shape, &own, 1)?));
+            return Ok(Self::Dense(Encoder::new(gpu, shape, &own, each)?));
         }
         let factors = all.iter().zip(standards).map(|(kept, standard)| {
             let numbers = kept.expect_bytes(COEFFICIENTS)?.chunks_exact(8);
@@ -120,13 +131,19 @@ pub(super) fn decoder(gpu: &Gpu, shape: &AutoencoderSpec, bytes: &[u8]) -> Resul
 }
 
 impl Decoders {
-    pub fn new(gpu: &Gpu, shape: &AutoencoderSpec, shipped: &[&[u8]]) -> Result<Self> {
+    /// The first `count` of them at full width, each for `each` codes, where the others are the same.
+    pub fn new(
+        gpu: &Gpu,
+        shape: &AutoencoderSpec,
+        shipped: &[&[u8]],
+        (count, each): (usize, usize),
+    ) -> Result<Self> {
         let dense = shipped.iter().filter(|bytes| is_dense(shape, bytes)).count();
         if dense == shipped.len() {
-            let states = shipped.iter().map(|bytes| DecoderState::from_bytes(shape, bytes));
+            let states = shipped[..count].iter().map(|bytes| DecoderState::from_bytes(shape, bytes));
             let states = states.collect::<Result<Vec<_>>>()?;
             let halves: Vec<_> = states.iter().map(DecoderState::half).collect();
-            return Ok(Self::Dense(DecoderBank::new(gpu, shape, &halves, 1)?));
+            return Ok(Self::Dense(DecoderBank::new(gpu, shape, &halves, each)?));
         }
         if dense > 0 {
             let problem = format!("{dense} of {} decoders are dense and the others factored", shipped.len());

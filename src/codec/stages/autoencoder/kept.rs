@@ -1,5 +1,6 @@
 //! Whether what a checkpoint has of encoders and decoders is such.
 
+use super::super::bank::distinct;
 use super::halves::{COEFFICIENTS, DECODER, ENCODER, MEANS, ROWS, SCALE, check, is_dense};
 use crate::autoencoder::DecoderState;
 use crate::codec::{Kept, expect_length};
@@ -12,7 +13,7 @@ const BYTES: usize = 8;
 /// Refuses what collaborators keep where it is no encoder of this shape, or not all of one form.
 pub(super) fn check_encoders(shape: &AutoencoderSpec, all: &[&Kept]) -> Result<()> {
     let is_dense = all.iter().any(|kept| kept.get(ENCODER).is_some());
-    for kept in all {
+    for kept in distinct(all) {
         expect_length(MEANS, kept.expect(MEANS)?.len(), shape.inputs())?;
         let scale = kept.expect(SCALE)?;
         expect_length(SCALE, scale.len(), 1)?;
@@ -40,7 +41,7 @@ pub(super) fn check_encoders(shape: &AutoencoderSpec, all: &[&Kept]) -> Result<(
 /// Refuses what the aggregator keeps where it is no decoder of this shape, or not all of one form.
 pub(super) fn check_decoders(shape: &AutoencoderSpec, all: &[&Kept]) -> Result<()> {
     let mut form = None;
-    for kept in all {
+    for kept in distinct(all) {
         let bytes = kept.expect_bytes(DECODER)?;
         check(shape, bytes)?;
         if *form.get_or_insert(is_dense(shape, bytes)) != is_dense(shape, bytes) {

@@ -1,7 +1,7 @@
 //! The encoders of collaborators at the aggregator, where decoders are not linear.
 
 use super::Autoencoder;
-use super::halves::{DECODER, ENCODER, Encoders, keep_encoder};
+use super::halves::{DECODER, ENCODER, Encoders, encoder_id, keep_encoder};
 use crate::Result;
 use crate::autoencoder::{DecoderState, Half};
 use crate::bytes::{bytes_to_floats, floats_to_bytes};
@@ -46,8 +46,9 @@ impl KnownEncoder for Autoencoder {
     }
 
     fn codes(&self, gpu: &Gpu, whose: &[(u32, &Kept)], weights: &[f32]) -> Result<Vec<Vec<f32>>> {
-        let (ids, kept): (Vec<_>, Vec<_>) = whose.iter().copied().unzip();
-        let make = || Encoders::new(gpu, &self.shape, &kept);
+        let kept: Vec<_> = whose.iter().map(|&(_, kept)| kept).collect();
+        let ids = kept.iter().map(|kept| encoder_id(kept)).collect::<Result<_>>()?;
+        let make = || Encoders::new(gpu, &self.shape, &kept, (kept.len(), 1));
         let same = vec![weights; whose.len()];
         let codes = self.encoders.with(ids, make, |encoders| encoders.codes(&same))?;
         Ok(codes.chunks_exact(self.shape.latent().max(1)).map(<[f32]>::to_vec).collect())

@@ -53,7 +53,10 @@ impl Autoencoder {
     /// Trains them and ships each decoder; those of the small space in their factors where those are fewer bytes.
     pub(super) fn learn(&self, job: &mut SetupJob<'_, '_>) -> Result<Vec<Vec<u8>>> {
         let snapshots = job.logs.iter().map(Snapshots::len).max().unwrap_or(0);
-        let group = self.group(job.gpu, ExpectedLogs { collaborators: job.logs.len(), snapshots });
+        let group = self.group(
+            job.gpu,
+            ExpectedLogs { collaborators: job.logs.len(), snapshots, together: job.logs.len() },
+        );
         let together = group.collaborators;
         let seeded = self.settings.optimizer.kind == OptimizerKind::Sgd;
         let factored = FactoredDecoder::payload_bytes_of(&self.shape, group.train, seeded, Precision::F32);

@@ -7,18 +7,18 @@ mod known;
 mod learn;
 mod share;
 
-use super::bank::{Bank, check_bank, incoming, outgoing, put_codes, put_lines};
+use super::bank::{Bank, check_bank, incoming, outgoing, put_codes, put_lines, side_by_side};
 use crate::autoencoder::AutoencoderSettings;
 use crate::autoencoder::small::Space;
 use crate::codec::{
-    About, Context, ExpectedLogs, FreeOption, FreeRange, Incoming, Kept, KnownEncoder, Linear, Make,
+    About, Context, ExpectedLogs, FreeOption, FreeRange, Incoming, Kept, KeptId, KnownEncoder, Linear, Make,
     OptionAbout, Options, Outgoing, Round, SetupJob, ShareJob, Stage, StageKind,
 };
 use crate::gpu::Gpu;
 use crate::model::AutoencoderSpec;
 use crate::training::{CodeDecoder, Snapshots};
 use crate::{Result, settings};
-use halves::{DECODER, Decoders, Encoders};
+use halves::{DECODER, Decoders, Encoders, encoder_id};
 
 pub use halves::keep_encoder;
 
@@ -118,29 +118,36 @@ impl Stage for Autoencoder {
     }
 
     fn encode(&self, round: &Round<'_>, batch: &mut [Outgoing<'_>]) -> Result<()> {
-        let (ids, weights) = outgoing(round.gpu, batch)?;
+        let weights = outgoing(round.gpu, batch)?;
+        let ids = batch.iter().map(|outgoing| encoder_id(outgoing.kept)).collect::<Result<Vec<_>>>()?;
         let make = || {
             let kept: Vec<&Kept> = batch.iter().map(|outgoing| &*outgoing.kept).collect();
-            Encoders::new(round.gpu, &self.shape, &kept)
+            Encoders::new(round.gpu, &self.shape, &kept, side_by_side(&ids))
         };
-        let codes = self.encoders.with(ids, make, |encoders| encoders.codes(&weights))?;
+        let codes = self.encoders.with(ids.clone(), make, |encoders| encoders.codes(&weights))?;
         put_codes(batch, &codes);
         Ok(())
     }
 
     fn decode(&self, round: &Round<'_>, batch: &mut [Incoming<'_>]) -> Result<()> {
-        let (ids, codes) = incoming(round.gpu, batch)?;
+        let codes = incoming(round.gpu, batch)?;
+        let ids =
+            batch.iter().map(|incoming| incoming.kept.expect_id(DECODER)).collect::<Result<Vec<_>>>()?;
         let make = || {
             let shipped = batch.iter().map(|incoming| incoming.kept.expect_bytes(DECODER));
-            Decoders::new(round.gpu, &self.shape, &shipped.collect::<Result<Vec<_>>>()?)
+            Decoders::new(round.gpu, &self.shape, &shipped.collect::<Result<Vec<_>>>()?, side_by_side(&ids))
         };
-        let tensor = self.decoders.with(ids, make, |decoders| decoders.decode(&codes).cloned())?;
+        let tensor = self.decoders.with(ids.clone(), make, |decoders| decoders.decode(&codes).cloned())?;
         put_lines(batch, &tensor);
         Ok(())
     }
 
     fn decoder(&self, gpu: &Gpu, kept: &Kept) -> Result<CodeDecoder> {
         halves::decoder(gpu, &self.shape, kept.expect_bytes(DECODER)?)
+    }
+
+    fn decoder_id(&self, kept: &Kept) -> Option<KeptId> {
+        kept.id(DECODER)
     }
 
     fn known_encoder(&self) -> Option<&dyn KnownEncoder> {
@@ -154,7 +161,7 @@ impl Stage for Autoencoder {
             return Ok(shipped);
         }
         let with_codes = |((decoder, log), kept): ((Vec<u8>, &Snapshots), &&mut Kept)| {
-            let encoders = Encoders::new(job.gpu, &self.shape, &[&**kept])?;
+            let encoders = Encoders::new(job.gpu, &self.shape, &[&**kept], (1, 1))?;
             let codes = log.rows().into_iter().map(|row| encoders.codes(&[row.to_vec()]));
             let codes = codes.collect::<Result<Vec<_>>>()?.concat();
             Ok(self.with_codes(&decoder, &codes))
@@ -181,6 +188,10 @@ impl Stage for Autoencoder {
         if self.shared && kept.bytes(DECODER).is_none() {
             return self.install_with_codes(bytes, kept);
         }
+        self.install_shared(bytes, kept)
+    }
+
+    fn install_shared(&self, bytes: &[u8], kept: &mut Kept) -> Result<()> {
         halves::check(&self.shape, bytes)?;
         kept.put_bytes(DECODER, bytes.to_vec());
         self.decoders.clear();
@@ -201,8 +212,8 @@ impl Stage for Autoencoder {
         if self.settings.space == Space::Small {
             // Encoders are kept as products with the snapshots, or as they are.
             let products = AutoencoderSpec::linear("products", self.shape.inputs(), group.train);
-            check_bank(gpu, &products, expected.collaborators)?;
+            check_bank(gpu, &products, expected.together)?;
         }
-        check_bank(gpu, &self.shape, expected.collaborators)
+        check_bank(gpu, &self.shape, expected.together)
     }
 }

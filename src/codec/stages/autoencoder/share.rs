@@ -58,7 +58,7 @@ impl Autoencoder {
     pub(super) fn share_one(&self, job: &mut ShareJob<'_, '_>) -> Result<Vec<u8>> {
         let mut log = Snapshots::new(self.shape.name.as_str());
         for kept in &job.kept {
-            let decoders = Decoders::new(job.gpu, &self.shape, &[kept.expect_bytes(DECODER)?])?;
+            let decoders = Decoders::new(job.gpu, &self.shape, &[kept.expect_bytes(DECODER)?], (1, 1))?;
             for code in kept.expect(CODES)?.chunks_exact(self.shape.latent()) {
                 log.push(decoders.decode(code)?.read(job.gpu)?, 0, 0);
             }

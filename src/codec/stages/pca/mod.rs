@@ -2,11 +2,11 @@
 
 mod shipped;
 
-use super::bank::{Bank, check_bank, incoming, outgoing, put_codes, put_lines};
+use super::bank::{Bank, check_bank, distinct, incoming, outgoing, put_codes, put_lines, side_by_side};
 use crate::autoencoder::pca::{Pca, PcaDecoder, PcaEncoder, PcaState};
 use crate::codec::{
-    About, Context, Decoder, ExpectedLogs, FreeOption, FreeRange, Incoming, Kept, Learned, Linear, Make,
-    OptionAbout, Options, Outgoing, Round, SetupJob, ShareJob, Stage, StageKind,
+    About, Context, Decoder, ExpectedLogs, FreeOption, FreeRange, Incoming, Kept, KeptId, Learned, Linear,
+    Make, OptionAbout, Options, Outgoing, Round, SetupJob, ShareJob, Stage, StageKind,
 };
 use crate::gpu::Gpu;
 use crate::model::AutoencoderSpec;
@@ -114,11 +114,12 @@ impl Stage for Projection {
     }
 
     fn encode(&self, round: &Round<'_>, batch: &mut [Outgoing<'_>]) -> Result<()> {
-        let (ids, weights) = outgoing(round.gpu, batch)?;
+        let weights = outgoing(round.gpu, batch)?;
+        let ids = batch.iter().map(|outgoing| outgoing.kept.expect_id(AXES)).collect::<Result<Vec<_>>>()?;
+        let (count, each) = side_by_side(&ids);
         let make = || {
-            let states =
-                batch.iter().map(|outgoing| self.state(outgoing.kept)).collect::<Result<Vec<_>>>()?;
-            PcaEncoder::new(round.gpu, &states)
+            let states = batch[..count].iter().map(|outgoing| self.state(outgoing.kept));
+            PcaEncoder::of_batch(round.gpu, &states.collect::<Result<Vec<_>>>()?, each)
         };
         let codes = self.encoders.with(ids, make, |encoder| encoder.codes(&weights))?;
         put_codes(batch, &codes);
@@ -126,11 +127,12 @@ impl Stage for Projection {
     }
 
     fn decode(&self, round: &Round<'_>, batch: &mut [Incoming<'_>]) -> Result<()> {
-        let (ids, codes) = incoming(round.gpu, batch)?;
+        let codes = incoming(round.gpu, batch)?;
+        let ids = batch.iter().map(|incoming| incoming.kept.expect_id(AXES)).collect::<Result<Vec<_>>>()?;
+        let (count, each) = side_by_side(&ids);
         let make = || {
-            let states =
-                batch.iter().map(|incoming| self.state(incoming.kept)).collect::<Result<Vec<_>>>()?;
-            PcaDecoder::new(round.gpu, &states)
+            let states = batch[..count].iter().map(|incoming| self.state(incoming.kept));
+            PcaDecoder::of_batch(round.gpu, &states.collect::<Result<Vec<_>>>()?, each)
         };
         let tensor = self.decoders.with(ids, make, |decoder| decoder.decode(&codes).cloned())?;
         put_lines(batch, &tensor);
@@ -139,6 +141,10 @@ impl Stage for Projection {
 
     fn decoder(&self, _: &Gpu, kept: &Kept) -> Result<CodeDecoder> {
         Ok(CodeDecoder::Linear(self.state(kept)?.rows))
+    }
+
+    fn decoder_id(&self, kept: &Kept) -> Option<KeptId> {
+        kept.id(AXES)
     }
 
     fn setup(&self, job: &mut SetupJob<'_, '_>) -> Result<Vec<Vec<u8>>> {
@@ -216,7 +222,7 @@ impl Stage for Projection {
 
     fn check_senders(&self, _: Option<usize>, kept: &[&Kept]) -> Result<()> {
         let mut floats = None;
-        for kept in kept {
+        for kept in distinct(kept) {
             let state = self.state(kept)?;
             let most = if self.is_given { self.floats } else { usize::MAX };
             let is_known = state.floats == *floats.get_or_insert(state.floats);
@@ -244,6 +250,6 @@ impl Stage for Projection {
             return Err(Error::setting(&self.place, problem, "use fewer floats, or log more snapshots"));
         }
         let floats = self.floats.min(axes).max(1);
-        check_bank(gpu, &AutoencoderSpec::linear("pca", self.width, floats), expected.collaborators)
+        check_bank(gpu, &AutoencoderSpec::linear("pca", self.width, floats), expected.together)
     }
 }

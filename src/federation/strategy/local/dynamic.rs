@@ -15,7 +15,7 @@ pub const DYN: LocalKind = LocalKind {
         source: "Acar et al. 2021, FedDyn (arXiv 2111.04263)",
         options: &[OptionAbout::new("alpha", "0.01", "how much that way costs")],
         good_for: "shares that differ, where nothing more may be sent",
-        needs: "optimizer.kind=sgd",
+        needs: "optimizer={kind=\"sgd\",momentum=0.0}",
         ..PartAbout::NOTHING
     },
     make,

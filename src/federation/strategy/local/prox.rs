@@ -15,7 +15,7 @@ pub const PROX: LocalKind = LocalKind {
         source: "Li et al. 2018, FedProx (arXiv 1812.06127)",
         options: &[OptionAbout::new("mu", "0.01", "how much that way costs")],
         good_for: "shares that differ, with many local steps",
-        needs: "optimizer.kind=sgd",
+        needs: "optimizer={kind=\"sgd\",momentum=0.0}",
         ..PartAbout::NOTHING
     },
     make,

@@ -14,7 +14,7 @@ pub const SCAFFOLD: LocalKind = LocalKind {
         source: "Karimireddy et al. 2020, SCAFFOLD (arXiv 1910.06378)",
         good_for: "shares that differ much, where twice the bytes are no matter",
         sends: "as many values as the model has, each way, and none down in the first round",
-        needs: "optimizer.kind=sgd",
+        needs: "optimizer={kind=\"sgd\",momentum=0.0}",
         ..PartAbout::NOTHING
     },
     make: |options| options.parse::<NoOptions>().map(|_| Box::new(Scaffold::new()) as _),

@@ -15,7 +15,7 @@ pub const SCAFFOLD_M: LocalKind = LocalKind {
         options: &[OptionAbout::new("beta", "0.1", "part of a step that is the gradient's")],
         good_for: "the same, with few participants a round",
         sends: "as many values as the model has, each way, and none down in the first round",
-        needs: "optimizer.kind=sgd",
+        needs: "optimizer={kind=\"sgd\",momentum=0.0}",
         ..PartAbout::NOTHING
     },
     make,
