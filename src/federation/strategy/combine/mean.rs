@@ -30,7 +30,8 @@ pub const PLAIN_MEAN: CombineKind = CombineKind {
     make: |options| options.parse::<NoOptions>().map(|_| Box::new(Mean::plain()) as _),
 };
 
-/// The mean, weighted by the collaborators' numbers of images (FedAvg, McMahan et al. 2017), on the device.
+/// The mean, weighted by the collaborators' numbers of images (FedAvg, McMahan et al. 2017): on the device where
+/// updates lie there, and on the host where all of them lie there, which saves their way to the device and back.
 #[derive(Debug, Default)]
 pub struct Mean {
     /// Whether every update counts the same instead.
@@ -44,6 +45,11 @@ pub struct Mean {
 impl Combine for Mean {
     fn combine(&mut self, round: &StrategyRound<'_>, arrived: &[Arrived]) -> Result<Vec<f32>> {
         let gpu = round.gpu;
+        let weight = |arrived: &Arrived| if self.is_plain { 1.0 } else { arrived.samples as f32 };
+        let weights: Vec<f32> = arrived.iter().map(weight).collect();
+        if let Some(updates) = arrived.iter().map(on_host).collect::<Option<Vec<_>>>() {
+            return Ok(average_on_host(&updates, &weights));
+        }
         let tensor =
             match Values::tensor_of(&arrived.iter().map(|arrived| &arrived.update).collect::<Vec<_>>()) {
                 Some(tensor) => tensor,
@@ -52,8 +58,6 @@ impl Combine for Mean {
         if self.average.as_ref().is_none_or(|(own, _)| !own.is_same_memory(&tensor)) {
             self.average = Some((tensor.clone(), Average::new(gpu, &tensor)?));
         }
-        let weight = |arrived: &Arrived| if self.is_plain { 1.0 } else { arrived.samples as f32 };
-        let weights: Vec<f32> = arrived.iter().map(weight).collect();
         match &self.average {
             Some((_, average)) => average.run(gpu, &weights),
             None => Ok(Vec::new()),
@@ -89,6 +93,25 @@ impl Mean {
         self.updates = Some(tensor.clone());
         Ok(tensor)
     }
+}
+
+/// An update that lies on the host.
+fn on_host(arrived: &Arrived) -> Option<&[f32]> {
+    match &arrived.update {
+        Values::Host(values) => Some(values),
+        Values::Device { .. } => None,
+    }
+}
+
+/// The weighted average, summed in the order of the kernel `average_replicas`.
+fn average_on_host(updates: &[&[f32]], weights: &[f32]) -> Vec<f32> {
+    let mut sums = vec![0f32; updates.first().map_or(0, |update| update.len())];
+    for (update, weight) in updates.iter().zip(weights) {
+        sums.iter_mut().zip(*update).for_each(|(sum, value)| *sum += weight * value);
+    }
+    let total: f32 = weights.iter().sum();
+    sums.iter_mut().for_each(|sum| *sum /= total);
+    sums
 }
 
 /// The weighted average over the replicas of a tensor `[R, 1, P]`.
