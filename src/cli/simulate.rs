@@ -22,6 +22,8 @@ pub const EXAMPLES: &str = "Examples:
   fedfunnel simulate demo --set 'codecs=[\"raw\",\"autoencoder\",\"pca\"]' --out three
   fedfunnel simulate demo --set 'codecs=[\"raw\",[\"delta\",\"feedback\",{stage=\"topk\",part=0.01}]]' \\
       --set strategy=fedavgm
+  fedfunnel simulate demo --set collaborators=10 --set 'clock={}' --set 'asynchrony={kind=\"fedbuff\"}'
+                                        nobody waits for all: accuracy over simulated time
   fedfunnel simulate demo --print-config > mine.toml   then edit it: fedfunnel simulate mine.toml
   fedfunnel simulate mnist --out sim --resume   go on with what Ctrl-C, or worse, has cut short
 

@@ -1,7 +1,7 @@
 //! What a federation comes to, as plain data: everything else here makes it, saves it, or tells of it.
 
 use super::ledger::Ledger;
-use super::spec::SimulationSpec;
+use super::spec::{SimulationSpec, Speed};
 use crate::codec::Learned;
 use crate::model::ClassifierSpec;
 use crate::training::Tally;
@@ -151,6 +151,8 @@ pub struct Outcome {
     pub samples: Vec<usize>,
     /// Test images.
     pub tests: usize,
+    /// How fast each collaborator is, by id, where they have a clock.
+    pub speeds: Option<Vec<Speed>>,
     /// Time of the whole.
     pub wall: Duration,
 }

@@ -136,6 +136,7 @@ fn play_all(
         snapshots: logged.snapshots.iter().map(Snapshots::len).collect(),
         samples,
         tests: population.tests(),
+        speeds: participants.speeds.clone(),
         wall: run.wall(),
     })
 }
@@ -178,8 +179,8 @@ fn tuned_alone(
     let Participants { gpu, collaborators, tests, spec, .. } = participants;
     let Federation { pipeline, state, .. } = federation;
     let epochs = pipeline.epochs() * (state.rounds.len() as u64).saturating_sub(u64::from(spec.raw_rounds()));
-    // Axes of late have heard of the others.
-    if epochs == 0 || pipeline.refreshes() {
+    // Axes of late have heard of the others; and without rounds each has tuned in a number of epochs of its own.
+    if epochs == 0 || pipeline.refreshes() || spec.asynchrony.is_some() {
         return Ok(None);
     }
     let ids = collaborators.ids();

@@ -1,6 +1,6 @@
 //! A strategy as a spec has it.
 
-use super::{Strategies, Strategy};
+use super::{Preset, Strategies, Strategy};
 use crate::Result;
 use crate::codec::{Options, PartSpec};
 use serde::{Deserialize, Serialize};
@@ -97,11 +97,25 @@ impl StrategySpec {
 
     /// The name of the rule by which updates become one.
     pub fn combine(&self, known: &Strategies) -> Result<String> {
+        self.part(known, |parts| parts.combine.as_ref(), |preset| preset.combine)
+    }
+
+    /// The name of the rule that is added to local training.
+    pub fn local(&self, known: &Strategies) -> Result<String> {
+        self.part(known, |parts| parts.local.as_ref(), |preset| preset.local)
+    }
+
+    fn part(
+        &self,
+        known: &Strategies,
+        own: fn(&StrategyParts) -> Option<&PartSpec>,
+        usual: fn(&Preset) -> &'static str,
+    ) -> Result<String> {
         let (preset, own) = match self {
             Self::Preset(name) => (name, None),
-            Self::Parts(parts) => (&parts.preset, parts.combine.as_ref()),
+            Self::Parts(parts) => (&parts.preset, own(parts)),
         };
-        let usual = known.preset(preset)?.combine;
+        let usual = usual(known.preset(preset)?);
         Ok(own.and_then(|part| part.name.clone()).unwrap_or_else(|| usual.into()))
     }
 

@@ -1,6 +1,7 @@
 //! What a simulation came to, as a report: the answer first, then the numbers behind it.
 
 mod answer;
+mod clock;
 mod null;
 mod plots;
 mod tables;
@@ -90,6 +91,14 @@ fn notes(outcome: &Outcome) -> Vec<String> {
         );
     }
     notes.extend(is_trained(outcome).then(|| ERROR.into()));
+    if outcome.spec.asynchrony.is_some() {
+        notes.push(
+            "Nobody waits for all here: a round is a step of the global model, and its bytes are those of the messages \
+             that were sent to collaborators or arrived from them since the step before. Updates that are under way at \
+             the end have not arrived, and are not counted."
+                .into(),
+        );
+    }
     if let (true, raw @ 1..) = (!outcome.snapshots.is_empty(), outcome.spec.raw_rounds()) {
         notes.push(format!(
             "The first {} of all federations are the same: those that compress log weights inside them, and send them \
@@ -120,6 +129,9 @@ fn facts(outcome: &Outcome) -> Vec<(String, String)> {
         fact("Test images", count(outcome.tests)),
         fact("Strategy", outcome.spec.strategy.name()),
     ];
+    if let Some(asynchrony) = &outcome.spec.asynchrony {
+        facts.push(fact("Asynchrony", asynchrony.kind.name().into()));
+    }
     if !outcome.snapshots.is_empty() {
         facts.push(fact("Snapshots of each collaborator", each(&outcome.snapshots)));
     }
