@@ -197,7 +197,7 @@ fn anarchic_updates_count_by_the_step_and_their_collaborators_come_when_they_lik
     let any = ["asynchrony={kind=\"afa\",buffer=2,most_steps=9,pause=3.0}", "rounds=5"];
     let [one, other] = [(); 2].map(|()| play(&[0.5, 2.0, 1.0], &any));
     assert_eq!(one.federations[0].ledger, other.federations[0].ledger);
-    assert_eq!(bits(&one.federations[0].model), bits(&other.federations[0].model));
+    assert!(bits(&one.federations[0].model) == bits(&other.federations[0].model));
     let seed = play(&[0.5, 2.0, 1.0], &[&any[..], &["seed=5"]].concat());
     assert_ne!(seed.federations[0].ledger, one.federations[0].ledger);
 }
@@ -220,12 +220,13 @@ fn groups_arrive_together_with_as_many_steps_as_let_them() {
 
 #[test]
 fn with_equal_speeds_and_a_buffer_for_all_it_is_federated_averaging() {
-    let codecs = "codecs=[\"raw\",[\"delta\",\"feedback\",{stage=\"topk\",part=0.05}]]";
+    // Messages of one length: who has fewer bytes to send is there first.
+    let codecs = "codecs=[\"raw\",[\"delta\",\"feedback\",{stage=\"quantize\",bits=4}]]";
     let shared = ["rounds=3", codecs, "strategy=fedavgm"];
     let waits = play(&[0.5; 4], &shared);
     let flows = play(&[0.5; 4], &[&shared[..], &["asynchrony={kind=\"fedbuff\",buffer=4}"]].concat());
     for (waits, flows) in waits.federations.iter().zip(&flows.federations) {
-        assert_eq!(bits(&waits.model), bits(&flows.model), "{}", waits.label);
+        assert!(bits(&waits.model) == bits(&flows.model), "{}", waits.label);
         for (waits, flows) in waits.rounds.iter().zip(&flows.rounds) {
             assert_eq!(waits.tested, flows.tested);
             assert_eq!((waits.bytes_up, waits.bytes_down), (flows.bytes_up, flows.bytes_down));
@@ -242,7 +243,7 @@ fn with_equal_speeds_and_a_buffer_for_all_it_is_federated_averaging() {
 fn one_collaborator_that_is_mixed_in_whole_trains_by_itself() {
     let alone = play(&[0.5], &["rounds=3"]);
     let mixed = play(&[0.5], &["rounds=3", "asynchrony={kind=\"fedasync\",alpha=1.0}"]);
-    assert_eq!(bits(&alone.federations[0].model), bits(&mixed.federations[0].model));
+    assert!(bits(&alone.federations[0].model) == bits(&mixed.federations[0].model));
 }
 
 #[test]
@@ -258,7 +259,7 @@ fn what_is_learned_does_not_depend_on_how_many_train_side_by_side() {
         let of = |more: &[&str]| play(&steps, &[&["rounds=6", codecs, rules][..], more].concat());
         let [whole, one] = [of(&[]), of(&["cohort=1"])];
         for (whole, one) in whole.federations.iter().zip(&one.federations) {
-            assert_eq!(bits(&whole.model), bits(&one.model), "{rules} {}", whole.label);
+            assert!(bits(&whole.model) == bits(&one.model), "{rules} {}", whole.label);
             assert_eq!(whole.ledger, one.ledger);
             assert!(whole.model.iter().all(|weight| weight.is_finite()));
         }

@@ -533,8 +533,15 @@ fn whatever_is_changed_of_what_is_under_way_it_is_refused_in_words_or_gone_on_wi
         "asynchrony={kind=\"buffered\",buffer=2,concurrency=3}",
         "asynchrony={kind=\"compass\",least_steps=2,most_steps=9}",
     ] {
-        let own = ["collaborators=4", "batch=16", "rounds=9", "clock={}", rules, "codecs=[\"raw\",\"stc\"]"];
-        let simulation = Simulation::stopped(&own, "stc(0.01) rounds", "round 7/");
+        let own = [
+            "collaborators=4",
+            "batch=16",
+            "rounds=9",
+            "clock={}",
+            rules,
+            "codecs=[\"raw\",{stage=\"stc\",count=90}]",
+        ];
+        let simulation = Simulation::stopped(&own, "stc(90) rounds", "round 7/");
         let data_dir = DataDir::new(simulation.folder.path().join("data"));
         let check = StateCheck::new(&simulation.spec, &Parts::default(), &data_dir).unwrap();
         let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
@@ -562,15 +569,11 @@ fn whatever_is_changed_of_what_is_under_way_it_is_refused_in_words_or_gone_on_wi
         check_cases(
             &simulation,
             &[
-                ("1-stc-0-01", |s| *s.at("/state/flow") = Value::Null, "under way"),
+                ("1-stc-90", |s| *s.at("/state/flow") = Value::Null, "under way"),
+                ("1-stc-90", |s| *s.at("/state/flow/tasks/0/who") = json!(4), "collaborators are under way"),
+                ("1-stc-90", |s| *s.at("/state/flow/tasks/0/version") = json!(8), "under way"),
                 (
-                    "1-stc-0-01",
-                    |s| *s.at("/state/flow/tasks/0/who") = json!(4),
-                    "collaborators are under way",
-                ),
-                ("1-stc-0-01", |s| *s.at("/state/flow/tasks/0/version") = json!(8), "under way"),
-                (
-                    "1-stc-0-01",
+                    "1-stc-90",
                     |s| s.floats.retain(|(shape, _)| !shape.name.contains("flow/model")),
                     "flow/model",
                 ),
