@@ -18,6 +18,10 @@ const NOTHING: u32 = 0xffffffffu;
 // Whether Adam steps or SGD; the host replaces the value.
 const ADAPTIVE: u32 = 1u;
 
+// Whether SGD leaves its moments. Without momentum nobody needs them, and the kernel waits for its loads and stores, of
+// which they are half; the host replaces the value.
+const MOMENTS: u32 = 1u;
+
 // begin shared: activations, from dense.wgsl
 // What follows a layer's sums, by number.
 const ACTIVATION_RELU: u32 = 1u;
@@ -355,9 +359,10 @@ fn adam(w: vec4<f32>, m: vec4<f32>, v: vec4<f32>, gradient: vec4<f32>, now: vec4
     return Stepped(next_w, next_m, next_v);
 }
 
-// torch.optim.SGD with momentum beta1 and no dampening.
+// torch.optim.SGD with momentum beta1 and no dampening. Without momentum any moments will do, and are not cleared.
 fn sgd(w: vec4<f32>, m: vec4<f32>, gradient: vec4<f32>, now: vec4<f32>, by: Settings) -> Stepped {
-    let next_m = by.beta1 * m + gradient + by.weight_decay * w;
+    let kept = select(by.beta1 * m, vec4<f32>(), by.beta1 == 0.0);
+    let next_m = kept + gradient + by.weight_decay * w;
     return Stepped(w - now.w * by.rate_scale * next_m, next_m, vec4<f32>());
 }
 // end shared: optimizer
@@ -369,6 +374,9 @@ fn step_four(place: u32, gradient: vec4<f32>, now: vec4<f32>, rate: f32) {
         let v = second_moments4[place];
         next = adam(parameters4[place], first_moments4[place], v, gradient, now, by);
         second_moments4[place] = next.v;
+    } else if MOMENTS == 0u {
+        parameters4[place] = sgd(parameters4[place], vec4<f32>(), gradient, now, by).w;
+        return;
     } else {
         next = sgd(parameters4[place], first_moments4[place], gradient, now, by);
     }

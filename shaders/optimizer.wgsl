@@ -57,9 +57,10 @@ fn adam(w: vec4<f32>, m: vec4<f32>, v: vec4<f32>, gradient: vec4<f32>, now: vec4
     return Stepped(next_w, next_m, next_v);
 }
 
-// torch.optim.SGD with momentum beta1 and no dampening.
+// torch.optim.SGD with momentum beta1 and no dampening. Without momentum any moments will do, and are not cleared.
 fn sgd(w: vec4<f32>, m: vec4<f32>, gradient: vec4<f32>, now: vec4<f32>, by: Settings) -> Stepped {
-    let next_m = by.beta1 * m + gradient + by.weight_decay * w;
+    let kept = select(by.beta1 * m, vec4<f32>(), by.beta1 == 0.0);
+    let next_m = kept + gradient + by.weight_decay * w;
     return Stepped(w - now.w * by.rate_scale * next_m, next_m, vec4<f32>());
 }
 // end shared: optimizer

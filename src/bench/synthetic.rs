@@ -17,7 +17,7 @@ pub(super) fn images(count: usize, [channels, height, width]: [usize; 3]) -> Dat
     let mut images = vec![0; count * shape.pixels()];
     generator(0).fill_bytes(&mut images);
     let labels = (0..count).map(|place| (place % 10) as u8).collect();
-    Dataset { name: "synthetic".into(), images, labels, shape, classes: 10 }
+    Dataset { name: "synthetic".into(), images, labels, shape, classes: 10, groups: None }
 }
 
 /// `count` values within `bound` of zero, other ones for each `stream`.

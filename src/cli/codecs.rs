@@ -2,7 +2,7 @@
 
 use super::stdout::{print_json, say};
 use clap::Args;
-use fedfunnel::codec::{About, Explained, Stages};
+use fedfunnel::codec::{About, Explained, Linear, Stages};
 use fedfunnel::report::text_table;
 use fedfunnel::story::codecs::{stage_page, stages_table};
 use serde::Serialize;
@@ -30,6 +30,7 @@ pub struct CodecsArgs {
 struct Answer {
     name: &'static str,
     learns: bool,
+    linear: Linear,
     #[serde(skip_serializing_if = "Option::is_none")]
     free: Option<&'static str>,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -41,7 +42,8 @@ struct Answer {
 impl Answer {
     fn of(kind: &Explained) -> Self {
         let free = kind.free.map(|free| free.name);
-        Self { name: kind.name, learns: kind.learns, free, stands_for: kind.stands_for, about: kind.about }
+        let &Explained { name, learns, linear, stands_for, about, .. } = kind;
+        Self { name, learns, linear, free, stands_for, about }
     }
 }
 

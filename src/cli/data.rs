@@ -1,7 +1,8 @@
-//! `fedfunnel data fetch` and `fedfunnel data list`
+//! `fedfunnel data fetch` and `fedfunnel data list`; `fedfunnel data partition` has a file of its own.
 
 use super::common::Common;
 use super::options::DataDirOption;
+use super::partition::{self, PartitionArgs};
 use super::stdout::{print_json, say, whisper};
 use clap::Subcommand;
 use fedfunnel::data::DatasetStatus;
@@ -15,7 +16,8 @@ use std::path::PathBuf;
 pub const EXAMPLES: &str = "Examples:
   fedfunnel data list                   what there is, and what is downloaded
   fedfunnel data fetch mnist            download MNIST and verify it
-  fedfunnel data fetch cifar10          CIFAR-10 likewise";
+  fedfunnel data fetch cifar10          CIFAR-10 likewise
+  fedfunnel data partition demo         who holds what in a federation";
 
 const FETCH_EXAMPLES: &str = "Examples:
   fedfunnel data fetch mnist
@@ -51,6 +53,9 @@ pub enum DataVerb {
         #[command(flatten)]
         data_dir: DataDirOption,
     },
+    /// Show how the images of a federation are dealt out, as a table and a picture
+    #[command(after_help = partition::EXAMPLES)]
+    Partition(PartitionArgs),
 }
 
 /// Runs the verb.
@@ -88,6 +93,7 @@ pub fn run(common: &Common, verb: &DataVerb) -> anyhow::Result<()> {
             let table = Table::of("data", "Data sets", &list, &columns);
             say(&format!("{}\n{}", text_table(&table), data_dir.path().display()))?;
         }
+        DataVerb::Partition(args) => partition::run(args)?,
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ mod experiment;
 mod memory;
 mod not_text;
 mod options;
+mod partition;
 mod report;
 mod savings;
 mod shell;
@@ -22,6 +23,7 @@ mod signals;
 mod simulate;
 mod start;
 mod stdout;
+mod strategies;
 mod train;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -61,7 +63,7 @@ enum Verb {
     /// List the adapters of this machine
     #[command(after_help = devices::EXAMPLES)]
     Devices(devices::DevicesArgs),
-    /// Data sets: fetch and list
+    /// Data sets: fetch, list, and deal out
     #[command(subcommand, after_help = data::EXAMPLES)]
     Data(data::DataVerb),
     /// Train a classifier
@@ -85,6 +87,9 @@ enum Verb {
     /// The stages that codecs are made of, with their options and where they are from
     #[command(after_help = codecs::EXAMPLES)]
     Codecs(codecs::CodecsArgs),
+    /// What aggregators can do with updates, with options and where it is from
+    #[command(after_help = strategies::EXAMPLES)]
+    Strategies(strategies::StrategiesArgs),
     /// Encode weights into the message that a codec makes of them
     #[command(after_help = encode::EXAMPLES)]
     Encode(encode::EncodeArgs),
@@ -172,6 +177,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Verb::Report(args) => report::run(args),
         Verb::Compare(args) => compare::run(common, args),
         Verb::Codecs(args) => codecs::run(args),
+        Verb::Strategies(args) => strategies::run(args),
         Verb::Encode(args) => encode::run(args),
         Verb::Decode(args) => decode::run(args),
         Verb::Bench(args) => bench::run(common, args),

@@ -24,6 +24,10 @@ pub const EXAMPLES: &str = "Examples:
       --set strategy=fedavgm
   fedfunnel simulate demo --set collaborators=10 --set 'clock={}' --set 'asynchrony={kind=\"fedbuff\"}'
                                         nobody waits for all: accuracy over simulated time
+  fedfunnel simulate mnist --set collaborators=1000 --set 'participation={per_round=50}' --set rounds=100 \\
+      --set 'codecs=[\"raw\",[\"delta\",\"feedback\",{stage=\"topk\",part=0.01}]]' --stop-at-accuracy 0.9
+  fedfunnel simulate demo --set collaborators=10 --set 'faults={breaks_off=0.1,late=0.1,longest=10.0}' \\
+      --set 'attack={kind=\"sign-flip\",part=0.2}'
   fedfunnel simulate demo --print-config > mine.toml   then edit it: fedfunnel simulate mine.toml
   fedfunnel simulate mnist --out sim --resume   go on with what Ctrl-C, or worse, has cut short
 
@@ -50,6 +54,12 @@ pub struct SimulateArgs {
     /// Set a field of the spec, such as optimizer.lr=3e-4 (repeatable)
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// End each federation when its global model comes to this accuracy, such as 0.9
+    #[arg(long, value_name = "PART")]
+    stop_at_accuracy: Option<f64>,
+    /// End each federation when its global model has not become better in so many rounds
+    #[arg(long, value_name = "ROUNDS")]
+    patience: Option<u32>,
     /// Folder for the report and the figures [default: fedfunnel-NAME]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -58,6 +68,15 @@ pub struct SimulateArgs {
     print_config: bool,
     #[command(flatten)]
     place: Place,
+}
+
+impl SimulateArgs {
+    /// All settings, those of options of their own last.
+    fn settings(&self) -> Vec<String> {
+        let stop = self.stop_at_accuracy.map(|accuracy| format!("stop_at_accuracy={accuracy:?}"));
+        let patience = self.patience.map(|rounds| format!("patience={rounds}"));
+        self.set.iter().cloned().chain(stop).chain(patience).collect()
+    }
 }
 
 /// How it runs, where, and where its data lie.
@@ -83,12 +102,13 @@ pub fn demo(common: &Common, args: &DemoArgs) -> anyhow::Result<()> {
 
 /// Runs a simulation.
 pub fn run(common: &Common, args: &SimulateArgs) -> anyhow::Result<()> {
-    let spec = SimulationSpec::load(&args.name, &args.set)?;
+    let settings = args.settings();
+    let spec = SimulationSpec::load(&args.name, &settings)?;
     if args.print_config {
         return say(spec.to_toml()?.trim_end());
     }
     let out = args.out.clone().unwrap_or_else(|| format!("fedfunnel-{}", slug(&spec.name)).into());
-    let command = CommandLine::new(&["simulate", &args.name]).settings(&args.set);
+    let command = CommandLine::new(&["simulate", &args.name]).settings(&settings);
     run_spec(common, &args.place, &spec, &out, command)
 }
 

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Options that write to a file, where `-` is standard output, or print JSON there.
-pub const OUTPUTS: [&str; 5] = ["json", "html", "svg", "trace", "out"];
+pub const OUTPUTS: [&str; 6] = ["json", "html", "svg", "csv", "trace", "out"];
 
 /// Whether an output file goes to standard output, so that what people read goes to stderr.
 static TAKEN: AtomicBool = AtomicBool::new(false);

@@ -28,6 +28,32 @@ pub struct OptionAbout {
     pub meaning: &'static str,
 }
 
+/// Whether messages can be added up before they are decoded: the mean of their values decodes to the mean of the updates
+/// that each of them decodes to, so that secure aggregation can keep all but their sum from the aggregator. For that they
+/// have to be values and nothing else, and to be decoded alike, whoever has sent them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Linear {
+    /// Each has to be decoded by itself.
+    #[default]
+    No,
+    /// With the option `shared`.
+    Shared,
+    /// Wherever the stages around it can be added up too.
+    Yes,
+}
+
+impl Linear {
+    /// Whether that holds with these options.
+    pub fn holds(self, options: &toml::Table) -> bool {
+        match self {
+            Self::No => false,
+            Self::Shared => options.get("shared").and_then(toml::Value::as_bool) == Some(true),
+            Self::Yes => true,
+        }
+    }
+}
+
 /// An option that decides how many bytes a message has, for those that look for the value which a budget leaves. More
 /// of it is never fewer bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

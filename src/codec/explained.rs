@@ -1,6 +1,6 @@
 //! Stages and presets as they are listed: what a codec can be made of.
 
-use super::{About, FreeOption, Make, PRESETS, Preset, StageKind, Stages};
+use super::{About, FreeOption, Linear, Make, PRESETS, Preset, StageKind, Stages};
 use crate::{Result, files};
 
 /// A stage, or a preset of stages.
@@ -14,6 +14,8 @@ pub struct Explained {
     pub free: Option<FreeOption>,
     /// Whether it learns from logged weights.
     pub learns: bool,
+    /// Whether its messages can be added up before they are decoded.
+    pub linear: Linear,
     /// Where in a codec it can stand.
     pub place: &'static str,
     /// The stages that a preset stands for; empty for a stage.
@@ -30,8 +32,8 @@ impl From<&StageKind> for Explained {
             (Make::Bytes(_), _) => "last",
             (Make::Plain(_), _) => "",
         };
-        let &StageKind { name, about, free, learns, .. } = kind;
-        Self { name, about, free, learns, place, stands_for: "" }
+        let &StageKind { name, about, free, learns, linear, .. } = kind;
+        Self { name, about, free, learns, linear, place, stands_for: "" }
     }
 }
 
@@ -39,7 +41,7 @@ impl From<&Preset> for Explained {
     fn from(preset: &Preset) -> Self {
         let &Preset { name, about, free, stages, .. } = preset;
         let place = "first, or first of the stages of residual, where its delta is left out";
-        Self { name, about, free, learns: false, place, stands_for: stages }
+        Self { name, about, free, learns: false, linear: Linear::No, place, stands_for: stages }
     }
 }
 

@@ -30,7 +30,7 @@ mod state_file;
 mod sub_model;
 mod values;
 
-pub use about::{About, FreeOption, FreeRange, OptionAbout};
+pub use about::{About, FreeOption, FreeRange, Linear, OptionAbout};
 pub use budget::{Fitted, Found, Sizing};
 pub use byte_coder::ByteCoder;
 pub use coded::{CodePart, Tune};

@@ -3,7 +3,8 @@
 use super::coded::{CodePart, CodeParts, Coded, FilterPart, Tails};
 use super::presets::{self, Preset};
 use super::{
-    About, ByteCoder, FreeOption, Given, Kept, Options, PRESETS, PartSpec, Pipeline, PipelineSpec, Stage,
+    About, ByteCoder, FreeOption, Given, Kept, Linear, Options, PRESETS, PartSpec, Pipeline, PipelineSpec,
+    Stage,
 };
 use crate::autoencoder::AutoencoderSettings;
 use crate::model::Layout;
@@ -68,18 +69,26 @@ pub struct StageKind {
     pub about: About,
     /// The option that decides how many bytes its messages have, where there is one.
     pub free: Option<FreeOption>,
+    /// Whether its messages can be added up before they are decoded.
+    pub linear: Linear,
 }
 
 impl StageKind {
     /// A stage that learns nothing and needs nothing.
     pub const fn new(name: &'static str, make: Make) -> Self {
         let about = About::NOTHING;
-        Self { name, learns: false, needs_autoencoder: |_| false, make, about, free: None }
+        let linear = Linear::No;
+        Self { name, learns: false, needs_autoencoder: |_| false, make, about, free: None, linear }
     }
 
     /// The same with what it says of itself.
     pub const fn about(self, about: About) -> Self {
         Self { about, ..self }
+    }
+
+    /// The same with messages that can be added up before they are decoded.
+    pub const fn linear(self, linear: Linear) -> Self {
+        Self { linear, ..self }
     }
 
     /// The same with the option that decides how many bytes its messages have.
@@ -134,6 +143,15 @@ impl Stages {
             return Ok(spec.0.clone());
         };
         Ok([preset.stages(&options)?, spec.0[1..].to_vec()].concat())
+    }
+
+    /// Whether all messages of a codec can be added up before they are decoded.
+    pub fn is_linear(&self, spec: &PipelineSpec) -> Result<bool> {
+        let mut is_linear = true;
+        for part in self.parts(spec)? {
+            is_linear &= self.find(part.name.as_deref().unwrap_or_default())?.linear.holds(&part.options);
+        }
+        Ok(is_linear)
     }
 
     /// Makes the stages of a spec.

@@ -86,7 +86,7 @@ pub(super) fn load(name: &str, place: &Place, records: Option<usize>, mend: &str
             }
         }
         images.shrink_to_fit();
-        Ok(Dataset { name: name.to_string(), images, labels, shape: SHAPE, classes: CLASSES })
+        Ok(Dataset { name: name.to_string(), images, labels, shape: SHAPE, classes: CLASSES, groups: None })
     };
     Ok(DataPair { train: dataset(&TRAIN_BATCHES)?, test: dataset(&[TEST_BATCH])? })
 }

@@ -29,7 +29,8 @@ pub(super) fn load(mend: &str) -> Result<DataPair> {
         // Only a binary damaged on disk gets here with content that does not decode.
         let damaged = |problem: String| Error::file(format!("{NAME}/{split}"), problem, mend);
         let images = unpack(png, labels.len()).map_err(damaged)?;
-        Ok(Dataset { name: NAME.into(), images, labels: labels.to_vec(), shape: SHAPE, classes: CLASSES })
+        let labels = labels.to_vec();
+        Ok(Dataset { name: NAME.into(), images, labels, shape: SHAPE, classes: CLASSES, groups: None })
     };
     Ok(DataPair {
         train: dataset("train", TRAIN_IMAGES, TRAIN_LABELS)?,

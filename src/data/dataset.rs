@@ -1,5 +1,6 @@
 //! A data set in memory: images of one size with their labels, in two halves.
 
+use super::groups::Groups;
 use crate::digest::Digester;
 use crate::{Error, Result};
 
@@ -16,6 +17,8 @@ pub struct Dataset {
     pub shape: ImageShape,
     /// How many classes there are.
     pub classes: usize,
+    /// The group of every image, where the data name any: who wrote a digit, say.
+    pub groups: Option<Groups>,
 }
 
 /// The size of one image.
@@ -70,12 +73,15 @@ pub struct DataPair {
 }
 
 impl DataPair {
-    /// A digest of all images and labels, in their order.
+    /// A digest of all images, labels and groups, in their order.
     pub fn digest(&self) -> String {
         let mut digester = Digester::default();
         for half in [&self.train, &self.test] {
             let form = format!("{} {} {}", half.len(), half.shape, half.classes);
             digester = digester.piece(form.as_bytes()).piece(&half.images).piece(&half.labels);
+            for (sample, group) in half.groups.iter().flat_map(Groups::each).enumerate() {
+                digester = digester.piece(format!("group of {sample}: {group}").as_bytes());
+            }
         }
         digester.hexadecimal()
     }
@@ -114,6 +120,14 @@ impl Dataset {
         statistics.collect()
     }
 
+    /// The mean of all values of each image, from 0 to 255.
+    pub fn brightness(&self) -> impl Iterator<Item = f64> {
+        let pixels = self.shape.pixels().max(1);
+        // Sums of whole numbers are exact in any order.
+        let sum = |image: &[u8]| image.iter().map(|&value| u64::from(value)).sum::<u64>();
+        self.images.chunks_exact(pixels).map(move |image| sum(image) as f64 / pixels as f64)
+    }
+
     /// The first `count` samples; all of them where there are no more.
     pub fn limit(mut self, count: usize) -> Result<Self> {
         if count == 0 {
@@ -122,6 +136,9 @@ impl Dataset {
         }
         self.labels.truncate(count);
         self.images.truncate(self.labels.len() * self.shape.pixels());
+        if let Some(groups) = &mut self.groups {
+            groups.of.truncate(self.labels.len());
+        }
         self.labels.shrink_to_fit();
         self.images.shrink_to_fit();
         Ok(self)

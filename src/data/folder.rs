@@ -1,6 +1,7 @@
 //! Reads a data set out of a folder with four IDX files, or with CIFAR-10's six batches.
 
 use super::cifar10::{self, Place};
+use super::groups::{self, Groups};
 use super::idx::{Images, Kind, Origin, open};
 use super::lookup::find;
 use super::source::{self, Format, Source};
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 pub(super) struct Half {
     pub images: Images,
     pub labels: Vec<u8>,
+    pub groups: Option<Groups>,
     pub images_path: PathBuf,
     pub labels_path: PathBuf,
 }
@@ -46,6 +48,14 @@ pub fn load_source(source: &Source, folder: &Path) -> Result<DataPair> {
     })?;
     // After the reading, whose errors say more about a damaged file.
     verified::check(source, &place)?;
+    with_groups(data, folder)
+}
+
+/// The data with the groups that a file beside them names; with those that they have where there is none.
+fn with_groups(mut data: DataPair, folder: &Path) -> Result<DataPair> {
+    if let Some(groups) = groups::read(folder, data.train.len(), OWN_MEND)? {
+        data.train.groups = Some(groups);
+    }
     Ok(data)
 }
 
@@ -56,10 +66,10 @@ pub(super) fn load_folder(name: &str, folder: &Path) -> Result<DataPair> {
         .iter()
         .any(|&split| ["images", "labels"].iter().any(|part| find_part(folder, split, part).is_ok()));
     if has_idx {
-        return read_idx_folder(name, folder, None, OWN_MEND);
+        return with_groups(read_idx_folder(name, folder, None, OWN_MEND)?, folder);
     }
     if let Some(place) = cifar10::locate(folder) {
-        return cifar10::load(name, &place, None, OWN_MEND);
+        return with_groups(cifar10::load(name, &place, None, OWN_MEND)?, folder);
     }
     if cifar10::is_python_version(folder) {
         let mend = format!("use the binary version, as `fedfunnel data fetch {}` brings it", cifar10::NAME);
@@ -76,8 +86,10 @@ fn read_idx_folder(name: &str, folder: &Path, classes: Option<usize>, mend: &str
         let labels = open(Kind::Labels, Origin { path: &labels_path, mend })?;
         // Both headers are there before the pixels, which may take a while to unpack, are read.
         check_counts(images.count(), &images_path, labels.count(), &labels_path)?;
-        let (images, labels) = (images.images()?, labels.labels()?);
-        Ok(Half { images, labels, images_path, labels_path })
+        let (images, (labels, writers)) = (images.images()?, labels.labels_and_writers()?);
+        let names = |writers: Vec<i32>| writers.iter().map(i32::to_string).collect::<Vec<_>>();
+        let groups = writers.map(|writers| Groups::new(&names(writers)));
+        Ok(Half { images, labels, groups, images_path, labels_path })
     };
     pair(name, half(Split::Train)?, half(Split::Test)?, classes, mend)
 }
@@ -166,6 +178,7 @@ pub(super) fn pair(
         labels: half.labels,
         shape: half.images.shape,
         classes,
+        groups: half.groups,
     };
     Ok(DataPair { train: dataset(train), test: dataset(test) })
 }

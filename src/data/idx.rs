@@ -25,6 +25,9 @@ const MAX_PAYLOAD: u64 = u32::MAX as u64;
 /// Deflate cannot make more than 1,032 bytes out of one; a header that announces more is corrupt.
 const MAX_EXPANSION: u64 = 1032;
 
+/// Of QMNIST's labels: class, series, writer, and where the digit is found elsewhere.
+const QMNIST_COLUMNS: usize = 8;
+
 /// Where bytes come from, for the messages about them.
 #[derive(Clone, Copy)]
 pub struct Origin<'a> {
@@ -138,9 +141,14 @@ impl Announced<'_> {
 
     /// Reads labels.
     pub fn labels(self) -> Result<Vec<u8>> {
+        self.labels_and_writers().map(|(labels, _)| labels)
+    }
+
+    /// Reads labels, and who wrote each digit where they are QMNIST's: the third of its eight columns.
+    pub fn labels_and_writers(self) -> Result<(Vec<u8>, Option<Vec<i32>>)> {
         let (origin, columns) = (self.origin, self.axes.get(1).copied().unwrap_or(1));
         if self.value_bytes == 1 {
-            return self.payload();
+            return Ok((self.payload()?, None));
         }
         let payload = self.payload()?;
         let class = |(place, row): (usize, &[u8])| {
@@ -150,7 +158,10 @@ impl Announced<'_> {
                 Error::file(origin.path, problem, "number the classes from 0 on")
             })
         };
-        payload.chunks_exact(4 * columns).enumerate().map(class).collect()
+        let rows = || payload.chunks_exact(4 * columns);
+        let writer = |row: &[u8]| i32::from_be_bytes([row[8], row[9], row[10], row[11]]);
+        let writers = (columns == QMNIST_COLUMNS).then(|| rows().map(writer).collect());
+        Ok((rows().enumerate().map(class).collect::<Result<_>>()?, writers))
     }
 
     /// Refuses a number of bytes that is 0, too large, or other than a file of `length` bytes can have.

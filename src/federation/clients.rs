@@ -9,7 +9,9 @@ use crate::data::{derive_seed, epoch_order};
 use crate::gpu::Gpu;
 use crate::model::state::{StateFile, StateWriter, TensorShape};
 use crate::model::{ClassifierSpec, Optimizer, WeightsOf};
-use crate::training::{Cohort, CohortEpoch, ResidentImages, SnapshotEvery, Snapshots, Tally, train_epoch};
+use crate::training::{
+    Cohort, CohortEpoch, Drift, ResidentImages, SnapshotEvery, Snapshots, Tally, train_epoch,
+};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -72,6 +74,8 @@ pub struct LocalWork<'a> {
     pub snapshots: Option<SnapshotEvery>,
     /// What each of them begins with, where that is not the global model.
     pub starts: Option<&'a [Vec<f32>]>,
+    /// What is added to the steps of each of them, where something is.
+    pub drifts: &'a [Drift],
     /// Tests every collaborator after each epoch, where that is wanted.
     pub tests: Option<&'a TestSets>,
 }
@@ -168,6 +172,29 @@ impl Clients {
         longest.div_ceil(self.cohort.batch()) as u64
     }
 
+    /// The loss of what each collaborator begins `work` with on its own images, as its first epoch sees them. Nothing is
+    /// trained.
+    pub fn losses(
+        &mut self,
+        who: &[u32],
+        global: &[f32],
+        work: &LocalWork<'_>,
+        progress: &mut dyn FnMut(u32),
+    ) -> Result<Vec<f64>> {
+        let mut losses = Vec::with_capacity(who.len());
+        for cohort in self.cohorts(who) {
+            match work.starts {
+                None => self.restart_from(global)?,
+                Some(starts) => self.cohort.restart_each(&starts[losses.len()..][..cohort.len()])?,
+            }
+            let orders = self.orders(&cohort, work.first_epoch);
+            self.cohort.begin_epoch(work.first_epoch, &cohort);
+            let tallies = self.cohort.measure(&orders, progress)?;
+            losses.extend(tallies.iter().take(cohort.len()).map(|tally| tally.loss));
+        }
+        Ok(losses)
+    }
+
     /// Collaborators train from `global` with a new optimiser, each on its own data.
     pub fn train(
         &mut self,
@@ -181,7 +208,8 @@ impl Clients {
             let mut snapshots = vec![Snapshots::new(self.model.clone()); cohort.len()];
             let mut epochs = vec![Vec::new(); cohort.len()];
             match work.starts {
-                None => self.restart_from(global)?,
+                None if work.drifts.is_empty() => self.restart_from(global)?,
+                None => self.cohort.restart_with(global, &work.drifts[trained.len()..][..cohort.len()])?,
                 Some(starts) => self.cohort.restart_each(&starts[trained.len()..][..cohort.len()])?,
             }
             for epoch in 0..work.epochs {
@@ -297,13 +325,16 @@ impl Clients {
         into: &mut [Snapshots],
         progress: &mut dyn FnMut(u32),
     ) -> Result<Vec<Tally>> {
-        let orders = epoch.owners.iter().map(|&who| self.order(who, epoch.number));
-        // Places of the cohort beyond the last collaborator have no images and rest.
-        let orders = orders.chain(std::iter::repeat(Vec::new())).take(self.cohort.replicas());
-        let orders: Vec<_> = orders.collect();
+        let orders = self.orders(epoch.owners, epoch.number);
         let mut tallies = train_epoch(&mut self.cohort, &orders, epoch, into, progress)?;
         tallies.truncate(epoch.owners.len());
         Ok(tallies)
+    }
+
+    /// The orders of an epoch. Places of the cohort beyond the last collaborator have no images and rest.
+    fn orders(&self, cohort: &[u32], epoch: u64) -> Vec<Vec<u32>> {
+        let orders = cohort.iter().map(|&who| self.order(who, epoch));
+        orders.chain(std::iter::repeat(Vec::new())).take(self.cohort.replicas()).collect()
     }
 
     /// The weights of a cohort that has trained.

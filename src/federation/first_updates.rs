@@ -33,7 +33,8 @@ impl FirstUpdates {
         let ids = collaborators.ids();
         let epochs = spec.local_epochs;
         run.observer.begin("an update to measure messages with", "steps", collaborators.steps(&ids) * epochs);
-        let work = LocalWork { epochs, first_epoch: 0, snapshots: None, starts: None, tests: None };
+        let work =
+            LocalWork { epochs, first_epoch: 0, snapshots: None, starts: None, drifts: &[], tests: None };
         let mut progress = |steps: u32| run.observer.advance(u64::from(steps));
         let trained = collaborators.train(&ids, &global, work, &mut progress)?;
         run.observer.end();

@@ -11,10 +11,12 @@ mod first_updates;
 mod flow;
 mod ledger;
 mod logs;
+mod losses;
 mod participants;
 mod parts;
 mod population;
 mod prepass;
+pub mod privacy;
 mod results;
 mod round;
 mod setup;
@@ -46,8 +48,9 @@ pub use spec::{
 pub use state::{CODEC, Federation, FederationState};
 pub use state_check::{SavedStage, StateCheck};
 pub use strategy::{
-    Arrived, Combine, CombineKind, Drift, Local, LocalKind, LocalResult, Mean, Momentum, Plain, Preset,
-    Replace, Server, ServerKind, Strategies, Strategy, StrategyRound, StrategySpec,
+    Adaptive, Arrived, Combine, CombineKind, Drift, Dynamic, DynamicServer, ExplainedPart, Local, LocalKind,
+    LocalResult, Mean, Momentum, PartAbout, Plain, Preset, PrivateMean, Prox, Replace, Scaffold, Server,
+    ServerKind, Strategies, Strategy, StrategyRound, StrategySpec,
 };
 pub use summary::{FILE as SUMMARY, RunSummary, Summary, write_summary};
 pub use test_sets::TestSets;

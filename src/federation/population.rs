@@ -2,7 +2,7 @@
 
 use super::spec::{AttackKind, SimulationSpec};
 use super::test_sets::TestSets;
-use crate::data::{DataDir, DataPair, Dataset, load, partition};
+use crate::data::{DataDir, DataPair, Dataset, LabelCounts, load};
 use crate::gpu::Gpu;
 use crate::model::ClassifierSpec;
 use crate::ops::augment::Augmentation;
@@ -39,8 +39,7 @@ impl Population {
             let problem = format!("{} pixels of padding around {shape} images", spec.crop);
             return Err(Error::setting("crop", problem, "use a few pixels, such as 4"));
         }
-        let shares =
-            partition(&data.train.labels, spec.collaborators, &spec.partition, u64::from(spec.seed))?;
+        let shares = spec.partition.deal(&data.train, spec.collaborators, u64::from(spec.seed))?;
         if let Some(attack) = spec.attack.as_ref().filter(|attack| attack.kind == AttackKind::LabelFlip) {
             let last = data.train.labels.iter().copied().max().unwrap_or(0);
             for who in attack.attackers(u64::from(spec.seed), spec.collaborators) {
@@ -63,6 +62,11 @@ impl Population {
             seed: spec.seed,
             grayscale,
         })
+    }
+
+    /// How many training images of which class each collaborator holds.
+    pub fn label_counts(&self) -> LabelCounts {
+        LabelCounts::of(&self.data.train.labels, self.data.train.classes, &self.shares)
     }
 
     /// How many test images there are.

@@ -1,8 +1,10 @@
 //! What a federation comes to, as plain data: everything else here makes it, saves it, or tells of it.
 
 use super::ledger::Ledger;
+use super::privacy::Guarantee;
 use super::spec::{SimulationSpec, Speed};
 use crate::codec::Learned;
+use crate::data::LabelCounts;
 use crate::model::ClassifierSpec;
 use crate::training::Tally;
 use serde::{Deserialize, Serialize};
@@ -149,10 +151,14 @@ pub struct Outcome {
     pub snapshots: Vec<usize>,
     /// Training images of each collaborator.
     pub samples: Vec<usize>,
+    /// Training images of each class that each collaborator holds.
+    pub label_counts: LabelCounts,
     /// Test images.
     pub tests: usize,
     /// How fast each collaborator is, by id, where they have a clock.
     pub speeds: Option<Vec<Speed>>,
+    /// What the global models of each federation tell of a collaborator at most, where the strategy adds noise.
+    pub privacy: Option<Guarantee>,
     /// Time of the whole.
     pub wall: Duration,
 }

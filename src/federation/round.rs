@@ -6,11 +6,12 @@ use super::clients::{LocalWork, Trained};
 use super::clock::seconds;
 use super::down::{change, send_down};
 use super::ledger::{Direction, Rejected};
+use super::losses::gather_losses;
 use super::participants::Participants;
 use super::results::{GlobalTest, RoundResult, Tested};
 use super::setup::refresh;
 use super::spec::{Below, Downlink, Fate, LocalTests, Rules, SimulationSpec};
-use super::state::{CODEC, Federation, FederationState};
+use super::state::{CODEC, Federation, FederationState, LOCAL};
 use super::stop::{is_over, refuse_diverged};
 use super::strategy::{Arrived, Strategy, StrategyRound};
 use super::sub_models::{restore, send_parts};
@@ -81,7 +82,8 @@ pub fn play(
         }
         federation.state.rounds.push(result);
         federation.state.seconds += start.elapsed().as_secs_f64();
-        if round == plan.last || is_over(&participants.spec, &federation.state.rounds) {
+        let is_due = participants.spec.save_every.is_some_and(|every| round.is_multiple_of(every));
+        if is_due || round == plan.last || is_over(&participants.spec, &federation.state.rounds) {
             federation.save(run, plan.stage)?;
         }
         run.pause(federation.bytes(), |run| federation.save(run, plan.stage))?;
@@ -97,7 +99,8 @@ fn steps(participants: &Participants, federation: &Federation, mut rounds: Range
         return expected_steps(participants, federation, rounds.count() as u64);
     }
     let samples = collaborators.all_samples();
-    let epochs = federation.rules.local_epochs + federation.pipeline.epochs();
+    let losses = u64::from(federation.strategy.combine.wants_loss());
+    let epochs = federation.rules.local_epochs + federation.pipeline.epochs() + losses;
     let of = |round| collaborators.steps(&spec.participants(round, 0, &samples)) * epochs;
     match spec.participation {
         Some(_) => rounds.map(of).sum(),
@@ -216,15 +219,27 @@ fn play_once(
         }
         None => None,
     };
+    let added = |&who: &u32| {
+        let kept = state.collaborators.of(who).scope(LOCAL);
+        strategy.local.drift(&spec.optimizer, control.as_deref(), kept)
+    };
+    let drifts: Vec<_> = who.iter().filter_map(added).collect();
     let work = LocalWork {
         epochs: rules.local_epochs,
         first_epoch: u64::from(round - 1) * rules.local_epochs,
         snapshots,
         starts: starts.as_deref(),
+        drifts: &drifts,
         tests: (spec.local_tests() == LocalTests::Epoch).then_some(&*tests),
     };
-    let mut trained =
-        collaborators.train(&who, &start, work, &mut |steps| observer.advance(u64::from(steps)))?;
+    let mut progress = |steps| observer.advance(u64::from(steps));
+    let losses = if strategy.combine.wants_loss() {
+        let of = (&who[..], &start[..]);
+        gather_losses(&mut state.ledger, collaborators, round, of, &work, &mut progress)?
+    } else {
+        BTreeMap::new()
+    };
+    let mut trained = collaborators.train(&who, &start, work, &mut progress)?;
     if let Some(attackers) = attackers {
         attackers.poison(round, &start, &mut trained);
     }
@@ -242,8 +257,12 @@ fn play_once(
         global: &start,
         optimizer: &spec.optimizer,
         collaborators: spec.collaborators,
-        asked: asked.len(),
+        asked: spec.per_round(),
+        arrived: 0,
     };
+    // What becomes of an update is not known yet: where it does not count, what goes with it has not been either.
+    let before: Vec<_> =
+        who.iter().map(|&id| (id, state.collaborators.of(id).scope(LOCAL).clone())).collect();
     let mut reports = report(state, &*strategy.local, &strategy_round, &trained, control.as_deref())?;
     let mut progress = |steps| observer.advance(u64::from(steps));
     let order = |who, epoch| collaborators.order(who, epoch);
@@ -277,18 +296,20 @@ fn play_once(
     let samples: BTreeMap<u32, (usize, u64)> =
         trained.iter().map(|one| (one.who, (collaborators.samples(one.who), one.steps))).collect();
     let weights = |payloads: &[Payload]| payloads.iter().map(|(who, _)| samples[who].0 as f64).collect();
-    let results;
+    // Those whose updates count.
+    let mut counted: Vec<u32> = payloads.iter().map(|(who, _)| *who).collect();
+    let strategy_round = |arrived: usize| StrategyRound { arrived, ..strategy_round };
     match rules.downlink {
         Downlink::Model if pipeline.is_joint() => {
-            results = payloads.len();
-            if results >= faults.min_results {
+            let round = strategy_round(counted.len());
+            if !counted.is_empty() && counted.len() >= faults.min_results {
                 let weights: Vec<_> = weights(&payloads);
                 let mut joint = std::mem::take(&mut state.joint);
                 let combined = pipeline.join(&view, arguments(state, &payloads), &weights, &mut joint)?;
                 state.joint = joint;
-                step(strategy, &strategy_round, rules, &view, state, Some(&combined))?;
+                step(strategy, &round, rules, &view, state, Some(&combined))?;
             } else {
-                step(strategy, &strategy_round, rules, &view, state, None)?;
+                step(strategy, &round, rules, &view, state, None)?;
             }
         }
         Downlink::Model => {
@@ -297,13 +318,15 @@ fn play_once(
             } else {
                 decode(pipeline, &view, state, &payloads)?
             };
-            results = received.len();
+            counted = received.iter().map(|(who, _)| *who).collect();
+            let results = counted.len();
             let mut arrived = Vec::with_capacity(received.len());
             for (who, received) in received {
                 let ((samples, steps), update) = (samples[&who], received.values);
                 state.aggregator.of_mut(who).scope_mut(CODEC).merge(received.news);
                 if !received.is_left_out {
-                    arrived.push(Arrived { who, samples, steps, update, loss: None, staleness: 0 });
+                    let loss = losses.get(&who).copied();
+                    arrived.push(Arrived { who, samples, steps, update, loss, staleness: 0 });
                 }
             }
             if arrived.len() < results {
@@ -312,11 +335,11 @@ fn play_once(
             }
             // A round that nobody's update is part of, or too few results, changes nothing.
             let counts = results >= faults.min_results && !arrived.is_empty();
-            let combined = counts.then(|| strategy.combine.combine(&strategy_round, &arrived)).transpose()?;
-            step(strategy, &strategy_round, rules, &view, state, combined.as_deref())?;
+            let round = strategy_round(arrived.len());
+            let combined = counts.then(|| strategy.combine.combine(&round, &arrived)).transpose()?;
+            step(strategy, &round, rules, &view, state, combined.as_deref())?;
         }
         Downlink::Code => {
-            results = payloads.len();
             let weights: Vec<_> = weights(&payloads);
             let arrived = arguments(state, &payloads);
             let (first, kept) = (arrived[0].0, arrived[0].1);
@@ -327,9 +350,14 @@ fn play_once(
             state.code = Some(code);
         }
     }
+    let results = counted.len();
     let is_enough = results >= faults.min_results;
-    reports.retain(|(who, _)| is_enough && payloads.iter().any(|(id, _)| id == who));
-    strategy.local.absorb(&strategy_round, &reports);
+    let has_counted = |who: u32| is_enough && counted.contains(&who);
+    for (who, kept) in before.into_iter().filter(|(who, _)| !has_counted(*who)) {
+        *state.collaborators.of_mut(who).scope_mut(LOCAL) = kept;
+    }
+    reports.retain(|(who, _)| has_counted(*who));
+    strategy.local.absorb(&strategy_round(reports.len()), &reports);
     Ok(Played { trained, own_models, asked: asked.len(), results, is_enough, clock })
 }
 

@@ -135,8 +135,10 @@ fn play_all(
         after_uncompressed: uncompressed.and(tested.next()),
         snapshots: logged.snapshots.iter().map(Snapshots::len).collect(),
         samples,
+        label_counts: population.label_counts(),
         tests: population.tests(),
         speeds: participants.speeds.clone(),
+        privacy: spec.guarantee(parts)?,
         wall: run.wall(),
     })
 }

@@ -23,7 +23,8 @@ const COLLABORATORS: &str = "collaborators";
 const AGGREGATOR: &str = "aggregator";
 const COMBINE: &str = "combine";
 const SERVER: &str = "server";
-const LOCAL: &str = "local";
+/// What either side keeps for the strategy's local rule.
+pub const LOCAL: &str = "local";
 const DOWNLINK: &str = "downlink";
 const JOINT: &str = "joint";
 const FLOW: &str = "flow";
@@ -211,6 +212,10 @@ impl Federation {
         file.resumed(strategy.combine.check_kept(due.width))?;
         file.resumed(strategy.server.check_kept(due.width))?;
         file.resumed(strategy.local.check_kept(due.width))?;
+        for &who in &due.ids {
+            let kept = state.collaborators.of(who).scope(LOCAL);
+            file.resumed(strategy.local.check_collaborator(due.width, kept))?;
+        }
         *own = state;
         Ok(())
     }

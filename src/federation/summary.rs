@@ -1,6 +1,7 @@
 //! The few numbers of a simulation that machines ask for, and the files beside them.
 
 use super::ledger::{Direction, Transfer, save_ledgers};
+use super::privacy::Guarantee;
 use super::results::{FederationOutcome, Outcome, Tested};
 use super::timeline::Timeline;
 use crate::codec::MessageKind;
@@ -28,6 +29,9 @@ pub struct Summary {
     pub rounds: u32,
     /// What the aggregator does with updates.
     pub strategy: String,
+    /// What the global models of each federation tell of a collaborator at most, where the strategy adds noise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub privacy: Option<Guarantee>,
     /// P
     pub parameters: usize,
     /// The federations by the labels of their codecs, in the spec's order.
@@ -217,6 +221,7 @@ impl Summary {
             collaborators: outcome.spec.collaborators,
             rounds: outcome.spec.rounds,
             strategy: outcome.spec.strategy.name(),
+            privacy: outcome.privacy,
             parameters: outcome.classifier.parameters(),
             runs: outcome.federations.iter().map(run).collect(),
             mean_of_snapshots_accuracy: plain(outcome.mean_of_snapshots),

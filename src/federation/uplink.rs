@@ -3,14 +3,11 @@
 use super::clients::Trained;
 use super::ledger::{Direction, Ledger, Rejected};
 use super::spec::Fate;
-use super::state::{CODEC, FederationState};
+use super::state::{CODEC, FederationState, LOCAL};
 use super::strategy::{Local, LocalResult, StrategyRound};
 use crate::bytes::{bytes_to_floats, floats_to_bytes};
 use crate::codec::{Message, MessageKind, Pipeline, Round, Store, Values};
 use crate::{Error, Result};
-
-/// What a collaborator keeps for the strategy's local rule.
-const LOCAL: &str = "local";
 
 /// Sends what the local rule adds to updates; gives it as it arrives.
 pub(super) fn report(

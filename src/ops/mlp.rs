@@ -17,10 +17,11 @@ immediates! {
     }
 }
 
-/// The update's kernels: SGD's and Adam's.
-pub const UPDATES: [Kernel; 2] = [
+/// The update's kernels: SGD's, Adam's, and that of SGD which leaves no moments.
+pub const UPDATES: [Kernel; 3] = [
     Kernel::new("mlp", "mlp_update").tiled(&[("ADAPTIVE", 0)]),
     Kernel::new("mlp", "mlp_update").tiled(&[("ADAPTIVE", 1)]),
+    Kernel::new("mlp", "mlp_update").tiled(&[("ADAPTIVE", 0), ("MOMENTS", 0)]),
 ];
 
 /// With more hidden values one lane's work outweighs the dispatches that are saved.
@@ -173,6 +174,13 @@ impl<'a> Mlp<'a> {
         };
         let arena = &arenas[self.arena];
         let adaptive = optimizer.is_adaptive();
+        // At a rate of zero the gradients that SGD leaves there are what is asked for.
+        let leaves_moments = optimizer.first_decay() != 0.0 || optimizer.lr == 0.0;
+        let (kernel, times) = match (adaptive, leaves_moments) {
+            (true, _) => (&UPDATES[1], 6),
+            (false, true) => (&UPDATES[0], 4),
+            (false, false) => (&UPDATES[2], 2),
+        };
         let no_moments = gpu.zeros("no second moments", 4)?;
         let second_moments = if adaptive { arena.second_moments()? } else { &no_moments };
         // Ten hidden values by 32 pixels, all outputs by 32 hidden values, 32 biases.
@@ -180,7 +188,7 @@ impl<'a> Mlp<'a> {
             + (m.hidden / 4).div_ceil(SHARING_LANES)
             + (m.hidden + m.outputs).div_ceil(4 * SHARING_LANES);
         let dispatch = gpu.dispatch(
-            &UPDATES[usize::from(adaptive)],
+            kernel,
             &immediates,
             &[
                 ("index", &index.buffer),
@@ -194,7 +202,7 @@ impl<'a> Mlp<'a> {
             ],
             Grid(groups * SHARING_LANES, 1, replicas as u32),
         )?;
-        Ok(dispatch.with_cost(self.cost(1, if adaptive { 6 } else { 4 })))
+        Ok(dispatch.with_cost(self.cost(1, times)))
     }
 
     /// Refuses a schedule of another length than the index: one number counts the steps of both.

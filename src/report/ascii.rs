@@ -3,6 +3,7 @@
 use super::Plot;
 use super::plot::axis::Axis;
 use super::plot::curves::Curves;
+use super::plot::{bar_lengths, is_bars};
 
 /// Characters across and lines down, the axes not counted.
 const COLUMNS: usize = 64;
@@ -13,6 +14,9 @@ const MARKS: [char; 8] = ['*', 'o', '+', 'x', '#', '@', '%', '='];
 
 /// The plot as lines of plain text: title, curves between two axes, legend.
 pub fn text_plot(plot: &Plot) -> String {
+    if is_bars(plot) {
+        return text_bars(plot);
+    }
     let curves = Curves::new(plot);
     let (Some(x_limits), Some(y_limits)) = (curves.x, curves.y) else {
         return format!("{}\n(nothing to draw)\n", plot.title);
@@ -49,6 +53,28 @@ pub fn text_plot(plot: &Plot) -> String {
     text += &format!("{:>gutter$}  {}\n", "", plot.x_label);
     for (place, curve) in curves.curves.iter().enumerate().filter(|(_, curve)| !curve.name.is_empty()) {
         text += &format!("{:>gutter$}  {} {}\n", "", MARKS[place % MARKS.len()], curve.name);
+    }
+    text
+}
+
+/// Bars as lines, each part in its mark.
+fn text_bars(plot: &Plot) -> String {
+    let lengths = bar_lengths(plot);
+    let longest = lengths.iter().map(|parts| parts.iter().sum::<f64>()).fold(0.0, f64::max);
+    let gutter = plot.bars.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+    let mut text = format!("{}\n{} by {}\n", plot.title, plot.y_label, plot.x_label);
+    for (name, parts) in plot.bars.iter().zip(&lengths) {
+        let mut row = String::new();
+        let mut end = 0.0;
+        for (place, length) in parts.iter().enumerate() {
+            end += length;
+            let columns = if longest > 0.0 { (end / longest * COLUMNS as f64).round() as usize } else { 0 };
+            row.extend((row.len()..columns).map(|_| MARKS[place % MARKS.len()]));
+        }
+        text += &format!("{name:>gutter$} |{row}\n");
+    }
+    for (place, series) in plot.series.iter().enumerate().filter(|(_, series)| !series.name.is_empty()) {
+        text += &format!("{:>gutter$}  {} {}\n", "", MARKS[place % MARKS.len()], series.name);
     }
     text
 }

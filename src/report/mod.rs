@@ -88,7 +88,7 @@ impl KeyFigure {
     }
 }
 
-/// Curves over a common pair of axes.
+/// Curves over a common pair of axes, or bars.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Plot {
@@ -108,6 +108,10 @@ pub struct Plot {
     pub y_log: bool,
     /// The curves, in the order of the legend.
     pub series: Vec<Series>,
+    /// The names of bars, where it is a plot of bars: they lie, and each curve is one part of every bar. The x of a
+    /// point is the place of its bar in this list, and y its length; other points are not drawn.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub bars: Vec<String>,
     /// The caption.
     pub caption: String,
 }
@@ -132,6 +136,12 @@ impl Plot {
     /// The same plot with one more curve.
     pub fn with(mut self, series: Series) -> Self {
         self.series.push(series);
+        self
+    }
+
+    /// The same plot with bars of these names in place of an x axis.
+    pub fn with_bars(mut self, names: Vec<String>) -> Self {
+        self.bars = names;
         self
     }
 

@@ -61,6 +61,18 @@ fn combined<'a>(parts: &'a [(String, Plot)]) -> Vec<Plot> {
         return vec![Plot { title: format!("{} ({run})", only.title), ..only.clone() }];
     }
     let Some((_, first)) = parts.first() else { return Vec::new() };
+    if parts.iter().any(|(_, plot)| !plot.bars.is_empty()) {
+        // Bars cannot lie over each other; those of all runs are shown once where they are the same.
+        if parts.iter().all(|(_, plot)| plot == first) {
+            return vec![first.clone()];
+        }
+        let each = parts.iter().enumerate().map(|(place, (run, plot))| Plot {
+            id: format!("{}-{place}", plot.id),
+            title: format!("{} ({run})", plot.title),
+            ..plot.clone()
+        });
+        return each.collect();
+    }
     let names = distinct(parts.iter().flat_map(|(_, plot)| &plot.series).map(|series| series.name.as_str()));
     let of = |name: &str| -> Vec<(&'a str, &'a Series)> {
         let find = |plot: &'a Plot| plot.series.iter().find(|series| series.name == name);

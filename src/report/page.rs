@@ -2,7 +2,7 @@
 
 use super::csv::csv;
 use super::format::{exact, number};
-use super::plot::{Shape, escape, svg_shaped};
+use super::plot::{Shape, bar_lengths, escape, is_bars, svg_shaped};
 use super::table::right_aligned;
 use super::{Plot, Series, Table, remarks};
 use crate::Result;
@@ -108,7 +108,7 @@ fn csv_of(table: &Table) -> String {
     csv(&columns, table.rows.iter().cloned())
 }
 
-/// One column per curve over a common x; or, where a curve has two points at one x, one row per
+/// One column per curve over a common x or over bars; or, where a curve has two points at one x, one row per
 /// point.
 fn numbers_table(plot: &Plot, write: impl Fn(f64) -> String) -> Table {
     let x_name = if plot.x_label.is_empty() { "x" } else { &plot.x_label };
@@ -116,6 +116,15 @@ fn numbers_table(plot: &Plot, write: impl Fn(f64) -> String) -> Table {
     let name =
         |series: &Series| if series.name.is_empty() { y_name.to_string() } else { series.name.clone() };
     let mut table = Table { columns: vec![x_name.into()], ..Table::default() };
+    if is_bars(plot) {
+        table.columns.extend(plot.series.iter().map(name));
+        let rows = plot.bars.iter().zip(bar_lengths(plot));
+        let cells = |(bar, parts): (&String, Vec<f64>)| {
+            std::iter::once(bar.clone()).chain(parts.into_iter().map(&write)).collect()
+        };
+        table.rows = rows.map(cells).collect();
+        return table;
+    }
     // Both zeros are one.
     let key = |x: f64| (x + 0.0).to_bits();
     let mut columns = Vec::new();

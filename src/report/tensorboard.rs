@@ -80,7 +80,8 @@ impl Events {
 
     /// Every curve of a report: a scalar for each point whose x is a step.
     pub fn curves(&mut self, report: &Report) {
-        for plot in &report.plots {
+        // Bars are no steps.
+        for plot in report.plots.iter().filter(|plot| plot.bars.is_empty()) {
             for series in &plot.series {
                 let steps = series.points.iter().filter(|(x, y)| *x >= 0.0 && x.is_finite() && y.is_finite());
                 steps.for_each(|(x, y)| self.scalar(&tag(&plot.id, &series.name), x.round() as u64, *y));

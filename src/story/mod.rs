@@ -10,8 +10,11 @@ pub mod compare;
 pub(crate) mod comparison;
 mod federation;
 pub(crate) mod imbalance;
+pub mod populations;
+pub mod privacy;
 pub mod savings;
 pub(crate) mod savings_figures;
+pub mod strategies;
 pub(crate) mod validation;
 mod words;
 

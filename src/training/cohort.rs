@@ -1,5 +1,6 @@
 //! R replicas of a classifier that train in the same dispatches; R = 1 is plain training.
 
+use super::drift::{Drift, Drifting};
 use super::step::StepParts;
 use super::{ResidentImages, Tally};
 use crate::gpu::{Buffer, Dispatch, Gpu};
@@ -42,6 +43,11 @@ pub struct Cohort {
     tallies: Buffer,
     tallied: Vec<usize>,
     step: Vec<Dispatch>,
+    /// The optimiser's own rate, where something was ever added to steps, and the steps with that.
+    drifting: Option<(f32, Drifting)>,
+    images: ResidentImages,
+    /// A step that only evaluates, once it was asked for.
+    look: Option<Vec<Dispatch>>,
     epoch: u32,
     /// Whose data each replica trains on.
     owners: Vec<u32>,
@@ -107,6 +113,9 @@ impl Cohort {
             tallies,
             tallied,
             step,
+            drifting: None,
+            images: images.clone(),
+            look: None,
             epoch: 0,
             owners: vec![0; replicas],
             epoch_state,
@@ -145,6 +154,36 @@ impl Cohort {
         steps: Range<usize>,
         progress: &mut dyn FnMut(u32),
     ) -> Result<()> {
+        self.walk(orders, steps, true, progress)
+    }
+
+    /// Loss and accuracy of each replica on the samples `orders[r]`, as an epoch that trains on them in this order sees
+    /// them. Weights, moments and counted steps stay as they are.
+    pub fn measure(&mut self, orders: &[Vec<u32>], progress: &mut dyn FnMut(u32)) -> Result<Vec<Tally>> {
+        if self.look.is_none() {
+            let parts = StepParts {
+                images: &self.images,
+                index: &self.index,
+                batch: self.batch,
+                epoch: &self.epoch_state,
+                schedule: &self.writer.schedule,
+                tallies: &self.tallies,
+            };
+            self.look = Some(parts.dispatches(&self.gpu, &self.network, None)?);
+        }
+        let steps = self.steps(orders);
+        self.walk(orders, 0..steps, false, progress)?;
+        self.take_tallies()
+    }
+
+    /// Goes through the orders, and trains or only looks.
+    fn walk(
+        &mut self,
+        orders: &[Vec<u32>],
+        steps: Range<usize>,
+        trains: bool,
+        progress: &mut dyn FnMut(u32),
+    ) -> Result<()> {
         assert_eq!(orders.len(), self.replicas(), "one order for each replica");
         let (batch, window) = (self.batch, self.index.steps);
         let mut first = steps.start;
@@ -170,8 +209,18 @@ impl Cohort {
                 0,
                 &[&[(first * batch) as u32, self.epoch], &self.owners[..]].concat(),
             );
-            self.writer.write(&self.gpu, count, |replica, step| part(replica, step).len());
-            self.gpu.run_steps(&self.step, 0..count as u32, progress)?;
+            let dispatches = match (&self.look, &self.drifting) {
+                // What only looks reads no schedule.
+                (Some(look), _) if !trains => look,
+                (_, drifting) => {
+                    self.writer.write(&self.gpu, count, |replica, step| part(replica, step).len());
+                    match drifting {
+                        Some((_, drifting)) if drifting.is_on => &drifting.step,
+                        _ => &self.step,
+                    }
+                }
+            };
+            self.gpu.run_steps(dispatches, 0..count as u32, progress)?;
             first += count;
         }
         Ok(())
@@ -189,9 +238,7 @@ impl Cohort {
     /// Starts every replica from the same parameters with a new optimiser, as a round does.
     pub fn restart_from(&mut self, flat: &[f32]) -> Result<()> {
         self.network.parameters.write_all(&self.gpu, flat);
-        self.network.clear_moments(&self.gpu)?;
-        self.writer.restart();
-        Ok(())
+        self.renew()
     }
 
     /// Starts each of the first replicas from parameters of its own with a new optimiser.
@@ -199,7 +246,40 @@ impl Cohort {
         for (replica, flat) in flats.iter().enumerate() {
             self.network.parameters.write(&self.gpu, replica, flat);
         }
-        self.network.clear_moments(&self.gpu)?;
+        self.renew()
+    }
+
+    /// Starts every replica from the same parameters with a new optimiser, and until the next start adds to every step
+    /// of each of the first replicas what is given for it. Exact for SGD without momentum. The first time takes memory
+    /// for it.
+    pub fn restart_with(&mut self, flat: &[f32], drifts: &[Drift]) -> Result<()> {
+        self.restart_from(flat)?;
+        let (gpu, parameters) = (&self.gpu, &self.network.parameters);
+        let (rate, mut drifting) = match self.drifting.take() {
+            Some(drifting) => drifting,
+            None => {
+                let rule = self.writer.rule();
+                (rule.optimizer.lr, Drifting::new(gpu, parameters, rule.schedule, &self.step)?)
+            }
+        };
+        let common = drifting.turn_on(gpu, parameters, flat, drifts)?;
+        self.writer.set_rate(common.rate(rate));
+        self.drifting = Some((rate, drifting));
+        Ok(())
+    }
+
+    /// A new optimiser, and nothing added to its steps.
+    fn renew(&mut self) -> Result<()> {
+        if let Some((rate, drifting)) = &mut self.drifting
+            && drifting.is_on
+        {
+            drifting.is_on = false;
+            self.writer.set_rate(*rate);
+        }
+        // SGD without momentum looks at none.
+        if self.writer.rule().optimizer.first_decay() != 0.0 {
+            self.network.clear_moments(&self.gpu)?;
+        }
         self.writer.restart();
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 mod code_cohort;
 mod cohort;
+mod drift;
 mod evaluator;
 mod hold_out;
 mod images;
@@ -12,6 +13,7 @@ mod step;
 
 pub use code_cohort::{CodeCohort, CodeDecoder, CodeSettings, CodeStart, FilterSettings};
 pub use cohort::Cohort;
+pub use drift::Drift;
 pub use evaluator::Evaluator;
 pub use hold_out::HoldOut;
 pub use images::ResidentImages;

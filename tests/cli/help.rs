@@ -3,12 +3,13 @@
 use crate::support::{run_in, succeed_in};
 use std::path::Path;
 
-const VERBS: [&str; 17] = [
+const VERBS: [&str; 19] = [
     "demo",
     "devices",
     "data",
     "data fetch",
     "data list",
+    "data partition",
     "train",
     "autoencoder",
     "autoencoder train",
@@ -18,6 +19,7 @@ const VERBS: [&str; 17] = [
     "bench",
     "savings",
     "codecs",
+    "strategies",
     "compare",
     "experiment",
     "report",
@@ -80,7 +82,7 @@ fn options_are_those_of_the_verb() {
         let text = help(verb);
         let has = |option: &str| text.contains(&format!("\n      {option} "));
         let group = ["data", "autoencoder"].contains(&verb);
-        let on_the_host = ["devices", "savings", "codecs", "report", "autoencoder pca"];
+        let on_the_host = ["devices", "savings", "codecs", "strategies", "report", "autoencoder pca"];
         let runs_kernels = !group && !verb.starts_with("data") && !on_the_host.contains(&verb);
         for option in kernels {
             assert_eq!(has(option), runs_kernels, "{verb} {option}: {text}");
@@ -94,6 +96,7 @@ fn options_are_those_of_the_verb() {
             "autoencoder pca",
             "savings",
             "codecs",
+            "strategies",
             "report",
             "bench",
         ];

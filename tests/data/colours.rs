@@ -5,7 +5,14 @@ use fedfunnel::data::{Dataset, ImageShape};
 /// Two images of 1 x 2 pixels.
 fn two(channels: usize, images: &[u8]) -> Dataset {
     let shape = ImageShape { channels, height: 1, width: 2 };
-    Dataset { name: "two".into(), images: images.to_vec(), labels: vec![0, 1], shape, classes: 2 }
+    Dataset {
+        name: "two".into(),
+        images: images.to_vec(),
+        labels: vec![0, 1],
+        shape,
+        classes: 2,
+        groups: None,
+    }
 }
 
 #[test]

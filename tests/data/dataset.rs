@@ -9,6 +9,7 @@ fn tiny() -> Dataset {
         labels: vec![2, 0, 1],
         shape: ImageShape { channels: 1, height: 2, width: 3 },
         classes: 3,
+        groups: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The embedded sample of MNIST: balanced digits, dealt out as by an experiment.
 
 use crate::support::{class_counts, nowhere};
-use fedfunnel::data::{ImageShape, Partitioner, epoch_order, load, partition, sample};
+use fedfunnel::data::{ClassAssignment, ImageShape, Partitioner, epoch_order, load, partition, sample};
 use std::collections::BTreeSet;
 
 #[test]
@@ -59,7 +59,8 @@ fn the_sample_dealt_out_to_collaborators() {
     // Nothing is there to read: the sample needs no folder.
     let data = load("mnist-sample", &nowhere()).unwrap();
     let train = &data.train;
-    let two_each = Partitioner::Pathological { classes_per_collaborator: 2 };
+    let class_assignment_mode = ClassAssignment::Balanced;
+    let two_each = Partitioner::Pathological { classes_per_collaborator: 2, class_assignment_mode };
     let parts = partition(&train.labels, 5, &two_each, 7).unwrap();
     for part in &parts {
         assert_eq!(part.len(), 1200);

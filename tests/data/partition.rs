@@ -1,6 +1,6 @@
 //! Every partitioner: each sample once, nobody empty, the same parts for the same seed.
 
-use fedfunnel::data::{Partitioner, partition};
+use fedfunnel::data::{ClassAssignment, Partitioner, Shards, partition};
 use proptest::prelude::*;
 
 fn mixed(samples: usize, classes: usize) -> Vec<u8> {
@@ -12,23 +12,24 @@ fn classes_of(part: &[usize], labels: &[u8]) -> usize {
 }
 
 fn dirichlet(alpha: f64) -> Partitioner {
-    Partitioner::Dirichlet { alpha }
+    Partitioner::Dirichlet { alpha, self_balancing: false }
 }
 
 fn shard(shards_per_collaborator: usize) -> Partitioner {
-    Partitioner::Shard { shards_per_collaborator }
+    Partitioner::Shard(Shards::each(shards_per_collaborator))
 }
 
 fn pathological(classes_per_collaborator: usize) -> Partitioner {
-    Partitioner::Pathological { classes_per_collaborator }
+    let class_assignment_mode = ClassAssignment::Balanced;
+    Partitioner::Pathological { classes_per_collaborator, class_assignment_mode }
 }
 
 fn any_partitioner() -> impl Strategy<Value = Partitioner> {
     prop_oneof![
         Just(Partitioner::Iid),
-        (-6.0..9.0f64).prop_map(|e| Partitioner::Dirichlet { alpha: 10f64.powf(e).clamp(1e-6, 1e9) }),
-        (0usize..6).prop_map(|n| Partitioner::Shard { shards_per_collaborator: n }),
-        (0usize..12).prop_map(|n| Partitioner::Pathological { classes_per_collaborator: n }),
+        (-6.0..9.0f64).prop_map(|e| dirichlet(10f64.powf(e).clamp(1e-6, 1e9))),
+        (0usize..6).prop_map(shard),
+        (0usize..12).prop_map(pathological),
     ]
 }
 
@@ -54,7 +55,7 @@ proptest! {
                 if partitioner == Partitioner::Iid {
                     prop_assert!(sizes.clone().max().unwrap() - sizes.min().unwrap() <= 1);
                 }
-                if let Partitioner::Pathological { classes_per_collaborator } = partitioner {
+                if let Partitioner::Pathological { classes_per_collaborator, .. } = partitioner {
                     prop_assert!(first.iter().all(|part| classes_of(part, &labels) == classes_per_collaborator));
                 }
             }
@@ -89,7 +90,7 @@ fn seeds_matter() {
 fn a_small_alpha_skews_and_a_large_one_does_not() {
     let labels = mixed(10_000, 10);
     let classes_held = |alpha| {
-        let parts = partition(&labels, 10, &Partitioner::Dirichlet { alpha }, 3).unwrap();
+        let parts = partition(&labels, 10, &dirichlet(alpha), 3).unwrap();
         // Classes of which a collaborator holds at least a tenth of an even share.
         let held: usize = parts
             .iter()
@@ -108,7 +109,7 @@ fn a_small_alpha_skews_and_a_large_one_does_not() {
 #[test]
 fn shards_hold_few_classes() {
     let labels = mixed(1000, 10);
-    let parts = partition(&labels, 10, &Partitioner::Shard { shards_per_collaborator: 2 }, 5).unwrap();
+    let parts = partition(&labels, 10, &shard(2), 5).unwrap();
     assert!(parts.iter().all(|part| part.len() == 100 && classes_of(part, &labels) <= 2));
 }
 
@@ -118,7 +119,7 @@ fn what_cannot_be_dealt_out_says_why() {
         partition(labels, collaborators, &partitioner, 0).unwrap_err().to_string()
     };
     let iid = Partitioner::Iid;
-    assert_eq!(error(&[0], 0, iid), "collaborators: there are none; set it to 1 or more");
+    assert_eq!(error(&[0], 0, iid.clone()), "collaborators: there are none; set it to 1 or more");
     assert_eq!(
         error(&[0, 1], 3, iid),
         "collaborators: 2 samples cannot give 3 collaborators one each; set it to 2 or less"
@@ -140,6 +141,30 @@ fn toml_that_is_no_partitioner() {
         assert!(toml::from_str::<Partitioner>(&format!("kind = \"{kind}\"")).is_err(), "{kind}");
     }
     let parsed: Partitioner = toml::from_str("kind = \"dirichlet\"\nalpha = 0.5").unwrap();
-    assert_eq!(parsed, Partitioner::Dirichlet { alpha: 0.5 });
+    assert_eq!(parsed, dirichlet(0.5));
     assert!(toml::from_str::<Partitioner>("kind = \"dirichlet\"\nalhpa = 0.5").is_err());
+}
+
+/// A digest of who gets which sample.
+fn digest(parts: &[Vec<usize>]) -> u64 {
+    let places = parts.iter().enumerate().flat_map(|(who, part)| part.iter().map(move |s| who * 2000 + s));
+    places.fold(0xcbf2_9ce4_8422_2325, |hash, place| (hash ^ place as u64).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// Recorded experiments are repeated with the parts that they had.
+#[test]
+fn a_seed_gives_the_same_parts_in_every_release() {
+    let labels = mixed(2000, 10);
+    for (partitioner, of_7, of_150) in [
+        (Partitioner::Iid, 0xd1ff_8f70_746a_c251, 0xd97c_a3ab_a31d_a20b),
+        (dirichlet(0.3), 0x4c10_bceb_eeea_d077, 0xf1f3_ffd9_2aae_377d),
+        (dirichlet(0.01), 0xfc04_a53a_e670_cf1b, 0x0f3a_9696_31a6_c71d),
+        (shard(3), 0x7765_1912_92a1_e047, 0xc61a_94b3_d0b2_8873),
+        (pathological(2), 0x5a2b_80c0_1f41_f3a5, 0x9d62_17b4_30a7_1cbd),
+    ] {
+        for (collaborators, due) in [(7, of_7), (150, of_150)] {
+            let parts = partition(&labels, collaborators, &partitioner, 5).unwrap();
+            assert_eq!(digest(&parts), due, "{partitioner:?} of {collaborators}");
+        }
+    }
 }

@@ -59,7 +59,7 @@ fn images() -> ResidentImages {
     let pixels = (0..12 * 4).map(|i| bits(i, 0, 1, 3) as u8).collect();
     let labels = (0..12).map(|n| n % 2).collect();
     let shape = ImageShape { channels: 1, height: 2, width: 2 };
-    let data = Dataset { name: "noise".into(), images: pixels, labels, shape, classes: 2 };
+    let data = Dataset { name: "noise".into(), images: pixels, labels, shape, classes: 2, groups: None };
     ResidentImages::upload(gpu(), &data).unwrap()
 }
 

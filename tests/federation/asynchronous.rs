@@ -6,7 +6,8 @@ use fedfunnel::codec::{
     Incoming, Kept, Make, MessageKind, Outgoing, Round, Stage, StageKind, Stages, Values,
 };
 use fedfunnel::federation::{
-    Direction, Outcome, Parts, Server, ServerKind, SimulationSpec, Strategies, StrategyRound, Timeline,
+    Direction, Outcome, PartAbout, Parts, Server, ServerKind, SimulationSpec, Strategies, StrategyRound,
+    Timeline,
 };
 use std::cell::RefCell;
 use std::path::Path;
@@ -43,7 +44,8 @@ thread_local! {
 #[derive(Default)]
 struct Noted(Kept);
 
-const NOTED: ServerKind = ServerKind { name: "noted", make: |_| Ok(Box::<Noted>::default()) };
+const NOTED: ServerKind =
+    ServerKind { name: "noted", about: PartAbout::NOTHING, make: |_| Ok(Box::<Noted>::default()) };
 
 impl Server for Noted {
     fn step(&mut self, _: &StrategyRound<'_>, global: &mut [f32], combined: &[f32]) {

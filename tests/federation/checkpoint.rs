@@ -126,6 +126,41 @@ fn federations_that_do_not_wait_for_all_end_with_the_same_bits() {
     }
 }
 
+#[test]
+fn strategies_that_add_to_steps_end_with_the_same_bits() {
+    let of = |strategy: &str| {
+        let settings = [
+            "rounds=4",
+            "optimizer={kind=\"sgd\",lr=0.1,momentum=0.0}",
+            "codecs=[\"raw\",[\"delta\",\"feedback\",{stage=\"topk\",part=0.1}]]",
+            strategy,
+        ];
+        let spec = spec(&Parts::default(), &settings);
+        let [whole, pieced] =
+            both_ways(&spec, |_, _, stops| assert_eq!(stops, 2, "once inside of the rounds of each codec"));
+        assert_same_bits(&whole, &pieced);
+        whole.federations.into_iter().map(|federation| federation.model).collect::<Vec<_>>()
+    };
+    let strategies = ["scaffold-m", "{preset=\"feddyn\",local={kind=\"dyn\",alpha=0.3}}"];
+    let [scaffold, feddyn] = strategies.map(|strategy| of(&format!("strategy={strategy}")));
+    // The negative control: the strategies come to other models.
+    assert!(scaffold.iter().zip(&feddyn).all(|(scaffold, feddyn)| scaffold != feddyn));
+}
+
+#[test]
+fn strategies_that_keep_moments_and_histories_end_with_the_same_bits() {
+    let settings = [
+        "rounds=4",
+        "codecs=[\"raw\",\"f16\",[\"delta\"]]",
+        "strategy={preset=\"fedau\",server={kind=\"yogi\",rate=0.1}}",
+    ];
+    let spec = spec(&Parts::default(), &settings);
+    let [whole, pieced] = both_ways(&spec, |_, _, stops| assert!(stops >= 2, "{stops}"));
+    assert_same_bits(&whole, &pieced);
+    // The negative control: the codecs come to other models.
+    assert_ne!(whole.federations[0].model, whole.federations[1].model);
+}
+
 fn assert_same_bits(whole: &Outcome, pieced: &Outcome) {
     for (whole, pieced) in whole.federations.iter().zip(&pieced.federations) {
         let bits = |model: &[f32]| model.iter().map(|value| value.to_bits()).collect::<Vec<_>>();

@@ -76,6 +76,13 @@ fn changed_images_do_not_depend_on_the_group() {
 }
 
 #[test]
+fn what_strategies_add_to_steps_does_not_depend_on_the_group() {
+    let sgd = "optimizer={kind=\"sgd\",lr=0.1,momentum=0.0}";
+    check(&[sgd, "strategy={preset=\"scaffold-m\",local={beta=0.6}}"]);
+    check(&[sgd, "strategy={preset=\"feddyn\",local={kind=\"dyn\",alpha=0.3}}"]);
+}
+
+#[test]
 fn logs_do_not_depend_on_the_group() {
     let settings = [
         "prepass={kind=\"federated\",rounds=1,snapshot_every=2}",

@@ -14,13 +14,17 @@ mod damaged;
 mod downlink;
 mod every_stage;
 mod faults;
+#[path = "../goldens/golden.rs"]
+mod golden;
 mod grouping;
 mod kept;
 mod ledger;
+mod local_rules;
 mod message;
 mod own_parts;
 mod participation;
 mod presets;
+mod privacy;
 mod projections;
 mod protocol;
 mod selected;

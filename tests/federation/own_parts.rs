@@ -6,7 +6,8 @@ use fedfunnel::codec::{
     Incoming, Kept, Make, MessageKind, Outgoing, Round, Stage, StageKind, Stages, Values,
 };
 use fedfunnel::federation::{
-    Direction, Local, LocalKind, LocalResult, Parts, Preset, Server, ServerKind, Strategies, StrategyRound,
+    Direction, Local, LocalKind, LocalResult, PartAbout, Parts, Preset, Server, ServerKind, Strategies,
+    StrategyRound,
 };
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -135,13 +136,26 @@ impl Local for Chatty {
 }
 
 fn parts() -> Parts {
-    let preset = |name, server, local| Preset { name, combine: "mean", server, local };
+    let preset =
+        |name, server, local| Preset { name, combine: "mean", server, local, about: PartAbout::NOTHING };
     Parts {
         stages: Stages::default().with(NEGATE).with(NON_ZERO),
         strategies: Strategies::default()
-            .with_server(ServerKind { name: "halved", make: |_| Ok(Box::<Halved>::default()) })
-            .with_server(ServerKind { name: "stay", make: |_| Ok(Box::<Stay>::default()) })
-            .with_local(LocalKind { name: "chatty", make: |_| Ok(Box::<Chatty>::default()) })
+            .with_server(ServerKind {
+                name: "halved",
+                about: PartAbout::NOTHING,
+                make: |_| Ok(Box::<Halved>::default()),
+            })
+            .with_server(ServerKind {
+                name: "stay",
+                about: PartAbout::NOTHING,
+                make: |_| Ok(Box::<Stay>::default()),
+            })
+            .with_local(LocalKind {
+                name: "chatty",
+                about: PartAbout::NOTHING,
+                make: |_| Ok(Box::<Chatty>::default()),
+            })
             .with_preset(preset("fedhalf", "halved", "plain")),
     }
 }

@@ -46,7 +46,7 @@ fn of_several_settings_the_wrong_one_is_named() {
     let error = SimulationSpec::load("demo", &settings).unwrap_err().to_string();
     assert!(error.starts_with("--set rounds=x: "), "{error}");
     let spec = SimulationSpec::load("demo", &[&settings[..1], &settings[2..]].concat()).unwrap();
-    assert_eq!(spec.partition, Partitioner::Dirichlet { alpha: 1.0 });
+    assert_eq!(spec.partition.kind, Partitioner::Dirichlet { alpha: 1.0, self_balancing: false });
 }
 
 #[test]

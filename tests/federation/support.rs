@@ -31,7 +31,16 @@ pub fn strategy_round(global: &[f32]) -> StrategyRound<'_> {
         momentum: 0.0,
         ..Optimizer::default()
     });
-    StrategyRound { number: 1, seed: 7, gpu: gpu(), global, optimizer: &SGD, collaborators: 4, asked: 4 }
+    StrategyRound {
+        number: 1,
+        seed: 7,
+        gpu: gpu(),
+        global,
+        optimizer: &SGD,
+        collaborators: 4,
+        asked: 4,
+        arrived: 4,
+    }
 }
 
 /// A pipeline as a spec writes it, for models of so many parameters.

@@ -305,7 +305,7 @@ pub fn trained(gpu: &Gpu, spec: &ClassifierSpec) -> (Vec<Vec<f32>>, Vec<f64>) {
     let images = (0..57 * 24u32).map(|i| random::bits(i, 0, 9, 3) as u8).collect();
     let labels = (0..57).map(|n| n % 5).collect();
     let shape = ImageShape { channels: 1, height: 4, width: 6 };
-    let data = Dataset { name: "d".into(), images, labels, shape, classes: 5 };
+    let data = Dataset { name: "d".into(), images, labels, shape, classes: 5, groups: None };
     let images = ResidentImages::upload(gpu, &data).unwrap();
     let mut cohort = Cohort::new(gpu, spec, &images, 3, 8, Optimizer::default()).unwrap();
     cohort.network.parameters.initialize(gpu, 3, false).unwrap();

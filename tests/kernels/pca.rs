@@ -131,6 +131,7 @@ fn collaborators_average_through_their_own_axes() {
         optimizer: &optimizer,
         collaborators: 2,
         asked: 2,
+        arrived: 2,
     };
     let average = Mean::default().combine(&round, &arrived).unwrap();
     let alone = |state: &PcaState, row: &Vec<f32>| back(gpu(), state, std::slice::from_ref(row)).concat();

@@ -10,6 +10,7 @@ mod code;
 mod compare;
 mod conv;
 mod dense;
+mod drift;
 mod elementwise;
 mod filters;
 mod finite_difference;

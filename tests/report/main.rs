@@ -1,6 +1,7 @@
 //! Reports as their readers meet them: the page and its files, plots and tables as text, logs, and numbers.
 
 mod ascii;
+mod bars;
 mod csv;
 mod folder;
 mod format;

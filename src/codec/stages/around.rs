@@ -1,6 +1,6 @@
 //! What is listed around a learned stage and works with it as one: see [`Make::Around`].
 
-use crate::codec::{About, CodePart, Make, OptionAbout, StageKind};
+use crate::codec::{About, CodePart, Linear, Make, OptionAbout, StageKind};
 
 /// What the code cannot say comes from the global model.
 pub(super) const PRIOR: StageKind = around(
@@ -11,7 +11,8 @@ pub(super) const PRIOR: StageKind = around(
         example: "prior+pca(floats=2)",
         ..About::NOTHING
     },
-);
+)
+.linear(Linear::Yes);
 
 /// What the code misses goes through stages of its own.
 pub(super) const RESIDUAL: StageKind = around(
@@ -61,7 +62,8 @@ pub(super) const TUNE: StageKind = around(
         example: "prior+pca(floats=2)+tune",
         ..About::NOTHING
     },
-);
+)
+.linear(Linear::Yes);
 
 /// What codes have come to miss becomes axes.
 pub(super) const REFRESH: StageKind = around(

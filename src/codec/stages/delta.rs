@@ -1,6 +1,8 @@
 //! What a round changed: the weights less the global model, which both sides have.
 
-use crate::codec::{About, Given, Incoming, Make, NoOptions, Outgoing, Round, Stage, StageKind, Values};
+use crate::codec::{
+    About, Given, Incoming, Linear, Make, NoOptions, Outgoing, Round, Stage, StageKind, Values,
+};
 use crate::{Error, Result};
 
 pub(super) const KIND: StageKind = StageKind::new(
@@ -13,7 +15,8 @@ pub(super) const KIND: StageKind = StageKind::new(
          changes",
     example: "delta+f16",
     ..About::NOTHING
-});
+})
+.linear(Linear::Yes);
 
 struct Delta;
 

@@ -19,8 +19,8 @@
 
 use super::held::{Held, MIRROR, TAIL};
 use crate::codec::{
-    About, ExpectedLogs, Given, Incoming, Kept, Make, OptionAbout, Options, Outgoing, Pipeline, Round,
-    SetupJob, ShareJob, Stage, StageKind, SubModel, expect_length,
+    About, ExpectedLogs, Given, Incoming, Kept, Linear, Make, OptionAbout, Options, Outgoing, Pipeline,
+    Round, SetupJob, ShareJob, Stage, StageKind, SubModel, expect_length,
 };
 use crate::gpu::Gpu;
 use crate::{Error, Result};
@@ -42,7 +42,9 @@ pub(super) const KIND: StageKind =
             ],
             good_for: "standing before stages that leave much out, so that nothing is left out for ever",
             example: "delta+feedback+topk(part=0.01)",
-        });
+        })
+        // What it does, it does before it sends.
+        .linear(Linear::Yes);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -8,7 +8,7 @@
 
 use super::share::Share;
 use crate::codec::{
-    About, FreeOption, Incoming, Kept, Make, OptionAbout, Outgoing, Round, Stage, StageKind, Values,
+    About, FreeOption, Incoming, Kept, Linear, Make, OptionAbout, Outgoing, Round, Stage, StageKind, Values,
 };
 use crate::ops::random::pcg4d;
 use crate::{Error, Result};
@@ -17,9 +17,9 @@ use serde::Deserialize;
 pub(super) const KIND: StageKind = StageKind::new(
     "randk",
     Make::Plain(|context, options| {
-        let Given { part, count, unbiased } = options.parse()?;
+        let Given { part, count, unbiased, shared } = options.parse()?;
         let share = Share::new(options, part, count, context.parameters())?;
-        Ok(Box::new(RandK { share, unbiased }))
+        Ok(Box::new(RandK { share, unbiased, shared }))
     }),
 )
 .about(About {
@@ -33,11 +33,13 @@ pub(super) const KIND: StageKind = StageKind::new(
             "false",
             "times n / k, so that the mean over draws is right; not behind feedback",
         ),
+        OptionAbout::new("shared", "false", "all collaborators send the values at the same places"),
     ],
     good_for: "a plain rival of topk that sends no places; behind delta",
     example: "delta+randk(part=0.1)",
 })
-.free(FreeOption::COUNT);
+.free(FreeOption::COUNT)
+.linear(Linear::Shared);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,12 +48,16 @@ struct Given {
     count: Option<usize>,
     #[serde(default)]
     unbiased: bool,
+    #[serde(default)]
+    shared: bool,
 }
 
 /// Leaves the values at the places that are drawn, in the order of these.
 struct RandK {
     share: Share,
     unbiased: bool,
+    /// Whether places are the same for all, so that messages can be added up.
+    shared: bool,
 }
 
 /// What tells these draws from others of the same seed.
@@ -74,9 +80,19 @@ fn draw(round: &Round<'_>, who: u32, count: usize, of: usize) -> Vec<usize> {
     places.into_iter().map(|place| place as usize).collect()
 }
 
+impl RandK {
+    /// Whose places a collaborator's values are at.
+    fn whose(&self, who: u32) -> u32 {
+        // No collaborator has the places that are for all.
+        if self.shared { u32::MAX } else { who }
+    }
+}
+
 impl Stage for RandK {
     fn label(&self) -> String {
-        format!("randk({}{})", self.share, if self.unbiased { ",unbiased" } else { "" })
+        let unbiased = if self.unbiased { ",unbiased" } else { "" };
+        let shared = if self.shared { ",shared" } else { "" };
+        format!("randk({}{unbiased}{shared})", self.share)
     }
 
     fn leaves(&self, count: usize, _: &Kept) -> Option<usize> {
@@ -96,7 +112,7 @@ impl Stage for RandK {
         let all = Values::take_all(round.gpu, values)?;
         for (outgoing, values) in batch.iter_mut().zip(all) {
             let count = self.share.to_send("codecs: randk", values.len())?;
-            let places = draw(round, outgoing.who, count, values.len());
+            let places = draw(round, self.whose(outgoing.who), count, values.len());
             outgoing.values = Values::Host(places.into_iter().map(|place| values[place]).collect());
         }
         Ok(())
@@ -106,7 +122,7 @@ impl Stage for RandK {
         for incoming in batch {
             let count = self.share.to_receive(incoming.due)?;
             let factor = if self.unbiased { incoming.due as f32 / count.max(1) as f32 } else { 1.0 };
-            let places = draw(round, incoming.who, count, incoming.due);
+            let places = draw(round, self.whose(incoming.who), count, incoming.due);
             let mut values = vec![0.0; incoming.due];
             for (place, value) in places.into_iter().zip(incoming.values.take(round.gpu)?) {
                 values[place] = factor * value;

@@ -1,7 +1,7 @@
 //! Updates as they are: four bytes a weight, which is how a pipeline sends what its last stage leaves.
 
 use crate::Result;
-use crate::codec::{About, Incoming, Make, NoOptions, Outgoing, Round, Stage, StageKind};
+use crate::codec::{About, Incoming, Linear, Make, NoOptions, Outgoing, Round, Stage, StageKind};
 
 pub(super) const KIND: StageKind = StageKind::new(
     "raw",
@@ -12,7 +12,8 @@ pub(super) const KIND: StageKind = StageKind::new(
     good_for: "the baseline that all others are compared with",
     example: "raw",
     ..About::NOTHING
-});
+})
+.linear(Linear::Yes);
 
 /// Changes nothing: the baseline of all others.
 struct Raw;

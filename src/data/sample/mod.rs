@@ -78,6 +78,7 @@ fn load_mnist(mend: &str) -> Result<DataPair> {
         Ok(Half {
             images: parse_images(images, origin)?,
             labels: parse_labels(labels, origin)?,
+            groups: None,
             images_path: path.clone(),
             labels_path: path,
         })

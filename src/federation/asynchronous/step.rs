@@ -54,6 +54,7 @@ pub(super) fn step(
         optimizer: &spec.optimizer,
         collaborators: spec.collaborators,
         asked,
+        arrived: results,
     };
     let combined = strategy.combine.combine(&view, &arrived)?;
     let mut next = global.clone();

@@ -41,7 +41,12 @@ impl SimulationSpec {
             let problem = format!("{local} looks at rounds that all begin with the same model");
             return refuse("strategy.local", &problem, "use a strategy with plain local training");
         }
-        if self.strategy.make(&parts.strategies)?.combine.wants_loss() {
+        let combine = self.strategy.make(&parts.strategies)?.combine;
+        if combine.noise().is_some() {
+            let problem = "what its noise hides is counted for rounds, and a collaborator may send twice for a step here";
+            return refuse("strategy.combine", problem, "use another, or leave asynchrony out");
+        }
+        if combine.wants_loss() {
             let problem = "it asks collaborators for their losses of a round's global model";
             return refuse("strategy.combine", problem, "use another, or leave asynchrony out");
         }

@@ -8,6 +8,7 @@ mod codec;
 mod faults;
 mod participation;
 mod prepass;
+mod privacy;
 
 pub use asynchrony::{Asynchrony, AsynchronyKind, Staleness};
 pub use attack::{Attack, AttackKind};
@@ -21,8 +22,8 @@ pub use prepass::{Prepass, PrepassKind};
 use super::parts::Parts;
 use super::strategy::StrategySpec;
 use crate::autoencoder::AutoencoderSettings;
-use crate::codec::{Context, PartSpec, Pipeline, PipelineSpec};
-use crate::data::{DataDir, Partitioner};
+use crate::codec::{Context, Kept, PartSpec, Pipeline, PipelineSpec};
+use crate::data::{DataDir, Partition};
 use crate::model::{Layout, Optimizer};
 use crate::run::Identity;
 use crate::{Error, Result, settings};
@@ -84,6 +85,9 @@ pub struct SimulationSpec {
     /// A federation ends when its global model has not come to a better accuracy in so many rounds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<u32>,
+    /// Rounds are saved after every so many; as often as that costs little time, where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub save_every: Option<u32>,
     /// Epochs that a collaborator trains in a round.
     #[serde(default = "one")]
     pub local_epochs: u64,
@@ -112,7 +116,7 @@ pub struct SimulationSpec {
     pub local_tests: Option<LocalTests>,
     /// How the training images are dealt out.
     #[serde(default)]
-    pub partition: Partitioner,
+    pub partition: Partition,
     /// What goes wrong between collaborators and the aggregator; nothing, where nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub faults: Option<Faults>,
@@ -213,6 +217,7 @@ impl SimulationSpec {
             ("cohort", self.cohort == Some(0)),
             ("test_every", self.test_every == 0),
             ("patience", self.patience == Some(0)),
+            ("save_every", self.save_every == Some(0)),
         ])?;
         if let Some(participation) = &self.participation {
             participation.check(self.collaborators)?;
@@ -233,6 +238,7 @@ impl SimulationSpec {
         self.check_grayscale()?;
         self.optimizer.check("optimizer")?;
         self.strategy.make(&parts.strategies)?.check(&self.optimizer)?;
+        self.check_private_local(parts)?;
         for stage in self.stages(parts)? {
             let name = stage.name.as_deref().unwrap_or_default();
             let kind = parts.stages.find(name)?;
@@ -320,6 +326,8 @@ impl SimulationSpec {
             self.check_joint(parts, &pipeline)?;
             self.check_faults(&pipeline)?;
             self.check_asynchronous_codec(&pipeline)?;
+            self.check_parts_of_models(parts, &pipeline)?;
+            self.check_private_codec(parts, &pipeline)?;
             let local_epochs = codec.local_epochs.unwrap_or(self.local_epochs);
             let down = codec.down.as_ref().map(|down| parts.stages.pipeline(down, &context)).transpose()?;
             let mut suffix = codec.suffix();
@@ -444,6 +452,21 @@ impl SimulationSpec {
             pipeline.label()
         );
         Err(Error::setting("strategy.combine", problem, "set it to mean, or use another codec"))
+    }
+
+    /// Refuses codecs by which collaborators train parts of the model, where the strategy adds to steps of all of it.
+    fn check_parts_of_models(&self, parts: &Parts, pipeline: &Pipeline) -> Result<()> {
+        let local = self.strategy.make(&parts.strategies)?.local;
+        if pipeline.sub_model(1, 0, 0).is_none()
+            || local.drift(&self.optimizer, None, &Kept::default()).is_none()
+        {
+            return Ok(());
+        }
+        let problem = format!(
+            "with {} collaborators train parts of the model, and it adds to the steps of all of it",
+            pipeline.label()
+        );
+        Err(Error::setting("strategy.local", problem, "set it to plain, or use another codec"))
     }
 
     /// How weights are logged. Errors where the spec does not say.

@@ -9,13 +9,15 @@ mod rules;
 mod server;
 mod spec;
 
-pub use combine::Mean;
-pub use kinds::{CombineKind, LocalKind, ServerKind};
-pub use local::Plain;
-pub use registry::{Preset, Strategies};
-pub use rules::{Arrived, Combine, Drift, Local, LocalResult, Server, StrategyRound};
-pub use server::{Momentum, Replace};
+pub use combine::{Adaptive, Mean, PrivateMean};
+pub use kinds::{CombineKind, LocalKind, PartAbout, ServerKind};
+pub use local::{Dynamic, Plain, Prox, Scaffold};
+pub use registry::{ExplainedPart, Preset, Strategies};
+pub use rules::{Arrived, Combine, Local, LocalResult, Server, StrategyRound};
+pub use server::{DynamicServer, Momentum, Replace};
 pub use spec::StrategySpec;
+
+pub use crate::training::Drift;
 
 use crate::Result;
 use crate::model::Optimizer;

@@ -1,22 +1,58 @@
 //! The parts and presets that specs can name.
 
-use super::combine::MEAN;
-use super::kinds::{CombineKind, LocalKind, PartKind, ServerKind};
-use super::local::PLAIN;
+use super::combine::{
+    GEOMETRIC_MEDIAN, KRUM, MEAN, MEDIAN, MULTI_KRUM, NORM_BOUND, NOVA, PARTICIPATION, PLAIN_MEAN, PRINCIPAL,
+    PRIVATE_MEAN, QFAIR, TRIMMED_MEAN,
+};
+use super::kinds::{CombineKind, LocalKind, PartAbout, PartKind, ServerKind};
+use super::local::{DYN, PLAIN, PROX, SCAFFOLD, SCAFFOLD_M};
 use super::rules::{Combine, Local, Server};
-use super::server::{MOMENTUM, REPLACE};
+use super::server::{ADAGRAD, ADAM, DYN_SERVER, MOMENTUM, REPLACE, YOGI};
 use crate::codec::Options;
 use crate::{Result, files};
+use serde::Serialize;
 
 /// Strategies by the names that people know.
 const PRESETS: &[Preset] = &[
-    Preset { name: "fedavg", combine: "mean", server: "replace", local: "plain" },
-    Preset { name: "fedavgm", combine: "mean", server: "momentum", local: "plain" },
+    Preset::new("fedavg", MEAN, REPLACE, PLAIN, MEAN.about),
+    Preset::new("fedavgm", MEAN, MOMENTUM, PLAIN, MOMENTUM.about),
+    Preset::new("fedadam", MEAN, ADAM, PLAIN, ADAM.about),
+    Preset::new("fedyogi", MEAN, YOGI, PLAIN, YOGI.about),
+    Preset::new("fedadagrad", MEAN, ADAGRAD, PLAIN, ADAGRAD.about),
+    Preset::new("fedmedian", MEDIAN, REPLACE, PLAIN, MEDIAN.about),
+    Preset::new("fedtrimmedavg", TRIMMED_MEAN, REPLACE, PLAIN, TRIMMED_MEAN.about),
+    Preset::new("krum", KRUM, REPLACE, PLAIN, KRUM.about),
+    Preset::new("multikrum", MULTI_KRUM, REPLACE, PLAIN, MULTI_KRUM.about),
+    Preset::new("rfa", GEOMETRIC_MEDIAN, REPLACE, PLAIN, GEOMETRIC_MEDIAN.about),
+    Preset::new("normbound", NORM_BOUND, REPLACE, PLAIN, NORM_BOUND.about),
+    Preset::new("fedld", PRINCIPAL, REPLACE, PLAIN, PRINCIPAL.about),
+    Preset::new("qfedavg", QFAIR, REPLACE, PLAIN, QFAIR.about),
+    Preset::new("fednova", NOVA, REPLACE, PLAIN, NOVA.about),
+    Preset::new("fedau", PARTICIPATION, REPLACE, PLAIN, PARTICIPATION.about),
+    Preset::new("fedprox", MEAN, REPLACE, PROX, PROX.about),
+    Preset::new("scaffold", PLAIN_MEAN, REPLACE, SCAFFOLD, SCAFFOLD.about),
+    Preset::new("scaffold-m", PLAIN_MEAN, REPLACE, SCAFFOLD_M, SCAFFOLD_M.about),
+    Preset::new("feddyn", PLAIN_MEAN, DYN_SERVER, DYN, DYN.about),
+    Preset::new("dp-fedavg", PRIVATE_MEAN, REPLACE, PLAIN, PRIVATE_MEAN.about),
 ];
 
-const COMBINES: &[CombineKind] = &[MEAN];
-const SERVERS: &[ServerKind] = &[REPLACE, MOMENTUM];
-const LOCALS: &[LocalKind] = &[PLAIN];
+const COMBINES: &[CombineKind] = &[
+    MEAN,
+    PLAIN_MEAN,
+    MEDIAN,
+    TRIMMED_MEAN,
+    KRUM,
+    MULTI_KRUM,
+    GEOMETRIC_MEDIAN,
+    NORM_BOUND,
+    PRINCIPAL,
+    QFAIR,
+    NOVA,
+    PARTICIPATION,
+    PRIVATE_MEAN,
+];
+const SERVERS: &[ServerKind] = &[REPLACE, MOMENTUM, ADAM, YOGI, ADAGRAD, DYN_SERVER];
+const LOCALS: &[LocalKind] = &[PLAIN, PROX, SCAFFOLD, SCAFFOLD_M, DYN];
 
 /// A strategy by name.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +65,37 @@ pub struct Preset {
     pub server: &'static str,
     /// What is added to local training.
     pub local: &'static str,
+    /// What it says of itself; its options are those of its parts.
+    pub about: PartAbout,
+}
+
+impl Preset {
+    /// Of these parts; `about` is what the one says that makes it what it is.
+    const fn new(
+        name: &'static str,
+        combine: CombineKind,
+        server: ServerKind,
+        local: LocalKind,
+        about: PartAbout,
+    ) -> Self {
+        let about = PartAbout { options: &[], ..about };
+        Self { name, combine: combine.name, server: server.name, local: local.name, about }
+    }
+}
+
+/// A preset or a part, as it is listed.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct ExplainedPart {
+    /// Its name.
+    pub name: &'static str,
+    /// The field of a spec that takes it: `strategy.combine`.
+    pub field: &'static str,
+    /// What a preset is made of: how it combines, what its server does, and what it adds to local training.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parts: Option<[&'static str; 3]>,
+    /// What it says of itself.
+    #[serde(flatten)]
+    pub about: PartAbout,
 }
 
 /// The parts of strategies, and presets of them, that specs can name.
@@ -74,6 +141,33 @@ impl Strategies {
     pub fn with_preset(mut self, preset: Preset) -> Self {
         self.presets.push(preset);
         self
+    }
+
+    /// All presets and parts: what a spec can name.
+    pub fn explained(&self) -> Vec<ExplainedPart> {
+        fn of<T: ?Sized>(field: &'static str, kinds: &[PartKind<T>]) -> Vec<ExplainedPart> {
+            let part =
+                |kind: &PartKind<T>| ExplainedPart { name: kind.name, field, parts: None, about: kind.about };
+            kinds.iter().map(part).collect()
+        }
+        let preset = |preset: &Preset| {
+            let &Preset { name, combine, server, local, about } = preset;
+            ExplainedPart { name, field: "strategy", parts: Some([combine, server, local]), about }
+        };
+        let presets = self.presets.iter().map(preset).collect();
+        let [combines, servers] =
+            [of("strategy.combine", &self.combines), of("strategy.server", &self.servers)];
+        [presets, combines, servers, of("strategy.local", &self.locals)].concat()
+    }
+
+    /// The presets and parts of this name.
+    pub fn explain(&self, name: &str) -> Result<Vec<ExplainedPart>> {
+        let all = self.explained();
+        let found: Vec<_> = all.iter().filter(|part| part.name == name).copied().collect();
+        match found.as_slice() {
+            [] => Err(files::unknown_name("strategies", "strategy", name, all.iter().map(|part| part.name))),
+            _ => Ok(found),
+        }
     }
 
     pub(super) fn preset(&self, name: &str) -> Result<&Preset> {

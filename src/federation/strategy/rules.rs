@@ -2,8 +2,10 @@
 
 use crate::Result;
 use crate::codec::{Kept, Values};
+use crate::federation::privacy::PrivateNoise;
 use crate::gpu::Gpu;
 use crate::model::Optimizer;
+use crate::training::Drift;
 
 /// A round, as strategies see it.
 #[derive(Clone, Copy, Debug)]
@@ -20,8 +22,10 @@ pub struct StrategyRound<'a> {
     pub optimizer: &'a Optimizer,
     /// How many collaborators there are, whether they take part or not.
     pub collaborators: usize,
-    /// How many of them were asked to take part.
+    /// How many of them were asked to take part; where each comes by a chance of its own, how many that is in the mean.
     pub asked: usize,
+    /// How many updates came and count, which is known before they are combined.
+    pub arrived: usize,
 }
 
 /// An update that arrived, decoded.
@@ -60,6 +64,11 @@ pub trait Combine: Send {
         false
     }
 
+    /// The noise that it adds, where what it gives tells no more of a collaborator than the noise allows.
+    fn noise(&self) -> Option<PrivateNoise> {
+        None
+    }
+
     /// Refuses local training by an optimiser that it is not defined for.
     fn check(&self, optimizer: &Optimizer) -> Result<()> {
         let _ = optimizer;
@@ -82,18 +91,6 @@ pub trait Server: Send {
     }
 }
 
-/// What is added to each step of a collaborator's SGD: with the gradient `g` at the weights `w`,
-/// `w -= rate * gradient * g + pull * (w - start) + correction`, where `rate` is the optimiser's.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Drift {
-    /// Factor on the gradient's part of the step: 1 as it is.
-    pub gradient: f32,
-    /// Part of the way back to the weights that the round began with.
-    pub pull: f32,
-    /// What is taken off in every step, `[P]`.
-    pub correction: Option<Vec<f32>>,
-}
-
 /// What a strategy adds to local training: a change of every step, and values beside the models, in messages of their
 /// own.
 pub trait Local: Send {
@@ -103,7 +100,7 @@ pub trait Local: Send {
     }
 
     /// What is added to the steps of a collaborator; `broadcast` is what went down beside the global model, and
-    /// `kept` its own.
+    /// `kept` its own. A rule adds something for all of them or for none, and its factors are the same for all.
     fn drift(&self, optimizer: &Optimizer, broadcast: Option<&[f32]>, kept: &Kept) -> Option<Drift> {
         let _ = (optimizer, broadcast, kept);
         None
@@ -126,6 +123,12 @@ pub trait Local: Send {
     /// Refuses what a checkpoint has given it to keep, where it is none for a model of so many weights.
     fn check_kept(&mut self, parameters: usize) -> Result<()> {
         let _ = parameters;
+        Ok(())
+    }
+
+    /// Refuses what a checkpoint has given a collaborator to keep, where it is none for a model of so many weights.
+    fn check_collaborator(&self, parameters: usize, kept: &Kept) -> Result<()> {
+        let _ = (parameters, kept);
         Ok(())
     }
 

@@ -97,23 +97,23 @@ impl StrategySpec {
 
     /// The name of the rule by which updates become one.
     pub fn combine(&self, known: &Strategies) -> Result<String> {
-        self.part(known, |parts| parts.combine.as_ref(), |preset| preset.combine)
+        self.part(known, |preset| preset.combine, |parts| &parts.combine)
     }
 
-    /// The name of the rule that is added to local training.
+    /// The name of the rule for local training.
     pub fn local(&self, known: &Strategies) -> Result<String> {
-        self.part(known, |parts| parts.local.as_ref(), |preset| preset.local)
+        self.part(known, |preset| preset.local, |parts| &parts.local)
     }
 
     fn part(
         &self,
         known: &Strategies,
-        own: fn(&StrategyParts) -> Option<&PartSpec>,
         usual: fn(&Preset) -> &'static str,
+        given: fn(&StrategyParts) -> &Option<PartSpec>,
     ) -> Result<String> {
         let (preset, own) = match self {
             Self::Preset(name) => (name, None),
-            Self::Parts(parts) => (&parts.preset, own(parts)),
+            Self::Parts(parts) => (&parts.preset, given(parts).as_ref()),
         };
         let usual = usual(known.preset(preset)?);
         Ok(own.and_then(|part| part.name.clone()).unwrap_or_else(|| usual.into()))

@@ -427,7 +427,8 @@ impl Network {
         self.moments.iter().flat_map(|(first, second)| std::iter::once(first).chain(second))
     }
 
-    /// The first moments of all replicas, `[R][P]` in `state_dict` order. SGD without momentum leaves the gradient there.
+    /// The first moments of all replicas, `[R][P]` in `state_dict` order. SGD without momentum leaves the gradient there
+    /// at a rate of zero; otherwise it may leave nothing.
     pub fn first_moments(&self, gpu: &Gpu) -> Result<Vec<Vec<f32>>> {
         let moments = self.parameters.arenas.iter().zip(&self.moments);
         let arenas = moments.map(|(arena, (first, _))| Arena { buffer: first.clone(), ..arena.clone() });

@@ -36,8 +36,8 @@ pub(super) struct Drawing {
 }
 
 /// The size of text in pixels, and that of the numbers on the axes.
-const TEXT: f64 = 14.0;
-const SMALL: f64 = 13.0;
+pub(super) const TEXT: f64 = 14.0;
+pub(super) const SMALL: f64 = 13.0;
 
 /// Sizes in pixels.
 struct Layout {
@@ -119,10 +119,15 @@ pub(super) fn draw(plot: &Plot, shape: Shape, alone: bool) -> Result<Drawing> {
         }
         pen.finish(plot)?;
     }
-    // The first line opens the element and the last one closes it; the caller has its own.
-    let body = body.split_once('\n').map_or("", |(_, rest)| rest);
-    let body = body.trim_end().trim_end_matches("</svg>").to_string();
-    Ok(Drawing { size, body })
+    Ok(Drawing::of(size, &body))
+}
+
+impl Drawing {
+    /// Of a whole SVG file. Its first line opens the element and the last one closes it; the caller has its own.
+    pub fn of(size: (u32, u32), file: &str) -> Self {
+        let body = file.split_once('\n').map_or("", |(_, rest)| rest);
+        Self { size, body: body.trim_end().trim_end_matches("</svg>").to_string() }
+    }
 }
 
 /// The x axis with as many ticks as have room for their labels.

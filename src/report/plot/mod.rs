@@ -5,11 +5,13 @@
 //! has a light and a dark mode) or the colours themselves (for files that stand alone).
 
 pub(super) mod axis;
+mod bars;
 pub(super) mod curves;
 mod draw;
 mod pen;
 mod theme;
 
+pub(super) use bars::{bar_lengths, is_bars};
 pub(super) use draw::Shape;
 
 use super::Plot;
@@ -27,7 +29,7 @@ pub fn svg(plot: &Plot) -> Result<String> {
 
 /// As [`svg`], in a shape of one's choice.
 pub(super) fn svg_shaped(plot: &Plot, shape: Shape) -> Result<String> {
-    let drawing = draw::draw(plot, shape, false)?;
+    let drawing = drawing(plot, shape, false)?;
     let (width, height) = drawing.size;
     Ok(format!(
         "<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{label}\" {FONT}>\n{body}</svg>\n",
@@ -38,7 +40,7 @@ pub(super) fn svg_shaped(plot: &Plot, shape: Shape) -> Result<String> {
 
 /// The plot as a file of its own, with heading, white ground and fixed colours: `plots/ID.svg`.
 pub fn svg_file(plot: &Plot) -> Result<String> {
-    let drawing = draw::draw(plot, Shape::Wide, true)?;
+    let drawing = drawing(plot, Shape::Wide, true)?;
     let (width, height) = drawing.size;
     Ok(format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\" \
@@ -54,10 +56,14 @@ pub fn svg_file(plot: &Plot) -> Result<String> {
     ))
 }
 
+fn drawing(plot: &Plot, shape: Shape, alone: bool) -> Result<draw::Drawing> {
+    if is_bars(plot) { bars::draw(plot, shape, alone) } else { draw::draw(plot, shape, alone) }
+}
+
 /// The points that the drawing leaves out, one sentence each: points that are no numbers, points at or below
 /// zero on a logarithmic axis, points outside a fixed range.
 pub fn remarks(plot: &Plot) -> Vec<String> {
-    Curves::new(plot).remarks
+    if is_bars(plot) { bars::remarks(plot) } else { Curves::new(plot).remarks }
 }
 
 /// The text inherits its family from here; `plotters` would name one at every label.
@@ -68,6 +74,9 @@ const FONT: &str = "font-family=\"system-ui, -apple-system, 'Segoe UI', Roboto, 
 fn description(plot: &Plot) -> String {
     let place = |(x, y): &(f64, f64)| format!("{} at {}", number(*y, 4), number(*x, 4));
     let mut text = format!("{}: {} by {}.", plot.title, plot.y_label, plot.x_label);
+    if is_bars(plot) {
+        return text + &bars::description(plot);
+    }
     for series in &plot.series {
         let finite = || series.points.iter().filter(|(x, y)| x.is_finite() && y.is_finite());
         text += &match (finite().next(), finite().next_back()) {

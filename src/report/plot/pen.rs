@@ -6,7 +6,7 @@ use crate::{Error, Result};
 use plotters::backend::SVGBackend;
 use plotters::coord::Shift;
 use plotters::drawing::{DrawingArea, DrawingAreaErrorKind};
-use plotters::element::{Circle, PathElement, Polygon, Text};
+use plotters::element::{Circle, PathElement, Polygon, Rectangle, Text};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, IntoFont, RGBColor, ShapeStyle, TextStyle};
 
@@ -40,6 +40,12 @@ impl<'a> Pen<'a> {
         let style = TextStyle::from(font).color(&colour).pos(Pos::new(h, v));
         let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let result = self.area.draw(&Text::new(clean, place(at), style));
+        self.note(result);
+    }
+
+    /// A filled rectangle between two corners.
+    pub fn area(&mut self, from: (f64, f64), to: (f64, f64), colour: RGBColor) {
+        let result = self.area.draw(&Rectangle::new([place(from), place(to)], colour.filled()));
         self.note(result);
     }
 

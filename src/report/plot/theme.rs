@@ -38,6 +38,10 @@ const DASHES: [&str; 4] = ["70 40", "20 35", "110 35 20 35", "45 25"];
 // Placeholders: the first byte says that it is one and of which kind.
 const OF_ROLE: u8 = 0xFD;
 const OF_SERIES: u8 = 0xFE;
+const OF_FILL: u8 = 0xFC;
+
+/// How opaque the first eight fills are, and those that come round after them.
+const TINTS: [&str; 3] = ["1", "0.5", "0.25"];
 
 /// The placeholder of a role.
 pub(super) fn role(role: Role) -> RGBColor {
@@ -47,6 +51,11 @@ pub(super) fn role(role: Role) -> RGBColor {
 /// The placeholder of a curve, by its place in the plot.
 pub(super) fn series(index: usize) -> RGBColor {
     RGBColor(OF_SERIES, 0, (index % SERIES.len()) as u8)
+}
+
+/// The placeholder of a filled area, by the place of its curve: the colours of [`series`], and then lighter ones.
+pub(super) fn fill(index: usize) -> RGBColor {
+    RGBColor(OF_FILL, (index / SERIES.len() % TINTS.len()) as u8, (index % SERIES.len()) as u8)
 }
 
 /// As [`series`], for the line of the `nth` dashed curve of the plot.
@@ -73,13 +82,13 @@ fn placeholder(piece: &str) -> Option<([u8; 3], &str)> {
     let (digits, rest) = piece.split_at_checked(6)?;
     let rest = rest.strip_prefix('"')?;
     let [_, high, middle, low] = u32::from_str_radix(digits, 16).ok()?.to_be_bytes();
-    matches!(high, OF_ROLE | OF_SERIES).then_some(([high, middle, low], rest))
+    matches!(high, OF_ROLE | OF_SERIES | OF_FILL).then_some(([high, middle, low], rest))
 }
 
 /// The value, the closing quote, and the attributes that come with it.
 fn attribute([kind, extra, index]: [u8; 3], theme: Theme) -> String {
     let (name, colour) = match (kind, index) {
-        (OF_SERIES, _) => (format!("series-{index}"), SERIES[usize::from(index) % SERIES.len()]),
+        (OF_SERIES | OF_FILL, _) => (format!("series-{index}"), SERIES[usize::from(index) % SERIES.len()]),
         (_, index) if index == Role::Muted as u8 => ("muted".into(), MUTED),
         (_, index) if index == Role::Grid as u8 => ("grid".into(), GRID),
         _ => ("ink".into(), INK),
@@ -90,6 +99,9 @@ fn attribute([kind, extra, index]: [u8; 3], theme: Theme) -> String {
     };
     if kind == OF_SERIES && extra > 0 {
         value += &format!(" stroke-dasharray=\"{}\"", DASHES[usize::from(extra - 1) % DASHES.len()]);
+    }
+    if kind == OF_FILL && extra > 0 {
+        value += &format!(" fill-opacity=\"{}\"", TINTS[usize::from(extra) % TINTS.len()]);
     }
     if kind == OF_ROLE && index == Role::Heading as u8 {
         value += " class=\"strong\"";

@@ -1,6 +1,6 @@
 //! The stages that codecs are made of, as they are listed and explained.
 
-use crate::codec::{Explained, OptionAbout, Stages};
+use crate::codec::{About, Explained, Linear, OptionAbout, Stages};
 use crate::report::{Table, text_table};
 
 /// What stands in the place of the default of an option that has to be given.
@@ -8,7 +8,7 @@ const REQUIRED: &str = "none, give this or another";
 
 /// All stages and presets in a line each.
 pub fn stages_table(stages: &Stages) -> Table {
-    let columns = ["stage", "options", "what it makes of an update", "good for"];
+    let columns = ["stage", "options", "adds up", "what it makes of an update", "good for"];
     let mut table = Table::new("codecs", "", &columns);
     for kind in stages.explained() {
         let options: Vec<_> = kind.about.options.iter().map(|option| option.name).collect();
@@ -16,9 +16,26 @@ pub fn stages_table(stages: &Stages) -> Table {
             [first, .., _] if options.len() > 3 => format!("{first} and {} more", options.len() - 1),
             _ => options.join(", "),
         };
-        table.push([kind.name.to_string(), options, kind.about.summary.into(), kind.about.good_for.into()]);
+        let adds_up = match kind.linear {
+            Linear::No => "",
+            Linear::Shared => "shared",
+            Linear::Yes => "yes",
+        };
+        let About { summary, good_for, .. } = kind.about;
+        table.push([kind.name, &options, adds_up, summary, good_for].map(String::from));
     }
     table
+}
+
+/// Whether messages can be added up, in words.
+fn adds_up(linear: Linear) -> &'static str {
+    match linear {
+        Linear::No => "no: each message has to be decoded by itself",
+        Linear::Shared => {
+            "with shared=true: messages can be summed before they are decoded, as by secure aggregation"
+        }
+        Linear::Yes => "yes: messages can be summed before they are decoded, as by secure aggregation",
+    }
 }
 
 /// What there is to say of a stage or a preset.
@@ -34,6 +51,7 @@ pub fn stage_page(kind: &Explained) -> String {
     line("source", about.source);
     line("stands for", kind.stands_for);
     line("place", kind.place);
+    line("adds up", adds_up(kind.linear));
     let example = match about.example {
         "" => String::new(),
         "raw" => "fedfunnel compare --codecs raw --data mnist-sample".into(),

@@ -60,13 +60,33 @@ pub fn plots(outcome: &Outcome) -> Vec<Plot> {
 
 const ACCURACY: &str = "Test accuracy (%)";
 
-/// How long each federation takes to be as good as raw updates are in the end; nothing where collaborators have no
-/// clock.
-pub fn table(outcome: &Outcome) -> Option<Table> {
+/// How long each federation takes to be as good as raw updates are in the end and, where some never are, as what all come
+/// to; nothing where collaborators have no clock.
+pub fn tables(outcome: &Outcome) -> Vec<Table> {
     let raw = outcome.raw();
-    let best = raw.tests().next_back().map(|(_, tested)| tested.accuracy())?;
-    let due = best - TOLERANCE;
-    Timeline::of(outcome, raw)?;
+    let Some((_, last)) = raw.tests().next_back().filter(|_| Timeline::of(outcome, raw).is_some()) else {
+        return Vec::new();
+    };
+    let best = last.accuracy();
+    let until = format!(
+        "Until a round ends whose global model has at most a percentage point less than raw updates end with ({})",
+        format::percent(best)
+    );
+    let mut tables = vec![table(outcome, ID, best - TOLERANCE, &until)];
+    let best_of =
+        |one: &FederationOutcome| one.tests().map(|(_, tested)| tested.accuracy()).fold(0.0, f64::max);
+    let common = outcome.federations.iter().map(best_of).fold(f64::INFINITY, f64::min);
+    // What the initial model comes to is no aim.
+    if common < best - TOLERANCE && common > outcome.initial.accuracy() + TOLERANCE {
+        let until = "Until a round ends whose global model is as good as the best of the federation that comes to least";
+        tables.push(table(outcome, COMMON, common, until));
+    }
+    tables
+}
+
+/// How long each federation takes to this accuracy.
+fn table(outcome: &Outcome, id: &str, due: f64, until: &str) -> Table {
+    let raw = outcome.raw();
     let can_be_counted_again = Timeline::over(outcome, raw, 1.0).is_some();
     // Speeds of lines; as they were, where there is none.
     let again = MBITS.into_iter().filter(|_| can_be_counted_again).map(Some);
@@ -83,7 +103,7 @@ pub fn table(outcome: &Outcome) -> Option<Table> {
     let names: Vec<String> =
         std::iter::once(String::new()).chain(names).chain(["bytes per update".into()]).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
-    let mut table = Table::new(ID, title, &names);
+    let mut table = Table::new(id, title, &names);
     for federation in &outcome.federations {
         let cells = lines.iter().map(|&mbit| match (reaches(federation, mbit), reaches(raw, mbit)) {
             (None, _) => "never".to_string(),
@@ -101,16 +121,14 @@ pub fn table(outcome: &Outcome) -> Option<Table> {
     } else {
         " With lines of another speed the rounds would be others, so that they are not counted over again."
     };
-    table.caption = format!(
-        "Until a round ends whose global model has at most a percentage point less than raw updates end with ({}); in \
-         brackets, how many times as fast as raw updates.{over_again} {COUNTED}",
-        format::percent(best)
-    );
-    Some(table)
+    table.caption =
+        format!("{until}; in brackets, how many times as fast as raw updates.{over_again} {COUNTED}");
+    table
 }
 
-/// The name of the table.
+/// The names of the tables.
 pub const ID: &str = "time";
+const COMMON: &str = "time-common";
 
 /// A time that may be of any length.
 pub fn shown(seconds: f64) -> String {

@@ -8,6 +8,7 @@ mod tables;
 
 pub use tables::PRINTED;
 
+use super::privacy::{guarantee_sentence, short};
 use super::words::{ERROR, counted};
 use crate::Result;
 use crate::codec::Decoder;
@@ -74,6 +75,11 @@ fn figures(outcome: &Outcome, subject: &FederationOutcome, null: &Null) -> Vec<K
         figures.push(KeyFigure::new("Per message", ratio, of_bytes));
         figures.push(KeyFigure::new("Savings ratio", format!("{savings:.3}"), both));
     }
+    if let Some(privacy) = &outcome.privacy {
+        let delta =
+            format!("at a delta of {}; the notes say between which federations", short(privacy.delta));
+        figures.push(KeyFigure::new("Privacy: epsilon", short(privacy.epsilon), delta));
+    }
     figures
 }
 
@@ -99,6 +105,7 @@ fn notes(outcome: &Outcome) -> Vec<String> {
                 .into(),
         );
     }
+    notes.extend(outcome.privacy.as_ref().map(guarantee_sentence));
     if let (true, raw @ 1..) = (!outcome.snapshots.is_empty(), outcome.spec.raw_rounds()) {
         notes.push(format!(
             "The first {} of all federations are the same: those that compress log weights inside them, and send them \

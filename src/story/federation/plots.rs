@@ -5,6 +5,7 @@ use super::null::{Null, nulls};
 use crate::autoencoder::CurvePoint;
 use crate::federation::{Direction, FederationOutcome, GlobalTest, LocalEpoch, LocalTests, Outcome, Tested};
 use crate::report::{Plot, Series, Style, slug};
+use crate::story::populations::Population;
 use crate::story::words::with_level;
 
 /// Collaborators that get curves of their own.
@@ -31,6 +32,7 @@ pub fn plots(outcome: &Outcome, subject: &FederationOutcome) -> Vec<Plot> {
         }
     }
     plots.extend(learned.iter().flat_map(|one| training(outcome, one, learned.len() > 1)));
+    plots.push(Population { counts: &outcome.label_counts, groups: &[] }.bars());
     plots
 }
 

@@ -11,7 +11,7 @@ pub const PRINTED: [&str; 3] = ["results", "nulls", clock::ID];
 
 /// All tables.
 pub fn tables(outcome: &Outcome) -> Vec<Table> {
-    let time = clock::table(outcome);
+    let time = clock::tables(outcome);
     let all = [results(outcome), nulls_table(outcome)].into_iter().chain(time);
     all.chain([bytes(outcome), rounds(outcome)]).collect()
 }

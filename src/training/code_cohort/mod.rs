@@ -95,7 +95,7 @@ impl Decoders {
 
 /// The rule whose first moments are the gradient.
 fn gradient_rule() -> Optimizer {
-    Optimizer { kind: OptimizerKind::Sgd, momentum: 0.0, ..Optimizer::default() }
+    Optimizer { kind: OptimizerKind::Sgd, lr: 0.0, momentum: 0.0, ..Optimizer::default() }
 }
 
 impl CodeCohort {

@@ -5,7 +5,7 @@ use crate::support::{pipeline as flat, spec};
 use fedfunnel::Error;
 use fedfunnel::codec::{Kept, Pipeline, Values};
 use fedfunnel::data::DataDir;
-use fedfunnel::federation::{CombineKind, Mean, Parts, check};
+use fedfunnel::federation::{CombineKind, Mean, PartAbout, Parts, check};
 
 const P: usize = 600;
 
@@ -161,7 +161,8 @@ fn a_strategy_that_takes_no_mean_is_refused() {
     let mut parts = Parts::default();
     // Which rule it is makes no difference, but for its name.
     let make = |_: &_| Ok(Box::new(Mean::default()) as Box<_>);
-    parts.strategies = parts.strategies.with_combine(CombineKind { name: "middle", make });
+    parts.strategies =
+        parts.strategies.with_combine(CombineKind { name: "middle", about: PartAbout::NOTHING, make });
     let codecs = "codecs=[\"raw\",[\"delta\",{stage=\"fetchsgd\",columns=100}]]";
     let folder = tempfile::tempdir().unwrap();
     let data_dir = DataDir::new(folder.path());

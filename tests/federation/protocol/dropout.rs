@@ -166,7 +166,7 @@ fn trained(spec: &ClassifierSpec, optimizer: Optimizer, start: &[f32]) -> Vec<f3
     let images = (0..40 * 36u32).map(|place| random::bits(place, 0, 9, 3) as u8).collect();
     let labels = (0..40).map(|number| number % 4).collect();
     let shape = ImageShape { channels: 1, height: 6, width: 6 };
-    let data = Dataset { name: "d".into(), images, labels, shape, classes: 4 };
+    let data = Dataset { name: "d".into(), images, labels, shape, classes: 4, groups: None };
     let images = ResidentImages::upload(gpu(), &data).unwrap();
     let mut cohort = Cohort::new(gpu(), spec, &images, 1, 8, optimizer).unwrap();
     cohort.restart_each(&[start.to_vec()]).unwrap();

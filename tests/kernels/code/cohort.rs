@@ -58,6 +58,7 @@ impl Shape {
             labels: (0..count).map(|n| (n % self.classes) as u8).collect(),
             shape: ImageShape { channels: 1, height: self.side, width: self.side },
             classes: self.classes,
+            groups: None,
         }
     }
 

@@ -11,8 +11,8 @@ use super::bank::{Bank, check_bank, incoming, outgoing, put_codes, put_lines};
 use crate::autoencoder::AutoencoderSettings;
 use crate::autoencoder::small::Space;
 use crate::codec::{
-    About, Context, ExpectedLogs, FreeOption, FreeRange, Incoming, Kept, KnownEncoder, Make, OptionAbout,
-    Options, Outgoing, Round, SetupJob, ShareJob, Stage, StageKind,
+    About, Context, ExpectedLogs, FreeOption, FreeRange, Incoming, Kept, KnownEncoder, Linear, Make,
+    OptionAbout, Options, Outgoing, Round, SetupJob, ShareJob, Stage, StageKind,
 };
 use crate::gpu::Gpu;
 use crate::model::AutoencoderSpec;
@@ -33,6 +33,7 @@ pub(super) const KIND: StageKind = StageKind {
         example: "prior+autoencoder+f16+tune",
     },
     free: Some(FreeOption { name: "latent", range: FreeRange::Axes, instead: &["model"] }),
+    linear: Linear::Shared,
     ..StageKind::new("autoencoder", Make::Plain(make))
 };
 

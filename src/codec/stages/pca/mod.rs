@@ -5,8 +5,8 @@ mod shipped;
 use super::bank::{Bank, check_bank, incoming, outgoing, put_codes, put_lines};
 use crate::autoencoder::pca::{Pca, PcaDecoder, PcaEncoder, PcaState};
 use crate::codec::{
-    About, Context, Decoder, ExpectedLogs, FreeOption, FreeRange, Incoming, Kept, Learned, Make, OptionAbout,
-    Options, Outgoing, Round, SetupJob, ShareJob, Stage, StageKind,
+    About, Context, Decoder, ExpectedLogs, FreeOption, FreeRange, Incoming, Kept, Learned, Linear, Make,
+    OptionAbout, Options, Outgoing, Round, SetupJob, ShareJob, Stage, StageKind,
 };
 use crate::gpu::Gpu;
 use crate::model::AutoencoderSpec;
@@ -34,6 +34,7 @@ pub(super) const KIND: StageKind = StageKind {
         example: "prior+pca(floats=2)+f16+tune",
     },
     free: Some(FreeOption { name: "floats", range: FreeRange::Axes, instead: &[] }),
+    linear: Linear::Shared,
     ..StageKind::new("pca", Make::Plain(make))
 };
 

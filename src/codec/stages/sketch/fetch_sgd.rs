@@ -19,8 +19,8 @@
 use super::shape::{Shape, five};
 use crate::bytes::Writer;
 use crate::codec::{
-    About, FreeOption, FreeRange, Incoming, Kept, Make, OptionAbout, Outgoing, Pipeline, Round, Stage,
-    StageKind, Values, expect_length,
+    About, FreeOption, FreeRange, Incoming, Kept, Linear, Make, OptionAbout, Outgoing, Pipeline, Round,
+    Stage, StageKind, Values, expect_length,
 };
 use crate::{Error, Result};
 use serde::Deserialize;
@@ -49,7 +49,8 @@ pub const KIND: StageKind = StageKind::new(
     good_for: "collaborators that keep nothing from round to round; behind delta",
     example: "delta+fetchsgd(columns=6)",
 })
-.free(FreeOption { name: "columns", range: FreeRange::Values, instead: &[] });
+.free(FreeOption { name: "columns", range: FreeRange::Values, instead: &[] })
+.linear(Linear::Yes);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

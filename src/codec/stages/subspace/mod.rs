@@ -24,8 +24,8 @@ mod directions;
 
 use super::seeded::Draws;
 use crate::codec::{
-    About, FreeOption, FreeRange, Incoming, Kept, Make, OptionAbout, Outgoing, Round, Stage, StageKind,
-    Values,
+    About, FreeOption, FreeRange, Incoming, Kept, Linear, Make, OptionAbout, Outgoing, Round, Stage,
+    StageKind, Values,
 };
 use crate::{Error, Result};
 use directions::Directions;
@@ -53,7 +53,8 @@ pub(super) const KIND: StageKind = StageKind::new(
     good_for: "a plain rival of learned codes for which nothing is shipped; behind delta",
     example: "delta+subspace(floats=20)",
 })
-.free(FreeOption { name: "floats", range: FreeRange::Values, instead: &[] });
+.free(FreeOption { name: "floats", range: FreeRange::Values, instead: &[] })
+.linear(Linear::Yes);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

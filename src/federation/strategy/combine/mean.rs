@@ -1,20 +1,40 @@
-//! The weighted mean.
+//! The mean, weighted or not.
 
 use crate::Result;
 use crate::codec::{Kept, NoOptions, Values};
-use crate::federation::strategy::{Arrived, Combine, CombineKind, StrategyRound};
+use crate::federation::strategy::{Arrived, Combine, CombineKind, PartAbout, StrategyRound};
 use crate::gpu::{Buffer, Dispatch, Gpu, Tensor};
 use crate::ops::reduce::{self, Replicas};
 
 /// As specs name it.
 pub const MEAN: CombineKind = CombineKind {
     name: "mean",
+    about: PartAbout {
+        summary: "the mean of the updates, weighted by numbers of images",
+        source: "McMahan et al. 2017, FedAvg (arXiv 1602.05629)",
+        good_for: "collaborators that mean well",
+        ..PartAbout::NOTHING
+    },
     make: |options| options.parse::<NoOptions>().map(|_| Box::<Mean>::default() as _),
+};
+
+/// As specs name the mean in which every update counts the same.
+pub const PLAIN_MEAN: CombineKind = CombineKind {
+    name: "plain-mean",
+    about: PartAbout {
+        summary: "the mean of the updates, each counting the same",
+        source: "Karimireddy et al. 2020, SCAFFOLD (arXiv 1910.06378)",
+        good_for: "participants that were drawn by their numbers of images, and rules whose papers have it",
+        ..PartAbout::NOTHING
+    },
+    make: |options| options.parse::<NoOptions>().map(|_| Box::new(Mean::plain()) as _),
 };
 
 /// The mean, weighted by the collaborators' numbers of images (FedAvg, McMahan et al. 2017), on the device.
 #[derive(Debug, Default)]
 pub struct Mean {
+    /// Whether every update counts the same instead.
+    is_plain: bool,
     /// Where updates are put that come from the host.
     updates: Option<Tensor>,
     average: Option<(Tensor, Average)>,
@@ -32,9 +52,10 @@ impl Combine for Mean {
         if self.average.as_ref().is_none_or(|(own, _)| !own.is_same_memory(&tensor)) {
             self.average = Some((tensor.clone(), Average::new(gpu, &tensor)?));
         }
-        let samples: Vec<f32> = arrived.iter().map(|arrived| arrived.samples as f32).collect();
+        let weight = |arrived: &Arrived| if self.is_plain { 1.0 } else { arrived.samples as f32 };
+        let weights: Vec<f32> = arrived.iter().map(weight).collect();
         match &self.average {
-            Some((_, average)) => average.run(gpu, &samples),
+            Some((_, average)) => average.run(gpu, &weights),
             None => Ok(Vec::new()),
         }
     }
@@ -45,6 +66,11 @@ impl Combine for Mean {
 }
 
 impl Mean {
+    /// The mean in which every update counts the same.
+    pub fn plain() -> Self {
+        Self { is_plain: true, ..Self::default() }
+    }
+
     fn upload(&mut self, gpu: &Gpu, arrived: &[Arrived]) -> Result<Tensor> {
         let (count, width) = (arrived.len(), arrived.first().map_or(0, |arrived| arrived.update.len()));
         let fits = |tensor: &Tensor| (tensor.replicas, tensor.width) == (count, width);

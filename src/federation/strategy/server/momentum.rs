@@ -1,12 +1,25 @@
 //! Momentum at the aggregator.
 
 use crate::Result;
-use crate::codec::{Kept, Options, expect_length};
-use crate::federation::strategy::{Server, ServerKind, StrategyRound};
+use crate::codec::{Kept, OptionAbout, Options, expect_length};
+use crate::federation::strategy::{PartAbout, Server, ServerKind, StrategyRound};
 use serde::Deserialize;
 
 /// As specs name it.
-pub const MOMENTUM: ServerKind = ServerKind { name: "momentum", make };
+pub const MOMENTUM: ServerKind = ServerKind {
+    name: "momentum",
+    about: PartAbout {
+        summary: "a step of momentum along what the round changed",
+        source: "Hsu et al. 2019, FedAvgM (arXiv 1909.06335)",
+        options: &[
+            OptionAbout::new("momentum", "0.9", "part of the velocity that stays"),
+            OptionAbout::new("rate", "1", "rate of the step"),
+        ],
+        good_for: "shares of different classes, where single rounds swing",
+        ..PartAbout::NOTHING
+    },
+    make,
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
