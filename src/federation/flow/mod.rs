@@ -8,6 +8,7 @@ use crate::model::state::{StateFile, StateWriter, TensorShape};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -213,8 +214,8 @@ impl Flow {
         };
         let versions: Vec<u32> = self.versions().collect();
         for version in versions {
-            if !self.models.contains_key(&version) {
-                self.models.insert(version, Arc::new(values(&model_of(path, version))?));
+            if let Entry::Vacant(place) = self.models.entry(version) {
+                place.insert(Arc::new(values(&model_of(path, version))?));
             }
         }
         for task in &mut self.tasks {
