@@ -22,6 +22,8 @@ pub const EXAMPLES: &str = "Examples:
   fedfunnel simulate demo --set 'codecs=[\"raw\",\"autoencoder\",\"pca\"]' --out three
   fedfunnel simulate demo --set 'codecs=[\"raw\",[\"delta\",\"feedback\",{stage=\"topk\",part=0.01}]]' \\
       --set strategy=fedavgm
+  fedfunnel simulate demo --set collaborators=10 --set 'clock={}' --set 'asynchrony={kind=\"fedbuff\"}'
+                                        nobody waits for all: accuracy over simulated time
   fedfunnel simulate mnist --set collaborators=1000 --set 'participation={per_round=50}' --set rounds=100 \\
       --set 'codecs=[\"raw\",[\"delta\",\"feedback\",{stage=\"topk\",part=0.01}]]' --stop-at-accuracy 0.9
   fedfunnel simulate demo --set collaborators=10 --set 'faults={breaks_off=0.1,late=0.1,longest=10.0}' \\

@@ -80,6 +80,19 @@ pub struct LocalWork<'a> {
     pub tests: Option<&'a TestSets>,
 }
 
+/// Local training of one collaborator from a model of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct OwnWork<'a> {
+    /// The collaborator.
+    pub who: u32,
+    /// What it begins with, `[P]`.
+    pub start: &'a [f32],
+    /// Number of its first epoch, which picks the order of the images.
+    pub first_epoch: u64,
+    /// Steps; the last epoch ends with the last of them.
+    pub steps: u64,
+}
+
 impl Clients {
     /// `shares` are the sample numbers of each one's data; ids are given in their order.
     pub fn new(
@@ -231,6 +244,73 @@ impl Clients {
             }));
         }
         Ok(trained)
+    }
+
+    /// Collaborators train, each from a model of its own and for as many steps as it is given. What one comes to does not
+    /// depend on the others.
+    pub fn train_each(
+        &mut self,
+        work: &[OwnWork<'_>],
+        progress: &mut dyn FnMut(u32),
+    ) -> Result<Vec<Trained>> {
+        let mut trained = Vec::with_capacity(work.len());
+        // The changes of images go by the number of the epoch, which is one for a cohort.
+        let (is_changed, width) = (self.images.is_changed(), self.cohort.replicas());
+        let alike = work.chunk_by(|a, b| !is_changed || a.first_epoch == b.first_epoch);
+        for together in alike.flat_map(|alike| alike.chunks(width)) {
+            trained.extend(self.train_together(together, progress)?);
+        }
+        Ok(trained)
+    }
+
+    /// The same of as many as fit a cohort.
+    fn train_together(
+        &mut self,
+        work: &[OwnWork<'_>],
+        progress: &mut dyn FnMut(u32),
+    ) -> Result<Vec<Trained>> {
+        let owners: Vec<u32> = work.iter().map(|own| own.who).collect();
+        let starts: Vec<_> = work.iter().map(|own| own.start.to_vec()).collect();
+        let of_epoch: Vec<u64> = owners.iter().map(|&who| self.steps_of(&[who]).max(1)).collect();
+        let longest = work.iter().zip(&of_epoch).map(|(own, &steps)| own.steps.div_ceil(steps)).max();
+        let first = work.first().map_or(0, |own| own.first_epoch);
+        let mut epochs = vec![Vec::new(); work.len()];
+        self.cohort.restart_each(&starts)?;
+        for epoch in 0..longest.unwrap_or(0) {
+            let orders = work.iter().zip(&of_epoch).map(|(own, &steps)| {
+                let left = own.steps.saturating_sub(epoch * steps).min(steps);
+                let mut order =
+                    if left == 0 { Vec::new() } else { self.order(own.who, own.first_epoch + epoch) };
+                order.truncate(left as usize * self.cohort.batch());
+                order
+            });
+            let orders = orders.chain(std::iter::repeat(Vec::new())).take(self.cohort.replicas());
+            let orders: Vec<_> = orders.collect();
+            let now =
+                CohortEpoch { number: first + epoch, owners: &owners, epochs_before: epoch, snapshots: None };
+            let tallies = train_epoch(&mut self.cohort, &orders, now, &mut [], progress)?;
+            let each = tallies.iter().zip(&orders).zip(work).zip(&mut epochs);
+            for (((tally, _), own), into) in each.filter(|(((_, order), _), _)| !order.is_empty()) {
+                into.push(LocalEpoch {
+                    collaborator: own.who,
+                    epoch: own.first_epoch + epoch + 1,
+                    train_loss: tally.loss,
+                    train_accuracy: tally.accuracy,
+                    test_loss: None,
+                    test_accuracy: None,
+                });
+            }
+        }
+        let weights = self.weights(&owners)?;
+        let each = work.iter().zip(weights).zip(epochs);
+        let trained = each.map(|((own, weights), epochs)| Trained {
+            who: own.who,
+            weights,
+            epochs,
+            steps: own.steps,
+            snapshots: Snapshots::new(self.model.clone()),
+        });
+        Ok(trained.collect())
     }
 
     /// The next cohort starts from `global` with a new optimiser.

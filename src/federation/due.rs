@@ -1,6 +1,7 @@
 //! What a saved state has to be, so that a federation can be gone on with from it.
 
 use super::clients::Clients;
+use super::flow::Flow;
 use super::ledger::{Direction, Ledger};
 use super::logs::TakenAt;
 use super::results::{LocalEpoch, RoundResult};
@@ -79,6 +80,20 @@ impl Due {
         (1..).zip(rounds).try_for_each(|(number, round)| self.check_round(number, round))
     }
 
+    /// Refuses what cannot be under way after so many rounds.
+    pub fn check_flow(&self, flow: Option<&Flow>, rounds: u32) -> std::result::Result<(), Problem> {
+        match (flow, &self.spec.asynchrony) {
+            (None, None) => Ok(()),
+            (None, Some(_)) if rounds == 0 => Ok(()),
+            (Some(flow), Some(asynchrony)) if rounds > 0 => {
+                let of_epoch = self.steps.iter().copied().max().unwrap_or(0);
+                let steps = asynchrony.steps().unwrap_or((1, self.local_epochs * of_epoch));
+                flow.check(&self.ids, rounds, &(steps.0..=steps.1))
+            }
+            _ => Err("it has tasks under way where none are, or none where some are".into()),
+        }
+    }
+
     fn check_round(&self, number: u32, round: &RoundResult) -> std::result::Result<(), Problem> {
         if round.round != number {
             return Err(format!("round {} stands in the place of round {number}", round.round));
@@ -94,6 +109,9 @@ impl Due {
         let Some(attempt) = round.attempts.checked_sub(1) else {
             return Err(format!("round {number} was never played"));
         };
+        if self.spec.asynchrony.is_some() {
+            return self.check_step(number, round);
+        }
         let asked = self.spec.participants(number, attempt, &self.samples);
         let trains =
             |who: &u32| !matches!(self.spec.fate(number, attempt, *who), Fate::Absent | Fate::BreaksOff);
@@ -135,6 +153,17 @@ impl Due {
             asked.into_iter().filter(move |&who| self.spec.fate(number, attempt, who) != Fate::Absent)
         };
         (0..round.attempts).flat_map(of).collect()
+    }
+
+    /// The same where collaborators do not wait for each other.
+    fn check_step(&self, number: u32, round: &RoundResult) -> std::result::Result<(), Problem> {
+        let is_whole = round.attempts == 1
+            && (1..=round.asked).contains(&round.results)
+            && round.clock.is_some_and(|clock| (0.0..f64::MAX).contains(&clock))
+            && round.local_test_accuracy.is_empty()
+            && round.local_epochs.is_empty()
+            && round.tested.is_some() == self.spec.is_tested(number);
+        if is_whole { Ok(()) } else { Err(format!("the results of round {number} are not those of a step")) }
     }
 
     /// Refuses a ledger of other collaborators or other bytes than those of these rounds.

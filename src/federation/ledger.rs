@@ -48,7 +48,8 @@ impl Rejected {
 /// One message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transfer {
-    /// The round, from 1; 0 before the first.
+    /// The round, from 1; 0 before the first. In an asynchronous federation that of the next step of the global model,
+    /// when the message was sent to a collaborator or arrived from one.
     pub round: u32,
     /// The collaborator that sent or got it.
     pub collaborator: u32,

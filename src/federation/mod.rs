@@ -1,12 +1,14 @@
 //! Federated rounds: collaborators, the aggregator, and every byte between them.
 
 mod arrivals;
+mod asynchronous;
 mod attack;
 mod clients;
 mod clock;
 mod down;
 mod due;
 mod first_updates;
+mod flow;
 mod ledger;
 mod logs;
 mod losses;
@@ -28,6 +30,7 @@ mod strategy;
 mod sub_models;
 mod summary;
 mod test_sets;
+mod timeline;
 mod uplink;
 
 pub use clients::{Clients, LocalSettings};
@@ -39,8 +42,9 @@ pub use results::{FederationOutcome, GlobalTest, LocalEpoch, Outcome, RoundResul
 pub use round::play_round;
 pub use simulation::{check, logged_snapshots, simulate, simulate_past_divergence};
 pub use spec::{
-    Attack, AttackKind, Below, Clock, CodecSpec, Downlink, Fate, Faults, Initial, LocalTests, LogNormal,
-    Participation, Prepass, PrepassKind, Rules, Sampling, SimulationSpec, Speed,
+    Asynchrony, AsynchronyKind, Attack, AttackKind, Below, Clock, CodecSpec, Downlink, Fate, Faults, Initial,
+    LocalTests, LogNormal, Participation, Prepass, PrepassKind, Rules, Sampling, SimulationSpec, Speed,
+    Staleness,
 };
 pub use state::{CODEC, Federation, FederationState};
 pub use state_check::{SavedStage, StateCheck};
@@ -51,3 +55,4 @@ pub use strategy::{
 };
 pub use summary::{FILE as SUMMARY, RunSummary, Summary, write_summary};
 pub use test_sets::TestSets;
+pub use timeline::Timeline;

@@ -2,7 +2,7 @@
 
 use super::ledger::Ledger;
 use super::privacy::Guarantee;
-use super::spec::SimulationSpec;
+use super::spec::{SimulationSpec, Speed};
 use crate::codec::Learned;
 use crate::data::LabelCounts;
 use crate::model::ClassifierSpec;
@@ -155,6 +155,8 @@ pub struct Outcome {
     pub label_counts: LabelCounts,
     /// Test images.
     pub tests: usize,
+    /// How fast each collaborator is, by id, where they have a clock.
+    pub speeds: Option<Vec<Speed>>,
     /// What the global models of each federation tell of a collaborator at most, where the strategy adds noise.
     pub privacy: Option<Guarantee>,
     /// Time of the whole.

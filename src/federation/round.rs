@@ -1,6 +1,7 @@
 //! Rounds: local training, updates through the codec and back, and the strategy's step.
 
 use super::arrivals::{Payload, arguments, decode, decode_guarded, joinable};
+use super::asynchronous::{expected_steps, play_step};
 use super::clients::{LocalWork, Trained};
 use super::clock::seconds;
 use super::down::{change, send_down};
@@ -11,17 +12,17 @@ use super::results::{GlobalTest, RoundResult, Tested};
 use super::setup::{refresh, send_decoder};
 use super::spec::{Below, Downlink, Fate, LocalTests, Rules, SimulationSpec};
 use super::state::{CODEC, Federation, FederationState, LOCAL};
-use super::stop::is_over;
+use super::stop::{is_over, refuse_diverged};
 use super::strategy::{Arrived, Strategy, StrategyRound};
 use super::sub_models::{restore, send_parts};
 use super::test_sets::TestSets;
 use super::uplink::{report, send_up};
+use crate::Result;
 use crate::codec::Round;
 use crate::progress::Observer;
 use crate::report::format;
 use crate::run::Run;
-use crate::training::{SnapshotEvery, Tally};
-use crate::{Error, Result};
+use crate::training::SnapshotEvery;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -70,7 +71,11 @@ pub fn play(
             break;
         }
         let start = Instant::now();
-        let result = play_round(participants, run.observer, federation, round, plan.snapshots)?;
+        let result = if participants.spec.asynchrony.is_some() {
+            play_step(participants, run.observer, federation, round)?
+        } else {
+            play_round(participants, run.observer, federation, round, plan.snapshots)?
+        };
         run.observer.note(&said(&result, plan.last));
         if plan.is_logged {
             log_round(run, federation.pipeline.label(), &result)?;
@@ -90,6 +95,9 @@ pub fn play(
 /// Steps of these rounds, cohort after cohort.
 fn steps(participants: &Participants, federation: &Federation, mut rounds: RangeInclusive<u32>) -> u64 {
     let Participants { spec, collaborators, .. } = participants;
+    if spec.asynchrony.is_some() {
+        return expected_steps(participants, federation, rounds.count() as u64);
+    }
     let samples = collaborators.all_samples();
     let losses = u64::from(federation.strategy.combine.wants_loss());
     let epochs = federation.rules.local_epochs + federation.pipeline.epochs() + losses;
@@ -141,10 +149,7 @@ pub fn play_round(
     let Played { trained, own_models, asked, results, .. } = played;
     let (Participants { spec, tests, .. }, state) = (&*participants, &federation.state);
     let (local, tested) = test(tests, spec, round, &trained, own_models.as_deref(), &state.global)?;
-    if let Some(Tested { plain: Tally { loss, .. }, .. }) = tested.filter(|t| !t.plain.loss.is_finite()) {
-        let problem = format!("training diverged in round {round} (the loss is {loss})");
-        return Err(Error::diverged("optimizer.lr", problem, "use a smaller rate"));
-    }
+    refuse_diverged(round, tested)?;
     let in_round = |direction| state.ledger.bytes(|t| t.round == round && t.direction == direction);
     // There is at least one epoch of each.
     let last = trained.iter().filter_map(|trained| trained.epochs.last()).map(|epoch| epoch.train_loss);

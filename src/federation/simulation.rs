@@ -143,6 +143,7 @@ fn play_all(
         samples,
         label_counts: population.label_counts(),
         tests: population.tests(),
+        speeds: participants.speeds.clone(),
         privacy: spec.guarantee(parts)?,
         wall: run.wall(),
     })
@@ -187,8 +188,9 @@ fn tuned_alone(
     let Participants { gpu, collaborators, tests, spec, .. } = participants;
     let Federation { pipeline, state, .. } = federation;
     let epochs = pipeline.epochs() * (state.rounds.len() as u64).saturating_sub(u64::from(spec.raw_rounds()));
-    // Axes of late have heard of the others.
-    if epochs == 0 || pipeline.refreshes() || spec.participation.is_some() {
+    // Axes of late have heard of the others; and without rounds each has tuned in a number of epochs of its own.
+    let is_uneven = spec.participation.is_some() || spec.asynchrony.is_some();
+    if epochs == 0 || pipeline.refreshes() || is_uneven {
         return Ok(None);
     }
     let ids = collaborators.ids();

@@ -1,6 +1,7 @@
 //! A federation as far as it has come, and how it is left in a run's folder.
 
 use super::due::Due;
+use super::flow::Flow;
 use super::ledger::Ledger;
 use super::logs::{TakenAt, log_shapes, put_logs, take_logs, taken_at};
 use super::results::RoundResult;
@@ -28,6 +29,7 @@ pub const LOCAL: &str = "local";
 const DOWNLINK: &str = "downlink";
 const JOINT: &str = "joint";
 const SHARED: &str = "shared";
+const FLOW: &str = "flow";
 
 /// One federation of a simulation, or the rounds that all of them have in common.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -44,6 +46,9 @@ pub struct FederationState {
     /// Who has the model that this payload changes, where it crosses through stages.
     #[serde(default)]
     pub holders: Vec<u32>,
+    /// What is under way where collaborators do not wait for each other, after the first step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow: Option<Flow>,
     /// Whether its codec is set up, so that rounds can be played.
     pub is_set_up: bool,
     /// Seconds that it took so far, those of common rounds excluded.
@@ -125,6 +130,7 @@ fn check(
     if curves != 0 && curves != ids {
         return Err(format!("it has the curves of {curves} collaborators of {ids}"));
     }
+    due.check_flow(state.flow.as_ref(), played as u32)?;
     due.check_rounds(&state.rounds)?;
     due.check_ledger(&state.ledger, &state.rounds)
 }
@@ -197,6 +203,9 @@ impl Federation {
         file.resumed(state.down.load(DOWNLINK, file))?;
         if let Some(down) = &self.rules.down {
             file.resumed(down.check_senders(Some(due.width), &[&state.down]))?;
+        }
+        if let Some(flow) = &mut state.flow {
+            file.resumed(flow.load(FLOW, file, due.width))?;
         }
         state.joint = std::mem::take(&mut own.joint);
         file.resumed(state.joint.load(JOINT, file))?;
@@ -274,6 +283,7 @@ impl Federation {
         tensors.extend(state.shared.shapes(SHARED));
         tensors.extend(state.down.shapes(DOWNLINK));
         tensors.extend(state.joint.shapes(JOINT));
+        tensors.extend(state.flow.iter().flat_map(|flow| flow.shapes(FLOW)));
         tensors
     }
 
@@ -303,6 +313,7 @@ impl Federation {
             state.shared.save(SHARED, file)?;
             state.down.save(DOWNLINK, file)?;
             state.joint.save(JOINT, file)?;
+            state.flow.iter().try_for_each(|flow| flow.save(FLOW, file))?;
             combine.save(COMBINE, file)?;
             server.save(SERVER, file)?;
             local.save(LOCAL, file)

@@ -1,7 +1,8 @@
 //! When a federation ends before its last round.
 
-use super::results::RoundResult;
+use super::results::{RoundResult, Tested};
 use super::spec::SimulationSpec;
+use crate::{Error, Result};
 
 /// Whether a federation ends after these rounds: it is good enough, or has not become better for too long.
 pub(super) fn is_over(spec: &SimulationSpec, rounds: &[RoundResult]) -> bool {
@@ -14,6 +15,17 @@ pub(super) fn is_over(spec: &SimulationSpec, rounds: &[RoundResult]) -> bool {
     let last = rounds.iter().rev().find(|round| round.tested.is_some()).map_or(0, |round| round.round);
     spec.stop_at_accuracy.is_some_and(|due| best >= due)
         || spec.patience.is_some_and(|patience| last - best_round >= patience)
+}
+
+/// The error for a global model whose test has come to no number.
+pub(super) fn refuse_diverged(round: u32, tested: Option<Tested>) -> Result<()> {
+    match tested {
+        Some(Tested { plain, .. }) if !plain.loss.is_finite() => {
+            let problem = format!("training diverged in round {round} (the loss is {})", plain.loss);
+            Err(Error::diverged("optimizer.lr", problem, "use a smaller rate"))
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::ledger::{Direction, Transfer, save_ledgers};
 use super::privacy::Guarantee;
 use super::results::{FederationOutcome, Outcome, Tested};
+use super::timeline::Timeline;
 use crate::codec::MessageKind;
 use crate::gpu::AdapterSummary;
 use crate::run::Run;
@@ -103,10 +104,15 @@ pub struct RunSummary {
     /// Rounds that were played.
     pub rounds: u32,
     /// Epochs that a collaborator which is asked in each round trains in all rounds together, those included in which it tunes codes.
+    /// Not said where nobody waits for all.
+    #[serde(skip_serializing_if = "is_zero")]
     pub local_epochs: u64,
     /// Centred relative L2 error of each collaborator's training snapshots, where an autoencoder learned from them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub relative_l2: Vec<f64>,
+    /// Seconds until its last round ends by the collaborators' clock, where they have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub simulated_seconds: Option<f64>,
     /// Wall time, that of rounds which all federations have in common excluded.
     pub seconds: f64,
 }
@@ -188,9 +194,14 @@ impl RunSummary {
             // After those of the pre-pass, which are raw in all federations.
             break_even_rounds: (saved > 0.0).then(|| f64::from(uncompressed) + own.setups as f64 / saved),
             rounds: federation.rounds.len() as u32,
-            local_epochs: federation.local_epochs * federation.rounds.len() as u64
-                + federation.tuning_epochs * compressed_rounds(federation) as u64,
+            local_epochs: if outcome.spec.asynchrony.is_some() {
+                0
+            } else {
+                federation.local_epochs * federation.rounds.len() as u64
+                    + federation.tuning_epochs * compressed_rounds(federation) as u64
+            },
             relative_l2: curves.map(|c| c.last().map_or(f64::NAN, |p| p.relative_l2)).collect(),
+            simulated_seconds: Timeline::of(outcome, federation).map(|line| line.end()),
             seconds: federation.seconds,
         }
     }

@@ -51,20 +51,29 @@ pub(super) fn send_up(
     for (Trained { who, .. }, payload) in trained.iter().zip(payloads) {
         let (kind, round) = (MessageKind::Update, view.number);
         let message = Message { kind, round, collaborator: *who, payload };
-        let sent = match fate(*who) {
-            Fate::Corrupt(bit) => ledger.send_damaged(Direction::Up, &message, bit),
-            Fate::Duplicate => {
-                ledger.send(Direction::Up, &message)?;
-                ledger.reject(*who, Rejected::Duplicate);
-                ledger.send(Direction::Up, &message)
-            }
-            _ => ledger.send(Direction::Up, &message),
-        };
-        match sent {
-            Ok(message) => arrived.push((*who, message.payload)),
-            Err(Error::Message { .. }) => ledger.reject(*who, Rejected::Malformed),
-            Err(error) => return Err(error),
-        }
+        arrived.extend(deliver(ledger, &message, fate(*who))?.map(|payload| (*who, payload)));
     }
     Ok(arrived)
+}
+
+/// Sends an update to its fate; gives the payload that arrives, if it can be read.
+pub(super) fn deliver(ledger: &mut Ledger, message: &Message, fate: Fate) -> Result<Option<Vec<u8>>> {
+    let who = message.collaborator;
+    let sent = match fate {
+        Fate::Corrupt(bit) => ledger.send_damaged(Direction::Up, message, bit),
+        Fate::Duplicate => {
+            ledger.send(Direction::Up, message)?;
+            ledger.reject(who, Rejected::Duplicate);
+            ledger.send(Direction::Up, message)
+        }
+        _ => ledger.send(Direction::Up, message),
+    };
+    match sent {
+        Ok(message) => Ok(Some(message.payload)),
+        Err(Error::Message { .. }) => {
+            ledger.reject(who, Rejected::Malformed);
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }

@@ -72,6 +72,11 @@ impl ResidentImages {
         })
     }
 
+    /// Whether they are changed on their way into a batch, otherwise in each epoch.
+    pub fn is_changed(&self) -> bool {
+        self.changes.is_some_and(|(changes, _)| changes.flip || changes.pad > 0)
+    }
+
     /// The same images, changed on their way into a batch.
     pub fn with_changes(mut self, augmentation: Augmentation, seed: u32) -> Result<Self> {
         if augmentation.grayscale && self.size[0] != 3 {

@@ -101,6 +101,32 @@ fn rounds_with_a_part_of_the_collaborators_and_with_faults_end_with_the_same_bit
 }
 
 #[test]
+fn federations_that_do_not_wait_for_all_end_with_the_same_bits() {
+    for rules in [
+        "asynchrony={kind=\"buffered\",concurrency=4,buffer=2}",
+        "asynchrony={kind=\"mixed\"}",
+        "asynchrony={kind=\"anarchic\",buffer=3,pause=1.0,most_steps=7}",
+        "asynchrony={kind=\"compass\",least_steps=2,most_steps=9}",
+    ] {
+        let settings = [
+            "collaborators=5",
+            "rounds=7",
+            "batch=16",
+            "test_every=3",
+            "clock={seconds_per_step={median=0.1,sigma=1.0}}",
+            rules,
+            "strategy=fedavgm",
+            "codecs=[\"raw\",{stage=\"stc\",count=90}]",
+        ];
+        let spec = spec(&Parts::default(), &settings);
+        let [whole, pieced] = both_ways(&spec, |_, _, stops| assert!(stops >= 2, "{stops}"));
+        assert_same_bits(&whole, &pieced);
+        let rounds = &whole.federations[0].rounds;
+        assert!(rounds.iter().any(|round| round.clock != rounds[0].clock), "{rules}");
+    }
+}
+
+#[test]
 fn strategies_that_add_to_steps_end_with_the_same_bits() {
     let of = |strategy: &str| {
         let settings = [

@@ -543,6 +543,69 @@ fn whatever_is_changed_of_a_state_it_is_refused_in_words_or_gone_on_with() {
 }
 
 #[test]
+fn whatever_is_changed_of_what_is_under_way_it_is_refused_in_words_or_gone_on_with() {
+    for rules in [
+        "asynchrony={kind=\"buffered\",buffer=2,concurrency=3}",
+        "asynchrony={kind=\"compass\",least_steps=2,most_steps=9}",
+    ] {
+        let own = [
+            "collaborators=4",
+            "batch=16",
+            "rounds=9",
+            "clock={}",
+            rules,
+            "codecs=[\"raw\",{stage=\"stc\",count=90}]",
+        ];
+        let simulation = Simulation::stopped(&own, "stc(90) rounds", "round 7/");
+        let data_dir = DataDir::new(simulation.folder.path().join("data"));
+        let check = StateCheck::new(&simulation.spec, &Parts::default(), &data_dir).unwrap();
+        let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+        let target = simulation.folder.path().join("changed.safetensors");
+        let stage = simulation.stages().into_iter().find(|stage| stage.starts_with("1-")).unwrap();
+        let path = simulation.state(&stage);
+        let whole = std::fs::read(&path).unwrap();
+        check.check(&target, stage_of(&stage), whole.clone()).unwrap();
+        let parted = Parted::read(&path);
+        let (mut refused, mut passed) = (0, 0);
+        for _ in 0..200 {
+            let mut changed = parted.clone();
+            mutate(&mut dice, &mut changed);
+            changed.write(&target);
+            match check.check(&target, stage_of(&stage), std::fs::read(&target).unwrap()) {
+                Ok(()) => passed += 1,
+                Err(error) => {
+                    let text = error.to_string();
+                    assert!(text.contains("changed.safetensors: ") && text.ends_with(MEND), "{text}");
+                    refused += 1;
+                }
+            }
+        }
+        assert!(refused > passed && passed > 0, "{refused} refused, {passed} passed");
+        // Of a group that has arrived nobody is under way.
+        if rules.contains("buffered") {
+            check_cases(
+                &simulation,
+                &[
+                    ("1-stc-90", |s| *s.at("/state/flow") = Value::Null, "under way"),
+                    (
+                        "1-stc-90",
+                        |s| *s.at("/state/flow/tasks/0/who") = json!(4),
+                        "collaborators are under way",
+                    ),
+                    ("1-stc-90", |s| *s.at("/state/flow/tasks/0/version") = json!(8), "under way"),
+                    (
+                        "1-stc-90",
+                        |s| s.floats.retain(|(shape, _)| !shape.name.contains("flow/model")),
+                        "flow/model",
+                    ),
+                ],
+            );
+        }
+        simulation.start(&mut StopAt::never()).unwrap();
+    }
+}
+
+#[test]
 fn any_bit_of_a_state_that_is_not_what_it_was_is_seen() {
     let simulation = Simulation::stopped(&[], "pre-pass", "epoch 2/");
     let path = simulation.state("prepass");

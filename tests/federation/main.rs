@@ -3,6 +3,7 @@
 
 mod about;
 mod any_bytes;
+mod asynchronous;
 mod bits;
 mod budget;
 mod bytes;

@@ -1,5 +1,7 @@
 //! A simulation's spec: a TOML file, built in or the user's own, with any field set from outside.
 
+mod asynchronous;
+mod asynchrony;
 mod attack;
 mod clock;
 mod codec;
@@ -8,6 +10,7 @@ mod participation;
 mod prepass;
 mod privacy;
 
+pub use asynchrony::{Asynchrony, AsynchronyKind, Staleness};
 pub use attack::{Attack, AttackKind};
 pub use clock::{Clock, LogNormal, Speed};
 pub use codec::{CodecSpec, Downlink, Rules};
@@ -124,6 +127,9 @@ pub struct SimulationSpec {
     /// How long collaborators compute and send, for accuracy over time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<Clock>,
+    /// How a federation goes on without waiting for all, on that clock; rounds are then the steps of the global model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asynchrony: Option<Asynchrony>,
     /// Of the collaborators; a new one in each round.
     #[serde(default)]
     pub optimizer: Optimizer,
@@ -228,6 +234,7 @@ impl SimulationSpec {
             clock.check()?;
             clock.speeds(u64::from(self.seed), self.collaborators)?;
         }
+        self.check_asynchrony(parts)?;
         self.check_codecs()?;
         self.check_grayscale()?;
         self.optimizer.check("optimizer")?;
@@ -334,6 +341,7 @@ impl SimulationSpec {
             self.check_loggers(&pipeline)?;
             self.check_joint(parts, &pipeline)?;
             self.check_faults(&pipeline)?;
+            self.check_asynchronous_codec(&pipeline)?;
             self.check_parts_of_models(parts, &pipeline)?;
             self.check_private_codec(parts, &pipeline)?;
             let local_epochs = codec.local_epochs.unwrap_or(self.local_epochs);
@@ -359,7 +367,8 @@ impl SimulationSpec {
 
     /// When collaborators' own models are tested.
     pub fn local_tests(&self) -> LocalTests {
-        let usual = if self.participation.is_some() { LocalTests::None } else { LocalTests::Round };
+        let is_partial = self.participation.is_some() || self.asynchrony.is_some();
+        let usual = if is_partial { LocalTests::None } else { LocalTests::Round };
         self.local_tests.unwrap_or(usual)
     }
 
@@ -387,9 +396,10 @@ impl SimulationSpec {
         self.faults.is_some() || self.attack.is_some()
     }
 
-    /// How many take part in a round, as far as that is the same in all.
+    /// How many take part in a round, as far as that is the same in all, or train at a time where nobody waits.
     pub fn per_round(&self) -> usize {
-        self.participation.map_or(self.collaborators, |participation| participation.per_round)
+        let asked = self.participation.map_or(self.collaborators, |participation| participation.per_round);
+        self.asynchrony.map_or(asked, |asynchrony| asynchrony.concurrency(self.collaborators))
     }
 
     /// What federations do where no codec says otherwise.

@@ -1,6 +1,7 @@
 //! What a simulation came to, as a report: the answer first, then the numbers behind it.
 
 mod answer;
+mod clock;
 mod null;
 mod plots;
 mod tables;
@@ -96,6 +97,14 @@ fn notes(outcome: &Outcome) -> Vec<String> {
         );
     }
     notes.extend(is_trained(outcome).then(|| ERROR.into()));
+    if outcome.spec.asynchrony.is_some() {
+        notes.push(
+            "Nobody waits for all here: a round is a step of the global model, and its bytes are those of the messages \
+             that were sent to collaborators or arrived from them since the step before. Updates that are under way at \
+             the end have not arrived, and are not counted."
+                .into(),
+        );
+    }
     notes.extend(outcome.privacy.as_ref().map(guarantee_sentence));
     if let (true, raw @ 1..) = (!outcome.snapshots.is_empty(), outcome.spec.raw_rounds()) {
         notes.push(format!(
@@ -127,6 +136,9 @@ fn facts(outcome: &Outcome) -> Vec<(String, String)> {
         fact("Test images", count(outcome.tests)),
         fact("Strategy", outcome.spec.strategy.name()),
     ];
+    if let Some(asynchrony) = &outcome.spec.asynchrony {
+        facts.push(fact("Asynchrony", asynchrony.kind.name().into()));
+    }
     if !outcome.snapshots.is_empty() {
         facts.push(fact("Snapshots of each collaborator", each(&outcome.snapshots)));
     }

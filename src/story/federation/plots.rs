@@ -1,5 +1,6 @@
 //! Curves: the saw-tooth of each collaborator, the global model, the bytes, the autoencoders' training.
 
+use super::clock;
 use super::null::{Null, nulls};
 use crate::autoencoder::CurvePoint;
 use crate::federation::{Direction, FederationOutcome, GlobalTest, LocalEpoch, LocalTests, Outcome, Tested};
@@ -19,6 +20,7 @@ pub fn plots(outcome: &Outcome, subject: &FederationOutcome) -> Vec<Plot> {
         plots.extend(trained(outcome, subject));
     }
     plots.extend(global(outcome));
+    plots.extend(clock::plots(outcome));
     plots.extend((!subject.is_raw).then(|| bytes(outcome)));
     let others = outcome.federations.iter().filter(|other| is_looked_at && other.label != subject.label);
     plots.extend(others.flat_map(|other| tested(outcome, other)));

@@ -1,16 +1,19 @@
 //! The numbers behind the answer.
 
+use super::clock;
 use super::null::{alone, nulls};
 use crate::codec::MessageKind;
 use crate::federation::{Direction, FederationOutcome, Outcome, RunSummary, Transfer};
 use crate::report::{Table, format};
 
 /// The tables that are printed at the end of a run.
-pub const PRINTED: [&str; 2] = ["results", "nulls"];
+pub const PRINTED: [&str; 3] = ["results", "nulls", clock::ID];
 
 /// All tables.
 pub fn tables(outcome: &Outcome) -> Vec<Table> {
-    vec![results(outcome), nulls_table(outcome), bytes(outcome), rounds(outcome)]
+    let time = clock::tables(outcome);
+    let all = [results(outcome), nulls_table(outcome)].into_iter().chain(time);
+    all.chain([bytes(outcome), rounds(outcome)]).collect()
 }
 
 /// A column for each federation.
@@ -46,7 +49,12 @@ fn results(outcome: &Outcome) -> Table {
         Some(rounds) if run.setup_bytes > 0 => format::number(rounds, 4),
         _ => "-".into(),
     });
-    row("local epochs, tuning included", |run| format::count(run.local_epochs));
+    if outcome.spec.asynchrony.is_none() {
+        row("local epochs, tuning included", |run| format::count(run.local_epochs));
+    }
+    if all.iter().any(|run| run.simulated_seconds.is_some()) {
+        row("simulated time", |run| run.simulated_seconds.map_or("-".into(), clock::shown));
+    }
     table
 }
 
