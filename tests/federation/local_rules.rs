@@ -1,9 +1,7 @@
 //! What strategies add to local training: by hand, against PyTorch, and by what it has to be equal to.
 
+use crate::golden::Golden;
 #[allow(dead_code, reason = "this golden has no losses")]
-#[path = "../goldens/golden.rs"]
-mod golden;
-
 use crate::support::{gpu, run, run_on, spec, strategy_round};
 use fedfunnel::codec::{Context, Kept, MessageKind, PipelineSpec, Values};
 use fedfunnel::data::{DataDir, Dataset, ImageShape};
@@ -17,7 +15,6 @@ use fedfunnel::model::{ModelSpec, Optimizer, OptimizerKind};
 use fedfunnel::progress::Quiet;
 use fedfunnel::reference::compare::{Tolerance, compare};
 use fedfunnel::training::{Evaluator, ResidentImages};
-use golden::Golden;
 use safetensors::Dtype;
 use std::path::Path;
 

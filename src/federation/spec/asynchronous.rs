@@ -27,6 +27,10 @@ impl SimulationSpec {
             let problem = "the rounds of a federated pre-pass wait for all";
             return refuse("prepass.kind", problem, "set it to isolated, or leave asynchrony out");
         }
+        if self.prepass.as_ref().is_some_and(|prepass| prepass.collaborators.is_some()) {
+            let problem = "those that log nothing get the decoder with the model of a round";
+            return refuse("prepass.collaborators", problem, "leave it out, or asynchrony");
+        }
         if self.attack.as_ref().is_some_and(|attack| attack.kind == AttackKind::Little) {
             let problem = "its attackers look at the updates of all others of a round";
             return refuse("attack.kind", problem, "use another attack, or leave asynchrony out");

@@ -79,7 +79,7 @@ impl Clock {
     /// The speeds of so many collaborators, by id. Errors where the file has others.
     pub fn speeds(&self, seed: u64, collaborators: usize) -> Result<Vec<Speed>> {
         match &self.file {
-            Some(_) => self.from_file(collaborators),
+            Some(_) => self.read_file(collaborators),
             None => Ok((0..collaborators).map(|who| self.draw(seed, who as u64)).collect()),
         }
     }
@@ -91,7 +91,7 @@ impl Clock {
         Speed { step, up: up * 1e6, down: down * 1e6 }
     }
 
-    fn from_file(&self, collaborators: usize) -> Result<Vec<Speed>> {
+    fn read_file(&self, collaborators: usize) -> Result<Vec<Speed>> {
         let path = self.file.clone().unwrap_or_default();
         let text = files::read_text(&path)?;
         let wrong = |line: usize, problem: &str| {

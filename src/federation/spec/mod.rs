@@ -540,6 +540,9 @@ impl SimulationSpec {
     /// Adds what it depends on besides its settings: models and data.
     pub fn identify(&self, own: Identity, parts: &Parts, data_dir: &DataDir) -> Result<Identity> {
         let mut own = own.with_model(&self.model)?.with_data(&self.data, data_dir)?;
+        if let Some(file) = self.clock.as_ref().and_then(|clock| clock.file.as_ref()) {
+            own = own.with_file("clock.file", file)?;
+        }
         for stage in self.stages(parts)? {
             let kind = parts.stages.find(stage.name.as_deref().unwrap_or_default())?;
             if (kind.needs_autoencoder)(&stage.options) {

@@ -128,7 +128,7 @@ fn problem_in_round(
     if payloads.iter().any(|payload| payload.len() != length) {
         return Some("messages are not of one length".into());
     }
-    if length % 4 != 0 {
+    if !length.is_multiple_of(4) {
         return Some("messages are more than values".into());
     }
     let round = Round { number, seed: 0, global, gpu: gpu(), local: None };

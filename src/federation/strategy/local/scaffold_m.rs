@@ -16,7 +16,6 @@ pub const SCAFFOLD_M: LocalKind = LocalKind {
         good_for: "the same, with few participants a round",
         sends: "as many values as the model has, each way, and none down in the first round",
         needs: "optimizer={kind=\"sgd\",momentum=0.0}",
-        ..PartAbout::NOTHING
     },
     make,
 };
