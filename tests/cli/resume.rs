@@ -157,6 +157,106 @@ fn a_federated_prepass_and_many_groups_are_gone_on_with_too() {
     check_interrupted(all, &["ledger.csv", "summary.json"]);
 }
 
+/// Kills a run at twenty random moments, going on with it each time and beginning another whenever it has ended; all of
+/// them have to end as one that nobody touched.
+fn check_killed(set: &[&str]) {
+    let folder = temporary();
+    small_colour_models(folder.path());
+    let words = |out: &str| {
+        let mut all = simulation(out, set);
+        all.push("--resume".into());
+        all
+    };
+    let run =
+        |out: &str| succeed_in(folder.path(), &words(out).iter().map(String::as_str).collect::<Vec<_>>());
+    let start = Instant::now();
+    run("whole");
+    let took = start.elapsed();
+    let whole = left_by(&folder.path().join("whole"));
+    let mut moments = Moments::new();
+    let (mut kills, mut runs) = (0, 0);
+    while kills < 20 {
+        runs += 1;
+        let out = format!("killed-{runs}");
+        let all = words(&out);
+        let all: Vec<_> = all.iter().map(String::as_str).collect();
+        loop {
+            let mut child = spawn(folder.path(), &all);
+            std::thread::sleep(moments.within(took));
+            child.kill().expect("it can be killed");
+            if child.wait().expect("it ends").success() {
+                break;
+            }
+            kills += 1;
+            if kills == 20 {
+                run(&out);
+                break;
+            }
+        }
+        check_alike(
+            &format!("run {runs}, {kills} kills in all"),
+            &left_by(&folder.path().join(&out)),
+            &whole,
+        );
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_prepass_that_is_killed_twenty_times_loses_nothing() {
+    check_killed(&["codecs=[\"raw\",\"pca\"]", "rounds=1", "collaborators=3", "prepass.epochs=40"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_setup_that_is_killed_twenty_times_loses_nothing() {
+    check_killed(&[
+        "codecs=[\"raw\",\"autoencoder\"]",
+        "rounds=1",
+        "prepass.epochs=3",
+        "autoencoder.epochs=800",
+    ]);
+}
+
+#[cfg(unix)]
+#[test]
+fn rounds_with_feedback_that_are_killed_twenty_times_lose_nothing() {
+    check_killed(&[
+        "codecs=[\"raw\",[\"delta\",\"feedback\",{stage=\"topk\",part=0.05}]]",
+        "rounds=30",
+        "save_every=1",
+        "collaborators=6",
+        "participation={per_round=4}",
+        "faults={breaks_off=0.1,corrupt=0.1}",
+    ]);
+}
+
+#[cfg(unix)]
+#[test]
+fn scaffold_that_is_killed_twenty_times_loses_nothing() {
+    check_killed(&[
+        "codecs=[\"raw\"]",
+        "rounds=40",
+        "save_every=1",
+        "collaborators=4",
+        "strategy=scaffold",
+        "optimizer={kind=\"sgd\",lr=0.05,momentum=0.0}",
+    ]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_federation_without_waiting_that_is_killed_twenty_times_loses_nothing() {
+    check_killed(&[
+        "codecs=[\"raw\",[\"delta\",\"feedback\",{stage=\"topk\",part=0.05}]]",
+        "rounds=30",
+        "save_every=1",
+        "collaborators=6",
+        "clock={}",
+        "asynchrony={kind=\"fedbuff\",buffer=2}",
+    ]);
+}
+
 #[cfg(unix)]
 #[test]
 fn an_experiment_that_is_cut_short_at_random_moments_ends_as_one_that_is_not() {
