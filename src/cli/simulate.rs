@@ -22,12 +22,13 @@ pub const EXAMPLES: &str = "Examples:
   fedfunnel simulate demo --set 'codecs=[\"raw\",\"autoencoder\",\"pca\"]' --out three
   fedfunnel simulate demo --set 'codecs=[\"raw\",[\"delta\",\"feedback\",{stage=\"topk\",part=0.01}]]' \\
       --set strategy=fedavgm
-  fedfunnel simulate demo --set collaborators=10 --set 'clock={}' --set 'asynchrony={kind=\"fedbuff\"}'
-                                        nobody waits for all: accuracy over simulated time
-  fedfunnel simulate mnist --set collaborators=1000 --set 'participation={per_round=50}' --set rounds=100 \\
-      --set 'codecs=[\"raw\",[\"delta\",\"feedback\",{stage=\"topk\",part=0.01}]]' --stop-at-accuracy 0.9
-  fedfunnel simulate demo --set collaborators=10 --set 'faults={breaks_off=0.1,late=0.1,longest=10.0}' \\
-      --set 'attack={kind=\"sign-flip\",part=0.2}'
+  fedfunnel simulate demo --set collaborators=10 --set 'clock={}' \\
+      --set 'asynchrony={kind=\"fedbuff\"}'   nobody waits for all: accuracy over simulated time
+  fedfunnel simulate thousand --out many   a thousand collaborators, 50 of them in a round
+  fedfunnel simulate mnist --set collaborators=1000 --set 'participation={per_round=50}' \\
+      --set rounds=100 --set 'codecs=[\"raw\",{stage=\"stc\",part=0.01}]' --stop-at-accuracy 0.9
+  fedfunnel simulate demo --set collaborators=10 --set 'faults={breaks_off=0.1,late=0.1}' \\
+      --set 'attack={kind=\"sign-flip\",part=0.2}' --set strategy=fedmedian
   fedfunnel simulate demo --print-config > mine.toml   then edit it: fedfunnel simulate mine.toml
   fedfunnel simulate mnist --out sim --resume   go on with what Ctrl-C, or worse, has cut short
 
@@ -49,7 +50,7 @@ pub struct DemoArgs {
 /// Arguments of `simulate`.
 #[derive(Args, Debug)]
 pub struct SimulateArgs {
-    /// demo, mnist, thousand, or the path of a spec
+    /// demo, mnist, thousand, thousand-cifar10, or the path of a spec
     name: String,
     /// Set a field of the spec, such as optimizer.lr=3e-4 (repeatable)
     #[arg(long, value_name = "KEY=VALUE")]

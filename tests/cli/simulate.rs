@@ -137,12 +137,12 @@ fn the_plan_of_a_federation_is_what_its_ledger_comes_to() {
 }
 
 #[test]
-fn the_report_is_one_file_with_four_plots() {
+fn the_report_is_one_file_with_five_plots() {
     let folder = demo();
     let page = std::fs::read_to_string(folder.join("report.html")).expect("a report");
     // Each is drawn twice, for wide and for narrow windows.
-    assert_eq!(page.matches("<figure>").count(), 4);
-    assert_eq!(page.matches("<svg").count(), 8);
+    assert_eq!(page.matches("<figure>").count(), 5);
+    assert_eq!(page.matches("<svg").count(), 10);
     for (plot, title) in [
         ("accuracy", "Accuracy of the global model"),
         ("bytes", "Sent by the collaborators so far"),
@@ -375,7 +375,7 @@ fn a_report_speaks_of_decoders_where_some_are_shipped() {
         // Several autoencoders are several plots, each with an id of its own; one that is learned once is drawn once.
         let ids: Vec<_> = report["plots"].as_array().expect("plots").iter().map(|plot| &plot["id"]).collect();
         let distinct: std::collections::HashSet<_> = ids.iter().map(ToString::to_string).collect();
-        assert_eq!((distinct.len(), ids.len()), (ids.len(), if ships { 6 } else { 2 }), "{ids:?}");
+        assert_eq!((distinct.len(), ids.len()), (ids.len(), if ships { 7 } else { 3 }), "{ids:?}");
     }
 }
 

@@ -7,6 +7,9 @@ use std::path::Path;
 fn the_paper_s_models_have_the_paper_s_numbers_of_parameters() {
     let classifier = ModelSpec::load("mnist-mlp").unwrap().classifier().unwrap();
     assert_eq!(classifier.parameters(), 15_910);
+    // That of the benchmarks of federated simulators.
+    let convolutional = ModelSpec::load("cifar10-tff").unwrap().classifier().unwrap();
+    assert_eq!(convolutional.parameters(), 1_626_442);
     let prefix = |layer| match layer {
         NetworkLayer::Dense(layer) => layer.prefix,
         other => panic!("{other:?}"),
