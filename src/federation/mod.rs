@@ -19,6 +19,7 @@ mod prepass;
 pub mod privacy;
 mod results;
 mod round;
+mod scopes;
 mod setup;
 mod shared_decoder;
 mod simulation;

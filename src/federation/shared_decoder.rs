@@ -1,7 +1,7 @@
 //! A decoder that is for all: kept once, and sent to each collaborator when it first takes part.
 
 use super::ledger::{Direction, Ledger};
-use super::state::CODEC;
+use super::scopes::CODEC;
 use crate::Result;
 use crate::codec::{Kept, MessageKind, Pipeline, Store};
 use crate::gpu::Gpu;

@@ -5,6 +5,7 @@ use super::flow::Flow;
 use super::ledger::Ledger;
 use super::logs::{TakenAt, log_shapes, put_logs, take_logs, taken_at};
 use super::results::RoundResult;
+pub use super::scopes::{CODEC, LOCAL};
 use super::shared_decoder::SharedDecoder;
 use super::spec::{Downlink, Rules};
 use super::strategy::Strategy;
@@ -16,16 +17,11 @@ use crate::training::Snapshots;
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
 
-/// What both sides keep for the codec.
-pub const CODEC: &str = "codec";
-
 const GLOBAL: &str = "global";
 const COLLABORATORS: &str = "collaborators";
 const AGGREGATOR: &str = "aggregator";
 const COMBINE: &str = "combine";
 const SERVER: &str = "server";
-/// What either side keeps for the strategy's local rule.
-pub const LOCAL: &str = "local";
 const DOWNLINK: &str = "downlink";
 const JOINT: &str = "joint";
 const SHARED: &str = "shared";

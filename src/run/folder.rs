@@ -159,7 +159,10 @@ fn read_record(folder: &Path) -> Result<Option<Record>> {
 /// Refuses to take a folder of the user's for the state of a run.
 fn check_state(folder: &Path) -> Result<()> {
     let state = folder.join(STATE);
-    let is_own = state.symlink_metadata().is_err() || state.join(MARKER).is_file();
+    // One without anything has lost nothing to whoever puts something there: it is left where a run was killed before
+    // it had marked its folder, or when it had all but removed it.
+    let is_empty = || std::fs::read_dir(&state).is_ok_and(|mut entries| entries.next().is_none());
+    let is_own = state.symlink_metadata().is_err() || state.join(MARKER).is_file() || is_empty();
     if is_own { Ok(()) } else { Err(foreign(&state)) }
 }
 
@@ -303,11 +306,19 @@ impl RunFolder {
     }
 }
 
-/// Removes a file, or a folder with all that is in it.
+/// Removes a file, or a folder with all that is in it. The mark that a folder is fedfunnel's own goes last, so that what
+/// is left of it is known for that by whoever goes on from there.
 fn remove(path: &Path) -> Result<()> {
     let about = path.symlink_metadata().map_err(Error::io("read", path))?;
     if about.is_dir() {
-        return std::fs::remove_dir_all(path).map_err(Error::io("remove the folder", path));
+        let failed = || Error::io("remove the folder", path);
+        let entries = std::fs::read_dir(path)
+            .and_then(Iterator::collect::<std::io::Result<Vec<_>>>)
+            .map_err(failed())?;
+        let (marks, others): (Vec<_>, Vec<_>) =
+            entries.iter().map(std::fs::DirEntry::path).partition(|path| path.ends_with(MARKER));
+        others.iter().chain(&marks).try_for_each(|path| remove(path))?;
+        return std::fs::remove_dir(path).map_err(failed());
     }
     std::fs::remove_file(path).map_err(Error::io("remove", path))
 }

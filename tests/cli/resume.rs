@@ -204,7 +204,7 @@ fn check_killed(set: &[&str]) {
 #[cfg(unix)]
 #[test]
 fn a_prepass_that_is_killed_twenty_times_loses_nothing() {
-    check_killed(&["codecs=[\"raw\",\"pca\"]", "rounds=1", "collaborators=3", "prepass.epochs=40"]);
+    check_killed(&["codecs=[\"raw\",\"pca\"]", "rounds=1", "prepass.epochs=12"]);
 }
 
 #[cfg(unix)]
@@ -223,7 +223,7 @@ fn a_setup_that_is_killed_twenty_times_loses_nothing() {
 fn rounds_with_feedback_that_are_killed_twenty_times_lose_nothing() {
     check_killed(&[
         "codecs=[\"raw\",[\"delta\",\"feedback\",{stage=\"topk\",part=0.05}]]",
-        "rounds=30",
+        "rounds=8",
         "save_every=1",
         "collaborators=6",
         "participation={per_round=4}",
@@ -236,7 +236,7 @@ fn rounds_with_feedback_that_are_killed_twenty_times_lose_nothing() {
 fn scaffold_that_is_killed_twenty_times_loses_nothing() {
     check_killed(&[
         "codecs=[\"raw\"]",
-        "rounds=40",
+        "rounds=10",
         "save_every=1",
         "collaborators=4",
         "strategy=scaffold",
@@ -249,9 +249,9 @@ fn scaffold_that_is_killed_twenty_times_loses_nothing() {
 fn a_federation_without_waiting_that_is_killed_twenty_times_loses_nothing() {
     check_killed(&[
         "codecs=[\"raw\",[\"delta\",\"feedback\",{stage=\"topk\",part=0.05}]]",
-        "rounds=30",
+        "rounds=8",
         "save_every=1",
-        "collaborators=6",
+        "collaborators=4",
         "clock={}",
         "asynchrony={kind=\"fedbuff\",buffer=2}",
     ]);
