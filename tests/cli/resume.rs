@@ -214,7 +214,8 @@ fn a_setup_that_is_killed_twenty_times_loses_nothing() {
         "codecs=[\"raw\",\"autoencoder\"]",
         "rounds=1",
         "prepass.epochs=3",
-        "autoencoder.epochs=800",
+        "autoencoder.space=small",
+        "autoencoder.epochs=60",
     ]);
 }
 
