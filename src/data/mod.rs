@@ -21,6 +21,7 @@ mod partition;
 pub mod sample;
 pub mod source;
 mod store;
+mod variates;
 mod verified;
 
 pub use dataset::{DataPair, Dataset, ImageShape, Split};
@@ -31,6 +32,7 @@ pub use label_counts::{LabelCounts, Spread};
 pub use order::{derive_seed, draw_below, epoch_order, shuffle_in_place};
 pub use partition::{ClassAssignment, Partition, Partitioner, Shards, partition};
 pub use store::{DataDir, DatasetStatus, Presence, list};
+pub use variates::{normal, uniform, uniform_above_zero};
 
 use crate::{Error, Result};
 use std::path::Path;

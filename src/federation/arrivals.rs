@@ -15,6 +15,9 @@ pub(super) fn decode(
     state: &FederationState,
     payloads: &[Payload],
 ) -> Result<Vec<(u32, Received)>> {
+    if payloads.is_empty() {
+        return Ok(Vec::new());
+    }
     let received = pipeline.take_in(view, arguments(state, payloads))?;
     Ok(payloads.iter().map(|(who, _)| *who).zip(received).collect())
 }

@@ -2,8 +2,8 @@
 
 use super::clients::Trained;
 use super::spec::{Attack, AttackKind};
-use crate::data::derive_seed;
-use rand::{Rng, SeedableRng};
+use crate::data::{derive_seed, normal};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeSet;
 
@@ -50,10 +50,8 @@ impl Attackers {
         let deviation = strength * (squares.sum::<f64>() / weights.len().max(1) as f64).sqrt();
         let seed = derive_seed(derive_seed(self.seed, STREAM), u64::from(round) << 32 | u64::from(who));
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut uniform = || ((rng.next_u64() >> 11) + 1) as f64 / (1u64 << 53) as f64;
         for (weight, start) in weights.iter_mut().zip(start) {
-            let normal = (-2.0 * uniform().ln()).sqrt() * (std::f64::consts::TAU * uniform()).cos();
-            *weight = (f64::from(*start) + deviation * normal) as f32;
+            *weight = (f64::from(*start) + deviation * normal(&mut rng)) as f32;
         }
     }
 

@@ -140,6 +140,23 @@ impl Ledger {
         self.transfers.iter().filter(|t| which(t)).map(|t| t.bytes).sum()
     }
 
+    /// Bytes of the last round so far, from or to the collaborators. What it sent stands at the end.
+    pub fn bytes_of_last(&self, round: u32, direction: Direction) -> u64 {
+        let own = self.transfers.iter().rev().take_while(|t| t.round == round);
+        own.filter(|t| t.direction == direction).map(|t| t.bytes).sum()
+    }
+
+    /// Bytes of the messages that `which` picks in each of so many rounds, what came before the first in front.
+    pub fn bytes_by_round(&self, rounds: usize, which: impl Fn(&Transfer) -> bool) -> Vec<u64> {
+        let mut sums = vec![0; rounds + 1];
+        for transfer in self.transfers.iter().filter(|t| which(t)) {
+            if let Some(sum) = sums.get_mut(transfer.round as usize) {
+                *sum += transfer.bytes;
+            }
+        }
+        sums
+    }
+
     /// Bytes of the last message of this kind that went this way.
     pub fn message_bytes(&self, direction: Direction, kind: MessageKind) -> Option<u64> {
         let is_one = |t: &&Transfer| t.direction == direction && t.kind == kind;

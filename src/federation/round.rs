@@ -150,7 +150,7 @@ pub fn play_round(
     let (Participants { spec, tests, .. }, state) = (&*participants, &federation.state);
     let (local, tested) = test(tests, spec, round, &trained, own_models.as_deref(), &state.global)?;
     refuse_diverged(round, tested)?;
-    let in_round = |direction| state.ledger.bytes(|t| t.round == round && t.direction == direction);
+    let in_round = |direction| state.ledger.bytes_of_last(round, direction);
     // There is at least one epoch of each.
     let last = trained.iter().filter_map(|trained| trained.epochs.last()).map(|epoch| epoch.train_loss);
     let train_loss = (!trained.is_empty()).then(|| last.sum::<f64>() / trained.len() as f64);
@@ -334,8 +334,10 @@ fn play_once(
                 let left_out = results - arrived.len();
                 observer.note(&format!("{left_out} of {results} updates were left out"));
             }
-            // A round that nobody's update is part of, or too few results, changes nothing.
-            let counts = results >= faults.min_results && !arrived.is_empty();
+            // A round that nobody's update is part of, or too few results, changes nothing; unless that would tell who was
+            // not drawn, which noise is to hide.
+            let is_enough = results >= faults.min_results && !arrived.is_empty();
+            let counts = is_enough || strategy.combine.noise().is_some();
             let round = strategy_round(arrived.len());
             let combined = counts.then(|| strategy.combine.combine(&round, &arrived)).transpose()?;
             step(strategy, &round, rules, &view, state, combined.as_deref())?;

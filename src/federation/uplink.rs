@@ -40,6 +40,9 @@ pub(super) fn send_up(
     trained: &[Trained],
     fate: impl Fn(u32) -> Fate,
 ) -> Result<Vec<(u32, Vec<u8>)>> {
+    if trained.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut kept: Vec<_> = trained.iter().map(|trained| store.take(trained.who)).collect();
     let updates = trained
         .iter()

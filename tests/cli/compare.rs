@@ -159,6 +159,8 @@ fn what_cannot_be_compared_is_refused_by_the_name_of_the_option() {
         (&["--codecs", "raw", "--budget", "9", "--ratio", "9"], &["--budget", "--ratio"]),
         (&["--codecs", "raw", "--model", "mnist-mlpp"], &["mnist-mlpp", "did you mean mnist-mlp?"]),
         (&["--codecs", "raw", "--set", "federation.round=2"], &["--set federation.round=2", "`rounds`"]),
+        (&["--codecs", "raw", "--set", "federation.patience=2"], &["federation.patience", "leave it out"]),
+        (&["--codecs", "raw", "--set", "federation.stop_at_accuracy=0.5"], &["federation.stop_at_accuracy"]),
         (&["--codecs", "raw", "--scale", "smoke"], &["--scale", "leave it out"]),
         (&["fig4-mnist-ae"], &["NAME", "another kind", "fedfunnel experiment fig4-mnist-ae"]),
         (&["compare-mnistt"], &["compare-mnistt", "did you mean compare-mnist?"]),

@@ -167,6 +167,9 @@ fn what_cannot_be_shared_or_logged_is_refused_in_words() {
     assert!(error.contains("prepass.collaborators") && error.contains("isolated"), "{error}");
     let error = refused(&[CODECS, "prepass={kind=\"federated\",rounds=1,snapshot_every=1}"]);
     assert!(error.contains("prepass.kind") && error.contains("participation"), "{error}");
+    let error =
+        refused(&[CODECS, "prepass={kind=\"federated\",rounds=1,snapshot_every=1}", "faults={late=0.1}"]);
+    assert!(error.starts_with("faults") && error.contains("federated"), "{error}");
 }
 
 fn same_bits(whole: &Outcome, other: &Outcome) {

@@ -81,7 +81,9 @@ fn a_round_that_nobody_takes_part_in_changes_nothing() {
     // A chance of one in sixty for each.
     let outcome = sixty(&[
         "participation={per_round=1,sampling=\"poisson\"}",
-        "codecs=[\"raw\",[\"delta\",\"f16\"],[\"delta\",{stage=\"sketch\",rows=3,columns=500}]]",
+        "prepass.snapshot_every=1",
+        "codecs=[\"raw\",[\"delta\",\"f16\"],[\"delta\",{stage=\"sketch\",rows=3,columns=500}],\
+         [\"prior\",{stage=\"pca\",floats=2,shared=true},\"tune\"]]",
         "rounds=9",
     ]);
     for federation in &outcome.federations {

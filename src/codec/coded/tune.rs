@@ -155,13 +155,13 @@ impl Tuner {
                     optimizer: how.optimizer,
                     rounding: *rounding,
                     filters: filters.clone(),
+                    is_shared: *is_shared,
                 };
                 let most = local.most_together.min(jobs.len());
                 let form = decoder(0)?;
                 let room = most_vectors(jobs.len(), decoder)?;
                 let form = form.layered(room).fitting(round.gpu, floats);
-                let new = if *is_shared { CodeCohort::with_one_decoder } else { CodeCohort::new };
-                let cohort = new(round.gpu, local.spec, local.images, most, &form, settings)?;
+                let cohort = CodeCohort::new(round.gpu, local.spec, local.images, most, &form, settings)?;
                 let loaded = vec![None; cohort.decoders()];
                 Held { cohort, loaded, room }
             }

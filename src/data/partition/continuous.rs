@@ -1,8 +1,8 @@
 //! Samples sorted by the brightness of their images, with noise.
 
 use super::parts::{Parts, Samples, even_parts};
-use super::variates::normal;
 use crate::data::Dataset;
+use crate::data::variates::normal;
 use crate::{Error, Result};
 use rand_chacha::ChaCha8Rng;
 

@@ -2,9 +2,10 @@
 
 use super::parts::{Parts, by_class};
 use super::sizes::{check_sizes, even_sizes};
-use super::variates::{check_alpha, dirichlet_shares, uniform};
+use super::variates::{check_alpha, dirichlet_shares};
 use crate::Result;
 use crate::data::order::draw_below;
+use crate::data::variates::uniform_above_zero;
 use rand_chacha::ChaCha8Rng;
 
 pub(super) fn inner_dirichlet(
@@ -41,9 +42,9 @@ fn draw_class(shares: &[f64], classes: &[Vec<usize>], rng: &mut ChaCha8Rng) -> u
     let sum: f64 = (0..classes.len()).map(left).sum();
     let rest = |class: usize| classes[class].len() as f64;
     if sum > 0.0 {
-        walk(classes.len(), uniform(rng) * sum, left)
+        walk(classes.len(), uniform_above_zero(rng) * sum, left)
     } else {
-        walk(classes.len(), uniform(rng) * (0..classes.len()).map(rest).sum::<f64>(), rest)
+        walk(classes.len(), uniform_above_zero(rng) * (0..classes.len()).map(rest).sum::<f64>(), rest)
     }
 }
 

@@ -1,7 +1,7 @@
-//! Random variates, written out so that a seed gives the same ones in every release.
+//! Gamma and Dirichlet variates.
 
+use crate::data::variates::{normal, uniform_above_zero};
 use crate::{Error, Result};
-use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 /// Refuses concentrations with which a logarithm below would overflow, and what is none.
@@ -27,31 +27,15 @@ pub(super) fn dirichlet_shares(count: usize, alpha: f64, rng: &mut ChaCha8Rng) -
 /// brought back by a power of a uniform variate.
 fn ln_gamma_variate(shape: f64, rng: &mut ChaCha8Rng) -> f64 {
     if shape < 1.0 {
-        return ln_gamma_variate(shape + 1.0, rng) + uniform(rng).ln() / shape;
+        return ln_gamma_variate(shape + 1.0, rng) + uniform_above_zero(rng).ln() / shape;
     }
     let d = shape - 1.0 / 3.0;
     let c = 1.0 / (9.0 * d).sqrt();
     loop {
         let x = normal(rng);
         let v = (1.0 + c * x).powi(3);
-        if v > 0.0 && uniform(rng).ln() < 0.5 * x * x + d - d * v + d * v.ln() {
+        if v > 0.0 && uniform_above_zero(rng).ln() < 0.5 * x * x + d - d * v + d * v.ln() {
             return (d * v).ln();
-        }
-    }
-}
-
-/// Uniform in (0, 1]: never 0, whose logarithm does not exist.
-pub(super) fn uniform(rng: &mut ChaCha8Rng) -> f64 {
-    ((rng.next_u64() >> 11) + 1) as f64 / (1u64 << 53) as f64
-}
-
-/// A standard normal variate (Marsaglia's polar method).
-pub(super) fn normal(rng: &mut ChaCha8Rng) -> f64 {
-    loop {
-        let (x, y) = (2.0 * uniform(rng) - 1.0, 2.0 * uniform(rng) - 1.0);
-        let square = x * x + y * y;
-        if square > 0.0 && square < 1.0 {
-            return x * (-2.0 * square.ln() / square).sqrt();
         }
     }
 }

@@ -32,9 +32,10 @@ pub(super) fn result(outcome: &Outcome, lines: Vec<serde_json::Value>) -> Result
 
 fn codec_run(outcome: &Outcome, one: &FederationOutcome, sends_weights: bool) -> CodecRun {
     let summary = RunSummary::of(outcome, one);
-    let mut total_bytes = one.ledger.bytes(|t| t.round == 0);
-    let rounds = one.rounds.iter().filter_map(|round| {
-        total_bytes += one.ledger.bytes(|t| t.round == round.round);
+    let by_round = one.ledger.bytes_by_round(one.rounds.len(), |_| true);
+    let mut total_bytes = by_round[0];
+    let rounds = one.rounds.iter().zip(&by_round[1..]).filter_map(|(round, bytes)| {
+        total_bytes += bytes;
         let tested = round.tested?;
         Some(AfterRound {
             round: round.round,

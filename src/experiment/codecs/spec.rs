@@ -43,6 +43,14 @@ impl CodecsExperiment {
             let problem = "budget and ratio both say how many bytes a message may have";
             return Err(Error::setting("ratio", problem, "leave one of them out"));
         }
+        let stops = [
+            ("federation.stop_at_accuracy", self.federation.stop_at_accuracy.is_some()),
+            ("federation.patience", self.federation.patience.is_some()),
+        ];
+        if let Some((field, _)) = stops.iter().find(|(_, is_given)| *is_given) {
+            let problem = "codecs are compared after the same rounds, and each would end after its own";
+            return Err(Error::setting(*field, problem, "leave it out"));
+        }
         match self.ratio.filter(|ratio| !(ratio.is_finite() && *ratio >= 1.0)) {
             Some(ratio) => {
                 let problem = format!("a ratio of {ratio} leaves no bytes, or more than raw updates have");

@@ -1,13 +1,13 @@
 //! Who begins a task, when, and of how many steps.
 
-use crate::data::{derive_seed, draw_below};
+use crate::data::{derive_seed, draw_below, uniform_above_zero};
 use crate::federation::down::send_down;
 use crate::federation::flow::{CompassRules, Flow, Task};
 use crate::federation::participants::Participants;
 use crate::federation::spec::{Asynchrony, AsynchronyKind};
 use crate::federation::state::Federation;
 use crate::{Error, Result};
-use rand::{Rng, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
 
@@ -40,9 +40,7 @@ pub(super) fn everybody(participants: &Participants, rules: &Asynchrony) -> Flow
 pub(super) fn pause(rules: &Asynchrony, seed: u64, who: u32, number: u32) -> f64 {
     let stream = u64::from(who) << 32 | u64::from(number);
     let mut rng = ChaCha8Rng::seed_from_u64(derive_seed(derive_seed(seed, PAUSE), stream));
-    // Above 0, so that it has a logarithm.
-    let uniform = ((rng.next_u64() >> 11) + 1) as f64 / (1u64 << 53) as f64;
-    rules.pause() * -uniform.ln()
+    rules.pause() * -uniform_above_zero(&mut rng).ln()
 }
 
 /// The one at this place of those that come gets the global model and begins.

@@ -66,7 +66,7 @@ pub(super) fn step(
     flow.forget_models();
     let tested = if spec.is_tested(round) { Some(tests.all(&[&state.global])?[0]) } else { None };
     refuse_diverged(round, tested)?;
-    let in_round = |direction| state.ledger.bytes(|t| t.round == round && t.direction == direction);
+    let in_round = |direction| state.ledger.bytes_of_last(round, direction);
     Ok(RoundResult {
         round,
         tested: tested.map(GlobalTest::from),

@@ -1,8 +1,8 @@
 //! How long collaborators compute and send, for a clock that stands in for those of real devices.
 
-use crate::data::derive_seed;
+use crate::data::{derive_seed, normal};
 use crate::{Error, Result, files};
-use rand::{Rng, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -133,13 +133,6 @@ impl Speed {
     pub fn seconds(self, bytes_down: u64, steps: u64, bytes_up: u64) -> f64 {
         8.0 * bytes_down as f64 / self.down + steps as f64 * self.step + 8.0 * bytes_up as f64 / self.up
     }
-}
-
-/// A standard normal variate, by Box and Muller.
-fn normal(rng: &mut ChaCha8Rng) -> f64 {
-    let mut uniform = || ((rng.next_u64() >> 11) + 1) as f64 / (1u64 << 53) as f64;
-    let (radius, angle) = ((-2.0 * uniform().ln()).sqrt(), std::f64::consts::TAU * uniform());
-    radius * angle.cos()
 }
 
 #[cfg(test)]

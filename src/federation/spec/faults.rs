@@ -1,6 +1,6 @@
 //! What goes wrong between collaborators and the aggregator, and what the aggregator makes of it.
 
-use crate::data::derive_seed;
+use crate::data::{derive_seed, uniform};
 use crate::{Error, Result};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -128,7 +128,7 @@ impl Faults {
     pub fn fate(&self, seed: u64, round: u32, attempt: u32, who: u32) -> Fate {
         let stream = derive_seed(derive_seed(seed, STREAM), u64::from(attempt) << 32 | u64::from(round));
         let mut rng = ChaCha8Rng::seed_from_u64(derive_seed(stream, u64::from(who)));
-        let mut left = (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
+        let mut left = uniform(&mut rng);
         let chances = [
             (self.absent, Fate::Absent),
             (self.breaks_off, Fate::BreaksOff),

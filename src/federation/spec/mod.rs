@@ -240,7 +240,7 @@ impl SimulationSpec {
         self.check_grayscale()?;
         self.optimizer.check("optimizer")?;
         self.strategy.make(&parts.strategies)?.check(&self.optimizer)?;
-        self.check_private_local(parts)?;
+        self.check_private(parts)?;
         for stage in self.stages(parts)? {
             let name = stage.name.as_deref().unwrap_or_default();
             let kind = parts.stages.find(name)?;
@@ -278,7 +278,14 @@ impl SimulationSpec {
 
     /// Refuses a pre-pass in rounds of which each has other collaborators.
     fn check_federated(&self) -> Result<()> {
-        if self.participation.is_none() || !self.begins_federated() {
+        if !self.begins_federated() {
+            return Ok(());
+        }
+        if self.faults.is_some() {
+            let problem = "in a federated pre-pass all collaborators log weights in every round, and some may not answer";
+            return Err(Error::setting("faults", problem, "leave it out, or set prepass.kind to isolated"));
+        }
+        if self.participation.is_none() {
             return Ok(());
         }
         let problem =

@@ -1,8 +1,8 @@
 //! Who takes part in a round.
 
-use crate::data::{derive_seed, draw_below, shuffle_in_place};
+use crate::data::{derive_seed, draw_below, shuffle_in_place, uniform};
 use crate::{Error, Result};
-use rand::{Rng, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
@@ -140,11 +140,6 @@ fn in_turn(mut from: Vec<u32>, count: usize, seed: u64, round: u32) -> Vec<u32> 
     let count = count.min(from.len());
     let first = (u64::from(round - 1) * count as u64 % from.len().max(1) as u64) as usize;
     (first..first + count).map(|place| from[place % from.len()]).collect()
-}
-
-/// Uniform in [0, 1).
-fn uniform(rng: &mut ChaCha8Rng) -> f64 {
-    (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64
 }
 
 #[cfg(test)]

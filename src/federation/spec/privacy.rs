@@ -1,6 +1,7 @@
 //! What a simulation's strategy promises about privacy, and what it does not hold for.
 
 use super::SimulationSpec;
+use super::faults::Below;
 use super::participation::Sampling as Drawn;
 use crate::codec::Pipeline;
 use crate::federation::parts::Parts;
@@ -34,10 +35,34 @@ impl SimulationSpec {
         Ok(self.strategy.make(&parts.strategies)?.combine.noise().is_some())
     }
 
-    /// Refuses rules for local training that tell of collaborators without noise, where the strategy adds any.
-    pub(super) fn check_private_local(&self, parts: &Parts) -> Result<()> {
+    /// Refuses what tells more of a collaborator than the guarantee of a strategy that adds noise says: rules for local
+    /// training that tell without noise, a bound on lengths by which one update decides about others, a number of
+    /// results by which one decides whether a round counts, and collaborators without images, since those that are
+    /// drawn are drawn from fewer than all.
+    pub(super) fn check_private(&self, parts: &Parts) -> Result<()> {
+        if !self.adds_noise(parts)? {
+            return Ok(());
+        }
+        if self.faults.is_some_and(|faults| faults.longest.is_some()) {
+            let problem =
+                "which updates are too long depends on all of them, which the strategy's noise does not hide";
+            return Err(Error::setting(
+                "faults.longest",
+                problem,
+                "leave it out: updates are clipped anyway",
+            ));
+        }
+        if self.faults.is_some_and(|faults| faults.min_results > 1 || faults.below == Below::Repeat) {
+            let problem = "a round that does not count tells how many were in it, which the strategy's noise does not hide";
+            return Err(Error::setting("faults.min_results", problem, "leave it out, and below"));
+        }
+        if self.partition.min_size == 0 {
+            let problem =
+                "collaborators without images are never drawn, and its noise counts on chances among all";
+            return Err(Error::setting("partition.min_size", problem, "set it to 1 or more"));
+        }
         let local = self.strategy.local(&parts.strategies)?;
-        if SILENT.contains(&&*local) || !self.adds_noise(parts)? {
+        if SILENT.contains(&&*local) {
             return Ok(());
         }
         let problem = format!("what collaborators send for {local} goes to all of them without noise");

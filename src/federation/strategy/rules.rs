@@ -47,7 +47,7 @@ pub struct Arrived {
 
 /// How updates become one.
 pub trait Combine: Send {
-    /// One set of weights of all that arrived, which are at least one.
+    /// One set of weights of all that arrived, which are at least one, unless the rule adds [noise](Self::noise).
     fn combine(&mut self, round: &StrategyRound<'_>, arrived: &[Arrived]) -> Result<Vec<f32>>;
 
     /// What it keeps between rounds, for checkpoints.

@@ -148,9 +148,10 @@ fn bytes(outcome: &Outcome) -> Plot {
     plot.y_log = true;
     for federation in &outcome.federations {
         let mut sum = 0;
-        let points = (0..=federation.rounds.len() as u32).map(|round| {
-            sum += federation.ledger.bytes(|t| t.direction == Direction::Up && t.round == round);
-            (f64::from(round), sum as f64)
+        let up = federation.ledger.bytes_by_round(federation.rounds.len(), |t| t.direction == Direction::Up);
+        let points = up.into_iter().enumerate().map(|(round, bytes)| {
+            sum += bytes;
+            (round as f64, sum as f64)
         });
         plot.series.push(Series::new(&federation.label, Style::Solid, points.collect()));
     }

@@ -36,6 +36,8 @@ pub struct CodeSettings {
     pub rounding: Rounding,
     /// How values of filters train beside codes, where they do.
     pub filters: Option<FilterSettings>,
+    /// Whether all replicas have one decoder, that of replica 0. Where it is linear, it lies on the device once.
+    pub is_shared: bool,
 }
 
 /// Where a replica's code starts.
@@ -110,35 +112,14 @@ impl CodeCohort {
         decoder: &CodeDecoder,
         settings: CodeSettings,
     ) -> Result<Self> {
-        let replicas = decoder.most_replicas(gpu, replicas, settings.floats, spec.parameters());
-        Self::of_form(gpu, spec, images, replicas, decoder, settings, false)
-    }
-
-    /// The same of replicas that all have one decoder, that of replica 0. Where it is linear, it lies on the device once.
-    pub fn with_one_decoder(
-        gpu: &Gpu,
-        spec: &ClassifierSpec,
-        images: &ResidentImages,
-        replicas: usize,
-        decoder: &CodeDecoder,
-        settings: CodeSettings,
-    ) -> Result<Self> {
-        if let CodeDecoder::Linear(_) = decoder {
-            return Self::of_form(gpu, spec, images, replicas, decoder, settings, true);
-        }
-        Self::new(gpu, spec, images, replicas, decoder, settings)
-    }
-
-    fn of_form(
-        gpu: &Gpu,
-        spec: &ClassifierSpec,
-        images: &ResidentImages,
-        replicas: usize,
-        decoder: &CodeDecoder,
-        settings: CodeSettings,
-        is_shared: bool,
-    ) -> Result<Self> {
-        let CodeSettings { floats, batch, optimizer, rounding, filters } = settings;
+        // A decoder that lies there once takes no more for many.
+        let is_shared = settings.is_shared && matches!(decoder, CodeDecoder::Linear(_));
+        let replicas = if is_shared {
+            replicas
+        } else {
+            decoder.most_replicas(gpu, replicas, settings.floats, spec.parameters())
+        };
+        let CodeSettings { floats, batch, optimizer, rounding, filters, .. } = settings;
         let codes = match decoder {
             CodeDecoder::Linear(_) => Codes::new(gpu, replicas, floats)?,
             _ => Codes::whole(gpu, replicas, floats)?,

@@ -152,6 +152,22 @@ fn what_would_tell_more_than_is_said_is_refused_in_words() {
             .and_then(|spec| fedfunnel::federation::check(&spec, &parts, &data));
         checked.expect_err("refused").to_string()
     };
+    for (setting, words) in [
+        ("faults={longest=3.0}", "faults.longest"),
+        ("faults={min_results=2}", "faults.min_results"),
+        ("faults={below=\"repeat\"}", "faults.min_results"),
+        ("partition.min_size=0", "partition.min_size"),
+    ] {
+        let error = refused(&["strategy=dp-fedavg", setting]);
+        assert!(error.starts_with(words), "{setting}: {error}");
+        // Without noise nothing is promised.
+        let quiet = "strategy.combine={kind=\"private-mean\",noise=0.0}";
+        let all = ["prepass.epochs=3", "prepass.snapshot_every=2", quiet, setting].map(String::from);
+        assert!(SimulationSpec::load_with("demo", &all, &parts).is_ok(), "{setting}");
+    }
+    let sgd = "optimizer={kind=\"sgd\",lr=0.1,momentum=0.0}";
+    let error = refused(&[sgd, "strategy={preset=\"dp-fedavg\",local=\"scaffold\"}"]);
+    assert!(error.starts_with("strategy.local") && error.contains("without noise"), "{error}");
     for (combine, words) in [
         ("clip=0.0", "a clip of 0"),
         ("noise=-1.0", "a noise of -1"),
@@ -168,4 +184,22 @@ fn what_would_tell_more_than_is_said_is_refused_in_words() {
     let shared = "codecs=[\"raw\",\"prior+pca(floats=2,shared=true)\"]";
     let error = refused(&["strategy=dp-fedavg", shared]);
     assert!(error.contains("goes to all without noise"), "{error}");
+}
+
+#[test]
+fn a_round_that_nobody_was_drawn_for_has_noise_like_any_other() {
+    let parts = Parts::default();
+    let settings = [
+        "collaborators=20",
+        "participation={per_round=1,sampling=\"poisson\"}",
+        "strategy=dp-fedavg",
+        "rounds=6",
+        "codecs=[\"raw\"]",
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let outcome = run(folder.path(), &spec(&parts, &settings), &parts);
+    let rounds = &outcome.federations[0].rounds;
+    assert!(rounds.iter().any(|round| round.asked == 0));
+    let losses: Vec<_> = rounds.iter().map(|round| round.tested.unwrap().test_loss).collect();
+    assert!(losses.windows(2).all(|pair| pair[0] != pair[1]), "{losses:?}");
 }

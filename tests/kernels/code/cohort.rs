@@ -221,7 +221,8 @@ impl Codes {
         let optimizer =
             Optimizer { kind: OptimizerKind::Sgd, lr: 1.0, momentum: 0.0, ..Optimizer::default() };
         let floats = self.starts[0].code.len();
-        let settings = CodeSettings { floats, batch: SAMPLES[0], optimizer, rounding, filters };
+        let settings =
+            CodeSettings { floats, batch: SAMPLES[0], optimizer, rounding, filters, is_shared: false };
         let replicas = self.starts.len();
         let spec = self.shape.spec();
         let mut cohort = CodeCohort::new(gpu, &spec, &images, replicas, &self.decoder(0), settings).unwrap();

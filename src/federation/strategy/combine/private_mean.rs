@@ -1,16 +1,15 @@
 //! The mean of clipped updates with Gaussian noise.
 
+use super::vectors::on_host;
+use crate::Error;
 use crate::Result;
-use crate::codec::{Kept, OptionAbout, Options, Values, expect_length};
-use crate::data::derive_seed;
+use crate::codec::{Kept, OptionAbout, Options, expect_length};
+use crate::data::{derive_seed, normal};
 use crate::federation::privacy::PrivateNoise;
 use crate::federation::strategy::{Arrived, Combine, CombineKind, PartAbout, StrategyRound};
-use crate::{Error, gpu::Gpu};
-use rand::{Rng, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
-use std::borrow::Cow;
-use std::f64::consts::TAU;
 
 /// As specs name it.
 pub const PRIVATE_MEAN: CombineKind = CombineKind {
@@ -180,8 +179,7 @@ impl Combine for PrivateMean {
         let clip = f64::from(self.next_clip());
         let asked = round.asked.max(1) as f64;
         let (mut sum, mut within) = (vec![0f64; round.global.len()], 0);
-        for arrived in arrived {
-            let values = on_host(round.gpu, &arrived.update)?;
+        for values in on_host(round.gpu, arrived)? {
             let change = || values.iter().zip(round.global).map(|(&w, &g)| f64::from(w) - f64::from(g));
             let norm = change().map(|change| change * change).sum::<f64>().sqrt();
             within += usize::from(norm <= clip);
@@ -226,22 +224,8 @@ impl Combine for PrivateMean {
     }
 }
 
-fn on_host<'a>(gpu: &Gpu, values: &'a Values) -> Result<Cow<'a, [f32]>> {
-    match values {
-        Values::Host(values) => Ok(Cow::Borrowed(values)),
-        Values::Device { tensor, line } => tensor.read_line(gpu, *line).map(Cow::Owned),
-    }
-}
-
-/// Standard normal numbers of a round, by Box and Muller from 53 bits.
+/// Standard normal numbers of a round.
 fn normals(seed: u64, round: u32) -> impl Iterator<Item = f64> {
     let mut rng = ChaCha8Rng::seed_from_u64(derive_seed(derive_seed(seed, NOISE), u64::from(round)));
-    let mut uniform = move || (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
-    let pair = move || {
-        // Above 0, so that it has a logarithm.
-        let radius = (-2.0 * (1.0 - uniform()).ln()).sqrt();
-        let (sin, cos) = (TAU * uniform()).sin_cos();
-        Some([radius * cos, radius * sin])
-    };
-    std::iter::from_fn(pair).flatten()
+    std::iter::from_fn(move || Some(normal(&mut rng)))
 }
