@@ -1,5 +1,6 @@
 //! Federated rounds: collaborators, the aggregator, and every byte between them.
 
+mod aggregate;
 mod arrivals;
 mod asynchronous;
 mod attack;
@@ -14,6 +15,7 @@ mod logs;
 mod losses;
 mod participants;
 mod parts;
+mod play;
 mod population;
 mod prepass;
 pub mod privacy;

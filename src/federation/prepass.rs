@@ -4,7 +4,7 @@
 use super::due::Due;
 use super::logs::{TakenAt, log_shapes, put_logs, take_logs, taken_at};
 use super::participants::Participants;
-use super::round::{RoundPlan, play};
+use super::play::{RoundPlan, play};
 use super::spec::PrepassKind;
 use super::state::{Federation, FederationState};
 use crate::model::state::{StateFile, TensorShape};

@@ -1,127 +1,27 @@
-//! Rounds: local training, updates through the codec and back, and the strategy's step.
+//! A round: local training, updates through the codec and back, and the strategy's step.
 
-use super::arrivals::{Payload, arguments, decode, decode_guarded, joinable};
-use super::asynchronous::{expected_steps, play_step};
+use super::aggregate::{Incoming, aggregate};
+use super::arrivals::joinable;
 use super::clients::{LocalWork, Trained};
 use super::clock::seconds;
-use super::down::{change, send_down};
+use super::down::send_down;
 use super::ledger::{Direction, Rejected};
 use super::losses::gather_losses;
 use super::participants::Participants;
 use super::results::{GlobalTest, RoundResult, Tested};
 use super::setup::{refresh, send_decoder};
-use super::spec::{Below, Downlink, Fate, LocalTests, Rules, SimulationSpec};
-use super::state::{CODEC, Federation, FederationState, LOCAL};
-use super::stop::{is_over, refuse_diverged};
-use super::strategy::{Arrived, Strategy, StrategyRound};
+use super::spec::{Below, Fate, LocalTests, SimulationSpec};
+use super::state::{Federation, LOCAL};
+use super::stop::refuse_diverged;
+use super::strategy::StrategyRound;
 use super::sub_models::{restore, send_parts};
 use super::test_sets::TestSets;
 use super::uplink::{report, send_up};
 use crate::Result;
 use crate::codec::Round;
 use crate::progress::Observer;
-use crate::report::format;
-use crate::run::Run;
 use crate::training::SnapshotEvery;
-use serde::Serialize;
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
-use std::time::Instant;
-
-/// A round in the metrics.
-#[derive(Serialize)]
-struct Line<'a> {
-    run: &'a str,
-    #[serde(flatten)]
-    round: &'a RoundResult,
-}
-
-/// Writes a round of the federation of this label into the run's metrics.
-pub fn log_round(run: &mut Run<'_>, label: &str, round: &RoundResult) -> Result<()> {
-    run.log(&Line { run: label, round })
-}
-
-/// Which rounds are played, and as what.
-pub struct RoundPlan<'a> {
-    /// The name of the stage that they are.
-    pub stage: &'a str,
-    /// Their name on the progress bar.
-    pub what: &'a str,
-    /// The last of them; the first is the one after those of the state.
-    pub last: u32,
-    /// When to log snapshots inside them.
-    pub snapshots: Option<SnapshotEvery>,
-    /// Whether they go into the metrics now. Rounds that several federations have in common go there with each of
-    /// these.
-    pub is_logged: bool,
-}
-
-/// Plays rounds; they can be left after each.
-pub fn play(
-    participants: &mut Participants,
-    run: &mut Run<'_>,
-    federation: &mut Federation,
-    plan: &RoundPlan<'_>,
-) -> Result<()> {
-    let first = federation.state.rounds.len() as u32 + 1;
-    let steps = steps(participants, federation, first..=plan.last);
-    run.observer.begin(plan.what, "steps", steps);
-    for round in first..=plan.last {
-        if is_over(&participants.spec, &federation.state.rounds) {
-            break;
-        }
-        let start = Instant::now();
-        let result = if participants.spec.asynchrony.is_some() {
-            play_step(participants, run.observer, federation, round)?
-        } else {
-            play_round(participants, run.observer, federation, round, plan.snapshots)?
-        };
-        run.observer.note(&said(&result, plan.last));
-        if plan.is_logged {
-            log_round(run, federation.pipeline.label(), &result)?;
-        }
-        federation.state.rounds.push(result);
-        federation.state.seconds += start.elapsed().as_secs_f64();
-        let is_due = participants.spec.save_every.is_some_and(|every| round.is_multiple_of(every));
-        if is_due || round == plan.last || is_over(&participants.spec, &federation.state.rounds) {
-            federation.save(run, plan.stage)?;
-        }
-        run.pause(federation.bytes(), |run| federation.save(run, plan.stage))?;
-    }
-    run.observer.end();
-    Ok(())
-}
-
-/// Steps of these rounds, cohort after cohort.
-fn steps(participants: &Participants, federation: &Federation, mut rounds: RangeInclusive<u32>) -> u64 {
-    let Participants { spec, collaborators, .. } = participants;
-    if spec.asynchrony.is_some() {
-        return expected_steps(participants, federation, rounds.count() as u64);
-    }
-    let samples = collaborators.all_samples();
-    let losses = u64::from(federation.strategy.combine.wants_loss());
-    let epochs = federation.rules.local_epochs + federation.pipeline.epochs() + losses;
-    let of = |round| collaborators.steps(&spec.participants(round, 0, &samples)) * epochs;
-    match spec.participation {
-        Some(_) => rounds.map(of).sum(),
-        // The same in each.
-        None => rounds.next().map_or(0, of) * (rounds.count() as u64 + 1),
-    }
-}
-
-/// What the progress bar says of a round.
-fn said(result: &RoundResult, last: u32) -> String {
-    let accuracy = match result.tested {
-        Some(tested) => {
-            let gray = tested.grayscale_test_accuracy;
-            let gray = gray.map_or(String::new(), |gray| format!(", without colours {:.1} %", gray * 100.0));
-            format!("accuracy {:.1} %{gray}", tested.test_accuracy * 100.0)
-        }
-        None => result.train_loss.map_or("nobody trained".into(), |loss| format!("training loss {loss:.4}")),
-    };
-    let [up, down] = [result.bytes_up, result.bytes_down].map(format::bytes);
-    format!("round {}/{last}: {accuracy}, {up} up, {down} down", result.round)
-}
 
 /// How often a round is played at most.
 const ATTEMPTS: u32 = 10;
@@ -296,63 +196,16 @@ fn play_once(
     }
     let samples: BTreeMap<u32, (usize, u64)> =
         trained.iter().map(|one| (one.who, (collaborators.samples(one.who), one.steps))).collect();
-    let weights = |payloads: &[Payload]| payloads.iter().map(|(who, _)| samples[who].0 as f64).collect();
-    // Those whose updates count.
-    let mut counted: Vec<u32> = payloads.iter().map(|(who, _)| *who).collect();
-    let strategy_round = |arrived: usize| StrategyRound { arrived, ..strategy_round };
-    match rules.downlink {
-        Downlink::Model if pipeline.is_joint() => {
-            let round = strategy_round(counted.len());
-            if !counted.is_empty() && counted.len() >= faults.min_results {
-                let weights: Vec<_> = weights(&payloads);
-                let mut joint = std::mem::take(&mut state.joint);
-                let combined = pipeline.join(&view, arguments(state, &payloads), &weights, &mut joint)?;
-                state.joint = joint;
-                step(strategy, &round, rules, &view, state, Some(&combined))?;
-            } else {
-                step(strategy, &round, rules, &view, state, None)?;
-            }
-        }
-        Downlink::Model => {
-            let received = if spec.is_guarded() {
-                decode_guarded(pipeline, &view, state, &payloads, faults.longest)?
-            } else {
-                decode(pipeline, &view, state, &payloads)?
-            };
-            counted = received.iter().map(|(who, _)| *who).collect();
-            let results = counted.len();
-            let mut arrived = Vec::with_capacity(received.len());
-            for (who, received) in received {
-                let ((samples, steps), update) = (samples[&who], received.values);
-                state.aggregator.of_mut(who).scope_mut(CODEC).merge(received.news);
-                if !received.is_left_out {
-                    let loss = losses.get(&who).copied();
-                    arrived.push(Arrived { who, samples, steps, update, loss, staleness: 0 });
-                }
-            }
-            if arrived.len() < results {
-                let left_out = results - arrived.len();
-                observer.note(&format!("{left_out} of {results} updates were left out"));
-            }
-            // A round that nobody's update is part of, or too few results, changes nothing; unless that would tell who was
-            // not drawn, which noise is to hide.
-            let is_enough = results >= faults.min_results && !arrived.is_empty();
-            let counts = is_enough || strategy.combine.noise().is_some();
-            let round = strategy_round(arrived.len());
-            let combined = counts.then(|| strategy.combine.combine(&round, &arrived)).transpose()?;
-            step(strategy, &round, rules, &view, state, combined.as_deref())?;
-        }
-        Downlink::Code => {
-            let weights: Vec<_> = weights(&payloads);
-            let arrived = arguments(state, &payloads);
-            let (first, kept) = (arrived[0].0, arrived[0].1);
-            let code = pipeline.average(&view, arrived, &weights)?;
-            // The global model is what collaborators make of what goes down.
-            let mut decoded = pipeline.receive(&view, vec![(first, kept, &code)])?;
-            state.global = decoded.swap_remove(0).take(gpu)?;
-            state.code = Some(code);
-        }
-    }
+    let incoming = Incoming {
+        round: &strategy_round,
+        view: &view,
+        payloads: &payloads,
+        trained_on: &samples,
+        losses: &losses,
+        faults,
+        is_guarded: spec.is_guarded(),
+    };
+    let counted = aggregate(strategy, pipeline, rules, state, &incoming, observer)?;
     let results = counted.len();
     let is_enough = results >= faults.min_results;
     let has_counted = |who: u32| is_enough && counted.contains(&who);
@@ -360,26 +213,8 @@ fn play_once(
         *state.collaborators.of_mut(who).scope_mut(LOCAL) = kept;
     }
     reports.retain(|(who, _)| has_counted(*who));
-    strategy.local.absorb(&strategy_round(reports.len()), &reports);
+    strategy.local.absorb(&StrategyRound { arrived: reports.len(), ..strategy_round }, &reports);
     Ok(Played { trained, own_models, asked: asked.len(), results, is_enough, clock })
-}
-
-/// Moves the global model to what the updates were combined to, or nowhere.
-fn step(
-    strategy: &mut Strategy,
-    round: &StrategyRound<'_>,
-    rules: &Rules,
-    view: &Round<'_>,
-    state: &mut FederationState,
-    combined: Option<&[f32]>,
-) -> Result<()> {
-    let mut next = state.global.clone();
-    combined.iter().for_each(|combined| strategy.server.step(round, &mut next, combined));
-    match &rules.down {
-        None => state.global = next,
-        Some(down) => change(down, view, state, next)?,
-    }
-    Ok(())
 }
 
 /// Tests what a round has come to, as far as that is asked for: collaborators' own models, and the global one.

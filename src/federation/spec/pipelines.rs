@@ -1,0 +1,189 @@
+//! The codecs of a spec as pipelines, and which of them fit what else it says.
+
+use super::{CodecSpec, Downlink, Rules, SimulationSpec};
+use crate::codec::{Context, Kept, Pipeline};
+use crate::federation::parts::Parts;
+use crate::model::Layout;
+use crate::{Error, Result};
+use std::sync::Arc;
+
+impl SimulationSpec {
+    /// Refuses lists that leave nothing to compare with.
+    pub(super) fn check_codecs(&self) -> Result<()> {
+        if !self.codecs.iter().any(CodecSpec::is_raw) {
+            let problem = "raw is missing, which all others are compared with";
+            return Err(Error::setting("codecs", problem, "add it"));
+        }
+        if self.codecs.iter().any(|codec| codec.local_epochs == Some(0)) {
+            let problem = "a codec's local_epochs of 0 train nothing";
+            return Err(Error::setting("codecs", problem, "set it to 1 or more, or leave it out"));
+        }
+        if self.begins_federated() && self.codecs.iter().any(|codec| codec.local_epochs.is_some()) {
+            let problem =
+                "a codec has local_epochs of its own, and the rounds of the pre-pass are those of all codecs";
+            return Err(Error::setting(
+                "codecs",
+                problem,
+                "set local_epochs of the spec, or use an isolated pre-pass",
+            ));
+        }
+        let twice = (1..self.codecs.len()).find(|&place| self.codecs[..place].contains(&self.codecs[place]));
+        match twice {
+            Some(place) => {
+                let names: Vec<_> = self.codecs[place].stages.names().collect();
+                let problem = format!("{} is listed twice", names.join("+"));
+                Err(Error::setting("codecs", problem, "list it once"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The codecs, for a classifier whose weights lie so.
+    pub(in crate::federation) fn pipelines(
+        &self,
+        parts: &Parts,
+        layout: &Layout,
+    ) -> Result<Vec<(Pipeline, Rules)>> {
+        let context = Context { layout, seed: self.seed, autoencoder: self.autoencoder.as_ref() };
+        let make = |codec: &CodecSpec| {
+            let pipeline = parts.stages.pipeline(&codec.stages, &context)?;
+            self.check_downlink(codec, &pipeline)?;
+            self.check_loggers(&pipeline)?;
+            self.check_joint(parts, &pipeline)?;
+            self.check_faults(&pipeline)?;
+            self.check_asynchronous_codec(&pipeline)?;
+            self.check_parts_of_models(parts, &pipeline)?;
+            self.check_private_codec(parts, &pipeline)?;
+            let local_epochs = codec.local_epochs.unwrap_or(self.local_epochs);
+            let down = codec.down.as_ref().map(|down| parts.stages.pipeline(down, &context)).transpose()?;
+            let mut suffix = codec.suffix();
+            if let Some(down) = &down {
+                refuse_downlink(down, &pipeline)?;
+                suffix += &format!(", {} down", down.label());
+            }
+            let rules = Rules { local_epochs, downlink: codec.downlink, down: down.map(Arc::new) };
+            Ok((pipeline.with_suffix(&suffix, codec.is_raw()), rules))
+        };
+        let pipelines = self.codecs.iter().map(make).collect::<Result<Vec<_>>>()?;
+        let labels: Vec<_> = pipelines.iter().map(|(pipeline, _)| pipeline.label()).collect();
+        match (1..labels.len()).find(|&place| labels[..place].contains(&labels[place])) {
+            Some(place) => {
+                let problem = format!("two are called {}", labels[place]);
+                Err(Error::setting("codecs", problem, "leave one of them out"))
+            }
+            None => Ok(pipelines),
+        }
+    }
+
+    /// Refuses codes on their way down where the global model is no average of codes.
+    fn check_downlink(&self, codec: &CodecSpec, pipeline: &Pipeline) -> Result<()> {
+        if codec.downlink == Downlink::Model {
+            return Ok(());
+        }
+        if self.is_guarded() {
+            let problem = "codes go down where those that took part have the model before, and some may not";
+            return Err(Error::setting(
+                "codecs: downlink",
+                problem,
+                "leave faults and attack out, or downlink",
+            ));
+        }
+        if self.participation.is_some() {
+            let problem = "the code of a round changes the model of the round before, which only those have that took part";
+            let mend = "leave participation out, or send the model down";
+            return Err(Error::setting("codecs: downlink", problem, mend));
+        }
+        if !self.strategy.is_plain_average() {
+            let problem = "codes go down where the global model is the average of the updates, and the strategy is another";
+            return Err(Error::setting(
+                "codecs: downlink",
+                problem,
+                "set strategy to fedavg, or leave downlink out",
+            ));
+        }
+        pipeline.check_averages()
+    }
+
+    /// Refuses codecs that lost or doubtful messages leave without sense.
+    fn check_faults(&self, pipeline: &Pipeline) -> Result<()> {
+        if !self.is_guarded() {
+            return Ok(());
+        }
+        let label = pipeline.label();
+        if pipeline.keeps_arrivals() {
+            let problem = format!("{label} is decoded with what came before, and updates can get lost");
+            return Err(Error::setting(
+                "codecs",
+                problem,
+                "use another codec, or leave faults and attack out",
+            ));
+        }
+        if pipeline.is_joint() && self.faults.is_some_and(|faults| faults.longest.is_some()) {
+            let problem = format!("{label} is added up before it is decoded, so that no update has a length");
+            return Err(Error::setting("faults.longest", problem, "leave it out, or use another codec"));
+        }
+        Ok(())
+    }
+
+    /// Refuses a codec of which each collaborator has to learn its own where only some log weights.
+    fn check_loggers(&self, pipeline: &Pipeline) -> Result<()> {
+        let loggers = self.prepass.as_ref().and_then(|prepass| prepass.collaborators);
+        match loggers {
+            Some(count) if pipeline.learns() && !pipeline.is_shared() => {
+                let label = pipeline.label();
+                let problem = format!("{label} is learned by each collaborator, and {count} log weights");
+                let mend = "set shared = true on the stage that learns, or leave prepass.collaborators out";
+                Err(Error::setting("prepass.collaborators", problem, mend))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses updates that the aggregator joins where they are combined otherwise than by their mean.
+    fn check_joint(&self, parts: &Parts, pipeline: &Pipeline) -> Result<()> {
+        let combine = self.strategy.combine(&parts.strategies)?;
+        if !pipeline.is_joint() || combine == "mean" {
+            return Ok(());
+        }
+        let problem = format!(
+            "{} takes the mean of the updates before they are decoded, not {combine}",
+            pipeline.label()
+        );
+        Err(Error::setting("strategy.combine", problem, "set it to mean, or use another codec"))
+    }
+
+    /// Refuses codecs by which collaborators train parts of the model, where the strategy adds to steps of all of it.
+    fn check_parts_of_models(&self, parts: &Parts, pipeline: &Pipeline) -> Result<()> {
+        let local = self.strategy.make(&parts.strategies)?.local;
+        if pipeline.sub_model(1, 0, 0).is_none()
+            || local.drift(&self.optimizer, None, &Kept::default()).is_none()
+        {
+            return Ok(());
+        }
+        let problem = format!(
+            "with {} collaborators train parts of the model, and it adds to the steps of all of it",
+            pipeline.label()
+        );
+        Err(Error::setting("strategy.local", problem, "set it to plain, or use another codec"))
+    }
+}
+
+/// Refuses stages of a downlink by which no change of the global model can go to all.
+fn refuse_downlink(down: &Pipeline, up: &Pipeline) -> Result<()> {
+    let label = down.label();
+    let problem = if down.learns() {
+        format!("{label} learns from the weights that collaborators log")
+    } else if down.is_joint() {
+        format!("{label} is added up by the aggregator, and there is one global model")
+    } else if down.keeps_arrivals() {
+        format!("{label} is decoded with what came before, which those that join late have not seen")
+    } else if [down, up].iter().any(|stages| stages.sub_model(1, 0, 0).is_some()) {
+        let (up, mend) = (up.label(), "leave downlink out");
+        let problem = format!("with {up} and {label} down, parts of the model are trained, not what arrives");
+        return Err(Error::setting("codecs: downlink", problem, mend));
+    } else {
+        return Ok(());
+    };
+    let mend = "use stages that learn nothing and look at one round alone, such as [{ stage = \"stc\", part = 0.01 }], or \"code\"";
+    Err(Error::setting("codecs: downlink", problem, mend))
+}
