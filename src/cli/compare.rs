@@ -9,7 +9,7 @@ use fedfunnel::codec::PipelineSpec;
 use fedfunnel::experiment::{COMPARE_JSON, CodecsExperiment, Experiment, SCALES, usual_comparison};
 use fedfunnel::federation::CodecSpec;
 use fedfunnel::report::{self, Report, slug, text_plot, text_table};
-use fedfunnel::run::{Found, Identity, Place, RunFolder, Start, check_folder};
+use fedfunnel::run::{Identity, Place, RunFolder, is_finished};
 use fedfunnel::story::codecs::{PARETO, RESULTS};
 use fedfunnel::{Error, files};
 use std::path::{Path, PathBuf};
@@ -180,7 +180,7 @@ pub fn run(common: &Common, args: &CompareArgs) -> anyhow::Result<()> {
     let identity = kind.identify(Identity::new("compare", &config), &data_dir);
     let identity = identity.map_err(|error| args.blamed(error))?;
     let start = args.start.start();
-    if let (Found::Finished(_), Start::Resume) = (check_folder(&out, &identity, start)?, start) {
+    if is_finished(&out, &identity, start)? {
         args.device.refuse_timing("the run is finished")?;
         return print(&report::load(&out)?, &out, args.json);
     }

@@ -8,7 +8,7 @@ use clap::Args;
 use fedfunnel::experiment::{Experiment, SCALES, list};
 use fedfunnel::files;
 use fedfunnel::report::{self, Report, Table, slug, text_table};
-use fedfunnel::run::{Found, Identity, Place, RunFolder, Start, check_folder};
+use fedfunnel::run::{Identity, Place, RunFolder, is_finished};
 use std::path::{Path, PathBuf};
 
 pub const EXAMPLES: &str = "Examples:
@@ -66,7 +66,7 @@ pub fn run(common: &Common, args: &ExperimentArgs) -> anyhow::Result<()> {
     kind.check(&data_dir)?;
     let identity = kind.identify(Identity::new("experiment", &config), &data_dir)?;
     let start = args.start.start();
-    if let (Found::Finished(_), Start::Resume) = (check_folder(&out, &identity, start)?, start) {
+    if is_finished(&out, &identity, start)? {
         args.device.refuse_timing("the run is finished")?;
         return print_report(&report::load(&out)?, &out, args.json);
     }

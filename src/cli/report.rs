@@ -4,7 +4,7 @@ use super::stdout::say;
 use clap::Args;
 use fedfunnel::files;
 use fedfunnel::report::{self, Report};
-use fedfunnel::run::{Identity, RunFolder, Start, check_folder};
+use fedfunnel::run::{Identity, RunFolder, Start};
 use std::path::{Path, PathBuf};
 
 pub const EXAMPLES: &str = "Examples:
@@ -48,7 +48,7 @@ fn save_apart(made: &Report, runs: &[PathBuf], out: &Path) -> fedfunnel::Result<
     let runs: Vec<_> = runs.iter().map(|run| run.display().to_string()).collect();
     let identity = Identity::new("report", &format!("runs = {runs:?}\n"));
     let start = if RunFolder::holds(out, "report") { Start::Overwrite } else { Start::New };
-    check_folder(out, &identity, start)?;
+    files::check_output_folder("--out", out)?;
     let folder = RunFolder::open(out, identity, start)?;
     report::save(made, out)?;
     folder.finish()

@@ -8,7 +8,7 @@ use clap::Args;
 use fedfunnel::federation::{Parts, SUMMARY, SimulationSpec, Summary, check, simulate, write_summary};
 use fedfunnel::files;
 use fedfunnel::report::{self, Report, slug, text_table};
-use fedfunnel::run::{self, Found, Identity, RunFolder, Start, check_folder};
+use fedfunnel::run::{self, Identity, RunFolder, is_finished};
 use fedfunnel::story::{PRINTED, simulation_report};
 use std::path::{Path, PathBuf};
 
@@ -128,7 +128,7 @@ fn run_spec(
     let identity =
         spec.identify(Identity::new("simulate", &spec.to_toml()?), &Parts::default(), &data_dir)?;
     let start = place.start.start();
-    if let (Found::Finished(_), Start::Resume) = (check_folder(out, &identity, start)?, start) {
+    if is_finished(out, &identity, start)? {
         place.device.refuse_timing("the run is finished")?;
         return print(&report::load(out)?, out, place.json);
     }

@@ -10,7 +10,7 @@ use fedfunnel::gpu::Gpu;
 use fedfunnel::model::state::{StateFile, StateWriter, TensorShape};
 use fedfunnel::model::{ClassifierSpec, ModelSpec, Optimizer, OptimizerKind};
 use fedfunnel::ops::augment::Augmentation;
-use fedfunnel::run::{Found, Identity, Place, Run, RunFolder, Start, check_folder};
+use fedfunnel::run::{Identity, Place, Run, RunFolder, is_finished};
 use fedfunnel::training::{EpochResult, Session, SessionNotes, SessionSettings, SnapshotEvery};
 use fedfunnel::{Error, files, settings};
 use serde::Serialize;
@@ -158,7 +158,7 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     let identity = identify(args, optimizer, &data_dir)?;
     let start = args.start.start();
     let path = args.out.join("model.safetensors");
-    if let (Found::Finished(_), Start::Resume) = (check_folder(&args.out, &identity, start)?, start) {
+    if is_finished(&args.out, &identity, start)? {
         args.device.refuse_timing("the training is finished")?;
         return say(&path.display().to_string());
     }

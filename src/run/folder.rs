@@ -60,7 +60,7 @@ pub enum Start {
 
 /// An earlier run in a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
+enum Found {
     /// Nothing to keep: no run, or one that ended before there was anything to go on with.
     Nothing,
     /// A run that was stopped before its end.
@@ -87,15 +87,20 @@ pub struct RunFolder {
     _marker: File,
 }
 
-/// Refuses a start that [`RunFolder::open`] would refuse, and changes nothing.
-pub fn check_folder(folder: &Path, identity: &Identity, start: Start) -> Result<Found> {
+/// Refuses a start that [`RunFolder::open`] would refuse. Whether the run is to be gone on with and is finished already:
+/// then nothing is left to do, and of its state nothing is left either.
+pub fn is_finished(folder: &Path, identity: &Identity, start: Start) -> Result<bool> {
     files::check_output_folder("--out", folder)?;
-    let marker = folder.join(MARKER);
-    if let Ok(marker) = File::open(&marker) {
-        // The lock is released at the end of this block.
-        lock(&marker, folder)?;
+    // The lock is released at the end.
+    let marker = File::open(folder.join(MARKER)).ok();
+    marker.iter().try_for_each(|marker| lock(marker, folder))?;
+    let found = check(folder, marker.is_some(), identity, start)?;
+    let is_finished = start == Start::Resume && matches!(found, Found::Finished(_));
+    if is_finished {
+        // It may have been killed between noting that it was finished and dropping its state.
+        drop_state(folder)?;
     }
-    check(folder, marker.is_file(), identity, start)
+    Ok(is_finished)
 }
 
 fn check(folder: &Path, is_own: bool, identity: &Identity, start: Start) -> Result<Found> {
@@ -293,8 +298,7 @@ impl RunFolder {
 
     /// Drops the state, so that the run cannot be continued.
     pub fn drop_state(&self) -> Result<()> {
-        let state = self.path.join(STATE);
-        if state.exists() { remove(&state) } else { Ok(()) }
+        drop_state(&self.path)
     }
 
     fn record(&self, finished: bool) -> Result<()> {
@@ -304,6 +308,11 @@ impl RunFolder {
             .map_err(|e| Error::fault(format!("a run could not be recorded: {e}")))?;
         files::write_atomic(&self.path.join(RECORD), format!("{text}\n").as_bytes())
     }
+}
+
+fn drop_state(folder: &Path) -> Result<()> {
+    let state = folder.join(STATE);
+    if state.exists() { remove(&state) } else { Ok(()) }
 }
 
 /// Removes a file, or a folder with all that is in it. The mark that a folder is fedfunnel's own goes last, so that what

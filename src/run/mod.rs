@@ -3,7 +3,7 @@
 mod folder;
 mod identity;
 
-pub use folder::{Found, RunFolder, Start, check_folder};
+pub use folder::{RunFolder, Start, is_finished};
 pub use identity::Identity;
 
 use crate::data::DataDir;

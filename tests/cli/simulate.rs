@@ -424,8 +424,14 @@ fn a_run_that_is_there_is_printed_again_and_not_made_again() {
     let first = succeed_in(folder.path(), &all);
     let written = || std::fs::metadata(folder.path().join("run/report.json")).and_then(|m| m.modified()).ok();
     let before = written();
+    // What a run has left that was killed when it was all but over.
+    let state = folder.path().join("run/state");
+    std::fs::create_dir(&state).expect("a folder");
+    std::fs::copy(folder.path().join("run/fedfunnel.lock"), state.join("fedfunnel.lock")).expect("a mark");
+    std::fs::write(state.join("0-raw.safetensors"), "").expect("a stage");
     let again = succeed_in(folder.path(), &[&all[..], &["--resume"]].concat());
     assert_eq!((first.stdout, before), (again.stdout, written()));
+    assert!(!state.exists());
     let json = succeed_in(folder.path(), &[&all[..], &["--resume", "--json"]].concat()).stdout;
     assert_eq!(serde_json::from_str::<Value>(&json).expect("JSON"), summary(&folder.path().join("run")));
     let other = run_in(folder.path(), &[&all[..], &["--resume", "--set", "seed=9"]].concat());

@@ -12,7 +12,7 @@ use fedfunnel::autoencoder::{AutoencoderSettings, CurvePoint, Learner, Source, T
 use fedfunnel::codec::Costs;
 use fedfunnel::model::state;
 use fedfunnel::report::format;
-use fedfunnel::run::{Found, Identity, Place, Run, RunFolder, Start, check_folder};
+use fedfunnel::run::{Identity, Place, Run, RunFolder, is_finished};
 use fedfunnel::training::Snapshots;
 use fedfunnel::{Error, files, settings};
 use serde::Serialize;
@@ -50,12 +50,9 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     let snapshots = Snapshots::load(&args.snapshots)?;
     let identity = identify(args, &settings)?;
     let start = args.start.start();
-    if !args.memory.plan {
-        let found = check_folder(&args.out, &identity, start)?;
-        if let (Found::Finished(_), Start::Resume) = (found, start) {
-            args.device.refuse_timing("the training is finished")?;
-            return say(&autoencoder_in(&args.out).display().to_string());
-        }
+    if !args.memory.plan && is_finished(&args.out, &identity, start)? {
+        args.device.refuse_timing("the training is finished")?;
+        return say(&autoencoder_in(&args.out).display().to_string());
     }
     check_width(&args.snapshots, &snapshots, spec.inputs(), &spec.name)?;
     let (train, held_out) = settings.split(snapshots.rows());
