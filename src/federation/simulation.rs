@@ -14,7 +14,7 @@ use super::spec::{Initial, LocalTests, PlannedCodec, SimulationSpec, refuse_few}
 use super::state::{CODEC, Federation, FederationState};
 use super::sub_models::check_sub_models;
 use crate::bytes::{Writer, floats_to_bytes};
-use crate::codec::{Context, ExpectedLogs, Message, MessageKind, PipelineSpec, Round, Setups};
+use crate::codec::{Context, ExpectedLogs, Message, MessageKind, Parking, PipelineSpec, Round, Setups};
 use crate::data::DataDir;
 use crate::model::{ClassifierSpec, ModelSpec};
 use crate::report::slug;
@@ -229,6 +229,7 @@ fn federate(
     let spec = participants.spec.clone();
     let due = Due::of(&spec, &participants.collaborators, federation.state.global.len());
     let due = Due { local_epochs: federation.rules.local_epochs, ..due };
+    federation.park_in(Parking { folder: run.scratch()?, limit: spec.idle_bytes });
     federation.load(run, stage, &due, spec.rounds)?;
     if !federation.state.is_set_up {
         set_up(run, &spec, federation, logs, stage, setups)?;

@@ -11,7 +11,7 @@ use super::spec::{Downlink, Rules};
 use super::strategy::Strategy;
 use super::systems::System;
 use crate::Result;
-use crate::codec::{Kept, Learned, Pipeline, Store};
+use crate::codec::{Kept, Learned, Parking, Pipeline, Store};
 use crate::gpu::Gpu;
 use crate::model::state::{StateFile, StateWriter, TensorShape};
 use crate::run::Run;
@@ -157,6 +157,19 @@ impl Federation {
             None => Ok(Cow::Borrowed(global)),
             Some(system) => system.weights(gpu, global).map(Cow::Owned),
         }
+    }
+
+    /// What idle collaborators keep goes there past a limit, which each side has half of.
+    pub fn park_in(&mut self, Parking { folder, limit }: Parking) {
+        let parking = Parking { folder, limit: limit / 2 };
+        self.state.collaborators.park_in(parking.clone());
+        self.state.aggregator.park_in(parking);
+    }
+
+    /// Moves what is past the limit.
+    pub fn settle(&mut self) -> Result<()> {
+        self.state.collaborators.settle()?;
+        self.state.aggregator.settle()
     }
 
     /// Another federation that goes on from here, with a codec of its own and a strategy of the same kind.
