@@ -10,8 +10,12 @@ use crate::ops::gather::{NOTHING, SampleIndex};
 use crate::{Error, Result};
 use std::ops::Range;
 
-/// Steps whose sample numbers lie on the device at a time.
+/// Steps whose sample numbers lie on the device at a time, of all replicas together. All of them are written for each
+/// epoch, which takes longer than short epochs if there are many.
 const WINDOW: usize = 4_096;
+
+/// Steps of each replica at least, so that a submit is worth its start.
+const FEWEST_STEPS: usize = 128;
 
 /// How large a cohort is.
 #[derive(Clone, Copy, Debug)]
@@ -93,7 +97,7 @@ impl Cohort {
         let network = Network::new(gpu, &spec.network(), replicas, Some(&rules.network))?;
         // One window's sample numbers and schedule have to fit one binding each.
         let fitting = (gpu.max_binding_bytes() / (replicas * batch.max(4) * 4) as u64) as usize;
-        let steps = WINDOW.min(fitting).max(1);
+        let steps = (WINDOW / replicas).max(FEWEST_STEPS).min(fitting).max(1);
         let index = SampleIndex { buffer: gpu.zeros("sample index", replicas * steps * batch)?, steps };
         let writer = ScheduleWriter::new(gpu, rules.schedule, replicas, steps)?;
         let tallies = gpu.zeros("tallies", replicas * batch * 2)?;
@@ -194,7 +198,8 @@ impl Cohort {
                 let start = ((first + step) * batch).min(order.len());
                 &order[start..(start + batch).min(order.len())]
             };
-            let mut numbers = vec![NOTHING; self.replicas() * window * batch];
+            // What lies behind the last step of the last replica is not looked at.
+            let mut numbers = vec![NOTHING; ((self.replicas() - 1) * window + count) * batch];
             for replica in 0..self.replicas() {
                 for step in 0..count {
                     let samples = part(replica, step);
