@@ -17,6 +17,7 @@ pub use clock::{Clock, LogNormal, Speed};
 pub use codec::{CodecSpec, Downlink, Rules};
 pub use faults::{Below, Fate, Faults};
 pub use participation::{Participation, Sampling};
+pub(super) use pipelines::PlannedCodec;
 pub(super) use prepass::refuse_few;
 pub use prepass::{Prepass, PrepassKind};
 
