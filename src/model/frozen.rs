@@ -58,19 +58,26 @@ impl FrozenNetwork {
 
     /// The mask of a model with these probabilities: parameters are held against the same numbers whenever one is drawn.
     pub fn drawn(&self, probabilities: &[f32]) -> Vec<bool> {
-        self.draw(probabilities, [MODEL, 0, 0])
+        let numbers = self.numbers([MODEL, 0, 0]);
+        numbers.zip(probabilities).map(|(number, &probability)| number < probability).collect()
+    }
+
+    /// How probable it is at each place that such a mask keeps the parameter, as far as that is known before the
+    /// probabilities are: a small number is below most of them.
+    pub fn expected(&self) -> Vec<f32> {
+        self.numbers([MODEL, 0, 0]).take(self.weights.len()).map(|number| 1.0 - number).collect()
     }
 
     /// The mask that a collaborator draws from its probabilities in a round, as zeros and ones.
     pub fn sent(&self, probabilities: &[f32], who: u32, round: u32) -> Vec<f32> {
-        let drawn = self.draw(probabilities, [SENT, who, round]);
-        drawn.into_iter().map(|kept| if kept { 1.0 } else { 0.0 }).collect()
+        let drawn = self.numbers([SENT, who, round]).zip(probabilities);
+        drawn.map(|(number, &probability)| if number < probability { 1.0 } else { 0.0 }).collect()
     }
 
-    fn draw(&self, probabilities: &[f32], [stream, who, round]: [u32; 3]) -> Vec<bool> {
+    /// Numbers in `[0, 1)` for all parameters, of a stream of draws.
+    fn numbers(&self, [stream, who, round]: [u32; 3]) -> impl Iterator<Item = f32> {
         let [x, y, z, _] = random::pcg4d([stream, who, round, self.seed]);
-        let uniform = |place: u32| (random::pcg4d([place, x, y, z])[0] >> 8) as f32 / 16_777_216.0;
-        (0..).zip(probabilities).map(|(place, &probability)| uniform(place) < probability).collect()
+        (0..).map(move |place| (random::pcg4d([place, x, y, z])[0] >> 8) as f32 / 16_777_216.0)
     }
 
     /// Which of its weights a model has, where the model is this network under a mask. What is kept of a zero makes no

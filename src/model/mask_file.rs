@@ -3,7 +3,9 @@
 //! A file is, in order: [`MAGIC`], the version, the model's name as its length in LEB128 and its bytes, the first eight
 //! bytes of a digest of the names and shapes of its tensors, the seed in LEB128, the number of weights that a mask is
 //! over in LEB128, a bit for each of them by a range coder, and the CRC-32C of all of that. Weights that are frozen at
-//! zero, as biases are, have none.
+//! zero, as biases are, have none. The coder expects of each place what the number says that a mask of probabilities is
+//! held against there ([`FrozenNetwork::expected`]): where a probability is undecided, the number alone decides, and the
+//! bit costs little.
 
 use super::{ClassifierSpec, FrozenNetwork, Layout};
 use crate::bytes::{Reader, Writer};
@@ -39,6 +41,12 @@ fn digest_of(layout: &Layout) -> [u8; DIGEST] {
     std::array::from_fn(|place| whole[place])
 }
 
+/// What is expected of the places that a mask is over.
+fn expected(network: &FrozenNetwork) -> Vec<f32> {
+    let all = network.weights().iter().zip(network.expected());
+    all.filter(|(weight, _)| **weight != 0.0).map(|(_, expected)| expected).collect()
+}
+
 impl MaskFile {
     /// Of weights `[P]` that are those of the frozen network of a seed, or zero; none where they are something else.
     pub fn of(spec: &ClassifierSpec, seed: u32, model: &[f32]) -> Option<Self> {
@@ -47,12 +55,13 @@ impl MaskFile {
         let mask = network.mask_of(model)?;
         let own = network.weights().iter().zip(mask).filter(|(weight, _)| **weight != 0.0);
         let bits: Vec<_> = own.map(|(_, kept)| kept).collect();
+        let expected = expected(&network);
         Some(Self {
             model: spec.name.clone(),
             seed,
             layout: digest_of(&layout),
             weights: bits.len() as u32,
-            coded: mask::encode(&bits, None),
+            coded: mask::encode(&bits, Some(&expected)),
         })
     }
 
@@ -67,8 +76,9 @@ impl MaskFile {
             return Err(Error::file(path, problem, "name the model that it is of"));
         }
         let network = FrozenNetwork::new(&layout, self.seed);
-        let own = network.weights().iter().filter(|weight| **weight != 0.0).count();
-        let bits = (own == self.weights as usize).then(|| mask::decode(&self.coded, own, None)).flatten();
+        let expected = expected(&network);
+        let is_whole = expected.len() == self.weights as usize;
+        let bits = is_whole.then(|| mask::decode(&self.coded, expected.len(), Some(&expected))).flatten();
         let Some(bits) = bits else { return Err(damaged(path)) };
         let mut bits = bits.into_iter();
         let mask = network.weights().iter().map(|weight| *weight != 0.0 && bits.next() == Some(true));
@@ -166,6 +176,22 @@ mod tests {
         let mut other = weights;
         other[3] = 0.01;
         assert_eq!(MaskFile::of(&spec, 7, &other), None);
+    }
+
+    /// What no training has decided is decided by numbers that both sides draw.
+    #[test]
+    fn undecided_probabilities_cost_next_to_nothing() {
+        let spec = spec("mnist-mlp");
+        let network = FrozenNetwork::new(&spec.layout(), 7);
+        let bytes = |probabilities: &[f32]| {
+            let model = network.masked(&network.drawn(probabilities));
+            MaskFile::of(&spec, 7, &model).unwrap().to_bytes().len()
+        };
+        let undecided = bytes(&vec![0.5; spec.parameters()]);
+        let spread: Vec<_> = (0..spec.parameters()).map(|place| (place % 101) as f32 / 100.0).collect();
+        let spread = bytes(&spread);
+        assert!(undecided < 300, "{undecided} bytes");
+        assert!(spread > 1_000 && 8 * spread < 4 * spec.parameters() / 5, "{spread} bytes");
     }
 
     #[test]
