@@ -25,10 +25,10 @@ const SAMPLES: [usize; 3] = [7, 4, 5];
 
 /// A classifier of images of so many pixels along each side.
 #[derive(Clone, Copy, Debug)]
-struct Shape {
-    side: usize,
-    hidden: usize,
-    classes: usize,
+pub struct Shape {
+    pub side: usize,
+    pub hidden: usize,
+    pub classes: usize,
 }
 
 impl Shape {
@@ -36,11 +36,11 @@ impl Shape {
         self.side * self.side
     }
 
-    fn parameters(&self) -> usize {
+    pub fn parameters(&self) -> usize {
         (self.inputs() + 1) * self.hidden + (self.hidden + 1) * self.classes
     }
 
-    fn spec(&self) -> ClassifierSpec {
+    pub fn spec(&self) -> ClassifierSpec {
         let Self { side, hidden, classes } = self;
         let text = format!(
             "name = \"small\"\nkind = \"classifier\"\ninput = [1, {side}, {side}]\n[[layers]]\nkind = \"dense\"\n\
@@ -49,7 +49,7 @@ impl Shape {
         ModelSpec::parse(&text, Path::new("own")).unwrap().classifier().unwrap()
     }
 
-    fn dataset(&self) -> Dataset {
+    pub fn dataset(&self) -> Dataset {
         let count = SAMPLES.iter().sum::<usize>();
         let pixels = (0..(count * self.inputs()) as u32).map(|i| random::bits(i, 0, 1, 3) as u8);
         Dataset {
@@ -63,7 +63,7 @@ impl Shape {
     }
 
     /// The mean loss of these samples.
-    fn loss(&self, data: &Dataset, samples: &[u32], weights: &[f64]) -> f64 {
+    pub fn loss(&self, data: &Dataset, samples: &[u32], weights: &[f64]) -> f64 {
         let inputs = self.inputs();
         let image = |&n: &u32| data.images[n as usize * inputs..][..inputs].iter();
         let images: Vec<_> = samples.iter().flat_map(image).map(|&byte| f64::from(byte) / 255.0).collect();
