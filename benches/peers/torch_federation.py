@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The federation of `models/peers/thousand-raw.toml` as a plain PyTorch loop: one collaborator after the other.
+"""`fedfunnel simulate thousand` with raw updates as a plain PyTorch loop: one collaborator after the other.
 
     pip install torch numpy
     python benches/peers/torch_federation.py --collaborators 1000 --images 60 --per-round 50 --rounds 100

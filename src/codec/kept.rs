@@ -1,33 +1,50 @@
 //! What a side keeps between rounds: named values, to and from a checkpoint.
 
+use super::parked::{ParkedFile, Stored, Writing};
 use crate::model::state::{StateFile, StateWriter, TensorShape};
 use crate::{Error, Result, digest};
+use bytemuck::Pod;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 /// Something that is kept. A clone of it takes no memory of its own.
 #[derive(Clone, Debug, PartialEq)]
 enum Entry {
-    Floats(Arc<Content<Vec<f32>>>),
-    Bytes(Arc<Content<Vec<u8>>>),
+    Floats(Arc<Content<f32>>),
+    Bytes(Arc<Content<u8>>),
 }
 
-/// A value with its digest, once somebody has asked for that.
+/// Values with their digest, once somebody has asked for that.
 #[derive(Debug)]
 struct Content<T> {
-    value: T,
+    values: Stored<T>,
     digest: OnceLock<KeptId>,
 }
 
-impl<T> Content<T> {
-    fn of(value: T) -> Arc<Self> {
-        Arc::new(Self { value, digest: OnceLock::new() })
+impl<T: Pod> Content<T> {
+    fn of(values: Vec<T>) -> Arc<Self> {
+        Arc::new(Self { values: Stored::Own(values), digest: OnceLock::new() })
+    }
+
+    /// The same values, which lie there.
+    fn parked(&self, file: &Arc<ParkedFile>, at: Range<usize>) -> Arc<Self> {
+        Arc::new(Self { values: Stored::Parked { file: file.clone(), at }, digest: self.digest.clone() })
+    }
+
+    /// Whether it lies in a file; `None` where others have it too, or it is too small to go anywhere.
+    fn is_parked(self: &Arc<Self>) -> Option<bool> {
+        let is_alone = Arc::strong_count(self) == 1 && size_of_val::<[T]>(&self.values) >= SMALL;
+        is_alone.then(|| matches!(self.values, Stored::Parked { .. }))
     }
 }
 
-impl<T: PartialEq> PartialEq for Content<T> {
+/// Bytes that are worth less than what it takes to find them again.
+const SMALL: usize = 256;
+
+impl<T: Pod + PartialEq> PartialEq for Content<T> {
     fn eq(&self, other: &Self) -> bool {
-        self.value == other.value
+        *self.values == *other.values
     }
 }
 
@@ -37,18 +54,37 @@ pub struct KeptId([u8; 32]);
 
 impl Entry {
     fn bytes(&self) -> u64 {
+        self.as_bytes().len() as u64
+    }
+
+    fn as_bytes(&self) -> &[u8] {
         match self {
-            Self::Floats(values) => 4 * values.value.len() as u64,
-            Self::Bytes(bytes) => bytes.value.len() as u64,
+            Self::Floats(values) => bytemuck::cast_slice(&values.values),
+            Self::Bytes(bytes) => &bytes.values,
+        }
+    }
+
+    /// Whether it lies in a file; `None` where it stays where it is.
+    fn is_parked(&self) -> Option<bool> {
+        match self {
+            Self::Floats(values) => values.is_parked(),
+            Self::Bytes(bytes) => bytes.is_parked(),
+        }
+    }
+
+    fn lie_in(&mut self, file: &Arc<ParkedFile>, at: Range<usize>) {
+        match self {
+            Self::Floats(values) => *values = values.parked(file, at),
+            Self::Bytes(bytes) => *bytes = bytes.parked(file, at),
         }
     }
 
     fn id(&self) -> KeptId {
         match self {
             Self::Floats(values) => {
-                *values.digest.get_or_init(|| KeptId(digest::of_bytes(bytemuck::cast_slice(&values.value))))
+                *values.digest.get_or_init(|| KeptId(digest::of_bytes(bytemuck::cast_slice(&values.values))))
             }
-            Self::Bytes(bytes) => *bytes.digest.get_or_init(|| KeptId(digest::of_bytes(&bytes.value))),
+            Self::Bytes(bytes) => *bytes.digest.get_or_init(|| KeptId(digest::of_bytes(&bytes.values))),
         }
     }
 
@@ -82,7 +118,7 @@ impl Kept {
     /// The values of this name, if there are any.
     pub fn get(&self, name: &str) -> Option<&[f32]> {
         match self.entries.get(name) {
-            Some((Entry::Floats(values), _)) => Some(&values.value),
+            Some((Entry::Floats(values), _)) => Some(&values.values),
             _ => None,
         }
     }
@@ -90,7 +126,7 @@ impl Kept {
     /// The bytes of this name, if there are any.
     pub fn bytes(&self, name: &str) -> Option<&[u8]> {
         match self.entries.get(name) {
-            Some((Entry::Bytes(bytes), _)) => Some(&bytes.value),
+            Some((Entry::Bytes(bytes), _)) => Some(&bytes.values),
             _ => None,
         }
     }
@@ -133,15 +169,56 @@ impl Kept {
         self.entries.is_empty() && self.scopes.values().all(Self::is_empty)
     }
 
+    /// What one keeps that keeps nothing.
+    pub(super) fn nothing() -> &'static Self {
+        static NOTHING: Kept = Kept { entries: BTreeMap::new(), scopes: BTreeMap::new() };
+        &NOTHING
+    }
+
     /// What a part keeps.
     pub fn scope(&self, name: &str) -> &Self {
-        static NOTHING: Kept = Kept { entries: BTreeMap::new(), scopes: BTreeMap::new() };
-        self.scopes.get(name).unwrap_or(&NOTHING)
+        self.scopes.get(name).unwrap_or_else(|| Self::nothing())
     }
 
     /// What a part keeps, to change it.
     pub fn scope_mut(&mut self, name: &str) -> &mut Self {
         self.scopes.entry(name.into()).or_default()
+    }
+
+    /// All that is kept, parts behind the rest.
+    fn entries(&self) -> Box<dyn Iterator<Item = &Entry> + '_> {
+        let own = self.entries.values().map(|(entry, _)| entry);
+        Box::new(own.chain(self.scopes.values().flat_map(Self::entries)))
+    }
+
+    /// Bytes in memory that could lie in a file.
+    pub(super) fn own_bytes(&self) -> u64 {
+        self.entries().filter(|entry| entry.is_parked() == Some(false)).map(Entry::bytes).sum()
+    }
+
+    /// Bytes that lie in a file.
+    pub(super) fn parked_bytes(&self) -> u64 {
+        self.entries().filter(|entry| entry.is_parked() == Some(true)).map(Entry::bytes).sum()
+    }
+
+    /// Writes all that can lie in a file; `places` gets where each is.
+    pub(super) fn write(&self, into: &mut Writing, places: &mut Vec<Range<usize>>) -> Result<()> {
+        for entry in self.entries().filter(|entry| entry.is_parked().is_some()) {
+            places.push(into.put(entry.as_bytes())?);
+        }
+        Ok(())
+    }
+
+    /// Leaves in the file what [`write`](Self::write) has written there.
+    pub(super) fn lie_in(&mut self, file: &Arc<ParkedFile>, places: &mut impl Iterator<Item = Range<usize>>) {
+        for (entry, _) in self.entries.values_mut() {
+            if entry.is_parked().is_some()
+                && let Some(at) = places.next()
+            {
+                entry.lie_in(file, at);
+            }
+        }
+        self.scopes.values_mut().for_each(|scope| scope.lie_in(file, places));
     }
 
     /// Says that all of it is in a checkpoint of its own: later ones have what changes from here on.
@@ -175,8 +252,8 @@ impl Kept {
         let mut found = Vec::new();
         self.changed(path, &mut found);
         let shape = |(name, entry): (String, &Entry)| match entry {
-            Entry::Floats(values) => TensorShape::new(name, &[values.value.len()]),
-            Entry::Bytes(bytes) => TensorShape::bytes_of(name, bytes.value.len()),
+            Entry::Floats(values) => TensorShape::new(name, &[values.values.len()]),
+            Entry::Bytes(bytes) => TensorShape::bytes_of(name, bytes.values.len()),
         };
         found.into_iter().map(shape).collect()
     }
@@ -186,8 +263,8 @@ impl Kept {
         let mut found = Vec::new();
         self.changed(path, &mut found);
         found.into_iter().try_for_each(|(name, entry)| match entry {
-            Entry::Floats(values) => file.put(&name, 0, &values.value),
-            Entry::Bytes(bytes) => file.put_bytes(&name, &bytes.value),
+            Entry::Floats(values) => file.put(&name, 0, &values.values),
+            Entry::Bytes(bytes) => file.put_bytes(&name, &bytes.values),
         })
     }
 
@@ -202,7 +279,7 @@ impl Kept {
     }
 
     /// Takes the tensor `name`, which lies here under the path `rest`.
-    fn load_one(&mut self, rest: &str, name: &str, file: &StateFile) -> Result<()> {
+    pub(super) fn load_one(&mut self, rest: &str, name: &str, file: &StateFile) -> Result<()> {
         let (scopes, own) = rest.rsplit_once('/').map_or((None, rest), |(scopes, own)| (Some(scopes), own));
         let scopes = scopes.into_iter().flat_map(|scopes| scopes.split('/'));
         let place = scopes.fold(&mut *self, |kept, scope| kept.scope_mut(scope));
@@ -228,65 +305,4 @@ fn missing(name: &str) -> Error {
         format!("there is no {name}, and an update came before what decodes it"),
         "send the setup first",
     )
-}
-
-/// What one side keeps of every collaborator, by id.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Store(BTreeMap<u32, Kept>);
-
-impl Store {
-    /// What is kept of a collaborator.
-    pub fn of(&self, who: u32) -> &Kept {
-        static NOTHING: Kept = Kept { entries: BTreeMap::new(), scopes: BTreeMap::new() };
-        self.0.get(&who).unwrap_or(&NOTHING)
-    }
-
-    /// What is kept of a collaborator, to change it.
-    pub fn of_mut(&mut self, who: u32) -> &mut Kept {
-        self.0.entry(who).or_default()
-    }
-
-    /// Takes out what is kept of a collaborator, to be [put back](Self::put_back): several are worked on at once.
-    pub fn take(&mut self, who: u32) -> Kept {
-        self.0.remove(&who).unwrap_or_default()
-    }
-
-    /// Puts back what was taken out.
-    pub fn put_back(&mut self, who: u32, kept: Kept) {
-        self.0.insert(who, kept);
-    }
-
-    /// Says that all of it is in a checkpoint of its own: later ones have what changes from here on.
-    pub fn seal(&mut self) {
-        self.0.values_mut().for_each(Kept::seal);
-    }
-
-    /// The tensors of a checkpoint of what has changed since it was sealed.
-    pub fn shapes(&self, side: &str) -> Vec<TensorShape> {
-        self.0.iter().flat_map(|(who, kept)| kept.shapes(&format!("{side}/{who}"))).collect()
-    }
-
-    /// Puts what has changed since it was sealed into a checkpoint.
-    pub fn save(&self, side: &str, file: &mut StateWriter) -> Result<()> {
-        self.0.iter().try_for_each(|(who, kept)| kept.save(&format!("{side}/{who}"), file))
-    }
-
-    /// Bytes of all that has changed since it was sealed.
-    pub fn changed_bytes(&self) -> u64 {
-        self.0.values().map(Kept::changed_bytes).sum()
-    }
-
-    /// Takes what a checkpoint has of this side, of the given collaborators, which are in order.
-    pub fn load(&mut self, side: &str, ids: &[u32], file: &StateFile) -> Result<()> {
-        // There may be thousands of collaborators with several names each, so that every name is looked at once.
-        for name in file.names()? {
-            let rest = name.strip_prefix(side).and_then(|rest| rest.strip_prefix('/'));
-            let Some((id, rest)) = rest.and_then(|rest| rest.split_once('/')) else { continue };
-            let Some(who) = id.parse::<u32>().ok().filter(|who| who.to_string() == id) else { continue };
-            if ids.binary_search(&who).is_ok() {
-                self.of_mut(who).load_one(rest, &name, file)?;
-            }
-        }
-        Ok(())
-    }
 }

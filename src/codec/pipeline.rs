@@ -72,7 +72,7 @@ impl Pipeline {
     }
 
     /// The same, called otherwise.
-    pub(super) fn called(mut self, label: String) -> Self {
+    pub fn called(mut self, label: String) -> Self {
         self.label = label;
         self
     }

@@ -24,7 +24,8 @@ impl Attackers {
         Self { attack: attack.clone(), who: attack.attackers(seed, collaborators), seed }
     }
 
-    /// Puts what attackers send in the place of what they have trained from these weights in this round.
+    /// Puts what attackers send in the place of what they have trained in this round; `start` is what an update is that
+    /// changes nothing: the weights that all began with.
     pub fn poison(&self, round: u32, start: &[f32], trained: &mut [Trained]) {
         let strength = self.attack.strength.or(self.attack.kind.usual_strength());
         if self.attack.kind == AttackKind::Little {

@@ -32,6 +32,8 @@ mod stop;
 mod strategy;
 mod sub_models;
 mod summary;
+mod system_round;
+mod systems;
 mod test_sets;
 mod timeline;
 mod uplink;
@@ -57,5 +59,6 @@ pub use strategy::{
     ServerKind, Strategies, Strategy, StrategyRound, StrategySpec,
 };
 pub use summary::{FILE as SUMMARY, RunSummary, Summary, write_summary};
+pub use systems::{LocalJob, LocallyTrained, System, SystemContext, SystemKind, Systems};
 pub use test_sets::TestSets;
 pub use timeline::Timeline;

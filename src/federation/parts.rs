@@ -1,6 +1,7 @@
-//! The stages and the parts of strategies that a spec can name.
+//! The stages, the parts of strategies and the systems that a spec can name.
 
 use super::strategy::Strategies;
+use super::systems::Systems;
 use crate::codec::Stages;
 
 /// Those that come with the program, and any that are added.
@@ -10,4 +11,6 @@ pub struct Parts {
     pub stages: Stages,
     /// What strategies are made of.
     pub strategies: Strategies,
+    /// What rounds can exchange in place of weights.
+    pub systems: Systems,
 }

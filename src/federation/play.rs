@@ -67,6 +67,7 @@ pub fn play(
             log_round(run, federation.pipeline.label(), &result)?;
         }
         federation.state.rounds.push(result);
+        federation.settle()?;
         federation.state.seconds += start.elapsed().as_secs_f64();
         let is_due = participants.spec.save_every.is_some_and(|every| round.is_multiple_of(every));
         if is_due || round == plan.last || is_over(&participants.spec, &federation.state.rounds) {

@@ -15,12 +15,14 @@ use super::state::{Federation, LOCAL};
 use super::stop::refuse_diverged;
 use super::strategy::StrategyRound;
 use super::sub_models::{restore, send_parts};
+use super::system_round::{SystemRound, train_system, weights_of};
 use super::test_sets::TestSets;
 use super::uplink::{report, send_up};
 use crate::Result;
 use crate::codec::Round;
 use crate::progress::Observer;
 use crate::training::SnapshotEvery;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// How often a round is played at most.
@@ -47,8 +49,11 @@ pub fn play_round(
         observer.note(&format!("round {round}: {} of {of} results, and it is played again", played.results));
     };
     let Played { trained, own_models, asked, results, .. } = played;
-    let (Participants { spec, tests, .. }, state) = (&*participants, &federation.state);
-    let (local, tested) = test(tests, spec, round, &trained, own_models.as_deref(), &state.global)?;
+    let (Participants { gpu, spec, tests, .. }, state) = (&*participants, &federation.state);
+    // Where nothing is tested, what is exchanged need not become weights.
+    let is_tested = spec.is_tested(round);
+    let global = if is_tested { federation.weights(gpu)? } else { Cow::Borrowed(&*state.global) };
+    let (local, tested) = test(tests, spec, round, &trained, own_models.as_deref(), &global)?;
     refuse_diverged(round, tested)?;
     let in_round = |direction| state.ledger.bytes_of_last(round, direction);
     // There is at least one epoch of each.
@@ -97,7 +102,7 @@ fn play_once(
     Turn { round, attempt, snapshots }: Turn,
 ) -> Result<Played> {
     let Participants { gpu, spec, collaborators, tests, speeds, attackers } = participants;
-    let Federation { pipeline, strategy, rules, state } = federation;
+    let Federation { pipeline, strategy, rules, system, state } = federation;
     let faults = spec.faults.unwrap_or_default();
     let asked = spec.participants(round, attempt, &collaborators.all_samples());
     let fate = |who: u32| spec.fate(round, attempt, who);
@@ -140,11 +145,22 @@ fn play_once(
     } else {
         BTreeMap::new()
     };
-    let mut trained = collaborators.train(&who, &start, work, &mut progress)?;
+    let (mut trained, mut own_models) = match system {
+        None => (collaborators.train(&who, &start, work, &mut progress)?, None),
+        Some(system) => {
+            let of = SystemRound { number: round, seed, gpu, start: &start, who: &who };
+            let (trained, own) = train_system(&mut **system, of, collaborators, &work, &mut progress)?;
+            let is_tested = spec.local_tests() == LocalTests::Round;
+            (trained, is_tested.then(|| weights_of(&**system, gpu, &own)).transpose()?)
+        }
+    };
     if let Some(attackers) = attackers {
-        attackers.poison(round, &start, &mut trained);
+        let neutral = system.as_ref().map(|system| system.neutral(&start));
+        attackers.poison(round, neutral.as_deref().unwrap_or(&start), &mut trained);
     }
-    let own_models = parts.as_ref().map(|parts| restore(&mut trained, parts, &start));
+    if let Some(parts) = &parts {
+        own_models = Some(restore(&mut trained, parts, &start));
+    }
     if snapshots.is_some() {
         for trained in &trained {
             let steps = work.first_epoch * collaborators.samples(trained.who).div_ceil(spec.batch) as u64;

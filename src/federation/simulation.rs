@@ -10,11 +10,11 @@ use super::population::Population;
 use super::prepass::log_weights;
 use super::results::{FederationOutcome, Outcome, Tested};
 use super::setup::{Logs, log_learned, set_up};
-use super::spec::{Initial, LocalTests, SimulationSpec, refuse_few};
+use super::spec::{Initial, LocalTests, PlannedCodec, SimulationSpec, refuse_few};
 use super::state::{CODEC, Federation, FederationState};
 use super::sub_models::check_sub_models;
 use crate::bytes::{Writer, floats_to_bytes};
-use crate::codec::{Context, ExpectedLogs, Message, MessageKind, PipelineSpec, Round, Setups};
+use crate::codec::{Context, ExpectedLogs, Message, MessageKind, Parking, PipelineSpec, Round, Setups};
 use crate::data::DataDir;
 use crate::model::{ClassifierSpec, ModelSpec};
 use crate::report::slug;
@@ -27,8 +27,8 @@ use crate::{Error, Result};
 pub fn check(spec: &SimulationSpec, parts: &Parts, data_dir: &DataDir) -> Result<()> {
     spec.check(parts)?;
     let classifier = classifier(spec)?;
-    let pipelines = spec.pipelines(parts, &classifier.layout())?;
-    pipelines.iter().try_for_each(|(pipeline, _)| check_sub_models(pipeline, &classifier))?;
+    let pipelines = spec.pipelines(parts, &classifier)?;
+    pipelines.iter().try_for_each(|planned| check_sub_models(&planned.pipeline, &classifier))?;
     let population = Population::new(spec, &classifier, data_dir)?;
     if spec.learns(parts)? {
         refuse_few(*spec.snapshots(&population.shares)?.start())?;
@@ -68,16 +68,16 @@ fn play_all(
     let gpu = run.gpu()?;
     let classifier = classifier(spec)?;
     let layout = classifier.layout();
-    let pipelines = spec.pipelines(parts, &layout)?;
-    pipelines.iter().try_for_each(|(pipeline, _)| check_sub_models(pipeline, &classifier))?;
+    let pipelines = spec.pipelines(parts, &classifier)?;
+    pipelines.iter().try_for_each(|planned| check_sub_models(&planned.pipeline, &classifier))?;
     let population = Population::new(spec, &classifier, run.data_dir()?)?;
-    let learns = pipelines.iter().any(|(pipeline, _)| pipeline.learns());
+    let learns = pipelines.iter().any(|planned| planned.pipeline.learns());
     let snapshots = if learns { *spec.snapshots(&population.shares)?.end() as usize } else { 0 };
     let samples: Vec<_> = population.shares.iter().map(Vec::len).collect();
     let loggers = spec.loggers(&samples);
     let together = spec.per_round().min(samples.len());
     let expected = ExpectedLogs { collaborators: loggers.len(), snapshots, together };
-    pipelines.iter().try_for_each(|(pipeline, _)| pipeline.check_room(gpu, expected))?;
+    pipelines.iter().try_for_each(|planned| planned.pipeline.check_room(gpu, expected))?;
     let (images, shares) = (population.train(gpu)?, population.shares.clone());
     let collaborators = Clients::new(gpu, &classifier, &images, shares, LocalSettings::of(spec))?;
     let initial = collaborators.initial_weights(gpu, spec.seed)?;
@@ -101,13 +101,22 @@ fn play_all(
         }
         log_weights(&mut participants, run, &mut logged)?;
     }
-    let mut setups = Setups::of(pipelines.iter().filter_map(|(pipeline, _)| pipeline.learned_label()));
+    let mut setups = Setups::of(pipelines.iter().filter_map(|planned| planned.pipeline.learned_label()));
     let mut federations = Vec::with_capacity(pipelines.len());
-    for (place, (pipeline, rules)) in pipelines.into_iter().enumerate() {
+    for (place, planned) in pipelines.into_iter().enumerate() {
+        let own_strategy = planned.strategy(spec, parts)?;
+        let PlannedCodec { pipeline, rules, system } = planned;
         // The first rounds of a federated pre-pass are those of the raw federation too.
         let goes_on = learns && (pipeline.learns() || spec.begins_federated());
         let start = if goes_on { &mut logged } else { &mut begun };
-        let mut federation = start.fork(pipeline, strategy()?, rules);
+        let mut federation = match system {
+            None => start.fork(pipeline, own_strategy, rules),
+            // It begins with rounds of its own, of which weights are no part.
+            Some(system) => {
+                let state = FederationState::new(Vec::new(), begun.state.ledger.clone());
+                Federation::new(pipeline, own_strategy, rules, state).of_system(system)
+            }
+        };
         let stage = format!("{place}-{}", slug(federation.pipeline.label()));
         let logs = Logs { ids: &loggers, snapshots: &logged.state.snapshots };
         let played = federate(&mut participants, run, &mut federation, logs, &stage, &mut setups);
@@ -119,7 +128,8 @@ fn play_all(
             Some(_) => None,
             None => tuned_alone(&participants, run, &federation)?,
         };
-        let outcome = outcome(federation, tuned_alone, initial.len(), loggers.first().copied().unwrap_or(0));
+        let model = federation.weights(gpu)?.into_owned();
+        let outcome = outcome(federation, tuned_alone, model, loggers.first().copied().unwrap_or(0));
         federations.push(FederationOutcome { diverged, ..outcome });
     }
     let logged = logged.state;
@@ -157,7 +167,7 @@ fn models_tested(spec: &SimulationSpec) -> usize {
 fn outcome(
     federation: Federation,
     tuned_alone: Option<Tested>,
-    parameters: usize,
+    model: Vec<f32>,
     first: u32,
 ) -> FederationOutcome {
     let Federation { pipeline, rules, state, .. } = federation;
@@ -167,14 +177,14 @@ fn outcome(
         learned_label: pipeline.learned_label(),
         local_epochs: rules.local_epochs,
         tuning_epochs: pipeline.epochs(),
-        floats: pipeline.floats(parameters, state.aggregator.of(first).scope(CODEC)),
+        floats: pipeline.floats(state.global.len(), state.aggregator.of(first).scope(CODEC)),
         rounds: state.rounds,
         learned: state.learned,
         ledger: state.ledger,
         tuned_alone,
         diverged: None,
         seconds: state.seconds,
-        model: state.global,
+        model,
     }
 }
 
@@ -219,6 +229,7 @@ fn federate(
     let spec = participants.spec.clone();
     let due = Due::of(&spec, &participants.collaborators, federation.state.global.len());
     let due = Due { local_epochs: federation.rules.local_epochs, ..due };
+    federation.park_in(Parking { folder: run.scratch()?, limit: spec.idle_bytes });
     federation.load(run, stage, &due, spec.rounds)?;
     if !federation.state.is_set_up {
         set_up(run, &spec, federation, logs, stage, setups)?;

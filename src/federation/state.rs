@@ -9,12 +9,15 @@ pub use super::scopes::{CODEC, LOCAL};
 use super::shared_decoder::SharedDecoder;
 use super::spec::{Downlink, Rules};
 use super::strategy::Strategy;
+use super::systems::System;
 use crate::Result;
-use crate::codec::{Kept, Learned, Pipeline, Store};
+use crate::codec::{Kept, Learned, Parking, Pipeline, Store};
+use crate::gpu::Gpu;
 use crate::model::state::{StateFile, StateWriter, TensorShape};
 use crate::run::Run;
 use crate::training::Snapshots;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 const GLOBAL: &str = "global";
@@ -89,6 +92,8 @@ pub struct Federation {
     pub strategy: Strategy,
     /// What it does otherwise than others.
     pub rules: Rules,
+    /// What its rounds exchange in place of weights, where they do.
+    pub system: Option<Box<dyn System>>,
     /// How far it has come.
     pub state: FederationState,
 }
@@ -134,7 +139,37 @@ fn check(
 impl Federation {
     /// Before the first round.
     pub fn new(pipeline: Pipeline, strategy: Strategy, rules: Rules, state: FederationState) -> Self {
-        Self { pipeline, strategy, rules, state }
+        Self { pipeline, strategy, rules, system: None, state }
+    }
+
+    /// The same before its first round, with rounds that exchange what a system does.
+    #[must_use]
+    pub fn of_system(mut self, system: Box<dyn System>) -> Self {
+        self.state.global = system.initial();
+        self.system = Some(system);
+        self
+    }
+
+    /// The weights of the global model, `[P]` in `state_dict` order.
+    pub fn weights(&self, gpu: &Gpu) -> Result<Cow<'_, [f32]>> {
+        let global = &self.state.global;
+        match &self.system {
+            None => Ok(Cow::Borrowed(global)),
+            Some(system) => system.weights(gpu, global).map(Cow::Owned),
+        }
+    }
+
+    /// What idle collaborators keep goes there past a limit, which each side has half of.
+    pub fn park_in(&mut self, Parking { folder, limit }: Parking) {
+        let parking = Parking { folder, limit: limit / 2 };
+        self.state.collaborators.park_in(parking.clone());
+        self.state.aggregator.park_in(parking);
+    }
+
+    /// Moves what is past the limit.
+    pub fn settle(&mut self) -> Result<()> {
+        self.state.collaborators.settle()?;
+        self.state.aggregator.settle()
     }
 
     /// Another federation that goes on from here, with a codec of its own and a strategy of the same kind.
@@ -148,7 +183,7 @@ impl Federation {
             collaborators: own.collaborators.clone(),
             ..FederationState::new(own.global.clone(), own.ledger.clone())
         };
-        Self { pipeline, strategy, rules, state }
+        Self { pipeline, strategy, rules, system: None, state }
     }
 
     /// Goes on with what a stage had come to when it was saved last, if it was; `last` is the last of its rounds.

@@ -6,12 +6,12 @@ use super::parts::Parts;
 use super::population::Population;
 use super::prepass::PrepassNotes;
 use super::simulation::classifier;
-use super::spec::{PrepassKind, SimulationSpec};
+use super::spec::{PlannedCodec, PrepassKind, SimulationSpec};
 use super::state::{Federation, FederationNotes, FederationState};
 use crate::Result;
 use crate::data::DataDir;
 use crate::model::state::{StateFile, damaged_state};
-use crate::model::{Layout, WeightsOf};
+use crate::model::{ClassifierSpec, WeightsOf};
 use crate::run::read_notes;
 use crate::training::Snapshots;
 use std::path::Path;
@@ -19,8 +19,7 @@ use std::path::Path;
 /// What a simulation's states are held to before it goes on from one, as far as that needs no device.
 pub struct StateCheck {
     due: Due,
-    model: WeightsOf,
-    layout: Layout,
+    classifier: ClassifierSpec,
     parts: Parts,
 }
 
@@ -47,7 +46,7 @@ impl StateCheck {
         let (ids, width) = ((0..shares.len() as u32).collect(), classifier.parameters());
         let samples = shares.iter().map(Vec::len).collect();
         let due = Due { spec: spec.clone(), ids, samples, steps, local_epochs: spec.local_epochs, width };
-        Ok(Self { due, model: (&classifier).into(), layout: classifier.layout(), parts: parts.clone() })
+        Ok(Self { due, classifier, parts: parts.clone() })
     }
 
     /// Refuses bytes that are no state of that stage, in words that begin with `path`. What is left to the device is
@@ -69,28 +68,36 @@ impl StateCheck {
             }
             SavedStage::Setup(place) => {
                 let mut federation = self.federation(place)?;
-                federation.take(read_notes::<FederationNotes>(&file)?, &file, &self.due, raw..=raw)?;
-                federation.check_kept(&file, &self.due)
+                let due = Due { width: federation.state.global.len(), ..self.due.clone() };
+                federation.take(read_notes::<FederationNotes>(&file)?, &file, &due, raw..=raw)?;
+                federation.check_kept(&file, &due)
             }
             SavedStage::Rounds(place) => {
                 let mut federation = self.federation(place)?;
                 let last = spec.rounds as usize;
-                let due = Due { local_epochs: federation.rules.local_epochs, ..self.due.clone() };
+                let (local_epochs, width) = (federation.rules.local_epochs, federation.state.global.len());
+                let due = Due { local_epochs, width, ..self.due.clone() };
                 federation.take(read_notes::<FederationNotes>(&file)?, &file, &due, raw..=last)?;
-                if federation.pipeline.learns() { Ok(()) } else { federation.check_kept(&file, &self.due) }
+                if federation.pipeline.learns() { Ok(()) } else { federation.check_kept(&file, &due) }
             }
         }
     }
 
     fn no_snapshots(&self, of: usize) -> Vec<Snapshots> {
-        vec![Snapshots::new(self.model.clone()); of]
+        vec![Snapshots::new(WeightsOf::from(&self.classifier)); of]
     }
 
     fn federation(&self, place: usize) -> Result<Federation> {
-        let Self { due, parts, layout, .. } = self;
-        let mut pipelines = due.spec.pipelines(parts, layout)?;
-        let (pipeline, rules) = pipelines.swap_remove(place.min(pipelines.len() - 1));
+        let Self { due, parts, classifier } = self;
+        let mut pipelines = due.spec.pipelines(parts, classifier)?;
+        let planned = pipelines.swap_remove(place.min(pipelines.len() - 1));
+        let strategy = planned.strategy(&due.spec, parts)?;
+        let PlannedCodec { pipeline, rules, system } = planned;
         let state = FederationState::new(vec![0.0; due.width], Ledger::new(due.spec.checksum));
-        Ok(Federation::new(pipeline, due.spec.strategy.make(&parts.strategies)?, rules, state))
+        let federation = Federation::new(pipeline, strategy, rules, state);
+        Ok(match system {
+            Some(system) => federation.of_system(system),
+            None => federation,
+        })
     }
 }

@@ -205,6 +205,11 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// A folder for what is of use to this process alone; it goes with the run's state.
+    pub fn scratch(&self) -> Result<PathBuf> {
+        self.place.folder.make_state()
+    }
+
     /// Drops the states of stages whose names begin like that: what they came to is saved elsewhere.
     pub fn forget(&self, beginning: &str) -> Result<()> {
         self.place.folder.drop_states(&self.stage_name(beginning))

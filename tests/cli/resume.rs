@@ -223,6 +223,7 @@ fn a_setup_that_is_killed_twenty_times_loses_nothing() {
 #[test]
 fn rounds_with_feedback_that_are_killed_twenty_times_lose_nothing() {
     check_killed(&[
+        "idle_bytes=1000",
         "codecs=[\"raw\",[\"delta\",\"feedback\",{stage=\"topk\",part=0.05}]]",
         "rounds=8",
         "save_every=1",

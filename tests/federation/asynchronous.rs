@@ -60,7 +60,7 @@ impl Server for Noted {
 
 fn parts() -> Parts {
     let (stages, strategies) = (Stages::default().with(FIXED), Strategies::default().with_server(NOTED));
-    Parts { stages, strategies }
+    Parts { stages, strategies, ..Parts::default() }
 }
 
 /// A raw update of the demo's model in a message: a header of three bytes, and four for each of 15,910 weights. Over a

@@ -23,6 +23,7 @@ mod local_rules;
 mod loggers;
 mod message;
 mod own_parts;
+mod own_systems;
 mod participation;
 mod presets;
 mod privacy;

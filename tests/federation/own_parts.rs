@@ -157,6 +157,7 @@ fn parts() -> Parts {
                 make: |_| Ok(Box::<Chatty>::default()),
             })
             .with_preset(preset("fedhalf", "halved", "plain")),
+        ..Parts::default()
     }
 }
 

@@ -98,3 +98,19 @@ fn a_round_that_nobody_takes_part_in_changes_nothing() {
         }
     }
 }
+
+#[test]
+fn what_idle_collaborators_keep_can_lie_in_the_runs_folder() {
+    let model = |settings: &[&str]| {
+        let (folder, parts) = (tempfile::tempdir().unwrap(), Parts::default());
+        let common = ["collaborators=8", "participation.per_round=3", "rounds=5", TOPK];
+        let outcome = run(folder.path(), &spec(&parts, &[&common[..], settings].concat()), &parts);
+        let one = outcome.federations.into_iter().nth(1).unwrap();
+        (one.model, one.ledger)
+    };
+    const TOPK: &str = "codecs=[\"raw\",[\"delta\",\"feedback\",{stage=\"topk\",part=0.01}]]";
+    let in_memory = model(&[]);
+    assert!(in_memory == model(&["idle_bytes=0"]));
+    // The negative control: what they keep matters.
+    assert!(in_memory != model(&["codecs=[\"raw\",[\"delta\",{stage=\"topk\",part=0.01}]]"]));
+}

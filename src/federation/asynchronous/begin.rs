@@ -69,7 +69,7 @@ pub(super) fn begin(
             idle[draw_below(idle.len() as u64, &mut rng) as usize]
         }
     };
-    let Federation { strategy, rules: own, state, pipeline } = federation;
+    let Federation { strategy, rules: own, state, pipeline, .. } = federation;
     let version = round - 1;
     let before = state.ledger.transfers.len();
     let (start, _) = send_down(state, strategy, own, round, &[who], false)?;

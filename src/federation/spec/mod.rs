@@ -17,6 +17,7 @@ pub use clock::{Clock, LogNormal, Speed};
 pub use codec::{CodecSpec, Downlink, Rules};
 pub use faults::{Below, Fate, Faults};
 pub use participation::{Participation, Sampling};
+pub(super) use pipelines::PlannedCodec;
 pub(super) use prepass::refuse_few;
 pub use prepass::{Prepass, PrepassKind};
 
@@ -76,6 +77,10 @@ pub struct SimulationSpec {
     /// do not depend on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cohort: Option<usize>,
+    /// Bytes in memory of what collaborators keep between rounds, and the aggregator of them; the rest lies in the run's
+    /// folder until it is asked for. Results do not depend on it.
+    #[serde(default = "idle_bytes", skip_serializing_if = "is_usual_idle")]
+    pub idle_bytes: u64,
     /// How often the aggregator averages.
     pub rounds: u32,
     /// The global model is tested after every so many rounds, and after the last.
@@ -177,6 +182,16 @@ fn every() -> u32 {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
 fn is_every(rounds: &u32) -> bool {
     *rounds == 1
+}
+
+/// 4 GiB.
+fn idle_bytes() -> u64 {
+    4 << 30
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+fn is_usual_idle(bytes: &u64) -> bool {
+    *bytes == idle_bytes()
 }
 
 fn default_batch() -> usize {

@@ -1,11 +1,33 @@
 //! The codecs of a spec as pipelines, and which of them fit what else it says.
 
-use super::{CodecSpec, Downlink, Rules, SimulationSpec};
+use super::{CodecSpec, Downlink, LocalTests, Rules, SimulationSpec};
 use crate::codec::{Context, Kept, Pipeline};
 use crate::federation::parts::Parts;
-use crate::model::Layout;
+use crate::federation::strategy::Strategy;
+use crate::federation::systems::{System, SystemContext};
+use crate::model::ClassifierSpec;
 use crate::{Error, Result};
 use std::sync::Arc;
+
+/// A codec of a spec, made for its classifier.
+pub(in crate::federation) struct PlannedCodec {
+    /// How updates cross the wire.
+    pub pipeline: Pipeline,
+    /// What its federation does otherwise than others.
+    pub rules: Rules,
+    /// What its rounds exchange in place of weights, where they do.
+    pub system: Option<Box<dyn System>>,
+}
+
+impl PlannedCodec {
+    /// The strategy of its federation: that of the spec, or its system's.
+    pub fn strategy(&self, spec: &SimulationSpec, parts: &Parts) -> Result<Strategy> {
+        match &self.system {
+            Some(system) => Ok(system.strategy()),
+            None => spec.strategy.make(&parts.strategies),
+        }
+    }
+}
 
 impl SimulationSpec {
     /// Refuses lists that leave nothing to compare with.
@@ -30,26 +52,38 @@ impl SimulationSpec {
         let twice = (1..self.codecs.len()).find(|&place| self.codecs[..place].contains(&self.codecs[place]));
         match twice {
             Some(place) => {
-                let names: Vec<_> = self.codecs[place].stages.names().collect();
-                let problem = format!("{} is listed twice", names.join("+"));
+                let codec = &self.codecs[place];
+                let names = codec.stages.names().collect::<Vec<_>>().join("+");
+                let name = codec.system.as_ref().and_then(|system| system.name.clone()).unwrap_or(names);
+                let problem = format!("{name} is listed twice");
                 Err(Error::setting("codecs", problem, "list it once"))
             }
             None => Ok(()),
         }
     }
 
-    /// The codecs, for a classifier whose weights lie so.
+    /// The codecs, for this classifier.
     pub(in crate::federation) fn pipelines(
         &self,
         parts: &Parts,
-        layout: &Layout,
-    ) -> Result<Vec<(Pipeline, Rules)>> {
-        let context = Context { layout, seed: self.seed, autoencoder: self.autoencoder.as_ref() };
+        classifier: &ClassifierSpec,
+    ) -> Result<Vec<PlannedCodec>> {
+        let weights = classifier.layout();
         let make = |codec: &CodecSpec| {
+            let of = SystemContext { classifier, seed: u64::from(self.seed), optimizer: &self.optimizer };
+            let system = codec.system.as_ref().map(|system| parts.systems.make(system, &of)).transpose()?;
+            let values = system.as_ref().map(|system| system.layout());
+            let layout = values.as_ref().unwrap_or(&weights);
+            let context = Context { layout, seed: self.seed, autoencoder: self.autoencoder.as_ref() };
             let pipeline = parts.stages.pipeline(&codec.stages, &context)?;
-            self.check_downlink(codec, &pipeline)?;
+            match system {
+                Some(_) => self.check_system(parts, codec, &pipeline)?,
+                None => {
+                    self.check_downlink(codec, &pipeline)?;
+                    self.check_joint(parts, &pipeline)?;
+                }
+            }
             self.check_loggers(&pipeline)?;
-            self.check_joint(parts, &pipeline)?;
             self.check_faults(&pipeline)?;
             self.check_asynchronous_codec(&pipeline)?;
             self.check_parts_of_models(parts, &pipeline)?;
@@ -62,10 +96,14 @@ impl SimulationSpec {
                 suffix += &format!(", {} down", down.label());
             }
             let rules = Rules { local_epochs, downlink: codec.downlink, down: down.map(Arc::new) };
-            Ok((pipeline.with_suffix(&suffix, codec.is_raw()), rules))
+            let pipeline = match system {
+                Some(_) => pipeline.called(codec.to_text()),
+                None => pipeline,
+            };
+            Ok(PlannedCodec { pipeline: pipeline.with_suffix(&suffix, codec.is_raw()), rules, system })
         };
         let pipelines = self.codecs.iter().map(make).collect::<Result<Vec<_>>>()?;
-        let labels: Vec<_> = pipelines.iter().map(|(pipeline, _)| pipeline.label()).collect();
+        let labels: Vec<_> = pipelines.iter().map(|planned| planned.pipeline.label()).collect();
         match (1..labels.len()).find(|&place| labels[..place].contains(&labels[place])) {
             Some(place) => {
                 let problem = format!("two are called {}", labels[place]);
@@ -73,6 +111,42 @@ impl SimulationSpec {
             }
             None => Ok(pipelines),
         }
+    }
+
+    /// Refuses what is made for weights where rounds exchange other values.
+    fn check_system(&self, parts: &Parts, codec: &CodecSpec, pipeline: &Pipeline) -> Result<()> {
+        let label = codec.to_text();
+        let refuse = |field: &str, problem: String, mend: &str| Err(Error::setting(field, problem, mend));
+        if codec.downlink == Downlink::Code || pipeline.is_joint() {
+            let problem =
+                format!("the values of {label} are combined by a rule of its own, one update by one");
+            return refuse(
+                "codecs",
+                problem,
+                "leave the downlink out, and use stages that are decoded alone",
+            );
+        }
+        if pipeline.learns() || pipeline.epochs() > 0 || pipeline.sub_model(1, 0, 0).is_some() {
+            let problem = format!("a stage of {label} works on weights, which it does not send");
+            return refuse("codecs", problem, "use the system's own stages");
+        }
+        if self.begins_federated() {
+            let problem = format!("the rounds of the pre-pass exchange weights, and those of {label} do not");
+            return refuse("prepass.kind", problem, "set it to isolated, or leave the system out");
+        }
+        if self.asynchrony.is_some() {
+            let problem = format!("{label} takes the updates of a round together");
+            return refuse("asynchrony", problem, "leave it out, or leave the system out");
+        }
+        if self.local_tests() == LocalTests::Epoch {
+            let problem = format!("collaborators of {label} have a model of their own after a round alone");
+            return refuse("local_tests", problem, "set it to round or none");
+        }
+        if self.strategy.make(&parts.strategies)?.combine.noise().is_some() {
+            let problem = format!("{label} combines updates by a rule of its own, which adds no noise");
+            return refuse("strategy", problem, "use another strategy, or leave the system out");
+        }
+        Ok(())
     }
 
     /// Refuses codes on their way down where the global model is no average of codes.
