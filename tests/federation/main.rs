@@ -34,5 +34,6 @@ mod spec;
 mod stages;
 mod strategies;
 mod support;
+mod systems;
 mod ternary;
 mod values;

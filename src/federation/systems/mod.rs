@@ -2,10 +2,13 @@
 //! shared directions. A system says what such values are, how collaborators come to them and how they become one; all
 //! else of a federation is as it is for weights.
 
+mod kinds;
 mod registry;
+mod seeds;
 
+pub use kinds::SystemKind;
+pub use registry::Systems;
 pub(in crate::federation) use registry::built_in;
-pub use registry::{SystemKind, Systems};
 
 use super::strategy::Strategy;
 use crate::Result;

@@ -1,25 +1,13 @@
 //! The systems that specs can name.
 
+use super::kinds::SystemKind;
+use super::seeds::FEDKSEED;
 use super::{System, SystemContext};
 use crate::codec::{Options, PartSpec};
-use crate::federation::strategy::PartAbout;
 use crate::{Result, files};
 
 /// Those that come with the program, a line each.
-const SYSTEMS: &[SystemKind] = &[];
-
-/// A system that specs can name.
-#[derive(Clone, Copy)]
-pub struct SystemKind {
-    /// Its name in specs.
-    pub name: &'static str,
-    /// What it says of itself.
-    pub about: PartAbout,
-    /// How its updates cross the wire where nothing else is said: `mask+entropy`.
-    pub stages: &'static str,
-    /// How it is made.
-    pub make: fn(&Options, &SystemContext<'_>) -> Result<Box<dyn System>>,
-}
+const SYSTEMS: &[SystemKind] = &[FEDKSEED];
 
 /// What comes with the program, by name.
 pub(in crate::federation) fn built_in(name: &str) -> Option<&'static SystemKind> {

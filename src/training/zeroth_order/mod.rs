@@ -127,6 +127,11 @@ impl ZerothOrderCohort {
         self.network.replicas()
     }
 
+    /// Samples that a replica sees in a step.
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+
     /// Starts every replica from the same weights, with a record of zeros.
     pub fn restart_from(&mut self, flat: &[f32]) {
         for ((base, tried), values) in
