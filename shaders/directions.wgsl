@@ -118,6 +118,25 @@ var<immediate> probe: Step;
 // [R, slots]: sums of slopes along each direction.
 @group(0) @binding(5) var<storage, read_write> record: array<f32>;
 
+// What the base of a replica goes by along its last direction: the slope of the loss there times the rate. The first lane
+// records the slope.
+fn factor_of_last(replica: u32, last: vec4<u32>, lane: u32) -> f32 {
+    if last.w == 0u { return 0.0; }
+    var sum = 0.0;
+    for (var b = replica * probe.batch; b < (replica + 1u) * probe.batch; b++) {
+        sum += ahead_losses[b] - losses_behind[2u * b];
+    }
+    var slope = sum * bitcast<f32>(last.w);
+    if BYTE == 1u { slope = probe.unit * byte_value(slope / probe.unit); }
+    if lane == 0u && last.z < probe.slots { record[replica * probe.slots + last.z] += slope; }
+    return prepared(probe.rate * slope);
+}
+
+// Which of the four weights from `place` on are of a stretch of `count`.
+fn of_stretch(place: u32, count: u32) -> vec4<bool> {
+    return vec4(place) + vec4(0u, 1u, 2u, 3u) < vec4(count);
+}
+
 // Finishes the step before, and begins this one: the base goes along the last direction by the slope of the loss there,
 // and the weights tried are ahead of it along the next direction.
 @compute @workgroup_size(64, 1, 1)
@@ -129,17 +148,7 @@ fn directions_step(
     let last = draws[line];
     let next = draws[line + 1u];
     if last.w == 0u && next.w == 0u { return; }
-    var factor = 0.0;
-    if last.w != 0u {
-        var sum = 0.0;
-        for (var b = id.y * probe.batch; b < (id.y + 1u) * probe.batch; b++) {
-            sum += ahead_losses[b] - losses_behind[2u * b];
-        }
-        var slope = sum * bitcast<f32>(last.w);
-        if BYTE == 1u { slope = probe.unit * byte_value(slope / probe.unit); }
-        if id.x == 0u && last.z < probe.slots { record[id.y * probe.slots + last.z] += slope; }
-        factor = prepared(probe.rate * slope);
-    }
+    let factor = factor_of_last(id.y, last, id.x);
     let ahead = prepared(select(probe.reach, 0.0, next.w == 0u));
     for (var block = probe.first_block + id.x; block < probe.end_block; block += groups.x * 64u) {
         let last_word = words(block, last.z, last.xy)[last.z % 4u];
@@ -151,25 +160,51 @@ fn directions_step(
             // What lies before the stretch wraps around to a number that is behind it.
             let place = 4u * quad - probe.first;
             let at = id.y * probe.stride + probe.offset + place;
-            if place < probe.count && probe.count - place >= 4u {
-                let w = vec4(base[at], base[at + 1u], base[at + 2u], base[at + 3u]) + taken;
-                let t = w + tries;
-                base[at] = w.x;
-                base[at + 1u] = w.y;
-                base[at + 2u] = w.z;
-                base[at + 3u] = w.w;
-                tried[at] = t.x;
-                tried[at + 1u] = t.y;
-                tried[at + 2u] = t.z;
-                tried[at + 3u] = t.w;
-            } else {
-                for (var i = 0u; i < 4u; i++) {
-                    if place + i < probe.count {
-                        let w = base[at + i] + taken[i];
-                        base[at + i] = w;
-                        tried[at + i] = w + tries[i];
-                    }
+            for (var i = 0u; i < 4u; i++) {
+                if place + i < probe.count {
+                    let w = base[at + i] + taken[i];
+                    base[at + i] = w;
+                    tried[at + i] = w + tries[i];
                 }
+            }
+        }
+    }
+}
+
+@group(0) @binding(3) var<storage, read_write> base4: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> tried4: array<vec4<f32>>;
+
+// The same for stretches whose quads are those of memory.
+@compute @workgroup_size(64, 1, 1)
+fn directions_step_quads(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let line = id.y * probe.lines + probe.step;
+    let last = draws[line];
+    let next = draws[line + 1u];
+    if last.w == 0u && next.w == 0u { return; }
+    let factor = factor_of_last(id.y, last, id.x);
+    let ahead = prepared(select(probe.reach, 0.0, next.w == 0u));
+    let start = (id.y * probe.stride + probe.offset) / 4u;
+    for (var block = probe.first_block + id.x; block < probe.end_block; block += groups.x * 64u) {
+        let last_word = words(block, last.z, last.xy)[last.z % 4u];
+        let next_word = words(block, next.z, next.xy)[next.z % 4u];
+        for (var k = 0u; k < QUADS; k++) {
+            let quad = first_quad(block) + k * TURN;
+            let place = 4u * quad - probe.first;
+            if place >= probe.count { continue; }
+            let at = start + place / 4u;
+            let w = base4[at];
+            let to = w + along(factor, last_word, k, quad, last.z, last.xy);
+            let t = to + along(ahead, next_word, k, quad, next.z, next.xy);
+            if probe.count - place >= 4u {
+                base4[at] = to;
+                tried4[at] = t;
+            } else {
+                let own = of_stretch(place, probe.count);
+                base4[at] = select(w, to, own);
+                tried4[at] = select(tried4[at], t, own);
             }
         }
     }
@@ -200,17 +235,10 @@ var<immediate> turn: Turn;
 // [R, B, 2]: sums over steps of what passes ahead gave.
 @group(0) @binding(6) var<storage, read_write> totals: array<f32>;
 
-// Between the two passes of a step: weights go from ahead of the base to as far behind it, and the losses of the pass
-// ahead are put aside.
-@compute @workgroup_size(64, 1, 1)
-fn directions_turn(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let now = draws[id.y * turn.lines + turn.step + 1u];
-    if now.w == 0u { return; }
-    for (var b = id.x; b < turn.batch * turn.losses; b += groups.x * 64u) {
-        let at = id.y * turn.batch + b;
+// Puts the losses of the pass ahead of a replica aside.
+fn put_losses_aside(replica: u32, lane: u32, lanes: u32) {
+    for (var b = lane; b < turn.batch * turn.losses; b += lanes) {
+        let at = replica * turn.batch + b;
         let loss = tallies_ahead[2u * at];
         put_aside[at] = loss;
         totals[2u * at] += loss;
@@ -220,6 +248,18 @@ fn directions_turn(
         tallies_behind[2u * at] = 0.0;
         tallies_behind[2u * at + 1u] = 0.0;
     }
+}
+
+// Between the two passes of a step: weights go from ahead of the base to as far behind it, and the losses of the pass
+// ahead are put aside.
+@compute @workgroup_size(64, 1, 1)
+fn directions_turn(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let now = draws[id.y * turn.lines + turn.step + 1u];
+    if now.w == 0u { return; }
+    put_losses_aside(id.y, id.x, groups.x * 64u);
     let behind = prepared(-turn.reach);
     for (var block = turn.first_block + id.x; block < turn.end_block; block += groups.x * 64u) {
         let word = words(block, now.z, now.xy)[now.z % 4u];
@@ -228,15 +268,38 @@ fn directions_turn(
             let tries = along(behind, word, k, quad, now.z, now.xy);
             let place = 4u * quad - turn.first;
             let at = id.y * turn.stride + turn.offset + place;
-            if place < turn.count && turn.count - place >= 4u {
-                tried[at] = kept_base[at] + tries.x;
-                tried[at + 1u] = kept_base[at + 1u] + tries.y;
-                tried[at + 2u] = kept_base[at + 2u] + tries.z;
-                tried[at + 3u] = kept_base[at + 3u] + tries.w;
+            for (var i = 0u; i < 4u; i++) {
+                if place + i < turn.count { tried[at + i] = kept_base[at + i] + tries[i]; }
+            }
+        }
+    }
+}
+
+@group(0) @binding(1) var<storage, read> kept_base4: array<vec4<f32>>;
+
+// The same for stretches whose quads are those of memory.
+@compute @workgroup_size(64, 1, 1)
+fn directions_turn_quads(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let now = draws[id.y * turn.lines + turn.step + 1u];
+    if now.w == 0u { return; }
+    put_losses_aside(id.y, id.x, groups.x * 64u);
+    let behind = prepared(-turn.reach);
+    let start = (id.y * turn.stride + turn.offset) / 4u;
+    for (var block = turn.first_block + id.x; block < turn.end_block; block += groups.x * 64u) {
+        let word = words(block, now.z, now.xy)[now.z % 4u];
+        for (var k = 0u; k < QUADS; k++) {
+            let quad = first_quad(block) + k * TURN;
+            let place = 4u * quad - turn.first;
+            if place >= turn.count { continue; }
+            let at = start + place / 4u;
+            let t = kept_base4[at] + along(behind, word, k, quad, now.z, now.xy);
+            if turn.count - place >= 4u {
+                tried4[at] = t;
             } else {
-                for (var i = 0u; i < 4u; i++) {
-                    if place + i < turn.count { tried[at + i] = kept_base[at + i] + tries[i]; }
-                }
+                tried4[at] = select(tried4[at], t, of_stretch(place, turn.count));
             }
         }
     }

@@ -31,6 +31,9 @@ immediates! {
 const WEIGHTS_OF_A_TURN: usize = 2048;
 const BLOCKS_OF_A_TURN: usize = 64;
 
+/// Blocks that a lane of a processor takes at least, where there are so many.
+const BLOCKS_OF_A_LANE: u32 = 8;
+
 /// Fours of directions that a lane adds up in one dispatch: below the rounds after which some devices leave a loop.
 const MOST_FOURS: usize = 4096;
 
@@ -55,13 +58,23 @@ pub enum SlopeForm {
 }
 
 /// The kernels that differ from those in the file.
-pub const VARIANTS: [Kernel; 5] = [
-    Kernel::new("directions", "directions_step").tiled(&[("NORMAL", 1)]),
-    Kernel::new("directions", "directions_step").tiled(&[("BYTE", 1)]),
-    Kernel::new("directions", "directions_step").tiled(&[("NORMAL", 1), ("BYTE", 1)]),
-    Kernel::new("directions", "directions_turn").tiled(&[("NORMAL", 1)]),
-    Kernel::new("directions", "directions_replay").tiled(&[("NORMAL", 1)]),
+pub const VARIANTS: [Kernel; 9] = [
+    STEP.tiled(&[("NORMAL", 1)]),
+    STEP.tiled(&[("BYTE", 1)]),
+    STEP.tiled(&[("NORMAL", 1), ("BYTE", 1)]),
+    STEP_QUADS.tiled(&[("NORMAL", 1)]),
+    STEP_QUADS.tiled(&[("BYTE", 1)]),
+    STEP_QUADS.tiled(&[("NORMAL", 1), ("BYTE", 1)]),
+    TURN.tiled(&[("NORMAL", 1)]),
+    TURN_QUADS.tiled(&[("NORMAL", 1)]),
+    REPLAY.tiled(&[("NORMAL", 1)]),
 ];
+
+const STEP: Kernel = Kernel::new("directions", "directions_step");
+const STEP_QUADS: Kernel = Kernel::new("directions", "directions_step_quads");
+const TURN: Kernel = Kernel::new("directions", "directions_turn");
+const TURN_QUADS: Kernel = Kernel::new("directions", "directions_turn_quads");
+const REPLAY: Kernel = Kernel::new("directions", "directions_replay");
 
 /// Weights that are neighbours in `state_dict` order and on the device.
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +92,18 @@ impl Stretch {
     fn blocks(&self) -> [u32; 2] {
         let turns = [self.first / WEIGHTS_OF_A_TURN, (self.first + self.count).div_ceil(WEIGHTS_OF_A_TURN)];
         turns.map(|turn| (turn * BLOCKS_OF_A_TURN) as u32)
+    }
+
+    /// Whether its quads are those of memory, so that kernels can take them whole.
+    fn has_quads(&self) -> bool {
+        self.first.is_multiple_of(4) && self.offset.is_multiple_of(4)
+    }
+
+    /// Lanes that share its blocks in a step: on a processor fewer, since each forms the slope for itself.
+    fn lanes(&self, gpu: &Gpu) -> u32 {
+        let [first, end] = self.blocks();
+        let lanes = if gpu.class().is_cpu() { (end - first).div_ceil(BLOCKS_OF_A_LANE) } else { end - first };
+        lanes.min(STREAM_LANES)
     }
 }
 
@@ -190,21 +215,25 @@ impl Probe {
             rate: -rate,
             unit: if let SlopeForm::Byte(unit) = slopes { unit } else { 1.0 },
         };
+        let has_quads = stretch.has_quads();
+        let quads = if has_quads { 3 } else { 0 };
         let kernel = match (kind, slopes) {
-            (DirectionKind::Rademacher, SlopeForm::Exact) => Kernel::new("directions", "directions_step"),
-            (DirectionKind::Normal, SlopeForm::Exact) => VARIANTS[0],
-            (DirectionKind::Rademacher, SlopeForm::Byte(_)) => VARIANTS[1],
-            (DirectionKind::Normal, SlopeForm::Byte(_)) => VARIANTS[2],
+            (DirectionKind::Rademacher, SlopeForm::Exact) if has_quads => STEP_QUADS,
+            (DirectionKind::Rademacher, SlopeForm::Exact) => STEP,
+            (DirectionKind::Normal, SlopeForm::Exact) => VARIANTS[quads],
+            (DirectionKind::Rademacher, SlopeForm::Byte(_)) => VARIANTS[quads + 1],
+            (DirectionKind::Normal, SlopeForm::Byte(_)) => VARIANTS[quads + 2],
         };
+        let names = if has_quads { ["base4", "tried4"] } else { ["base", "tried"] };
         let buffers = [
             ("draws", &self.draws),
             ("ahead_losses", &self.put_aside),
             ("losses_behind", &self.behind),
-            ("base", &base.buffer),
-            ("tried", &tried.buffer),
+            (names[0], &base.buffer),
+            (names[1], &tried.buffer),
             ("record", &self.record),
         ];
-        let grid = Grid((end_block - first_block).min(STREAM_LANES), replicas as u32, 1);
+        let grid = Grid(stretch.lanes(gpu), replicas as u32, 1);
         let dispatch = gpu.dispatch(&kernel, &immediates, &buffers, grid)?;
         Ok(dispatch.with_traffic(3 * replicas * stretch.count, 0))
     }
@@ -234,20 +263,23 @@ impl Probe {
             losses: losses.into(),
             reach,
         };
+        let has_quads = stretch.has_quads();
         let kernel = match kind {
-            DirectionKind::Rademacher => Kernel::new("directions", "directions_turn"),
-            DirectionKind::Normal => VARIANTS[3],
+            DirectionKind::Rademacher if has_quads => TURN_QUADS,
+            DirectionKind::Rademacher => TURN,
+            DirectionKind::Normal => VARIANTS[if has_quads { 7 } else { 6 }],
         };
+        let names = if has_quads { ["kept_base4", "tried4"] } else { ["kept_base", "tried"] };
         let buffers = [
             ("draws", &self.draws),
-            ("kept_base", &base.buffer),
+            (names[0], &base.buffer),
             ("tallies_ahead", &self.ahead),
             ("tallies_behind", &self.behind),
-            ("tried", &tried.buffer),
+            (names[1], &tried.buffer),
             ("put_aside", &self.put_aside),
             ("totals", &self.totals),
         ];
-        let grid = Grid((end_block - first_block).min(STREAM_LANES), replicas as u32, 1);
+        let grid = Grid(stretch.lanes(gpu), replicas as u32, 1);
         let dispatch = gpu.dispatch(&kernel, &immediates, &buffers, grid)?;
         Ok(dispatch.with_traffic(2 * replicas * stretch.count, 0))
     }
@@ -310,8 +342,8 @@ impl Factors {
                     end_four: (first_four + MOST_FOURS).min(self.fours) as u32,
                 };
                 let kernel = match kind {
-                    DirectionKind::Rademacher => Kernel::new("directions", "directions_replay"),
-                    DirectionKind::Normal => VARIANTS[4],
+                    DirectionKind::Rademacher => REPLAY,
+                    DirectionKind::Normal => VARIANTS[8],
                 };
                 let buffers =
                     [("keys", &self.keys), ("factors", &self.factors), ("weights", &weights.buffer)];
