@@ -2,11 +2,11 @@
 //! shared directions. A system says what such values are, how collaborators come to them and how they become one; all
 //! else of a federation is as it is for weights.
 
-mod kinds;
+mod kind;
 mod registry;
 mod seeds;
 
-pub use kinds::SystemKind;
+pub use kind::SystemKind;
 pub use registry::Systems;
 pub(in crate::federation) use registry::built_in;
 

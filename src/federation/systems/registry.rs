@@ -1,8 +1,7 @@
 //! The systems that specs can name.
 
-use super::kinds::SystemKind;
 use super::seeds::FEDKSEED;
-use super::{System, SystemContext};
+use super::{System, SystemContext, SystemKind};
 use crate::codec::{Options, PartSpec};
 use crate::{Result, files};
 
