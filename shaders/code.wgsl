@@ -49,23 +49,28 @@ var<immediate> decode: Decode;
 // [R, stride4]
 @group(0) @binding(3) var<storage, read_write> decoded4: array<vec4<f32>>;
 
-// decoded[r, i] = base[r, i] + sum over k of basis[r, k, i] shifts[r, k]
+// decoded[r, i] = base[r, i] + sum over k of basis[r, k, i] shifts[r, k]. A lane makes several, so that a workgroup is worth
+// its start.
 @compute @workgroup_size(LANES, 1, 1)
-fn code_decode(@builtin(global_invocation_id) id: vec3<u32>) {
-    if id.x >= decode.stride4 { return; }
-    let at = id.y * decode.stride4 + id.x;
-    var sum: vec4<f32>;
-    if decode.accumulate == 1u { sum = decoded4[at]; } else { sum = base4[at]; }
-    var vector = id.y * decode.basis_stride4 + id.x;
-    for (var k4 = 0u; k4 < decode.vectors / 4u; k4++) {
-        let shift = shifts4[id.y * decode.floats4 + decode.first4 + k4];
-        sum += shift.x * basis4[vector];
-        sum += shift.y * basis4[vector + decode.stride4];
-        sum += shift.z * basis4[vector + 2u * decode.stride4];
-        sum += shift.w * basis4[vector + 3u * decode.stride4];
-        vector += 4u * decode.stride4;
+fn code_decode(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    for (var i = id.x; i < decode.stride4; i += groups.x * LANES) {
+        let at = id.y * decode.stride4 + i;
+        var sum: vec4<f32>;
+        if decode.accumulate == 1u { sum = decoded4[at]; } else { sum = base4[at]; }
+        var vector = id.y * decode.basis_stride4 + i;
+        for (var k4 = 0u; k4 < decode.vectors / 4u; k4++) {
+            let shift = shifts4[id.y * decode.floats4 + decode.first4 + k4];
+            sum += shift.x * basis4[vector];
+            sum += shift.y * basis4[vector + decode.stride4];
+            sum += shift.z * basis4[vector + 2u * decode.stride4];
+            sum += shift.w * basis4[vector + 3u * decode.stride4];
+            vector += 4u * decode.stride4;
+        }
+        decoded4[at] = sum;
     }
-    decoded4[at] = sum;
 }
 
 struct Gradient {

@@ -17,6 +17,7 @@ pub mod bench;
 pub mod bits;
 pub mod bytes;
 pub mod codec;
+mod coding;
 pub mod data;
 mod digest;
 pub mod error;

@@ -7,8 +7,8 @@ use crate::Result;
 use crate::autoencoder::{AutoencoderSettings, Trainer, Training};
 use crate::data::epoch_order;
 use crate::gpu::{Clock, Cost, Gpu};
-use crate::model::{AutoencoderSpec, ModelSpec, Optimizer, OptimizerKind};
-use crate::training::{Cohort, CohortEpoch, ResidentImages, train_epoch};
+use crate::model::{AutoencoderSpec, ModelSpec, Optimizer, OptimizerKind, frozen_weights};
+use crate::training::{Cohort, CohortEpoch, MaskCohort, MaskKind, MaskSettings, ResidentImages, train_epoch};
 use std::time::{Duration, Instant};
 
 /// Steps that a repeat of a classifier takes, for which pictures are made.
@@ -42,6 +42,16 @@ pub(super) fn works() -> Vec<Work> {
                 classifier(gpu, "cifar10-vgg3", [3, 32, 32], images, sgd, Unit::Images(images as u32))
             },
         ),
+        work("mask-epoch", "mnist-epoch, of masks over frozen weights", |gpu| {
+            masks(gpu, "mnist-mlp", [1, 28, 28], 60_000, Unit::Seconds)
+        }),
+        work("mask-step", "mnist-step, of masks over frozen weights", |gpu| {
+            masks(gpu, "mnist-mlp", [1, 28, 28], 64, Unit::Milliseconds)
+        }),
+        work("mask-cifar-b64", "cifar-train-b64, of masks over frozen weights with Adam", |gpu| {
+            let images = STEPS * 64;
+            masks(gpu, "cifar10-vgg3", [3, 32, 32], images, Unit::Images(images as u32))
+        }),
         steps("ae-mnist-step", "15,910-32-15,910, Adam, 20 snapshots", "ae-mnist", 20),
         steps("ae-conv-mnist-step", "the convolutional one, Adam, 20 snapshots", "ae-conv-mnist", 20),
         steps(
@@ -70,6 +80,19 @@ fn classifier<'g>(
     Ok(Ready::wall(unit, move || {
         train_epoch(&mut cohort, &orders, CohortEpoch::default(), &mut [], &mut |_| ()).map(drop)
     }))
+}
+
+/// The same of masks over frozen weights, by Adam.
+fn masks<'g>(gpu: &'g Gpu, model: &str, shape: [usize; 3], count: usize, unit: Unit) -> Result<Ready<'g>> {
+    let spec = ModelSpec::load(model)?.classifier()?;
+    let images = ResidentImages::upload(gpu, &images(count, shape))?;
+    let frozen = frozen_weights(&spec.layout(), SEED);
+    let optimizer = Optimizer { lr: 0.1, ..Optimizer::default() };
+    let settings = MaskSettings { kind: MaskKind::Bernoulli, batch: 64, optimizer, seed: SEED };
+    let mut cohort = MaskCohort::new(gpu, &spec, &images, 1, &frozen, settings)?;
+    cohort.restart(&vec![0.0; frozen.len()], optimizer.lr)?;
+    let order = epoch_order(count, u64::from(SEED), 0, true);
+    Ok(Ready::wall(unit, move || cohort.epoch(0, &[0], vec![order.clone()], &mut |_| ()).map(drop)))
 }
 
 /// Steps of an autoencoder, several in each repeat, timed one by one where each is a submit of its own.

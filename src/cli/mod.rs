@@ -12,6 +12,7 @@ mod decode;
 mod devices;
 mod encode;
 mod experiment;
+mod export;
 mod memory;
 mod not_text;
 mod options;
@@ -78,6 +79,9 @@ enum Verb {
     /// Reproduce a figure of the paper, with a report that sets ours beside it
     #[command(after_help = experiment::EXAMPLES)]
     Experiment(experiment::ExperimentArgs),
+    /// Write the model that a federation of a simulation came to
+    #[command(after_help = export::EXAMPLES)]
+    Export(export::ExportArgs),
     /// Make the report of a run again, or one of several runs
     #[command(after_help = report::EXAMPLES)]
     Report(report::ReportArgs),
@@ -174,6 +178,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Verb::Autoencoder(verb) => autoencoder::run(common, verb),
         Verb::Simulate(args) => simulate::run(common, args),
         Verb::Experiment(args) => experiment::run(common, args),
+        Verb::Export(args) => export::run(args),
         Verb::Report(args) => report::run(args),
         Verb::Compare(args) => compare::run(common, args),
         Verb::Codecs(args) => codecs::run(args),

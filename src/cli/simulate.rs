@@ -5,7 +5,9 @@ use super::options::{DataDirOption, DeviceOptions};
 use super::start::{CommandLine, StartOptions, run_to_end};
 use super::stdout::{say, whisper};
 use clap::Args;
-use fedfunnel::federation::{Parts, SUMMARY, SimulationSpec, Summary, check, simulate, write_summary};
+use fedfunnel::federation::{
+    Parts, SUMMARY, SimulationSpec, Summary, check, simulate, write_models, write_summary,
+};
 use fedfunnel::files;
 use fedfunnel::report::{self, Report, slug, text_table};
 use fedfunnel::run::{self, Identity, RunFolder, is_finished};
@@ -50,7 +52,7 @@ pub struct DemoArgs {
 /// Arguments of `simulate`.
 #[derive(Args, Debug)]
 pub struct SimulateArgs {
-    /// demo, mnist, seeds-mnist, thousand, thousand-cifar10, or the path of a spec
+    /// demo, mnist, thousand, thousand-cifar10, fedpm-mnist, fedpm-cifar10, seeds-mnist, or the path of a spec
     name: String,
     /// Set a field of the spec, such as optimizer.lr=3e-4 (repeatable)
     #[arg(long, value_name = "KEY=VALUE")]
@@ -141,6 +143,7 @@ fn run_spec(
     let report = run_to_end(at, common.bars_of(&gpu), |run| {
         let outcome = simulate(run, spec, &Parts::default())?;
         write_summary(run, &outcome, &Summary::of(&outcome, &gpu.adapter))?;
+        write_models(run, &outcome)?;
         let report = simulation_report(run, &outcome)?;
         run.write_report(&report).map(|()| report)
     })?;

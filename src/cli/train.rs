@@ -8,7 +8,7 @@ use clap::{ArgAction, Args};
 use fedfunnel::data::{self, DataDir, ImageShape};
 use fedfunnel::gpu::Gpu;
 use fedfunnel::model::state::{StateFile, StateWriter, TensorShape};
-use fedfunnel::model::{ClassifierSpec, ModelSpec, Optimizer, OptimizerKind};
+use fedfunnel::model::{ClassifierSpec, MASK_ENDING, MaskFile, ModelSpec, Optimizer, OptimizerKind};
 use fedfunnel::ops::augment::Augmentation;
 use fedfunnel::run::{Identity, Place, Run, RunFolder, is_finished};
 use fedfunnel::training::{EpochResult, Session, SessionNotes, SessionSettings, SnapshotEvery};
@@ -33,7 +33,7 @@ Ctrl-C finishes the epoch, saves, and says how to go on.";
 /// Arguments of `train`. Those that decide the result are kept in the run's folder, the optimiser's apart.
 #[derive(Args, Debug, Serialize)]
 pub struct TrainArgs {
-    /// A classifier: mnist-mlp, cifar10-vgg3, cifar10-tff, or the path of a spec
+    /// A classifier: mnist-mlp, cifar10-vgg3, cifar10-tff, conv4, conv6, or the path of a spec
     model: String,
     /// mnist, mnist-sample, cifar10, cifar10-sample (the samples are built in), or a folder
     #[arg(long, default_value = "mnist-sample")]
@@ -67,7 +67,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "DIR")]
     #[serde(skip)]
     out: PathBuf,
-    /// Start from these weights (safetensors with PyTorch's names)
+    /// Start from these weights (safetensors with PyTorch's names, or the .mask of fedfunnel export)
     #[arg(long, value_name = "FILE")]
     init: Option<PathBuf>,
     /// See the images in their own order
@@ -184,7 +184,12 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     };
     let mut session = Session::new(&gpu, &spec, &data, settings)?;
     if let Some(path) = &args.init {
-        StateFile::open(path)?.upload(&gpu, &session.cohort().network.parameters, 0, &spec.name)?;
+        let parameters = &session.cohort().network.parameters;
+        if path.extension().is_some_and(|ending| ending == MASK_ENDING) {
+            parameters.write(&gpu, 0, &MaskFile::read(path)?.weights(&spec, path)?);
+        } else {
+            StateFile::open(path)?.upload(&gpu, parameters, 0, &spec.name)?;
+        }
     }
     let command = CommandLine::as_given(Some(&args.data_dir));
     let folder = RunFolder::open(&args.out, identity, start)?;

@@ -185,28 +185,27 @@ impl Kept {
         self.scopes.entry(name.into()).or_default()
     }
 
-    /// All that is kept, parts behind the rest.
-    fn entries(&self) -> Box<dyn Iterator<Item = &Entry> + '_> {
-        let own = self.entries.values().map(|(entry, _)| entry);
-        Box::new(own.chain(self.scopes.values().flat_map(Self::entries)))
+    /// Bytes in memory that could lie in a file, and bytes that do.
+    pub(super) fn own_and_parked(&self) -> [u64; 2] {
+        let mut bytes = [0; 2];
+        for (entry, _) in self.entries.values() {
+            if let Some(is_parked) = entry.is_parked() {
+                bytes[usize::from(is_parked)] += entry.bytes();
+            }
+        }
+        for scope in self.scopes.values() {
+            let [own, parked] = scope.own_and_parked();
+            bytes = [bytes[0] + own, bytes[1] + parked];
+        }
+        bytes
     }
 
-    /// Bytes in memory that could lie in a file.
-    pub(super) fn own_bytes(&self) -> u64 {
-        self.entries().filter(|entry| entry.is_parked() == Some(false)).map(Entry::bytes).sum()
-    }
-
-    /// Bytes that lie in a file.
-    pub(super) fn parked_bytes(&self) -> u64 {
-        self.entries().filter(|entry| entry.is_parked() == Some(true)).map(Entry::bytes).sum()
-    }
-
-    /// Writes all that can lie in a file; `places` gets where each is.
+    /// Writes all that can lie in a file, parts behind the rest; `places` gets where each is.
     pub(super) fn write(&self, into: &mut Writing, places: &mut Vec<Range<usize>>) -> Result<()> {
-        for entry in self.entries().filter(|entry| entry.is_parked().is_some()) {
+        for (entry, _) in self.entries.values().filter(|(entry, _)| entry.is_parked().is_some()) {
             places.push(into.put(entry.as_bytes())?);
         }
-        Ok(())
+        self.scopes.values().try_for_each(|scope| scope.write(into, places))
     }
 
     /// Leaves in the file what [`write`](Self::write) has written there.

@@ -55,7 +55,12 @@ impl Store {
 
     /// Bytes in memory that could lie in the run's folder.
     pub fn bytes_in_memory(&self) -> u64 {
-        self.all.values().map(Kept::own_bytes).sum()
+        self.own_and_parked()[0]
+    }
+
+    fn own_and_parked(&self) -> [u64; 2] {
+        let each = self.all.values().map(Kept::own_and_parked);
+        each.fold([0; 2], |sum, of| [sum[0] + of[0], sum[1] + of[1]])
     }
 
     /// Moves values into the run's folder where more of them lie in memory than are to. They are read there as they were
@@ -64,9 +69,8 @@ impl Store {
         let Some(Parking { folder, limit }) = &self.parking else { return Ok(()) };
         self.files.retain(|file| file.strong_count() > 0);
         let in_files: u64 = self.files.iter().filter_map(Weak::upgrade).map(|file| file.len()).sum();
-        let all = || self.all.values();
-        let is_wasteful = in_files > 2 * all().map(Kept::parked_bytes).sum::<u64>() + WASTE;
-        let in_memory = self.bytes_in_memory();
+        let [in_memory, parked] = self.own_and_parked();
+        let is_wasteful = in_files > 2 * parked + WASTE;
         if in_memory <= *limit && !is_wasteful {
             return Ok(());
         }
@@ -74,10 +78,11 @@ impl Store {
         let mut left = in_memory;
         let mut goes = Vec::new();
         for (&who, kept) in &self.all {
-            if in_memory > *limit && left > limit / 2 && kept.own_bytes() > 0 {
-                left -= kept.own_bytes();
+            let [own, parked] = kept.own_and_parked();
+            if in_memory > *limit && left > limit / 2 && own > 0 {
+                left -= own;
                 goes.push(who);
-            } else if is_wasteful && kept.parked_bytes() > 0 {
+            } else if is_wasteful && parked > 0 {
                 goes.push(who);
             }
         }

@@ -8,6 +8,7 @@ mod clients;
 mod clock;
 mod down;
 mod due;
+mod final_models;
 mod first_updates;
 mod flow;
 mod ledger;
@@ -39,6 +40,7 @@ mod timeline;
 mod uplink;
 
 pub use clients::{Clients, LocalSettings};
+pub use final_models::{FinalModel, FinalModels, MODELS, write_models};
 pub use first_updates::FirstUpdates;
 pub use ledger::{Direction, Ledger, Rejected, Transfer};
 pub use participants::Participants;

@@ -25,6 +25,7 @@ pub const SHADERS: &[(&str, &str)] = &[
     ("largest", include_str!("../../shaders/largest.wgsl")),
     ("hadamard", include_str!("../../shaders/hadamard.wgsl")),
     ("loss", include_str!("../../shaders/loss.wgsl")),
+    ("masks", include_str!("../../shaders/masks.wgsl")),
     ("mlp", include_str!("../../shaders/mlp.wgsl")),
     ("moments_bf16", include_str!("../../shaders/moments_bf16.wgsl")),
     ("optimizer", include_str!("../../shaders/optimizer.wgsl")),

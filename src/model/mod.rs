@@ -1,5 +1,7 @@
 //! From a spec to a network: layers, initial values, checkpoints.
 
+mod frozen;
+mod mask_file;
 mod network;
 mod parameters;
 mod spec;
@@ -8,6 +10,8 @@ mod weights_file;
 mod weights_of;
 
 pub use crate::ops::{Activation, Moments, Optimizer, OptimizerKind, ScheduleWriter};
+pub use frozen::{FrozenNetwork, frozen_weights};
+pub use mask_file::{MASK_ENDING, MaskFile};
 pub use network::{Network, ReconstructionLoss, StepPlan, Workspace};
 pub use parameters::{ParameterRun, ParameterTensor, Parameters, TensorPiece};
 pub use spec::{

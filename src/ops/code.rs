@@ -5,6 +5,9 @@ use super::{Activation, Arena, UpdateRule};
 use crate::Result;
 use crate::gpu::{Buffer, Dispatch, Gpu, Grid, Kernel, SHARING_LANES, immediates};
 
+/// Fours of parameters that a lane decodes.
+const EACH: u32 = 16;
+
 immediates! {
     struct Decode {
         u32: stride4, vectors, first4, floats4, basis_stride4, accumulate;
@@ -192,7 +195,8 @@ pub fn decode(gpu: &Gpu, arena: &Arena, base: &Buffer, part: &BasisPart, codes: 
         [("base4", base), ("basis4", &part.vectors), ("shifts4", &codes.shifts), ("decoded4", &arena.buffer)];
     let kernel = Kernel::new("code", "code_decode").for_class(gpu.class());
     let values = codes.replicas * arena.stride;
-    let dispatch = gpu.dispatch(&kernel, &immediates, &buffers, Grid(stride4, codes.replicas as u32, 1))?;
+    let grid = Grid(stride4.div_ceil(EACH), codes.replicas as u32, 1);
+    let dispatch = gpu.dispatch(&kernel, &immediates, &buffers, grid)?;
     Ok(dispatch.with_traffic(values * (2 + part.count), 2 * values * part.count))
 }
 

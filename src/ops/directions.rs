@@ -175,7 +175,8 @@ impl Probe {
     pub fn write_draws(&self, gpu: &Gpu, steps: usize, draw: impl Fn(usize, usize) -> DrawnStep) {
         let ProbeSettings { replicas, reach, .. } = self.settings;
         let lines = self.settings.steps + 2;
-        let mut entries = vec![[0u32; 4]; replicas * lines];
+        // What lies behind the last step of the last replica is not looked at.
+        let mut entries = vec![[0u32; 4]; (replicas - 1) * lines + steps + 2];
         for replica in 0..replicas {
             for step in 0..steps {
                 let DrawnStep { key, number, samples } = draw(replica, step);

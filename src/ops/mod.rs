@@ -17,6 +17,7 @@ pub mod gram;
 pub mod hadamard;
 pub mod largest;
 pub mod loss;
+pub mod masks;
 pub mod mlp;
 pub mod optimizer;
 pub mod peaks;

@@ -9,6 +9,9 @@ immediates! {
     }
 }
 
+/// Values that a lane takes.
+const EACH: u32 = 16;
+
 /// Means and scales on the device.
 #[derive(Clone, Debug)]
 pub struct Standards {
@@ -48,7 +51,7 @@ fn each_shard(
                 ("scales", &standards.scales),
                 ("results", &shard.buffer),
             ];
-            let grid = Grid(width, into.batch as u32, into.replicas as u32);
+            let grid = Grid(width.div_ceil(EACH), into.batch as u32, into.replicas as u32);
             gpu.dispatch(&kernel, &Standardize { lines: into.batch as u32, width }, &buffers, grid)
         })
         .collect()

@@ -25,6 +25,7 @@ pub mod gram;
 pub mod hadamard;
 pub mod largest;
 pub mod loss;
+pub mod masks;
 pub mod mlp;
 pub mod moments_bf16;
 pub mod optimizer;

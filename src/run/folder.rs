@@ -25,7 +25,7 @@ const FORMAT: u32 = 4;
 const STATE: &str = "state";
 
 /// The names of the files and folders of runs, besides the files of an autoencoder.
-const OWN_NAMES: [&str; 16] = [
+const OWN_NAMES: [&str; 17] = [
     RECORD,
     STATE,
     "compare.csv",
@@ -36,6 +36,7 @@ const OWN_NAMES: [&str; 16] = [
     "ledger.csv",
     "metrics.jsonl",
     "model.safetensors",
+    "models",
     "plots",
     "report.html",
     "report.json",

@@ -22,9 +22,11 @@ impl Window {
         &order[start..(start + self.batch).min(order.len())]
     }
 
-    /// The numbers of all samples, `[R, room, B]`; adds how many each replica sees to `tallied`.
+    /// The numbers of all samples, `[R, room, B]` up to the last step of the last replica; adds how many each replica sees to `tallied`.
     pub fn numbers(&self, orders: &[Vec<u32>], tallied: &mut [usize]) -> Vec<u32> {
-        let mut numbers = vec![NOTHING; orders.len() * self.room * self.batch];
+        // What lies behind the last step of the last replica is not looked at.
+        let lines = orders.len().saturating_sub(1) * self.room + self.count;
+        let mut numbers = vec![NOTHING; lines * self.batch];
         for (replica, (order, tallied)) in orders.iter().zip(tallied).enumerate() {
             for step in 0..self.count {
                 let samples = self.of(order, step);

@@ -6,13 +6,17 @@ use super::step::StepParts;
 use super::{ResidentImages, Tally};
 use crate::gpu::{Buffer, Dispatch, Gpu};
 use crate::model::state::StateFile;
-use crate::model::{ClassifierSpec, Network, Optimizer, ScheduleWriter};
+use crate::model::{ClassifierSpec, Network, Optimizer, OptimizerKind, ScheduleWriter};
 use crate::ops::gather::SampleIndex;
 use crate::{Error, Result};
 use std::ops::Range;
 
-/// Steps whose sample numbers lie on the device at a time.
+/// Steps whose sample numbers lie on the device at a time, of all replicas together. All of them are written for each
+/// epoch, which takes longer than short epochs if there are many.
 const WINDOW: usize = 4_096;
+
+/// Steps of each replica at least, so that a submit is worth its start.
+const FEWEST_STEPS: usize = 128;
 
 /// How large a cohort is.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +34,15 @@ pub(super) struct StepRules {
     pub network: Optimizer,
     /// The one whose rates the schedule has.
     pub schedule: Optimizer,
+}
+
+impl StepRules {
+    /// The rule whose first moments are the gradient, exact to the bit, and which moves no weight: of a network whose
+    /// weights are made of something else, which `schedule` trains.
+    pub fn gradient(schedule: Optimizer) -> Self {
+        let network = Optimizer { kind: OptimizerKind::Sgd, lr: 0.0, momentum: 0.0, ..Optimizer::default() };
+        Self { network, schedule }
+    }
 }
 
 /// A cohort in training.
@@ -68,18 +81,19 @@ impl Cohort {
     ) -> Result<Self> {
         let rules = StepRules { network: optimizer, schedule: optimizer };
         let size = CohortSize { replicas, batch };
-        Ok(Self::with_step(gpu, spec, images, size, rules, |_, _, step| Ok((step, ())))?.0)
+        Ok(Self::with_step(gpu, spec, images, size, rules, |_, _, _, step| Ok((step, ())))?.0)
     }
 
-    /// The same with more in every step: `around` is given the network, the schedule and the dispatches that train it,
-    /// and gives the step with whatever belongs to it. The schedule may be another optimiser's than the network's own.
+    /// The same with more in every step: `around` is given the network, the schedule, what random changes depend on (the
+    /// place in the epoch, the epoch and the owners) and the dispatches that train it, and gives the step with whatever
+    /// belongs to it. The schedule may be another optimiser's than the network's own.
     pub(super) fn with_step<T>(
         gpu: &Gpu,
         spec: &ClassifierSpec,
         images: &ResidentImages,
         CohortSize { replicas, batch }: CohortSize,
         rules: StepRules,
-        around: impl FnOnce(&Network, &ScheduleWriter, Vec<Dispatch>) -> Result<(Vec<Dispatch>, T)>,
+        around: impl FnOnce(&Network, &ScheduleWriter, &Buffer, Vec<Dispatch>) -> Result<(Vec<Dispatch>, T)>,
     ) -> Result<(Self, T)> {
         let inputs: usize = spec.input.iter().product();
         if inputs != images.width {
@@ -94,7 +108,7 @@ impl Cohort {
         let network = Network::new(gpu, &spec.network(), replicas, Some(&rules.network))?;
         // One window's sample numbers and schedule have to fit one binding each.
         let fitting = (gpu.max_binding_bytes() / (replicas * batch.max(4) * 4) as u64) as usize;
-        let steps = WINDOW.min(fitting).max(1);
+        let steps = (WINDOW / replicas).max(FEWEST_STEPS).min(fitting).max(1);
         let index = SampleIndex { buffer: gpu.zeros("sample index", replicas * steps * batch)?, steps };
         let writer = ScheduleWriter::new(gpu, rules.schedule, replicas, steps)?;
         let tallies = gpu.zeros("tallies", replicas * batch * 2)?;
@@ -103,7 +117,7 @@ impl Cohort {
         let parts =
             StepParts { images, index: &index, batch, epoch: &epoch_state, schedule, tallies: &tallies };
         let (step, around) =
-            around(&network, &writer, parts.dispatches(gpu, &network, Some(&rules.network))?)?;
+            around(&network, &writer, &epoch_state, parts.dispatches(gpu, &network, Some(&rules.network))?)?;
         let tallied = vec![0; replicas];
         let cohort = Self {
             gpu: gpu.clone(),

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 const FLOORS: &[&[&str]] = &[
     &["error.rs"],
     &["bytes.rs", "digest.rs", "lock.rs", "progress.rs", "text.rs", "toml_place.rs"],
-    &["bits.rs"],
+    &["bits.rs", "coding"],
     &["files"],
     &["settings.rs"],
     &["gpu"],

@@ -13,6 +13,7 @@ mod compare;
 mod damaged;
 mod devices;
 mod experiment;
+mod export;
 mod federation;
 mod folder;
 mod help;

@@ -14,6 +14,7 @@ mod damaged;
 mod downlink;
 mod every_stage;
 mod faults;
+mod fedpm;
 #[path = "../goldens/golden.rs"]
 mod golden;
 mod grouping;

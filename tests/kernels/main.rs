@@ -23,6 +23,7 @@ mod hlsl;
 mod largest;
 mod loss;
 mod lost;
+mod masks;
 mod mlp;
 mod optimizer;
 mod parameters;

@@ -23,6 +23,7 @@ mod gram;
 mod hadamard;
 mod largest;
 mod loss;
+mod masks;
 mod mlp;
 mod moments_bf16;
 mod optimizer;

@@ -139,6 +139,43 @@ impl Coded {
         Values::take_all(round.gpu, own.iter_mut().map(|outgoing| &mut outgoing.values).collect())
     }
 
+    /// By how much the codes of updates differ from those of the global model. Where all have one encoder, that has one code
+    /// of the global model, behind those of the updates.
+    fn differences(
+        &self,
+        round: &Round<'_>,
+        batch: &mut [Outgoing<'_>],
+        updates: &[Update],
+    ) -> Result<Vec<Vec<f32>>> {
+        let id = |outgoing: &Outgoing<'_>| self.learned.decoder_id(outgoing.kept.scope(LEARNED));
+        let first = batch.first().map(id);
+        let is_one = !batch.is_empty()
+            && self.learned.is_shared()
+            && batch.iter().all(|outgoing| Some(id(outgoing)) == first);
+        if !is_one {
+            let mut codes = self.codes(round, batch, |place| updates[place].weights.clone())?;
+            let origins = self.codes(round, batch, |_| round.global.to_vec())?;
+            codes.iter_mut().zip(&origins).for_each(|(code, origin)| subtract(code, origin));
+            return Ok(codes);
+        }
+        let mut kept = batch[0].kept.clone();
+        let own = batch.iter_mut().map(|outgoing| (outgoing.who, &mut *outgoing.kept));
+        let all = own.chain([(u32::MAX, &mut kept)]).map(|(who, kept)| Outgoing {
+            who,
+            values: Values::Host(Vec::new()),
+            side: Writer::default(),
+            kept,
+        });
+        let mut all: Vec<_> = all.collect();
+        let weights =
+            |place: usize| updates.get(place).map_or(round.global, |update| &update.weights).to_vec();
+        let mut codes = self.codes(round, &mut all, weights)?;
+        if let Some(origin) = codes.pop() {
+            codes.iter_mut().for_each(|code| subtract(code, &origin));
+        }
+        Ok(codes)
+    }
+
     /// What the aggregator makes of codes that have arrived: the weights, without the residual. `kept` is the
     /// aggregator's.
     fn decoded(
@@ -218,6 +255,10 @@ impl Coded {
     }
 }
 
+fn subtract(code: &mut [f32], origin: &[f32]) {
+    code.iter_mut().zip(origin).for_each(|(value, origin)| *value -= origin);
+}
+
 impl Stage for Coded {
     fn label(&self) -> String {
         let prior = self.prior.then(|| "prior".to_string());
@@ -248,13 +289,11 @@ impl Stage for Coded {
         let updates =
             batch.iter().zip(weights).map(|(outgoing, weights)| Update { who: outgoing.who, weights });
         let updates: Vec<_> = updates.collect();
-        let mut codes = self.codes(round, batch, |place| updates[place].weights.clone())?;
-        if self.has_global(round) && self.known_encoder().is_none() {
-            let origins = self.codes(round, batch, |_| round.global.to_vec())?;
-            for (code, origin) in codes.iter_mut().zip(origins) {
-                code.iter_mut().zip(origin).for_each(|(value, origin)| *value -= origin);
-            }
-        }
+        let codes = if self.has_global(round) && self.known_encoder().is_none() {
+            self.differences(round, batch, &updates)?
+        } else {
+            self.codes(round, batch, |place| updates[place].weights.clone())?
+        };
         // Codes that are looked at before they are tuned are not sent, and leave nothing that feedback owes.
         let before = self.tune.iter().flat_map(|_| &*batch).map(|outgoing| outgoing.kept.scope(TAIL).clone());
         let before: Vec<_> = before.collect();

@@ -17,6 +17,7 @@ mod kmeans;
 mod largest;
 mod lbgm;
 mod lowrank;
+mod mask;
 mod pca;
 mod places;
 mod quantize;
@@ -53,6 +54,7 @@ const STAGES: &[StageKind] = &[
     f8::KIND,
     quantize::KIND,
     sign::KIND,
+    mask::KIND,
     kmeans::KIND,
     topk::KIND,
     randk::KIND,

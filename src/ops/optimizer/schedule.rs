@@ -43,7 +43,9 @@ impl ScheduleWriter {
     /// Writes the next steps. `samples(r, s)` is the number of samples of replica `r` in step `s`; a
     /// replica without samples rests, and its count of steps stands still.
     pub fn write(&mut self, gpu: &Gpu, steps: usize, samples: impl Fn(usize, usize) -> usize) {
-        let mut entries = vec![[0f32; 4]; self.taken.len() * self.schedule.steps];
+        // What lies behind the last step of the last replica is not looked at.
+        let all = self.taken.len().saturating_sub(1) * self.schedule.steps + steps;
+        let mut entries = vec![[0f32; 4]; all];
         for (replica, taken) in self.taken.iter_mut().enumerate() {
             for step in 0..steps {
                 let count = samples(replica, step);

@@ -15,7 +15,7 @@ pub use filters::FilterSettings;
 use super::cohort::{CohortSize, StepRules};
 use super::{Cohort, ResidentImages, Tally};
 use crate::gpu::{Buffer, Gpu};
-use crate::model::{ClassifierSpec, Network, Optimizer, OptimizerKind};
+use crate::model::{ClassifierSpec, Network, Optimizer};
 use crate::ops::code::{self, Codes, Rounding};
 use crate::{Error, Result};
 use decoder::DecoderSteps;
@@ -96,11 +96,6 @@ impl Decoders {
     }
 }
 
-/// The rule whose first moments are the gradient.
-fn gradient_rule() -> Optimizer {
-    Optimizer { kind: OptimizerKind::Sgd, lr: 0.0, momentum: 0.0, ..Optimizer::default() }
-}
-
 impl CodeCohort {
     /// Room for up to `replicas` replicas, or as many as the device has room for, whose decoders are all of the form of
     /// `decoder`.
@@ -124,10 +119,10 @@ impl CodeCohort {
             CodeDecoder::Linear(_) => Codes::new(gpu, replicas, floats)?,
             _ => Codes::whole(gpu, replicas, floats)?,
         };
-        let rules = StepRules { network: gradient_rule(), schedule: optimizer };
+        let rules = StepRules::gradient(optimizer);
         let size = CohortSize { replicas, batch };
         let (cohort, (bases, decoders, filters)) =
-            Cohort::with_step(gpu, spec, images, size, rules, |network, writer, step| {
+            Cohort::with_step(gpu, spec, images, size, rules, |network, writer, _, step| {
                 let arenas = network.parameters.arenas.iter();
                 let bases = arenas.map(|arena| gpu.zeros("base of codes", replicas * arena.stride));
                 let bases = bases.collect::<Result<Vec<_>>>()?;

@@ -5,6 +5,7 @@ mod bf16;
 mod entropy;
 mod f8;
 mod kmeans;
+mod mask;
 mod places;
 mod quantize;
 mod resume;

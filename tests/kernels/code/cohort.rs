@@ -21,7 +21,7 @@ use fedfunnel::training::{CodeCohort, CodeDecoder, CodeSettings, CodeStart, Filt
 use std::path::Path;
 
 /// Samples that each replica has, one after the other.
-const SAMPLES: [usize; 3] = [7, 4, 5];
+pub const SAMPLES: [usize; 3] = [7, 4, 5];
 
 /// A classifier of images of so many pixels along each side.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +32,7 @@ pub struct Shape {
 }
 
 impl Shape {
-    fn inputs(&self) -> usize {
+    pub fn inputs(&self) -> usize {
         self.side * self.side
     }
 
@@ -312,9 +312,9 @@ fn check(gpu: &Gpu, shape: Shape, autoencoder: &AutoencoderSpec, replicas: usize
     }
 }
 
-const FEW: Shape = Shape { side: 7, hidden: 9, classes: 5 };
+pub const FEW: Shape = Shape { side: 7, hidden: 9, classes: 5 };
 /// As many parameters as do not fit a small binding.
-const MANY: Shape = Shape { side: 27, hidden: 23, classes: 10 };
+pub const MANY: Shape = Shape { side: 27, hidden: 23, classes: 10 };
 /// As many as fit one five times: a basis is bound in two parts.
 const FIFTH: Shape = Shape { side: 18, hidden: 9, classes: 10 };
 /// As many as fit one twice.

@@ -1,4 +1,4 @@
-//! What the stages before it have written, in as few bits as its bytes are surprising: an adaptive [range coder](coder),
+//! What the stages before it have written, in as few bits as its bytes are surprising: an adaptive [range coder](crate::coding::range),
 //! for which nothing is shipped.
 //!
 //! Bytes that mean alike are counted together: a message is taken as some lanes, one for each place in a group of so many
@@ -8,7 +8,6 @@
 //! A message is the number of lanes as a byte, the number of bytes before coding and after it in LEB128, and the coded
 //! bytes. Where these would be more, the number of lanes is 0, and the number of bytes and the bytes themselves follow.
 
-mod coder;
 mod lanes;
 mod model;
 
@@ -16,7 +15,7 @@ use crate::Result;
 use crate::bytes::{Reader, Writer};
 use crate::codec::refusals::malformed;
 use crate::codec::{About, ByteCoder, Make, NoOptions, StageKind};
-use coder::{Decoder, Encoder};
+use crate::coding::range::{Decoder, Encoder};
 use lanes::LANES;
 use model::Model;
 

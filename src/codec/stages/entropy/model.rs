@@ -3,7 +3,7 @@
 //! Shares are counted anew only now and then (Said 2004, "Introduction to Arithmetic Coding", HPL-2004-76), so that a byte
 //! costs a look into a table.
 
-use super::coder::{SHARE_BITS, Share};
+use crate::coding::range::{SHARE_BITS, Share};
 
 pub(super) const BYTES: usize = 256;
 /// What a byte that came adds to its count, which is 1 before.

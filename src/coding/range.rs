@@ -1,20 +1,20 @@
 //! A range coder (Martin 1979): a part of an interval for each symbol, as wide as its share of all.
 
 /// The bits of a share: all shares are 2^16 together.
-pub(super) const SHARE_BITS: u32 = 16;
+pub(crate) const SHARE_BITS: u32 = 16;
 /// Below this an interval gets four bytes more.
 const NARROW: u64 = 1 << 32;
 
 /// The part of an interval that a symbol has, of 2^16.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Share {
+pub(crate) struct Share {
     pub start: u32,
     pub width: u32,
 }
 
 /// Symbols as bytes.
 #[derive(Debug)]
-pub(super) struct Encoder {
+pub(crate) struct Encoder {
     bytes: Vec<u8>,
     low: u64,
     range: u64,
@@ -69,7 +69,7 @@ impl Encoder {
 
 /// Symbols of bytes. Behind their end there are zeros.
 #[derive(Debug)]
-pub(super) struct Decoder<'a> {
+pub(crate) struct Decoder<'a> {
     bytes: &'a [u8],
     /// Bytes that have been read, those behind the end too.
     read: usize,

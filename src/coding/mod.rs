@@ -1,0 +1,4 @@
+//! Symbols as the fewest bytes, and back, the same on all platforms: whole numbers alone decide what is written.
+
+pub(crate) mod mask;
+pub(crate) mod range;
