@@ -35,5 +35,6 @@ mod spec;
 mod stages;
 mod strategies;
 mod support;
+mod systems;
 mod ternary;
 mod values;

@@ -5,6 +5,7 @@
 mod fedpm;
 mod kind;
 mod registry;
+mod seeds;
 
 pub use kind::SystemKind;
 pub use registry::Systems;
