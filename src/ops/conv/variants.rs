@@ -33,19 +33,21 @@ pub(super) enum WeightGradient {
     },
 }
 
-/// Whether it is a convolution that the fast kernels are for, alone in its lines.
+/// Whether it is a convolution that the fast kernels are for, alone in its lines: as large after as before, or without
+/// padding.
 fn is_3x3(layer: &Conv) -> bool {
     let ConvShape { kernel, stride, padding, input_size, output_size, .. } = layer.shape;
-    layer.is_whole() && (kernel, stride, padding) == ([3, 3], [1, 1], [1, 1]) && output_size == input_size
+    let same = (stride, padding) == ([1, 1], [1, 1]) && output_size == input_size;
+    layer.is_whole() && kernel == [3, 3] && (same || layer.shape.is_valid())
 }
 
-/// For a product with a batch of so many samples.
-pub(super) fn product(gpu: &Gpu, layer: &Conv, batch: usize) -> Product {
+/// For a product with a batch of so many samples, that is `upwards` from the small side to the large one.
+pub(super) fn product(gpu: &Gpu, layer: &Conv, upwards: bool, batch: usize) -> Product {
     if !is_3x3(layer) {
         Product::Reference
     } else if conv3x3::fits(gpu, &layer.shape) {
         Product::Lanes
-    } else if conv3x3_tiles::fits(gpu, &layer.shape, batch) {
+    } else if conv3x3_tiles::fits(gpu, &layer.shape, upwards, batch) {
         Product::Tiles
     } else {
         Product::Reference
