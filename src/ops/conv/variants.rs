@@ -13,7 +13,8 @@ pub(super) enum Product {
     /// conv.wgsl: any shape, any adapter.
     Reference,
     /// conv3x3.wgsl: lanes of a CPU's subgroup. 32 channels of 32x32 pixels, batch 64, take 59 ms, where the reference
-    /// takes 1,530 ms.
+    /// takes 1,530 ms. Without padding, 32 channels of 30x30 pixels to 64 take a twentieth of the reference's
+    /// time (Mesa 25.0.7).
     Lanes,
     /// conv3x3_tiles.wgsl: workgroup memory of a GPU. Not measured: no GPU at hand.
     Tiles,
@@ -22,7 +23,8 @@ pub(super) enum Product {
 /// The same for a weight gradient.
 pub(super) enum WeightGradient {
     Reference,
-    /// The same layer's in 37 ms, where the reference takes 956 ms.
+    /// The same layer's in 37 ms, where the reference takes 956 ms. Without padding a seventeenth, and a tenth where
+    /// three channels come in.
     Lanes,
     /// In chunks that the kernel's workgroups take. Not measured: no GPU at hand.
     Tiles {
