@@ -25,6 +25,7 @@ pub struct Explained {
 impl From<&StageKind> for Explained {
     fn from(kind: &StageKind) -> Self {
         let place = match (kind.make, kind.learns) {
+            _ if kind.for_systems => "in the stages of a system",
             (_, true) => "first, or right behind prior or feedback, since it learns from logged weights",
             (Make::Holding(_) | Make::HoldingAny(_), _) => "before the stages that it works on",
             (Make::Around(_), _) => "with a stage that learns",

@@ -71,6 +71,8 @@ pub struct StageKind {
     pub free: Option<FreeOption>,
     /// Whether its messages can be added up before they are decoded.
     pub linear: Linear,
+    /// Whether it is for what a system exchanges in place of weights, and would make nothing of these.
+    pub for_systems: bool,
 }
 
 impl StageKind {
@@ -78,12 +80,18 @@ impl StageKind {
     pub const fn new(name: &'static str, make: Make) -> Self {
         let about = About::NOTHING;
         let linear = Linear::No;
-        Self { name, learns: false, needs_autoencoder: |_| false, make, about, free: None, linear }
+        let (needs_autoencoder, learns) = (|_: &toml::Table| false, false);
+        Self { name, learns, needs_autoencoder, make, about, free: None, linear, for_systems: false }
     }
 
     /// The same with what it says of itself.
     pub const fn about(self, about: About) -> Self {
         Self { about, ..self }
+    }
+
+    /// The same for what a system exchanges in place of weights.
+    pub const fn for_systems(self) -> Self {
+        Self { for_systems: true, ..self }
     }
 
     /// The same with messages that can be added up before they are decoded.
@@ -166,6 +174,7 @@ impl Stages {
     /// Makes the stages of what a code misses, behind feedback: what they could not say is added to what they are given
     /// next time. A preset's `delta` is left out, since they are given a difference.
     pub(super) fn residual(&self, spec: &PipelineSpec, context: &Context<'_>) -> Result<Pipeline> {
+        self.refuse_system_stages(spec)?;
         let feedback = |names: &[PartSpec]| {
             let first = names.first().and_then(|part| part.name.as_deref());
             (first != Some("feedback")).then(|| PartSpec::named("feedback"))
@@ -185,6 +194,18 @@ impl Stages {
                 self.of_preset(own, of, &spec.0[1..], context)
             }
         }
+    }
+
+    /// Refuses stages that would make nothing of weights, nor of differences between them.
+    pub fn refuse_system_stages(&self, spec: &PipelineSpec) -> Result<()> {
+        for name in spec.names() {
+            if self.0.iter().any(|kind| kind.name == name && kind.for_systems) {
+                let problem = format!("{name} is for what a system sends in place of weights");
+                let mend = "use another stage, or the name of a system: fedfunnel codecs lists them";
+                return Err(Error::setting(format!("codecs: {name}"), problem, mend));
+            }
+        }
+        Ok(())
     }
 
     /// Makes a preset's own stages and those that are listed behind it; `label` stands for its own.

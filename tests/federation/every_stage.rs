@@ -69,7 +69,7 @@ const ROWS: &[Row] = &[
     row("f8", "delta+f8", In("f8")),
     row("quantize", "delta+quantize(bits=3)", In("quantize(bits=3)")),
     row("sign", "delta+feedback+sign", In("sign")),
-    row("mask", "mask", In("mask")),
+    row("mask", "mask", Refused("mask", "for what a system sends")),
     row("kmeans", "delta+kmeans(clusters=4)", In("topk(count=12)+kmeans(clusters=3)")),
     row("topk", "delta+topk(part=0.1)", In("topk(part=0.1)")),
     row("randk", "delta+randk(part=0.1)", In("randk(part=0.1)")),
@@ -105,9 +105,18 @@ fn behind_residual(stages: &str) -> String {
     format!("prior+pca(floats=2)+residual(stages={stages})")
 }
 
+/// Stages that a system alone sends by, and the system.
+const OF_SYSTEMS: &[(&str, &str)] = &[("mask", "fedpm")];
+
+/// A row's codec, or the system that it is for.
+fn alone(row: &Row) -> String {
+    let system = OF_SYSTEMS.iter().find(|(stage, _)| *stage == row.name);
+    system.map_or(row.alone, |(_, system)| *system).into()
+}
+
 /// All codecs but raw: each row alone, and behind `residual` where it works there.
 fn codecs() -> Vec<String> {
-    let alone = ROWS.iter().map(|row| row.alone.to_string()).filter(|text| text != "raw");
+    let alone = ROWS.iter().map(alone).filter(|text| text != "raw");
     let beside = ROWS.iter().filter_map(|row| match row.beside {
         In(stages) => Some(behind_residual(stages)),
         Refused(..) => None,
@@ -303,7 +312,9 @@ fn what_becomes_of_an_update_does_not_depend_on_who_else_is_in_the_cohort() {
     let logs = made_up_logs(COHORT as u32, 4, P);
     for text in codecs() {
         // Codes are tuned on images, which there are none of here.
-        let mut spec = PipelineSpec::from_text("codec", &text).unwrap();
+        let of_system = OF_SYSTEMS.iter().find(|(_, system)| *system == text);
+        let stages = of_system.map_or(text.as_str(), |(stage, _)| *stage);
+        let mut spec = PipelineSpec::from_text("codec", stages).unwrap();
         spec.0.retain(|part| !matches!(part.name.as_deref(), Some("tune" | "filters")));
         let spec: toml::Value = spec.into();
         let Sides { codec, mut senders, mut receivers, .. } =

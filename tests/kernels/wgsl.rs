@@ -294,7 +294,7 @@ fn broken_sources_fail_under_their_name() {
     assert!(faults("good", &good, Capabilities::IMMEDIATES).is_empty());
     for (mistake, from, to) in [
         ("a syntax error", "struct Standardize {", "struct Standardize"),
-        ("a type error", "let mean = means[", "let mean: u32 = means["),
+        ("a type error", "let scale = scales[", "let scale: u32 = scales["),
         ("a store to what is read only", "var<storage, read_write> results", "var<storage, read> results"),
         ("a capability that the device lacks", "array<f32>", "array<f64>"),
         ("no entry point", "@compute @workgroup_size(64, 1, 1)", ""),

@@ -20,9 +20,10 @@ pub(super) const KIND: StageKind = StageKind::new(
     summary: "zeros and ones in at most a bit each, by a range coder that expects what the global model is",
     source: "Isik et al. 2022, FedPM (arXiv 2209.15328)",
     good_for: "masks over frozen weights, which fedpm sends",
-    example: "mask",
+    example: "fedpm",
     ..About::NOTHING
-});
+})
+.for_systems();
 
 struct Mask;
 

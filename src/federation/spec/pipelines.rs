@@ -79,6 +79,7 @@ impl SimulationSpec {
             match system {
                 Some(_) => self.check_system(parts, codec, &pipeline)?,
                 None => {
+                    parts.stages.refuse_system_stages(&codec.stages)?;
                     self.check_downlink(codec, &pipeline)?;
                     self.check_joint(parts, &pipeline)?;
                 }

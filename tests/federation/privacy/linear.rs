@@ -47,6 +47,7 @@ const OTHERS: &[(&str, Option<(usize, usize)>)] = &[
     ("delta+f8", None),
     ("delta+quantize(bits=3)", None),
     ("delta+sign", None),
+    ("mask", None),
     ("delta+kmeans(clusters=4)", None),
     ("delta+topk(part=0.1)", None),
     ("delta+feedback+topk(part=0.1)", None),
