@@ -4,7 +4,7 @@
 use crate::support::pipeline_with;
 use fedfunnel::autoencoder::AutoencoderSettings;
 use fedfunnel::codec::{Explained, FreeOption, Make, PartSpec, PipelineSpec, Stages};
-use fedfunnel::federation::Parts;
+use fedfunnel::federation::{CodecSpec, Parts};
 use fedfunnel::model::ModelSpec;
 
 /// Stages that say nothing of themselves yet. This list only ever becomes shorter.
@@ -103,7 +103,8 @@ fn every_option_that_is_listed_is_accepted_and_none_is_missing() {
 #[test]
 fn every_example_is_a_codec_with_its_stage() {
     for kind in Stages::default().explained().iter().filter(|kind| kind.about.is_said()) {
-        let spec = PipelineSpec::from_text("example", kind.about.example).unwrap();
+        // The name of a system stands for its stages.
+        let spec = CodecSpec::of(PipelineSpec::from_text("example", kind.about.example).unwrap()).stages;
         assert!(spec.names().any(|name| name == kind.name), "{}: {}", kind.name, kind.about.example);
         let text: toml::Value = spec.into();
         if let Err(error) = pipeline_with(&Parts::default(), &text.to_string(), P, Some(&autoencoder())) {
