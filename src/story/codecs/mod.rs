@@ -57,7 +57,7 @@ fn notes(result: &CodecsResult, rows: &[CodecRow]) -> Vec<String> {
         "Every byte is that of a message as it would cross the wire, header and setup included; what the transport \
          adds is not counted. Totals are of all collaborators and rounds."
             .to_string(),
-        "All codecs of a seed start from the same weights and see the same images in the same order.".into(),
+        "All codecs of a seed see the same images in the same order, and all that send weights start from the same.".into(),
     ];
     if rows.iter().any(|row| row.found.is_some()) {
         notes.push(

@@ -123,7 +123,7 @@ fn global(outcome: &Outcome) -> Vec<Plot> {
             plot = with_level(plot, name.clone(), 100.0 * null(tested).unwrap_or(f64::NAN));
         }
         plot.with_caption(
-            "All federations start from the same weights and see the same images in the same order.",
+            "All federations see the same images in the same order, and all that send weights start from the same.",
         )
     };
     let plain = |id, kind| draw(id, kind, |r| Some(r.test_accuracy), |tested| Some(tested.plain.accuracy));
