@@ -70,6 +70,7 @@ const ROWS: &[Row] = &[
     row("quantize", "delta+quantize(bits=3)", In("quantize(bits=3)")),
     row("sign", "delta+feedback+sign", In("sign")),
     row("mask", "mask", In("mask")),
+    row("ranking", "ranking", In("ranking")),
     row("kmeans", "delta+kmeans(clusters=4)", In("topk(count=12)+kmeans(clusters=3)")),
     row("topk", "delta+topk(part=0.1)", In("topk(part=0.1)")),
     row("randk", "delta+randk(part=0.1)", In("randk(part=0.1)")),

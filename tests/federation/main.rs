@@ -15,6 +15,7 @@ mod downlink;
 mod every_stage;
 mod faults;
 mod fedpm;
+mod frl;
 #[path = "../goldens/golden.rs"]
 mod golden;
 mod grouping;

@@ -3,8 +3,10 @@
 //! else of a federation is as it is for weights.
 
 mod fedpm;
+mod frl;
 mod kind;
 mod registry;
+mod scores;
 
 pub use kind::SystemKind;
 pub use registry::Systems;
