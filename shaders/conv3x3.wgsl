@@ -1,4 +1,4 @@
-// The convolution that most networks are made of: 3x3, stride 1, one pixel of zeros around, for CPUs
+// The convolution that most networks are made of: 3x3, stride 1, one pixel of zeros around or none, for CPUs
 // whose subgroups have eight lanes or more. The kernels are those of conv.wgsl.
 //
 // Faster: lanes run over pixels and each keeps 4x2 pixels of eight channels in registers. A weight is loaded
@@ -46,8 +46,13 @@ fn derivative(y: f32, activation: u32) -> f32 {
 // begin shared: conv3x3
 struct Conv3x3 {
     batch: u32,
+    // Of the images that are read.
+    from_height: u32,
+    from_width: u32,
+    // Of those that are written, whose window begins `offset` pixels above and left of the one that is written.
     height: u32,
     width: u32,
+    offset: u32,
     // Channels that are read and that are written.
     from_channels: u32,
     to_channels: u32,
@@ -69,6 +74,10 @@ var<immediate> conv: Conv3x3;
 @group(0) @binding(1) var<storage, read> source4: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> gate4: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> result4: array<vec4<f32>>;
+
+@group(0) @binding(1) var<storage, read> source: array<f32>;
+@group(0) @binding(2) var<storage, read> gate: array<f32>;
+@group(0) @binding(3) var<storage, read_write> result: array<f32>;
 
 // Four for each lane.
 const GROUP_PIXELS: u32 = 32u;
@@ -122,6 +131,21 @@ fn add_row(tile: ptr<function, Tile>, weights_: vec3<f32>, row: Row) {
     add_tap(tile, weights_.z, row.right);
 }
 
+// The three rows of a kernel.
+struct Taps {
+    top: vec3<f32>,
+    middle: vec3<f32>,
+    bottom: vec3<f32>,
+}
+
+fn load_taps(w: u32) -> Taps {
+    let top = vec3(weights[w], weights[w + 1u], weights[w + 2u]);
+    let middle = vec3(weights[w + 3u], weights[w + 4u], weights[w + 5u]);
+    let bottom = vec3(weights[w + 6u], weights[w + 7u], weights[w + 8u]);
+    if conv.turned == 1u { return Taps(bottom.zyx, middle.zyx, top.zyx); }
+    return Taps(top, middle, bottom);
+}
+
 fn finish(sum: vec4<f32>, at: u32, channel: u32, replica: u32) -> vec4<f32> {
     let a = conv.activation;
     if conv.epilogue == EPILOGUE_FORWARD {
@@ -155,28 +179,18 @@ fn conv3x3_product(
     var upper: Tile;
     var lower: Tile;
     for (var c = 0u; c < conv.from_channels; c++) {
-        let w = own + c * conv.from_stride;
-        var top = vec3(weights[w], weights[w + 1u], weights[w + 2u]);
-        let middle_ = vec3(weights[w + 3u], weights[w + 4u], weights[w + 5u]);
-        var bottom = vec3(weights[w + 6u], weights[w + 7u], weights[w + 8u]);
-        var middle = middle_;
-        if conv.turned == 1u {
-            let swapped = top.zyx;
-            top = bottom.zyx;
-            middle = middle_.zyx;
-            bottom = swapped;
-        }
+        let taps = load_taps(own + c * conv.from_stride);
         let plane = (group.z * conv.from_channels + c) * conv.height;
         let row0 = load_row(plane, y - 1u, x);
-        add_row(&upper, top, row0);
+        add_row(&upper, taps.top, row0);
         let row1 = load_row(plane, y, x);
-        add_row(&upper, middle, row1);
-        add_row(&lower, top, row1);
+        add_row(&upper, taps.middle, row1);
+        add_row(&lower, taps.top, row1);
         let row2 = load_row(plane, y + 1u, x);
-        add_row(&upper, bottom, row2);
-        add_row(&lower, middle, row2);
+        add_row(&upper, taps.bottom, row2);
+        add_row(&lower, taps.middle, row2);
         let row3 = load_row(plane, y + 2u, x);
-        add_row(&lower, bottom, row3);
+        add_row(&lower, taps.bottom, row3);
     }
     if id.x * 4u >= pixels { return; }
     for (var i = 0u; i < 8u; i++) {
@@ -190,11 +204,101 @@ fn conv3x3_product(
     }
 }
 
+// begin shared: finish_pixel, from conv.wgsl
+// From the sum of a pixel to what is stored. `at` is its place in its own tensor.
+fn finish_pixel(sum: f32, at: u32, channel: u32, replica: u32) -> f32 {
+    if conv.epilogue == EPILOGUE_FORWARD {
+        let bias = weights[conv.bias_offset + replica * conv.replica_stride + channel];
+        return activate(sum + bias, conv.activation);
+    }
+    if conv.epilogue == EPILOGUE_BACKWARD {
+        return sum * derivative(gate[at], conv.activation);
+    }
+    return sum;
+}
+// end shared: finish_pixel
+
+// begin shared: store_four, from conv3x3_tiles.wgsl
+// The four pixels of a channel from (x, y) on.
+fn store(sums: vec4<f32>, replica: u32, line: u32, channel: u32, x: u32, y: u32) {
+    if channel >= conv.to_channels { return; }
+    let at = ((line * conv.to_channels + channel) * conv.height + y) * conv.width + x;
+    let pixels = conv.width - x;
+    result[at] = finish_pixel(sums.x, at, channel, replica);
+    if pixels > 1u { result[at + 1u] = finish_pixel(sums.y, at + 1u, channel, replica); }
+    if pixels > 2u { result[at + 2u] = finish_pixel(sums.z, at + 2u, channel, replica); }
+    if pixels > 3u { result[at + 3u] = finish_pixel(sums.w, at + 3u, channel, replica); }
+}
+// end shared: store_four
+
+// A pixel of the row that begins at `row`; zero where it is beyond the image.
+fn load_pixel(row: u32, x: u32, inside: bool) -> f32 {
+    return select(0.0, source[row + min(x, conv.from_width - 1u)], inside && x < conv.from_width);
+}
+
+// Four windows of a row, the first of which begins at `x`.
+fn load_windows(plane: u32, y: u32, x: u32) -> Row {
+    // Above or left of the image wraps around to a number that is beyond it.
+    let inside = y < conv.from_height;
+    let row = (plane + min(y, conv.from_height - 1u)) * conv.from_width;
+    let a = vec4(
+        load_pixel(row, x, inside), load_pixel(row, x + 1u, inside),
+        load_pixel(row, x + 2u, inside), load_pixel(row, x + 3u, inside),
+    );
+    let b = vec2(load_pixel(row, x + 4u, inside), load_pixel(row, x + 5u, inside));
+    return Row(a, vec4(a.yzw, b.x), vec4(a.zw, b));
+}
+
+// The same product without padding, between images of any two sizes: forward the window begins at the pixel, in the
+// input gradient two above and left of it. Rows of such images begin anywhere, so that pixels are loaded one by one,
+// and tiles end where the image does.
+@compute @workgroup_size(8, 1, 1)
+fn conv3x3_valid_product(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let replica = group.z / conv.batch;
+    let first_channel = group.y * 8u;
+    // Lanes beyond the image go along, since the others need the weights that they load.
+    let across = (conv.width + 3u) / 4u;
+    let tiles = (conv.height + 1u) / 2u * across;
+    let place = min(id.x, tiles - 1u);
+    let x = place % across * 4u;
+    let y = place / across * 2u;
+    let own = conv.weight_offset + replica * conv.replica_stride
+        + min(first_channel + lane, conv.to_channels - 1u) * conv.to_stride;
+    let from_x = x - conv.offset;
+    let from_y = y - conv.offset;
+    var upper: Tile;
+    var lower: Tile;
+    for (var c = 0u; c < conv.from_channels; c++) {
+        let taps = load_taps(own + c * conv.from_stride);
+        let plane = (group.z * conv.from_channels + c) * conv.from_height;
+        let row0 = load_windows(plane, from_y, from_x);
+        add_row(&upper, taps.top, row0);
+        let row1 = load_windows(plane, from_y + 1u, from_x);
+        add_row(&upper, taps.middle, row1);
+        add_row(&lower, taps.top, row1);
+        let row2 = load_windows(plane, from_y + 2u, from_x);
+        add_row(&upper, taps.bottom, row2);
+        add_row(&lower, taps.middle, row2);
+        let row3 = load_windows(plane, from_y + 3u, from_x);
+        add_row(&lower, taps.bottom, row3);
+    }
+    if id.x >= tiles { return; }
+    for (var i = 0u; i < 8u; i++) {
+        store(upper[i], replica, group.z, first_channel + i, x, y);
+        if y + 1u < conv.height { store(lower[i], replica, group.z, first_channel + i, x, y + 1u); }
+    }
+}
+
 // ---------------------------------------------------------------------------------------------------
 // Weight gradient
 
 struct Gradient3x3 {
     batch: u32,
+    // Of the small side.
     height: u32,
     width: u32,
     inputs: u32,
@@ -210,6 +314,8 @@ var<immediate> gradient: Gradient3x3;
 @group(0) @binding(1) var<storage, read> inputs4: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> output_gradients4: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> gradients: array<f32>;
+
+@group(0) @binding(2) var<storage, read> output_gradients: array<f32>;
 
 // Eight pixels with their neighbours, as seen by the three columns of the kernel.
 struct Row8 {
@@ -303,6 +409,86 @@ fn conv3x3_weight_gradient(
                 let at = ((own_plane + y) * gradient.width + x) / 4u;
                 let da = output_gradients4[at];
                 let db = output_gradients4[at + 1u];
+                add_gradient(&s0, subgroupBroadcast(da, 0u), subgroupBroadcast(db, 0u), above, here, below);
+                add_gradient(&s1, subgroupBroadcast(da, 1u), subgroupBroadcast(db, 1u), above, here, below);
+                add_gradient(&s2, subgroupBroadcast(da, 2u), subgroupBroadcast(db, 2u), above, here, below);
+                add_gradient(&s3, subgroupBroadcast(da, 3u), subgroupBroadcast(db, 3u), above, here, below);
+                add_gradient(&s4, subgroupBroadcast(da, 4u), subgroupBroadcast(db, 4u), above, here, below);
+                add_gradient(&s5, subgroupBroadcast(da, 5u), subgroupBroadcast(db, 5u), above, here, below);
+                add_gradient(&s6, subgroupBroadcast(da, 6u), subgroupBroadcast(db, 6u), above, here, below);
+                add_gradient(&s7, subgroupBroadcast(da, 7u), subgroupBroadcast(db, 7u), above, here, below);
+                above = here;
+                here = below;
+            }
+        }
+    }
+    store_gradient(s0, first_output, id.x, group.z);
+    store_gradient(s1, first_output + 1u, id.x, group.z);
+    store_gradient(s2, first_output + 2u, id.x, group.z);
+    store_gradient(s3, first_output + 3u, id.x, group.z);
+    store_gradient(s4, first_output + 4u, id.x, group.z);
+    store_gradient(s5, first_output + 5u, id.x, group.z);
+    store_gradient(s6, first_output + 6u, id.x, group.z);
+    store_gradient(s7, first_output + 7u, id.x, group.z);
+}
+
+// A row of the large side without padding, from (x, y) on. What is beyond the image meets gradients of zero.
+fn load_row8_valid(plane: u32, y: u32, x: u32) -> Row8 {
+    let width = gradient.width + 2u;
+    let row = (plane + y) * width;
+    let last = width - 1u;
+    let a = vec4(
+        inputs[row + x], inputs[row + min(x + 1u, last)],
+        inputs[row + min(x + 2u, last)], inputs[row + min(x + 3u, last)],
+    );
+    let b = vec4(
+        inputs[row + min(x + 4u, last)], inputs[row + min(x + 5u, last)],
+        inputs[row + min(x + 6u, last)], inputs[row + min(x + 7u, last)],
+    );
+    let c = vec2(inputs[row + min(x + 8u, last)], inputs[row + min(x + 9u, last)]);
+    return Row8(a, b, vec4(a.yzw, b.x), vec4(b.yzw, c.x), vec4(a.zw, b.xy), vec4(b.zw, c));
+}
+
+// Four gradients of the row that begins at `row`; zero where they are beyond the image.
+fn load_gradients(row: u32, x: u32) -> vec4<f32> {
+    let last = gradient.width - 1u;
+    let four = vec4(
+        output_gradients[row + min(x, last)], output_gradients[row + min(x + 1u, last)],
+        output_gradients[row + min(x + 2u, last)], output_gradients[row + min(x + 3u, last)],
+    );
+    return select(vec4<f32>(), four, vec4(x, x + 1u, x + 2u, x + 3u) < vec4(gradient.width));
+}
+
+// The same without padding, for images of any size: the large side is two pixels higher and wider.
+@compute @workgroup_size(8, 1, 1)
+fn conv3x3_valid_weight_gradient(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let input = min(id.x, gradient.inputs - 1u);
+    let first_output = group.y * 8u;
+    let own_output = min(first_output + lane, gradient.outputs - 1u);
+    var s0: Kernel;
+    var s1: Kernel;
+    var s2: Kernel;
+    var s3: Kernel;
+    var s4: Kernel;
+    var s5: Kernel;
+    var s6: Kernel;
+    var s7: Kernel;
+    for (var b = gradient.first_sample; b < gradient.end_sample; b++) {
+        let line = group.z * gradient.batch + b;
+        let plane = (line * gradient.inputs + input) * (gradient.height + 2u);
+        let own_plane = (line * gradient.outputs + own_output) * gradient.height;
+        for (var x = 0u; x < gradient.width; x += 8u) {
+            var above = load_row8_valid(plane, 0u, x);
+            var here = load_row8_valid(plane, 1u, x);
+            for (var y = 0u; y < gradient.height; y++) {
+                let below = load_row8_valid(plane, y + 2u, x);
+                let row = (own_plane + y) * gradient.width;
+                let da = load_gradients(row, x);
+                let db = load_gradients(row, x + 4u);
                 add_gradient(&s0, subgroupBroadcast(da, 0u), subgroupBroadcast(db, 0u), above, here, below);
                 add_gradient(&s1, subgroupBroadcast(da, 1u), subgroupBroadcast(db, 1u), above, here, below);
                 add_gradient(&s2, subgroupBroadcast(da, 2u), subgroupBroadcast(db, 2u), above, here, below);

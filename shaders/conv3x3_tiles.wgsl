@@ -1,5 +1,5 @@
 // The convolution that most networks are made of, as in conv3x3.wgsl, for GPUs: 3x3, stride 1, one pixel of
-// zeros around, images of any size. Lanes share what they load through workgroup memory and ask nothing of
+// zeros around or none, images of any size. Lanes share what they load through workgroup memory and ask nothing of
 // subgroups. Every lane reaches every barrier; what lies beyond an image or its channels is zero or not stored.
 
 // begin shared: epilogues, from dense.wgsl
@@ -49,8 +49,13 @@ const LANES: u32 = 64u;
 // begin shared: conv3x3, from conv3x3.wgsl
 struct Conv3x3 {
     batch: u32,
+    // Of the images that are read.
+    from_height: u32,
+    from_width: u32,
+    // Of those that are written, whose window begins `offset` pixels above and left of the one that is written.
     height: u32,
     width: u32,
+    offset: u32,
     // Channels that are read and that are written.
     from_channels: u32,
     to_channels: u32,
@@ -95,19 +100,19 @@ var<workgroup> kernels: array<vec4<f32>, CHANNELS * KERNEL>;
 // Channels `first` and on of the tile whose first pixel is (x, y), of samples `sample` and on of the replica.
 // Where fewer are left, the last one stands for those that are missing, whose values are not used.
 fn stage_tile(lane: u32, replica: u32, sample: u32, first: u32, x: u32, y: u32) {
-    let plane = conv.height * conv.width;
+    let plane = conv.from_height * conv.from_width;
     let steps = min(vec3(1u, 2u, 3u), vec3(conv.from_channels - first - 1u)) * plane;
     for (var i = lane; i < SAMPLES * HALO * HALO; i += LANES) {
         let column = i % HALO;
         let row = i / HALO % HALO;
         let b = i / (HALO * HALO);
         // Above or left of the image wraps around to a number that is beyond it.
-        let from_x = x + column - 1u;
-        let from_y = y + row - 1u;
+        let from_x = x + column - conv.offset;
+        let from_y = y + row - conv.offset;
         var values = vec4<f32>();
-        if from_x < conv.width && from_y < conv.height && sample + b < conv.batch {
+        if from_x < conv.from_width && from_y < conv.from_height && sample + b < conv.batch {
             let line = replica * conv.batch + sample + b;
-            let at = (line * conv.from_channels + first) * plane + from_y * conv.width + from_x;
+            let at = (line * conv.from_channels + first) * plane + from_y * conv.from_width + from_x;
             // Four loads on their way at once.
             values = vec4(source[at], source[at + steps.x], source[at + steps.y], source[at + steps.z]);
         }
@@ -181,6 +186,7 @@ fn finish_pixel(sum: f32, at: u32, channel: u32, replica: u32) -> f32 {
 }
 // end shared: finish_pixel
 
+// begin shared: store_four
 // The four pixels of a channel from (x, y) on.
 fn store(sums: vec4<f32>, replica: u32, line: u32, channel: u32, x: u32, y: u32) {
     if channel >= conv.to_channels { return; }
@@ -191,6 +197,7 @@ fn store(sums: vec4<f32>, replica: u32, line: u32, channel: u32, x: u32, y: u32)
     if pixels > 2u { result[at + 2u] = finish_pixel(sums.z, at + 2u, channel, replica); }
     if pixels > 3u { result[at + 3u] = finish_pixel(sums.w, at + 3u, channel, replica); }
 }
+// end shared: store_four
 
 // Forward, and with the strides exchanged and the kernel turned, the input gradient. A workgroup for each tile
 // (x), eight channels (y), and samples of a replica (z).
@@ -250,6 +257,11 @@ fn conv3x3_tiles_product(
 
 struct Gradient3x3Tiles {
     batch: u32,
+    // Of the large side, and the pixels of zeros around it.
+    input_height: u32,
+    input_width: u32,
+    padding: u32,
+    // Of the small side.
     height: u32,
     width: u32,
     inputs: u32,
@@ -285,10 +297,10 @@ var<workgroup> output_strip: array<vec4<f32>, SIDE * OUTPUT_PLANE>;
 // Four columns of a row that begins at `row`; zero where they are beyond the image.
 fn load_inputs(row: u32, x: u32) -> vec4<f32> {
     var four = vec4<f32>();
-    if x < gradient.width { four.x = inputs[row + x]; }
-    if x + 1u < gradient.width { four.y = inputs[row + x + 1u]; }
-    if x + 2u < gradient.width { four.z = inputs[row + x + 2u]; }
-    if x + 3u < gradient.width { four.w = inputs[row + x + 3u]; }
+    if x < gradient.input_width { four.x = inputs[row + x]; }
+    if x + 1u < gradient.input_width { four.y = inputs[row + x + 1u]; }
+    if x + 2u < gradient.input_width { four.z = inputs[row + x + 2u]; }
+    if x + 3u < gradient.input_width { four.w = inputs[row + x + 3u]; }
     return four;
 }
 
@@ -307,12 +319,12 @@ fn stage_inputs(lane: u32, line: u32, first: u32, x: u32, y: u32) {
         let place = i % (INPUT_ROWS * INPUT_FOURS);
         let c = i / (INPUT_ROWS * INPUT_FOURS);
         // Above or left of the image wraps around to a number that is beyond it.
-        let from_y = y + place / INPUT_FOURS - 1u;
-        let from_x = x + place % INPUT_FOURS * 4u - 1u;
+        let from_y = y + place / INPUT_FOURS - gradient.padding;
+        let from_x = x + place % INPUT_FOURS * 4u - gradient.padding;
         var four = vec4<f32>();
-        if first + c < gradient.inputs && from_y < gradient.height {
+        if first + c < gradient.inputs && from_y < gradient.input_height {
             let plane = line * gradient.inputs + first + c;
-            four = load_inputs((plane * gradient.height + from_y) * gradient.width, from_x);
+            four = load_inputs((plane * gradient.input_height + from_y) * gradient.input_width, from_x);
         }
         input_strip[c * INPUT_PLANE + place] = four;
     }

@@ -14,6 +14,7 @@ mod synthetic;
 mod training;
 mod wide;
 mod work;
+mod zeroth_order;
 
 pub use harness::{Measurement, Ready, Spread, Unit};
 pub use work::Work;
@@ -29,8 +30,15 @@ pub const PEAKS: [&str; 2] = ["arithmetic", "stream"];
 pub fn works(program: Option<PathBuf>) -> Vec<Work> {
     let mut all = device::works();
     all.extend(program.map(start::works).into_iter().flatten());
-    for family in [products::works, kernels::works, training::works, wide::works, round::works, codecs::works]
-    {
+    for family in [
+        products::works,
+        kernels::works,
+        training::works,
+        wide::works,
+        round::works,
+        codecs::works,
+        zeroth_order::works,
+    ] {
         all.extend(family());
     }
     all

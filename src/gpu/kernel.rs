@@ -16,6 +16,7 @@ pub const SHADERS: &[(&str, &str)] = &[
     ("dense_lanes", include_str!("../../shaders/dense_lanes.wgsl")),
     ("dense_update", include_str!("../../shaders/dense_update.wgsl")),
     ("dense_update_lanes", include_str!("../../shaders/dense_update_lanes.wgsl")),
+    ("directions", include_str!("../../shaders/directions.wgsl")),
     ("drift", include_str!("../../shaders/drift.wgsl")),
     ("elementwise", include_str!("../../shaders/elementwise.wgsl")),
     ("filters", include_str!("../../shaders/filters.wgsl")),

@@ -101,9 +101,8 @@ impl FrozenNetwork {
     /// Which of its weights a model has, where the model is this network under a mask. What is kept of a zero makes no
     /// difference, and is none.
     pub fn mask_of(&self, model: &[f32]) -> Option<Vec<bool>> {
-        let kept = |(own, weight): (&f32, &f32)| match *weight == 0.0 {
-            true => Some(false),
-            false => (weight == own).then_some(true),
+        let kept = |(own, weight): (&f32, &f32)| {
+            if *weight == 0.0 { Some(false) } else { (weight == own).then_some(true) }
         };
         (self.weights.len() == model.len()).then(|| self.weights.iter().zip(model).map(kept).collect())?
     }

@@ -8,6 +8,7 @@ pub mod clusters;
 pub mod code;
 pub mod conv;
 pub mod dense;
+pub mod directions;
 pub mod drift;
 pub mod elementwise;
 pub mod filters;

@@ -15,6 +15,7 @@ pub mod code;
 pub mod compare;
 pub mod conv;
 pub mod dense;
+pub mod directions;
 pub mod drift;
 pub mod elementwise;
 pub mod filters;

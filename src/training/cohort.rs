@@ -1,12 +1,13 @@
 //! R replicas of a classifier that train in the same dispatches; R = 1 is plain training.
 
+use super::batches::Window;
 use super::drift::{Drift, Drifting};
 use super::step::StepParts;
 use super::{ResidentImages, Tally};
 use crate::gpu::{Buffer, Dispatch, Gpu};
 use crate::model::state::StateFile;
 use crate::model::{ClassifierSpec, Network, Optimizer, OptimizerKind, ScheduleWriter};
-use crate::ops::gather::{NOTHING, SampleIndex};
+use crate::ops::gather::SampleIndex;
 use crate::{Error, Result};
 use std::ops::Range;
 
@@ -199,26 +200,12 @@ impl Cohort {
         progress: &mut dyn FnMut(u32),
     ) -> Result<()> {
         assert_eq!(orders.len(), self.replicas(), "one order for each replica");
-        let (batch, window) = (self.batch, self.index.steps);
+        let (batch, room) = (self.batch, self.index.steps);
         let mut first = steps.start;
         while first < steps.end {
-            let count = window.min(steps.end - first);
-            let part = |replica: usize, step: usize| {
-                let order = &orders[replica];
-                let start = ((first + step) * batch).min(order.len());
-                &order[start..(start + batch).min(order.len())]
-            };
-            // What lies behind the last step of the last replica is not looked at.
-            let mut numbers = vec![NOTHING; ((self.replicas() - 1) * window + count) * batch];
-            for replica in 0..self.replicas() {
-                for step in 0..count {
-                    let samples = part(replica, step);
-                    let at = (replica * window + step) * batch;
-                    numbers[at..at + samples.len()].copy_from_slice(samples);
-                    self.tallied[replica] += samples.len();
-                }
-            }
-            self.gpu.write(&self.index.buffer, 0, &numbers);
+            let count = room.min(steps.end - first);
+            let window = Window { batch, first, count, room };
+            self.gpu.write(&self.index.buffer, 0, &window.numbers(orders, &mut self.tallied));
             self.gpu.write(
                 &self.epoch_state,
                 0,
@@ -228,7 +215,8 @@ impl Cohort {
                 // What only looks reads no schedule.
                 (Some(look), _) if !trains => look,
                 (_, drifting) => {
-                    self.writer.write(&self.gpu, count, |replica, step| part(replica, step).len());
+                    self.writer
+                        .write(&self.gpu, count, |replica, step| window.of(&orders[replica], step).len());
                     match drifting {
                         Some((_, drifting)) if drifting.is_on => &drifting.step,
                         _ => &self.step,

@@ -1,5 +1,6 @@
 //! Training and evaluating classifiers, R replicas at a time, on images that lie on the device.
 
+mod batches;
 mod code_cohort;
 mod cohort;
 mod drift;
@@ -11,6 +12,7 @@ mod mask_cohort;
 mod session;
 mod snapshots;
 mod step;
+mod zeroth_order;
 
 pub use code_cohort::{CodeCohort, CodeDecoder, CodeSettings, CodeStart, FilterSettings};
 pub use cohort::Cohort;
@@ -22,6 +24,7 @@ pub use inputs::Inputs;
 pub use mask_cohort::{KeptPart, MaskCohort, MaskKind, MaskSettings};
 pub use session::{EpochResult, Session, SessionNotes, SessionSettings};
 pub use snapshots::{CohortEpoch, SnapshotEvery, Snapshots, train_epoch};
+pub use zeroth_order::{Drawn, Family, ZerothOrderCohort, ZerothOrderSettings, replay};
 
 /// The result of an epoch or an evaluation, for one replica.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -40,6 +40,33 @@ impl StepParts<'_> {
         }
     }
 
+    /// Two passes forward of the same batch, the first with its images taken from their place: what the second one adds
+    /// goes to `second_tallies`. Weights may change in between.
+    pub fn forward_twice(
+        &self,
+        gpu: &Gpu,
+        network: &Network,
+        second_tallies: &Buffer,
+    ) -> Result<[Vec<Dispatch>; 2]> {
+        if let Some(mlp) = self.mlp(gpu, network)? {
+            let arenas = &network.parameters.arenas;
+            let pass = |tallies| Ok(vec![mlp.pass(gpu, arenas, self.schedule, tallies, false)?]);
+            return Ok([pass(self.tallies)?, pass(second_tallies)?]);
+        }
+        let workspace = network.workspace(gpu, self.batch, false)?;
+        let labels = gpu.zeros("batch labels", network.replicas() * self.batch)?;
+        let spare = gpu.zeros("spare", 4)?;
+        let forward = |tallies| {
+            let mut pass = network.forward(gpu, &workspace)?;
+            let (output, schedule) = (workspace.output(), self.schedule);
+            let loss = loss::softmax_cross_entropy(gpu, output, &labels, schedule, None, tallies, &spare)?;
+            pass.push(loss);
+            Ok(pass)
+        };
+        let gather = self.images.gather(gpu, self.index, self.epoch, &labels, workspace.input())?;
+        Ok([[gather, forward(self.tallies)?].concat(), forward(second_tallies)?])
+    }
+
     /// The kernels that take a whole classifier at a time, where they are for this one.
     fn mlp(&self, gpu: &Gpu, network: &Network) -> Result<Option<Mlp<'_>>> {
         let (Some(layers), Some(images)) = (network.two_dense_layers(), self.images.single_unchanged())

@@ -36,5 +36,6 @@ mod spec;
 mod stages;
 mod strategies;
 mod support;
+mod systems;
 mod ternary;
 mod values;

@@ -9,6 +9,7 @@ mod clusters;
 mod code;
 mod conv;
 mod dense;
+mod directions;
 mod drift;
 mod elementwise;
 mod filters;

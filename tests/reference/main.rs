@@ -10,6 +10,7 @@ mod code;
 mod compare;
 mod conv;
 mod dense;
+mod directions;
 mod drift;
 mod elementwise;
 mod filters;

@@ -44,7 +44,8 @@ impl Resolved {
             }
         };
         let mut is_open = false;
-        for codec in spec.codecs.iter().filter(|_| payload.is_some()) {
+        let of_weights = spec.codecs.iter().filter(|codec| codec.system.is_none());
+        for codec in of_weights.filter(|_| payload.is_some()) {
             is_open |= Sizing::is_open(&stages, &context, &codec.stages)?;
         }
         let updates = if is_open { FirstUpdates::train(run, spec)? } else { FirstUpdates::default() };
@@ -59,6 +60,11 @@ impl Resolved {
         };
         let mut found = Vec::new();
         let codecs = with_raw(&spec.codecs).into_iter().map(|codec| {
+            // What a system sends is no update of weights, and has the bytes that it has.
+            if codec.system.is_some() {
+                found.push(None);
+                return Ok(codec);
+            }
             let Fitted { spec, found: value } = sizing.fit(&codec.stages, payload)?;
             found.push(value);
             Ok(CodecSpec { stages: spec, ..codec })
@@ -69,7 +75,7 @@ impl Resolved {
         let added_at = codecs.iter().position(CodecSpec::is_raw).map_or(0, |place| place + 1);
         found.splice(added_at..added_at, std::iter::repeat_n(None, added));
         let asked = codecs.iter().zip(found).map(|(codec, found)| Asked {
-            codec: format!("{}{}", codec.stages.to_text(), codec.suffix()),
+            codec: format!("{}{}", codec.to_text(), codec.suffix()),
             found: found.map(|found| format!("{} of {} is {}", found.option, found.stage, found.value)),
         });
         let tunes = tuned(&stages, &context, spec, &codecs)?;
@@ -88,7 +94,7 @@ impl Resolved {
         let context = Context { layout: &layout, seed: spec.seed, autoencoder: spec.autoencoder.as_ref() };
         let has_budget = experiment.budget.is_some() || experiment.ratio.is_some();
         let smallest = |codec: CodecSpec| -> Result<CodecSpec> {
-            let stages = if has_budget {
+            let stages = if has_budget && codec.system.is_none() {
                 Sizing::smallest(stages, &context, &codec.stages)?
             } else {
                 codec.stages.clone()
@@ -133,7 +139,7 @@ fn tuned(
     codecs: &[CodecSpec],
 ) -> Result<BTreeSet<u64>> {
     let mut epochs = BTreeSet::new();
-    for codec in codecs {
+    for codec in codecs.iter().filter(|codec| codec.system.is_none()) {
         let tuning = stages.pipeline(&codec.stages, context)?.epochs();
         if tuning > 0 {
             epochs.insert(codec.local_epochs.unwrap_or(spec.local_epochs) + tuning);

@@ -19,7 +19,7 @@ pub(super) fn result(outcome: &Outcome, lines: Vec<serde_json::Value>) -> Result
     let codecs = outcome.federations.iter().zip(&outcome.spec.codecs);
     Ok(SeedResult {
         seed: outcome.spec.seed,
-        codecs: codecs.map(|(one, codec)| codec_run(outcome, one, codec.stages.is_raw())).collect(),
+        codecs: codecs.map(|(one, codec)| codec_run(outcome, one, codec.sends_weights())).collect(),
         nulls: nulls
             .into_iter()
             .filter_map(|(name, tested)| Some((name.into(), tested?.accuracy())))

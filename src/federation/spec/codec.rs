@@ -88,6 +88,11 @@ impl CodecSpec {
         *self == Self::raw()
     }
 
+    /// Whether its updates are weights as they are.
+    pub fn sends_weights(&self) -> bool {
+        self.system.is_none() && self.stages.is_raw()
+    }
+
     /// What is added to the label of its pipeline, besides the stages of its downlink.
     pub fn suffix(&self) -> String {
         let epochs = self.local_epochs.map(|epochs| format!(", {epochs} local epochs"));

@@ -7,6 +7,7 @@ mod frl;
 mod kind;
 mod registry;
 mod scores;
+mod seeds;
 
 pub use kind::SystemKind;
 pub use registry::Systems;

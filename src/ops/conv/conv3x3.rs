@@ -9,8 +9,8 @@ use std::ops::Range;
 immediates! {
     /// The immediates of a product, on a CPU and on a GPU.
     pub(super) struct Conv3x3 {
-        u32: batch, height, width, from_channels, to_channels, from_stride, to_stride, turned, weight_offset,
-             replica_stride, bias_offset, epilogue, activation;
+        u32: batch, from_height, from_width, height, width, offset, from_channels, to_channels, from_stride,
+             to_stride, turned, weight_offset, replica_stride, bias_offset, epilogue, activation;
     }
 }
 
@@ -23,30 +23,43 @@ immediates! {
 /// Whether the products are for this adapter and this size of a 3x3 convolution.
 pub(super) fn fits(gpu: &Gpu, shape: &ConvShape) -> bool {
     let [height, width] = shape.input_size;
-    gpu.class().shares_loads() && width.is_multiple_of(4) && height.is_multiple_of(2)
+    let whole_tiles = width.is_multiple_of(4) && height.is_multiple_of(2);
+    gpu.class().shares_loads() && (shape.is_valid() || whole_tiles)
 }
 
 /// Whether the weight gradient is for them.
 pub(super) fn gradient_fits(gpu: &Gpu, shape: &ConvShape) -> bool {
-    fits(gpu, shape) && shape.input_size[1].is_multiple_of(8) && gradient_rounds(shape) <= ROUNDS
+    let whole_eights = shape.is_valid() || shape.input_size[1].is_multiple_of(8);
+    fits(gpu, shape) && whole_eights && gradient_rounds(shape) <= ROUNDS
 }
 
 /// Rounds of a lane's loops for one sample.
 fn gradient_rounds(shape: &ConvShape) -> usize {
-    let [height, width] = shape.input_size;
-    width / 8 * (height + 1) + 1
+    let [height, width] = shape.output_size;
+    width.div_ceil(8) * (height + 1) + 1
 }
 
-/// The kernel of a product that gives `channels` channels of `lines` images of this size.
-pub(super) fn product([height, width]: [usize; 2], channels: u32, lines: usize) -> (Kernel, Grid) {
-    let grid = Grid((height / 2 * width / 4) as u32, channels.div_ceil(8), lines as u32);
-    (Kernel::new("conv3x3", "conv3x3_product"), grid)
+/// The kernel of a product that gives `channels` channels of `lines` images of this size, and what it calls its source,
+/// its gate and its result.
+pub(super) fn product(
+    shape: &ConvShape,
+    [height, width]: [usize; 2],
+    channels: u32,
+    lines: usize,
+) -> (Kernel, Grid, [&'static str; 3]) {
+    let tiles = height.div_ceil(2) * width.div_ceil(4);
+    let grid = Grid(tiles as u32, channels.div_ceil(8), lines as u32);
+    if shape.is_valid() {
+        (Kernel::new("conv3x3", "conv3x3_valid_product"), grid, ["source", "gate", "result"])
+    } else {
+        (Kernel::new("conv3x3", "conv3x3_product"), grid, ["source4", "gate4", "result4"])
+    }
 }
 
 /// The gradient of the weights, `[R, stride]`.
 pub(super) fn weight_gradient(gpu: &Gpu, shape: &ConvShape, pass: GradientPass<'_>) -> Result<Vec<Dispatch>> {
     let GradientPass { large, small, gradients, stride } = pass;
-    let [height, width] = shape.input_size;
+    let [height, width] = shape.output_size;
     let immediates = |samples: Range<u32>| Gradient3x3 {
         batch: large.batch as u32,
         height: height as u32,
@@ -57,14 +70,18 @@ pub(super) fn weight_gradient(gpu: &Gpu, shape: &ConvShape, pass: GradientPass<'
         first_sample: samples.start,
         end_sample: samples.end,
     };
-    let buffers = [
-        ("inputs", large.single_buffer()?),
-        ("inputs4", large.single_buffer()?),
-        ("output_gradients4", small.single_buffer()?),
-        ("gradients", gradients),
-    ];
+    let (large_side, small_side) = (large.single_buffer()?, small.single_buffer()?);
+    let (entry, small_name) = if shape.is_valid() {
+        ("conv3x3_valid_weight_gradient", "output_gradients")
+    } else {
+        ("conv3x3_weight_gradient", "output_gradients4")
+    };
+    let mut buffers = vec![("inputs", large_side), (small_name, small_side), ("gradients", gradients)];
+    if !shape.is_valid() {
+        buffers.push(("inputs4", large_side));
+    }
     let grid = Grid(shape.inputs as u32, shape.outputs.div_ceil(8) as u32, large.replicas as u32);
-    let kernel = Kernel::new("conv3x3", "conv3x3_weight_gradient");
+    let kernel = Kernel::new("conv3x3", entry);
     dispatches(large.batch, gradient_rounds(shape))
         .map(|samples| {
             let lines = large.replicas * samples.len();

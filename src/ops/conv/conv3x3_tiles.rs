@@ -8,8 +8,8 @@ use crate::ops::elementwise::STREAM_LANES;
 
 immediates! {
     struct Gradient3x3Tiles {
-        u32: batch, height, width, inputs, outputs, replica_stride, chunk_stride, chunks, chunk_strips,
-             biases;
+        u32: batch, input_height, input_width, padding, height, width, inputs, outputs, replica_stride,
+             chunk_stride, chunks, chunk_strips, biases;
     }
 }
 
@@ -76,7 +76,7 @@ const STRIPS: [Strip; 2] = [strip!(4, 4), strip!(8, 2)];
 pub const ALL: [Kernel; 5] =
     [TILES[0].kernel, TILES[1].kernel, TILES[2].kernel, STRIPS[0].kernel, STRIPS[1].kernel];
 
-/// The variants of the product and the weight gradient for images of this size in batches of `batch`.
+/// The variants of the product and the weight gradient that give, or take, images of this size in batches of `batch`.
 pub fn variants(image: [usize; 2], batch: usize) -> [Kernel; 2] {
     [Tile::of(image, batch).kernel, Strip::of(image).kernel]
 }
@@ -131,12 +131,14 @@ impl Strip {
     }
 }
 
-/// Whether the products are for this adapter and this size of a 3x3 convolution.
-pub(super) fn fits(gpu: &Gpu, shape: &ConvShape, batch: usize) -> bool {
-    let tile = Tile::of(shape.input_size, batch);
+/// Whether a product, `upwards` or not, of this 3x3 convolution is for this adapter.
+pub(super) fn fits(gpu: &Gpu, shape: &ConvShape, upwards: bool, batch: usize) -> bool {
+    let (size, channels) =
+        if upwards { (shape.input_size, shape.outputs) } else { (shape.output_size, shape.inputs) };
+    let tile = Tile::of(size, batch);
     gpu.class() == DeviceClass::Gpu
-        && tile.rounds(shape.inputs.max(shape.outputs)) <= ROUNDS
-        && pieces(shape.input_size, [tile.side; 2]) <= gpu.max_workgroups() as usize
+        && tile.rounds(channels) <= ROUNDS
+        && pieces(size, [tile.side; 2]) <= gpu.max_workgroups() as usize
 }
 
 /// The kernel of a product that gives `channels` channels of images of this size, for the batch `from`.
@@ -160,8 +162,8 @@ impl Chunks {
         if gpu.class() != DeviceClass::Gpu {
             return None;
         }
-        let strip = Strip::of(shape.input_size);
-        let strips = batch * pieces(shape.input_size, strip.size);
+        let strip = Strip::of(shape.output_size);
+        let strips = batch * pieces(shape.output_size, strip.size);
         let workgroups = replicas * shape.inputs.div_ceil(SIDE) * shape.outputs.div_ceil(SIDE);
         let room = gpu.max_binding_bytes() as usize / (4 * replicas * (shape.weights() + shape.outputs));
         let most = room.min(gpu.max_workgroups() as usize / replicas).max(1);
@@ -193,9 +195,12 @@ pub(super) fn weight_gradient(
         1 => (None, stride),
         chunks => (Some(gpu.zeros("sums of chunks", chunks * replicas * count)?), count),
     };
-    let [height, width] = shape.input_size;
+    let ([input_height, input_width], [height, width]) = (shape.input_size, shape.output_size);
     let immediates = Gradient3x3Tiles {
         batch: large.batch as u32,
+        input_height: input_height as u32,
+        input_width: input_width as u32,
+        padding: shape.padding[0] as u32,
         height: height as u32,
         width: width as u32,
         inputs: shape.inputs as u32,

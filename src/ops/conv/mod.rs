@@ -97,21 +97,22 @@ impl Conv {
         };
         let (s, lines) = (&self.shape, from.replicas * from.batch);
         let (inputs, outputs) = (s.inputs as u32, s.outputs as u32);
-        let (from_channels, to_channels, [height, width]) =
-            if upwards { (outputs, inputs, s.input_size) } else { (inputs, outputs, s.output_size) };
-        let variant = variants::product(gpu, self, from.batch);
-        let (kernel, grid) = match variant {
+        let (small, large) = ((outputs, s.output_size), (inputs, s.input_size));
+        let ((from_channels, [from_height, from_width]), (to_channels, [height, width])) =
+            if upwards { (small, large) } else { (large, small) };
+        let variant = variants::product(gpu, self, upwards, from.batch);
+        let plain_names = ["source", "gate", "result"];
+        let (kernel, grid, [source_name, gate_name, result_name]) = match variant {
             Product::Reference => {
                 let entry = if upwards { "conv_backward_input_naive" } else { "conv_forward_naive" };
                 let lanes = ((height * width) as u32).min(STREAM_LANES);
-                (Kernel::new("conv", entry), Grid(lanes, to_channels, lines as u32))
+                (Kernel::new("conv", entry), Grid(lanes, to_channels, lines as u32), plain_names)
             }
-            Product::Lanes => conv3x3::product([height, width], to_channels, lines),
-            Product::Tiles => conv3x3_tiles::product([height, width], to_channels, from),
-        };
-        let [source_name, gate_name, result_name] = match variant {
-            Product::Lanes => ["source4", "gate4", "result4"],
-            Product::Reference | Product::Tiles => ["source", "gate", "result"],
+            Product::Lanes => conv3x3::product(s, [height, width], to_channels, lines),
+            Product::Tiles => {
+                let (kernel, grid) = conv3x3_tiles::product([height, width], to_channels, from);
+                (kernel, grid, plain_names)
+            }
         };
         let buffers =
             [("weights", &arena.buffer), (source_name, source), (gate_name, gate), (result_name, result)];
@@ -127,8 +128,12 @@ impl Conv {
             let (from_stride, to_stride) = if upwards { (inputs * 9, 9) } else { (9, inputs * 9) };
             let immediates = Conv3x3 {
                 batch: from.batch as u32,
+                from_height: from_height as u32,
+                from_width: from_width as u32,
                 height: height as u32,
                 width: width as u32,
+                // Of the kernel's two other rows, those that lie above on one way lie below on the other.
+                offset: (if upwards { 2 - s.padding[0] } else { s.padding[0] }) as u32,
                 from_channels,
                 to_channels,
                 from_stride,

@@ -52,6 +52,13 @@ impl ConvShape {
         down.max(all(self.input_size, self.outputs, reaching))
     }
 
+    /// Whether every window lies within the image, one for each pixel that begins one.
+    pub(super) fn is_valid(&self) -> bool {
+        let Self { kernel, stride, padding, input_size, output_size, .. } = *self;
+        let reach: [usize; 2] = std::array::from_fn(|side| output_size[side] + kernel[side] - 1);
+        (stride, padding) == ([1, 1], [0, 0]) && input_size == reach
+    }
+
     /// Notes what one pass over `lines` samples of `replicas` replicas costs: both sides and the weights once, a
     /// multiplication and an addition for each value of a window.
     pub(super) fn with_cost(&self, dispatch: Dispatch, replicas: usize, lines: usize) -> Dispatch {

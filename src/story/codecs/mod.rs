@@ -5,6 +5,7 @@ mod answer;
 mod plots;
 mod results;
 mod stages;
+mod systems;
 mod tables;
 
 pub use anatomy::anatomy_table;
@@ -13,6 +14,7 @@ pub use results::{
     AfterRound, Asked, CodecRow, CodecRun, CodecsResult, DivergedRow, RoundRow, SeedResult, Spread,
 };
 pub use stages::{stage_page, stages_table};
+pub use systems::{system_page, systems_table};
 pub use tables::{RESULTS, results_csv};
 
 use crate::report::{KeyFigure, Report, format};

@@ -57,6 +57,25 @@ pub const FAST: &[(Case, bool)] = &[
     (Case::same([1, 2, 17, 9], [6, 12]).transposed(), false),
 ];
 
+/// Shapes without padding, which both take whatever their size: tiles that end with the image, and tiles that end
+/// beyond it.
+pub const VALID: &[Case] = &[
+    Case::valid([1, 2, 3, 5], [32, 32]),
+    Case::valid([3, 1, 9, 17], [8, 12]).lead(3),
+    Case::valid([1, 1, 5, 3], [30, 30]),
+    Case::valid([3, 2, 3, 5], [7, 9]).lead(1),
+    Case::valid([1, 5, 17, 9], [8, 12]),
+    Case::valid([3, 5, 8, 8], [6, 10]).lead(2),
+    Case::valid([1, 1, 1, 1], [3, 3]),
+    // A line, a column, and a few pixels.
+    Case::valid([1, 2, 3, 5], [3, 21]),
+    Case::valid([3, 1, 2, 9], [19, 3]),
+    Case::valid([2, 18, 3, 5], [5, 6]),
+    // Back to a larger image.
+    Case::valid([3, 2, 5, 3], [7, 9]).transposed().lead(1),
+    Case::valid([1, 1, 9, 17], [30, 18]).transposed(),
+];
+
 /// Shapes that conv3x3_tiles.wgsl takes on a GPU: sizes, samples and channels that end within a tile, and some
 /// that fill it.
 pub const TILES: &[Case] = &[
@@ -84,7 +103,8 @@ pub const TILES: &[Case] = &[
 pub const NEAR_MISSES: &[Case] = &[
     Case::same([3, 2, 3, 5], [6, 6]),
     Case::same([1, 2, 8, 8], [5, 8]),
-    Case::new([1, 2, 3, 5], [6, 8], both([3, 1, 0, 0])),
+    Case::new([1, 2, 3, 5], [6, 8], both([3, 1, 0, 1])),
+    Case::new([1, 2, 3, 5], [6, 8], [[3, 1, 0, 0], [3, 1, 1, 1]]),
     Case::new([1, 2, 3, 5], [6, 8], [[3, 1, 1, 0], [3, 1, 1, 1]]),
     Case::new([1, 2, 3, 5], [6, 8], [[3, 1, 0, 2], [3, 1, 1, 1]]),
     Case::new([1, 2, 3, 5], [6, 8], [[3, 1, 1, 1], [3, 1, 2, 0]]),
@@ -96,5 +116,6 @@ pub const NEAR_MISSES: &[Case] = &[
 /// Every shape, with whether conv3x3.wgsl is to take its products and its gradient.
 pub fn all() -> impl Iterator<Item = (Case, [bool; 2])> {
     let general = GENERAL.iter().chain(NEAR_MISSES).map(|case| (*case, [false, false]));
-    general.chain(FAST.iter().map(|(case, gradient)| (*case, [true, *gradient])))
+    let fast = FAST.iter().map(|(case, gradient)| (*case, [true, *gradient]));
+    general.chain(fast).chain(VALID.iter().map(|case| (*case, [true, true])))
 }

@@ -1,11 +1,11 @@
 //! `shaders/conv3x3_tiles.wgsl`, by an adapter that poses as a GPU.
 
-use super::cases::{FAST, GENERAL, NEAR_MISSES, TILES};
+use super::cases::{FAST, GENERAL, NEAR_MISSES, TILES, VALID};
 use super::gradients::{given, gradient};
 use super::products::{backward, forward};
 use super::rig::{Case, RATE_SCALE, Rig};
 use crate::mlp::trained;
-use crate::support::{SMALL_BINDING, assert_tensor, plain_gpu, posing, posing_gpu, wide};
+use crate::support::{SMALL_BINDING, assert_tensor, plain_gpu, posing, posing_gpu, processor, wide};
 use fedfunnel::gpu::{DeviceClass, Gpu, Tensor};
 use fedfunnel::model::{ClassifierSpec, ModelSpec};
 use fedfunnel::ops::Activation;
@@ -21,12 +21,12 @@ const CHUNKS: &str = "conv3x3_tiles_gradient_chunks";
 
 /// What a CPU takes for its own kernels are for a GPU's too, whatever their size.
 fn all() -> impl Iterator<Item = Case> {
-    TILES.iter().chain(FAST.iter().map(|(case, _)| case)).chain(&NEAR_MISSES[..2]).copied()
+    TILES.iter().chain(FAST.iter().map(|(case, _)| case)).chain(&NEAR_MISSES[..2]).chain(VALID).copied()
 }
 
 #[test]
 fn forward_passes_agree_with_their_twin_for_every_activation() {
-    let every = TILES.iter().flat_map(|case| Activation::ALL.map(|own| case.activation(own)));
+    let every = TILES.iter().chain(VALID).flat_map(|case| Activation::ALL.map(|own| case.activation(own)));
     for case in every.chain(all()) {
         let (rig, output, expected) = forward(posing_gpu(), case);
         assert_tensor(&format!("{case:?}"), posing_gpu(), &output, &expected, Tolerance::Balanced);
@@ -38,7 +38,7 @@ fn forward_passes_agree_with_their_twin_for_every_activation() {
 
 #[test]
 fn input_gradients_agree_with_their_twin_for_every_activation() {
-    let every = TILES.iter().flat_map(|case| Activation::ALL.map(|before| (*case, before)));
+    let every = TILES.iter().chain(VALID).flat_map(|case| Activation::ALL.map(|before| (*case, before)));
     for (case, before) in every.chain(all().map(|case| (case, Activation::Tanh))) {
         // The layer's own activation is behind dy and must not be looked at.
         let case = case.activation(Activation::Sigmoid);
@@ -53,19 +53,25 @@ fn input_gradients_agree_with_their_twin_for_every_activation() {
     }
 }
 
-/// A workgroup takes four samples of this size; the last one has room for three that the batch has not.
+/// A workgroup takes four samples of this size; the last one has room for three that the batch has not. A processor's
+/// tiles of an image without padding end beyond it.
 #[test]
 fn nothing_is_written_beyond_a_batch() {
-    let case = Case::same([1, 5, 3, 5], [5, 7]);
-    let mut rig = Rig::new(posing_gpu(), case);
-    let (x, _) = given(case);
-    let (input, width) = (rig.tensor(rig.layer.inputs(), &x), rig.layer.outputs());
-    let output = Tensor::zeros(posing_gpu(), "test", 1, 8, width).unwrap();
-    output.write(posing_gpu(), &vec![9.0; 8 * width]);
-    rig.run(&rig.layer.forward(posing_gpu(), &rig.parameter_arenas(), &input, &output).unwrap());
-    let written: Vec<_> = output.read(posing_gpu()).unwrap().iter().map(|&value| value != 9.0).collect();
-    assert!(written[..5 * width].iter().all(|&written| written));
-    assert!(!written[5 * width..].contains(&true));
+    let valid = Case::valid([1, 5, 3, 5], [7, 9]);
+    let same = Case::same([1, 5, 3, 5], [5, 7]);
+    for (gpu, case) in
+        [(posing_gpu(), same), (posing_gpu(), valid), (processor(), valid), (processor(), valid.transposed())]
+    {
+        let mut rig = Rig::new(gpu, case);
+        let (x, _) = given(case);
+        let (input, width) = (rig.tensor(rig.layer.inputs(), &x), rig.layer.outputs());
+        let output = Tensor::zeros(gpu, "test", 1, 8, width).unwrap();
+        output.write(gpu, &vec![9.0; 8 * width]);
+        rig.run(&rig.layer.forward(gpu, &rig.parameter_arenas(), &input, &output).unwrap());
+        let written: Vec<_> = output.read(gpu).unwrap().iter().map(|&value| value != 9.0).collect();
+        assert!(written[..5 * width].iter().all(|&written| written), "{case:?}");
+        assert!(!written[5 * width..].contains(&true), "{case:?}");
+    }
 }
 
 #[test]
@@ -96,7 +102,8 @@ fn gradients_agree_with_their_twin() {
 /// replica's sums, of ones, so that a strip that is left out shows.
 #[test]
 fn gradients_of_large_batches_are_added_up_whole() {
-    for case in [Case::same([2, 137, 1, 1], [32, 31]), Case::same([1, 1027, 1, 1], [3, 2])] {
+    let valid = Case::valid([2, 137, 1, 1], [34, 33]);
+    for case in [Case::same([2, 137, 1, 1], [32, 31]), Case::same([1, 1027, 1, 1], [3, 2]), valid] {
         let layer = case.layer();
         let [x, dy] = [layer.inputs(), layer.outputs()].map(|width| vec![1.0; case.lines() * width]);
         let (_, [_, (dw, db)]) = gradient(posing_gpu(), case, &x, &dy);
@@ -132,7 +139,7 @@ fn gradients_are_the_same_in_every_run() {
 
 #[test]
 fn the_cases_reach_every_variant() {
-    let chosen = all().flat_map(|case| conv3x3_tiles::variants(case.shape.input_size, case.batch));
+    let chosen = all().flat_map(|case| conv3x3_tiles::variants(case.shape.output_size, case.batch));
     let chosen: BTreeSet<_> = chosen.map(|kernel| format!("{kernel:?}")).collect();
     assert_eq!(chosen, conv3x3_tiles::ALL.map(|kernel| format!("{kernel:?}")).into());
 }

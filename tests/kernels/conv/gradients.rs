@@ -1,6 +1,6 @@
 //! Gradients of weights and biases, as the update of a layer forms them, and the steps taken with them.
 
-use super::cases::{FAST, GENERAL, NEAR_MISSES, TILES, all};
+use super::cases::{FAST, GENERAL, NEAR_MISSES, TILES, VALID, all};
 use super::rig::{Case, Parameters, RATE_SCALE, Rig};
 use crate::optimizer::{Moved, joined, optimizers, samples, wrong_settings};
 use crate::support::{gpu, posing_gpu, processor, processors, values, wide};
@@ -55,8 +55,11 @@ fn agree_with_their_twin(gpu: &'static Gpu) {
         ] {
             assert_close(&format!("{what} of {case:?}"), actual, expected, Tolerance::Balanced);
         }
-        let fast = fast && gpu.class().shares_loads();
-        let entry = if fast { "conv3x3_weight_gradient" } else { "conv_weight_gradient_naive" };
+        let entry = match (fast && gpu.class().shares_loads(), case.is_valid()) {
+            (true, true) => "conv3x3_valid_weight_gradient",
+            (true, false) => "conv3x3_weight_gradient",
+            (false, _) => "conv_weight_gradient_naive",
+        };
         let wanted = ["conv_bias_gradient", entry, "optimizer_sgd"];
         let mut reached: Vec<_> = rig.reached.iter().copied().collect();
         reached.sort_unstable_by_key(|name| wanted.iter().position(|wanted| wanted == name));
@@ -70,7 +73,8 @@ fn agree_with_their_twin(gpu: &'static Gpu) {
 fn gradients_of_large_batches_are_added_up_whole() {
     let wide_kernel = Case::new([2, 70, 1, 1], [32, 31], [[1, 1, 0, 0]; 2]);
     let fast = Case::same([1, 600, 1, 1], [32, 32]);
-    let cases = [wide_kernel, wide_kernel.transposed(), fast];
+    let valid = Case::valid([1, 600, 1, 1], [32, 32]);
+    let cases = [wide_kernel, wide_kernel.transposed(), fast, valid];
     for (gpu, case) in processors().into_iter().flat_map(|gpu| cases.map(|case| (gpu, case))) {
         let layer = case.layer();
         let [x, dy] = [layer.inputs(), layer.outputs()].map(|width| vec![1.0; case.lines() * width]);
@@ -85,9 +89,9 @@ fn gradients_of_large_batches_are_added_up_whole() {
 /// Twins that are wrong in one thing have to fail, by all kernels and in both directions.
 #[test]
 fn a_wrong_gradient_fails() {
-    let own =
-        [GENERAL[1], GENERAL[12], NEAR_MISSES[0], FAST[3].0, FAST[18].0].map(|case| (processor(), case));
-    let tiles = [TILES[1], TILES[3], TILES[4]].map(|case| (posing_gpu(), case));
+    let own = [GENERAL[1], GENERAL[12], NEAR_MISSES[0], FAST[3].0, FAST[18].0, VALID[1], VALID[10]]
+        .map(|case| (processor(), case));
+    let tiles = [TILES[1], TILES[3], TILES[4], VALID[1], VALID[10]].map(|case| (posing_gpu(), case));
     for (gpu, case) in own.into_iter().chain(tiles) {
         let (x, dy) = given(case);
         let (_, [_, (dw, db)]) = gradient(gpu, case, &x, &dy);
@@ -117,8 +121,9 @@ fn gradients_agree_with_finite_differences() {
     let general = Case::new([2, 2, 2, 3], [3, 5], [[2, 2, 1, 0], [3, 1, 0, 1]]).lead(1);
     let same = Case::same([2, 2, 2, 3], [2, 8]);
     let tiled = Case::same([2, 2, 2, 3], [3, 5]);
-    let own = [general, general.transposed(), same].map(|case| (processor(), case));
-    for (gpu, case) in own.into_iter().chain([(posing_gpu(), tiled)]) {
+    let valid = Case::valid([2, 2, 2, 3], [4, 7]);
+    let own = [general, general.transposed(), same, valid].map(|case| (processor(), case));
+    for (gpu, case) in own.into_iter().chain([tiled, valid].map(|case| (posing_gpu(), case))) {
         Activation::ALL.into_iter().for_each(|own| finite_differences(gpu, case.activation(own)));
     }
 }

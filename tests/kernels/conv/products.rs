@@ -1,6 +1,6 @@
 //! Forward passes and input gradients.
 
-use super::cases::{FAST, GENERAL, TILES, all};
+use super::cases::{FAST, GENERAL, TILES, VALID, all};
 use super::rig::{Case, Rig};
 use crate::support::{assert_tensor, gpu, posing_gpu, processor, processors, values, wide};
 use fedfunnel::gpu::{Gpu, Tensor};
@@ -12,6 +12,7 @@ use fedfunnel::reference::compare::{Tolerance, compare};
 /// A processor whose lanes cannot read each other's values takes the kernels for any shape.
 fn entry(gpu: &Gpu, case: Case, fast: bool, forward: bool) -> &'static str {
     match (fast && gpu.class().shares_loads(), forward != case.transposed) {
+        (true, _) if case.is_valid() => "conv3x3_valid_product",
         (true, _) => "conv3x3_product",
         (false, true) => "conv_forward_naive",
         (false, false) => "conv_backward_input_naive",
@@ -96,7 +97,7 @@ fn input_gradients_agree_with_their_twin_for_every_activation() {
 
 #[test]
 fn saturated_activations_stay_finite() {
-    for case in [GENERAL[0], FAST[0].0] {
+    for case in [GENERAL[0], FAST[0].0, VALID[3]] {
         for activation in Activation::ALL {
             let case = case.activation(activation);
             let mut rig = Rig::new(gpu(), case);
@@ -122,8 +123,10 @@ fn each_kernel(case: Case, weights: &[f64], change: impl Fn(&mut [f64])) -> Vec<
 /// Twins that are wrong in one thing have to fail, by all kernels and in both directions.
 #[test]
 fn a_wrong_layer_fails() {
-    let own = [GENERAL[1], GENERAL[12], FAST[1].0, FAST[3].0, FAST[18].0].map(|case| (processor(), case));
-    let tiles = [TILES[1], TILES[3], TILES[4], TILES[8]].map(|case| (posing_gpu(), case));
+    let own = [GENERAL[1], GENERAL[12], FAST[1].0, FAST[3].0, FAST[18].0, VALID[1], VALID[10]]
+        .map(|case| (processor(), case));
+    let tiles =
+        [TILES[1], TILES[3], TILES[4], TILES[8], VALID[1], VALID[10]].map(|case| (posing_gpu(), case));
     for (gpu, case) in own.into_iter().chain(tiles) {
         let (rig, output, _) = forward(gpu, case);
         let x = wide(&values(case.lines() * rig.layer.inputs(), 3));

@@ -48,6 +48,16 @@ impl Case {
         Self::new(lines_and_channels, size, [[3, 1, 1, 1]; 2])
     }
 
+    /// The same without zeros around: two pixels smaller after than before.
+    pub const fn valid(lines_and_channels: [usize; 4], size: [usize; 2]) -> Self {
+        Self::new(lines_and_channels, size, [[3, 1, 0, 0]; 2])
+    }
+
+    /// Whether no zeros lie around the image.
+    pub fn is_valid(&self) -> bool {
+        self.shape.padding == [0, 0]
+    }
+
     pub const fn transposed(self) -> Self {
         Self { transposed: true, ..self }
     }

@@ -116,9 +116,10 @@ fn outcome(case: Case, [before, after]: [usize; 2]) -> Outcome {
 #[test]
 fn a_layer_keeps_to_its_part_of_the_lines() {
     let uneven = Case::new([3, 2, 3, 4], [7, 9], [[3, 2, 1, 0], [4, 3, 1, 2]]).lead(3);
-    // Its shape is one that a faster kernel takes where it is all there is.
+    // Their shapes are ones that a faster kernel takes where they are all there is.
     let fast = Case::same([1, 2, 3, 5], [6, 8]);
-    for case in [uneven, uneven.transposed(), fast, fast.transposed()] {
+    let valid = Case::valid([1, 2, 3, 5], [6, 9]);
+    for case in [uneven, uneven.transposed(), fast, fast.transposed(), valid, valid.transposed()] {
         let case = case.activation(Activation::Sigmoid);
         for beside in [[0, 0], [3, 5]] {
             for (what, actual, expected) in outcome(case, beside) {

@@ -53,7 +53,8 @@ impl Combine for BetaCounts {
         for one in arrived {
             let mut update = one.update.clone();
             // Whatever arrives counts as no more than a mask; what is no number as nothing kept.
-            let add = |(ones, value): (&mut f32, f32)| *ones += value.max(0.0).min(1.0);
+            let add =
+                |(ones, value): (&mut f32, f32)| *ones += if value > 0.0 { value.min(1.0) } else { 0.0 };
             ones.iter_mut().zip(Values::take(&mut update, round.gpu)?).for_each(add);
         }
         let prior = self.settings.prior;

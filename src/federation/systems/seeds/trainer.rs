@@ -1,0 +1,105 @@
+//! Local training without gradients, a cohort at a time.
+
+use crate::federation::systems::LocalJob;
+use crate::gpu::Gpu;
+use crate::model::{ClassifierSpec, Network};
+use crate::ops::directions::DirectionKind;
+use crate::training::{Drawn, Tally, ZerothOrderCohort, ZerothOrderSettings};
+use crate::{Error, Result};
+use serde::Deserialize;
+
+/// The values of directions, as specs say it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Directions {
+    #[default]
+    Rademacher,
+    Normal,
+}
+
+impl From<Directions> for DirectionKind {
+    fn from(directions: Directions) -> Self {
+        match directions {
+            Directions::Rademacher => Self::Rademacher,
+            Directions::Normal => Self::Normal,
+        }
+    }
+}
+
+/// Weights that all draw from the seed: those that rounds of weights begin with.
+pub(super) fn initial_weights(gpu: &Gpu, classifier: &ClassifierSpec, seed: u64) -> Result<Vec<f32>> {
+    let network = Network::new(gpu, &classifier.network(), 1, None)?;
+    // Seeds of specs have 32 bits.
+    network.parameters.initialize(gpu, seed as u32, true)?;
+    Ok(network.parameters.read(gpu)?.swap_remove(0))
+}
+
+/// What a collaborator's steps came to.
+pub(super) struct Walked {
+    /// Sums of slopes along the directions, by number.
+    pub slopes: Vec<f32>,
+    /// Loss and accuracy of each epoch.
+    pub epochs: Vec<Tally>,
+    /// Steps that it took.
+    pub steps: u64,
+}
+
+/// The cohort that trains, kept from round to round.
+#[derive(Debug)]
+pub(super) struct Trainer {
+    /// The field that what diverges is named by.
+    place: &'static str,
+    settings: ZerothOrderSettings,
+    cohort: Option<ZerothOrderCohort>,
+}
+
+impl Trainer {
+    /// Trains by these settings, but with the batch of the round's data.
+    pub fn new(place: &'static str, settings: ZerothOrderSettings) -> Self {
+        Self { place, settings, cohort: None }
+    }
+
+    /// Trains all of the job's collaborators from these weights; `draw(who, step)` gives the direction of a collaborator's
+    /// step of the round.
+    pub fn train(
+        &mut self,
+        job: &LocalJob<'_>,
+        weights: &[f32],
+        draw: &dyn Fn(u32, u64) -> Drawn,
+    ) -> Result<Vec<Walked>> {
+        let local = job.local;
+        let most = local.most_together.min(job.who.len()).max(1);
+        let cohort = match self.cohort.take().filter(|cohort| cohort.replicas() >= most) {
+            Some(cohort) => cohort,
+            None => {
+                let settings = ZerothOrderSettings { batch: local.batch, ..self.settings };
+                ZerothOrderCohort::new(job.gpu, local.spec, local.images, most, settings)?
+            }
+        };
+        let cohort = self.cohort.insert(cohort);
+        let mut all = Vec::with_capacity(job.who.len());
+        for together in job.who.chunks(cohort.replicas()) {
+            cohort.restart_from(weights);
+            let mut steps = vec![0u64; together.len()];
+            let mut epochs = vec![Vec::new(); together.len()];
+            for number in job.first_epoch..job.first_epoch + job.epochs {
+                let orders: Vec<_> = together.iter().map(|&who| (local.order)(who, number)).collect();
+                let of = orders.iter().map(|order| order.len().div_ceil(cohort.batch()) as u64);
+                let of_epoch: Vec<_> = of.collect();
+                let draw =
+                    |replica: usize, step: usize| draw(together[replica], steps[replica] + step as u64);
+                let progress = &mut **local.progress.borrow_mut();
+                let tallies = cohort.epoch(number, together, orders, &draw, progress)?;
+                epochs.iter_mut().zip(tallies).for_each(|(epochs, tally)| epochs.push(tally));
+                steps.iter_mut().zip(of_epoch).for_each(|(steps, of)| *steps += of);
+            }
+            let each = cohort.slopes()?.into_iter().zip(epochs).zip(steps);
+            all.extend(each.map(|((slopes, epochs), steps)| Walked { slopes, epochs, steps }));
+        }
+        if all.iter().flat_map(|own| &own.slopes).any(|slope| !slope.is_finite()) {
+            let problem = format!("training diverged in round {}", job.round);
+            return Err(Error::diverged(self.place, problem, "use a smaller lr"));
+        }
+        Ok(all)
+    }
+}

@@ -1,0 +1,3 @@
+//! Systems that come with the program.
+
+mod fedkseed;
