@@ -19,6 +19,7 @@ mod frl;
 #[path = "../goldens/golden.rs"]
 mod golden;
 mod grouping;
+mod hidenseek;
 mod kept;
 mod ledger;
 mod local_rules;

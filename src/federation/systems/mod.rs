@@ -4,6 +4,7 @@
 
 mod fedpm;
 mod frl;
+mod hidenseek;
 mod kind;
 mod registry;
 mod scores;
