@@ -52,7 +52,8 @@ pub struct DemoArgs {
 /// Arguments of `simulate`.
 #[derive(Args, Debug)]
 pub struct SimulateArgs {
-    /// demo, mnist, thousand, thousand-cifar10, fedpm-mnist, fedpm-cifar10, seeds-mnist, or the path of a spec
+    /// demo, mnist, thousand, thousand-cifar10, fedpm-mnist, fedpm-cifar10, frl-mnist, seeds-mnist, or the path of a
+    /// spec
     name: String,
     /// Set a field of the spec, such as optimizer.lr=3e-4 (repeatable)
     #[arg(long, value_name = "KEY=VALUE")]

@@ -7,6 +7,8 @@ use crate::ops::random;
 const FROZEN: u32 = 0x6d61_736b;
 const MODEL: u32 = 0x6d6f_6465;
 const SENT: u32 = 0x7365_6e74;
+const SCORES: u32 = 0x7363_6f72;
+const RANDOM: u32 = 0x7261_6e64;
 
 /// Signed constants `[P]` from a seed: each weight of a tensor is `+c` or `-c` with `c = sqrt(2 / fan-in)`, the deviation
 /// of He et al. 2015 (arXiv 1502.01852), as Ramanujan et al. 2019 (arXiv 1911.13299) draw them. Biases, the tensors of
@@ -25,6 +27,35 @@ pub fn frozen_weights(layout: &Layout, seed: u32) -> Vec<f32> {
         }
     }
     weights
+}
+
+/// Weights `[P]` from a seed that differ in magnitude: uniform up to `sqrt(6 / fan-in)` (He et al. 2015, arXiv
+/// 1502.01852). Biases are zero.
+pub fn random_weights(layout: &Layout, seed: u32) -> Vec<f32> {
+    drawn_up_to(layout, |fan_in| (6.0 / fan_in).sqrt(), RANDOM, seed)
+}
+
+/// Scores `[P]` from a seed, none below zero: the magnitudes of what PyTorch draws for a layer's weights, uniform up to
+/// `1 / sqrt(fan-in)`. Those of biases are zero.
+pub fn initial_scores(layout: &Layout, seed: u32) -> Vec<f32> {
+    let drawn = drawn_up_to(layout, |fan_in| (1.0 / fan_in).sqrt(), SCORES, seed);
+    drawn.into_iter().map(f32::abs).collect()
+}
+
+/// Values of matrices `[P]`, uniform between bounds that their fan-in gives; zeros for tensors of one axis.
+fn drawn_up_to(layout: &Layout, bound: impl Fn(f64) -> f64, stream: u32, seed: u32) -> Vec<f32> {
+    let mut values = vec![0.0; layout.parameters()];
+    for (tensor, number) in layout.tensors().iter().zip(0u32..) {
+        if tensor.shape.len() < 2 {
+            continue;
+        }
+        let [_, fan_in] = tensor.matrix();
+        let most = bound(fan_in.max(1) as f64) as f32;
+        for (value, index) in values[tensor.range.clone()].iter_mut().zip(0u32..) {
+            *value = random::from_bits(random::bits(index, number, stream, seed), most);
+        }
+    }
+    values
 }
 
 /// A frozen network, and the masks that are drawn for it.
@@ -118,6 +149,18 @@ mod tests {
         assert_eq!(weights[0].abs(), (2f64 / 27.0).sqrt() as f32);
         assert_ne!(weights, frozen_weights(&layout, 4));
         assert_eq!(weights, frozen_weights(&layout, 3));
+    }
+
+    #[test]
+    fn scores_are_magnitudes_up_to_the_root_of_the_fan_in() {
+        let layout = layout("mnist-mlp");
+        let scores = initial_scores(&layout, 3);
+        let first = &scores[layout.tensors()[0].range.clone()];
+        assert!(first.iter().all(|score| (0.0..=1.0 / 28.0).contains(score)));
+        let mean = first.iter().sum::<f32>() / first.len() as f32;
+        assert!((mean * 56.0 - 1.0).abs() < 0.03, "{mean}");
+        assert!(scores[layout.tensors()[1].range.clone()].iter().all(|score| *score == 0.0));
+        assert!(scores == initial_scores(&layout, 3) && scores != initial_scores(&layout, 4));
     }
 
     #[test]

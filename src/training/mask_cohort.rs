@@ -6,7 +6,7 @@
 use super::cohort::{CohortSize, StepRules};
 use super::{Cohort, ResidentImages, Tally};
 use crate::gpu::{Buffer, Gpu};
-use crate::model::{ClassifierSpec, Network, Optimizer, Parameters};
+use crate::model::{ClassifierSpec, Network, Optimizer, Parameters, kept_of};
 use crate::ops::masks::{FrozenArena, MaskRule, ScoredArena};
 use crate::{Error, Result};
 
@@ -34,6 +34,16 @@ pub struct MaskSettings {
     pub seed: u32,
 }
 
+/// Which weights are there where thresholds follow the scores, as edge-popup has it (Ramanujan et al. 2019, arXiv
+/// 1911.13299).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct KeptPart {
+    /// The part of each tensor, above 0: those of the largest scores.
+    pub part: f64,
+    /// Steps after which thresholds are found anew, from scores that are read back; 1 is the paper's.
+    pub every: usize,
+}
+
 /// A cohort whose scores train.
 #[derive(Debug)]
 pub struct MaskCohort {
@@ -44,6 +54,8 @@ pub struct MaskCohort {
     scores: Parameters,
     /// `[R, tensors]`
     thresholds: Buffer,
+    /// How these follow the scores, where they do.
+    kept: Option<KeptPart>,
 }
 
 impl MaskCohort {
@@ -80,7 +92,7 @@ impl MaskCohort {
             })?;
         let own = arenas.iter().map(|arena| arena.scores.clone()).collect();
         let scores = Parameters { arenas: own, ..cohort.network.parameters.clone() };
-        Ok(Self { gpu: gpu.clone(), cohort, arenas, scores, thresholds })
+        Ok(Self { gpu: gpu.clone(), cohort, arenas, scores, thresholds, kept: None })
     }
 
     /// R
@@ -102,6 +114,27 @@ impl MaskCohort {
         self.gpu.write(&self.thresholds, replica * thresholds.len(), thresholds);
     }
 
+    /// Lets thresholds follow the scores from now on.
+    pub fn keep(&mut self, kept: KeptPart) {
+        self.kept = Some(kept);
+    }
+
+    /// Sets the thresholds of all replicas to what keeps this part of each tensor of theirs.
+    fn follow_scores(&self, part: f64) -> Result<()> {
+        for (replica, mut scores) in self.scores()?.into_iter().enumerate() {
+            let mut rest = scores.as_mut_slice();
+            let mut thresholds = Vec::with_capacity(self.scores.tensors.len());
+            for tensor in &self.scores.tensors {
+                let (own, behind) = rest.split_at_mut(tensor.len());
+                rest = behind;
+                let least = own.len() - kept_of(own.len(), part);
+                thresholds.push(*own.select_nth_unstable_by(least, f32::total_cmp).1);
+            }
+            self.set_thresholds(replica, &thresholds);
+        }
+        Ok(())
+    }
+
     /// Trains an epoch in which replica `r`, whose data are `owners[r]`'s, sees the samples `orders[r]` in that order;
     /// gives what each came to on its samples, under the masks of its steps.
     pub fn epoch(
@@ -114,7 +147,13 @@ impl MaskCohort {
         orders.resize(self.replicas(), Vec::new());
         self.cohort.begin_epoch(number, owners);
         let steps = self.cohort.steps(&orders);
-        self.cohort.train(&orders, 0..steps, progress)?;
+        let together = self.kept.map_or(steps, |kept| kept.every).max(1);
+        for first in (0..steps).step_by(together) {
+            if let Some(KeptPart { part, .. }) = self.kept {
+                self.follow_scores(part)?;
+            }
+            self.cohort.train(&orders, first..steps.min(first + together), progress)?;
+        }
         let mut tallies = self.cohort.take_tallies()?;
         tallies.truncate(owners.len());
         Ok(tallies)

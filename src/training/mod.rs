@@ -21,7 +21,7 @@ pub use evaluator::Evaluator;
 pub use hold_out::HoldOut;
 pub use images::ResidentImages;
 pub use inputs::Inputs;
-pub use mask_cohort::{MaskCohort, MaskKind, MaskSettings};
+pub use mask_cohort::{KeptPart, MaskCohort, MaskKind, MaskSettings};
 pub use session::{EpochResult, Session, SessionNotes, SessionSettings};
 pub use snapshots::{CohortEpoch, SnapshotEvery, Snapshots, train_epoch};
 pub use zeroth_order::{Drawn, Family, ZerothOrderCohort, ZerothOrderSettings, replay};

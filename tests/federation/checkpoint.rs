@@ -161,7 +161,7 @@ fn strategies_that_keep_moments_and_histories_end_with_the_same_bits() {
     assert_ne!(whole.federations[0].model, whole.federations[1].model);
 }
 
-fn assert_same_bits(whole: &Outcome, pieced: &Outcome) {
+pub fn assert_same_bits(whole: &Outcome, pieced: &Outcome) {
     for (whole, pieced) in whole.federations.iter().zip(&pieced.federations) {
         let bits = |model: &[f32]| model.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
         assert_eq!(bits(&whole.model), bits(&pieced.model), "{}", whole.label);
@@ -171,7 +171,7 @@ fn assert_same_bits(whole: &Outcome, pieced: &Outcome) {
 
 /// What a simulation comes to in one go, and stopped wherever it can be. `check` is given what was begun when it was
 /// stopped, what was begun in one go, and how often it was stopped.
-fn both_ways(spec: &SimulationSpec, check: impl Fn(&[String], &[String], usize)) -> [Outcome; 2] {
+pub fn both_ways(spec: &SimulationSpec, check: impl Fn(&[String], &[String], usize)) -> [Outcome; 2] {
     let whole = tempfile::tempdir().unwrap();
     let mut never = Stopper { left: usize::MAX, begun: Vec::new() };
     let whole = start(whole.path(), spec, &mut never).unwrap();

@@ -70,6 +70,7 @@ const ROWS: &[Row] = &[
     row("quantize", "delta+quantize(bits=3)", In("quantize(bits=3)")),
     row("sign", "delta+feedback+sign", In("sign")),
     row("mask", "mask", Refused("mask", "for what a system sends")),
+    row("ranking", "ranking", Refused("ranking", "for what a system sends")),
     row("kmeans", "delta+kmeans(clusters=4)", In("topk(count=12)+kmeans(clusters=3)")),
     row("topk", "delta+topk(part=0.1)", In("topk(part=0.1)")),
     row("randk", "delta+randk(part=0.1)", In("randk(part=0.1)")),
@@ -106,7 +107,7 @@ fn behind_residual(stages: &str) -> String {
 }
 
 /// Stages that a system alone sends by, and the system.
-const OF_SYSTEMS: &[(&str, &str)] = &[("mask", "fedpm")];
+const OF_SYSTEMS: &[(&str, &str)] = &[("mask", "fedpm"), ("ranking", "frl")];
 
 /// A row's codec, or the system that it is for.
 fn alone(row: &Row) -> String {

@@ -15,9 +15,11 @@ mod downlink;
 mod every_stage;
 mod faults;
 mod fedpm;
+mod frl;
 #[path = "../goldens/golden.rs"]
 mod golden;
 mod grouping;
+mod hidenseek;
 mod kept;
 mod ledger;
 mod local_rules;

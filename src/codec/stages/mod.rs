@@ -22,6 +22,7 @@ mod pca;
 mod places;
 mod quantize;
 mod randk;
+mod ranking;
 mod raw;
 mod relevance;
 mod rotate;
@@ -55,6 +56,7 @@ const STAGES: &[StageKind] = &[
     quantize::KIND,
     sign::KIND,
     mask::KIND,
+    ranking::KIND,
     kmeans::KIND,
     topk::KIND,
     randk::KIND,

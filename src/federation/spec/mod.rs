@@ -38,6 +38,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("mnist", include_str!("../../../models/experiments/mnist.toml")),
     ("fedpm-mnist", include_str!("../../../models/experiments/fedpm-mnist.toml")),
     ("fedpm-cifar10", include_str!("../../../models/experiments/fedpm-cifar10.toml")),
+    ("frl-mnist", include_str!("../../../models/experiments/frl-mnist.toml")),
     ("seeds-mnist", include_str!("../../../models/experiments/seeds-mnist.toml")),
     ("thousand", include_str!("../../../models/experiments/thousand.toml")),
     ("thousand-cifar10", include_str!("../../../models/experiments/thousand-cifar10.toml")),

@@ -3,8 +3,11 @@
 //! else of a federation is as it is for weights.
 
 mod fedpm;
+mod frl;
+mod hidenseek;
 mod kind;
 mod registry;
+mod scores;
 mod seeds;
 
 pub use kind::SystemKind;

@@ -18,13 +18,14 @@
 
 mod counts;
 
+use super::scores::{ScoreRules, ScoreTrainer, TrainedScores};
 use super::{LocalJob, LocallyTrained, System, SystemContext, SystemKind};
+use crate::Result;
 use crate::codec::{OptionAbout, Options};
 use crate::federation::strategy::{PartAbout, Plain, Replace, Strategy};
 use crate::gpu::Gpu;
 use crate::model::{FrozenNetwork, Layout, Optimizer};
-use crate::training::{MaskCohort, MaskKind, MaskSettings};
-use crate::{Error, Result};
+use crate::training::MaskKind;
 use counts::{BetaCounts, CountSettings};
 use serde::Deserialize;
 
@@ -86,14 +87,22 @@ fn make(options: &Options, context: &SystemContext<'_>) -> Result<Box<dyn System
         return Err(options.refuse(format!("clip is {clip}"), "use a number between 0 and 0.5, such as 0.01"));
     }
     let network = FrozenNetwork::new(&context.classifier.layout(), context.seed as u32);
-    Ok(Box::new(FedPm { layout: context.classifier.layout(), network, settings, held: None }))
+    let rules = ScoreRules {
+        system: FEDPM.name,
+        kind: MaskKind::Bernoulli,
+        optimizer: Optimizer { lr, ..Optimizer::default() },
+        seed: network.seed(),
+        kept: None,
+    };
+    let trainer = ScoreTrainer::new(rules);
+    Ok(Box::new(FedPm { layout: context.classifier.layout(), network, settings, trainer }))
 }
 
 struct FedPm {
     layout: Layout,
     network: FrozenNetwork,
     settings: Settings,
-    held: Option<MaskCohort>,
+    trainer: ScoreTrainer,
 }
 
 /// The probability of a score.
@@ -134,44 +143,13 @@ impl System for FedPm {
     }
 
     fn train(&mut self, job: &LocalJob<'_>) -> Result<Vec<LocallyTrained>> {
-        let LocalJob { round, who, epochs, first_epoch, local, .. } = *job;
-        let optimizer = Optimizer { lr: self.settings.lr, ..Optimizer::default() };
-        let seed = self.network.seed();
-        let mut cohort = match self.held.take() {
-            Some(cohort) => cohort,
-            None => {
-                let settings =
-                    MaskSettings { kind: MaskKind::Bernoulli, batch: local.batch, optimizer, seed };
-                let (most, frozen) = (local.most_together.max(1), self.network.weights());
-                MaskCohort::new(job.gpu, local.spec, local.images, most, frozen, settings)?
-            }
-        };
         let start = self.scores(job.start);
-        let mut trained = Vec::with_capacity(who.len());
-        for who in who.chunks(cohort.replicas()) {
-            cohort.restart(&start, optimizer.lr)?;
-            let (mut tallies, mut steps) = (vec![Vec::new(); who.len()], vec![0; who.len()]);
-            for epoch in first_epoch..first_epoch + epochs {
-                let orders: Vec<_> = who.iter().map(|&who| (local.order)(who, epoch)).collect();
-                for (steps, order) in steps.iter_mut().zip(&orders) {
-                    *steps += order.len().div_ceil(local.batch.max(1)) as u64;
-                }
-                let of_epoch = cohort.epoch(epoch, who, orders, &mut **local.progress.borrow_mut())?;
-                tallies.iter_mut().zip(of_epoch).for_each(|(all, tally)| all.push(tally));
-            }
-            let scores = cohort.scores()?;
-            for (((&who, scores), epochs), steps) in who.iter().zip(scores).zip(tallies).zip(steps) {
-                if let Some(score) = scores.iter().find(|score| !score.is_finite()) {
-                    let problem = format!("a score of collaborator {who} is {score} in round {round}");
-                    return Err(Error::diverged("codecs: fedpm", problem, "use a smaller lr"));
-                }
-                let own = self.theta(&scores);
-                let sent = self.network.sent(&own, who, round);
-                trained.push(LocallyTrained { sent, own, epochs, steps });
-            }
-        }
-        self.held = Some(cohort);
-        Ok(trained)
+        let trained = self.trainer.train(job, self.network.weights(), &start)?;
+        let result = |TrainedScores { who, scores, epochs, steps }| {
+            let own = self.theta(&scores);
+            LocallyTrained { sent: self.network.sent(&own, who, job.round), own, epochs, steps }
+        };
+        Ok(trained.into_iter().map(result).collect())
     }
 
     /// As near to a one as to a zero.
