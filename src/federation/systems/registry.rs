@@ -1,13 +1,13 @@
 //! The systems that specs can name.
 
 use super::fedpm::FEDPM;
-use super::seeds::FEDKSEED;
+use super::seeds::{FEDKSEED, ONEBYTE};
 use super::{System, SystemContext, SystemKind};
 use crate::codec::{Options, PartSpec};
 use crate::{Result, files};
 
 /// Those that come with the program, a line each.
-const SYSTEMS: &[SystemKind] = &[FEDPM, FEDKSEED];
+const SYSTEMS: &[SystemKind] = &[FEDPM, FEDKSEED, ONEBYTE];
 
 /// What comes with the program, by name.
 pub(in crate::federation) fn built_in(name: &str) -> Option<&'static SystemKind> {
