@@ -67,6 +67,7 @@ const ROWS: &[Row] = &[
     row("f16", "delta+f16", In("f16")),
     row("bf16", "delta+bf16", In("bf16")),
     row("f8", "delta+f8", In("f8")),
+    row("byte", "byte", In("byte")),
     row("quantize", "delta+quantize(bits=3)", In("quantize(bits=3)")),
     row("sign", "delta+feedback+sign", In("sign")),
     row("mask", "mask", In("mask")),
