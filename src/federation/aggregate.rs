@@ -2,6 +2,7 @@
 
 use super::arrivals::{Payload, arguments, decode, decode_guarded};
 use super::down::change;
+use super::echo::{self, Echoed};
 use super::spec::{Downlink, Faults, Rules};
 use super::state::{CODEC, FederationState};
 use super::strategy::{Arrived, Strategy, StrategyRound};
@@ -55,7 +56,9 @@ pub(super) fn aggregate(
             step(strategy, &round, rules, view, state, combined.as_deref())?;
             Ok(whose())
         }
-        Downlink::Model => each_by_itself(strategy, pipeline, rules, state, incoming, observer),
+        Downlink::Model | Downlink::Echo => {
+            each_by_itself(strategy, pipeline, rules, state, incoming, observer)
+        }
         Downlink::Code => {
             let arrived = arguments(state, payloads);
             let (first, kept) = (arrived[0].0, arrived[0].1);
@@ -106,6 +109,12 @@ fn each_by_itself(
     let round = StrategyRound { arrived: arrived.len(), ..*incoming.round };
     let combined = counts.then(|| strategy.combine.combine(&round, &arrived)).transpose()?;
     step(strategy, &round, rules, view, state, combined.as_deref())?;
+    if rules.downlink == Downlink::Echo {
+        let has_counted = |who: u32| counts && arrived.iter().any(|one| one.who == who);
+        let echoed = payloads.iter().filter(|(who, _)| has_counted(*who));
+        let echoed = echoed.map(|(who, payload)| Echoed { who: *who, samples: trained_on[who].0, payload });
+        state.code = Some(echo::write(echoed));
+    }
     Ok(counted)
 }
 

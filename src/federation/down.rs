@@ -25,11 +25,14 @@ pub(super) fn send_down(
         let arrived = ledger.broadcast(kind, round, to, floats_to_bytes(values))?;
         bytes_to_floats(&arrived, values.len(), what)
     };
-    let is_changed = rules.downlink == Downlink::Code || rules.down.is_some();
+    let is_echo = rules.downlink == Downlink::Echo;
+    let is_changed = rules.downlink != Downlink::Model || rules.down.is_some();
     let model = match &state.code {
         Some(code) if is_changed => {
             // A change is of use to those that have what it changes. Averages of codes go to all.
-            let has_last = |id: &u32| rules.down.is_none() || state.holders.contains(id);
+            let is_shorter = !is_echo || code.len() < 4 * state.global.len();
+            let has_last =
+                |id: &u32| rules.downlink == Downlink::Code || (is_shorter && state.holders.contains(id));
             let (holders, late): (Vec<u32>, Vec<u32>) = who.iter().partition(|id| has_last(id));
             let arrived = state.ledger.broadcast(MessageKind::Model, round, &holders, code.clone())?;
             if arrived != *code {
@@ -37,6 +40,11 @@ pub(super) fn send_down(
             }
             send(&mut state.ledger, MessageKind::Model, &late, &state.global, "a global model")?;
             // Collaborators decode as the aggregator has.
+            state.global.clone()
+        }
+        // All draw the first model from the seed, and are only told to begin.
+        None if is_echo => {
+            state.ledger.broadcast(MessageKind::Model, round, who, Vec::new())?;
             state.global.clone()
         }
         // The pre-pass began with it, of those that log weights.
@@ -50,7 +58,7 @@ pub(super) fn send_down(
         _ if in_parts => state.global.clone(),
         _ => send(&mut state.ledger, MessageKind::Model, who, &state.global, "a global model")?,
     };
-    if rules.down.is_some() {
+    if rules.down.is_some() || is_echo {
         state.holders = who.to_vec();
     }
     let control = strategy.local.broadcast();
@@ -113,5 +121,28 @@ mod tests {
         assert_eq!(sizes[1], [(1, change), (2, whole)]);
         assert_eq!(sizes[2], [(0, whole), (1, change), (2, change)]);
         assert_eq!(sizes[3], [(0, change), (1, change), (2, change)]);
+    }
+
+    #[test]
+    fn what_arrived_goes_down_to_those_that_were_there_where_it_is_shorter_than_the_model() {
+        let strategy = StrategySpec::default().make(&Parts::default().strategies).unwrap();
+        let rules = Rules { local_epochs: 1, downlink: Downlink::Echo, down: None };
+        let mut state = FederationState::new(vec![0.5; 5], Ledger::default());
+        let mut sizes = Vec::new();
+        for (round, who, echo) in [(1, [0, 1], 6), (2, [1, 2], 19), (3, [1, 2], 20), (4, [1, 2], 0)] {
+            let (model, _) = send_down(&mut state, &strategy, &rules, round, &who, false).unwrap();
+            assert_eq!(model, state.global);
+            state.code = Some(vec![7; echo]);
+            let sent = state.ledger.transfers.iter().filter(|transfer| transfer.round == round);
+            let mut sent: Vec<_> = sent.map(|transfer| (transfer.collaborator, transfer.bytes)).collect();
+            sent.sort_unstable();
+            sizes.push(sent);
+        }
+        // The first model is drawn from the seed; a payload of 20 bytes is as long as the model.
+        let whole = 3 + 4 * 5;
+        assert_eq!(
+            sizes,
+            [[(0, 3), (1, 3)], [(1, 3 + 6), (2, whole)], [(1, 22), (2, 22)], [(1, whole), (2, whole)]]
+        );
     }
 }

@@ -8,6 +8,7 @@ mod clients;
 mod clock;
 mod down;
 mod due;
+mod echo;
 mod final_models;
 mod first_updates;
 mod flow;

@@ -1,6 +1,7 @@
 //! A federation as far as it has come, and how it is left in a run's folder.
 
 use super::due::Due;
+use super::echo;
 use super::flow::Flow;
 use super::ledger::Ledger;
 use super::logs::{TakenAt, log_shapes, put_logs, take_logs, taken_at};
@@ -39,10 +40,10 @@ pub struct FederationState {
     pub ledger: Ledger,
     /// How its codec was learned.
     pub learned: Learned,
-    /// The payload whose update the global model became, where that crosses as a code or through stages.
+    /// The payload whose update the global model became, where that crosses as a code, as what arrived, or through stages.
     #[serde(default)]
     pub code: Option<Vec<u8>>,
-    /// Who has the model that this payload changes, where it crosses through stages.
+    /// Who has the model that this payload changes, where it is of no use to others.
     #[serde(default)]
     pub holders: Vec<u32>,
     /// What is under way where collaborators do not wait for each other, after the first step.
@@ -217,10 +218,22 @@ impl Federation {
         let logs = own.snapshots.len();
         check(&state, due, rounds, logs == 0).map_err(|problem| file.damaged(problem))?;
         let has_averaged = state.rounds.len() > due.spec.raw_rounds() as usize;
-        let is_changed = self.rules.downlink == Downlink::Code || self.rules.down.is_some();
+        let is_changed = self.rules.downlink != Downlink::Model || self.rules.down.is_some();
         if state.code.is_some() != (has_averaged && is_changed) {
             let found = if state.code.is_some() { "a code where none is" } else { "no code where one is" };
             return Err(file.damaged(format!("its global model has {found} due")));
+        }
+        if let (Some(code), Downlink::Echo) = (&state.code, self.rules.downlink) {
+            for update in file.resumed(echo::read(code))? {
+                let samples =
+                    due.ids.binary_search(&update.who).ok().and_then(|place| due.samples.get(place));
+                if samples != Some(&update.samples) {
+                    let who = update.who;
+                    return Err(
+                        file.damaged(format!("it has an update of collaborator {who} with other images"))
+                    );
+                }
+            }
         }
         let global = file.resumed(file.tensor(GLOBAL))?;
         file.resumed(global.expect_shape(&[due.width], "the classifier"))?;

@@ -1,6 +1,7 @@
 //! From a spec to a network: layers, initial values, checkpoints.
 
 mod frozen;
+mod initial;
 mod mask_file;
 mod network;
 mod parameters;

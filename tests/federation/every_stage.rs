@@ -67,6 +67,7 @@ const ROWS: &[Row] = &[
     row("f16", "delta+f16", In("f16")),
     row("bf16", "delta+bf16", In("bf16")),
     row("f8", "delta+f8", In("f8")),
+    row("byte", "byte", Refused("byte", "for what a system sends")),
     row("quantize", "delta+quantize(bits=3)", In("quantize(bits=3)")),
     row("sign", "delta+feedback+sign", In("sign")),
     row("mask", "mask", Refused("mask", "for what a system sends")),
@@ -107,7 +108,7 @@ fn behind_residual(stages: &str) -> String {
 }
 
 /// Stages that a system alone sends by, and the system.
-const OF_SYSTEMS: &[(&str, &str)] = &[("mask", "fedpm"), ("ranking", "frl")];
+const OF_SYSTEMS: &[(&str, &str)] = &[("mask", "fedpm"), ("ranking", "frl"), ("byte", "onebyte")];
 
 /// A row's codec, or the system that it is for.
 fn alone(row: &Row) -> String {

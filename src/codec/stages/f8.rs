@@ -43,7 +43,7 @@ const BIAS: u32 = 120;
 struct F8(Blocks);
 
 /// The byte whose value is nearest; of two that are as near, the even one.
-fn nearest(value: f32) -> u8 {
+pub(super) fn nearest(value: f32) -> u8 {
     let sign = (value.to_bits() >> 24) as u8 & 0x80;
     let size = value.abs().min(LARGEST);
     // Below 2^-6 the values lie 2^-9 apart.
@@ -71,6 +71,14 @@ const VALUES: [f32; 256] = {
     values
 };
 
+/// What these bytes say, at a scale of 1. Refuses those that are no numbers.
+pub(super) fn values_of(bytes: &[u8]) -> Result<Vec<f32>> {
+    if bytes.iter().any(|byte| byte & NO_NUMBER == NO_NUMBER) {
+        return Err(malformed("an update has a value of f8 that is no number"));
+    }
+    Ok(bytes.iter().map(|byte| VALUES[usize::from(*byte)]).collect())
+}
+
 impl Form for F8 {
     const NAME: &'static str = "f8";
 
@@ -88,15 +96,11 @@ impl Form for F8 {
 
     fn read(&self, due: usize, side: &mut Reader<'_>) -> Result<Vec<f32>> {
         let scales = self.0.scales(due, side)?;
-        let bytes = side.bytes(due)?;
-        if bytes.iter().any(|byte| byte & NO_NUMBER == NO_NUMBER) {
-            return Err(malformed("an update has a value of f8 that is no number"));
-        }
-        let mut left = bytes.iter();
+        let mut left = values_of(side.bytes(due)?)?.into_iter();
         let mut values = Vec::with_capacity(due);
         for (length, scale) in self.0.lengths(due).zip(scales) {
             // A scale that was rounded up must not make the largest value infinite.
-            let value = |byte: &u8| (VALUES[usize::from(*byte)] * scale).clamp(f32::MIN, f32::MAX);
+            let value = |value: f32| (value * scale).clamp(f32::MIN, f32::MAX);
             values.extend(left.by_ref().take(length).map(value));
         }
         Ok(values)

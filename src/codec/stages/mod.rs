@@ -5,6 +5,7 @@ pub mod autoencoder;
 mod bank;
 mod bf16;
 mod blocks;
+mod byte;
 mod control;
 mod delta;
 mod dropout;
@@ -53,6 +54,7 @@ const STAGES: &[StageKind] = &[
     f16::KIND,
     bf16::KIND,
     f8::KIND,
+    byte::KIND,
     quantize::KIND,
     sign::KIND,
     mask::KIND,

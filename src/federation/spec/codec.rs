@@ -43,6 +43,9 @@ pub enum Downlink {
     Model,
     /// As the average of the collaborators' codes.
     Code,
+    /// As what arrived, of which those that have the last model make what the aggregator does. Systems choose it.
+    #[serde(skip)]
+    Echo,
 }
 
 /// The table of a codec, less what is a system's.

@@ -77,7 +77,12 @@ impl SimulationSpec {
             let context = Context { layout, seed: self.seed, autoencoder: self.autoencoder.as_ref() };
             let pipeline = parts.stages.pipeline(&codec.stages, &context)?;
             match system {
-                Some(_) => self.check_system(parts, codec, &pipeline)?,
+                Some(ref system) => {
+                    self.check_system(parts, codec, &pipeline)?;
+                    if system.echoes() {
+                        self.check_echo(parts, codec)?;
+                    }
+                }
                 None => {
                     parts.stages.refuse_system_stages(&codec.stages)?;
                     self.check_downlink(codec, &pipeline)?;
@@ -96,7 +101,9 @@ impl SimulationSpec {
                 refuse_downlink(down, &pipeline)?;
                 suffix += &format!(", {} down", down.label());
             }
-            let rules = Rules { local_epochs, downlink: codec.downlink, down: down.map(Arc::new) };
+            let echoes = down.is_none() && system.as_ref().is_some_and(|system| system.echoes());
+            let downlink = if echoes { Downlink::Echo } else { codec.downlink };
+            let rules = Rules { local_epochs, downlink, down: down.map(Arc::new) };
             let pipeline = match system {
                 Some(_) => pipeline.called(codec.to_text()),
                 None => pipeline,
@@ -146,6 +153,29 @@ impl SimulationSpec {
         if self.strategy.make(&parts.strategies)?.combine.noise().is_some() {
             let problem = format!("{label} combines updates by a rule of its own, which adds no noise");
             return refuse("strategy", problem, "use another strategy, or leave the system out");
+        }
+        Ok(())
+    }
+
+    /// Refuses what takes the updates of a system for models where they are steps.
+    fn check_echo(&self, parts: &Parts, codec: &CodecSpec) -> Result<()> {
+        let name = codec.system.as_ref().and_then(|system| system.name.as_deref()).unwrap_or_default();
+        let usual = parts.systems.find(name)?.stages.split('+').next();
+        if codec.stages.names().next() != usual {
+            let first = usual.unwrap_or_default();
+            let problem = format!(
+                "{} sends as many values as it takes steps, which {first} alone takes",
+                codec.to_text()
+            );
+            return Err(Error::setting(
+                "codecs",
+                problem,
+                format!("list {first} first, or leave stages out"),
+            ));
+        }
+        if self.faults.is_some_and(|faults| faults.longest.is_some()) {
+            let problem = format!("updates of {} are steps, of which none is too long", codec.to_text());
+            return Err(Error::setting("faults.longest", problem, "leave it out, or leave the system out"));
         }
         Ok(())
     }

@@ -53,6 +53,13 @@ pub trait System: Send {
         start.to_vec()
     }
 
+    /// Whether what arrived in a round goes down in the next one, in place of the values, to those that have the values
+    /// that it changes, and nothing at all before the first round. Then an update is as many values as the first of the
+    /// system's stages takes.
+    fn echoes(&self) -> bool {
+        false
+    }
+
     /// How what arrives becomes the next round's values, before the first round.
     fn strategy(&self) -> Strategy;
 }

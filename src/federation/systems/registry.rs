@@ -3,13 +3,13 @@
 use super::fedpm::FEDPM;
 use super::frl::FRL;
 use super::hidenseek::HIDENSEEK;
-use super::seeds::FEDKSEED;
+use super::seeds::{FEDKSEED, ONEBYTE};
 use super::{System, SystemContext, SystemKind};
 use crate::codec::{Options, PartSpec};
 use crate::{Result, files};
 
 /// Those that come with the program, a line each.
-const SYSTEMS: &[SystemKind] = &[FEDPM, FRL, HIDENSEEK, FEDKSEED];
+const SYSTEMS: &[SystemKind] = &[FEDPM, FRL, HIDENSEEK, FEDKSEED, ONEBYTE];
 
 /// What comes with the program, by name.
 pub(in crate::federation) fn built_in(name: &str) -> Option<&'static SystemKind> {

@@ -48,6 +48,7 @@ const OTHERS: &[(&str, Option<(usize, usize)>)] = &[
     ("delta+quantize(bits=3)", None),
     ("delta+sign", None),
     ("mask", None),
+    ("byte", None),
     ("ranking", None),
     ("delta+kmeans(clusters=4)", None),
     ("delta+topk(part=0.1)", None),

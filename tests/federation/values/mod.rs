@@ -2,6 +2,7 @@
 //! codes the bytes of all of them.
 
 mod bf16;
+mod byte;
 mod entropy;
 mod f8;
 mod kmeans;

@@ -12,18 +12,17 @@
 //! The paper's directions are normal. Random signs have the same mean and covariance, and one hash has those of 32 weights,
 //! so that a step costs little more than its passes forward; both are made of integers and the same on every device.
 
-use super::trainer::{Directions, Trainer, initial_weights};
+use super::trainer::{Directions, Trainer, refuse_sizes};
 use crate::Result;
 use crate::codec::{OptionAbout, Options};
 use crate::federation::strategy::{Mean, PartAbout, Plain, Replace, Strategy};
 use crate::federation::systems::{LocalJob, LocallyTrained, System, SystemContext, SystemKind};
 use crate::gpu::Gpu;
-use crate::model::{ClassifierSpec, Layout};
+use crate::model::Layout;
 use crate::ops::directions::{DirectionKind, SlopeForm};
 use crate::ops::random::pcg4d;
 use crate::training::{Drawn, Family, ZerothOrderSettings, replay};
 use serde::Deserialize;
-use std::sync::OnceLock;
 
 /// As specs name it.
 pub(in crate::federation::systems) const FEDKSEED: SystemKind = SystemKind {
@@ -74,14 +73,13 @@ impl Default for Given {
 }
 
 struct FedKSeed {
-    classifier: ClassifierSpec,
     seed: u64,
     seeds: u32,
     rate: f32,
     kind: DirectionKind,
     trainer: Trainer,
-    /// `w_0`, once it was drawn.
-    initial: OnceLock<Vec<f32>>,
+    /// `w_0`
+    initial: Vec<f32>,
 }
 
 impl FedKSeed {
@@ -91,14 +89,7 @@ impl FedKSeed {
             let mend = format!("set seeds to 1 to {MOST_SEEDS}");
             return Err(options.refuse(format!("sums along {seeds} directions"), mend));
         }
-        let is_size = |value: f32| value > 0.0 && value.is_finite();
-        if !is_size(lr) {
-            return Err(options.refuse(format!("an lr of {lr}"), "set lr above 0, such as 0.001"));
-        }
-        if !is_size(epsilon) {
-            let mend = "set epsilon above 0, such as 0.001";
-            return Err(options.refuse(format!("an epsilon of {epsilon}"), mend));
-        }
+        refuse_sizes(options, &[("lr", lr, "0.001"), ("epsilon", epsilon, "0.001")])?;
         let kind = directions.into();
         let settings = ZerothOrderSettings {
             batch: 0,
@@ -109,13 +100,13 @@ impl FedKSeed {
             slots: seeds as usize,
         };
         Ok(Self {
-            classifier: context.classifier.clone(),
             seed: context.seed,
             seeds,
             rate: lr,
             kind,
             trainer: Trainer::new(PLACE, settings),
-            initial: OnceLock::new(),
+            // Seeds of specs have 32 bits.
+            initial: context.classifier.initial_weights(context.seed as u32),
         })
     }
 
@@ -135,15 +126,8 @@ impl System for FedKSeed {
     }
 
     fn weights(&self, gpu: &Gpu, values: &[f32]) -> Result<Vec<f32>> {
-        let initial = match self.initial.get() {
-            Some(initial) => initial,
-            None => {
-                let drawn = initial_weights(gpu, &self.classifier, self.seed)?;
-                self.initial.get_or_init(|| drawn)
-            }
-        };
         let factors: Vec<_> = values.iter().map(|sum| -self.rate * sum).collect();
-        replay(gpu, initial, self.kind, &[Family { key: self.key(), factors: &factors }])
+        replay(gpu, &self.initial, self.kind, &[Family { key: self.key(), factors: &factors }])
     }
 
     fn train(&mut self, job: &LocalJob<'_>) -> Result<Vec<LocallyTrained>> {

@@ -1,8 +1,7 @@
 //! Local training without gradients, a cohort at a time.
 
+use crate::codec::Options;
 use crate::federation::systems::LocalJob;
-use crate::gpu::Gpu;
-use crate::model::{ClassifierSpec, Network};
 use crate::ops::directions::DirectionKind;
 use crate::training::{Drawn, Tally, ZerothOrderCohort, ZerothOrderSettings};
 use crate::{Error, Result};
@@ -26,12 +25,15 @@ impl From<Directions> for DirectionKind {
     }
 }
 
-/// Weights that all draw from the seed: those that rounds of weights begin with.
-pub(super) fn initial_weights(gpu: &Gpu, classifier: &ClassifierSpec, seed: u64) -> Result<Vec<f32>> {
-    let network = Network::new(gpu, &classifier.network(), 1, None)?;
-    // Seeds of specs have 32 bits.
-    network.parameters.initialize(gpu, seed as u32, true)?;
-    Ok(network.parameters.read(gpu)?.swap_remove(0))
+/// Refuses options that are not above 0: the name of each, what it is, and what it could be.
+pub(super) fn refuse_sizes(options: &Options, sizes: &[(&str, f32, &str)]) -> Result<()> {
+    match sizes.iter().find(|(_, value, _)| !(*value > 0.0 && value.is_finite())) {
+        Some((name, value, usual)) => {
+            let problem = format!("its {name} is {value}");
+            Err(options.refuse(problem, format!("set {name} above 0, such as {usual}")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// What a collaborator's steps came to.
@@ -57,6 +59,15 @@ impl Trainer {
     /// Trains by these settings, but with the batch of the round's data.
     pub fn new(place: &'static str, settings: ZerothOrderSettings) -> Self {
         Self { place, settings, cohort: None }
+    }
+
+    /// The same from here on with so many slopes of a collaborator.
+    pub fn with_slots(&mut self, slots: usize) -> &mut Self {
+        if self.settings.slots != slots {
+            self.settings.slots = slots;
+            self.cohort = None;
+        }
+        self
     }
 
     /// Trains all of the job's collaborators from these weights; `draw(who, step)` gives the direction of a collaborator's
