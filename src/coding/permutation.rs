@@ -5,7 +5,6 @@
 //! in as many bits as the largest such number has. How long all of it is follows from n alone, and whatever is read
 //! back, where each number is in its bounds, is a permutation.
 
-use crate::bits::{BitReader, BitWriter};
 use crate::{Error, Result};
 use std::ops::Range;
 
@@ -81,8 +80,8 @@ impl Left {
     }
 }
 
-/// Writes ranks that are a permutation of `0..ranks.len()`.
-pub(crate) fn encode(ranks: &[u32], bits: &mut BitWriter) {
+/// Writes ranks that are a permutation of `0..ranks.len()`: gives `put` numbers, and how many of their lowest bits count.
+pub(crate) fn encode(ranks: &[u32], mut put: impl FnMut(u64, u32)) {
     let mut left = Left::all(ranks.len());
     for group in groups(ranks.len()) {
         let digit = |number: u128, place: usize| {
@@ -90,19 +89,19 @@ pub(crate) fn encode(ranks: &[u32], bits: &mut BitWriter) {
         };
         let number = group.places.clone().fold(0, digit);
         let low = group.bits().min(u64::BITS);
-        bits.bits(number as u64, low);
-        bits.bits((number >> u64::BITS) as u64, group.bits() - low);
+        put(number as u64, low);
+        put((number >> u64::BITS) as u64, group.bits() - low);
     }
 }
 
-/// Reads so many ranks back; refuses numbers that no permutation has.
-pub(crate) fn decode(count: usize, bits: &mut BitReader<'_, '_>) -> Result<Vec<u32>> {
+/// Reads so many ranks back, from numbers of as many bits as `take` is asked for; refuses those that no permutation has.
+pub(crate) fn decode(count: usize, mut take: impl FnMut(u32) -> Result<u64>) -> Result<Vec<u32>> {
     let mut left = Left::all(count);
     let mut ranks = Vec::with_capacity(count);
     for group in groups(count) {
         let low = group.bits().min(u64::BITS);
-        let mut number = u128::from(bits.bits(low)?);
-        number |= u128::from(bits.bits(group.bits() - low)?) << u64::BITS;
+        let mut number = u128::from(take(low)?);
+        number |= u128::from(take(group.bits() - low)?) << u64::BITS;
         if number >= group.numbers {
             let problem = "an update's ranks are no permutation";
             return Err(Error::message(problem, "use the same model and codec on both sides"));
@@ -121,18 +120,20 @@ pub(crate) fn decode(count: usize, bits: &mut BitReader<'_, '_>) -> Result<Vec<u
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bits::{BitReader, BitWriter};
     use crate::bytes::Reader;
     use crate::ops::random;
 
     fn written(ranks: &[u32]) -> Vec<u8> {
         let mut bits = BitWriter::default();
-        encode(ranks, &mut bits);
+        encode(ranks, |number, count| bits.bits(number, count));
         bits.into_bytes()
     }
 
     fn read(bytes: &[u8], count: usize) -> Result<Vec<u32>> {
         let mut reader = Reader::new(bytes, "ranks");
-        decode(count, &mut BitReader::new(&mut reader))
+        let mut bits = BitReader::new(&mut reader);
+        decode(count, |count| bits.bits(count))
     }
 
     fn shuffled(count: u32) -> Vec<u32> {

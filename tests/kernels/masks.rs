@@ -9,7 +9,7 @@ use fedfunnel::ops::masks::{FrozenArena, MaskRule, ScoredArena};
 use fedfunnel::reference::compare::{Tolerance, assert_close, compare};
 use fedfunnel::reference::finite_difference::central_gradient;
 use fedfunnel::reference::masks::{self as twin, DrawAt};
-use fedfunnel::training::{MaskCohort, MaskKind, MaskSettings, ResidentImages};
+use fedfunnel::training::{KeptPart, MaskCohort, MaskKind, MaskSettings, ResidentImages};
 
 /// R, and how many weights each has.
 const CASES: [[usize; 2]; 5] = [[1, 4], [1, 260], [3, 68], [3, 1004], [5, 12]];
@@ -293,6 +293,45 @@ fn what_a_collaborator_trains_does_not_depend_on_its_cohort() {
         let [other, own] = &trained(gpu(), FEW, settings, &[2, 0], [4, 2])[..] else { panic!("two") };
         assert!(*other == together[2] && *own == together[0], "{kind:?}: in another order");
     }
+}
+
+/// Thresholds that follow the scores are those of somebody who sorts each tensor's scores before each step.
+#[test]
+fn a_part_of_each_tensor_is_kept_as_scores_go() {
+    let optimizer = Optimizer { kind: OptimizerKind::Sgd, lr: 0.3, momentum: 0.9, ..Optimizer::default() };
+    let settings = settings(MaskKind::Threshold, 3, optimizer);
+    let (spec, part) = (FEW.spec(), 0.4);
+    let images = ResidentImages::upload(gpu(), &FEW.dataset()).unwrap();
+    let frozen = frozen_weights(&spec.layout(), SEED);
+    let cohort = || {
+        let mut cohort = MaskCohort::new(gpu(), &spec, &images, 1, &frozen, settings).unwrap();
+        cohort.restart(&start(FEW), optimizer.lr).unwrap();
+        cohort
+    };
+    let order = orders().into_iter().max_by_key(Vec::len).unwrap();
+    let kept = |every| {
+        let mut cohort = cohort();
+        cohort.keep(KeptPart { part, every });
+        cohort.epoch(0, &[owner(0)], vec![order.clone()], &mut |_| ()).unwrap();
+        cohort.scores().unwrap().remove(0)
+    };
+    let mut by_hand = cohort();
+    for batch in order.chunks(settings.batch) {
+        let scores = by_hand.scores().unwrap().remove(0);
+        let threshold = |tensor: &fedfunnel::model::LayoutTensor| {
+            let mut own = scores[tensor.range.clone()].to_vec();
+            own.sort_by(|a, b| b.total_cmp(a));
+            own[((part * own.len() as f64).round() as usize).max(1) - 1]
+        };
+        let thresholds: Vec<_> = spec.layout().tensors().iter().map(threshold).collect();
+        by_hand.set_thresholds(0, &thresholds);
+        by_hand.epoch(0, &[owner(0)], vec![batch.to_vec()], &mut |_| ()).unwrap();
+    }
+    let by_hand = by_hand.scores().unwrap().remove(0);
+    assert_ne!(by_hand, start(FEW));
+    assert_eq!(kept(1), by_hand);
+    // The negative control: thresholds of the epoch's beginning are others.
+    assert!(order.len() > settings.batch && kept(1_000) != by_hand);
 }
 
 /// A step at a rate of one is the gradient of the loss at the effective weights, taken back to the scores.

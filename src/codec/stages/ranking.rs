@@ -68,7 +68,9 @@ impl Stage for RankingStage {
             }
             let ranks: Vec<_> = self.0.of(&values).into_iter().map(|rank| rank as u32).collect();
             let mut bits = BitWriter::default();
-            self.0.tensors().iter().for_each(|tensor| permutation::encode(&ranks[tensor.clone()], &mut bits));
+            for tensor in self.0.tensors() {
+                permutation::encode(&ranks[tensor.clone()], |number, count| bits.bits(number, count));
+            }
             outgoing.side.bytes(&bits.into_bytes());
         }
         Ok(())
@@ -84,7 +86,7 @@ impl Stage for RankingStage {
             let mut ranking = vec![0.0; self.0.parameters()];
             let mut bits = BitReader::new(&mut incoming.side);
             for tensor in self.0.tensors() {
-                let ranks = permutation::decode(tensor.len(), &mut bits)?;
+                let ranks = permutation::decode(tensor.len(), |count| bits.bits(count))?;
                 ranking[tensor.clone()].iter_mut().zip(ranks).for_each(|(to, rank)| *to = rank as f32);
             }
             bits.finish()?;
