@@ -46,7 +46,7 @@ fn all() -> &'static [Fuzzed] {
             })
         };
         let explained = stages.explained();
-        let examples = explained.iter().map(|kind| kind.about.example).filter(|text| !text.is_empty());
+        let examples = explained.iter().map(|kind| kind.stages()).filter(|text| !text.is_empty());
         let layout = |model: fedfunnel::Result<ModelSpec>| {
             model.and_then(ModelSpec::classifier).expect("a classifier").layout()
         };

@@ -20,6 +20,15 @@ pub struct Explained {
     pub place: &'static str,
     /// The stages that a preset stands for; empty for a stage.
     pub stands_for: &'static str,
+    /// Whether it is for what a system exchanges in place of weights.
+    pub for_systems: bool,
+}
+
+impl Explained {
+    /// Stages with it that can be tried: its example, or the stage by itself where the example is a system.
+    pub fn stages(&self) -> &'static str {
+        if self.for_systems { self.name } else { self.about.example }
+    }
 }
 
 impl From<&StageKind> for Explained {
@@ -33,8 +42,8 @@ impl From<&StageKind> for Explained {
             (Make::Bytes(_), _) => "last",
             (Make::Plain(_), _) => "",
         };
-        let &StageKind { name, about, free, learns, linear, .. } = kind;
-        Self { name, about, free, learns, linear, place, stands_for: "" }
+        let &StageKind { name, about, free, learns, linear, for_systems, .. } = kind;
+        Self { name, about, free, learns, linear, place, stands_for: "", for_systems }
     }
 }
 
@@ -42,7 +51,8 @@ impl From<&Preset> for Explained {
     fn from(preset: &Preset) -> Self {
         let &Preset { name, about, free, stages, .. } = preset;
         let place = "first, or first of the stages of residual, where its delta is left out";
-        Self { name, about, free, learns: false, linear: Linear::No, place, stands_for: stages }
+        let (learns, linear, for_systems) = (false, Linear::No, false);
+        Self { name, about, free, learns, linear, place, stands_for: stages, for_systems }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::support::{run_in, succeed_in};
 use fedfunnel::codec::Stages;
+use fedfunnel::federation::Systems;
 use serde_json::Value;
 use std::path::Path;
 
@@ -14,7 +15,18 @@ fn all_stages_are_listed_and_each_is_explained() {
     let (list, json) = (said(&[]), said(&["--json"]));
     let all: Vec<Value> = serde_json::from_str(&json).expect("JSON");
     let explained = Stages::default().explained();
-    assert_eq!(all.len(), explained.len());
+    // Behind the stages stand the systems.
+    let systems = Systems::default();
+    assert_eq!(all.len(), explained.len() + systems.all().len());
+    for (system, kind) in all[explained.len()..].iter().zip(systems.all()) {
+        assert_eq!((&system["name"], &system["stages"]), (&kind.name.into(), &kind.stages.into()));
+        assert!(list.lines().any(|line| line.split_whitespace().next() == Some(kind.name)), "{list}");
+        let page = said(&[kind.name]);
+        for option in kind.about.options {
+            assert!(page.contains(option.name) && page.contains(option.meaning), "{page}");
+        }
+        assert!(page.contains(kind.about.summary) && page.contains(kind.about.source), "{page}");
+    }
     for (stage, kind) in all.iter().zip(&explained) {
         assert_eq!(stage["name"], kind.name);
         assert!(list.lines().any(|line| line.split_whitespace().next() == Some(kind.name)), "{list}");

@@ -41,7 +41,7 @@ fn all() -> &'static [Sent] {
         };
         let stages = Stages::default().explained();
         let said = stages.iter().filter(|kind| kind.about.is_said());
-        let mut specs: Vec<_> = said.map(|kind| spec_of(kind.about.example)).collect();
+        let mut specs: Vec<_> = said.map(|kind| spec_of(kind.stages())).collect();
         specs.extend(["autoencoder(shared=true)", "pca(floats=2,ship=int4,shared=true)"].map(spec_of));
         specs.dedup();
         let all = specs.into_iter().map(|spec| sent(&spec, &settings));
