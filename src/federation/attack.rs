@@ -66,9 +66,12 @@ impl Attackers {
         }
         let z = z.unwrap_or_else(|| largest_hidden(trained.len(), attackers));
         let count = honest.len() as f64;
-        let sent = (0..honest[0].len()).map(|at| {
-            let mean = honest.iter().map(|weights| f64::from(weights[at])).sum::<f64>() / count;
-            let squares = honest.iter().map(|weights| (f64::from(weights[at]) - mean).powi(2));
+        // What a system sends may be of several lengths: behind its end an update says nothing.
+        let value = |sent: &&[f32], at: usize| f64::from(sent.get(at).copied().unwrap_or(0.0));
+        let longest = honest.iter().map(|sent| sent.len()).max().unwrap_or(0);
+        let sent = (0..longest).map(|at| {
+            let mean = honest.iter().map(|sent| value(sent, at)).sum::<f64>() / count;
+            let squares = honest.iter().map(|sent| (value(sent, at) - mean).powi(2));
             (mean - z * (squares.sum::<f64>() / count).sqrt()) as f32
         });
         let sent: Vec<f32> = sent.collect();
@@ -142,6 +145,21 @@ mod tests {
         // The others' means are (3, 2), and their deviations (1, 1).
         assert_eq!(of(AttackKind::Little, Some(1.5)), [1.5, 0.5]);
         assert_ne!(of(AttackKind::Noise, None), [2.0, 0.0]);
+    }
+
+    #[test]
+    fn a_little_is_made_of_updates_of_several_lengths() {
+        let attack = Attack {
+            kind: AttackKind::Little,
+            part: None,
+            collaborators: Some(vec![1]),
+            strength: Some(1.5),
+        };
+        let mut trained = trained(&[[2.0, 3.0], [2.0, 0.0], [4.0, 1.0]]);
+        trained[0].weights.truncate(1);
+        Attackers::new(&attack, 3, 3).poison(1, &[0.0; 2], &mut trained);
+        // The others' means are (3, 1/2), and their deviations (1, 1/2).
+        assert_eq!(trained[1].weights, [1.5, -0.25]);
     }
 
     #[test]

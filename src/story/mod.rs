@@ -10,6 +10,7 @@ pub mod compare;
 pub(crate) mod comparison;
 mod federation;
 pub(crate) mod imbalance;
+mod options;
 pub mod populations;
 pub mod privacy;
 pub mod savings;

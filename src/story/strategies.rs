@@ -1,8 +1,8 @@
 //! Strategies and their parts, as they are listed and explained.
 
-use crate::codec::OptionAbout;
 use crate::federation::{ExplainedPart, Strategies};
-use crate::report::{Table, text_table};
+use crate::report::Table;
+use crate::story::options::options_text;
 
 /// What a preset is made of: "median + replace + plain".
 fn made_of(part: &ExplainedPart) -> String {
@@ -40,18 +40,6 @@ pub fn strategy_page(part: &ExplainedPart) -> String {
     line("needs", about.needs);
     let needs = if about.needs.is_empty() { String::new() } else { format!(" --set {}", about.needs) };
     line("example", &format!("fedfunnel simulate demo --out run --set {}={}{needs}", part.field, part.name));
-    if !about.options.is_empty() {
-        let table = Table::of(
-            "options",
-            "",
-            about.options,
-            &[
-                ("option", &|option: &OptionAbout| option.name.to_string()),
-                ("default", &|option: &OptionAbout| option.default.to_string()),
-                ("what it does", &|option: &OptionAbout| option.meaning.to_string()),
-            ],
-        );
-        lines.push(format!("\n{}", text_table(&table).trim_end()));
-    }
+    lines.extend(options_text(about.options));
     lines.join("\n")
 }

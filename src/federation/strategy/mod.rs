@@ -33,6 +33,11 @@ pub struct Strategy {
 }
 
 impl Strategy {
+    /// The global model becomes what updates are combined to, and local training is as it is.
+    pub fn replacing(combine: impl Combine + 'static) -> Self {
+        Self { combine: Box::new(combine), server: Box::<Replace>::default(), local: Box::<Plain>::default() }
+    }
+
     /// Refuses local training that one of its parts cannot work with.
     pub fn check(&self, optimizer: &Optimizer) -> Result<()> {
         self.combine.check(optimizer)?;

@@ -20,7 +20,7 @@ use super::scores::{ScoreRules, ScoreTrainer, TrainedScores};
 use super::{LocalJob, LocallyTrained, System, SystemContext, SystemKind};
 use crate::Result;
 use crate::codec::{OptionAbout, Options};
-use crate::federation::strategy::{Mean, PartAbout, Plain, Replace, Strategy};
+use crate::federation::strategy::{Mean, PartAbout, Strategy};
 use crate::gpu::Gpu;
 use crate::model::{Layout, Optimizer, kept_of, random_weights, synaptic_saliency};
 use crate::training::MaskKind;
@@ -162,10 +162,6 @@ impl System for HideNSeek {
     }
 
     fn strategy(&self) -> Strategy {
-        Strategy {
-            combine: Box::<Mean>::default(),
-            server: Box::<Replace>::default(),
-            local: Box::<Plain>::default(),
-        }
+        Strategy::replacing(Mean::default())
     }
 }

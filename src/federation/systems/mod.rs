@@ -2,6 +2,7 @@
 //! shared directions. A system says what such values are, how collaborators come to them and how they become one; all
 //! else of a federation is as it is for weights.
 
+mod epochs;
 mod fedpm;
 mod frl;
 mod hidenseek;

@@ -1,6 +1,7 @@
 //! Local training of scores over frozen weights, which systems have in common.
 
 use super::LocalJob;
+use super::epochs::{Trained, each_epoch};
 use crate::model::Optimizer;
 use crate::training::{KeptPart, MaskCohort, MaskKind, MaskSettings, Tally};
 use crate::{Error, Result};
@@ -47,7 +48,7 @@ impl ScoreTrainer {
     /// Trains the collaborators of a round from the same scores `[P]` over these frozen weights `[P]`; gives what each came
     /// to, in their order. Scores that are no numbers are refused.
     pub fn train(&mut self, job: &LocalJob<'_>, frozen: &[f32], start: &[f32]) -> Result<Vec<TrainedScores>> {
-        let LocalJob { round, who, epochs, first_epoch, local, .. } = *job;
+        let LocalJob { round, who, local, .. } = *job;
         let ScoreRules { system, kind, optimizer, seed, kept } = self.rules;
         let mut cohort = match self.cohort.take() {
             Some(cohort) => cohort,
@@ -62,18 +63,10 @@ impl ScoreTrainer {
         let mut trained = Vec::with_capacity(who.len());
         for who in who.chunks(cohort.replicas()) {
             cohort.restart(start, optimizer.lr)?;
-            let (mut tallies, mut steps) = (vec![Vec::new(); who.len()], vec![0; who.len()]);
-            for epoch in first_epoch..first_epoch + epochs {
-                let orders: Vec<_> = who.iter().map(|&who| (local.order)(who, epoch)).collect();
-                for (steps, order) in steps.iter_mut().zip(&orders) {
-                    *steps += order.len().div_ceil(local.batch.max(1)) as u64;
-                }
-                let progress = &mut **local.progress.borrow_mut();
-                let of_epoch = cohort.epoch(epoch, who, orders, progress)?;
-                tallies.iter_mut().zip(of_epoch).for_each(|(all, tally)| all.push(tally));
-            }
+            let Trained { epochs, steps } =
+                each_epoch(job, who, |epoch| cohort.epoch(epoch.number, who, epoch.orders, epoch.progress))?;
             let scores = cohort.scores()?;
-            for (((&who, scores), epochs), steps) in who.iter().zip(scores).zip(tallies).zip(steps) {
+            for (((&who, scores), epochs), steps) in who.iter().zip(scores).zip(epochs).zip(steps) {
                 if let Some(score) = scores.iter().find(|score| !score.is_finite()) {
                     let problem = format!("a score of collaborator {who} is {score} in round {round}");
                     return Err(Error::diverged(format!("codecs: {system}"), problem, "use a smaller lr"));

@@ -1,10 +1,8 @@
 //! The stages that codecs are made of, as they are listed and explained.
 
-use crate::codec::{About, Explained, Linear, OptionAbout, Stages};
-use crate::report::{Table, text_table};
-
-/// What stands in the place of the default of an option that has to be given.
-const REQUIRED: &str = "none, give this or another";
+use crate::codec::{About, Explained, Linear, Stages};
+use crate::report::Table;
+use crate::story::options::options_text;
 
 /// All stages and presets in a line each.
 pub fn stages_table(stages: &Stages) -> Table {
@@ -62,22 +60,6 @@ pub fn stage_page(kind: &Explained) -> String {
         format!("fedfunnel compare finds its {} for a --budget or a --ratio where none is given", free.name)
     });
     line("budget", budget.as_deref().unwrap_or_default());
-    if !about.options.is_empty() {
-        let default = |option: &OptionAbout| match option.default {
-            "" => REQUIRED.to_string(),
-            default => default.to_string(),
-        };
-        let table = Table::of(
-            "options",
-            "",
-            about.options,
-            &[
-                ("option", &|option: &OptionAbout| option.name.to_string()),
-                ("default", &default),
-                ("what it does", &|option: &OptionAbout| option.meaning.to_string()),
-            ],
-        );
-        lines.push(format!("\n{}", text_table(&table).trim_end()));
-    }
+    lines.extend(options_text(about.options));
     lines.join("\n")
 }

@@ -1,8 +1,8 @@
 //! Systems, as `fedfunnel codecs` lists and explains them.
 
-use crate::codec::OptionAbout;
 use crate::federation::{SystemKind, Systems};
-use crate::report::{Table, text_table};
+use crate::report::Table;
+use crate::story::options::options_text;
 
 /// All systems, a line each.
 pub fn systems_table(systems: &Systems) -> Table {
@@ -30,18 +30,6 @@ pub fn system_page(kind: &SystemKind) -> String {
             lines.push(format!("{field:<10} {text}"));
         }
     }
-    if !about.options.is_empty() {
-        let table = Table::of(
-            "options",
-            "",
-            about.options,
-            &[
-                ("option", &|option: &OptionAbout| option.name.to_string()),
-                ("default", &|option: &OptionAbout| option.default.to_string()),
-                ("what it does", &|option: &OptionAbout| option.meaning.to_string()),
-            ],
-        );
-        lines.push(format!("\n{}", text_table(&table).trim_end()));
-    }
+    lines.extend(options_text(about.options));
     lines.join("\n")
 }

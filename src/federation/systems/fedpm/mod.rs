@@ -22,7 +22,7 @@ use super::scores::{ScoreRules, ScoreTrainer, TrainedScores};
 use super::{LocalJob, LocallyTrained, System, SystemContext, SystemKind};
 use crate::Result;
 use crate::codec::{OptionAbout, Options};
-use crate::federation::strategy::{PartAbout, Plain, Replace, Strategy};
+use crate::federation::strategy::{PartAbout, Strategy};
 use crate::gpu::Gpu;
 use crate::model::{FrozenNetwork, Layout, Optimizer};
 use crate::training::MaskKind;
@@ -159,10 +159,6 @@ impl System for FedPm {
 
     fn strategy(&self) -> Strategy {
         let Settings { prior, reset, .. } = self.settings;
-        Strategy {
-            combine: Box::new(BetaCounts::new(CountSettings { prior, reset })),
-            server: Box::<Replace>::default(),
-            local: Box::<Plain>::default(),
-        }
+        Strategy::replacing(BetaCounts::new(CountSettings { prior, reset }))
     }
 }

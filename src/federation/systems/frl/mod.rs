@@ -20,7 +20,7 @@ use super::scores::{ScoreRules, ScoreTrainer, TrainedScores};
 use super::{LocalJob, LocallyTrained, System, SystemContext, SystemKind};
 use crate::Result;
 use crate::codec::{OptionAbout, Options};
-use crate::federation::strategy::{PartAbout, Plain, Replace, Strategy};
+use crate::federation::strategy::{PartAbout, Strategy};
 use crate::gpu::Gpu;
 use crate::model::{FrozenNetwork, Layout, Optimizer, OptimizerKind, Ranking, initial_scores};
 use crate::training::{KeptPart, MaskKind};
@@ -135,10 +135,6 @@ impl System for Frl {
     }
 
     fn strategy(&self) -> Strategy {
-        Strategy {
-            combine: Box::new(Vote::new(self.ranking.clone())),
-            server: Box::<Replace>::default(),
-            local: Box::<Plain>::default(),
-        }
+        Strategy::replacing(Vote::new(self.ranking.clone()))
     }
 }

@@ -15,7 +15,7 @@
 use super::trainer::{Directions, Trainer, refuse_sizes};
 use crate::Result;
 use crate::codec::{OptionAbout, Options};
-use crate::federation::strategy::{Mean, PartAbout, Plain, Replace, Strategy};
+use crate::federation::strategy::{Mean, PartAbout, Strategy};
 use crate::federation::systems::{LocalJob, LocallyTrained, System, SystemContext, SystemKind};
 use crate::gpu::Gpu;
 use crate::model::Layout;
@@ -147,10 +147,6 @@ impl System for FedKSeed {
     }
 
     fn strategy(&self) -> Strategy {
-        Strategy {
-            combine: Box::<Mean>::default(),
-            server: Box::<Replace>::default(),
-            local: Box::<Plain>::default(),
-        }
+        Strategy::replacing(Mean::default())
     }
 }

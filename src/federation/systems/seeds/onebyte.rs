@@ -12,7 +12,7 @@
 
 use super::trainer::{Directions, Trainer, refuse_sizes};
 use crate::codec::{Kept, OptionAbout, Options, Values};
-use crate::federation::strategy::{Arrived, Combine, PartAbout, Plain, Replace, Strategy, StrategyRound};
+use crate::federation::strategy::{Arrived, Combine, PartAbout, Strategy, StrategyRound};
 use crate::federation::systems::{LocalJob, LocallyTrained, System, SystemContext, SystemKind};
 use crate::gpu::Gpu;
 use crate::model::Layout;
@@ -176,11 +176,7 @@ impl System for OneByte {
     }
 
     fn strategy(&self) -> Strategy {
-        Strategy {
-            combine: Box::new(Replayed { steps: self.steps, kept: Kept::default() }),
-            server: Box::<Replace>::default(),
-            local: Box::<Plain>::default(),
-        }
+        Strategy::replacing(Replayed { steps: self.steps, kept: Kept::default() })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::codec::Options;
 use crate::federation::systems::LocalJob;
+use crate::federation::systems::epochs::{Trained, each_epoch};
 use crate::ops::directions::DirectionKind;
 use crate::training::{Drawn, Tally, ZerothOrderCohort, ZerothOrderSettings};
 use crate::{Error, Result};
@@ -91,19 +92,11 @@ impl Trainer {
         let mut all = Vec::with_capacity(job.who.len());
         for together in job.who.chunks(cohort.replicas()) {
             cohort.restart_from(weights);
-            let mut steps = vec![0u64; together.len()];
-            let mut epochs = vec![Vec::new(); together.len()];
-            for number in job.first_epoch..job.first_epoch + job.epochs {
-                let orders: Vec<_> = together.iter().map(|&who| (local.order)(who, number)).collect();
-                let of = orders.iter().map(|order| order.len().div_ceil(cohort.batch()) as u64);
-                let of_epoch: Vec<_> = of.collect();
+            let Trained { epochs, steps } = each_epoch(job, together, |epoch| {
                 let draw =
-                    |replica: usize, step: usize| draw(together[replica], steps[replica] + step as u64);
-                let progress = &mut **local.progress.borrow_mut();
-                let tallies = cohort.epoch(number, together, orders, &draw, progress)?;
-                epochs.iter_mut().zip(tallies).for_each(|(epochs, tally)| epochs.push(tally));
-                steps.iter_mut().zip(of_epoch).for_each(|(steps, of)| *steps += of);
-            }
+                    |replica: usize, step: usize| draw(together[replica], epoch.taken[replica] + step as u64);
+                cohort.epoch(epoch.number, together, epoch.orders, &draw, epoch.progress)
+            })?;
             let each = cohort.slopes()?.into_iter().zip(epochs).zip(steps);
             all.extend(each.map(|((slopes, epochs), steps)| Walked { slopes, epochs, steps }));
         }
