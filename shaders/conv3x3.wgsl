@@ -249,11 +249,11 @@ fn load_windows(plane: u32, y: u32, x: u32) -> Row {
     return Row(a, vec4(a.yzw, b.x), vec4(a.zw, b));
 }
 
-// The same product without padding, between images of any two sizes: forward the window begins at the pixel, in the
-// input gradient two above and left of it. Rows of such images begin anywhere, so that pixels are loaded one by one,
-// and tiles end where the image does.
+// The same product between images of any size, with a pixel of zeros around or none: the window begins `offset` pixels
+// above and left. Rows of such images begin anywhere, so that pixels are loaded one by one, and tiles end where the
+// image does.
 @compute @workgroup_size(8, 1, 1)
-fn conv3x3_valid_product(
+fn conv3x3_any_product(
     @builtin(global_invocation_id) id: vec3<u32>,
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
@@ -298,6 +298,10 @@ fn conv3x3_valid_product(
 
 struct Gradient3x3 {
     batch: u32,
+    // Of the large side, and the pixels of zeros around it.
+    input_height: u32,
+    input_width: u32,
+    padding: u32,
     // Of the small side.
     height: u32,
     width: u32,
@@ -432,20 +436,25 @@ fn conv3x3_weight_gradient(
     store_gradient(s7, first_output + 7u, id.x, group.z);
 }
 
-// A row of the large side without padding, from (x, y) on. What is beyond the image meets gradients of zero.
-fn load_row8_valid(plane: u32, y: u32, x: u32) -> Row8 {
-    let width = gradient.width + 2u;
-    let row = (plane + y) * width;
-    let last = width - 1u;
+// A pixel of the row that begins at `row`; zero where it is beyond the image.
+fn load_input(row: u32, x: u32, inside: bool) -> f32 {
+    return select(0.0, inputs[row + min(x, gradient.input_width - 1u)], inside && x < gradient.input_width);
+}
+
+// Eight windows of row `y` of the large side, the first of which begins at `x`.
+fn load_windows8(plane: u32, y: u32, x: u32) -> Row8 {
+    // Above or left of the image wraps around to a number that is beyond it.
+    let inside = y < gradient.input_height;
+    let row = (plane + min(y, gradient.input_height - 1u)) * gradient.input_width;
     let a = vec4(
-        inputs[row + x], inputs[row + min(x + 1u, last)],
-        inputs[row + min(x + 2u, last)], inputs[row + min(x + 3u, last)],
+        load_input(row, x, inside), load_input(row, x + 1u, inside),
+        load_input(row, x + 2u, inside), load_input(row, x + 3u, inside),
     );
     let b = vec4(
-        inputs[row + min(x + 4u, last)], inputs[row + min(x + 5u, last)],
-        inputs[row + min(x + 6u, last)], inputs[row + min(x + 7u, last)],
+        load_input(row, x + 4u, inside), load_input(row, x + 5u, inside),
+        load_input(row, x + 6u, inside), load_input(row, x + 7u, inside),
     );
-    let c = vec2(inputs[row + min(x + 8u, last)], inputs[row + min(x + 9u, last)]);
+    let c = vec2(load_input(row, x + 8u, inside), load_input(row, x + 9u, inside));
     return Row8(a, b, vec4(a.yzw, b.x), vec4(b.yzw, c.x), vec4(a.zw, b.xy), vec4(b.zw, c));
 }
 
@@ -459,9 +468,9 @@ fn load_gradients(row: u32, x: u32) -> vec4<f32> {
     return select(vec4<f32>(), four, vec4(x, x + 1u, x + 2u, x + 3u) < vec4(gradient.width));
 }
 
-// The same without padding, for images of any size: the large side is two pixels higher and wider.
+// The same for images of any size, with a pixel of zeros around or none.
 @compute @workgroup_size(8, 1, 1)
-fn conv3x3_valid_weight_gradient(
+fn conv3x3_any_weight_gradient(
     @builtin(global_invocation_id) id: vec3<u32>,
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
@@ -479,13 +488,14 @@ fn conv3x3_valid_weight_gradient(
     var s7: Kernel;
     for (var b = gradient.first_sample; b < gradient.end_sample; b++) {
         let line = group.z * gradient.batch + b;
-        let plane = (line * gradient.inputs + input) * (gradient.height + 2u);
+        let plane = (line * gradient.inputs + input) * gradient.input_height;
         let own_plane = (line * gradient.outputs + own_output) * gradient.height;
         for (var x = 0u; x < gradient.width; x += 8u) {
-            var above = load_row8_valid(plane, 0u, x);
-            var here = load_row8_valid(plane, 1u, x);
+            let from_x = x - gradient.padding;
+            var above = load_windows8(plane, 0u - gradient.padding, from_x);
+            var here = load_windows8(plane, 1u - gradient.padding, from_x);
             for (var y = 0u; y < gradient.height; y++) {
-                let below = load_row8_valid(plane, y + 2u, x);
+                let below = load_windows8(plane, y + 2u - gradient.padding, from_x);
                 let row = (own_plane + y) * gradient.width;
                 let da = load_gradients(row, x);
                 let db = load_gradients(row, x + 4u);

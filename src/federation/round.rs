@@ -186,7 +186,8 @@ fn play_once(
     let local = collaborators.local_data(&order, &mut progress);
     let view = Round { number: round, seed, global: &start, gpu, local: Some(&local) };
     refresh(pipeline, &view, state, &who)?;
-    let mut payloads = send_up(&mut state.ledger, pipeline, &view, &mut state.collaborators, &trained, fate)?;
+    let (ledger, kept) = (&mut state.ledger, &mut state.collaborators);
+    let mut payloads = send_up(ledger, pipeline, &view, kept, &trained, spec.is_guarded(), fate)?;
     let clock = speeds.as_ref().map(|speeds| {
         let epochs = rules.local_epochs + pipeline.epochs();
         let steps = |id: u32| if who.contains(&id) { epochs * collaborators.steps_of(&[id]) } else { 0 };

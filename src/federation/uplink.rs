@@ -31,36 +31,73 @@ pub(super) fn report(
     Ok(reports)
 }
 
-/// Encodes the updates and sends them, each to its own fate; gives the payloads that arrive and can be read.
+/// Encodes the updates and sends them, each to its own fate; gives the payloads that arrive and can be read. Where it
+/// `is_guarded`, what cannot be encoded because it is not finite is rejected.
 pub(super) fn send_up(
     ledger: &mut Ledger,
     pipeline: &Pipeline,
     view: &Round<'_>,
     store: &mut Store,
     trained: &[Trained],
+    is_guarded: bool,
     fate: impl Fn(u32) -> Fate,
 ) -> Result<Vec<(u32, Vec<u8>)>> {
-    if trained.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut kept: Vec<_> = trained.iter().map(|trained| store.take(trained.who)).collect();
-    let updates = trained
-        .iter()
-        .zip(&mut kept)
-        .map(|(trained, kept)| (trained.who, kept.scope_mut(CODEC), Values::Host(trained.weights.clone())));
-    let payloads = pipeline.send(view, updates.collect())?;
-    trained.iter().zip(kept).for_each(|(trained, kept)| store.put_back(trained.who, kept));
+    let updates = trained.iter().map(|trained| (trained.who, trained.weights.clone())).collect();
+    let payloads = encode(pipeline, view, store, updates, is_guarded)?;
     let mut arrived = Vec::with_capacity(trained.len());
     for (Trained { who, .. }, payload) in trained.iter().zip(payloads) {
         let (kind, round) = (MessageKind::Update, view.number);
         let message = Message { kind, round, collaborator: *who, payload };
-        arrived.extend(deliver(ledger, &message, fate(*who))?.map(|payload| (*who, payload)));
+        arrived.extend(deliver(ledger, &message, fate(*who), is_guarded)?.map(|payload| (*who, payload)));
     }
     Ok(arrived)
 }
 
-/// Sends an update to its fate; gives the payload that arrives, if it can be read.
-pub(super) fn deliver(ledger: &mut Ledger, message: &Message, fate: Fate) -> Result<Option<Vec<u8>>> {
+/// The payloads of the updates. Where it `is_guarded`, those with values that are not finite leave nothing in what their
+/// collaborators keep, and those that the codec cannot say are empty.
+pub(super) fn encode(
+    pipeline: &Pipeline,
+    view: &Round<'_>,
+    store: &mut Store,
+    updates: Vec<(u32, Vec<f32>)>,
+    is_guarded: bool,
+) -> Result<Vec<Vec<u8>>> {
+    let is_apart = |weights: &[f32]| is_guarded && weights.iter().any(|weight| !weight.is_finite());
+    let apart: Vec<bool> = updates.iter().map(|(_, weights)| is_apart(weights)).collect();
+    let mut together = Vec::with_capacity(updates.len());
+    let mut payloads = Vec::with_capacity(updates.len());
+    for ((who, weights), &is_apart) in updates.into_iter().zip(&apart) {
+        if is_apart {
+            let kept = &mut store.of(who).clone();
+            let update = (who, kept.scope_mut(CODEC), Values::Host(weights));
+            match pipeline.send(view, vec![update]) {
+                Ok(sent) => payloads.extend(sent),
+                Err(Error::Diverged(_)) => payloads.push(Vec::new()),
+                Err(error) => return Err(error),
+            }
+        } else {
+            together.push((who, store.take(who), weights));
+            payloads.push(Vec::new());
+        }
+    }
+    let updates = together
+        .iter_mut()
+        .map(|(who, kept, weights)| (*who, kept.scope_mut(CODEC), Values::Host(std::mem::take(weights))));
+    let sent = if apart.contains(&false) { pipeline.send(view, updates.collect())? } else { Vec::new() };
+    together.into_iter().for_each(|(who, kept, _)| store.put_back(who, kept));
+    let places = payloads.iter_mut().zip(apart).filter(|(_, is_apart)| !is_apart);
+    places.zip(sent).for_each(|((place, _), payload)| *place = payload);
+    Ok(payloads)
+}
+
+/// Sends an update to its fate; gives the payload that arrives, if it can be read. Where it `is_guarded`, one without a
+/// payload is that of a collaborator whose update could not be encoded.
+pub(super) fn deliver(
+    ledger: &mut Ledger,
+    message: &Message,
+    fate: Fate,
+    is_guarded: bool,
+) -> Result<Option<Vec<u8>>> {
     let who = message.collaborator;
     let sent = match fate {
         Fate::Corrupt(bit) => ledger.send_damaged(Direction::Up, message, bit),
@@ -72,6 +109,10 @@ pub(super) fn deliver(ledger: &mut Ledger, message: &Message, fate: Fate) -> Res
         _ => ledger.send(Direction::Up, message),
     };
     match sent {
+        Ok(message) if is_guarded && message.payload.is_empty() => {
+            ledger.reject(who, Rejected::NotFinite);
+            Ok(None)
+        }
         Ok(message) => Ok(Some(message.payload)),
         Err(Error::Message { .. }) => {
             ledger.reject(who, Rejected::Malformed);

@@ -20,6 +20,7 @@
 //! w' = g + D(z) - D(E(g))
 //! ```
 
+mod encode;
 mod filters;
 mod origins;
 mod parts;
@@ -38,7 +39,7 @@ use super::set_up_once::set_up_once;
 use super::{
     ExpectedLogs, Incoming, Kept, KnownEncoder, Outgoing, Pipeline, Round, SetupJob, ShareJob, Stage, Values,
 };
-use crate::bytes::{Reader, Writer};
+use crate::bytes::Reader;
 use crate::gpu::Gpu;
 use crate::training::CodeStart;
 use crate::{Error, Result};
@@ -46,8 +47,8 @@ use origins::Origins;
 use refresh::Refresh;
 use std::borrow::Cow;
 use std::sync::Arc;
-use tune::{DecoderOf, TuneJob, Tuned, Tuner, Tuning};
-use wire::{MIRROR, Part, Wired, send, take_in};
+use tune::{DecoderOf, TuneJob, Tuner, Tuning};
+use wire::{MIRROR, Part, take_in};
 
 /// What the parts keep.
 const LEARNED: &str = "learned";
@@ -87,12 +88,6 @@ pub(super) struct Tails {
     pub filters: Option<FilterPart>,
 }
 
-/// An update of a batch on its way out.
-struct Update {
-    who: u32,
-    weights: Vec<f32>,
-}
-
 impl Coded {
     /// A learned stage, what becomes of its codes and of what goes beside them, and what stands around it.
     pub fn new(around: CodeParts, learned: Box<dyn Stage>, tails: Tails) -> Self {
@@ -119,61 +114,6 @@ impl Coded {
     /// The encoder that the aggregator needs.
     fn known_encoder(&self) -> Option<&dyn KnownEncoder> {
         self.learned.known_encoder().filter(|_| self.prior)
-    }
-
-    /// The codes of weights, one for each of the batch.
-    fn codes(
-        &self,
-        round: &Round<'_>,
-        batch: &mut [Outgoing<'_>],
-        weights: impl Fn(usize) -> Vec<f32>,
-    ) -> Result<Vec<Vec<f32>>> {
-        let own = batch.iter_mut().enumerate().map(|(place, outgoing)| Outgoing {
-            who: outgoing.who,
-            values: Values::Host(weights(place)),
-            side: Writer::default(),
-            kept: outgoing.kept.scope_mut(LEARNED),
-        });
-        let mut own: Vec<_> = own.collect();
-        self.learned.encode(round, &mut own)?;
-        Values::take_all(round.gpu, own.iter_mut().map(|outgoing| &mut outgoing.values).collect())
-    }
-
-    /// By how much the codes of updates differ from those of the global model. Where all have one encoder, that has one code
-    /// of the global model, behind those of the updates.
-    fn differences(
-        &self,
-        round: &Round<'_>,
-        batch: &mut [Outgoing<'_>],
-        updates: &[Update],
-    ) -> Result<Vec<Vec<f32>>> {
-        let id = |outgoing: &Outgoing<'_>| self.learned.decoder_id(outgoing.kept.scope(LEARNED));
-        let first = batch.first().map(id);
-        let is_one = !batch.is_empty()
-            && self.learned.is_shared()
-            && batch.iter().all(|outgoing| Some(id(outgoing)) == first);
-        if !is_one {
-            let mut codes = self.codes(round, batch, |place| updates[place].weights.clone())?;
-            let origins = self.codes(round, batch, |_| round.global.to_vec())?;
-            codes.iter_mut().zip(&origins).for_each(|(code, origin)| subtract(code, origin));
-            return Ok(codes);
-        }
-        let mut kept = batch[0].kept.clone();
-        let own = batch.iter_mut().map(|outgoing| (outgoing.who, &mut *outgoing.kept));
-        let all = own.chain([(u32::MAX, &mut kept)]).map(|(who, kept)| Outgoing {
-            who,
-            values: Values::Host(Vec::new()),
-            side: Writer::default(),
-            kept,
-        });
-        let mut all: Vec<_> = all.collect();
-        let weights =
-            |place: usize| updates.get(place).map_or(round.global, |update| &update.weights).to_vec();
-        let mut codes = self.codes(round, &mut all, weights)?;
-        if let Some(origin) = codes.pop() {
-            codes.iter_mut().for_each(|code| subtract(code, &origin));
-        }
-        Ok(codes)
     }
 
     /// What the aggregator makes of codes that have arrived: the weights, without the residual. `kept` is the
@@ -248,15 +188,6 @@ impl Coded {
     fn parts_of<'k>(kept: &[&'k Kept], part: &str) -> Vec<&'k Kept> {
         kept.iter().map(|kept| kept.scope(part)).collect()
     }
-
-    /// Whether a collaborator has to decode as the aggregator does.
-    fn decodes_itself(&self) -> bool {
-        self.residual.is_some() || self.tune.is_some() || self.refresh.is_some()
-    }
-}
-
-fn subtract(code: &mut [f32], origin: &[f32]) {
-    code.iter_mut().zip(origin).for_each(|(value, origin)| *value -= origin);
 }
 
 impl Stage for Coded {
@@ -284,97 +215,7 @@ impl Stage for Coded {
     }
 
     fn encode(&self, round: &Round<'_>, batch: &mut [Outgoing<'_>]) -> Result<()> {
-        let weights = batch.iter_mut().map(|outgoing| &mut outgoing.values).collect();
-        let weights = Values::take_all(round.gpu, weights)?;
-        let updates =
-            batch.iter().zip(weights).map(|(outgoing, weights)| Update { who: outgoing.who, weights });
-        let updates: Vec<_> = updates.collect();
-        let codes = if self.has_global(round) && self.known_encoder().is_none() {
-            self.differences(round, batch, &updates)?
-        } else {
-            self.codes(round, batch, |place| updates[place].weights.clone())?
-        };
-        // Codes that are looked at before they are tuned are not sent, and leave nothing that feedback owes.
-        let before = self.tune.iter().flat_map(|_| &*batch).map(|outgoing| outgoing.kept.scope(TAIL).clone());
-        let before: Vec<_> = before.collect();
-        let head = Part { tail: &self.tail, scope: TAIL };
-        let Wired { bytes: mut heads, arrived, mut news } = send(round, batch, head, codes.clone())?;
-        let mut tails = vec![Writer::default(); batch.len()];
-        let mut filters = vec![Writer::default(); batch.len()];
-        if self.decodes_itself() {
-            let mirrors: Vec<_> =
-                batch.iter().map(|outgoing| (outgoing.who, outgoing.kept.scope(MIRROR))).collect();
-            let due = updates.first().map_or(0, |update| update.weights.len());
-            let mut decoded = self.decoded(round, &mirrors, &arrived, due)?;
-            let mut decoded = Values::take_all(round.gpu, decoded.iter_mut().collect())?;
-            if let Some(refresh) = self.refresh.as_ref().filter(|_| self.has_global(round)) {
-                for ((outgoing, update), decoded) in batch.iter_mut().zip(&updates).zip(&decoded) {
-                    let kept = outgoing.kept.scope_mut(REFRESH);
-                    refresh.note(kept, &update.weights, decoded, round.global);
-                }
-            }
-            if let Some(residual) = &self.residual {
-                let missed = updates.iter().zip(&decoded).map(|(update, decoded)| {
-                    update.weights.iter().zip(decoded).map(|(weight, decoded)| weight - decoded).collect()
-                });
-                let missed = missed.collect();
-                let Wired { bytes, arrived, news } =
-                    send(round, batch, Part { tail: residual, scope: RESIDUAL }, missed)?;
-                for ((outgoing, decoded), (arrived, news)) in
-                    batch.iter_mut().zip(&mut decoded).zip(arrived.into_iter().zip(news))
-                {
-                    decoded.iter_mut().zip(arrived).for_each(|(value, arrived)| *value += arrived);
-                    outgoing.kept.scope_mut(MIRROR).scope_mut(RESIDUAL).merge(news);
-                }
-                tails = bytes;
-            }
-            if let Some(how) = &self.tune {
-                let scaled = if self.filters.is_some() {
-                    let mirrors: Vec<_> =
-                        batch.iter().map(|outgoing| (outgoing.who, outgoing.kept.scope(MIRROR))).collect();
-                    self.zero_points(round, &mirrors, due)?
-                } else {
-                    vec![Cow::Borrowed(&[][..]); batch.len()]
-                };
-                let starts = updates.iter().zip(decoded).zip(codes).zip(arrived).zip(scaled);
-                let decoders: Vec<_> =
-                    batch.iter().map(|outgoing| outgoing.kept.scope(MIRROR).scope(LEARNED)).collect();
-                let jobs =
-                    starts.zip(&decoders).map(|(((((update, base), code), arrives), scaled), kept)| {
-                        let decoder = DecoderOf::new(update.who, self.learned.decoder_id(kept));
-                        TuneJob {
-                            decoder,
-                            start: CodeStart { base, code, arrives, scaled: scaled.into_owned() },
-                        }
-                    });
-                let decoder = |place: usize| self.learned.decoder(round.gpu, decoders[place]);
-                let jobs: Vec<_> = jobs.collect();
-                let tuned = self.tuner.tune(round, &self.tuning(how), &jobs, &decoder)?;
-                let each = batch.iter_mut().zip(before);
-                each.for_each(|(outgoing, before)| *outgoing.kept.scope_mut(TAIL) = before);
-                let (codes, values): (Vec<_>, Vec<_>) = tuned
-                    .into_iter()
-                    .map(|Tuned { code, filters }| (code, filters.unwrap_or_default()))
-                    .unzip();
-                Wired { bytes: heads, news, .. } = send(round, batch, head, codes)?;
-                if let Some(part) = &self.filters {
-                    let wired = send(round, batch, Part { tail: &part.tail, scope: FILTERS }, values)?;
-                    filters = wired.bytes;
-                    let each = batch.iter_mut().zip(wired.news);
-                    each.for_each(|(outgoing, news)| {
-                        outgoing.kept.scope_mut(MIRROR).scope_mut(FILTERS).merge(news);
-                    });
-                }
-            }
-            let each = batch.iter_mut().zip(news);
-            each.for_each(|(outgoing, news)| outgoing.kept.scope_mut(MIRROR).scope_mut(TAIL).merge(news));
-        }
-        for (((outgoing, head), tail), filters) in batch.iter_mut().zip(heads).zip(tails).zip(filters) {
-            outgoing.side.append("code", head);
-            outgoing.side.append("residual", tail);
-            outgoing.side.append("filters", filters);
-        }
-        Ok(())
+        self.encode_all(round, batch)
     }
 
     fn decode(&self, round: &Round<'_>, batch: &mut [Incoming<'_>]) -> Result<()> {

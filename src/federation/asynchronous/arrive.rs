@@ -93,7 +93,8 @@ fn take_in(
     let message =
         Message { kind: MessageKind::Update, round: began, collaborator: who, payload: sent.payload };
     let first = state.ledger.transfers.len();
-    let payload = deliver(&mut state.ledger, &message, spec.fate(number, 0, who))?;
+    let fate = spec.fate(number, 0, who);
+    let payload = deliver(&mut state.ledger, &message, fate, spec.is_guarded())?;
     state.ledger.transfers[first..].iter_mut().for_each(|transfer| transfer.round = round);
     let Some(payload) = payload else { return Ok(None) };
     let seed = u64::from(spec.seed);

@@ -1,11 +1,12 @@
 //! What tasks come to: local training of all that are under way side by side, and their updates' bytes.
 
 use crate::Result;
-use crate::codec::{Message, MessageKind, Round, Values};
+use crate::codec::{Message, MessageKind, Round};
 use crate::federation::clients::OwnWork;
 use crate::federation::flow::{Flow, Sent, Task};
 use crate::federation::participants::Participants;
-use crate::federation::state::{CODEC, Federation};
+use crate::federation::state::Federation;
+use crate::federation::uplink::encode;
 use crate::progress::Observer;
 use std::collections::BTreeMap;
 
@@ -47,13 +48,12 @@ pub(super) fn find_out(
         tasks.sort_by_key(|(task, _)| task.who);
         let (number, seed) = (version + 1, u64::from(spec.seed));
         let view = Round { number, seed, global: &models[&version], gpu, local: Some(&local) };
-        let mut kept: Vec<_> = tasks.iter().map(|(task, _)| state.collaborators.take(task.who)).collect();
-        let updates = tasks.iter_mut().zip(&mut kept).map(|((task, trained), kept)| {
-            (task.who, kept.scope_mut(CODEC), Values::Host(std::mem::take(&mut trained.weights)))
-        });
-        let payloads = pipeline.send(&view, updates.collect())?;
-        for (((task, trained), kept), payload) in tasks.into_iter().zip(kept).zip(payloads) {
-            state.collaborators.put_back(task.who, kept);
+        let updates = tasks
+            .iter_mut()
+            .map(|(task, trained)| (task.who, std::mem::take(&mut trained.weights)))
+            .collect();
+        let payloads = encode(pipeline, &view, &mut state.collaborators, updates, spec.is_guarded())?;
+        for ((task, trained), payload) in tasks.into_iter().zip(payloads) {
             let message =
                 Message { kind: MessageKind::Update, round: number, collaborator: task.who, payload };
             let steps = task.steps + pipeline.epochs() * collaborators.steps_of(&[task.who]);

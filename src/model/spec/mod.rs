@@ -30,6 +30,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("cifar10-vgg3", include_str!("../../../models/cifar10-vgg3.toml")),
     ("cifar10-tff", include_str!("../../../models/cifar10-tff.toml")),
     ("conv4", include_str!("../../../models/conv4.toml")),
+    ("conv4-half", include_str!("../../../models/conv4-half.toml")),
     ("conv6", include_str!("../../../models/conv6.toml")),
     ("ae-mnist", include_str!("../../../models/ae-mnist.toml")),
     ("ae-cifar10", include_str!("../../../models/ae-cifar10.toml")),

@@ -5,7 +5,6 @@
 use super::conv3x3;
 use super::conv3x3_tiles::{self, Chunks};
 use super::layer::Conv;
-use super::shape::ConvShape;
 use crate::gpu::Gpu;
 
 /// The kernels of a product.
@@ -38,16 +37,14 @@ pub(super) enum WeightGradient {
 /// Whether it is a convolution that the fast kernels are for, alone in its lines: as large after as before, or without
 /// padding.
 fn is_3x3(layer: &Conv) -> bool {
-    let ConvShape { kernel, stride, padding, input_size, output_size, .. } = layer.shape;
-    let same = (stride, padding) == ([1, 1], [1, 1]) && output_size == input_size;
-    layer.is_whole() && kernel == [3, 3] && (same || layer.shape.is_valid())
+    layer.is_whole() && layer.shape.kernel == [3, 3] && (layer.shape.is_same() || layer.shape.is_valid())
 }
 
 /// For a product with a batch of so many samples, that is `upwards` from the small side to the large one.
 pub(super) fn product(gpu: &Gpu, layer: &Conv, upwards: bool, batch: usize) -> Product {
     if !is_3x3(layer) {
         Product::Reference
-    } else if conv3x3::fits(gpu, &layer.shape) {
+    } else if conv3x3::fits(gpu) {
         Product::Lanes
     } else if conv3x3_tiles::fits(gpu, &layer.shape, upwards, batch) {
         Product::Tiles

@@ -32,7 +32,7 @@ pub const GENERAL: &[Case] = &[
     Case::new([3, 2, 4, 3], [1, 19], [[1, 1, 0, 0], [5, 2, 2, 2]]).transposed(),
 ];
 
-/// Shapes whose products conv3x3.wgsl takes, each with whether it takes the gradient too.
+/// Shapes whose products conv3x3.wgsl takes by the kernel for whole tiles, each with whether the gradient is taken so too.
 pub const FAST: &[(Case, bool)] = &[
     (Case::same([1, 2, 3, 5], [4, 4]), false),
     (Case::same([3, 2, 8, 8], [4, 4]).lead(1), false),
@@ -57,7 +57,7 @@ pub const FAST: &[(Case, bool)] = &[
     (Case::same([1, 2, 17, 9], [6, 12]).transposed(), false),
 ];
 
-/// Shapes without padding, which both take whatever their size: tiles that end with the image, and tiles that end
+/// Shapes without padding, which are taken whatever their size: tiles that end with the image, and tiles that end
 /// beyond it.
 pub const VALID: &[Case] = &[
     Case::valid([1, 2, 3, 5], [32, 32]),
@@ -74,6 +74,20 @@ pub const VALID: &[Case] = &[
     // Back to a larger image.
     Case::valid([3, 2, 5, 3], [7, 9]).transposed().lead(1),
     Case::valid([1, 1, 9, 17], [30, 18]).transposed(),
+];
+
+/// Shapes with a pixel of zeros around whose tiles are not whole, in height, width or both.
+pub const ODD: &[Case] = &[
+    Case::same([3, 2, 3, 5], [6, 6]),
+    Case::same([1, 2, 8, 8], [5, 8]),
+    Case::same([1, 2, 9, 17], [14, 14]),
+    Case::same([3, 1, 17, 9], [7, 7]).lead(3),
+    Case::same([1, 1, 3, 5], [9, 33]),
+    Case::same([3, 2, 5, 3], [7, 10]).transposed().lead(1),
+    Case::same([1, 5, 1, 1], [1, 1]),
+    // A line, and a column.
+    Case::same([1, 2, 3, 9], [1, 19]),
+    Case::same([3, 2, 2, 3], [19, 1]).lead(1),
 ];
 
 /// Shapes that conv3x3_tiles.wgsl takes on a GPU: sizes, samples and channels that end within a tile, and some
@@ -99,10 +113,8 @@ pub const TILES: &[Case] = &[
     Case::same([3, 2, 2, 3], [19, 1]).lead(1),
 ];
 
-/// Shapes that miss one of the conditions for conv3x3.wgsl.
+/// Shapes that miss one of the conditions for the kernels of 3x3 convolutions.
 pub const NEAR_MISSES: &[Case] = &[
-    Case::same([3, 2, 3, 5], [6, 6]),
-    Case::same([1, 2, 8, 8], [5, 8]),
     Case::new([1, 2, 3, 5], [6, 8], both([3, 1, 0, 1])),
     Case::new([1, 2, 3, 5], [6, 8], [[3, 1, 0, 0], [3, 1, 1, 1]]),
     Case::new([1, 2, 3, 5], [6, 8], [[3, 1, 1, 0], [3, 1, 1, 1]]),
@@ -113,9 +125,21 @@ pub const NEAR_MISSES: &[Case] = &[
     Case::new([1, 2, 3, 5], [6, 8], both([1, 1, 0, 0])),
 ];
 
-/// Every shape, with whether conv3x3.wgsl is to take its products and its gradient.
-pub fn all() -> impl Iterator<Item = (Case, [bool; 2])> {
-    let general = GENERAL.iter().chain(NEAR_MISSES).map(|case| (*case, [false, false]));
-    let fast = FAST.iter().map(|(case, gradient)| (*case, [true, *gradient]));
-    general.chain(fast).chain(VALID.iter().map(|case| (*case, [true, true])))
+/// Which kernels of a processor whose lanes can read each other's values are to take a shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// conv.wgsl
+    General,
+    /// conv3x3.wgsl, whatever the size.
+    Any,
+    /// conv3x3.wgsl, where tiles are whole.
+    Aligned,
+}
+
+/// Every shape, with what is to take its products and its gradient.
+pub fn all() -> impl Iterator<Item = (Case, [Taken; 2])> {
+    let general = GENERAL.iter().chain(NEAR_MISSES).map(|case| (*case, [Taken::General; 2]));
+    let gradient = |aligned| if aligned { Taken::Aligned } else { Taken::Any };
+    let fast = FAST.iter().map(move |(case, aligned)| (*case, [Taken::Aligned, gradient(*aligned)]));
+    general.chain(fast).chain(VALID.iter().chain(ODD).map(|case| (*case, [Taken::Any; 2])))
 }

@@ -1,6 +1,6 @@
 //! Forward passes and input gradients.
 
-use super::cases::{FAST, GENERAL, TILES, VALID, all};
+use super::cases::{FAST, GENERAL, ODD, TILES, Taken, VALID, all};
 use super::rig::{Case, Rig};
 use crate::support::{assert_tensor, gpu, posing_gpu, processor, processors, values, wide};
 use fedfunnel::gpu::{Gpu, Tensor};
@@ -10,12 +10,12 @@ use fedfunnel::reference::compare::{Tolerance, compare};
 
 /// A processor's kernel. The forward one runs from the large side to the small one; transposed layers go the other way.
 /// A processor whose lanes cannot read each other's values takes the kernels for any shape.
-fn entry(gpu: &Gpu, case: Case, fast: bool, forward: bool) -> &'static str {
-    match (fast && gpu.class().shares_loads(), forward != case.transposed) {
-        (true, _) if case.is_valid() => "conv3x3_valid_product",
-        (true, _) => "conv3x3_product",
-        (false, true) => "conv_forward_naive",
-        (false, false) => "conv_backward_input_naive",
+fn entry(gpu: &Gpu, case: Case, taken: Taken, forward: bool) -> &'static str {
+    match (taken, forward != case.transposed) {
+        (Taken::Aligned, _) if gpu.class().shares_loads() => "conv3x3_product",
+        (Taken::Any, _) if gpu.class().shares_loads() => "conv3x3_any_product",
+        (_, true) => "conv_forward_naive",
+        (_, false) => "conv_backward_input_naive",
     }
 }
 
@@ -31,24 +31,24 @@ pub fn forward(gpu: &'static Gpu, case: Case) -> (Rig, Tensor, Vec<f64>) {
 }
 
 /// Processors, each with every case and activation; the kernels of GPUs are in conv3x3_tiles.rs.
-fn each_pass() -> impl Iterator<Item = (&'static Gpu, Case, bool, Activation)> {
+fn each_pass() -> impl Iterator<Item = (&'static Gpu, Case, Taken, Activation)> {
     let each =
-        |(case, [fast, _]): (Case, [bool; 2])| Activation::ALL.map(|activation| (case, fast, activation));
+        |(case, [taken, _]): (Case, [Taken; 2])| Activation::ALL.map(|activation| (case, taken, activation));
     let cases: Vec<_> = all().flat_map(each).collect();
     processors().into_iter().flat_map(move |gpu| {
         let own = cases.clone().into_iter();
-        own.map(move |(case, fast, activation)| (gpu, case, fast, activation))
+        own.map(move |(case, taken, activation)| (gpu, case, taken, activation))
     })
 }
 
 #[test]
 fn forward_passes_agree_with_their_twin_for_every_activation() {
-    for (gpu, case, fast, activation) in each_pass() {
+    for (gpu, case, taken, activation) in each_pass() {
         let case = case.activation(activation);
         let (rig, output, expected) = forward(gpu, case);
         let what = format!("{case:?} by {:?}", gpu.class());
         assert_tensor(&what, gpu, &output, &expected, Tolerance::Balanced);
-        assert!(rig.reached.iter().eq([&entry(gpu, case, fast, true)]), "{what}: {:?}", rig.reached);
+        assert!(rig.reached.iter().eq([&entry(gpu, case, taken, true)]), "{what}: {:?}", rig.reached);
         let (weights, biases) = rig.read_parameters();
         assert!(weights == rig.weights && biases == rig.biases, "{what}: the layer was changed");
     }
@@ -79,13 +79,13 @@ pub fn backward(gpu: &'static Gpu, case: Case, before: Activation) -> (Rig, Tens
 
 #[test]
 fn input_gradients_agree_with_their_twin_for_every_activation() {
-    for (gpu, case, fast, before) in each_pass() {
+    for (gpu, case, taken, before) in each_pass() {
         // The layer's own activation is behind dy and must not be looked at.
         let case = case.activation(Activation::Sigmoid);
         let (rig, into, [expected, bare]) = backward(gpu, case, before);
         let what = format!("{case:?}, {before:?} by {:?}", gpu.class());
         assert_tensor(&what, gpu, &into, &expected, Tolerance::Balanced);
-        assert!(rig.reached.iter().eq([&entry(gpu, case, fast, false)]), "{what}: {:?}", rig.reached);
+        assert!(rig.reached.iter().eq([&entry(gpu, case, taken, false)]), "{what}: {:?}", rig.reached);
         let (weights, biases) = rig.read_parameters();
         assert!(weights == rig.weights && biases == rig.biases, "{what}: the layer was changed");
         if before != Activation::Linear {
@@ -97,7 +97,7 @@ fn input_gradients_agree_with_their_twin_for_every_activation() {
 
 #[test]
 fn saturated_activations_stay_finite() {
-    for case in [GENERAL[0], FAST[0].0, VALID[3]] {
+    for case in [GENERAL[0], FAST[0].0, ODD[3], VALID[3]] {
         for activation in Activation::ALL {
             let case = case.activation(activation);
             let mut rig = Rig::new(gpu(), case);
@@ -123,8 +123,9 @@ fn each_kernel(case: Case, weights: &[f64], change: impl Fn(&mut [f64])) -> Vec<
 /// Twins that are wrong in one thing have to fail, by all kernels and in both directions.
 #[test]
 fn a_wrong_layer_fails() {
-    let own = [GENERAL[1], GENERAL[12], FAST[1].0, FAST[3].0, FAST[18].0, VALID[1], VALID[10]]
-        .map(|case| (processor(), case));
+    let own =
+        [GENERAL[1], GENERAL[12], FAST[1].0, FAST[3].0, FAST[18].0, ODD[0], ODD[5], VALID[1], VALID[10]]
+            .map(|case| (processor(), case));
     let tiles =
         [TILES[1], TILES[3], TILES[4], TILES[8], VALID[1], VALID[10]].map(|case| (posing_gpu(), case));
     for (gpu, case) in own.into_iter().chain(tiles) {

@@ -53,11 +53,6 @@ impl Case {
         Self::new(lines_and_channels, size, [[3, 1, 0, 0]; 2])
     }
 
-    /// Whether no zeros lie around the image.
-    pub fn is_valid(&self) -> bool {
-        self.shape.padding == [0, 0]
-    }
-
     pub const fn transposed(self) -> Self {
         Self { transposed: true, ..self }
     }
