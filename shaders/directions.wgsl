@@ -22,6 +22,7 @@ fn pcg4d(place: vec4<u32>) -> vec4<u32> {
 }
 // end shared: pcg4d
 
+// begin shared: random bits
 // Random bits of which each is as good as any other. The low bits of pcg4d alone are not: over 20,000 directions in a row
 // some of them are up to 30 standard errors from what chance has.
 fn random_bits(place: vec4<u32>) -> vec4<u32> {
@@ -30,6 +31,7 @@ fn random_bits(place: vec4<u32>) -> vec4<u32> {
     v *= vec4(0x7feb352du);
     return v ^ (v >> vec4(15u));
 }
+// end shared: random bits
 
 // 1: values are bits set among 32 less the 16 that are due, over their deviation of sqrt(8): nearly normal. 0: signs, of
 // which one hash has those of 32 weights of four directions.
@@ -39,6 +41,7 @@ const BYTE: u32 = 0u;
 
 const SIGN_BIT: u32 = 0x80000000u;
 
+// begin shared: blocks
 // A block is eight quads, 64 quads apart, so that neighbouring lanes take neighbouring quads. 64 blocks lie in turn.
 const QUADS: u32 = 8u;
 const TURN: u32 = 64u;
@@ -46,6 +49,17 @@ const TURN: u32 = 64u;
 fn first_quad(block: u32) -> u32 {
     return block / TURN * (TURN * QUADS) + block % TURN;
 }
+
+// The signs of four directions in a row at the weights of a block, a bit each.
+fn words(block: u32, number: u32, key: vec2<u32>) -> vec4<u32> {
+    return random_bits(vec4(block, number / 4u, key));
+}
+
+// Which of the four weights from `place` on are of a stretch of `count`.
+fn of_stretch(place: u32, count: u32) -> vec4<bool> {
+    return vec4(place) + vec4(0u, 1u, 2u, 3u) < vec4(count);
+}
+// end shared: blocks
 
 // A factor as it is multiplied with values: with the nearly normal ones, whole numbers up to 16, the 20 leading bits of
 // what stands before them, so that products have no more bits than an f32.
@@ -65,11 +79,7 @@ fn along(factor: f32, word: u32, k: u32, quad: u32, number: u32, key: vec2<u32>)
     return bitcast<vec4<f32>>(vec4(bitcast<u32>(factor)) ^ signs);
 }
 
-// The signs of four directions in a row at the weights of a block, a bit each.
-fn words(block: u32, number: u32, key: vec2<u32>) -> vec4<u32> {
-    return random_bits(vec4(block, number / 4u, key));
-}
-
+// begin shared: byte value
 // The value of E4M3 that is nearest, of two as near the even one.
 fn byte_value(x: f32) -> f32 {
     let size = min(abs(x), 448.0);
@@ -80,6 +90,7 @@ fn byte_value(x: f32) -> f32 {
     }
     return select(nearest, -nearest, x < 0.0);
 }
+// end shared: byte value
 
 struct Step {
     // A stretch of neighbours: the place of the first weight in `state_dict` order, and among those of a replica here;
@@ -130,11 +141,6 @@ fn factor_of_last(replica: u32, last: vec4<u32>, lane: u32) -> f32 {
     if BYTE == 1u { slope = probe.unit * byte_value(slope / probe.unit); }
     if lane == 0u && last.z < probe.slots { record[replica * probe.slots + last.z] += slope; }
     return prepared(probe.rate * slope);
-}
-
-// Which of the four weights from `place` on are of a stretch of `count`.
-fn of_stretch(place: u32, count: u32) -> vec4<bool> {
-    return vec4(place) + vec4(0u, 1u, 2u, 3u) < vec4(count);
 }
 
 // Finishes the step before, and begins this one: the base goes along the last direction by the slope of the loss there,

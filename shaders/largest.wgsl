@@ -9,11 +9,13 @@
 // Lanes of a workgroup: eight for a CPU, a subgroup for a GPU.
 const LANES: u32 = 8u;
 
+// begin shared: passes
 // Passes of four bits.
 const PASSES: u32 = 8u;
 // Words of a line's state: what is known of its threshold before each pass and behind the last one, and how many of
 // those that are equal to it are chosen.
 const STATE: u32 = 10u;
+// end shared: passes
 
 struct Count {
     // Values of a line in this shard, and how many are wanted of the whole line.
@@ -37,6 +39,7 @@ fn magnitude(word: u32) -> u32 {
     return word & 0x7fffffffu;
 }
 
+// begin shared: counting
 // What is known of a line's threshold before a pass: its highest bits, and zeros.
 fn known(line: u32, pass_number: u32, wanted: u32) -> u32 {
     if pass_number == 0u { return 0u; }
@@ -60,6 +63,7 @@ fn add(at: u32, sums: vec4<u32>) {
     atomicAdd(&tallies[at + 2u], sums.z);
     atomicAdd(&tallies[at + 3u], sums.w);
 }
+// end shared: counting
 
 // tallies[line, pass, j] += how many magnitudes of the line are at least the j-th candidate. A lane keeps its sums in
 // registers and adds them once: 16 atomics for 512 values or more, where tallies of digits are one for each value.

@@ -99,6 +99,145 @@ fn masks_keep(
     }
 }
 
+// ---------------------------------------------------------------------------------------------------
+// Thresholds that follow the scores
+
+// As in largest.wgsl, four bits at a time, but by the scores themselves: a line is a tensor of a replica, and only its
+// threshold is wanted.
+// begin shared: passes, from largest.wgsl
+// Passes of four bits.
+const PASSES: u32 = 8u;
+// Words of a line's state: what is known of its threshold before each pass and behind the last one, and how many of
+// those that are equal to it are chosen.
+const STATE: u32 = 10u;
+// end shared: passes
+
+struct Tally {
+    // Weights of a replica with its padding.
+    stride: u32,
+    // Tensors of the model.
+    tensors: u32,
+    // Which four bits, from the highest on.
+    pass_number: u32,
+    // Lanes that share a part of a tensor.
+    lanes: u32,
+    // Samples of a step, and of how many steps of an epoch the first one finds thresholds anew.
+    batch: u32,
+    every: u32,
+    step: u32,
+}
+var<immediate> tally: Tally;
+
+// Parts of tensors that lie here: where they begin, how long they are, the tensor, and how many of all of it are kept.
+@group(0) @binding(0) var<storage, read> parts: array<vec4<u32>>;
+// [R, stride], as bits.
+@group(0) @binding(2) var<storage, read> score_words: array<u32>;
+// [R, tensors, PASSES, 16]
+@group(0) @binding(4) var<storage, read_write> tallies: array<atomic<u32>>;
+// [R, tensors, STATE]
+@group(0) @binding(5) var<storage, read_write> states: array<u32>;
+
+// begin shared: counting, from largest.wgsl
+// What is known of a line's threshold before a pass: its highest bits, and zeros.
+fn known(line: u32, pass_number: u32, wanted: u32) -> u32 {
+    if pass_number == 0u { return 0u; }
+    let before = pass_number - 1u;
+    let low = states[line * STATE + before];
+    let shift = 28u - 4u * before;
+    var candidate = 15u;
+    while candidate > 0u && atomicLoad(&tallies[(line * PASSES + before) * 16u + candidate]) < wanted {
+        candidate -= 1u;
+    }
+    return low + (candidate << shift);
+}
+
+fn reached(magnitudes: vec4<u32>, candidates: vec4<u32>) -> vec4<u32> {
+    return select(vec4(0u), vec4(1u), magnitudes >= candidates);
+}
+
+fn add(at: u32, sums: vec4<u32>) {
+    atomicAdd(&tallies[at], sums.x);
+    atomicAdd(&tallies[at + 1u], sums.y);
+    atomicAdd(&tallies[at + 2u], sums.z);
+    atomicAdd(&tallies[at + 3u], sums.w);
+}
+// end shared: counting
+
+// A whole number in whose order scores are, that of f32::total_cmp, and the way back.
+fn order_of(word: u32) -> u32 {
+    return word ^ select(0x80000000u, 0xffffffffu, word >= 0x80000000u);
+}
+
+fn word_of(order: u32) -> u32 {
+    return order ^ select(0xffffffffu, 0x80000000u, order >= 0x80000000u);
+}
+
+// Whether thresholds are found anew before a step.
+fn is_due(step: u32, batch: u32, every: u32) -> bool {
+    return (epoch[0] / batch + step) % every == 0u;
+}
+
+// x: lanes, y: replicas, z: parts.
+@compute @workgroup_size(64, 1, 1)
+fn masks_tally(@builtin(global_invocation_id) id: vec3<u32>) {
+    if id.x >= tally.lanes || !is_due(tally.step, tally.batch, tally.every) { return; }
+    let part = parts[id.z];
+    let line = id.y * tally.tensors + part.z;
+    let low = known(line, tally.pass_number, part.w);
+    if id.x == 0u && tally.pass_number > 0u {
+        states[line * STATE + tally.pass_number] = low;
+    }
+    let shift = 28u - 4u * tally.pass_number;
+    let first = vec4(low) + (vec4(0u, 1u, 2u, 3u) << vec4(shift));
+    let second = first + vec4(4u << shift);
+    let third = first + vec4(8u << shift);
+    let fourth = first + vec4(12u << shift);
+    var first_sum = vec4(0u);
+    var second_sum = vec4(0u);
+    var third_sum = vec4(0u);
+    var fourth_sum = vec4(0u);
+    for (var i = id.x; i < part.y; i += tally.lanes) {
+        let own = vec4(order_of(score_words[id.y * tally.stride + part.x + i]));
+        first_sum += reached(own, first);
+        second_sum += reached(own, second);
+        third_sum += reached(own, third);
+        fourth_sum += reached(own, fourth);
+    }
+    let at = (line * PASSES + tally.pass_number) * 16u;
+    add(at, first_sum);
+    add(at + 4u, second_sum);
+    add(at + 8u, third_sum);
+    add(at + 12u, fourth_sum);
+}
+
+struct Settle {
+    lines: u32,
+    tensors: u32,
+    // As above.
+    batch: u32,
+    every: u32,
+    step: u32,
+}
+var<immediate> settle: Settle;
+
+// [tensors]: how many are kept.
+@group(0) @binding(0) var<storage, read> wanted: array<u32>;
+// [R, tensors]
+@group(0) @binding(1) var<storage, read_write> settled: array<f32>;
+
+// Behind the last pass: thresholds, and tallies of zero for the next time.
+@compute @workgroup_size(64, 1, 1)
+fn masks_settle(@builtin(global_invocation_id) id: vec3<u32>) {
+    if id.x >= settle.lines || !is_due(settle.step, settle.batch, settle.every) { return; }
+    settled[id.x] = bitcast<f32>(word_of(known(id.x, PASSES, wanted[id.x % settle.tensors])));
+    for (var i = 0u; i < PASSES * 16u; i++) {
+        atomicStore(&tallies[id.x * PASSES * 16u + i], 0u);
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------
+// Signs, and steps
+
 struct Signs {
     quads: u32,
 }

@@ -19,7 +19,7 @@ const NOTHING: u32 = 0xffffffffu;
 const ADAPTIVE: u32 = 1u;
 
 // Whether SGD leaves its moments. Without momentum nobody needs them, and the kernel waits for its loads and stores, of
-// which they are half; the host replaces the value.
+// which they are half; the host replaces the value. With 2 the moments become the gradients, and weights stay.
 const MOMENTS: u32 = 1u;
 
 // begin shared: activations, from dense.wgsl
@@ -97,11 +97,17 @@ var<immediate> mlp: MlpStep;
 // [R, B, 2]: sums over steps of the loss and of the number of right answers.
 @group(0) @binding(7) var<storage, read_write> tallies: array<f32>;
 
+// begin shared: samples
 // The sample at a place of the batch; NOTHING beyond it.
 fn sample_at(replica: u32, place: u32) -> u32 {
     let at = (replica * mlp.steps + mlp.step) * mlp.batch + min(place, mlp.batch - 1u);
     return select(NOTHING, index[at], place < mlp.batch);
 }
+
+fn pixels(word: u32, scale: vec2<f32>) -> vec4<f32> {
+    return vec4<f32>((vec4(word) >> vec4(0u, 8u, 16u, 24u)) & vec4(0xffu)) * scale.x + scale.y;
+}
+// end shared: samples
 
 // Where the values of a place begin.
 fn values_at(replica: u32, place: u32) -> u32 {
@@ -109,13 +115,10 @@ fn values_at(replica: u32, place: u32) -> u32 {
     return line * (2u * mlp.hidden + mlp.outputs);
 }
 
-fn pixels(word: u32, scale: vec2<f32>) -> vec4<f32> {
-    return vec4<f32>((vec4(word) >> vec4(0u, 8u, 16u, 24u)) & vec4(0xffu)) * scale.x + scale.y;
-}
-
 // ---------------------------------------------------------------------------------------------------
 // Forward, loss, and back to the hidden layer
 
+// begin shared: ten rows
 // Values of ten hidden rows or of ten outputs. They stay in registers where places are constant.
 alias Ten = array<f32, 10>;
 
@@ -137,10 +140,8 @@ fn pair_at(row: u32, lane: u32, base: u32) -> u32 {
     return base + min(row + lane / 4u, mlp.hidden - 1u) * mlp.width + lane % 4u;
 }
 
-// Ten parameters for all lanes; there are `count`, and what lies beyond is any.
-fn ten_parameters(at: u32, count: u32, lane: u32) -> Ten {
-    let eight = parameters[at + min(lane, count - 1u)];
-    let two = parameters[at + min(8u + lane % 2u, count - 1u)];
+// Ten values that lie in eight lanes, and the last two in the first two.
+fn ten_of(eight: f32, two: f32) -> Ten {
     let low = low_four(eight);
     let high = high_four(eight);
     return Ten(
@@ -149,16 +150,53 @@ fn ten_parameters(at: u32, count: u32, lane: u32) -> Ten {
     );
 }
 
+// A lane's weights of five pairs of rows.
+struct Pairs {
+    p0: f32,
+    p1: f32,
+    p2: f32,
+    p3: f32,
+    p4: f32,
+}
+
+// Adds what four columns of two samples add to the sums of ten rows.
+fn add_rows(upper: ptr<function, Ten>, lower: ptr<function, Ten>, own: Pairs, a: vec4<f32>, b: vec4<f32>) {
+    let r0 = low_four(own.p0);
+    let r1 = high_four(own.p0);
+    let r2 = low_four(own.p1);
+    let r3 = high_four(own.p1);
+    let r4 = low_four(own.p2);
+    let r5 = high_four(own.p2);
+    let r6 = low_four(own.p3);
+    let r7 = high_four(own.p3);
+    let r8 = low_four(own.p4);
+    let r9 = high_four(own.p4);
+    (*upper)[0] += dot(r0, a);
+    (*upper)[1] += dot(r1, a);
+    (*upper)[2] += dot(r2, a);
+    (*upper)[3] += dot(r3, a);
+    (*upper)[4] += dot(r4, a);
+    (*upper)[5] += dot(r5, a);
+    (*upper)[6] += dot(r6, a);
+    (*upper)[7] += dot(r7, a);
+    (*upper)[8] += dot(r8, a);
+    (*upper)[9] += dot(r9, a);
+    (*lower)[0] += dot(r0, b);
+    (*lower)[1] += dot(r1, b);
+    (*lower)[2] += dot(r2, b);
+    (*lower)[3] += dot(r3, b);
+    (*lower)[4] += dot(r4, b);
+    (*lower)[5] += dot(r5, b);
+    (*lower)[6] += dot(r6, b);
+    (*lower)[7] += dot(r7, b);
+    (*lower)[8] += dot(r8, b);
+    (*lower)[9] += dot(r9, b);
+}
+
 fn dot_ten(a: Ten, b: Ten) -> f32 {
     return dot(vec4(a[0], a[1], a[2], a[3]), vec4(b[0], b[1], b[2], b[3]))
         + dot(vec4(a[4], a[5], a[6], a[7]), vec4(b[4], b[5], b[6], b[7]))
         + a[8] * b[8] + a[9] * b[9];
-}
-
-// Weights of the output layer: those of one output and ten hidden values.
-fn output_row(output: u32, first: u32, base: u32, lane: u32) -> Ten {
-    let at = mlp.output_weights + base + min(output, mlp.outputs - 1u) * mlp.hidden + first;
-    return ten_parameters(at, mlp.hidden - first, lane);
 }
 
 // Sums of ten rows to hidden values, 0 where there are fewer.
@@ -166,6 +204,52 @@ fn hidden_values(sums: ptr<function, Ten>, bias: Ten, count: u32) {
     for (var i = 0u; i < 10u; i++) {
         (*sums)[i] = select(0.0, activate((*sums)[i] + bias[i], mlp.activation), i < count);
     }
+}
+
+// What the outputs of a sample come to.
+struct Answer {
+    loss: f32,
+    right: f32,
+    label: u32,
+    // The sum of the exponentials.
+    total: f32,
+}
+
+// The loss of a sample's outputs, which become their exponentials.
+fn answer_of(logits: ptr<function, Ten>, sample: u32) -> Answer {
+    // The answer is the first largest output.
+    var largest = (*logits)[0];
+    var answer = 0u;
+    for (var o = 1u; o < 10u; o++) {
+        if o < mlp.outputs && (*logits)[o] > largest {
+            largest = (*logits)[o];
+            answer = o;
+        }
+    }
+    let known = select(sample, 0u, sample == NOTHING);
+    let label = (labels[known / 4u] >> (8u * (known % 4u))) & 0xffu;
+    var total = 0.0;
+    var right = 0.0;
+    for (var o = 0u; o < 10u; o++) {
+        if o == label { right = (*logits)[o]; }
+        (*logits)[o] = select(0.0, exp((*logits)[o] - largest), o < mlp.outputs);
+        total += (*logits)[o];
+    }
+    return Answer(log(total) + largest - right, select(0.0, 1.0, answer == label), label, total);
+}
+// end shared: ten rows
+
+// Ten parameters for all lanes; there are `count`, and what lies beyond is any.
+fn ten_parameters(at: u32, count: u32, lane: u32) -> Ten {
+    let eight = parameters[at + min(lane, count - 1u)];
+    let two = parameters[at + min(8u + lane % 2u, count - 1u)];
+    return ten_of(eight, two);
+}
+
+// Weights of the output layer: those of one output and ten hidden values.
+fn output_row(output: u32, first: u32, base: u32, lane: u32) -> Ten {
+    let at = mlp.output_weights + base + min(output, mlp.outputs - 1u) * mlp.hidden + first;
+    return ten_parameters(at, mlp.hidden - first, lane);
 }
 
 fn store_ten(ten: ptr<function, Ten>, at: u32, count: u32) {
@@ -177,32 +261,15 @@ fn store_ten(ten: ptr<function, Ten>, at: u32, count: u32) {
 // Turns the outputs of a sample into their gradient and counts its loss; 0 where there is no sample.
 fn finish(logits: ptr<function, Ten>, replica: u32, place: u32, sample: u32) {
     let there = sample != NOTHING;
-    // The answer is the first largest output.
-    var largest = (*logits)[0];
-    var answer = 0u;
-    for (var o = 1u; o < 10u; o++) {
-        if o < mlp.outputs && (*logits)[o] > largest {
-            largest = (*logits)[o];
-            answer = o;
-        }
-    }
-    let known = select(sample, 0u, !there);
-    let label = (labels[known / 4u] >> (8u * (known % 4u))) & 0xffu;
-    var total = 0.0;
-    var right = 0.0;
-    for (var o = 0u; o < 10u; o++) {
-        if o == label { right = (*logits)[o]; }
-        (*logits)[o] = select(0.0, exp((*logits)[o] - largest), o < mlp.outputs);
-        total += (*logits)[o];
-    }
+    let answer = answer_of(logits, sample);
     if there {
         let tally = 2u * (replica * mlp.batch + place);
-        tallies[tally] += log(total) + largest - right;
-        tallies[tally + 1u] += select(0.0, 1.0, answer == label);
+        tallies[tally] += answer.loss;
+        tallies[tally + 1u] += answer.right;
     }
     let weight = select(0.0, schedule[replica * mlp.steps + mlp.step].x, there);
     for (var o = 0u; o < 10u; o++) {
-        (*logits)[o] = weight * ((*logits)[o] / total - select(0.0, 1.0, o == label));
+        (*logits)[o] = weight * ((*logits)[o] / answer.total - select(0.0, 1.0, o == answer.label));
     }
 }
 
@@ -254,36 +321,7 @@ fn mlp_pass(
                 let p2 = parameters[w2 + at * 4u];
                 let p3 = parameters[w3 + at * 4u];
                 let p4 = parameters[w4 + at * 4u];
-                let r0 = low_four(p0);
-                let r1 = high_four(p0);
-                let r2 = low_four(p1);
-                let r3 = high_four(p1);
-                let r4 = low_four(p2);
-                let r5 = high_four(p2);
-                let r6 = low_four(p3);
-                let r7 = high_four(p3);
-                let r8 = low_four(p4);
-                let r9 = high_four(p4);
-                upper[0] += dot(r0, a);
-                upper[1] += dot(r1, a);
-                upper[2] += dot(r2, a);
-                upper[3] += dot(r3, a);
-                upper[4] += dot(r4, a);
-                upper[5] += dot(r5, a);
-                upper[6] += dot(r6, a);
-                upper[7] += dot(r7, a);
-                upper[8] += dot(r8, a);
-                upper[9] += dot(r9, a);
-                lower[0] += dot(r0, b);
-                lower[1] += dot(r1, b);
-                lower[2] += dot(r2, b);
-                lower[3] += dot(r3, b);
-                lower[4] += dot(r4, b);
-                lower[5] += dot(r5, b);
-                lower[6] += dot(r6, b);
-                lower[7] += dot(r7, b);
-                lower[8] += dot(r8, b);
-                lower[9] += dot(r9, b);
+                add_rows(&upper, &lower, Pairs(p0, p1, p2, p3, p4), a, b);
                 at += 1u;
             }
         }
@@ -374,6 +412,9 @@ fn step_four(place: u32, gradient: vec4<f32>, now: vec4<f32>, rate: f32) {
         let v = second_moments4[place];
         next = adam(parameters4[place], first_moments4[place], v, gradient, now, by);
         second_moments4[place] = next.v;
+    } else if MOMENTS == 2u {
+        first_moments4[place] = gradient;
+        return;
     } else if MOMENTS == 0u {
         parameters4[place] = sgd(parameters4[place], vec4<f32>(), gradient, now, by).w;
         return;

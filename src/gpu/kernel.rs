@@ -27,6 +27,7 @@ pub const SHADERS: &[(&str, &str)] = &[
     ("loss", include_str!("../../shaders/loss.wgsl")),
     ("masks", include_str!("../../shaders/masks.wgsl")),
     ("mlp", include_str!("../../shaders/mlp.wgsl")),
+    ("mlp_probe", include_str!("../../shaders/mlp_probe.wgsl")),
     ("moments_bf16", include_str!("../../shaders/moments_bf16.wgsl")),
     ("optimizer", include_str!("../../shaders/optimizer.wgsl")),
     ("peaks", include_str!("../../shaders/peaks.wgsl")),

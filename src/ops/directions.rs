@@ -89,7 +89,7 @@ pub struct Stretch {
 
 impl Stretch {
     /// Blocks that have weights of it, and one behind them.
-    fn blocks(&self) -> [u32; 2] {
+    pub(super) fn blocks(&self) -> [u32; 2] {
         let turns = [self.first / WEIGHTS_OF_A_TURN, (self.first + self.count).div_ceil(WEIGHTS_OF_A_TURN)];
         turns.map(|turn| (turn * BLOCKS_OF_A_TURN) as u32)
     }
@@ -100,7 +100,7 @@ impl Stretch {
     }
 
     /// Lanes that share its blocks in a step: on a processor fewer, since each forms the slope for itself.
-    fn lanes(&self, gpu: &Gpu) -> u32 {
+    pub(super) fn lanes(&self, gpu: &Gpu) -> u32 {
         let [first, end] = self.blocks();
         let lanes = if gpu.class().is_cpu() { (end - first).div_ceil(BLOCKS_OF_A_LANE) } else { end - first };
         lanes.min(STREAM_LANES)
@@ -142,9 +142,10 @@ pub struct ProbeSettings {
 /// The memory of steps along directions, beside the weights.
 #[derive(Debug)]
 pub struct Probe {
-    settings: ProbeSettings,
-    draws: Buffer,
-    put_aside: Buffer,
+    pub(super) settings: ProbeSettings,
+    pub(super) draws: Buffer,
+    /// `[R, B]`: losses ahead; of passes that try both sides at once, less those behind.
+    pub(super) put_aside: Buffer,
     /// `[R, B, 2]`: what the pass ahead adds its losses and right answers to.
     pub ahead: Buffer,
     /// `[R, B, 2]`: the same of the pass behind.

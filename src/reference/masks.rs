@@ -44,6 +44,13 @@ pub fn keep(scores: &[f64], frozen: &[f64], tensors: &[u32], thresholds: &[f64])
     (0..scores.len()).map(kept).collect()
 }
 
+/// The largest score that `kept` scores of a tensor are as large as, in the order of `f64::total_cmp`.
+pub fn threshold(scores: &[f64], kept: usize) -> f64 {
+    let mut sorted = scores.to_vec();
+    sorted.sort_by(|a, b| b.total_cmp(a));
+    sorted[kept - 1]
+}
+
 /// `|frozen| [P]` with the signs of the scores, that of zero being positive.
 pub fn sign(scores: &[f64], frozen: &[f64]) -> Vec<f64> {
     expect_len("frozen", frozen.len(), scores.len());

@@ -148,6 +148,16 @@ impl Cohort {
         self.batch
     }
 
+    /// Lets every step begin with these.
+    pub(super) fn begin_steps_with(&mut self, dispatches: Vec<Dispatch>) {
+        self.step = [dispatches, std::mem::take(&mut self.step)].concat();
+    }
+
+    /// What random changes depend on: the place in the epoch of the first sample of step 0, and more.
+    pub(super) fn epoch_state(&self) -> &Buffer {
+        &self.epoch_state
+    }
+
     /// How many steps an epoch over the longest of these orders takes.
     pub fn steps(&self, orders: &[Vec<u32>]) -> usize {
         orders.iter().map(|order| order.len().div_ceil(self.batch)).max().unwrap_or(0)

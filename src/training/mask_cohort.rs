@@ -7,7 +7,7 @@ use super::cohort::{CohortSize, StepRules};
 use super::{Cohort, ResidentImages, Tally};
 use crate::gpu::{Buffer, Gpu};
 use crate::model::{ClassifierSpec, Network, Optimizer, Parameters, kept_of};
-use crate::ops::masks::{FrozenArena, MaskRule, ScoredArena};
+use crate::ops::masks::{FrozenArena, KeptRule, MaskRule, RankedArena, ScoredArena, find_thresholds};
 use crate::{Error, Result};
 
 /// What a score decides of its weight.
@@ -40,7 +40,7 @@ pub struct MaskSettings {
 pub struct KeptPart {
     /// The part of each tensor, above 0: those of the largest scores.
     pub part: f64,
-    /// Steps after which thresholds are found anew, from scores that are read back; 1 is the paper's.
+    /// Steps of an epoch after which thresholds are found anew; 1 is the paper's.
     pub every: usize,
 }
 
@@ -54,7 +54,7 @@ pub struct MaskCohort {
     scores: Parameters,
     /// `[R, tensors]`
     thresholds: Buffer,
-    /// How these follow the scores, where they do.
+    /// How these follow the scores, where they do so on the host.
     kept: Option<KeptPart>,
 }
 
@@ -114,9 +114,28 @@ impl MaskCohort {
         self.gpu.write(&self.thresholds, replica * thresholds.len(), thresholds);
     }
 
-    /// Lets thresholds follow the scores from now on.
-    pub fn keep(&mut self, kept: KeptPart) {
-        self.kept = Some(kept);
+    /// Lets thresholds follow the scores from now on, which is asked for once.
+    ///
+    /// A GPU finds them in the steps themselves. A processor reads its own memory between steps and chooses there: of 20
+    /// replicas of 15,910 weights in 2.4 ms, for which the kernels take 13 ms.
+    pub fn keep(&mut self, kept: KeptPart) -> Result<()> {
+        if self.gpu.class().is_cpu() {
+            self.kept = Some(kept);
+            return Ok(());
+        }
+        let counts: Vec<_> =
+            self.scores.tensors.iter().map(|tensor| kept_of(tensor.len(), kept.part)).collect();
+        let rule = KeptRule {
+            kept: &counts,
+            epoch: self.cohort.epoch_state(),
+            batch: self.cohort.batch(),
+            every: kept.every.max(1),
+        };
+        let ranked = |(arena, scores)| RankedArena { scores, parts: self.scores.parts_of(arena) };
+        let ranked: Vec<_> = self.scores.arenas.iter().enumerate().map(ranked).collect();
+        let plan = find_thresholds(&self.gpu, &ranked, self.replicas(), rule, &self.thresholds)?;
+        self.cohort.begin_steps_with(plan);
+        Ok(())
     }
 
     /// Sets the thresholds of all replicas to what keeps this part of each tensor of theirs.

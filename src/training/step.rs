@@ -4,9 +4,10 @@ use super::ResidentImages;
 use crate::Result;
 use crate::gpu::{Buffer, Dispatch, Gpu};
 use crate::model::{Network, Optimizer};
+use crate::ops::directions::{Probe, Stretch};
 use crate::ops::gather::SampleIndex;
 use crate::ops::loss;
-use crate::ops::mlp::{Batches, Mlp};
+use crate::ops::mlp::{Batches, BothSidesStep, Mlp};
 use crate::ops::{Schedule, UpdateRule};
 
 /// The memory that a step reads and writes.
@@ -65,6 +66,15 @@ impl StepParts<'_> {
         };
         let gather = self.images.gather(gpu, self.index, self.epoch, &labels, workspace.input())?;
         Ok([[gather, forward(self.tallies)?].concat(), forward(second_tallies)?])
+    }
+
+    /// A step of `probe` that tries both sides at once, where there are kernels for that.
+    pub fn both_sides(&self, gpu: &Gpu, network: &Network, probe: &Probe) -> Result<Option<BothSidesStep>> {
+        let Some(mlp) = self.mlp(gpu, network)? else { return Ok(None) };
+        let runs = network.parameters.runs()?;
+        let ([run], [arena]) = (&runs[..], &network.parameters.arenas[..]) else { return Ok(None) };
+        let all = Stretch { first: run.first, offset: run.offset, count: run.count };
+        mlp.both_sides(gpu, arena, all, probe)
     }
 
     /// The kernels that take a whole classifier at a time, where they are for this one.

@@ -2,10 +2,13 @@
 
 use crate::code::cohort::{FEW, MANY, SAMPLES, Shape};
 use crate::optimizer::{Moved, joined, optimizers, samples, wrong_settings};
-use crate::support::{gpu, small_gpu, values, wide};
+use crate::support::{every_class, gpu, posing_gpu, small_gpu, small_posing_gpu, values, wide};
 use fedfunnel::gpu::Gpu;
 use fedfunnel::model::{Optimizer, OptimizerKind, ScheduleWriter, frozen_weights};
-use fedfunnel::ops::masks::{FrozenArena, MaskRule, ScoredArena};
+use fedfunnel::ops::Arena;
+use fedfunnel::ops::masks::{
+    FrozenArena, KeptRule, MaskRule, RankedArena, ScoredArena, TensorPart, find_thresholds,
+};
 use fedfunnel::reference::compare::{Tolerance, assert_close, compare};
 use fedfunnel::reference::finite_difference::central_gradient;
 use fedfunnel::reference::masks::{self as twin, DrawAt};
@@ -298,40 +301,126 @@ fn what_a_collaborator_trains_does_not_depend_on_its_cohort() {
 /// Thresholds that follow the scores are those of somebody who sorts each tensor's scores before each step.
 #[test]
 fn a_part_of_each_tensor_is_kept_as_scores_go() {
+    // Processors choose on the host, and GPUs in the steps.
+    for gpu in [gpu(), posing_gpu(), small_posing_gpu()] {
+        hold_kept_part(gpu);
+    }
+}
+
+fn hold_kept_part(gpu: &Gpu) {
     let optimizer = Optimizer { kind: OptimizerKind::Sgd, lr: 0.3, momentum: 0.9, ..Optimizer::default() };
     let settings = settings(MaskKind::Threshold, 3, optimizer);
     let (spec, part) = (FEW.spec(), 0.4);
-    let images = ResidentImages::upload(gpu(), &FEW.dataset()).unwrap();
+    let images = ResidentImages::upload(gpu, &FEW.dataset()).unwrap();
     let frozen = frozen_weights(&spec.layout(), SEED);
     let cohort = || {
-        let mut cohort = MaskCohort::new(gpu(), &spec, &images, 1, &frozen, settings).unwrap();
+        let mut cohort = MaskCohort::new(gpu, &spec, &images, 1, &frozen, settings).unwrap();
         cohort.restart(&start(FEW), optimizer.lr).unwrap();
         cohort
     };
     let order = orders().into_iter().max_by_key(Vec::len).unwrap();
     let kept = |every| {
         let mut cohort = cohort();
-        cohort.keep(KeptPart { part, every });
+        cohort.keep(KeptPart { part, every }).unwrap();
         cohort.epoch(0, &[owner(0)], vec![order.clone()], &mut |_| ()).unwrap();
         cohort.scores().unwrap().remove(0)
     };
-    let mut by_hand = cohort();
-    for batch in order.chunks(settings.batch) {
-        let scores = by_hand.scores().unwrap().remove(0);
-        let threshold = |tensor: &fedfunnel::model::LayoutTensor| {
-            let mut own = scores[tensor.range.clone()].to_vec();
-            own.sort_by(|a, b| b.total_cmp(a));
-            own[((part * own.len() as f64).round() as usize).max(1) - 1]
-        };
-        let thresholds: Vec<_> = spec.layout().tensors().iter().map(threshold).collect();
-        by_hand.set_thresholds(0, &thresholds);
-        by_hand.epoch(0, &[owner(0)], vec![batch.to_vec()], &mut |_| ()).unwrap();
-    }
-    let by_hand = by_hand.scores().unwrap().remove(0);
-    assert_ne!(by_hand, start(FEW));
-    assert_eq!(kept(1), by_hand);
+    let by_hand = |every: usize| {
+        let mut by_hand = cohort();
+        for (step, batch) in order.chunks(settings.batch).enumerate() {
+            let scores = by_hand.scores().unwrap().remove(0);
+            let threshold = |tensor: &fedfunnel::model::LayoutTensor| {
+                let mut own = scores[tensor.range.clone()].to_vec();
+                own.sort_by(|a, b| b.total_cmp(a));
+                own[((part * own.len() as f64).round() as usize).max(1) - 1]
+            };
+            if step.is_multiple_of(every) {
+                let thresholds: Vec<_> = spec.layout().tensors().iter().map(threshold).collect();
+                by_hand.set_thresholds(0, &thresholds);
+            }
+            by_hand.epoch(0, &[owner(0)], vec![batch.to_vec()], &mut |_| ()).unwrap();
+        }
+        by_hand.scores().unwrap().remove(0)
+    };
+    assert_ne!(by_hand(1), start(FEW));
+    assert_eq!(kept(1), by_hand(1));
+    assert_eq!(kept(2), by_hand(2));
     // The negative control: thresholds of the epoch's beginning are others.
-    assert!(order.len() > settings.batch && kept(1_000) != by_hand);
+    assert!(order.len() > settings.batch && kept(1_000) != by_hand(1));
+}
+
+/// Tensors of several lengths, one of them in two arenas, with equal scores, zeros of both signs, and what is no number.
+#[test]
+fn thresholds_agree_with_their_twin_to_the_bit() {
+    let lengths = [1, 700, 67, 1_300];
+    for replicas in [1, 3] {
+        let mut scores: Vec<Vec<Vec<f32>>> = (0..replicas)
+            .map(|replica| {
+                (0..4).map(|tensor| values(lengths[tensor], 10 * replica + tensor as u32)).collect()
+            })
+            .collect();
+        for own in &mut scores {
+            own[1].iter_mut().step_by(3).for_each(|score| *score = 0.25);
+            own[2].iter_mut().step_by(2).for_each(|score| *score = 0.0);
+            own[2].iter_mut().skip(1).step_by(2).for_each(|score| *score = -0.0);
+            own[3][5..10].copy_from_slice(&[f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX]);
+        }
+        for kept in [[1, 1, 1, 1], [1, 350, 34, 1_299], [1, 700, 33, 3]] {
+            for gpu in every_class() {
+                // Of the last tensor 900 scores lie in the first arena, behind padding.
+                let part = |tensor, offset, count| TensorPart { tensor, offset, count };
+                let parts = [
+                    vec![part(1, 0, 700), part(3, 704, 900)],
+                    vec![part(3, 0, 400), part(0, 403, 1), part(2, 405, 67)],
+                ];
+                let strides = [1_608, 472];
+                let taken = [[0, 0], [0, 0], [0, 0], [0, 900]];
+                let arenas: Vec<_> = (0..2)
+                    .map(|arena| {
+                        let mut laid_out = vec![9e9f32; replicas as usize * strides[arena]];
+                        for (memory, own) in laid_out.chunks_exact_mut(strides[arena]).zip(&scores) {
+                            for part in &parts[arena] {
+                                let from = taken[part.tensor][arena];
+                                memory[part.offset..][..part.count]
+                                    .copy_from_slice(&own[part.tensor][from..][..part.count]);
+                            }
+                        }
+                        Arena { buffer: gpu.upload("scores", &laid_out).unwrap(), stride: strides[arena] }
+                    })
+                    .collect();
+                let ranked: Vec<_> = arenas
+                    .iter()
+                    .zip(&parts)
+                    .map(|(scores, parts)| RankedArena { scores, parts: parts.clone() })
+                    .collect();
+                // The window begins with the third step.
+                let epoch = gpu.upload("epoch", &[16u32, 0]).unwrap();
+                let rule = KeptRule { kept: &kept, epoch: &epoch, batch: 8, every: 3 };
+                let thresholds = gpu.upload("thresholds", &vec![7f32; 4 * replicas as usize]).unwrap();
+                let plan = find_thresholds(gpu, &ranked, replicas as usize, rule, &thresholds).unwrap();
+                let after = |steps: std::ops::Range<u32>| -> Vec<u32> {
+                    gpu.run_steps(&plan, steps, &mut |_| ()).unwrap();
+                    gpu.read(&thresholds).unwrap()
+                };
+                assert!(after(0..1).iter().all(|&word| word == 7f32.to_bits()), "the third step finds none");
+                let due = |kept: [usize; 4]| -> Vec<u32> {
+                    let of = |own: &Vec<Vec<f32>>| -> Vec<u32> {
+                        let each = own.iter().zip(kept);
+                        each.map(|(own, kept)| (twin::threshold(&wide(own), kept) as f32).to_bits()).collect()
+                    };
+                    scores.iter().flat_map(of).collect()
+                };
+                let no_number = |words: Vec<u32>| -> Vec<u32> {
+                    let word = |word| if f32::from_bits(word).is_nan() { 0x7fc0_0000 } else { word };
+                    words.into_iter().map(word).collect()
+                };
+                assert_eq!(no_number(after(1..2)), no_number(due(kept)), "{:?}, {kept:?}", gpu.class());
+                // Tallies are those of this time alone.
+                assert_eq!(no_number(after(4..5)), no_number(due(kept)));
+                assert_ne!(no_number(after(7..8)), no_number(due([1, 200, 67, 700])));
+            }
+        }
+    }
 }
 
 /// A step at a rate of one is the gradient of the loss at the effective weights, taken back to the scores.

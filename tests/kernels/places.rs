@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 const FAMILIES: &[(&str, &[&str])] = &[
     ("conv", &["conv3x3", "conv3x3_tiles"]),
     ("dense", &["dense_lanes", "dense_update", "dense_update_lanes", "moments_bf16"]),
+    ("mlp", &["mlp_probe"]),
 ];
 
 /// Where hosts, twins and tests lie.

@@ -14,7 +14,7 @@ use naga::{AddressSpace, GlobalVariable, Module, ResourceBinding, ShaderStage};
 use std::collections::BTreeSet;
 
 /// The only files whose lanes read each other's values; they run where the adapter can do that.
-pub const SUBGROUP_FILES: &[&str] = &["conv3x3", "dense_lanes", "dense_update_lanes", "mlp"];
+pub const SUBGROUP_FILES: &[&str] = &["conv3x3", "dense_lanes", "dense_update_lanes", "mlp", "mlp_probe"];
 
 /// Files that hold a section for others, and no kernel of their own.
 pub const SECTIONS: &[&str] = &["moments_bf16"];
@@ -38,7 +38,7 @@ pub fn every_variant() -> impl Iterator<Item = Kernel> {
     let carry = variants::all_carry().map(|variant| variant.kernel);
     let residual = variants::all_residual().map(|variant| variant.kernel);
     let others = mlp::UPDATES.into_iter().chain(conv3x3_tiles::ALL).chain(masks::STEPS.into_iter().flatten());
-    let others = others.chain(directions::VARIANTS);
+    let others = others.chain(directions::VARIANTS).chain(mlp::WALKS);
     dense.chain(carry).chain(residual).chain(variants::all_bf16()).chain(others)
 }
 

@@ -56,7 +56,7 @@ impl ScoreTrainer {
                 let settings = MaskSettings { kind, batch: local.batch, optimizer, seed };
                 let most = local.most_together.max(1);
                 let mut cohort = MaskCohort::new(job.gpu, local.spec, local.images, most, frozen, settings)?;
-                kept.into_iter().for_each(|kept| cohort.keep(kept));
+                kept.map(|kept| cohort.keep(kept)).transpose()?;
                 cohort
             }
         };

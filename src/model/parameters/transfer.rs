@@ -2,6 +2,7 @@
 
 use super::{ParameterTensor, Parameters, Piece};
 use crate::gpu::Gpu;
+use crate::ops::masks::TensorPart;
 use crate::{Error, Result};
 
 /// Values that are neighbours both in `state_dict` order and on the device.
@@ -141,6 +142,18 @@ impl Parameters {
             Ok(())
         })?;
         Ok(runs)
+    }
+
+    /// What of each tensor lies in an arena.
+    pub fn parts_of(&self, arena: usize) -> Vec<TensorPart> {
+        let of = |(number, tensor): (usize, &ParameterTensor)| {
+            let own = tensor.pieces.iter().filter(|piece| piece.arena == arena && piece.range.len > 0);
+            let count = |piece: &Piece| piece.range.len * tensor.columns;
+            let part =
+                |piece: &Piece| TensorPart { tensor: number, offset: piece.offset, count: count(piece) };
+            own.map(part).collect::<Vec<_>>()
+        };
+        self.tensors.iter().enumerate().flat_map(of).collect()
     }
 
     /// Writes the same values to every replica.

@@ -2,8 +2,9 @@
 //! twice, with weights a little ahead and a little behind along it, and goes along it by what the loss differs (MeZO,
 //! Malladi et al. 2023, arXiv 2305.17333). What a replica has learned are the slopes along its directions.
 //!
-//! A step is two dispatches more than its two passes forward. The slope never leaves the device within an epoch: the
-//! dispatch that begins the next step forms it and goes along it.
+//! A step is two dispatches more than its two passes forward; of two dense layers along random signs it is two in all, in
+//! one of which both sides are tried. The slope never leaves the device within an epoch: the dispatch that begins the next
+//! step forms it and goes along it.
 
 mod replay;
 
@@ -48,13 +49,46 @@ pub struct Drawn {
     pub number: u32,
 }
 
+/// The dispatches of a step.
+struct StepPlan {
+    /// The weights that steps go from, where these are not the network's own.
+    bases: Vec<Arena>,
+    /// Those that end the step before and begin this one.
+    begin: Vec<Dispatch>,
+    rest: Vec<Dispatch>,
+}
+
+/// A step whose passes forward are one after the other, of any network.
+fn one_side_at_a_time(
+    gpu: &Gpu,
+    parts: &StepParts<'_>,
+    network: &Network,
+    probe: &Probe,
+) -> Result<StepPlan> {
+    let arenas = &network.parameters.arenas;
+    let base = |arena: &Arena| {
+        let values = network.replicas() * arena.stride;
+        Ok(Arena { buffer: gpu.zeros("base", values)?, stride: arena.stride })
+    };
+    let bases = arenas.iter().map(base).collect::<Result<Vec<_>>>()?;
+    let [ahead, behind] = parts.forward_twice(gpu, network, &probe.behind)?;
+    let (mut begin, mut turn) = (Vec::new(), Vec::new());
+    for (place, run) in network.parameters.runs()?.into_iter().enumerate() {
+        let (base, tried) = (&bases[run.arena], &arenas[run.arena]);
+        let stretch = Stretch { first: run.first, offset: run.offset, count: run.count };
+        begin.push(probe.step(gpu, base, tried, stretch, place == 0)?);
+        turn.push(probe.turn(gpu, base, tried, stretch, place == 0)?);
+    }
+    Ok(StepPlan { bases, begin, rest: [ahead, turn, behind].concat() })
+}
+
 /// A cohort in training.
 #[derive(Debug)]
 pub struct ZerothOrderCohort {
     gpu: Gpu,
-    /// The weights that are tried.
+    /// The weights that are tried, or those that steps go from where both sides are tried at once.
     network: Network,
-    /// The weights that steps go from, an arena for each of the network's.
+    /// The weights that steps go from, an arena for each of the network's; none where these are the network's own.
     bases: Vec<Arena>,
     probe: Probe,
     batch: usize,
@@ -94,10 +128,6 @@ impl ZerothOrderCohort {
         let ZerothOrderSettings { reach, rate, directions: kind, slopes, slots, .. } = settings;
         let probe =
             Probe::new(gpu, ProbeSettings { kind, slopes, reach, rate, replicas, batch, steps, slots })?;
-        let base = |arena: &Arena| {
-            Ok(Arena { buffer: gpu.zeros("base", replicas * arena.stride)?, stride: arena.stride })
-        };
-        let bases = network.parameters.arenas.iter().map(base).collect::<Result<Vec<_>>>()?;
         // What only passes forward reads no schedule.
         let schedule = Schedule { buffer: gpu.zeros("schedule", 4)?, steps };
         let parts = StepParts {
@@ -108,15 +138,11 @@ impl ZerothOrderCohort {
             schedule: &schedule,
             tallies: &probe.ahead,
         };
-        let [ahead, behind] = parts.forward_twice(gpu, &network, &probe.behind)?;
-        let (mut begin, mut turn) = (Vec::new(), Vec::new());
-        for (place, run) in network.parameters.runs()?.into_iter().enumerate() {
-            let (base, tried) = (&bases[run.arena], &network.parameters.arenas[run.arena]);
-            let stretch = Stretch { first: run.first, offset: run.offset, count: run.count };
-            begin.push(probe.step(gpu, base, tried, stretch, place == 0)?);
-            turn.push(probe.turn(gpu, base, tried, stretch, place == 0)?);
-        }
-        let step = [begin.clone(), ahead, turn, behind].concat();
+        let StepPlan { bases, begin, rest } = match parts.both_sides(gpu, &network, &probe)? {
+            Some(both) => StepPlan { bases: Vec::new(), begin: vec![both.walk], rest: vec![both.pass] },
+            None => one_side_at_a_time(gpu, &parts, &network, &probe)?,
+        };
+        let step = [begin.clone(), rest].concat();
         let tallied = vec![0; replicas];
         let gpu = gpu.clone();
         Ok(Self { gpu, network, bases, probe, batch, index, epoch_state, tallied, step, begin, slots })
@@ -134,12 +160,12 @@ impl ZerothOrderCohort {
 
     /// Starts every replica from the same weights, with a record of zeros.
     pub fn restart_from(&mut self, flat: &[f32]) {
-        for ((base, tried), values) in
-            self.bases.iter().zip(&self.network.parameters.arenas).zip(self.network.parameters.laid_out(flat))
-        {
-            for replica in 0..self.replicas() {
-                self.gpu.write(&base.buffer, replica * base.stride, &values);
-                self.gpu.write(&tried.buffer, replica * tried.stride, &values);
+        let laid_out = self.network.parameters.laid_out(flat);
+        for arenas in [&self.bases, &self.network.parameters.arenas] {
+            for (arena, values) in arenas.iter().zip(&laid_out) {
+                for replica in 0..self.replicas() {
+                    self.gpu.write(&arena.buffer, replica * arena.stride, values);
+                }
             }
         }
         self.gpu.write(&self.probe.record, 0, &vec![0f32; self.replicas() * self.slots]);
@@ -191,7 +217,7 @@ impl ZerothOrderCohort {
 
     /// The weights of each replica in `state_dict` order.
     pub fn weights(&self) -> Result<Vec<Vec<f32>>> {
-        // Behind an epoch what is tried is where steps go on from.
+        // Behind an epoch what is tried too is where steps go on from.
         self.network.parameters.read(&self.gpu)
     }
 }

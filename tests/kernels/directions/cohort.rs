@@ -11,9 +11,13 @@ use fedfunnel::training::{
     Drawn, Family, ResidentImages, Tally, ZerothOrderCohort, ZerothOrderSettings, replay,
 };
 
-/// The first has a kernel for the whole classifier on processors, and the second one a layer at a time.
-const SHAPES: [Shape; 2] =
-    [Shape { side: 4, hidden: 4, classes: 3 }, Shape { side: 3, hidden: 5, classes: 3 }];
+/// The first has a kernel for the whole classifier on processors, and the second one a layer at a time. The last is as the
+/// first, with more rows than a lane takes at once and more weights than blocks have in turn.
+const SHAPES: [Shape; 3] = [
+    Shape { side: 4, hidden: 4, classes: 3 },
+    Shape { side: 3, hidden: 5, classes: 3 },
+    Shape { side: 16, hidden: 12, classes: 4 },
+];
 const BATCH: usize = 3;
 const SLOTS: usize = 8;
 
@@ -140,7 +144,12 @@ fn neither_its_place_nor_the_width_of_the_cohort_changes_what_a_collaborator_com
 /// More steps than have room on the device at a time.
 #[test]
 fn windows_of_steps_change_no_bit() {
-    let shape = SHAPES[1];
+    for shape in &SHAPES[..2] {
+        hold_windows(*shape);
+    }
+}
+
+fn hold_windows(shape: Shape) {
     let run = |gpu: &Gpu| {
         let images = ResidentImages::upload(gpu, &shape.dataset()).unwrap();
         let how = ZerothOrderSettings { batch: 1, ..settings(Rademacher, SlopeForm::Exact) };

@@ -1,6 +1,10 @@
 //! Training of masks over frozen weights: the weights that a network has by its scores, and the optimiser's step on the
 //! scores.
 
+mod thresholds;
+
+pub use thresholds::{KeptRule, RankedArena, TensorPart, find_thresholds};
+
 use super::elementwise::{STREAM_LANES, fill};
 use super::{Arena, Optimizer, UpdateRule};
 use crate::Result;

@@ -1,6 +1,10 @@
 //! A classifier of two dense layers on images, a step in two dispatches where the adapter has the kernels for that;
 //! see shaders/mlp.wgsl.
 
+mod probe;
+
+pub use probe::{BothSidesStep, WALKS};
+
 use super::conv::ROUNDS;
 use super::dense::{Dense, RowsAre};
 use super::gather::{ImageShard, SampleIndex};
@@ -17,11 +21,13 @@ immediates! {
     }
 }
 
-/// The update's kernels: SGD's, Adam's, and that of SGD which leaves no moments.
-pub const UPDATES: [Kernel; 3] = [
+/// The update's kernels: SGD's, Adam's, that of SGD which leaves no moments, and the one which leaves gradients alone: half
+/// of the loads and stores of SGD's.
+pub const UPDATES: [Kernel; 4] = [
     Kernel::new("mlp", "mlp_update").tiled(&[("ADAPTIVE", 0)]),
     Kernel::new("mlp", "mlp_update").tiled(&[("ADAPTIVE", 1)]),
     Kernel::new("mlp", "mlp_update").tiled(&[("ADAPTIVE", 0), ("MOMENTS", 0)]),
+    Kernel::new("mlp", "mlp_update").tiled(&[("ADAPTIVE", 0), ("MOMENTS", 2)]),
 ];
 
 /// With more hidden values one lane's work outweighs the dispatches that are saved.
@@ -174,11 +180,12 @@ impl<'a> Mlp<'a> {
         };
         let arena = &arenas[self.arena];
         let adaptive = optimizer.is_adaptive();
-        // At a rate of zero the gradients that SGD leaves there are what is asked for.
-        let leaves_moments = optimizer.first_decay() != 0.0 || optimizer.lr == 0.0;
-        let (kernel, times) = match (adaptive, leaves_moments) {
+        let (kernel, times) = match (adaptive, optimizer.first_decay() != 0.0) {
             (true, _) => (&UPDATES[1], 6),
             (false, true) => (&UPDATES[0], 4),
+            // At a rate of zero the gradients are what is asked for.
+            (false, false) if optimizer.lr == 0.0 && optimizer.weight_decay == 0.0 => (&UPDATES[3], 1),
+            (false, false) if optimizer.lr == 0.0 => (&UPDATES[0], 4),
             (false, false) => (&UPDATES[2], 2),
         };
         let no_moments = gpu.zeros("no second moments", 4)?;
