@@ -12,6 +12,7 @@ mod dense;
 mod directions;
 mod drift;
 mod elementwise;
+mod emitted;
 mod filters;
 mod gather;
 #[path = "../goldens/golden.rs"]

@@ -20,7 +20,7 @@ pub const SUBGROUP_FILES: &[&str] = &["conv3x3", "dense_lanes", "dense_update_la
 pub const SECTIONS: &[&str] = &["moments_bf16"];
 
 /// What a file may ask of a device.
-fn capabilities(shader: &str) -> Capabilities {
+pub fn capabilities(shader: &str) -> Capabilities {
     if SUBGROUP_FILES.contains(&shader) {
         Capabilities::IMMEDIATES | Capabilities::SUBGROUP
     } else {
@@ -40,6 +40,29 @@ pub fn every_variant() -> impl Iterator<Item = Kernel> {
     let others = mlp::UPDATES.into_iter().chain(conv3x3_tiles::ALL).chain(masks::STEPS.into_iter().flatten());
     let others = others.chain(directions::VARIANTS).chain(mlp::WALKS);
     dense.chain(carry).chain(residual).chain(variants::all_bf16()).chain(others)
+}
+
+/// Every kernel, for GPUs and for processors: of each entry point its variants, or where it has none, what stands in the
+/// file.
+pub fn kernels() -> Vec<Kernel> {
+    let mut all: Vec<Kernel> = Vec::new();
+    for (shader, source) in SHADERS.iter().filter(|(shader, _)| !SECTIONS.contains(shader)) {
+        let (module, _) = validated(shader, source, capabilities(shader)).unwrap();
+        for point in &module.entry_points {
+            let before = all.len();
+            all.extend(
+                every_variant().filter(|kernel| (kernel.shader, kernel.entry) == (shader, &point.name)),
+            );
+            if all.len() == before {
+                // The name lives as long as the program.
+                all.push(Kernel::new(shader, String::leak(point.name.clone())));
+            }
+        }
+    }
+    let wide =
+        all.iter().map(|kernel| kernel.for_class(DeviceClass::Gpu)).filter(|kernel| kernel.lanes.is_some());
+    let wide: Vec<_> = wide.collect();
+    all.into_iter().chain(wide).collect()
 }
 
 /// Parses and validates, with the source's name in the error.
@@ -82,6 +105,9 @@ fn within_limits(module: &Module, info: &ModuleInfo, entry: &str) -> Result<(), 
     ))
 }
 
+/// The version of SPIR-V that is the first with subgroup operations.
+pub const FIRST_WITH_SUBGROUPS: (u8, u8) = (1, 3);
+
 /// Emits one entry point for every back end, with the options that wgpu gives them, checked and unchecked.
 /// Nothing is left to made-up bindings: each is mapped, as wgpu maps it.
 fn emit(module: &Module, info: &ModuleInfo, entry: &str, capabilities: Capabilities) -> Result<(), String> {
@@ -90,14 +116,15 @@ fn emit(module: &Module, info: &ModuleInfo, entry: &str, capabilities: Capabilit
         process_overrides(module, info, Some((ShaderStage::Compute, entry)), &Default::default())
             .map_err(|error| error.to_string())?;
     within_limits(&module, &info, entry)?;
+    let model = if subgroups { hlsl::DXC } else { hlsl::FXC };
     for policy in [BoundsCheckPolicy::Restrict, BoundsCheckPolicy::Unchecked] {
         let checked = policy == BoundsCheckPolicy::Restrict;
         let policies = BoundsCheckPolicies { index: policy, buffer: policy, ..Default::default() };
-        emit_spirv(&module, &info, entry, policies, [checked, subgroups])
+        spirv(&module, &info, entry, FIRST_WITH_SUBGROUPS, [checked, subgroups])
             .map_err(|e| format!("SPIR-V: {e}"))?;
         emit_metal(&module, &info, entry, policies, checked).map_err(|e| format!("Metal: {e}"))?;
         let (source, name) =
-            hlsl::translate(&module, &info, entry, [checked, subgroups]).map_err(|e| format!("HLSL: {e}"))?;
+            hlsl::translate(&module, &info, entry, model, checked).map_err(|e| format!("HLSL: {e}"))?;
         entry_named(&source, &[Ok::<_, String>(name)]).map_err(|e| format!("HLSL: {e}"))?;
     }
     Ok(())
@@ -111,14 +138,16 @@ fn bindings(module: &Module) -> impl Iterator<Item = (ResourceBinding, bool)> {
     })
 }
 
-fn emit_spirv(
+/// The SPIR-V of one entry point, in a version of the language.
+pub fn spirv(
     module: &Module,
     info: &ModuleInfo,
     entry: &str,
-    bounds_check_policies: BoundsCheckPolicies,
+    lang_version: (u8, u8),
     [checked, subgroups]: [bool; 2],
-) -> Result<(), String> {
+) -> Result<Vec<u32>, String> {
     use spv::Capability as Needs;
+    let policy = if checked { BoundsCheckPolicy::Restrict } else { BoundsCheckPolicy::Unchecked };
     let mut capabilities = vec![Needs::Shader];
     if subgroups {
         // Those of what wgpu grants that sums, shuffles and broadcasts need.
@@ -131,12 +160,12 @@ fn emit_spirv(
         ]);
     }
     let mut options = spv::Options {
-        // The first with subgroup operations.
-        lang_version: (1, 3),
+        lang_version,
         capabilities: Some(capabilities.into_iter().collect()),
         fake_missing_bindings: false,
-        bounds_check_policies,
+        bounds_check_policies: BoundsCheckPolicies { index: policy, buffer: policy, ..Default::default() },
         force_loop_bounding: checked,
+        zero_initialize_workgroup_memory: spv::ZeroInitializeWorkgroupMemoryMode::None,
         ..Default::default()
     };
     for (binding, _) in bindings(module) {
@@ -149,7 +178,7 @@ fn emit_spirv(
     }
     let pipeline = spv::PipelineOptions { shader_stage: ShaderStage::Compute, entry_point: entry.into() };
     let words = spv::write_vec(module, info, &options, Some(&pipeline)).map_err(|error| error.to_string())?;
-    if words.first() != Some(&0x0723_0203) { Err("no SPIR-V came out".into()) } else { Ok(()) }
+    if words.first() != Some(&0x0723_0203) { Err("no SPIR-V came out".into()) } else { Ok(words) }
 }
 
 fn emit_metal(
