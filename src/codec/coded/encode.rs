@@ -9,24 +9,15 @@ use crate::codec::{Kept, Outgoing, Pipeline, Round, Values};
 use crate::training::CodeStart;
 use std::borrow::Cow;
 
-/// An update of a batch on its way out.
-struct Update {
-    who: u32,
-    weights: Vec<f32>,
-}
-
 impl Coded {
     /// Writes the code of each update of the batch, and what goes beside it.
     pub(super) fn encode_all(&self, round: &Round<'_>, batch: &mut [Outgoing<'_>]) -> Result<()> {
         let weights = batch.iter_mut().map(|outgoing| &mut outgoing.values).collect();
-        let weights = Values::take_all(round.gpu, weights)?;
-        let updates =
-            batch.iter().zip(weights).map(|(outgoing, weights)| Update { who: outgoing.who, weights });
-        let updates: Vec<_> = updates.collect();
+        let updates = Values::take_all(round.gpu, weights)?;
         let codes = if self.has_global(round) && self.known_encoder().is_none() {
             self.differences(round, batch, &updates)?
         } else {
-            self.codes(round, batch, |place| updates[place].weights.clone())?
+            self.codes(round, batch, |place| updates[place].clone())?
         };
         // Codes that are looked at before they are tuned are not sent, and leave nothing that feedback owes.
         let before = self.tune.iter().flat_map(|_| &*batch).map(|outgoing| outgoing.kept.scope(TAIL).clone());
@@ -37,13 +28,13 @@ impl Coded {
         let mut filters = vec![Writer::default(); batch.len()];
         if self.decodes_itself() {
             let mirrors = mirrors(batch);
-            let due = updates.first().map_or(0, |update| update.weights.len());
+            let due = updates.first().map_or(0, |update| update.len());
             let mut decoded = self.decoded(round, &mirrors, &arrived, due)?;
             let mut decoded = Values::take_all(round.gpu, decoded.iter_mut().collect())?;
             if let Some(refresh) = self.refresh.as_ref().filter(|_| self.has_global(round)) {
                 for ((outgoing, update), decoded) in batch.iter_mut().zip(&updates).zip(&decoded) {
                     let kept = outgoing.kept.scope_mut(REFRESH);
-                    refresh.note(kept, &update.weights, decoded, round.global);
+                    refresh.note(kept, update, decoded, round.global);
                 }
             }
             if let Some(residual) = &self.residual {
@@ -105,7 +96,7 @@ impl Coded {
         &self,
         round: &Round<'_>,
         batch: &mut [Outgoing<'_>],
-        updates: &[Update],
+        updates: &[Vec<f32>],
     ) -> Result<Vec<Vec<f32>>> {
         let id = |outgoing: &Outgoing<'_>| self.learned.decoder_id(outgoing.kept.scope(LEARNED));
         let first = batch.first().map(id);
@@ -113,7 +104,7 @@ impl Coded {
             && self.learned.is_shared()
             && batch.iter().all(|outgoing| Some(id(outgoing)) == first);
         if !is_one {
-            let mut codes = self.codes(round, batch, |place| updates[place].weights.clone())?;
+            let mut codes = self.codes(round, batch, |place| updates[place].clone())?;
             let origins = self.codes(round, batch, |_| round.global.to_vec())?;
             codes.iter_mut().zip(&origins).for_each(|(code, origin)| subtract(code, origin));
             return Ok(codes);
@@ -127,8 +118,7 @@ impl Coded {
             kept,
         });
         let mut all: Vec<_> = all.collect();
-        let weights =
-            |place: usize| updates.get(place).map_or(round.global, |update| &update.weights).to_vec();
+        let weights = |place: usize| updates.get(place).map_or(round.global, |update| update).to_vec();
         let mut codes = self.codes(round, &mut all, weights)?;
         if let Some(origin) = codes.pop() {
             codes.iter_mut().for_each(|code| subtract(code, &origin));
@@ -184,11 +174,11 @@ fn send_missed(
     round: &Round<'_>,
     batch: &mut [Outgoing<'_>],
     residual: &Pipeline,
-    updates: &[Update],
+    updates: &[Vec<f32>],
     decoded: &mut [Vec<f32>],
 ) -> Result<Vec<Writer>> {
     let missed = updates.iter().zip(&*decoded).map(|(update, decoded)| {
-        update.weights.iter().zip(decoded).map(|(weight, decoded)| weight - decoded).collect()
+        update.iter().zip(decoded).map(|(weight, decoded)| weight - decoded).collect()
     });
     let missed = missed.collect();
     let part = Part { tail: residual, scope: RESIDUAL };
