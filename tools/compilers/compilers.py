@@ -43,8 +43,10 @@ DIVERGENT_WGSL = """@group(0) @binding(0) var<storage, read_write> r: array<f32>
 
 @dataclass
 class Compiler:
-    # Its name, and that of the folder with what it compiles.
+    # Its name.
     name: str
+    # The folder with what it compiles, beside the others'.
+    folder: str
     # What it is, for the list of them.
     about: str
     # The programs that it needs.
@@ -137,13 +139,13 @@ def good_spirv():
 
 COMPILERS = [
     Compiler(
-        "spirv", "spirv-val, for Vulkan", ["spirv-val"], "spv",
+        "spirv", "spirv", "spirv-val, for Vulkan", ["spirv-val"], "spv",
         {"good": good_spirv()},
         # Without the end of the function; and without anything.
         {"cut": (good_spirv()[:-4], "Missing OpFunctionEnd"), "empty": (b"", "cannot be read")},
     ),
     Compiler(
-        "tint", "Tint, for WebGPU, with Dawn's checks of a pipeline", ["npm", "node"], "wgsl",
+        "tint", "wgsl", "Tint, for WebGPU, with Dawn's checks of a pipeline", ["npm", "node"], "wgsl",
         {"good": GOOD_WGSL.encode()},
         {
             "good": (GOOD_WGSL.replace("scale.factor;", "scale.factor").encode(), "expected ';'"),
@@ -152,7 +154,7 @@ COMPILERS = [
         },
     ),
     Compiler(
-        "fxc", "FXC (cs_5_1), for DirectX on a plain Windows, under wine",
+        "fxc", "fxc", "FXC (cs_5_1), for DirectX on a plain Windows, under wine",
         ["npm", "wine", "x86_64-w64-mingw32-gcc"], "hlsl",
         {"good": (GOOD_HLSL + " { r.Store(id.x * 4, id.x); }").encode()},
         {
@@ -162,7 +164,7 @@ COMPILERS = [
         },
     ),
     Compiler(
-        "dxc", "DXC (cs_6_0), for DirectX where dxcompiler.dll is, under wine",
+        "dxc", "dxc", "DXC (cs_6_0), for DirectX where dxcompiler.dll is, under wine",
         ["npm", "wine", "x86_64-w64-mingw32-gcc"], "hlsl",
         {"good": (GOOD_HLSL + " { r.Store(id.x * 4, WaveActiveSum(id.x)); }").encode()},
         {
