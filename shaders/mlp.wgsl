@@ -99,7 +99,7 @@ var<immediate> mlp: MlpStep;
 
 // begin shared: samples
 // The sample at a place of the batch; NOTHING beyond it.
-fn sample_at(replica: u32, place: u32) -> u32 {
+fn sample_of(replica: u32, place: u32) -> u32 {
     let at = (replica * mlp.steps + mlp.step) * mlp.batch + min(place, mlp.batch - 1u);
     return select(NOTHING, index[at], place < mlp.batch);
 }
@@ -291,8 +291,8 @@ fn mlp_pass(
     let place = id.x * 2u;
     let upper_here = place < mlp.batch;
     let lower_here = place + 1u < mlp.batch;
-    let upper_sample = sample_at(replica, place);
-    let lower_sample = sample_at(replica, place + 1u);
+    let upper_sample = sample_of(replica, place);
+    let lower_sample = sample_of(replica, place + 1u);
     // Where there is no sample, any other will do.
     let upper_at = select(upper_sample, 0u, upper_sample == NOTHING) * (mlp.width / 4u);
     let lower_at = select(lower_sample, 0u, lower_sample == NOTHING) * (mlp.width / 4u);
@@ -465,7 +465,7 @@ fn image_columns(sample: u32, column4: u32, scale: vec2<f32>) -> vec4<f32> {
 fn sum_images(tile: ptr<function, Tile>, rows: Rows, column4: u32, lane: u32, replica: u32) {
     let scale = scales[column4 * 4u / mlp.channel_width];
     for (var b = 0u; b < mlp.batch; b += 4u) {
-        let samples = sample_at(replica, b + lane % 4u);
+        let samples = sample_of(replica, b + lane % 4u);
         let last = gradient(rows, 8u + lane % 2u, replica, b + lane / 2u);
         let c0 = image_columns(subgroupBroadcast(samples, 0u), column4, scale);
         let c1 = image_columns(subgroupBroadcast(samples, 1u), column4, scale);

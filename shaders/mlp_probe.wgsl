@@ -220,7 +220,7 @@ var<immediate> mlp: BothSides;
 
 // begin shared: samples, from mlp.wgsl
 // The sample at a place of the batch; NOTHING beyond it.
-fn sample_at(replica: u32, place: u32) -> u32 {
+fn sample_of(replica: u32, place: u32) -> u32 {
     let at = (replica * mlp.steps + mlp.step) * mlp.batch + min(place, mlp.batch - 1u);
     return select(NOTHING, index[at], place < mlp.batch);
 }
@@ -403,8 +403,8 @@ fn mlp_probe_pass(
 ) {
     let replica = group.z;
     let place = id.x * 2u;
-    let upper_sample = sample_at(replica, place);
-    let lower_sample = sample_at(replica, place + 1u);
+    let upper_sample = sample_of(replica, place);
+    let lower_sample = sample_of(replica, place + 1u);
     // Where there is no sample, any other will do.
     let upper_at = select(upper_sample, 0u, upper_sample == NOTHING) * (mlp.width / 4u);
     let lower_at = select(lower_sample, 0u, lower_sample == NOTHING) * (mlp.width / 4u);
