@@ -46,6 +46,22 @@ pub enum Error {
         /// What to do about it.
         mend: String,
     },
+    /// The device has too little memory for what was begun: more is in use than was planned with.
+    #[error("{problem}; {mend}")]
+    OutOfMemory {
+        /// Which device, and how much is in use.
+        problem: String,
+        /// What takes less.
+        mend: String,
+    },
+    /// The device is gone in the midst of work. What was saved before can be gone on with.
+    #[error("{problem}; {mend}")]
+    DeviceLost {
+        /// Which device, and what its driver says.
+        problem: String,
+        /// What to do about it.
+        mend: String,
+    },
     /// Work that was stopped on request, after it was saved.
     #[error("stopped, and saved what was done in {}", folder.display())]
     Stopped {

@@ -159,7 +159,24 @@ impl MemoryPlan {
         Err(Error::device(problem, mend))
     }
 
-    /// The same of a training that the table `autoencoder` of a spec asks for.
+    /// What to say of a training that ran out of the device's memory though its plan fitted, since something else uses
+    /// that memory too: how much it takes, and which arguments of a command take less. Other errors stay as they are.
+    pub fn explain(gpu: &Gpu, training: &Training<'_>, error: Error) -> Error {
+        let Error::OutOfMemory { problem, .. } = &error else { return error };
+        let Ok(plan) = Self::of(gpu, training) else { return error };
+        let mends = fitting(gpu, training, Some(plan.bytes() - 1));
+        let mends: String = mends.iter().map(|mend| format!(", or use {mend}")).collect();
+        let takes = format::bytes(plan.device.bytes);
+        Error::OutOfMemory {
+            problem: format!(
+                "{problem}, and training {} takes {takes} of the device memory",
+                training.spec.name
+            ),
+            mend: format!("close what else uses the device and go on{mends}"),
+        }
+    }
+
+    /// Refuses a training that the table `autoencoder` of a spec asks for, and that does not fit.
     pub fn check_spec(&self, training: &Training<'_>) -> Result<()> {
         let Some(problem) = self.problem(training, None) else { return Ok(()) };
         let (field, mend) = match training.settings.space {

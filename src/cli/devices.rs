@@ -4,9 +4,11 @@ use super::options::AdapterOption;
 use super::stdout::{print_json, say, say_json};
 use clap::Args;
 use fedfunnel::Error;
-use fedfunnel::gpu::{AdapterSummary, Gpu, GpuOptions, adapters};
+use fedfunnel::gpu::needs::UnsupportedAdapter;
+use fedfunnel::gpu::{AdapterSummary, Adapters, Gpu, GpuOptions, adapters};
 use fedfunnel::ops::elementwise;
 use fedfunnel::report::{Column, Table, format, text_table};
+use serde::ser::SerializeSeq;
 
 pub const EXAMPLES: &str = "Examples:
   fedfunnel devices                     a table; * marks the adapter that would be used
@@ -32,9 +34,9 @@ pub fn run(args: &DevicesArgs) -> anyhow::Result<()> {
     if args.check {
         return check(args);
     }
-    let list = adapters(&args.adapter.choice)?;
+    let Adapters { usable, unsupported } = adapters(&args.adapter.choice)?;
     if args.json {
-        return print_json(&list);
+        return print_json(&Listed { usable: &usable, unsupported: &unsupported });
     }
     let yes_no = |yes| if yes { "yes" } else { "no" }.to_string();
     let columns: [Column<'_, AdapterSummary>; 11] = [
@@ -50,8 +52,27 @@ pub fn run(args: &DevicesArgs) -> anyhow::Result<()> {
         ("f16", &|adapter| yes_no(adapter.f16)),
         ("timestamps", &|adapter| yes_no(adapter.timestamps)),
     ];
-    let table = Table::of("devices", "Adapters (* is the one that would be used)", &list, &columns);
-    say(&text_table(&table))
+    let table = Table::of("devices", "Adapters (* is the one that would be used)", &usable, &columns);
+    say(&text_table(&table))?;
+    unsupported.iter().try_for_each(|adapter| {
+        let UnsupportedAdapter { name, backend, lacks, .. } = adapter;
+        say(&format!("not supported: {name} ({backend}) {lacks}"))
+    })
+}
+
+/// Both in one list, those that can be used first: JSON's readers look at the chosen one, or at places.
+struct Listed<'a> {
+    usable: &'a [AdapterSummary],
+    unsupported: &'a [UnsupportedAdapter],
+}
+
+impl serde::Serialize for Listed<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(Some(self.usable.len() + self.unsupported.len()))?;
+        self.usable.iter().try_for_each(|adapter| list.serialize_element(adapter))?;
+        self.unsupported.iter().try_for_each(|adapter| list.serialize_element(adapter))?;
+        list.end()
+    }
 }
 
 /// Runs one kernel and looks at its answer.

@@ -10,12 +10,13 @@ use fedfunnel::gpu::{DeviceChoice, Gpu, GpuOptions, KernelTime, Trace};
 use fedfunnel::report::{Column, Table, format, text_table};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Which adapter.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Device")]
 pub struct AdapterOption {
-    /// Adapter: auto, its number or a part of its name in `fedfunnel devices`
+    /// Adapter: auto, its number or a part of its name in `fedfunnel devices`, or a back end (vulkan, metal, dx12, gl)
     #[arg(long = "device", default_value = "auto", value_name = "auto|INDEX|NAME")]
     pub choice: DeviceChoice,
 }
@@ -29,6 +30,13 @@ pub struct DeviceOptions {
     /// Cut tensors so that no binding is larger (65536 at least; the device's own limit by default)
     #[arg(long, value_name = "BYTES", allow_negative_numbers = true)]
     max_binding_bytes: Option<u64>,
+    /// Most time of one submit to a GPU, so that no watchdog of a desktop resets it (a processor has none, and is not
+    /// held to it)
+    #[arg(long, value_name = "MS", default_value_t = 250, value_parser = clap::value_parser!(u64).range(1..))]
+    max_submit_ms: u64,
+    /// Give the device up after so many submits: for tests
+    #[arg(long, hide = true)]
+    lose_device_after: Option<u64>,
     /// Time every kernel on the device and print a table at the end
     #[arg(long)]
     profile: bool,
@@ -58,6 +66,8 @@ impl DeviceOptions {
             checked: self.checked,
             profile: self.profile,
             trace,
+            max_submit: Some(Duration::from_millis(self.max_submit_ms)),
+            lose_after: self.lose_device_after,
             ..Default::default()
         })
     }

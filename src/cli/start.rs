@@ -50,7 +50,9 @@ impl CommandLine {
     pub fn as_given(data_dir: Option<&DataDirOption>) -> Self {
         let words: Vec<_> =
             std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
-        let is_start = |word: &str| ["--resume", "--overwrite"].contains(&word);
+        let is_start = |word: &str| {
+            ["--resume", "--overwrite"].contains(&word) || word.starts_with("--lose-device-after=")
+        };
         let kept: Vec<_> = words.iter().map(String::as_str).filter(|word| !is_start(word)).collect();
         let line = Self::new(&kept);
         match data_dir.and_then(DataDirOption::argument) {
@@ -106,7 +108,8 @@ pub fn run_to_end<T>(
         Err(error) => {
             let command = run.place.command.to_string();
             let error = run.fail(error);
-            if let Error::Stopped { .. } = error {
+            // What was saved is whole, whatever became of the device.
+            if let Error::Stopped { .. } | Error::DeviceLost { .. } | Error::OutOfMemory { .. } = error {
                 whisper(&format!("go on with: {command} --resume"));
             }
             return Err(error.into());

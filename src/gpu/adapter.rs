@@ -1,19 +1,19 @@
 //! Which adapters there are, what they can hold, and which one is used.
 
 use super::AdapterKind;
-use super::needs::{Refused, lacking};
+use super::needs::{Offer, UnsupportedAdapter};
 use crate::{Error, Result};
 use serde::Serialize;
 
 /// The adapter that `--device` names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
-    /// Discrete before integrated before virtual before CPU.
+    /// Vulkan, Metal and DX12 before OpenGL ES; discrete before integrated before virtual before CPU.
     #[default]
     Auto,
     /// A place in the list that `fedfunnel devices` prints.
     Index(usize),
-    /// A part of the adapter's name, in any case.
+    /// The name of a back end, or a part of the adapter's name, in any case.
     Name(String),
 }
 
@@ -46,7 +46,7 @@ pub struct AdapterSummary {
     pub index: usize,
     /// The adapter's own name.
     pub name: String,
-    /// vulkan, metal or dx12.
+    /// vulkan, metal, dx12 or gl.
     pub backend: String,
     /// Its kind.
     pub kind: AdapterKind,
@@ -94,62 +94,94 @@ impl AdapterSummary {
     }
 }
 
+/// The back end that serves where there is no other.
+const FALLBACK: &str = wgpu::Backend::Gl.to_str();
+
 /// The adapters of this machine.
+#[derive(Default)]
 struct Found {
     /// Those that can run the kernels, in a stable order.
     usable: Vec<(wgpu::Adapter, AdapterSummary)>,
     /// The others.
-    refused: Vec<Refused>,
+    unsupported: Vec<UnsupportedAdapter>,
 }
 
 impl Found {
     fn summaries(&self) -> Vec<AdapterSummary> {
         self.usable.iter().map(|(_, summary)| summary.clone()).collect()
     }
-}
 
-fn enumerate() -> Found {
-    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
-    descriptor.backends = wgpu::Backends::PRIMARY;
-    // Validation layers and debug labels cost time and write to stderr.
-    descriptor.flags =
-        wgpu::InstanceFlags::empty() | wgpu::InstanceFlags::ALLOW_UNDERLYING_NONCOMPLIANT_ADAPTER;
-    let instance = wgpu::Instance::new(descriptor);
-    let mut found = Found { usable: Vec::new(), refused: Vec::new() };
-    for adapter in pollster::block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY)) {
-        match lacking(adapter.features(), &adapter.limits()) {
-            Some(lacks) => found.refused.push(Refused { name: adapter.get_info().name, lacks }),
-            None => {
-                let summary = AdapterSummary::of(found.usable.len(), &adapter);
-                found.usable.push((adapter, summary));
+    /// Adds the adapters of these back ends.
+    fn add(&mut self, backends: wgpu::Backends) {
+        let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+        descriptor.backends = backends;
+        // Validation layers and debug labels cost time and write to stderr.
+        descriptor.flags =
+            wgpu::InstanceFlags::empty() | wgpu::InstanceFlags::ALLOW_UNDERLYING_NONCOMPLIANT_ADAPTER;
+        let instance = wgpu::Instance::new(descriptor);
+        for adapter in pollster::block_on(instance.enumerate_adapters(backends)) {
+            let summary = AdapterSummary::of(self.usable.len(), &adapter);
+            match offer(&adapter).lacks() {
+                None => self.usable.push((adapter, summary)),
+                Some(lacks) => {
+                    let AdapterSummary { name, backend, kind, driver, .. } = summary;
+                    let unsupported = UnsupportedAdapter { index: None, name, backend, kind, driver, lacks };
+                    self.unsupported.push(unsupported);
+                }
             }
         }
     }
-    found
+
+    /// Every adapter, or those up to the one that `choice` takes: contexts of OpenGL ES cost the start of the program,
+    /// and are made where they may be needed.
+    fn of(choice: Option<&DeviceChoice>) -> Self {
+        let mut found = Self::default();
+        found.add(wgpu::Backends::PRIMARY);
+        let is_enough = choice.is_some_and(|choice| pick(&found.summaries(), &[], choice).is_ok());
+        if cfg!(feature = "gles") && !is_enough {
+            found.add(wgpu::Backends::GL);
+        }
+        found
+    }
+}
+
+/// What an adapter offers to kernels.
+pub(super) fn offer(adapter: &wgpu::Adapter) -> Offer {
+    Offer::of(adapter.features(), &adapter.limits(), adapter.get_info().subgroup_min_size)
+}
+
+/// The adapters of this machine.
+#[derive(Clone, Debug)]
+pub struct Adapters {
+    /// Those that can be used, the chosen one marked.
+    pub usable: Vec<AdapterSummary>,
+    /// Those that cannot run the kernels.
+    pub unsupported: Vec<UnsupportedAdapter>,
 }
 
 /// Every adapter, the one that `choice` takes marked as chosen.
-pub fn adapters(choice: &DeviceChoice) -> Result<Vec<AdapterSummary>> {
-    let found = enumerate();
-    let mut list = found.summaries();
-    let chosen = pick(&list, &found.refused, choice)?;
-    list[chosen].chosen = true;
-    Ok(list)
+pub fn adapters(choice: &DeviceChoice) -> Result<Adapters> {
+    let found = Found::of(None);
+    let mut usable = found.summaries();
+    let chosen = pick(&usable, &found.unsupported, choice)?;
+    usable[chosen].chosen = true;
+    Ok(Adapters { usable, unsupported: found.unsupported })
 }
 
 /// The adapter that `choice` takes.
 pub fn choose(choice: &DeviceChoice) -> Result<(wgpu::Adapter, AdapterSummary)> {
-    let mut found = enumerate();
-    let chosen = pick(&found.summaries(), &found.refused, choice)?;
+    let mut found = Found::of(Some(choice));
+    let chosen = pick(&found.summaries(), &found.unsupported, choice)?;
     let (adapter, mut summary) = found.usable.swap_remove(chosen);
     summary.chosen = true;
     Ok((adapter, summary))
 }
 
-fn pick(list: &[AdapterSummary], refused: &[Refused], choice: &DeviceChoice) -> Result<usize> {
-    let words = |refused: &Refused| format!("{} {}", refused.name, refused.lacks);
+fn pick(list: &[AdapterSummary], unsupported: &[UnsupportedAdapter], choice: &DeviceChoice) -> Result<usize> {
+    let words = |adapter: &UnsupportedAdapter| format!("{} {}", adapter.name, adapter.lacks);
     if list.is_empty() {
-        let problem = match refused {
+        let problem = match unsupported {
+            [] if cfg!(feature = "gles") => "no Vulkan, Metal, DX12 or OpenGL ES adapter was found".into(),
             [] => "no Vulkan, Metal or DX12 adapter was found".into(),
             some => format!(
                 "no adapter can run the kernels: {}",
@@ -164,14 +196,19 @@ fn pick(list: &[AdapterSummary], refused: &[Refused], choice: &DeviceChoice) -> 
     }
     let names = || list.iter().map(|a| format!("{} ({})", a.index, a.name)).collect::<Vec<_>>().join(", ");
     let refuse = |problem: String| Error::setting("--device", problem, format!("there are: {}", names()));
+    let best = |places: &mut dyn Iterator<Item = usize>| {
+        places.min_by_key(|&place| (list[place].backend == FALLBACK, list[place].kind))
+    };
     match choice {
-        DeviceChoice::Auto => Ok((0..list.len()).min_by_key(|&i| list[i].kind).unwrap_or(0)),
+        DeviceChoice::Auto => Ok(best(&mut (0..list.len())).unwrap_or(0)),
         DeviceChoice::Index(index) if *index < list.len() => Ok(*index),
         DeviceChoice::Index(index) => Err(refuse(format!("there is no adapter {index}"))),
         DeviceChoice::Name(part) => {
             let is_meant = |name: &str| name.to_lowercase().contains(&part.to_lowercase());
-            list.iter().position(|adapter| is_meant(&adapter.name)).ok_or_else(|| {
-                let known = refused.iter().find(|refused| is_meant(&refused.name));
+            let of_backend =
+                best(&mut (0..list.len()).filter(|&i| list[i].backend.eq_ignore_ascii_case(part)));
+            of_backend.or_else(|| list.iter().position(|adapter| is_meant(&adapter.name))).ok_or_else(|| {
+                let known = unsupported.iter().find(|adapter| is_meant(&adapter.name));
                 refuse(known.map_or_else(|| format!("no adapter's name contains {part:?}"), words))
             })
         }
@@ -199,6 +236,28 @@ mod tests {
     }
 
     #[test]
+    fn opengl_es_serves_where_nothing_else_does_or_where_it_is_asked_for() {
+        let of = |index, backend: &str, kind| AdapterSummary {
+            backend: backend.into(),
+            ..adapter(index, "llvmpipe", kind)
+        };
+        let list = [
+            of(0, "vulkan", AdapterKind::Cpu),
+            of(1, "gl", AdapterKind::Other),
+            of(2, "gl", AdapterKind::Integrated),
+            of(3, "vulkan", AdapterKind::Integrated),
+        ];
+        let picked =
+            |list: &[AdapterSummary], choice: &str| pick(list, &[], &choice.parse().unwrap()).unwrap();
+        assert_eq!(picked(&list, "auto"), 3);
+        assert_eq!(picked(&list[..3], "auto"), 0);
+        assert_eq!(picked(&list[1..3], "auto"), 1);
+        assert_eq!([picked(&list, "gl"), picked(&list, "GL"), picked(&list, "vulkan")], [2, 2, 3]);
+        assert_eq!([picked(&list, "1"), picked(&list, "llvm")], [1, 0]);
+        assert!(pick(&list, &[], &"dx12".parse().unwrap()).unwrap_err().to_string().contains("dx12"));
+    }
+
+    #[test]
     fn a_name_or_an_index_that_is_not_there_lists_those_that_are() {
         let list = [adapter(0, "llvmpipe", AdapterKind::Cpu)];
         assert_eq!(pick(&list, &[], &"LLVM".parse().unwrap()).unwrap(), 0);
@@ -211,7 +270,11 @@ mod tests {
     #[test]
     fn an_adapter_that_cannot_run_the_kernels_is_passed_over_and_says_why() {
         let list = [adapter(0, "llvmpipe", AdapterKind::Cpu)];
-        let refused = [Refused { name: "Old GPU".into(), lacks: "allows 4 storage buffers".into() }];
+        let refused = [UnsupportedAdapter {
+            name: "Old GPU".into(),
+            lacks: "allows 4 storage buffers".into(),
+            ..Default::default()
+        }];
         assert_eq!(pick(&list, &refused, &DeviceChoice::Auto).unwrap(), 0);
         let asked_for = pick(&list, &refused, &"old".parse().unwrap()).unwrap_err();
         let alone = pick(&[], &refused, &DeviceChoice::Auto).unwrap_err();

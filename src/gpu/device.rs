@@ -4,18 +4,22 @@ use super::account::{Account, MemoryUse};
 use super::buffer::Memory;
 use super::capacity::{self, Capacity};
 use super::dispatch::Call;
+use super::fault::Faults;
+use super::needs::Offer;
+use super::pace::Pace;
 use super::profile::Timestamps;
 use super::reflection::{Binding, Compiled};
 use super::registry::Registry;
 use super::shard::SMALLER;
 use super::{
     AdapterKind, AdapterSummary, Buffer, Cost, DeviceChoice, DeviceClass, Dispatch, Grid, Immediates, Kernel,
-    Profile, Span, Trace,
+    Pose, Profile, Span, Trace,
 };
 use crate::lock::lock;
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// How to open a device.
 #[derive(Clone, Debug, Default)]
@@ -30,8 +34,15 @@ pub struct GpuOptions {
     pub profile: bool,
     /// Where spans of the host and times of the kernels are noted.
     pub trace: Option<Arc<Trace>>,
+    /// Most time of one submit (a quarter of a second where not given), so that no watchdog resets the device. A
+    /// processor has none, and is not held to it.
+    pub max_submit: Option<Duration>,
     /// Takes the kernels of this class instead of the adapter's own: for tests.
     pub posing: Option<DeviceClass>,
+    /// Plans and chooses kernels as for this device instead of the adapter: for tests.
+    pub pose: Option<Pose>,
+    /// Gives the device up after so many submits, as a driver that resets it does: for tests.
+    pub lose_after: Option<u64>,
 }
 
 /// The smallest `--max-binding-bytes`.
@@ -54,17 +65,6 @@ fn until(submission: wgpu::SubmissionIndex) -> wgpu::PollType {
     wgpu::PollType::Wait { submission_index: Some(submission), timeout: None }
 }
 
-/// Something that went wrong on the device.
-#[derive(Clone, Debug)]
-enum Fault {
-    /// One call failed.
-    Error(String),
-    /// It has too little memory.
-    Memory,
-    /// It is gone, and every later call fails.
-    Lost(String),
-}
-
 /// An open device. A clone is the same device: it may be kept and sent anywhere.
 #[derive(Clone, Debug)]
 pub struct Gpu(Arc<OpenDevice>);
@@ -85,15 +85,15 @@ pub struct OpenDevice {
     /// The adapter that was opened.
     pub adapter: AdapterSummary,
     class: DeviceClass,
-    /// Lanes of its smallest subgroup; 0 where it has no subgroup operations.
-    smallest_subgroup: u32,
+    /// What it offers to kernels.
+    offer: Offer,
     max_binding_bytes: u64,
     /// The device's own memory.
     memory_bytes: Option<u64>,
     checked: bool,
     registry: Arc<Registry>,
-    /// The first thing that went wrong outside a call that could return it.
-    fault: Arc<Mutex<Option<Fault>>>,
+    faults: Arc<Faults>,
+    pub(super) pace: Arc<Pace>,
     staging: Mutex<Option<Memory>>,
     account: Arc<Account>,
     /// Whether sizes are counted and nothing is allocated or run.
@@ -102,6 +102,8 @@ pub struct OpenDevice {
     written: AtomicU64,
     pub(super) timestamps: Option<Timestamps>,
     trace: Option<Arc<Trace>>,
+    submits: AtomicU64,
+    lose_after: Option<u64>,
 }
 
 impl Gpu {
@@ -110,13 +112,23 @@ impl Gpu {
         let span = |name| options.trace.as_ref().map(|trace| trace.span(name));
         let opening = span("open the device");
         let finding = span("find the adapter");
-        let (adapter, summary) = super::choose(&options.device)?;
+        let (adapter, mut summary) = super::choose(&options.device)?;
         drop(finding);
+        let mut offer = super::adapter::offer(&adapter);
+        let mut memory_bytes = capacity::device_bytes(&adapter);
+        if let Some(pose) = &options.pose {
+            summary = pose.describe(summary);
+            (offer, memory_bytes) = (pose.offer, pose.memory_bytes);
+            if let Some(lacks) = offer.lacks() {
+                let problem = format!("{} {lacks}", summary.name);
+                return Err(Error::setting("--device", problem, "choose another"));
+            }
+        }
         let features = adapter.features()
             & (wgpu::Features::IMMEDIATES | wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SUBGROUP);
         let timed = [("--profile", options.profile), ("--trace", options.trace.is_some())];
         let asked = timed.iter().find(|(_, asked)| *asked);
-        if let (Some((option, _)), false) = (asked, features.contains(wgpu::Features::TIMESTAMP_QUERY)) {
+        if let (Some((option, _)), false) = (asked, summary.timestamps) {
             let problem = format!("{} cannot time kernels on the device", summary.name);
             return Err(Error::setting(*option, problem, "leave it out or choose another --device"));
         }
@@ -138,43 +150,30 @@ impl Gpu {
             Some(bytes) => bytes.min(summary.max_binding_bytes),
             None => summary.max_binding_bytes,
         };
-        let fault = Arc::new(Mutex::new(None));
-        let seen = fault.clone();
-        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
-            lock(&seen).get_or_insert(match error {
-                wgpu::Error::OutOfMemory { .. } => Fault::Memory,
-                other => Fault::Error(other.to_string()),
-            });
-        }));
-        let seen = fault.clone();
-        device.set_device_lost_callback(move |_, message| {
-            // A device that runs out of memory is lost too; the cause is what helps.
-            let mut seen = lock(&seen);
-            if !matches!(*seen, Some(Fault::Memory)) {
-                *seen = Some(Fault::Lost(message));
-            }
-        });
+        let faults = Faults::of(&device);
         let timestamps = asked.map(|_| Timestamps::new(&device, &queue, options.trace.clone()));
-        let subgroups = features.contains(wgpu::Features::SUBGROUP);
-        let smallest_subgroup = if subgroups { summary.subgroup_min } else { 0 };
+        let class = options.posing.unwrap_or_else(|| DeviceClass::of(summary.kind, offer.smallest_subgroup));
         drop(opening);
         Ok(Self(Arc::new(OpenDevice {
             device,
             queue,
-            class: options.posing.unwrap_or(DeviceClass::of(summary.kind, smallest_subgroup)),
-            smallest_subgroup,
+            class,
+            offer,
             adapter: summary,
             max_binding_bytes,
-            memory_bytes: capacity::device_bytes(&adapter),
+            memory_bytes,
             checked: options.checked,
             registry: Arc::default(),
-            fault,
+            faults,
+            pace: Arc::new(Pace::new(class, options.max_submit)),
             staging: Mutex::new(None),
             account: Arc::default(),
             rehearsal: false,
             written: AtomicU64::new(0),
             timestamps,
             trace: options.trace.clone(),
+            submits: AtomicU64::new(0),
+            lose_after: options.lose_after,
         })))
     }
 
@@ -187,18 +186,21 @@ impl Gpu {
             queue: self.queue.clone(),
             adapter: self.adapter.clone(),
             class: self.class,
-            smallest_subgroup: self.smallest_subgroup,
+            offer: self.offer,
             max_binding_bytes: self.max_binding_bytes,
             memory_bytes: self.memory_bytes,
             checked: self.checked,
             registry: self.registry.clone(),
-            fault: self.fault.clone(),
+            faults: self.faults.clone(),
+            pace: self.pace.clone(),
             staging: Mutex::new(None),
             account: Arc::default(),
             rehearsal: true,
             written: AtomicU64::new(0),
             timestamps: None,
             trace: None,
+            submits: AtomicU64::new(0),
+            lose_after: None,
         }))
     }
 
@@ -221,6 +223,9 @@ impl Gpu {
         let _submit = self.span("submit");
         let submission = self.queue.submit([encoder.finish()]);
         self.writes_are_taken();
+        if Some(self.submits.fetch_add(1, Ordering::Relaxed) + 1) == self.lose_after {
+            self.lose();
+        }
         submission
     }
 
@@ -238,6 +243,27 @@ impl Gpu {
     /// The device's memory in use at the peak.
     pub fn peak_memory(&self) -> MemoryUse {
         self.account.peak()
+    }
+
+    /// How many command buffers were submitted so far.
+    pub fn submits(&self) -> u64 {
+        self.submits.load(Ordering::Relaxed)
+    }
+
+    /// The kernels that dispatches were made of so far, on this device and its rehearsals.
+    pub fn kernels(&self) -> Vec<Kernel> {
+        self.registry.kernels()
+    }
+
+    /// What it offers to kernels.
+    pub fn offer(&self) -> &Offer {
+        &self.offer
+    }
+
+    /// Reports too little memory, as a driver does whose memory another program has taken: for tests.
+    #[doc(hidden)]
+    pub fn run_out_of_memory(&self) {
+        self.faults.out_of_memory();
     }
 
     /// Gives the device up, as a driver that resets it does: for tests.
@@ -274,7 +300,7 @@ impl Gpu {
 
     /// Most workgroups of one dispatch in one direction.
     pub fn max_workgroups(&self) -> u32 {
-        self.device.limits().max_compute_workgroups_per_dimension
+        self.offer.workgroups
     }
 
     /// Which kernels it takes.
@@ -285,7 +311,7 @@ impl Gpu {
     /// Whether it has subgroup operations, and so many lanes or more in every subgroup: what kernels whose lanes read
     /// each other's values need, whichever class takes them.
     pub fn has_subgroups(&self, lanes: u32) -> bool {
-        self.smallest_subgroup >= lanes
+        self.offer.smallest_subgroup >= lanes
     }
 
     /// A zeroed buffer of 32-bit elements.
@@ -391,7 +417,12 @@ impl Gpu {
 
     fn poll(&self, how: wgpu::PollType) -> Result<()> {
         let _wait = self.span("wait");
-        let polled = self.device.poll(how);
+        let mut polled = self.device.poll(how.clone());
+        // OpenGL ES waits for four seconds at most.
+        while matches!(polled, Err(wgpu::PollError::Timeout)) {
+            self.check()?;
+            polled = self.device.poll(how.clone());
+        }
         if polled.is_err() {
             // Lets wgpu call back where the device is lost.
             let _ = self.device.poll(wgpu::PollType::Poll);
@@ -402,22 +433,7 @@ impl Gpu {
 
     /// An error where the device has reported a fault since the last call.
     pub fn check(&self) -> Result<()> {
-        let name = &self.adapter.name;
-        let sentence = |text: &str| text.trim().trim_end_matches('.').replace('\n', " ");
-        let mut place = lock(&self.fault);
-        // A lost device stays lost.
-        let fault = if let Some(Fault::Lost(_)) = &*place { place.clone() } else { place.take() };
-        let Some(fault) = fault else { return Ok(()) };
-        let problem = match &fault {
-            Fault::Error(text) => format!("{name}: {}", sentence(text)),
-            Fault::Memory => format!("{name} has run out of memory"),
-            Fault::Lost(text) => format!("{name} was lost while it worked ({})", sentence(text)),
-        };
-        let mend = match fault {
-            Fault::Lost(_) => "what was saved before is whole; run again, or choose another --device",
-            _ => "free memory on the device, use smaller shapes, or choose another --device",
-        };
-        Err(Error::device(problem, mend))
+        self.faults.check(&self.adapter.name, || self.account.now().bytes)
     }
 
     /// Makes a dispatch: compiles the kernel where needed, binds the buffers by the names that the
@@ -430,7 +446,8 @@ impl Gpu {
         grid: Grid,
     ) -> Result<Dispatch> {
         let kernel = &kernel.for_class(self.class);
-        let compiled = self.registry.get(&self.device, kernel, self.checked, self.trace.as_ref())?;
+        let compiled =
+            self.registry.get(&self.device, &self.offer, kernel, self.checked, self.trace.as_ref())?;
         self.check()?;
         compiled.reflected.check::<I>(kernel)?;
         let group = self.bind(&compiled, buffers)?;

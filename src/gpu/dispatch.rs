@@ -60,6 +60,12 @@ impl Dispatch {
         self.call.cost
     }
 
+    /// How many invocations run.
+    pub(super) fn invocations(&self) -> u64 {
+        let Call { compiled, groups, .. } = &self.call;
+        groups.iter().chain(&compiled.reflected.workgroup).map(|&number| u64::from(number)).product()
+    }
+
     /// The kernel's entry point.
     pub fn name(&self) -> &'static str {
         self.call.compiled.kernel.entry

@@ -2,11 +2,7 @@
 
 use super::{Dispatch, Gpu};
 use crate::Result;
-use std::time::{Duration, Instant};
-
-/// How much work one submit should hold: long enough to hide its cost, short enough for the
-/// watchdogs of desktop drivers.
-const SUBMIT_TARGET: Duration = Duration::from_millis(200);
+use std::time::Instant;
 
 /// A command buffer under construction.
 pub struct Recorder<'g> {
@@ -74,48 +70,57 @@ impl Gpu {
         Recorder { gpu: self, encoder, pass: None }
     }
 
-    /// Records one list of dispatches and submits it.
+    /// Records one list of dispatches and submits it, in several submits where it is long.
     pub fn run(&self, dispatches: &[Dispatch]) -> Result<()> {
-        let mut recorder = self.recorder();
-        recorder.record(dispatches)?;
-        recorder.submit().map(drop)
+        self.pace.parts(dispatches).into_iter().try_for_each(|part| {
+            let mut recorder = self.recorder();
+            recorder.record(part)?;
+            recorder.submit().map(drop)
+        })
     }
 
-    /// Runs `plan` once for each step of `steps`, in submits of bounded duration, two in flight.
-    /// Calls `progress` with the number of steps of each submit that has run.
+    /// Runs `plan` once for each step of `steps`, in submits of bounded duration, two in flight. On a GPU a step may be
+    /// several of them. Calls `progress` with the number of steps that each submit has ended.
     pub fn run_steps(
         &self,
         plan: &[Dispatch],
         steps: std::ops::Range<u32>,
         progress: &mut dyn FnMut(u32),
     ) -> Result<()> {
-        let mut chunk = 1;
-        let mut next = steps.start;
-        let mut in_flight: Option<(wgpu::SubmissionIndex, u32)> = None;
+        let mut stepping = self.pace.steps(plan);
+        let units = stepping.units();
+        let (mut next, end) = (0, units * u64::from(steps.end.saturating_sub(steps.start)));
+        let mut in_flight: Option<(wgpu::SubmissionIndex, std::ops::Range<u64>)> = None;
         let mut last = Instant::now();
-        while next < steps.end {
-            let end = steps.end.min(next + chunk);
+        let mut ended = |done: std::ops::Range<u64>| match (done.end / units - done.start / units) as u32 {
+            0 => {}
+            steps => progress(steps),
+        };
+        while next < end {
+            let until = stepping.next(next, end);
             let mut recorder = self.recorder();
-            for step in next..end {
-                for dispatch in plan {
+            for unit in next..until {
+                let step = steps.start + (unit / units) as u32;
+                for dispatch in &plan[stepping.dispatches(unit, plan.len())] {
                     recorder.record_at(dispatch, step)?;
                 }
             }
-            let submitted = (recorder.submit()?, end - next);
-            next = end;
+            let submitted = (recorder.submit()?, next..until);
+            next = until;
             if let Some((submission, done)) = in_flight.replace(submitted) {
                 self.wait_for(submission)?;
-                progress(done);
-                let elapsed = last.elapsed();
+                ended(done.clone());
+                // About the time of one submit, since the next one begins when it ends.
+                stepping.measured(done, last.elapsed().as_secs_f64());
                 last = Instant::now();
-                // `elapsed` is about one chunk of `done` steps; grow carefully, shrink at once.
-                let fitting = SUBMIT_TARGET.as_secs_f64() / elapsed.as_secs_f64().max(1e-6) * f64::from(done);
-                chunk = (fitting as u32).clamp(1, chunk.saturating_mul(4).min(4096));
             }
         }
         if let Some((submission, done)) = in_flight {
             self.wait_for(submission)?;
-            progress(done);
+            ended(done);
+        }
+        if end > 0 {
+            self.pace.learn(&stepping);
         }
         Ok(())
     }

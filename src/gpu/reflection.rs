@@ -1,8 +1,10 @@
 //! What a kernel asks of the host: bindings, workgroup size and the layout of its immediates, read from the WGSL with
 //! naga. A mismatch with the host is an error that names both sides.
 
+use super::needs::KernelNeeds;
 use super::{FieldKind, Immediates, Kernel};
 use crate::{Error, Result};
+use naga::Statement;
 
 /// A storage binding of an entry point.
 #[derive(Clone, Debug)]
@@ -28,9 +30,25 @@ pub(super) struct Reflected {
     pub workgroup: [u32; 3],
     pub fields: Vec<(String, u32, Option<FieldKind>)>,
     pub immediate_bytes: u32,
+    /// Bytes of the workgroup memory that it uses.
+    pub workgroup_bytes: u32,
+    /// Whether its lanes read each other's values.
+    pub reads_lanes: bool,
 }
 
 impl Reflected {
+    /// What it asks of an adapter.
+    pub fn needs(&self) -> KernelNeeds {
+        let invocations = self.workgroup.iter().product();
+        KernelNeeds {
+            storage_buffers: self.bindings.len() as u32,
+            invocations,
+            workgroup_bytes: self.workgroup_bytes,
+            immediate_bytes: self.immediate_bytes,
+            subgroup_lanes: if self.reads_lanes { invocations } else { 0 },
+        }
+    }
+
     /// Holds the host's struct against the WGSL's.
     pub fn check<I: Immediates>(&self, kernel: &Kernel) -> Result<()> {
         let host: Vec<_> = I::FIELDS.iter().map(|f| (f.name.to_string(), f.offset, Some(f.kind))).collect();
@@ -66,11 +84,14 @@ pub(super) fn reflect(kernel: &Kernel, source: &str) -> Result<Reflected> {
         .position(|e| e.name == kernel.entry)
         .ok_or_else(|| wrong("no such entry point".into()))?;
     let used = info.get_entry_point(index);
+    let point = &module.entry_points[index];
     let mut reflected = Reflected {
         bindings: Vec::new(),
-        workgroup: module.entry_points[index].workgroup_size,
+        workgroup: point.workgroup_size,
         fields: Vec::new(),
         immediate_bytes: 0,
+        workgroup_bytes: 0,
+        reads_lanes: reads_lanes(&module, &point.function.body),
     };
     for (_, variable) in module.global_variables.iter().filter(|(handle, _)| !used[*handle].is_empty()) {
         match variable.space {
@@ -100,10 +121,29 @@ pub(super) fn reflect(kernel: &Kernel, source: &str) -> Result<Reflected> {
                     })
                     .collect();
             }
-            naga::AddressSpace::WorkGroup | naga::AddressSpace::Private => {}
+            naga::AddressSpace::WorkGroup => {
+                reflected.workgroup_bytes += module.types[variable.ty].inner.size(module.to_ctx());
+            }
+            naga::AddressSpace::Private => {}
             ref other => return Err(wrong(format!("address space {other:?} is not used here"))),
         }
     }
     reflected.bindings.sort_by_key(|binding| binding.index);
     Ok(reflected)
+}
+
+/// Whether lanes read each other's values in a block, or in a function that it calls.
+fn reads_lanes(module: &naga::Module, block: &naga::Block) -> bool {
+    let within = |block| reads_lanes(module, block);
+    block.iter().any(|statement| match statement {
+        Statement::SubgroupBallot { .. }
+        | Statement::SubgroupGather { .. }
+        | Statement::SubgroupCollectiveOperation { .. } => true,
+        Statement::Block(block) => within(block),
+        Statement::If { accept, reject, .. } => within(accept) || within(reject),
+        Statement::Switch { cases, .. } => cases.iter().any(|case| within(&case.body)),
+        Statement::Loop { body, continuing, .. } => within(body) || within(continuing),
+        Statement::Call { function, .. } => within(&module.functions[*function].body),
+        _ => false,
+    })
 }

@@ -1,10 +1,11 @@
 //! Compiling kernels, each variant once for each device.
 
 use super::kernel::ZEROED_WORKGROUP_MEMORY;
+use super::needs::Offer;
 use super::reflection::{Compiled, reflect};
 use super::{Kernel, Trace};
-use crate::Result;
 use crate::lock::lock;
+use crate::{Error, Result};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
@@ -17,10 +18,17 @@ pub(super) struct Registry {
 }
 
 impl Registry {
-    /// The compiled kernel, compiling it where this is its first use.
+    /// Every kernel that it has compiled.
+    pub fn kernels(&self) -> Vec<Kernel> {
+        lock(&self.compiled).keys().copied().collect()
+    }
+
+    /// The compiled kernel, compiling it where this is its first use. A kernel that needs more than the device offers is
+    /// not compiled: none of the kernels that are chosen for it may.
     pub fn get(
         &self,
         device: &wgpu::Device,
+        offer: &Offer,
         kernel: &Kernel,
         checked: bool,
         trace: Option<&Arc<Trace>>,
@@ -35,6 +43,9 @@ impl Registry {
         let source = kernel.source()?;
         let reflected = reflect(kernel, &source)?;
         drop(reflecting);
+        if let Some(lacks) = offer.refuses(&reflected.needs()) {
+            return Err(Error::fault(format!("{} {lacks}", kernel.entry)));
+        }
         let translating = span("translate");
         let module = lock(&self.modules)
             .entry(Kernel { entry: "", ..*kernel })

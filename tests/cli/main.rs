@@ -19,6 +19,7 @@ mod folder;
 mod help;
 mod hostile_files;
 mod images;
+mod lost;
 mod outputs;
 mod partition;
 mod resume;

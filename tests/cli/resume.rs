@@ -31,7 +31,7 @@ fn spawn(folder: &Path, all: &[&str]) -> Child {
 
 /// What a run has left: JSON without what depends on the clock, and the bytes of all other files. The page is
 /// made of report.json.
-fn left_by(folder: &Path) -> BTreeMap<String, Value> {
+pub fn left_by(folder: &Path) -> BTreeMap<String, Value> {
     let mut left = BTreeMap::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(next) = folders.pop() {
@@ -60,7 +60,7 @@ fn left_by(folder: &Path) -> BTreeMap<String, Value> {
     left
 }
 
-fn check_alike(what: &str, found: &BTreeMap<String, Value>, whole: &BTreeMap<String, Value>) {
+pub fn check_alike(what: &str, found: &BTreeMap<String, Value>, whole: &BTreeMap<String, Value>) {
     assert_eq!(found.keys().collect::<Vec<_>>(), whole.keys().collect::<Vec<_>>(), "{what}");
     for (name, value) in whole {
         assert!(found[name] == *value, "{what}: {name}");

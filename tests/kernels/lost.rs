@@ -1,15 +1,15 @@
 //! A device that goes away in mid-training.
 
-use crate::support::values;
-use fedfunnel::Result;
+use crate::support::{device, values};
 use fedfunnel::autoencoder::{
-    AutoencoderFile, AutoencoderSettings, CurvePoint, Half, Learner, TrainedAutoencoder, Training, Watcher,
-    learn,
+    AutoencoderFile, AutoencoderSettings, CurvePoint, Half, Learner, MemoryPlan, TrainedAutoencoder,
+    Training, Watcher, learn,
 };
 use fedfunnel::gpu::{Gpu, GpuOptions};
 use fedfunnel::model::{ModelSpec, Network};
 use fedfunnel::progress::Quiet;
 use fedfunnel::run::{Identity, Place, Run, RunFolder, Start};
+use fedfunnel::{Error, Result};
 use std::path::Path;
 
 /// Saves each checkpoint, and loses the device after the second.
@@ -42,7 +42,7 @@ impl Watcher for Watching<'_> {
 #[test]
 fn a_lost_device_is_one_clear_sentence_and_leaves_the_last_checkpoint_whole() {
     // Not the one that other tests share.
-    let gpu = Gpu::open(&GpuOptions::default()).unwrap();
+    let gpu = Gpu::open(&GpuOptions { device: device(), ..Default::default() }).unwrap();
     let spec = "name = \"x\"\nkind = \"autoencoder\"\nwidths = [517, 8, 517]";
     let spec = ModelSpec::parse(spec, Path::new("x")).unwrap().autoencoder().unwrap();
     let rows: Vec<_> = (0..5).map(|seed| values(517, seed)).collect();
@@ -73,11 +73,41 @@ fn a_lost_device_is_one_clear_sentence_and_leaves_the_last_checkpoint_whole() {
     for error in [gpu.wait().unwrap_err(), save(&learner).unwrap_err(), gpu.check().unwrap_err()] {
         assert!(error.to_string().contains("was lost"), "{error}");
     }
-    let other = Gpu::open(&GpuOptions::default()).unwrap();
+    let other = Gpu::open(&GpuOptions { device: device(), ..Default::default() }).unwrap();
     let file = AutoencoderFile::open(folder.path()).unwrap();
     file.standard(Half::Decoder).unwrap();
     let network = Network::new(&other, &spec.network(), 1, None).unwrap();
     file.upload(&other, &network.parameters, 0).unwrap();
     assert!(network.parameters.read(&other).unwrap() == saved, "the checkpoint is not what was trained");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "something was left behind");
+}
+
+#[test]
+fn memory_that_another_program_takes_ends_in_the_sentence_of_the_plan() {
+    let gpu = Gpu::open(&GpuOptions { device: device(), ..Default::default() }).unwrap();
+    let spec = "name = \"wide\"\nkind = \"autoencoder\"\nwidths = [517, 8, 517]";
+    let spec = ModelSpec::parse(spec, Path::new("wide")).unwrap().autoencoder().unwrap();
+    let rows: Vec<_> = (0..5).map(|seed| values(517, seed)).collect();
+    let train = [rows.iter().map(Vec::as_slice).collect::<Vec<_>>()];
+    let settings = &AutoencoderSettings { epochs: 3, batch: Some(4), ..Default::default() };
+    let training = Training { spec: &spec, settings, seed: 0, train: &train, held_out: &[] };
+    let mut learner = Learner::new(&gpu, &training).unwrap();
+    learner.train(1, &mut |_| {}).unwrap();
+    gpu.run_out_of_memory();
+    let error = learner.train(1, &mut |_| {}).unwrap_err();
+    assert!(matches!(error, Error::OutOfMemory { .. }) && !error.is_usage(), "{error:?}");
+    let text = error.to_string();
+    assert!(text.contains("has run out of memory with 0.00 GB in use here"), "{text}");
+    let text = MemoryPlan::explain(&gpu, &training, error).to_string();
+    for words in
+        ["has run out of memory", "training wide takes", "close what else", "--optimizer sgd", "--batch"]
+    {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    assert!(!text.contains('\n') && text.len() < 400, "{text}");
+    // It was said, and the device goes on where there is memory again.
+    learner.train(1, &mut |_| {}).unwrap();
+    // Other errors stay as they are.
+    let other = MemoryPlan::explain(&gpu, &training, Error::device("it is hot", "cool it"));
+    assert_eq!(other.to_string(), "it is hot; cool it");
 }

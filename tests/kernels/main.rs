@@ -32,6 +32,7 @@ mod pca;
 mod peaks;
 mod places;
 mod pool;
+mod posed;
 mod random;
 mod reduce;
 mod registry;
@@ -40,6 +41,7 @@ mod sketch;
 mod small;
 mod standardize;
 mod state;
+mod submits;
 mod subspace;
 mod support;
 #[path = "../goldens/vgg3.rs"]

@@ -1,6 +1,6 @@
 //! What all modules share: the devices, test values, and comparing with a twin.
 
-use fedfunnel::gpu::{DeviceClass, Gpu, GpuOptions, SHARING_LANES, Tensor};
+use fedfunnel::gpu::{DeviceChoice, DeviceClass, Gpu, GpuOptions, SHARING_LANES, Tensor};
 use fedfunnel::reference::compare::{Tolerance, assert_close};
 use fedfunnel::reference::random::uniform_tensor;
 use std::sync::OnceLock;
@@ -11,6 +11,14 @@ pub const SMALL_BINDING: u64 = 64 << 10;
 /// The variable that has these tests take the adapter for one of another class: `gpu` or `cpu-plain`. What a test takes
 /// for granted of the adapter shows on a machine that has no other.
 const CLASS: &str = "FEDFUNNEL_KERNELS_AS";
+
+/// The variable that has these tests take another adapter than the best, as `--device` names it: `gl`, say.
+const ADAPTER: &str = "FEDFUNNEL_KERNELS_ON";
+
+/// The adapter that [`ADAPTER`] names.
+pub fn device() -> DeviceChoice {
+    std::env::var(ADAPTER).map_or(DeviceChoice::Auto, |name| name.parse().expect("any text will do"))
+}
 
 /// The class that [`CLASS`] names.
 fn named_class() -> Option<DeviceClass> {
@@ -36,8 +44,14 @@ fn open_as(max_binding_bytes: Option<u64>, posing: Option<DeviceClass>) -> Gpu {
     // SAFETY: only a driver would read these variables behind Rust's back, and every device of this
     // binary is opened here, after this.
     QUIET.get_or_init(|| unsafe { fedfunnel::gpu::quieten_drivers() });
-    Gpu::open(&GpuOptions { checked: true, max_binding_bytes, posing, ..Default::default() })
-        .unwrap_or_else(|error| panic!("{error}"))
+    Gpu::open(&GpuOptions {
+        device: device(),
+        checked: true,
+        max_binding_bytes,
+        posing,
+        ..Default::default()
+    })
+    .unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// The device as it is.

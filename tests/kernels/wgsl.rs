@@ -81,7 +81,7 @@ pub fn validated(
 
 /// What an entry point asks of a device, as `needs` has it: lanes of a workgroup, storage buffers, bytes of workgroup
 /// memory and of immediates.
-fn asked_for(module: &Module, info: &ModuleInfo, entry: &str) -> Result<[u32; 4], String> {
+pub fn asked_for(module: &Module, info: &ModuleInfo, entry: &str) -> Result<[u32; 4], String> {
     let place = module.entry_points.iter().position(|point| point.name == entry).ok_or("no entry point")?;
     let used = info.get_entry_point(place);
     let variables = || module.global_variables.iter().filter(|(handle, _)| !used[*handle].is_empty());

@@ -8,7 +8,9 @@ use crate::cli::common::{Common, refuse_zeros};
 use crate::cli::start::{CommandLine, run_to_end};
 use crate::cli::stdout::{say, say_json, whisper};
 use fedfunnel::autoencoder::small::Space;
-use fedfunnel::autoencoder::{AutoencoderSettings, CurvePoint, Learner, Source, Training, Watcher, learn};
+use fedfunnel::autoencoder::{
+    AutoencoderSettings, CurvePoint, Learner, MemoryPlan, Source, Training, Watcher, learn,
+};
 use fedfunnel::codec::Costs;
 use fedfunnel::model::state;
 use fedfunnel::report::format;
@@ -71,7 +73,9 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     let folder = RunFolder::open(&args.out, identity, start)?;
     let place = Place { gpu: Some(&gpu), data_dir: None, folder, command: command.as_str() };
     let job = Job { args, gpu: &gpu, model: &snapshots.model, training };
-    let trained = run_to_end(place, common.bars_of(&gpu), |run| train_and_save(run, &job))?;
+    let trained = run_to_end(place, common.bars_of(&gpu), |run| {
+        train_and_save(run, &job).map_err(|error| MemoryPlan::explain(&gpu, &job.training, error))
+    })?;
     args.device.save_trace(&gpu)?;
     let Trained { learner, last, forms } = &trained;
     let error = match learner {
