@@ -155,24 +155,27 @@ fn turned(word: u32, lane: u32) -> u32 {
 // the signs of the next one are written.
 @compute @workgroup_size(8, 1, 1)
 fn mlp_probe_walk(
-    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let line = id.y * walk.lines + walk.step;
+    let replica = group.y;
+    let line = replica * walk.lines + walk.step;
     let last = draws[line];
     let next = draws[line + 1u];
     if last.w == 0u && next.w == 0u { return; }
-    let factor = bitcast<u32>(last_factor(id.y, last, id.x));
-    for (var block = id.x; block < walk.end_block; block += groups.x * 8u) {
+    let factor = bitcast<u32>(last_factor(replica, last, group.x * 8u + lane));
+    // The lanes of a workgroup go together, since blocks come in whole turns.
+    for (var first = group.x * 8u; first < walk.end_block; first += groups.x * 8u) {
+        let block = first + lane;
         let taken = words(block, last.z, last.xy)[last.z % 4u];
         let tried = words(block, next.z, next.xy)[next.z % 4u];
         let run = block / TURN * TURN + 8u * lane + block % TURN / 8u;
-        put_signs[id.y * walk.end_block + run] = turned(tried, lane);
+        put_signs[replica * walk.end_block + run] = turned(tried, lane);
         for (var k = 0u; k < QUADS; k++) {
             let quad = first_quad(block) + k * TURN;
             if 4u * quad >= walk.count { continue; }
-            let at = id.y * (walk.stride / 4u) + quad;
+            let at = replica * (walk.stride / 4u) + quad;
             let w = base4[at];
             let turns = (vec4(taken) << (vec4(31u, 30u, 29u, 28u) - 4u * k)) & vec4(0x80000000u);
             let to = w + bitcast<vec4<f32>>(vec4(factor) ^ turns);
