@@ -70,7 +70,10 @@ impl Faults {
                 mend: "free memory on the device, use smaller shapes, or choose another --device".into(),
             },
             Some(Fault::Lost(text)) => Error::DeviceLost {
-                problem: format!("{name} was lost while it worked ({})", sentence(&text)),
+                problem: match sentence(&text) {
+                    text if text.is_empty() => format!("{name} was lost while it worked"),
+                    text => format!("{name} was lost while it worked ({text})"),
+                },
                 mend: "what was saved before is whole; run again, or choose another --device".into(),
             },
         })
