@@ -68,6 +68,9 @@ pub enum Error {
         /// Where it was saved.
         folder: PathBuf,
     },
+    /// Work that was broken off between two submits, because whoever opened the device asked for it.
+    #[error("interrupted; what was not saved before has to be done again")]
+    Interrupted,
     /// A message of the federation that is malformed, or not the one that is due.
     #[error("{problem}; {mend}")]
     Message {

@@ -30,7 +30,7 @@ pub use evaluation::{Evaluation, SnapshotEvaluation, evaluate, reconstruct};
 pub use learn::{Curves, Watcher, check_curves, finish, finished, learn};
 pub use learner::{Learner, LearnerState};
 pub use plan::{Expected, MemoryPlan, too_many};
-pub use settings::{AutoencoderSettings, Source};
+pub use settings::{AutoencoderSettings, LINEAR, Source};
 pub use snapshots::SnapshotBatch;
 pub use state::{AutoencoderFile, Half, HalfParameters, MAX_FILE_BYTES, Standard, TrainedAutoencoder};
 pub(crate) use trainer::argmax;

@@ -10,11 +10,17 @@ use serde::{Deserialize, Serialize};
 /// Looks at a training whose settings do not say how often.
 const LOOKS: usize = 40;
 
+/// The model of the table `autoencoder` that fits any classifier: two linear layers, to the latent and back.
+pub const LINEAR: &str = "linear";
+
+/// Floats of its code, where the table does not say.
+const LINEAR_LATENT: usize = 32;
+
 /// How autoencoders are trained.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AutoencoderSettings {
-    /// Its spec.
+    /// Its spec; `linear` for two linear layers, whatever the classifier is.
     pub model: String,
     /// Floats of the code, in place of the spec's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -96,7 +102,11 @@ impl AutoencoderSettings {
 
     /// The shape that is asked for.
     pub fn shape_from(&self, source: Source) -> Result<AutoencoderSpec> {
-        let spec = ModelSpec::load(&self.model)?.autoencoder()?;
+        self.shaped(source, ModelSpec::load(&self.model)?.autoencoder()?)
+    }
+
+    /// The shape that is asked for, of what the named model is.
+    fn shaped(&self, source: Source, spec: AutoencoderSpec) -> Result<AutoencoderSpec> {
         let (latent, hidden) = (source.field("latent"), source.field("hidden"));
         let mut spec = spec.with_shape(&latent, self.latent, &hidden, self.hidden.as_deref())?;
         if let Some(rates) = &self.layer_rates {
@@ -111,6 +121,11 @@ impl AutoencoderSettings {
 
     /// The shape that the table `autoencoder` asks for, of a classifier of so many parameters.
     pub fn shape(&self, parameters: usize) -> Result<AutoencoderSpec> {
+        if self.model == LINEAR {
+            let latent = LINEAR_LATENT.min(parameters.saturating_sub(1)).max(1);
+            let linear = AutoencoderSpec::linear(LINEAR, parameters, latent);
+            return self.shaped(Source::Table, AutoencoderSpec { scale_rates: true, ..linear });
+        }
         let spec = self.shape_from(Source::Table)?;
         spec.expect_inputs("autoencoder.model", parameters)?;
         Ok(spec)

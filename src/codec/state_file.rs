@@ -59,7 +59,24 @@ impl CodecState {
         if !path.exists() {
             return Ok(Self { path: path.into(), notes, store: Store::default() });
         }
-        let file = StateFile::open(path)?;
+        Self::read(path, &StateFile::open(path)?, notes)
+    }
+
+    /// A new one that lies in no file; errors call it `name`.
+    pub fn new(name: &Path, side: Side, codec: &PipelineSpec, parameters: usize, seed: u32) -> Self {
+        let notes = Notes { side, codec: codec.to_text(), parameters, seed, rounds: BTreeMap::new() };
+        Self { path: name.into(), notes, store: Store::default() }
+    }
+
+    /// The same as [`to_bytes`](Self::to_bytes) has written it. Errors where that is of another codec, side, model or
+    /// seed.
+    pub fn filled(self, bytes: Vec<u8>) -> Result<Self> {
+        let file = StateFile::from_bytes(&self.path, bytes)?;
+        Self::read(&self.path, &file, self.notes)
+    }
+
+    fn read(path: &Path, file: &StateFile, notes: Notes) -> Result<Self> {
+        let side = notes.side;
         let refuse = |problem: String| Err(Error::file(path, problem, MEND));
         let metadata = file.metadata()?;
         if metadata.get(FORMAT).map(String::as_str) != Some(FORMAT_NAME) {
@@ -79,13 +96,13 @@ impl CodecState {
         if found.codec != notes.codec {
             return refuse(format!("it is of the codec {}", found.codec));
         }
-        if (found.parameters, found.seed) != (parameters, seed) {
+        if (found.parameters, found.seed) != (notes.parameters, notes.seed) {
             let problem = format!("it is of {} parameters and seed {}", found.parameters, found.seed);
-            return refuse(format!("{problem}, not of {parameters} and seed {seed}"));
+            return refuse(format!("{problem}, not of {} and seed {}", notes.parameters, notes.seed));
         }
         let mut store = Store::default();
         let ids: Vec<_> = found.rounds.keys().copied().collect();
-        store.load(side.name(), &ids, &file)?;
+        store.load(side.name(), &ids, file)?;
         Ok(Self { path: path.into(), notes: found, store })
     }
 
@@ -105,15 +122,33 @@ impl CodecState {
         self.notes.rounds.get(&who).copied().unwrap_or(0)
     }
 
+    /// Forgets all that is kept of a collaborator.
+    pub fn forget(&mut self, who: u32) {
+        self.notes.rounds.remove(&who);
+        self.store.take(who);
+    }
+
+    /// The bytes of the file.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let folder = tempfile::tempdir().map_err(Error::io("create a folder in", std::env::temp_dir()))?;
+        let path = folder.path().join("state");
+        self.save_to(&path)?;
+        std::fs::read(&path).map_err(Error::io("read", &path))
+    }
+
     /// Writes the file, whole or not at all.
     pub fn save(&self) -> Result<()> {
+        self.save_to(&self.path)
+    }
+
+    fn save_to(&self, path: &Path) -> Result<()> {
         let side = self.notes.side.name();
         let notes = serde_json::to_string(&self.notes)
             .map_err(|e| Error::fault(format!("a state could not be written: {e}")))?;
         let metadata = [(FORMAT, FORMAT_NAME.to_string()), (NOTES, notes)];
         let metadata: HashMap<_, _> =
             metadata.into_iter().map(|(key, value)| (key.to_string(), value)).collect();
-        let mut file = StateWriter::sealed(&self.path, &self.store.shapes(side), &metadata)?;
+        let mut file = StateWriter::sealed(path, &self.store.shapes(side), &metadata)?;
         self.store.save(side, &mut file)?;
         file.finish()
     }

@@ -46,6 +46,7 @@ pub use first_updates::FirstUpdates;
 pub use ledger::{Direction, Ledger, Rejected, Transfer};
 pub use participants::Participants;
 pub use parts::Parts;
+pub use prepass::PREPASS_EPOCH;
 pub use results::{FederationOutcome, GlobalTest, LocalEpoch, Outcome, RoundResult, Tested};
 pub use round::play_round;
 pub use simulation::{check, logged_snapshots, simulate, simulate_past_divergence};

@@ -16,8 +16,9 @@ use serde::{Deserialize, Serialize};
 /// The stage's name.
 const STAGE: &str = "prepass";
 
-/// Epoch numbers of the pre-pass are kept apart from those of the rounds, so that no order is used twice.
-const FIRST_EPOCH: u64 = 1 << 32;
+/// The number of the first epoch of a pre-pass in isolation. Its numbers are kept apart from those of the rounds, so that
+/// no order is used twice.
+pub const PREPASS_EPOCH: u64 = 1 << 32;
 
 /// Logs the collaborators' weights. `begun` is the federation before its first round; afterwards it is where all
 /// federations that learn go on from.
@@ -112,7 +113,7 @@ fn alone(participants: &mut Participants, run: &mut Run<'_>, begun: &mut Federat
             collaborators.restart_from(&begun.global)?;
         }
         let epoch = CohortEpoch {
-            number: FIRST_EPOCH + notes.epochs,
+            number: PREPASS_EPOCH + notes.epochs,
             owners: cohort,
             epochs_before: notes.epochs,
             snapshots: every,

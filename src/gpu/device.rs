@@ -12,8 +12,8 @@ use super::reflection::{Binding, Compiled};
 use super::registry::Registry;
 use super::shard::SMALLER;
 use super::{
-    AdapterKind, AdapterSummary, Buffer, Cost, DeviceChoice, DeviceClass, Dispatch, Grid, Immediates, Kernel,
-    Pose, Profile, Span, Trace,
+    AdapterKind, AdapterSummary, Buffer, Cost, DeviceChoice, DeviceClass, Dispatch, Grid, Immediates,
+    Interrupt, Kernel, Pose, Profile, Span, Trace,
 };
 use crate::lock::lock;
 use crate::{Error, Result};
@@ -37,6 +37,8 @@ pub struct GpuOptions {
     /// Most time of one submit (a quarter of a second where not given), so that no watchdog resets the device. A
     /// processor has none, and is not held to it.
     pub max_submit: Option<Duration>,
+    /// Asked between submits whether the work is to be broken off, which is an [`Error::Interrupted`].
+    pub interrupt: Option<Interrupt>,
     /// Takes the kernels of this class instead of the adapter's own: for tests.
     pub posing: Option<DeviceClass>,
     /// Plans and chooses kernels as for this device instead of the adapter: for tests.
@@ -102,6 +104,7 @@ pub struct OpenDevice {
     written: AtomicU64,
     pub(super) timestamps: Option<Timestamps>,
     trace: Option<Arc<Trace>>,
+    interrupt: Option<Interrupt>,
     submits: AtomicU64,
     lose_after: Option<u64>,
 }
@@ -172,6 +175,7 @@ impl Gpu {
             written: AtomicU64::new(0),
             timestamps,
             trace: options.trace.clone(),
+            interrupt: options.interrupt.clone(),
             submits: AtomicU64::new(0),
             lose_after: options.lose_after,
         })))
@@ -199,6 +203,7 @@ impl Gpu {
             written: AtomicU64::new(0),
             timestamps: None,
             trace: None,
+            interrupt: self.interrupt.clone(),
             submits: AtomicU64::new(0),
             lose_after: None,
         }))
@@ -216,6 +221,11 @@ impl Gpu {
 
     fn span(&self, name: &str) -> Option<Span> {
         self.trace.as_ref().map(|trace| trace.span(name))
+    }
+
+    /// An error where the work on it is to be broken off.
+    pub(super) fn check_interrupt(&self) -> Result<()> {
+        self.interrupt.as_ref().map_or(Ok(()), Interrupt::check)
     }
 
     /// Sends what was recorded to the device.

@@ -73,6 +73,7 @@ impl Gpu {
     /// Records one list of dispatches and submits it, in several submits where it is long.
     pub fn run(&self, dispatches: &[Dispatch]) -> Result<()> {
         self.pace.parts(dispatches).into_iter().try_for_each(|part| {
+            self.check_interrupt()?;
             let mut recorder = self.recorder();
             recorder.record(part)?;
             recorder.submit().map(drop)
@@ -97,6 +98,7 @@ impl Gpu {
             steps => progress(steps),
         };
         while next < end {
+            self.check_interrupt()?;
             let until = stepping.next(next, end);
             let mut recorder = self.recorder();
             for unit in next..until {

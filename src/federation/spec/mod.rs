@@ -23,7 +23,7 @@ pub use prepass::{Prepass, PrepassKind};
 
 use super::parts::Parts;
 use super::strategy::StrategySpec;
-use crate::autoencoder::AutoencoderSettings;
+use crate::autoencoder::{AutoencoderSettings, LINEAR};
 use crate::codec::{PartSpec, PipelineSpec};
 use crate::data::{DataDir, Partition};
 use crate::model::Optimizer;
@@ -420,7 +420,10 @@ impl SimulationSpec {
             if (kind.needs_autoencoder)(&stage.options) {
                 // A stage's own table may name another model.
                 let named = stage.options.get("model").and_then(toml::Value::as_str);
-                own = own.with_model(named.unwrap_or(&self.autoencoder()?.model))?;
+                let model = named.unwrap_or(&self.autoencoder()?.model);
+                if model != LINEAR {
+                    own = own.with_model(model)?;
+                }
             }
         }
         Ok(own)

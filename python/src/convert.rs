@@ -1,0 +1,79 @@
+//! Plain values between Python and the library: dicts as tables, results as dicts.
+
+use crate::errors::{kind, value};
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+use serde::Serialize;
+use serde_json::Value as Json;
+
+/// A dict as a table; fields that are None are left out.
+pub fn table(field: &str, dict: &Bound<'_, PyDict>) -> PyResult<toml::Table> {
+    let mut table = toml::Table::new();
+    for (key, given) in dict.iter() {
+        let key: String =
+            key.extract().map_err(|_| kind(field, format!("a key {key}"), "use text as keys"))?;
+        if !given.is_none() {
+            let inner = toml_value(&format!("{field}.{key}"), &given)?;
+            table.insert(key, inner);
+        }
+    }
+    Ok(table)
+}
+
+fn toml_value(field: &str, given: &Bound<'_, PyAny>) -> PyResult<toml::Value> {
+    if let Ok(flag) = given.cast::<PyBool>() {
+        return Ok(toml::Value::Boolean(flag.is_true()));
+    }
+    if given.is_instance_of::<PyInt>() {
+        let number = given.extract::<i64>();
+        return number
+            .map(toml::Value::Integer)
+            .map_err(|_| value(field, format!("{given} is too large"), "use a smaller number"));
+    }
+    if given.is_instance_of::<PyFloat>() {
+        return Ok(toml::Value::Float(given.extract()?));
+    }
+    if let Ok(text) = given.cast::<PyString>() {
+        return Ok(toml::Value::String(text.extract()?));
+    }
+    if let Ok(dict) = given.cast::<PyDict>() {
+        return Ok(toml::Value::Table(table(field, dict)?));
+    }
+    if given.is_instance_of::<PyList>() || given.is_instance_of::<PyTuple>() {
+        let items = given.try_iter()?.map(|item| toml_value(field, &item?));
+        return Ok(toml::Value::Array(items.collect::<PyResult<_>>()?));
+    }
+    let name = given.get_type().name()?;
+    Err(kind(field, format!("a value of the type {name}"), "use numbers, text, lists and dicts"))
+}
+
+/// What the library has, as dicts, lists and numbers.
+pub fn to_python<'py>(py: Python<'py>, given: &impl Serialize) -> PyResult<Bound<'py, PyAny>> {
+    let json = serde_json::to_value(given)
+        .map_err(|e| PyRuntimeError::new_err(format!("a result could not be handed over: {e}")))?;
+    from_json(py, &json)
+}
+
+/// The same of JSON.
+pub fn from_json<'py>(py: Python<'py>, json: &Json) -> PyResult<Bound<'py, PyAny>> {
+    Ok(match json {
+        Json::Null => py.None().into_bound(py),
+        Json::Bool(flag) => PyBool::new(py, *flag).to_owned().into_any(),
+        Json::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(number), _) => number.into_pyobject(py)?.into_any(),
+            (_, Some(number)) => number.into_pyobject(py)?.into_any(),
+            _ => number.as_f64().unwrap_or(f64::NAN).into_pyobject(py)?.into_any(),
+        },
+        Json::String(text) => PyString::new(py, text).into_any(),
+        Json::Array(items) => {
+            let items = items.iter().map(|item| from_json(py, item)).collect::<PyResult<Vec<_>>>()?;
+            PyList::new(py, items)?.into_any()
+        }
+        Json::Object(fields) => {
+            let dict = PyDict::new(py);
+            fields.iter().try_for_each(|(key, value)| dict.set_item(key, from_json(py, value)?))?;
+            dict.into_any()
+        }
+    })
+}
