@@ -7,5 +7,6 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     // SAFETY: nothing has started a thread yet.
     unsafe { fedfunnel::gpu::quieten_drivers() };
+    fedfunnel::data::sample::include_cifar10();
     cli::main()
 }

@@ -88,7 +88,8 @@ impl Held {
         Ok(Self { gpu, spec, layout, inputs, weights, snapshots })
     }
 
-    /// Trains with a new optimiser. What an error ends leaves the weights of the last whole epoch.
+    /// Trains with a new optimiser. What an error ends leaves the weights of the last whole epoch, or those of before
+    /// where it is that training diverged.
     fn train(
         &mut self,
         data: &Dataset,
@@ -102,7 +103,7 @@ impl Held {
         if work.snapshots.is_some() {
             self.snapshots = Snapshots::new(&self.spec);
         }
-        let mut all = Vec::new();
+        let (mut all, before) = (Vec::new(), self.weights.clone());
         for epoch in 0..work.epochs {
             let start = Instant::now();
             let number = work.first_epoch + epoch;
@@ -115,6 +116,7 @@ impl Held {
             if !tally.loss.is_finite() {
                 let problem =
                     format!("training diverged in epoch {} (the loss is {})", epoch + 1, tally.loss);
+                self.weights = before;
                 return Err(Error::diverged("lr", problem, "use a smaller rate"));
             }
             self.weights = cohort.parameters()?.swap_remove(0);

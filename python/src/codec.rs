@@ -91,6 +91,17 @@ fn lacking(error: Error) -> Error {
     }
 }
 
+/// Refuses a message of another round or collaborator than is due.
+fn expect(what: &str, due: Option<u32>, found: u32) -> Result<()> {
+    match due {
+        Some(due) if due != found => {
+            let problem = format!("a message of {what} {found} came where one of {what} {due} is due");
+            Err(Error::message(problem, "pass the message that is meant"))
+        }
+        _ => Ok(()),
+    }
+}
+
 impl Held {
     fn new(gpu: Gpu, notes: CodecNotes) -> Result<Self> {
         let layout = notes.weights.layout();
@@ -148,8 +159,9 @@ impl Held {
     }
 
     /// Keeps what a collaborator has shipped.
-    fn install(&mut self, bytes: &[u8]) -> Result<u32> {
+    fn install(&mut self, bytes: &[u8], due: Option<u32>) -> Result<u32> {
         let message = Message::from_bytes(bytes, self.notes.checksum)?;
+        expect("collaborator", due, message.collaborator)?;
         if message.kind != MessageKind::Setup {
             let problem = format!("it is a message of the kind {}", message.kind.name());
             return Err(Error::message(problem, "pass what setup gave"));
@@ -212,7 +224,7 @@ impl Held {
     }
 
     /// The weights that arrive; none where the collaborator left itself out.
-    fn decode(&mut self, bytes: &[u8], global: &[f32]) -> Result<Option<Vec<f32>>> {
+    fn decode(&mut self, bytes: &[u8], global: &[f32], due: [Option<u32>; 2]) -> Result<Option<Vec<f32>>> {
         let pipeline = &self.pipeline;
         let message = Message::from_bytes(bytes, self.notes.checksum)?;
         let Message { kind, round, collaborator: who, payload } = &message;
@@ -220,6 +232,8 @@ impl Held {
             let problem = format!("it is a message of the kind {} of round {round}", kind.name());
             return Err(Error::message(problem, "pass what encode gave, and to install what setup gave"));
         }
+        expect("round", due[0], *round)?;
+        expect("collaborator", due[1], *who)?;
         let last = self.received.last_round(*who);
         if pipeline.keeps_arrivals() && *round <= last {
             let problem = format!("round {last} of collaborator {who} has been decoded before this message");
@@ -364,10 +378,12 @@ impl Codec {
         Ok(PyBytes::new(py, &message))
     }
 
-    /// Keeps what a collaborator's `setup` gave, where its updates are decoded; gives the collaborator's number.
-    fn install(&mut self, py: Python<'_>, message: &[u8]) -> PyResult<u32> {
+    /// Keeps what a collaborator's `setup` gave, where its updates are decoded; gives the collaborator's number. With
+    /// `collaborator`, a message of another one is refused.
+    #[pyo3(signature = (message, *, collaborator = None))]
+    fn install(&mut self, py: Python<'_>, message: &[u8], collaborator: Option<u32>) -> PyResult<u32> {
         let held = self.0.get_mut()?;
-        detached(py, || held.install(message))
+        detached(py, || held.install(message, collaborator))
     }
 
     /// The message of weights (float32 [P]), in a round that began with the model `global_` (float32 [P], not changed
@@ -417,17 +433,21 @@ impl Codec {
     }
 
     /// The weights (float32 [P]) that a message of `encode` says, in a round that began with the model `global_`; None
-    /// where the collaborator left its update out of the round.
+    /// where the collaborator left its update out of the round. With `round` or `collaborator`, a message of another one
+    /// is refused.
+    #[pyo3(signature = (message, global_, *, round = None, collaborator = None))]
     fn decode<'py>(
         &mut self,
         py: Python<'py>,
         message: &[u8],
         global_: &Bound<'py, PyAny>,
+        round: Option<u32>,
+        collaborator: Option<u32>,
     ) -> PyResult<Option<Bound<'py, PyArray1<f32>>>> {
         let held = self.0.get_mut()?;
         let global = arrays::weights("global_", global_, held.layout.parameters())?;
         let global = global.as_slice()?;
-        let weights = detached(py, || held.decode(message, global))?;
+        let weights = detached(py, || held.decode(message, global, [round, collaborator]))?;
         Ok(weights.map(|weights| weights.into_pyarray(py)))
     }
 

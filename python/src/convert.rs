@@ -5,7 +5,6 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 use serde::Serialize;
-use serde_json::Value as Json;
 
 /// A dict as a table; fields that are None are left out.
 pub fn table(field: &str, dict: &Bound<'_, PyDict>) -> PyResult<toml::Table> {
@@ -48,32 +47,14 @@ fn toml_value(field: &str, given: &Bound<'_, PyAny>) -> PyResult<toml::Value> {
     Err(kind(field, format!("a value of the type {name}"), "use numbers, text, lists and dicts"))
 }
 
-/// What the library has, as dicts, lists and numbers.
+/// What the library has, as dicts, lists and numbers, in its order.
 pub fn to_python<'py>(py: Python<'py>, given: &impl Serialize) -> PyResult<Bound<'py, PyAny>> {
-    let json = serde_json::to_value(given)
+    let text = serde_json::to_string(given)
         .map_err(|e| PyRuntimeError::new_err(format!("a result could not be handed over: {e}")))?;
-    from_json(py, &json)
+    from_json(py, &text)
 }
 
 /// The same of JSON.
-pub fn from_json<'py>(py: Python<'py>, json: &Json) -> PyResult<Bound<'py, PyAny>> {
-    Ok(match json {
-        Json::Null => py.None().into_bound(py),
-        Json::Bool(flag) => PyBool::new(py, *flag).to_owned().into_any(),
-        Json::Number(number) => match (number.as_i64(), number.as_u64()) {
-            (Some(number), _) => number.into_pyobject(py)?.into_any(),
-            (_, Some(number)) => number.into_pyobject(py)?.into_any(),
-            _ => number.as_f64().unwrap_or(f64::NAN).into_pyobject(py)?.into_any(),
-        },
-        Json::String(text) => PyString::new(py, text).into_any(),
-        Json::Array(items) => {
-            let items = items.iter().map(|item| from_json(py, item)).collect::<PyResult<Vec<_>>>()?;
-            PyList::new(py, items)?.into_any()
-        }
-        Json::Object(fields) => {
-            let dict = PyDict::new(py);
-            fields.iter().try_for_each(|(key, value)| dict.set_item(key, from_json(py, value)?))?;
-            dict.into_any()
-        }
-    })
+pub fn from_json<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyAny>> {
+    py.import("json")?.call_method1("loads", (text,))
 }

@@ -1,6 +1,6 @@
 //! Whole simulations.
 
-use crate::convert::{from_json, table, to_python};
+use crate::convert::{from_json, table};
 use crate::device::{self, Device};
 use crate::errors::{detached, kind, value};
 use crate::observer::Told;
@@ -18,9 +18,10 @@ use std::path::{Path, PathBuf};
 
 /// What a simulation came to.
 struct Outcome {
-    summary: Json,
-    /// The rounds of each federation, by its label.
-    rounds: Vec<(String, Json)>,
+    /// As JSON, in its order.
+    summary: String,
+    /// The rounds of each federation, by its label, as JSON.
+    rounds: Vec<(String, String)>,
     /// The last global model of each; none of a run that was finished before.
     weights: Vec<(String, Vec<f32>)>,
 }
@@ -32,32 +33,27 @@ struct Asked {
     start: Start,
 }
 
-fn json(given: &impl serde::Serialize) -> Result<Json> {
-    serde_json::to_value(given).map_err(|e| Error::fault(format!("a result could not be handed over: {e}")))
+fn json(given: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string(given).map_err(|e| Error::fault(format!("a result could not be handed over: {e}")))
 }
 
 /// The results of a run that its folder holds.
 fn finished(out: &Path) -> Result<Outcome> {
-    let parse = |path: &Path, text: &str| {
-        serde_json::from_str::<Json>(text).map_err(|e| {
-            Error::file(path, format!("it cannot be read ({e})"), "run again with overwrite=True")
-        })
-    };
-    let path = out.join(SUMMARY);
-    let summary = parse(&path, &files::read_text(&path)?)?;
+    let summary = files::read_text(&out.join(SUMMARY))?;
     let path = out.join("metrics.jsonl");
-    let mut rounds: Vec<(String, Json)> = Vec::new();
+    let mut rounds: Vec<(String, Vec<String>)> = Vec::new();
     for line in files::read_text(&path)?.lines() {
-        let line = parse(&path, line)?;
-        let (Some(label), Some(_)) = (line["run"].as_str().map(str::to_string), line.get("round")) else {
-            continue;
-        };
-        match rounds.iter_mut().find(|(known, _)| *known == label) {
-            Some((_, Json::Array(lines))) => lines.push(line),
-            _ => rounds.push((label, Json::Array(vec![line]))),
+        let found: Json = serde_json::from_str(line).map_err(|e| {
+            Error::file(&path, format!("it cannot be read ({e})"), "run again with overwrite=True")
+        })?;
+        let (Some(label), Some(_)) = (found["run"].as_str(), found.get("round")) else { continue };
+        match rounds.iter_mut().find(|(known, _)| known == label) {
+            Some((_, lines)) => lines.push(line.into()),
+            None => rounds.push((label.into(), vec![line.into()])),
         }
     }
-    Ok(Outcome { summary, rounds, weights: Vec::new() })
+    let list = |(label, lines): (String, Vec<String>)| (label, format!("[{}]", lines.join(",")));
+    Ok(Outcome { summary, rounds: rounds.into_iter().map(list).collect(), weights: Vec::new() })
 }
 
 fn run(gpu: &Gpu, spec: &SimulationSpec, asked: Asked, observer: &mut Told) -> Result<Outcome> {
@@ -154,5 +150,5 @@ pub fn simulate<'py>(
     let (by_label, models) = (PyDict::new(py), PyDict::new(py));
     rounds.iter().try_for_each(|(label, rounds)| by_label.set_item(label, from_json(py, rounds)?))?;
     weights.into_iter().try_for_each(|(label, model)| models.set_item(label, model.into_pyarray(py)))?;
-    PyTuple::new(py, [to_python(py, &summary)?, by_label.into_any(), models.into_any()])
+    PyTuple::new(py, [from_json(py, &summary)?, by_label.into_any(), models.into_any()])
 }

@@ -1,4 +1,5 @@
-//! The sample of CIFAR-10 inside the binary; `tools/make_cifar10_sample.py` made it.
+//! The sample of CIFAR-10 inside the program; `tools/make_cifar10_sample.py` made it. A program has it that
+//! [includes](include) it: it is most of the size of what has little else, such as Python's extension.
 //!
 //! Each split is one PNG, 32 pixels wide, one image below the other, whose channels are red minus
 //! green, green, and blue minus green (modulo 256), which packs a sixth smaller than the colours
@@ -9,6 +10,7 @@ use super::{DataPair, Dataset};
 use crate::text::grouped;
 use crate::{Error, Result};
 use std::io::Cursor;
+use std::sync::OnceLock;
 
 pub(super) const NAME: &str = "cifar10-sample";
 pub(super) const TRAIN: usize = 1_200;
@@ -22,6 +24,14 @@ const TEST_LABELS: &[u8] = include_bytes!("sample/cifar10/test-labels");
 pub(super) const BYTES: usize =
     TRAIN_IMAGES.len() + TRAIN_LABELS.len() + TEST_IMAGES.len() + TEST_LABELS.len();
 
+/// Images and labels of the splits, in programs that have them.
+static SPLITS: OnceLock<[(&[u8], &[u8]); 2]> = OnceLock::new();
+
+/// Has the sample in this program: nothing else refers to its bytes, so that a linker leaves them out elsewhere.
+pub(super) fn include() {
+    SPLITS.get_or_init(|| [(TRAIN_IMAGES, TRAIN_LABELS), (TEST_IMAGES, TEST_LABELS)]);
+}
+
 /// Unpacks the sample: 1,200 training and 300 test images of 3 x 32 x 32, classes balanced and mixed. `mend` is
 /// what to do where it is damaged.
 pub(super) fn load(mend: &str) -> Result<DataPair> {
@@ -32,10 +42,11 @@ pub(super) fn load(mend: &str) -> Result<DataPair> {
         let labels = labels.to_vec();
         Ok(Dataset { name: NAME.into(), images, labels, shape: SHAPE, classes: CLASSES, groups: None })
     };
-    Ok(DataPair {
-        train: dataset("train", TRAIN_IMAGES, TRAIN_LABELS)?,
-        test: dataset("test", TEST_IMAGES, TEST_LABELS)?,
-    })
+    let Some([train, test]) = SPLITS.get() else {
+        let problem = format!("{NAME} is not in this program, to keep it small");
+        return Err(Error::setting("data", problem, "use mnist-sample, or the whole of cifar10"));
+    };
+    Ok(DataPair { train: dataset("train", train.0, train.1)?, test: dataset("test", test.0, test.1)? })
 }
 
 /// The images, `[n, 3, 32, 32]`.

@@ -1,11 +1,17 @@
 //! The embedded sample of CIFAR-10: balanced natural images, loaded, cut and dealt out as by an experiment.
 
 use crate::support::{class_counts, image, nowhere};
-use fedfunnel::data::{DataDir, Dataset, ImageShape, Partitioner, load, partition, sample};
+use fedfunnel::data::{DataDir, DataPair, Dataset, ImageShape, Partitioner, load, partition, sample};
+
+/// The sample, which this program includes.
+fn embedded() -> DataPair {
+    sample::include_cifar10();
+    load("cifar10-sample", &nowhere()).unwrap()
+}
 
 #[test]
 fn it_is_balanced_mixed_and_small() {
-    let data = load("cifar10-sample", &nowhere()).unwrap();
+    let data = embedded();
     let shape = ImageShape { channels: 3, height: 32, width: 32 };
     assert_eq!((data.train.shape, data.test.shape), (shape, shape));
     assert_eq!((data.train.len(), data.test.len()), (1_200, 300));
@@ -24,7 +30,7 @@ fn it_is_balanced_mixed_and_small() {
 
 #[test]
 fn its_images_are_natural_ones_in_the_right_colours() {
-    let data = load("cifar10-sample", &nowhere()).unwrap();
+    let data = embedded();
     // Known of CIFAR-10: means 0.491, 0.482, 0.447 and deviations 0.247, 0.243, 0.262.
     let known = [(0.491, 0.247), (0.482, 0.243), (0.447, 0.262)];
     for ((mean, std), (known_mean, known_std)) in data.train.channel_statistics().into_iter().zip(known) {
@@ -47,7 +53,7 @@ fn records(dataset: &Dataset, range: std::ops::Range<usize>) -> Vec<u8> {
 
 #[test]
 fn the_sample_dealt_out_to_collaborators() {
-    let data = load("cifar10-sample", &nowhere()).unwrap();
+    let data = embedded();
     assert_eq!(data.train.shape, ImageShape { channels: 3, height: 32, width: 32 });
     assert_eq!((data.train.classes, data.test.len()), (10, 300));
     let first = data.train.clone().limit(256).unwrap();
@@ -63,7 +69,7 @@ fn the_sample_dealt_out_to_collaborators() {
 #[test]
 fn batches_written_to_a_folder_load_as_they_were() {
     let folder = tempfile::tempdir().unwrap();
-    let data = load("cifar10-sample", &nowhere()).unwrap();
+    let data = embedded();
     let write = |name: &str, content: Vec<u8>| std::fs::write(folder.path().join(name), content).unwrap();
     for batch in 0..5 {
         write(&format!("data_batch_{}.bin", batch + 1), records(&data.train, batch * 240..(batch + 1) * 240));
@@ -87,7 +93,7 @@ fn the_sample_is_part_of_the_whole() {
     let data_dir = DataDir::resolve(None).unwrap();
     let whole = load("cifar10", &data_dir).unwrap();
     assert_eq!((whole.train.len(), whole.test.len()), (50_000, 10_000));
-    let sample = load("cifar10-sample", &nowhere()).unwrap();
+    let sample = embedded();
     for (sample, whole) in [(&sample.train, &whole.train), (&sample.test, &whole.test)] {
         let known: std::collections::HashSet<_> =
             (0..whole.len()).map(|i| (whole.labels[i], image(whole, i))).collect();

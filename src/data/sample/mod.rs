@@ -42,6 +42,11 @@ pub const SAMPLES: &[Sample] = &[
     },
 ];
 
+/// Has the sample of CIFAR-10, 2.7 MB, in this program, where it is not otherwise.
+pub fn include_cifar10() {
+    cifar10_sample::include();
+}
+
 /// What to do where a sample is damaged, and with it the program.
 const MEND: &str = "install fedfunnel again";
 

@@ -1,0 +1,1 @@
+"""A federation on the sample of MNIST."""

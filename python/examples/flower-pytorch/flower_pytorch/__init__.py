@@ -1,0 +1,1 @@
+"""A federation of a PyTorch model."""
