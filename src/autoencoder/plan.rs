@@ -162,29 +162,42 @@ impl MemoryPlan {
     /// What to say of a training that ran out of the device's memory though its plan fitted, since something else uses
     /// that memory too: how much it takes, and which arguments of a command take less. Other errors stay as they are.
     pub fn explain(gpu: &Gpu, training: &Training<'_>, error: Error) -> Error {
+        Self::ran_out(gpu, training, error, |plan| {
+            let mends = fitting(gpu, training, Some(plan.bytes() - 1));
+            mends.iter().map(|mend| format!(", or use {mend}")).collect()
+        })
+    }
+
+    /// The same of a training that the table `autoencoder` of a spec asks for.
+    pub fn explain_spec(gpu: &Gpu, training: &Training<'_>, error: Error) -> Error {
+        Self::ran_out(gpu, training, error, |_| {
+            let (field, mend) = spec_mend(training);
+            format!("; {field}: {mend}")
+        })
+    }
+
+    fn ran_out(
+        gpu: &Gpu,
+        training: &Training<'_>,
+        error: Error,
+        mends: impl FnOnce(&Self) -> String,
+    ) -> Error {
         let Error::OutOfMemory { problem, .. } = &error else { return error };
         let Ok(plan) = Self::of(gpu, training) else { return error };
-        let mends = fitting(gpu, training, Some(plan.bytes() - 1));
-        let mends: String = mends.iter().map(|mend| format!(", or use {mend}")).collect();
         let takes = format::bytes(plan.device.bytes);
         Error::OutOfMemory {
             problem: format!(
                 "{problem}, and training {} takes {takes} of the device memory",
                 training.spec.name
             ),
-            mend: format!("close what else uses the device and go on{mends}"),
+            mend: format!("close what else uses the device and go on{}", mends(&plan)),
         }
     }
 
     /// Refuses a training that the table `autoencoder` of a spec asks for, and that does not fit.
     pub fn check_spec(&self, training: &Training<'_>) -> Result<()> {
         let Some(problem) = self.problem(training, None) else { return Ok(()) };
-        let (field, mend) = match training.settings.space {
-            Space::Wide => {
-                ("autoencoder.space", "use \"small\", a smaller autoencoder.latent, or another machine")
-            }
-            Space::Small => ("autoencoder.latent", "use fewer, or another machine"),
-        };
+        let (field, mend) = spec_mend(training);
         Err(Error::setting(field, problem, mend))
     }
 
@@ -197,6 +210,16 @@ impl MemoryPlan {
             format::bytes(limit),
             format::bytes(bytes - limit)
         ))
+    }
+}
+
+/// The field of a spec that a training of too much memory is for, and what takes less.
+fn spec_mend(training: &Training<'_>) -> (&'static str, &'static str) {
+    match training.settings.space {
+        Space::Wide => {
+            ("autoencoder.space", "use \"small\", a smaller autoencoder.latent, or another machine")
+        }
+        Space::Small => ("autoencoder.latent", "use fewer, or another machine"),
     }
 }
 

@@ -48,7 +48,10 @@ pub fn run(args: &DevicesArgs) -> anyhow::Result<()> {
         ("driver", &|adapter| adapter.driver.clone()),
         ("largest binding", &|adapter| format::bytes(adapter.max_binding_bytes)),
         ("largest buffer", &|adapter| format::bytes(adapter.max_buffer_bytes)),
-        ("subgroups", &|adapter| format!("{} to {}", adapter.subgroup_min, adapter.subgroup_max)),
+        ("subgroups", &|adapter| match (adapter.subgroup_min, adapter.subgroup_max) {
+            (_, 0) => "none".into(),
+            (least, most) => format!("{least} to {most}"),
+        }),
         ("f16", &|adapter| yes_no(adapter.f16)),
         ("timestamps", &|adapter| yes_no(adapter.timestamps)),
     ];

@@ -131,9 +131,10 @@ pub fn train_as(
             let (train, held_out) = ([train], [held_out]);
             let training = Training { spec: &spec, settings, seed, train: &train, held_out: &held_out };
             MemoryPlan::of(gpu, &training)?.check_spec(&training)?;
-            let mut learner = Learner::new(gpu, &training)?;
+            let explained = |error| MemoryPlan::explain_spec(gpu, &training, error);
+            let mut learner = Learner::new(gpu, &training).map_err(explained)?;
             run.observer.begin(stage, "epochs", settings.epochs as u64);
-            let curves = learn(run, stage, &mut learner, &mut Logging { stage })?;
+            let curves = learn(run, stage, &mut learner, &mut Logging { stage }).map_err(explained)?;
             run.observer.end();
             let trained = TrainedAutoencoder {
                 spec: &spec,

@@ -60,9 +60,9 @@ pub struct AdapterSummary {
     pub max_workgroup_bytes: u32,
     /// Most invocations in a workgroup.
     pub max_workgroup_invocations: u32,
-    /// Smallest subgroup (SIMD width).
+    /// Smallest subgroup (SIMD width), 0 where kernels have none.
     pub subgroup_min: u32,
-    /// Largest subgroup.
+    /// Largest subgroup, 0 where kernels have none.
     pub subgroup_max: u32,
     /// Whether kernels may compute in half precision.
     pub f16: bool,
@@ -75,6 +75,8 @@ pub struct AdapterSummary {
 impl AdapterSummary {
     fn of(index: usize, adapter: &wgpu::Adapter) -> Self {
         let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
+        // OpenGL ES states widths although its kernels cannot use any.
+        let lanes = |width| if features.contains(wgpu::Features::SUBGROUP) { width } else { 0 };
         Self {
             index,
             name: info.name,
@@ -85,8 +87,8 @@ impl AdapterSummary {
             max_binding_bytes: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
             max_workgroup_bytes: limits.max_compute_workgroup_storage_size,
             max_workgroup_invocations: limits.max_compute_invocations_per_workgroup,
-            subgroup_min: info.subgroup_min_size,
-            subgroup_max: info.subgroup_max_size,
+            subgroup_min: lanes(info.subgroup_min_size),
+            subgroup_max: lanes(info.subgroup_max_size),
             f16: features.contains(wgpu::Features::SHADER_F16),
             timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
             chosen: false,

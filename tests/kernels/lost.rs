@@ -107,6 +107,18 @@ fn memory_that_another_program_takes_ends_in_the_sentence_of_the_plan() {
     assert!(!text.contains('\n') && text.len() < 400, "{text}");
     // It was said, and the device goes on where there is memory again.
     learner.train(1, &mut |_| {}).unwrap();
+    // In a federation or an experiment it is a table of the spec that asks for the training.
+    gpu.run_out_of_memory();
+    let error = learner.train(1, &mut |_| {}).unwrap_err();
+    let text = MemoryPlan::explain_spec(&gpu, &training, error).to_string();
+    for words in [
+        "has run out of memory",
+        "training wide takes",
+        "close what else",
+        "autoencoder.space: use \"small\"",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
     // Other errors stay as they are.
     let other = MemoryPlan::explain(&gpu, &training, Error::device("it is hot", "cool it"));
     assert_eq!(other.to_string(), "it is hot; cool it");

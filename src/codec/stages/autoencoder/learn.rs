@@ -102,9 +102,12 @@ impl Autoencoder {
         let (spec, settings, seed) = (&self.shape, &self.settings, self.seed);
         let training = Training { spec, settings, seed, train: &train, held_out: &held_out };
         MemoryPlan::of(gpu, &training)?.check_spec(&training)?;
-        let mut learner = Learner::new(gpu, &training)?;
-        let curves = learn(run, stage, &mut learner, &mut Keep)?;
-        Ok((learner, curves))
+        let mut trained = || {
+            let mut learner = Learner::new(gpu, &training)?;
+            let curves = learn(run, stage, &mut learner, &mut Keep)?;
+            Ok((learner, curves))
+        };
+        trained().map_err(|error| MemoryPlan::explain_spec(gpu, &training, error))
     }
 
     /// Keeps the encoder of one that was trained in the small space, and gives the decoder's message.
