@@ -13,6 +13,7 @@ from flower_mnist.task import DEFAULTS, MODEL
 def spec(collaborators=2, **settings):
     """The spec of a simulation with the app's settings."""
     of = {**DEFAULTS, **settings}
+    codec = of["codec"].replace("pca(10)", "pca(floats=10)")
     return {
         "data": "mnist-sample",
         "images": of["images"],
@@ -22,7 +23,7 @@ def spec(collaborators=2, **settings):
         "local_epochs": of["local-epochs"],
         "batch": of["batch"],
         "seed": of["seed"],
-        "codecs": ["raw", of["codec"].replace("pca(10)", "pca(floats=10)")],
+        "codecs": [codec] if codec == "raw" else ["raw", codec],
         "optimizer": {"kind": "adam", "lr": of["lr"]},
         "prepass": {"epochs": of["prepass-epochs"], "snapshot_every": of["snapshot-every"]},
     }

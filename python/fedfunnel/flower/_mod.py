@@ -5,14 +5,19 @@ import json
 
 import numpy as np
 from flwr.app import ConfigRecord, Message, RecordDict
+from flwr.clientapp import ClientApp
 
 from .. import Codec
 from ._records import RECORD, REST, SETUP, flatten, only_arrays, opaque, rest, shapes
 
 
 class CodecMod:
-    """A client mod that sends updates by the codec that a CodecStrategy asks for. Put it first into
-    `ClientApp(mods=[...])`. Messages of other strategies go through as they are.
+    """A client mod that sends updates by the codec that a CodecStrategy asks for.
+
+        app = CodecMod().client_app()         # in the place of ClientApp()
+
+    Messages of other strategies go through as they are. For a codec that learns nothing, `ClientApp(mods=[CodecMod()])`
+    is enough too; one that learns needs the query as well, which `client_app` and `attach` register.
 
     snapshots  called as snapshots(message, context) before a node's first round, where the codec learns; gives weights
                that one training logged, float32 [S, P]. Where it is left out, the app is trained on as many `train`
@@ -29,13 +34,21 @@ class CodecMod:
         self.device = device
         self.local = local
 
+    def client_app(self, mods=()):
+        """A ClientApp with this mod, outside of others, that answers the query of a setup."""
+        return self.attach(ClientApp(mods=[self, *mods]))
+
+    def attach(self, app):
+        """Lets an app that has this mod answer the query of a setup; gives the app."""
+        action = SETUP.partition(".")[2]
+        app.query(action)(lambda msg, context: self._set_up(msg, context, app))
+        return app
+
     def __call__(self, msg, context, call_next):
-        if not msg.has_content() or RECORD not in msg.content.config_records:
+        is_told = msg.has_content() and RECORD in msg.content.config_records
+        if not is_told or msg.metadata.message_type == SETUP:
             return call_next(msg, context)
-        told = msg.content.config_records[RECORD]
-        if msg.metadata.message_type == SETUP:
-            return self._set_up(msg, told, context, call_next)
-        return self._train(msg, told, context, call_next)
+        return self._train(msg, msg.content.config_records[RECORD], context, call_next)
 
     def _codec(self, told, sent, context):
         """The codec as this node left it, or a new one."""
@@ -71,12 +84,13 @@ class CodecMod:
         context.state[RECORD] = opaque(codec=codec.to_bytes())
         return reply
 
-    def _set_up(self, msg, told, context, call_next):
+    def _set_up(self, msg, context, app):
+        told = msg.content.config_records[RECORD]
         sent = msg.content.array_records[told["record"]]
         context.state.pop(RECORD, None)
         codec = self._codec(told, sent, context)
         if self.snapshots is None:
-            logged = _log(msg, told, copy.deepcopy(context), call_next)
+            logged = _log(msg, told, copy.deepcopy(context), app)
         else:
             logged = np.ascontiguousarray(self.snapshots(msg, context), np.float32)
         setup = codec.setup(logged)
@@ -84,7 +98,7 @@ class CodecMod:
         return Message(RecordDict({RECORD: opaque(setup=setup)}), reply_to=msg)
 
 
-def _log(msg, told, context, call_next):
+def _log(msg, told, context, app):
     """Trains the app again and again, each time from where it ended, and logs its weights."""
     sent = msg.content.array_records[told["record"]]
     arrays, rows = sent, []
@@ -92,7 +106,7 @@ def _log(msg, told, context, call_next):
         content = {name: record for name, record in msg.content.items() if name != RECORD}
         content[told["record"]] = arrays
         train = Message(RecordDict(content), msg.metadata.dst_node_id, told["train"])
-        reply = call_next(train, context)
+        reply = app(train, context)
         if reply.has_error():
             raise RuntimeError(f"the app could not train for the codec's setup: {reply.error.reason}")
         name = only_arrays(reply.content)

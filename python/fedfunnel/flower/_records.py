@@ -51,6 +51,17 @@ def unflatten(vector, like, rest=None):
     return ArrayRecord(arrays)
 
 
+def typed(record, like):
+    """The record with the types of `like`: averages of whole numbers are whole numbers again."""
+    arrays = {}
+    for name, array in record.items():
+        due = like.get(name)
+        if due is not None and array.dtype != due.dtype and not is_float(due):
+            array = Array(np.asarray(np.rint(array.numpy())).astype(due.dtype))
+        arrays[name] = array
+    return ArrayRecord(arrays)
+
+
 def rest(record):
     """The arrays that no codec takes; None where there are none."""
     others = {name: array for name, array in record.items() if not is_float(array)}

@@ -9,7 +9,7 @@ from flwr.serverapp.strategy import Strategy
 
 from .. import Codec
 from ._ledger import PROTOCOL_BYTES, Ledger, RoundBytes, count
-from ._records import RECORD, REST, SETUP, flatten, only_arrays, shapes, unflatten
+from ._records import RECORD, REST, SETUP, flatten, only_arrays, shapes, typed, unflatten
 
 
 class CodecStrategy(Strategy):
@@ -48,6 +48,8 @@ class CodecStrategy(Strategy):
         self._numbers = {}
         # The nodes whose updates can be decoded.
         self._set_up = set()
+        # The model's arrays as they were at first, for their types.
+        self._like = None
         # The arrays that each node was sent in this round.
         self._sent = {}
 
@@ -71,9 +73,10 @@ class CodecStrategy(Strategy):
         if name is None:
             raise ValueError("the strategy sends no record of arrays, or several; CodecStrategy needs one")
         if self._codec is None:
+            self._like = messages[0].content.array_records[name]
             self._codec = Codec(
                 self.codec,
-                model=shapes(messages[0].content.array_records[name]),
+                model=shapes(self._like),
                 device=self.device,
                 seed=self.seed,
                 autoencoder=self.autoencoder,
@@ -92,7 +95,10 @@ class CodecStrategy(Strategy):
         # In the same order whenever replies arrive, so that sums are the same to the bit.
         node = lambda reply: self._numbers.get(reply.metadata.src_node_id, -1)  # noqa: E731
         taken = [reply for reply in sorted(replies, key=node) if self._take(server_round, reply)]
-        return self.strategy.aggregate_train(server_round, taken)
+        arrays, metrics = self.strategy.aggregate_train(server_round, taken)
+        if arrays is not None and self._like is not None:
+            arrays = typed(arrays, self._like)
+        return arrays, metrics
 
     def configure_evaluate(self, server_round, arrays, config, grid):
         return self.strategy.configure_evaluate(server_round, arrays, config, grid)

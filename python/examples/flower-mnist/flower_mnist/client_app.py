@@ -3,7 +3,6 @@
 import fedfunnel
 from fedfunnel.flower import CodecMod
 from flwr.app import Array, ArrayRecord, Message, MetricRecord, RecordDict
-from flwr.clientapp import ClientApp
 
 from flower_mnist.task import settings, train
 
@@ -18,7 +17,7 @@ def log_weights(msg, context):
     return model.snapshots
 
 
-app = ClientApp(mods=[CodecMod(snapshots=log_weights)])
+app = CodecMod(snapshots=log_weights).client_app()
 
 
 @app.train()

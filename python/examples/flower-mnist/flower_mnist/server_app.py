@@ -1,13 +1,12 @@
-"""The ServerApp: Flower's FedAvg, behind fedfunnel's strategy."""
+"""The ServerApp: FedAvg, behind fedfunnel's strategy."""
 
 from pathlib import Path
 
 import fedfunnel
 import numpy as np
-from fedfunnel.flower import CodecStrategy
+from fedfunnel.flower import CodecStrategy, FedAvg
 from flwr.app import Array, ArrayRecord, MetricRecord
 from flwr.serverapp import ServerApp
-from flwr.serverapp.strategy import FedAvg
 
 from flower_mnist.task import MODEL, settings
 

@@ -2,11 +2,10 @@
 
 from fedfunnel.flower import CodecMod
 from flwr.app import ArrayRecord, Message, MetricRecord, RecordDict
-from flwr.clientapp import ClientApp
 
 from flower_pytorch.task import network, share, train
 
-app = ClientApp(mods=[CodecMod()])
+app = CodecMod().client_app()
 
 
 @app.train()
