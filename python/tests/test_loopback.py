@@ -16,9 +16,9 @@ from test_flower import strictly_equal  # noqa: E402
 @pytest.mark.loopback
 def test_two_rounds_on_a_superlink_and_two_supernodes(tmp_path):
     sys.path.insert(0, str(EXAMPLES / "flower-mnist"))
-    settings = {"codec": "prior+pca(10)+f16", "images": 1200}
+    settings = {"codec": "prior+pca(10)+f16", "images": 1200, "snapshot-every": 12}
     out = tmp_path / "weights.npy"
-    given = f'codec="{settings["codec"]}" images={settings["images"]} out="{out}"'
+    given = f'codec="{settings["codec"]}" images=1200 snapshot-every=12 out="{out}"'
     with Federation(tmp_path / "federation") as federation:
         said, run = federation.run(EXAMPLES / "flower-mnist", given, timeout=180)
     assert run["status"] == "finished:completed", (said, run)
