@@ -11,8 +11,8 @@ use crate::{arrays, codec_text, convert};
 use fedfunnel::autoencoder::{AutoencoderSettings, LINEAR};
 use fedfunnel::bytes::Reader;
 use fedfunnel::codec::{
-    CodecState, Context, ExpectedLogs, Kept, Learned, LocalData, Message, MessageKind, Pipeline, Round,
-    SetupJob, Setups, Side, Stages, Values,
+    CodecState, Context, ExpectedLogs, Kept, Learned, LocalData, Message, MessageKind, MessageView, Pipeline,
+    Round, SetupJob, Setups, Side, Stages, Values,
 };
 use fedfunnel::data::{Dataset, derive_seed, epoch_order};
 use fedfunnel::gpu::Gpu;
@@ -179,7 +179,7 @@ impl Held {
         global: &[f32],
         round: Option<u32>,
         local: Option<Local<'_>>,
-    ) -> Result<Vec<u8>> {
+    ) -> Result<Message> {
         let (pipeline, who, seed) = (&self.pipeline, self.notes.collaborator, u64::from(self.notes.seed));
         let last = self.sent.last_round(who);
         let round = round.unwrap_or(last.saturating_add(1));
@@ -220,37 +220,37 @@ impl Held {
         let payload = sent.map_err(said)?.swap_remove(0);
         let message = Message { kind: MessageKind::Update, round, collaborator: who, payload };
         *self.sent.of_mut(who, round) = kept;
-        Ok(message.to_bytes(self.notes.checksum))
+        Ok(message)
     }
 
     /// The weights that arrive; none where the collaborator left itself out.
     fn decode(&mut self, bytes: &[u8], global: &[f32], due: [Option<u32>; 2]) -> Result<Option<Vec<f32>>> {
         let pipeline = &self.pipeline;
-        let message = Message::from_bytes(bytes, self.notes.checksum)?;
-        let Message { kind, round, collaborator: who, payload } = &message;
-        if *kind != MessageKind::Update || *round == 0 {
+        let message = MessageView::of(bytes, self.notes.checksum)?;
+        let MessageView { kind, round, collaborator: who, payload } = message;
+        if kind != MessageKind::Update || round == 0 {
             let problem = format!("it is a message of the kind {} of round {round}", kind.name());
             return Err(Error::message(problem, "pass what encode gave, and to install what setup gave"));
         }
-        expect("round", due[0], *round)?;
-        expect("collaborator", due[1], *who)?;
-        let last = self.received.last_round(*who);
-        if pipeline.keeps_arrivals() && *round <= last {
+        expect("round", due[0], round)?;
+        expect("collaborator", due[1], who)?;
+        let last = self.received.last_round(who);
+        if pipeline.keeps_arrivals() && round <= last {
             let problem = format!("round {last} of collaborator {who} has been decoded before this message");
             return Err(Error::message(
                 problem,
                 "decode the messages of a collaborator in their order, once",
             ));
         }
-        let kept = self.received.of(*who);
+        let kept = self.received.of(who);
         pipeline.check_receivers(Some(global.len()), &[kept]).map_err(lacking)?;
         let seed = self.notes.seed.into();
-        let view = Round { number: *round, seed, global, gpu: &self.gpu, local: None };
-        let received = pipeline.take_in_from(&view, vec![(*who, kept, Reader::new(payload, "an update"))]);
+        let view = Round { number: round, seed, global, gpu: &self.gpu, local: None };
+        let received = pipeline.take_in_from(&view, vec![(who, kept, Reader::new(payload, "an update"))]);
         let mut received = received.map_err(said)?.swap_remove(0);
         let values = received.values.take(&self.gpu)?;
         if pipeline.keeps_arrivals() {
-            self.received.of_mut(*who, *round).merge(received.news);
+            self.received.of_mut(who, round).merge(received.news);
         }
         Ok((!received.is_left_out).then_some(values))
     }
@@ -264,6 +264,20 @@ impl Held {
         let new = Self::new(gpu, notes)?;
         Ok(Self { sent: new.sent.filled(sent)?, received: new.received.filled(received)?, ..new })
     }
+}
+
+/// The bytes of a message; the payload is copied once.
+fn written<'py>(py: Python<'py>, message: &Message, checksum: bool) -> PyResult<Bound<'py, PyBytes>> {
+    if checksum {
+        return Ok(PyBytes::new(py, &message.to_bytes(true)));
+    }
+    let head = message.head(false);
+    PyBytes::new_with(py, head.len() + message.payload.len(), |bytes| {
+        let (first, rest) = bytes.split_at_mut(head.len());
+        first.copy_from_slice(&head);
+        rest.copy_from_slice(&message.payload);
+        Ok(())
+    })
 }
 
 /// What weights a codec is for, as it was given.
@@ -429,7 +443,7 @@ impl Codec {
             }
         };
         let message = detached(py, || held.encode(weights, global, round, local))?;
-        Ok(PyBytes::new(py, &message))
+        written(py, &message, held.notes.checksum)
     }
 
     /// The weights (float32 [P]) that a message of `encode` says, in a round that began with the model `global_`; None

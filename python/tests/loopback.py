@@ -2,6 +2,7 @@
 
     python loopback.py flower-mnist 'codec="raw"'                    what Flower counted, and how long it took
     python loopback.py --secure flower-mnist 'codec="raw"'           with TLS and node authentication
+    python loopback.py --wire flower-mnist 'codec="raw"'             and what crossed the wire between nodes and SuperLink
 """
 
 import argparse
@@ -13,6 +14,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -27,14 +29,50 @@ def free_port():
         return place.getsockname()[1]
 
 
+class Wire:
+    """A line between nodes and the SuperLink on which bytes are counted, up and down."""
+
+    def __init__(self, port):
+        self.up = self.down = 0
+        self.to = port
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                node, _ = self.listener.accept()
+                link = socket.create_connection(("127.0.0.1", self.to))
+            except OSError:
+                return
+            for ends in ((node, link, "up"), (link, node, "down")):
+                threading.Thread(target=self._carry, args=ends, daemon=True).start()
+
+    def _carry(self, source, sink, direction):
+        try:
+            while data := source.recv(1 << 16):
+                setattr(self, direction, getattr(self, direction) + len(data))
+                sink.sendall(data)
+        except OSError:
+            pass
+        for end in (source, sink):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+
 class Federation:
     """A SuperLink and SuperNodes, from `with` to its end; every process is ended by its id.
 
-    secure  TLS by a certificate authority of its own, and nodes that are known by their keys
+    secure   TLS by a certificate authority of its own, and nodes that are known by their keys
+    counted  nodes reach the SuperLink by a Wire
     """
 
-    def __init__(self, folder, nodes=2, secure=False):
-        self.folder, self.nodes, self.secure = Path(folder), nodes, secure
+    def __init__(self, folder, nodes=2, secure=False, counted=False):
+        self.folder, self.nodes, self.secure, self.counted = Path(folder), nodes, secure, counted
+        self.wire = None
         self.processes, self.port = [], free_port()
         self.home = self.folder / "home"
         self.environment = {
@@ -65,6 +103,8 @@ class Federation:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        if self.wire:
+            self.wire.listener.close()
 
     def _start(self):
         self.home.mkdir(parents=True)
@@ -81,6 +121,9 @@ class Federation:
         (self.home / "config.toml").write_text(connection)
         self._spawn("superlink", ["flower-superlink", *link, "--host", "127.0.0.1", "--port", str(self.port)])
         self._wait_until_healthy(60)
+        if self.counted:
+            self.wire = Wire(self.port)
+            address = f"127.0.0.1:{self.wire.port}"
         for node in range(self.nodes):
             arguments = ["flower-supernode", "--superlink", address, "--port", str(free_port())]
             arguments += ["--node-config", f"partition-id={node} num-partitions={self.nodes}"]
@@ -168,13 +211,17 @@ def main():
     arguments.add_argument("app")
     arguments.add_argument("settings", nargs="?", default="")
     arguments.add_argument("--secure", action="store_true")
+    arguments.add_argument("--wire", action="store_true")
     given = arguments.parse_args()
     start = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder, Federation(folder, secure=given.secure) as federation:
+    options = {"secure": given.secure, "counted": given.wire}
+    with tempfile.TemporaryDirectory() as folder, Federation(folder, **options) as federation:
         up = time.monotonic() - start
         said, run = federation.run(EXAMPLES / given.app, given.settings, timeout=400)
         print(said)
         print(json.dumps(run, indent=1))
+        if federation.wire:
+            print(f"wire: {federation.wire.up:,} bytes up, {federation.wire.down:,} down")
     print(f"up after {up:.1f} s, ended after {time.monotonic() - start:.1f} s")
 
 

@@ -147,7 +147,7 @@ def codec_message_cut(codec, models, start):
         ("did you mean", "delta+topq(part=0.1)"),
         ("nothing closes", "topk(part=0.1"),
         ("learns from logged weights", "delta+pca(floats=3)"),
-        ("simulate", "fetchsgd(columns=100,count=10)"),
+        ("simulate", "fetchsgd(columns=100)"),
         ("part", "topk(part=2)"),
         ("latent", "autoencoder(99999)"),
     ],

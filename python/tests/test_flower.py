@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("flwr")
 
-from fedfunnel.flower import CodecMod, CodecStrategy  # noqa: E402
+from fedfunnel.flower import PROTOCOL_BYTES, CodecMod, CodecStrategy  # noqa: E402
 from flower_grid import LocalGrid  # noqa: E402
 from flwr.app import Array, ArrayRecord, Message, MetricRecord, RecordDict  # noqa: E402
 from flwr.clientapp import ClientApp  # noqa: E402
@@ -101,7 +101,7 @@ def test_what_goes_up_is_a_message_and_what_is_kept_lasts():
     assert [one.updates for one in coded.ledger] == [2] * 12
     for one in coded.ledger:
         assert 0 < one.payload < one.records
-        assert one.protocol == 44_000 and one.setups == 0
+        assert one.protocol == 2 * PROTOCOL_BYTES and one.setups == 0
     assert "all       24" in coded.summary_of_bytes()
 
 

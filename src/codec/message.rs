@@ -58,15 +58,33 @@ pub struct Message {
     pub payload: Vec<u8>,
 }
 
+/// A message where it lies in the bytes that came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MessageView<'a> {
+    /// What it is about.
+    pub kind: MessageKind,
+    /// The round, from 1; 0 before the first.
+    pub round: u32,
+    /// The collaborator that sends or gets it.
+    pub collaborator: u32,
+    /// What it carries.
+    pub payload: &'a [u8],
+}
+
 impl Message {
-    /// The bytes that cross the wire, with a checksum at their end or without.
-    pub fn to_bytes(&self, checksum: bool) -> Vec<u8> {
+    /// What stands before the payload, with a checksum at the end of all or without.
+    pub fn head(&self, checksum: bool) -> Vec<u8> {
         let mut bytes = Writer::default();
         bytes.byte(VERSION << 4 | if checksum { CHECKSUM } else { 0 } | self.kind as u8);
         bytes.number(self.round);
         bytes.number(self.collaborator);
-        bytes.bytes(&self.payload);
-        let mut bytes = bytes.into_bytes();
+        bytes.into_bytes()
+    }
+
+    /// The bytes that cross the wire, with a checksum at their end or without.
+    pub fn to_bytes(&self, checksum: bool) -> Vec<u8> {
+        let mut bytes = self.head(checksum);
+        bytes.extend_from_slice(&self.payload);
         if checksum {
             bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
         }
@@ -81,6 +99,14 @@ impl Message {
 
     /// Reads what came over the wire. `checksum` says whether both sides agreed on one.
     pub fn from_bytes(bytes: &[u8], checksum: bool) -> Result<Self> {
+        let MessageView { kind, round, collaborator, payload } = MessageView::of(bytes, checksum)?;
+        Ok(Self { kind, round, collaborator, payload: payload.to_vec() })
+    }
+}
+
+impl<'a> MessageView<'a> {
+    /// Looks at what came over the wire. `checksum` says whether both sides agreed on one.
+    pub fn of(bytes: &'a [u8], checksum: bool) -> Result<Self> {
         let wrong = |problem: &str| {
             Error::message(format!("a message {problem}"), "use the same version of fedfunnel on both sides")
         };
@@ -101,7 +127,7 @@ impl Message {
         let bytes = if checksum { checked(bytes)? } else { bytes };
         let mut reader = Reader::new(&bytes[1..], "a message's header");
         let (round, collaborator) = (reader.number()?, reader.number()?);
-        let payload = reader.bytes(reader.len())?.to_vec();
+        let payload = reader.bytes(reader.len())?;
         Ok(Self { kind, round, collaborator, payload })
     }
 }

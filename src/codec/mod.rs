@@ -43,7 +43,7 @@ pub use kept::{Kept, KeptId, expect_length};
 pub use known_encoder::KnownEncoder;
 pub use learned::{Decoder, Learned};
 pub use local::{LocalData, OrderOf};
-pub use message::{Message, MessageKind, message_bytes};
+pub use message::{Message, MessageKind, MessageView, message_bytes};
 pub use options::{NoOptions, Options, PartSpec};
 pub use parked::Parking;
 pub use pipeline::{Pipeline, Received};

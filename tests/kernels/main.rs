@@ -21,6 +21,7 @@ mod goldens;
 mod gram;
 mod hadamard;
 mod hlsl;
+mod interrupted;
 mod largest;
 mod loss;
 mod lost;

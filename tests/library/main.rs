@@ -2,6 +2,7 @@
 //! of it needs an adapter.
 
 mod bench;
+mod codec_state;
 mod compare;
 mod convolutions;
 mod device;
@@ -9,6 +10,7 @@ mod experiments;
 mod files;
 mod hold_out;
 mod identity;
+mod linear;
 mod misspelt;
 mod models;
 mod savings;
