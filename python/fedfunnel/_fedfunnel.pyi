@@ -7,22 +7,23 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
-Bytes = NDArray[np.uint8]
-Whole = NDArray[np.integer[Any]]
-Spec = str | PathLike[str] | Mapping[str, Any]
-Progress = Callable[[str, int, int, str | None], object]
+_Floats = NDArray[np.float32]
+_Bytes = NDArray[np.uint8]
+_Whole = NDArray[np.integer[Any]]
+_Spec = str | PathLike[str] | Mapping[str, Any]
+_Progress = Callable[[str, int, int, str | None], object]
 
+__all__: list[str]
 __version__: str
 PREPASS_EPOCH: int
 
 def devices() -> list[dict[str, Any]]: ...
 def load_data(
     name: str = "mnist-sample", data_dir: str | PathLike[str] | None = None
-) -> tuple[tuple[Bytes, Bytes], tuple[Bytes, Bytes]]: ...
+) -> tuple[tuple[_Bytes, _Bytes], tuple[_Bytes, _Bytes]]: ...
 def partition(
-    images: Bytes,
-    labels: Whole,
+    images: _Bytes,
+    labels: _Whole,
     collaborators: int,
     *,
     seed: int = 0,
@@ -41,16 +42,16 @@ def savings(
     target_ratio: float | None = None,
 ) -> dict[str, Any]: ...
 def simulate(
-    spec: Spec,
+    spec: _Spec,
     out: str | PathLike[str] | None = None,
     *,
     settings: Mapping[str, Any] | None = None,
-    progress: Progress | None = None,
+    progress: _Progress | None = None,
     device: Device | None = None,
     data_dir: str | PathLike[str] | None = None,
     resume: bool = False,
     overwrite: bool = False,
-) -> tuple[dict[str, Any], dict[str, list[dict[str, Any]]], dict[str, Floats]]: ...
+) -> tuple[dict[str, Any], dict[str, list[dict[str, Any]]], dict[str, _Floats]]: ...
 
 @final
 class Device:
@@ -66,10 +67,10 @@ class Device:
 
 @final
 class Classifier:
-    weights: Floats
+    weights: _Floats
     def __new__(
         cls,
-        spec: Spec,
+        spec: _Spec,
         device: Device | None = None,
         *,
         seed: int = 0,
@@ -77,8 +78,8 @@ class Classifier:
     ) -> Classifier: ...
     def train(
         self,
-        images: Bytes,
-        labels: Whole,
+        images: _Bytes,
+        labels: _Whole,
         epochs: int = 1,
         *,
         batch: int = 64,
@@ -95,11 +96,11 @@ class Classifier:
         snapshots: str | int | None = None,
         progress: Callable[[dict[str, Any]], object] | None = None,
     ) -> list[dict[str, Any]]: ...
-    def evaluate(self, images: Bytes, labels: Whole) -> dict[str, Any]: ...
-    def state_dict(self) -> dict[str, Floats]: ...
+    def evaluate(self, images: _Bytes, labels: _Whole) -> dict[str, Any]: ...
+    def state_dict(self) -> dict[str, _Floats]: ...
     def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
     @property
-    def snapshots(self) -> Floats: ...
+    def snapshots(self) -> _Floats: ...
     @property
     def parameters(self) -> int: ...
     @property
@@ -111,7 +112,7 @@ class Codec:
         cls,
         text: str,
         parameters: int | None = None,
-        model: Classifier | Spec | None = None,
+        model: Classifier | _Spec | None = None,
         *,
         device: Device | None = None,
         seed: int = 0,
@@ -119,27 +120,27 @@ class Codec:
         autoencoder: Mapping[str, Any] | None = None,
         checksum: bool = False,
     ) -> Codec: ...
-    def setup(self, snapshots: Floats, progress: Progress | None = None) -> bytes: ...
+    def setup(self, snapshots: _Floats, progress: _Progress | None = None) -> bytes: ...
     def install(self, message: bytes, *, collaborator: int | None = None) -> int: ...
     def encode(
         self,
-        weights: Floats,
-        global_: Floats,
+        weights: _Floats,
+        global_: _Floats,
         *,
         round: int | None = None,
         classifier: Classifier | None = None,
-        images: Bytes | None = None,
-        labels: Whole | None = None,
+        images: _Bytes | None = None,
+        labels: _Whole | None = None,
         batch: int = 64,
     ) -> bytes: ...
     def decode(
         self,
         message: bytes,
-        global_: Floats,
+        global_: _Floats,
         *,
         round: int | None = None,
         collaborator: int | None = None,
-    ) -> Floats | None: ...
+    ) -> _Floats | None: ...
     def to_bytes(self) -> bytes: ...
     @classmethod
     def from_bytes(cls, state: bytes, device: Device | None = None) -> Codec: ...

@@ -1,28 +1,44 @@
 """Whole simulations, and what they come to."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+from ._fedfunnel import Device
 from ._fedfunnel import simulate as _simulate
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-class Result(dict):
+
+class Result(dict[str, Any]):
     """What a simulation came to: its `summary.json` as a dict.
 
     rounds   the rounds of each federation, a list of dicts by the label of its codec
     weights  the last global model of each, float32 [P] by label; empty for a run that was finished before
     """
 
-    def __init__(self, summary, rounds, weights):
+    def __init__(
+        self,
+        summary: dict[str, Any],
+        rounds: dict[str, list[dict[str, Any]]],
+        weights: dict[str, NDArray[np.float32]],
+    ) -> None:
         super().__init__(summary)
         self.rounds = rounds
         self.weights = weights
 
-    def frame(self):
+    def frame(self) -> Any:
         """All rounds as a pandas.DataFrame: a line for each round of each codec."""
         import pandas
 
         lines = [{"codec": label, **line} for label, lines in self.rounds.items() for line in lines]
         return pandas.DataFrame(lines).drop(columns=["local_epochs", "run"], errors="ignore")
 
-    def runs_frame(self):
+    def runs_frame(self) -> Any:
         """The summaries of the codecs as a pandas.DataFrame: a line for each."""
         import pandas
 
@@ -30,16 +46,16 @@ class Result(dict):
 
 
 def simulate(
-    spec,
-    out=None,
+    spec: str | PathLike[str] | Mapping[str, Any],
+    out: str | PathLike[str] | None = None,
     *,
-    settings=None,
-    progress=None,
-    device=None,
-    data_dir=None,
-    resume=False,
-    overwrite=False,
-):
+    settings: Mapping[str, Any] | None = None,
+    progress: Callable[[str, int, int, str | None], object] | None = None,
+    device: Device | None = None,
+    data_dir: str | PathLike[str] | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> Result:
     """Runs a simulation, as `fedfunnel simulate` does.
 
     spec      a built-in one ("demo", "mnist", ...), the path of a .toml, or the same as a dict
