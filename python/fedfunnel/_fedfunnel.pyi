@@ -13,7 +13,18 @@ _Whole = NDArray[np.integer[Any]]
 _Spec = str | PathLike[str] | Mapping[str, Any]
 _Progress = Callable[[str, int, int, str | None], object]
 
-__all__: list[str]
+__all__ = [
+    "PREPASS_EPOCH",
+    "Classifier",
+    "Codec",
+    "Device",
+    "__version__",
+    "devices",
+    "load_data",
+    "partition",
+    "savings",
+    "simulate",
+]
 __version__: str
 PREPASS_EPOCH: int
 
