@@ -1,9 +1,12 @@
 // The convolution that most networks are made of: 3x3, stride 1, one pixel of zeros around or none, for CPUs
-// whose subgroups have eight lanes or more. The kernels are those of conv.wgsl.
+// whose subgroups have four lanes or more. The kernels are those of conv.wgsl.
 //
 // Faster: lanes run over pixels and each keeps 4x2 pixels of eight channels in registers. A weight is loaded
-// by one lane of eight and broadcast to the others, and a pixel's neighbours come from the lanes beside it,
+// by one lane of a workgroup and broadcast to the others, and a pixel's neighbours come from the lanes beside it,
 // so that nearly every instruction is arithmetic. (On lavapipe it is loads that cost.)
+
+// Lanes of a workgroup, which lies in one subgroup: eight, or four, each of which loads for two channels.
+const WIDTH: u32 = 8u;
 
 // begin shared: epilogues, from dense.wgsl
 // What is done to a finished sum.
@@ -80,7 +83,7 @@ var<immediate> conv: Conv3x3;
 @group(0) @binding(3) var<storage, read_write> result: array<f32>;
 
 // Four for each lane.
-const GROUP_PIXELS: u32 = 32u;
+const GROUP_PIXELS: u32 = 4u * WIDTH;
 
 // Four pixels of eight channels.
 alias Tile = array<vec4<f32>, 8>;
@@ -113,25 +116,30 @@ fn load_row(plane: u32, y: u32, x: u32) -> Row {
     return Row(vec4(before, middle.xyz), middle, vec4(middle.yzw, after));
 }
 
-// Adds one tap of the kernel: lane i holds the weight of channel i.
-fn add_tap(tile: ptr<function, Tile>, weight: f32, pixels: vec4<f32>) {
-    (*tile)[0] += subgroupBroadcast(weight, 0u) * pixels;
-    (*tile)[1] += subgroupBroadcast(weight, 1u) * pixels;
-    (*tile)[2] += subgroupBroadcast(weight, 2u) * pixels;
-    (*tile)[3] += subgroupBroadcast(weight, 3u) * pixels;
-    (*tile)[4] += subgroupBroadcast(weight, 4u) * pixels;
-    (*tile)[5] += subgroupBroadcast(weight, 5u) * pixels;
-    (*tile)[6] += subgroupBroadcast(weight, 6u) * pixels;
-    (*tile)[7] += subgroupBroadcast(weight, 7u) * pixels;
+// Lane i holds the weights of channels i and, where lanes are four, i + 4.
+fn weight_of(held: vec2<f32>, channel: u32) -> f32 {
+    return select(held.x, held.y, channel >= WIDTH);
 }
 
-fn add_row(tile: ptr<function, Tile>, weights_: vec3<f32>, row: Row) {
-    add_tap(tile, weights_.x, row.left);
-    add_tap(tile, weights_.y, row.middle);
-    add_tap(tile, weights_.z, row.right);
+// Adds one tap of the kernel.
+fn add_tap(tile: ptr<function, Tile>, held: vec2<f32>, pixels: vec4<f32>) {
+    (*tile)[0] += subgroupBroadcast(weight_of(held, 0u), 0u % WIDTH) * pixels;
+    (*tile)[1] += subgroupBroadcast(weight_of(held, 1u), 1u % WIDTH) * pixels;
+    (*tile)[2] += subgroupBroadcast(weight_of(held, 2u), 2u % WIDTH) * pixels;
+    (*tile)[3] += subgroupBroadcast(weight_of(held, 3u), 3u % WIDTH) * pixels;
+    (*tile)[4] += subgroupBroadcast(weight_of(held, 4u), 4u % WIDTH) * pixels;
+    (*tile)[5] += subgroupBroadcast(weight_of(held, 5u), 5u % WIDTH) * pixels;
+    (*tile)[6] += subgroupBroadcast(weight_of(held, 6u), 6u % WIDTH) * pixels;
+    (*tile)[7] += subgroupBroadcast(weight_of(held, 7u), 7u % WIDTH) * pixels;
 }
 
-// The three rows of a kernel.
+fn add_row(tile: ptr<function, Tile>, held: HeldRow, row: Row) {
+    add_tap(tile, held.left, row.left);
+    add_tap(tile, held.middle, row.middle);
+    add_tap(tile, held.right, row.right);
+}
+
+// The three rows of a channel's kernel.
 struct Taps {
     top: vec3<f32>,
     middle: vec3<f32>,
@@ -144,6 +152,39 @@ fn load_taps(w: u32) -> Taps {
     let bottom = vec3(weights[w + 6u], weights[w + 7u], weights[w + 8u]);
     if conv.turned == 1u { return Taps(bottom.zyx, middle.zyx, top.zyx); }
     return Taps(top, middle, bottom);
+}
+
+// A row of the kernels of a lane's two channels.
+struct HeldRow {
+    left: vec2<f32>,
+    middle: vec2<f32>,
+    right: vec2<f32>,
+}
+
+struct HeldTaps {
+    top: HeldRow,
+    middle: HeldRow,
+    bottom: HeldRow,
+}
+
+fn held_row(first: vec3<f32>, second: vec3<f32>) -> HeldRow {
+    return HeldRow(vec2(first.x, second.x), vec2(first.y, second.y), vec2(first.z, second.z));
+}
+
+// The kernels that begin at these weights; the second counts where lanes are four.
+fn load_held(w: vec2<u32>) -> HeldTaps {
+    let first = load_taps(w.x);
+    var second = first;
+    if WIDTH < 8u { second = load_taps(w.y); }
+    return HeldTaps(
+        held_row(first.top, second.top), held_row(first.middle, second.middle), held_row(first.bottom, second.bottom),
+    );
+}
+
+// Where the weights of a lane's two channels begin, of the eight that are written.
+fn held_weights(replica: u32, first_channel: u32, lane: u32) -> vec2<u32> {
+    let channels = min(vec2(first_channel) + vec2(lane, lane + WIDTH), vec2(conv.to_channels - 1u));
+    return vec2(conv.weight_offset + replica * conv.replica_stride) + channels * conv.to_stride;
 }
 
 fn finish(sum: vec4<f32>, at: u32, channel: u32, replica: u32) -> vec4<f32> {
@@ -161,7 +202,7 @@ fn finish(sum: vec4<f32>, at: u32, channel: u32, replica: u32) -> vec4<f32> {
 
 // Forward, and with the strides exchanged and the kernel turned, the input gradient. x: pairs of rows in
 // groups of four pixels, y: groups of eight channels, z: replica and sample.
-@compute @workgroup_size(8, 1, 1)
+@compute @workgroup_size(WIDTH, 1, 1)
 fn conv3x3_product(
     @builtin(global_invocation_id) id: vec3<u32>,
     @builtin(workgroup_id) group: vec3<u32>,
@@ -174,12 +215,11 @@ fn conv3x3_product(
     let place = min(id.x * 4u, pixels - 4u);
     let x = place % conv.width;
     let y = place / conv.width * 2u;
-    let own = conv.weight_offset + replica * conv.replica_stride
-        + min(first_channel + lane, conv.to_channels - 1u) * conv.to_stride;
+    let own = held_weights(replica, first_channel, lane);
     var upper: Tile;
     var lower: Tile;
     for (var c = 0u; c < conv.from_channels; c++) {
-        let taps = load_taps(own + c * conv.from_stride);
+        let taps = load_held(own + vec2(c * conv.from_stride));
         let plane = (group.z * conv.from_channels + c) * conv.height;
         let row0 = load_row(plane, y - 1u, x);
         add_row(&upper, taps.top, row0);
@@ -252,7 +292,7 @@ fn load_windows(plane: u32, y: u32, x: u32) -> Row {
 // The same product between images of any size, with a pixel of zeros around or none: the window begins `offset` pixels
 // above and left. Rows of such images begin anywhere, so that pixels are loaded one by one, and tiles end where the
 // image does.
-@compute @workgroup_size(8, 1, 1)
+@compute @workgroup_size(WIDTH, 1, 1)
 fn conv3x3_any_product(
     @builtin(global_invocation_id) id: vec3<u32>,
     @builtin(workgroup_id) group: vec3<u32>,
@@ -266,14 +306,13 @@ fn conv3x3_any_product(
     let place = min(id.x, tiles - 1u);
     let x = place % across * 4u;
     let y = place / across * 2u;
-    let own = conv.weight_offset + replica * conv.replica_stride
-        + min(first_channel + lane, conv.to_channels - 1u) * conv.to_stride;
+    let own = held_weights(replica, first_channel, lane);
     let from_x = x - conv.offset;
     let from_y = y - conv.offset;
     var upper: Tile;
     var lower: Tile;
     for (var c = 0u; c < conv.from_channels; c++) {
-        let taps = load_taps(own + c * conv.from_stride);
+        let taps = load_held(own + vec2(c * conv.from_stride));
         let plane = (group.z * conv.from_channels + c) * conv.from_height;
         let row0 = load_windows(plane, from_y, from_x);
         add_row(&upper, taps.top, row0);
@@ -360,6 +399,16 @@ fn add_gradient(sum: ptr<function, Kernel>, da: vec4<f32>, db: vec4<f32>, r0: Ro
     (*sum)[8] += dot(da, r2.right_a) + dot(db, r2.right_b);
 }
 
+// Lane i holds the gradients of outputs i and, where lanes are four, i + 4.
+fn gradient_of(own: vec4<f32>, other: vec4<f32>, output: u32) -> vec4<f32> {
+    return select(own, other, output >= WIDTH);
+}
+
+// The output channels whose gradients a lane loads, of the eight from `first_output` on.
+fn held_outputs(first_output: u32, lane: u32) -> vec2<u32> {
+    return min(vec2(first_output) + vec2(lane, lane + WIDTH), vec2(gradient.outputs - 1u));
+}
+
 fn add_up(at: u32, sum: f32) {
     var before = 0.0;
     if gradient.first_sample > 0u { before = gradients[at]; }
@@ -381,10 +430,10 @@ fn store_gradient(sum: Kernel, output: u32, input: u32, replica: u32) {
     }
 }
 
-// Lanes run over input channels; the gradients of eight output channels are loaded by a lane each and
+// Lanes run over input channels; the gradients of eight output channels are loaded by one lane each and
 // broadcast. Rows slide down the image, so that each is loaded once. x: input channels, y: groups of eight
 // output channels, z: replica.
-@compute @workgroup_size(8, 1, 1)
+@compute @workgroup_size(WIDTH, 1, 1)
 fn conv3x3_weight_gradient(
     @builtin(global_invocation_id) id: vec3<u32>,
     @builtin(workgroup_id) group: vec3<u32>,
@@ -392,7 +441,7 @@ fn conv3x3_weight_gradient(
 ) {
     let input = min(id.x, gradient.inputs - 1u);
     let first_output = group.y * 8u;
-    let own_output = min(first_output + lane, gradient.outputs - 1u);
+    let own_outputs = held_outputs(first_output, lane);
     var s0: Kernel;
     var s1: Kernel;
     var s2: Kernel;
@@ -404,23 +453,45 @@ fn conv3x3_weight_gradient(
     for (var b = gradient.first_sample; b < gradient.end_sample; b++) {
         let line = group.z * gradient.batch + b;
         let plane = (line * gradient.inputs + input) * gradient.height;
-        let own_plane = (line * gradient.outputs + own_output) * gradient.height;
+        let own_planes = (line * gradient.outputs + own_outputs) * gradient.height;
         for (var x = 0u; x < gradient.width; x += 8u) {
             var above = load_row8(plane, gradient.height, x);
             var here = load_row8(plane, 0u, x);
             for (var y = 0u; y < gradient.height; y++) {
                 let below = load_row8(plane, y + 1u, x);
-                let at = ((own_plane + y) * gradient.width + x) / 4u;
-                let da = output_gradients4[at];
-                let db = output_gradients4[at + 1u];
-                add_gradient(&s0, subgroupBroadcast(da, 0u), subgroupBroadcast(db, 0u), above, here, below);
-                add_gradient(&s1, subgroupBroadcast(da, 1u), subgroupBroadcast(db, 1u), above, here, below);
-                add_gradient(&s2, subgroupBroadcast(da, 2u), subgroupBroadcast(db, 2u), above, here, below);
-                add_gradient(&s3, subgroupBroadcast(da, 3u), subgroupBroadcast(db, 3u), above, here, below);
-                add_gradient(&s4, subgroupBroadcast(da, 4u), subgroupBroadcast(db, 4u), above, here, below);
-                add_gradient(&s5, subgroupBroadcast(da, 5u), subgroupBroadcast(db, 5u), above, here, below);
-                add_gradient(&s6, subgroupBroadcast(da, 6u), subgroupBroadcast(db, 6u), above, here, below);
-                add_gradient(&s7, subgroupBroadcast(da, 7u), subgroupBroadcast(db, 7u), above, here, below);
+                let at = ((own_planes + y) * gradient.width + x) / 4u;
+                let da = output_gradients4[at.x];
+                let db = output_gradients4[at.x + 1u];
+                var ea = da;
+                var eb = db;
+                if WIDTH < 8u {
+                    ea = output_gradients4[at.y];
+                    eb = output_gradients4[at.y + 1u];
+                }
+                let a0 = subgroupBroadcast(gradient_of(da, ea, 0u), 0u % WIDTH);
+                let b0 = subgroupBroadcast(gradient_of(db, eb, 0u), 0u % WIDTH);
+                add_gradient(&s0, a0, b0, above, here, below);
+                let a1 = subgroupBroadcast(gradient_of(da, ea, 1u), 1u % WIDTH);
+                let b1 = subgroupBroadcast(gradient_of(db, eb, 1u), 1u % WIDTH);
+                add_gradient(&s1, a1, b1, above, here, below);
+                let a2 = subgroupBroadcast(gradient_of(da, ea, 2u), 2u % WIDTH);
+                let b2 = subgroupBroadcast(gradient_of(db, eb, 2u), 2u % WIDTH);
+                add_gradient(&s2, a2, b2, above, here, below);
+                let a3 = subgroupBroadcast(gradient_of(da, ea, 3u), 3u % WIDTH);
+                let b3 = subgroupBroadcast(gradient_of(db, eb, 3u), 3u % WIDTH);
+                add_gradient(&s3, a3, b3, above, here, below);
+                let a4 = subgroupBroadcast(gradient_of(da, ea, 4u), 4u % WIDTH);
+                let b4 = subgroupBroadcast(gradient_of(db, eb, 4u), 4u % WIDTH);
+                add_gradient(&s4, a4, b4, above, here, below);
+                let a5 = subgroupBroadcast(gradient_of(da, ea, 5u), 5u % WIDTH);
+                let b5 = subgroupBroadcast(gradient_of(db, eb, 5u), 5u % WIDTH);
+                add_gradient(&s5, a5, b5, above, here, below);
+                let a6 = subgroupBroadcast(gradient_of(da, ea, 6u), 6u % WIDTH);
+                let b6 = subgroupBroadcast(gradient_of(db, eb, 6u), 6u % WIDTH);
+                add_gradient(&s6, a6, b6, above, here, below);
+                let a7 = subgroupBroadcast(gradient_of(da, ea, 7u), 7u % WIDTH);
+                let b7 = subgroupBroadcast(gradient_of(db, eb, 7u), 7u % WIDTH);
+                add_gradient(&s7, a7, b7, above, here, below);
                 above = here;
                 here = below;
             }
@@ -469,7 +540,7 @@ fn load_gradients(row: u32, x: u32) -> vec4<f32> {
 }
 
 // The same for images of any size, with a pixel of zeros around or none.
-@compute @workgroup_size(8, 1, 1)
+@compute @workgroup_size(WIDTH, 1, 1)
 fn conv3x3_any_weight_gradient(
     @builtin(global_invocation_id) id: vec3<u32>,
     @builtin(workgroup_id) group: vec3<u32>,
@@ -477,7 +548,7 @@ fn conv3x3_any_weight_gradient(
 ) {
     let input = min(id.x, gradient.inputs - 1u);
     let first_output = group.y * 8u;
-    let own_output = min(first_output + lane, gradient.outputs - 1u);
+    let own_outputs = held_outputs(first_output, lane);
     var s0: Kernel;
     var s1: Kernel;
     var s2: Kernel;
@@ -489,24 +560,46 @@ fn conv3x3_any_weight_gradient(
     for (var b = gradient.first_sample; b < gradient.end_sample; b++) {
         let line = group.z * gradient.batch + b;
         let plane = (line * gradient.inputs + input) * gradient.input_height;
-        let own_plane = (line * gradient.outputs + own_output) * gradient.height;
+        let own_planes = (line * gradient.outputs + own_outputs) * gradient.height;
         for (var x = 0u; x < gradient.width; x += 8u) {
             let from_x = x - gradient.padding;
             var above = load_windows8(plane, 0u - gradient.padding, from_x);
             var here = load_windows8(plane, 1u - gradient.padding, from_x);
             for (var y = 0u; y < gradient.height; y++) {
                 let below = load_windows8(plane, y + 2u - gradient.padding, from_x);
-                let row = (own_plane + y) * gradient.width;
-                let da = load_gradients(row, x);
-                let db = load_gradients(row, x + 4u);
-                add_gradient(&s0, subgroupBroadcast(da, 0u), subgroupBroadcast(db, 0u), above, here, below);
-                add_gradient(&s1, subgroupBroadcast(da, 1u), subgroupBroadcast(db, 1u), above, here, below);
-                add_gradient(&s2, subgroupBroadcast(da, 2u), subgroupBroadcast(db, 2u), above, here, below);
-                add_gradient(&s3, subgroupBroadcast(da, 3u), subgroupBroadcast(db, 3u), above, here, below);
-                add_gradient(&s4, subgroupBroadcast(da, 4u), subgroupBroadcast(db, 4u), above, here, below);
-                add_gradient(&s5, subgroupBroadcast(da, 5u), subgroupBroadcast(db, 5u), above, here, below);
-                add_gradient(&s6, subgroupBroadcast(da, 6u), subgroupBroadcast(db, 6u), above, here, below);
-                add_gradient(&s7, subgroupBroadcast(da, 7u), subgroupBroadcast(db, 7u), above, here, below);
+                let rows = (own_planes + y) * gradient.width;
+                let da = load_gradients(rows.x, x);
+                let db = load_gradients(rows.x, x + 4u);
+                var ea = da;
+                var eb = db;
+                if WIDTH < 8u {
+                    ea = load_gradients(rows.y, x);
+                    eb = load_gradients(rows.y, x + 4u);
+                }
+                let a0 = subgroupBroadcast(gradient_of(da, ea, 0u), 0u % WIDTH);
+                let b0 = subgroupBroadcast(gradient_of(db, eb, 0u), 0u % WIDTH);
+                add_gradient(&s0, a0, b0, above, here, below);
+                let a1 = subgroupBroadcast(gradient_of(da, ea, 1u), 1u % WIDTH);
+                let b1 = subgroupBroadcast(gradient_of(db, eb, 1u), 1u % WIDTH);
+                add_gradient(&s1, a1, b1, above, here, below);
+                let a2 = subgroupBroadcast(gradient_of(da, ea, 2u), 2u % WIDTH);
+                let b2 = subgroupBroadcast(gradient_of(db, eb, 2u), 2u % WIDTH);
+                add_gradient(&s2, a2, b2, above, here, below);
+                let a3 = subgroupBroadcast(gradient_of(da, ea, 3u), 3u % WIDTH);
+                let b3 = subgroupBroadcast(gradient_of(db, eb, 3u), 3u % WIDTH);
+                add_gradient(&s3, a3, b3, above, here, below);
+                let a4 = subgroupBroadcast(gradient_of(da, ea, 4u), 4u % WIDTH);
+                let b4 = subgroupBroadcast(gradient_of(db, eb, 4u), 4u % WIDTH);
+                add_gradient(&s4, a4, b4, above, here, below);
+                let a5 = subgroupBroadcast(gradient_of(da, ea, 5u), 5u % WIDTH);
+                let b5 = subgroupBroadcast(gradient_of(db, eb, 5u), 5u % WIDTH);
+                add_gradient(&s5, a5, b5, above, here, below);
+                let a6 = subgroupBroadcast(gradient_of(da, ea, 6u), 6u % WIDTH);
+                let b6 = subgroupBroadcast(gradient_of(db, eb, 6u), 6u % WIDTH);
+                add_gradient(&s6, a6, b6, above, here, below);
+                let a7 = subgroupBroadcast(gradient_of(da, ea, 7u), 7u % WIDTH);
+                let b7 = subgroupBroadcast(gradient_of(db, eb, 7u), 7u % WIDTH);
+                add_gradient(&s7, a7, b7, above, here, below);
                 above = here;
                 here = below;
             }

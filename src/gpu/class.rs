@@ -50,7 +50,7 @@ pub enum DeviceClass {
     /// A processor whose subgroups have eight lanes or more, which can read each other's values: loads are what costs,
     /// and one load serves eight lanes. (lavapipe with vectors of 256 bits or more)
     CpuLanes,
-    /// A processor with fewer lanes, or without subgroup operations. (lavapipe with vectors of 128 bits: any processor
+    /// A processor with fewer lanes, which only a few kernels let share in fours, or without subgroup operations. (lavapipe with vectors of 128 bits: any processor
     /// without AVX, such as ARM; SwiftShader; WARP)
     CpuPlain,
     /// Everything else: many lanes, workgroup memory.
@@ -59,6 +59,9 @@ pub enum DeviceClass {
 
 /// Lanes that share what they load: a workgroup, which has to lie in one subgroup.
 pub const SHARING_LANES: u32 = 8;
+
+/// The same on processors with fewer, in the files that have a form for them.
+pub const FEW_LANES: u32 = 4;
 
 impl DeviceClass {
     /// From what the adapter is, and its smallest subgroup where it has subgroup operations (0 where it has none).

@@ -12,8 +12,8 @@ use super::reflection::{Binding, Compiled};
 use super::registry::Registry;
 use super::shard::SMALLER;
 use super::{
-    AdapterKind, AdapterSummary, Buffer, Cost, DeviceChoice, DeviceClass, Dispatch, Grid, Immediates,
-    Interrupt, Kernel, Pose, Profile, Span, Trace,
+    AdapterKind, AdapterSummary, Buffer, Cost, DeviceChoice, DeviceClass, Dispatch, FEW_LANES, Grid,
+    Immediates, Interrupt, Kernel, Pose, Profile, SHARING_LANES, Span, Trace,
 };
 use crate::lock::lock;
 use crate::{Error, Result};
@@ -322,6 +322,12 @@ impl Gpu {
     /// each other's values need, whichever class takes them.
     pub fn has_subgroups(&self, lanes: u32) -> bool {
         self.offer.smallest_subgroup >= lanes
+    }
+
+    /// Whether it is a processor whose lanes can share what they load in fours and no more.
+    pub fn shares_in_fours(&self) -> bool {
+        let lanes = FEW_LANES..SHARING_LANES;
+        self.class == DeviceClass::CpuPlain && lanes.contains(&self.offer.smallest_subgroup)
     }
 
     /// A zeroed buffer of 32-bit elements.

@@ -40,7 +40,7 @@ pub const SHADERS: &[(&str, &str)] = &[
 ];
 
 /// Names and values of a file's tile sizes.
-type Tiles = &'static [(&'static str, u32)];
+pub type Tiles = &'static [(&'static str, u32)];
 
 /// The line of a file whose workgroups may be wider.
 pub const LANES_LINE: &str = "const LANES: u32 = 8u;";

@@ -1,6 +1,8 @@
 //! What all modules share: the devices, test values, and comparing with a twin.
 
-use fedfunnel::gpu::{DeviceChoice, DeviceClass, Gpu, GpuOptions, SHARING_LANES, Tensor};
+use fedfunnel::gpu::{
+    AdapterKind, DeviceChoice, DeviceClass, FEW_LANES, Gpu, GpuOptions, Pose, SHARING_LANES, Tensor,
+};
 use fedfunnel::reference::compare::{Tolerance, assert_close};
 use fedfunnel::reference::random::uniform_tensor;
 use std::sync::OnceLock;
@@ -74,7 +76,16 @@ fn as_class(class: DeviceClass, place: &'static OnceLock<Gpu>) -> &'static Gpu {
 /// The same adapter, as if it were a processor whose lanes could not read each other's values.
 pub fn plain_gpu() -> &'static Gpu {
     static GPU: OnceLock<Gpu> = OnceLock::new();
-    as_class(DeviceClass::CpuPlain, &GPU)
+    if gpu().class() == DeviceClass::CpuPlain && !gpu().shares_in_fours() {
+        return gpu();
+    }
+    GPU.get_or_init(|| open_posing(Pose::least(AdapterKind::Cpu)))
+}
+
+/// The adapter posing as this device.
+fn open_posing(pose: Pose) -> Gpu {
+    let options = GpuOptions { device: device(), checked: true, pose: Some(pose), ..Default::default() };
+    Gpu::open(&options).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// The same adapter, as if it were a GPU: the kernels that GPUs take.
@@ -96,6 +107,14 @@ pub fn sharing_gpu() -> Option<&'static Gpu> {
     has_enough_lanes().then(|| as_class(DeviceClass::CpuLanes, &GPU))
 }
 
+/// The same adapter, as if it were a processor whose lanes share what they load in fours and no more. None where it has
+/// fewer, or no subgroups.
+pub fn sharing_in_fours() -> Option<&'static Gpu> {
+    static GPU: OnceLock<Gpu> = OnceLock::new();
+    let pose = Pose::least(AdapterKind::Cpu).with_subgroups(FEW_LANES);
+    gpu().has_subgroups(FEW_LANES).then(|| GPU.get_or_init(|| open_posing(pose)))
+}
+
 /// The same, with tensors cut to [`SMALL_BINDING`].
 pub fn small_sharing_gpu() -> Option<&'static Gpu> {
     static GPU: OnceLock<Gpu> = OnceLock::new();
@@ -114,7 +133,7 @@ pub fn every_class() -> Vec<&'static Gpu> {
 
 /// Those of them that are processors.
 pub fn processors() -> Vec<&'static Gpu> {
-    sharing_gpu().into_iter().chain([plain_gpu()]).collect()
+    sharing_gpu().into_iter().chain(sharing_in_fours()).chain([plain_gpu()]).collect()
 }
 
 /// The processor with the most kernels of its own.

@@ -4,7 +4,7 @@
 
 use crate::hlsl;
 use fedfunnel::gpu::{DeviceClass, Kernel, LANES_LINE, SHADERS, needs, shader_source};
-use fedfunnel::ops::conv::conv3x3_tiles;
+use fedfunnel::ops::conv::{conv3x3, conv3x3_tiles};
 use fedfunnel::ops::dense::variants;
 use fedfunnel::ops::{directions, masks, mlp};
 use naga::back::{msl, pipeline_constants::process_overrides, spv};
@@ -38,7 +38,7 @@ pub fn every_variant() -> impl Iterator<Item = Kernel> {
     let carry = variants::all_carry().map(|variant| variant.kernel);
     let residual = variants::all_residual().map(|variant| variant.kernel);
     let others = mlp::UPDATES.into_iter().chain(conv3x3_tiles::ALL).chain(masks::STEPS.into_iter().flatten());
-    let others = others.chain(directions::VARIANTS).chain(mlp::WALKS);
+    let others = others.chain(directions::VARIANTS).chain(mlp::WALKS).chain(conv3x3::ALL);
     dense.chain(carry).chain(residual).chain(variants::all_bf16()).chain(others)
 }
 

@@ -3,7 +3,7 @@
 use super::layer::{GradientPass, ROUNDS, dispatches};
 use super::shape::ConvShape;
 use crate::Result;
-use crate::gpu::{Dispatch, Gpu, Grid, Kernel, immediates};
+use crate::gpu::{Dispatch, FEW_LANES, Gpu, Grid, Kernel, Tiles, immediates};
 use std::ops::Range;
 
 immediates! {
@@ -21,9 +21,34 @@ immediates! {
     }
 }
 
+/// Workgroups of four lanes, for processors whose subgroups have no more.
+const FOUR: Tiles = &[("WIDTH", FEW_LANES)];
+
+const PRODUCT: Kernel = Kernel::new("conv3x3", "conv3x3_product");
+const ANY_PRODUCT: Kernel = Kernel::new("conv3x3", "conv3x3_any_product");
+const WEIGHT_GRADIENT: Kernel = Kernel::new("conv3x3", "conv3x3_weight_gradient");
+const ANY_WEIGHT_GRADIENT: Kernel = Kernel::new("conv3x3", "conv3x3_any_weight_gradient");
+
+/// Every variant there is, for the tests.
+pub const ALL: [Kernel; 8] = [
+    PRODUCT,
+    ANY_PRODUCT,
+    WEIGHT_GRADIENT,
+    ANY_WEIGHT_GRADIENT,
+    PRODUCT.tiled(FOUR),
+    ANY_PRODUCT.tiled(FOUR),
+    WEIGHT_GRADIENT.tiled(FOUR),
+    ANY_WEIGHT_GRADIENT.tiled(FOUR),
+];
+
 /// Whether the products are for this adapter.
 pub(super) fn fits(gpu: &Gpu) -> bool {
-    gpu.class().shares_loads()
+    gpu.class().is_cpu() && (gpu.class().shares_loads() || gpu.shares_in_fours())
+}
+
+/// A kernel as wide as this adapter's subgroups allow.
+fn as_wide(gpu: &Gpu, kernel: Kernel) -> Kernel {
+    if gpu.class().shares_loads() { kernel } else { kernel.tiled(FOUR) }
 }
 
 /// Whether the weight gradient of a 3x3 convolution of this size is for this adapter.
@@ -48,6 +73,7 @@ fn gradient_rounds(shape: &ConvShape) -> usize {
 /// The kernel of a product that gives `channels` channels of `lines` images of this size, and what it calls its source,
 /// its gate and its result.
 pub(super) fn product(
+    gpu: &Gpu,
     shape: &ConvShape,
     [height, width]: [usize; 2],
     channels: u32,
@@ -56,9 +82,9 @@ pub(super) fn product(
     let tiles = height.div_ceil(2) * width.div_ceil(4);
     let grid = Grid(tiles as u32, channels.div_ceil(8), lines as u32);
     if is_aligned(shape) {
-        (Kernel::new("conv3x3", "conv3x3_product"), grid, ["source4", "gate4", "result4"])
+        (as_wide(gpu, PRODUCT), grid, ["source4", "gate4", "result4"])
     } else {
-        (Kernel::new("conv3x3", "conv3x3_any_product"), grid, ["source", "gate", "result"])
+        (as_wide(gpu, ANY_PRODUCT), grid, ["source", "gate", "result"])
     }
 }
 
@@ -81,17 +107,17 @@ pub(super) fn weight_gradient(gpu: &Gpu, shape: &ConvShape, pass: GradientPass<'
     };
     let (large_side, small_side) = (large.single_buffer()?, small.single_buffer()?);
     let whole_eights = is_aligned(shape) && width.is_multiple_of(8);
-    let (entry, small_name) = if whole_eights {
-        ("conv3x3_weight_gradient", "output_gradients4")
+    let (kernel, small_name) = if whole_eights {
+        (WEIGHT_GRADIENT, "output_gradients4")
     } else {
-        ("conv3x3_any_weight_gradient", "output_gradients")
+        (ANY_WEIGHT_GRADIENT, "output_gradients")
     };
     let mut buffers = vec![("inputs", large_side), (small_name, small_side), ("gradients", gradients)];
     if whole_eights {
         buffers.push(("inputs4", large_side));
     }
     let grid = Grid(shape.inputs as u32, shape.outputs.div_ceil(8) as u32, large.replicas as u32);
-    let kernel = Kernel::new("conv3x3", entry);
+    let kernel = as_wide(gpu, kernel);
     dispatches(large.batch, gradient_rounds(shape))
         .map(|samples| {
             let lines = large.replicas * samples.len();

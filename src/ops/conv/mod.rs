@@ -1,6 +1,6 @@
 //! Convolutions and transposed convolutions, in two dimensions; one dimension is height 1.
 
-mod conv3x3;
+pub mod conv3x3;
 pub mod conv3x3_tiles;
 mod layer;
 mod shape;
@@ -108,7 +108,7 @@ impl Conv {
                 let lanes = ((height * width) as u32).min(STREAM_LANES);
                 (Kernel::new("conv", entry), Grid(lanes, to_channels, lines as u32), plain_names)
             }
-            Product::Lanes => conv3x3::product(s, [height, width], to_channels, lines),
+            Product::Lanes => conv3x3::product(gpu, s, [height, width], to_channels, lines),
             Product::Tiles => {
                 let (kernel, grid) = conv3x3_tiles::product([height, width], to_channels, from);
                 (kernel, grid, plain_names)

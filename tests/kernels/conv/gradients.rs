@@ -1,6 +1,7 @@
 //! Gradients of weights and biases, as the update of a layer forms them, and the steps taken with them.
 
 use super::cases::{FAST, GENERAL, ODD, TILES, Taken, VALID, all};
+use super::products::shares;
 use super::rig::{Case, Parameters, RATE_SCALE, Rig};
 use crate::optimizer::{Moved, joined, optimizers, samples, wrong_settings};
 use crate::support::{gpu, posing_gpu, processor, processors, values, wide};
@@ -56,8 +57,8 @@ fn agree_with_their_twin(gpu: &'static Gpu) {
             assert_close(&format!("{what} of {case:?}"), actual, expected, Tolerance::Balanced);
         }
         let entry = match taken {
-            Taken::Aligned if gpu.class().shares_loads() => "conv3x3_weight_gradient",
-            Taken::Any if gpu.class().shares_loads() => "conv3x3_any_weight_gradient",
+            Taken::Aligned if shares(gpu) => "conv3x3_weight_gradient",
+            Taken::Any if shares(gpu) => "conv3x3_any_weight_gradient",
             _ => "conv_weight_gradient_naive",
         };
         let wanted = ["conv_bias_gradient", entry, "optimizer_sgd"];

@@ -8,12 +8,17 @@ use fedfunnel::ops::{Activated, Activation};
 use fedfunnel::reference::activation;
 use fedfunnel::reference::compare::{Tolerance, compare};
 
+/// Whether lanes of this processor share what they load, in eights or in fours.
+pub fn shares(gpu: &Gpu) -> bool {
+    gpu.class().shares_loads() || gpu.shares_in_fours()
+}
+
 /// A processor's kernel. The forward one runs from the large side to the small one; transposed layers go the other way.
 /// A processor whose lanes cannot read each other's values takes the kernels for any shape.
 fn entry(gpu: &Gpu, case: Case, taken: Taken, forward: bool) -> &'static str {
     match (taken, forward != case.transposed) {
-        (Taken::Aligned, _) if gpu.class().shares_loads() => "conv3x3_product",
-        (Taken::Any, _) if gpu.class().shares_loads() => "conv3x3_any_product",
+        (Taken::Aligned, _) if shares(gpu) => "conv3x3_product",
+        (Taken::Any, _) if shares(gpu) => "conv3x3_any_product",
         (_, true) => "conv_forward_naive",
         (_, false) => "conv_backward_input_naive",
     }
