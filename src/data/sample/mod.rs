@@ -1,6 +1,6 @@
 //! Real samples of data sets inside the binary: something to train on without a download.
 
-use super::folder::{Half, pair};
+use super::halves::{Half, pair};
 use super::idx::{Origin, parse_images, parse_labels};
 use super::{DataPair, Split, cifar10_sample};
 use crate::Result;
