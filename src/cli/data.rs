@@ -17,6 +17,7 @@ pub const EXAMPLES: &str = "Examples:
   fedfunnel data list                   what there is, and what is downloaded
   fedfunnel data fetch mnist            download MNIST and verify it
   fedfunnel data fetch cifar10          CIFAR-10 likewise
+  fedfunnel data fetch fashion-mnist    clothes in the place of digits
   fedfunnel data partition demo         who holds what in a federation";
 
 const FETCH_EXAMPLES: &str = "Examples:

@@ -7,17 +7,23 @@ mod codecs;
 mod coding;
 mod common;
 mod compare;
+mod completions;
 mod data;
 mod decode;
 mod devices;
 mod encode;
 mod experiment;
 mod export;
+mod found_run;
+mod inspect;
+mod man;
 mod memory;
+mod new;
 mod not_text;
 mod options;
 mod partition;
 mod report;
+mod runs;
 mod savings;
 mod shell;
 mod signals;
@@ -26,6 +32,7 @@ mod start;
 mod stdout;
 mod strategies;
 mod train;
+mod version;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use common::{Common, started};
@@ -35,6 +42,7 @@ use stdout::whisper;
 /// Federated learning with learned update compression, on any GPU.
 #[derive(Parser, Debug)]
 #[command(version, about, max_term_width = 100, propagate_version = true, after_help = EXAMPLES)]
+#[command(long_version = version::long())]
 struct Cli {
     #[command(flatten)]
     common: Common,
@@ -44,6 +52,7 @@ struct Cli {
 
 const EXAMPLES: &str = "Examples:
   fedfunnel demo                        two collaborators learn MNIST, sending 32 floats each
+  fedfunnel new mine                    a federation of your own to start from
   fedfunnel devices                     the adapters of this machine
   fedfunnel data fetch mnist            the whole of MNIST
   fedfunnel train mnist-mlp --data mnist --epochs 10 --snapshots 100 --out run
@@ -54,6 +63,7 @@ const EXAMPLES: &str = "Examples:
   fedfunnel compare --codecs 'delta+feedback+topk,delta+feedback+ternary' --data mnist-sample \\
       --ratio 400
   fedfunnel experiment list             the figures of the paper, one command each
+  fedfunnel runs                        what the runs in this folder came to
   fedfunnel bench                       how fast all of that is here";
 
 #[derive(Subcommand, Debug)]
@@ -61,6 +71,9 @@ enum Verb {
     /// Run a small federation on the embedded sample, raw and compressed, and write a report
     #[command(after_help = simulate::DEMO_EXAMPLES)]
     Demo(simulate::DemoArgs),
+    /// Write a folder to start from: the spec of a federation, a model, and what to run
+    #[command(after_help = new::EXAMPLES)]
+    New(new::NewArgs),
     /// List the adapters of this machine
     #[command(after_help = devices::EXAMPLES)]
     Devices(devices::DevicesArgs),
@@ -85,6 +98,12 @@ enum Verb {
     /// Make the report of a run again, or one of several runs
     #[command(after_help = report::EXAMPLES)]
     Report(report::ReportArgs),
+    /// List the runs in a folder, with what they came to
+    #[command(after_help = runs::EXAMPLES)]
+    Runs(runs::RunsArgs),
+    /// Say what a file or the folder of a run holds
+    #[command(after_help = inspect::EXAMPLES)]
+    Inspect(inspect::InspectArgs),
     /// Run codecs side by side, in the same bytes, over several seeds
     #[command(after_help = compare::EXAMPLES)]
     Compare(compare::CompareArgs),
@@ -106,6 +125,12 @@ enum Verb {
     /// What compressed updates save, decoders counted, by formula
     #[command(after_help = savings::EXAMPLES)]
     Savings(savings::SavingsArgs),
+    /// Print the script by which a shell completes arguments
+    #[command(after_help = completions::EXAMPLES)]
+    Completions(completions::CompletionsArgs),
+    /// Write manual pages, one for each verb
+    #[command(after_help = man::EXAMPLES)]
+    Man(man::ManArgs),
 }
 
 /// Runs the command line.
@@ -172,6 +197,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
     let common = &cli.common;
     match &cli.verb {
         Verb::Demo(args) => simulate::demo(common, args),
+        Verb::New(args) => new::run(args),
         Verb::Devices(args) => devices::run(args),
         Verb::Data(verb) => data::run(common, verb),
         Verb::Train(args) => train::run(common, args),
@@ -180,6 +206,8 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Verb::Experiment(args) => experiment::run(common, args),
         Verb::Export(args) => export::run(args),
         Verb::Report(args) => report::run(args),
+        Verb::Runs(args) => runs::run(args),
+        Verb::Inspect(args) => inspect::run(args),
         Verb::Compare(args) => compare::run(common, args),
         Verb::Codecs(args) => codecs::run(args),
         Verb::Strategies(args) => strategies::run(args),
@@ -187,5 +215,11 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Verb::Decode(args) => decode::run(args),
         Verb::Bench(args) => bench::run(common, args),
         Verb::Savings(args) => savings::run(args),
+        Verb::Completions(args) => completions::run(args, Cli::command()),
+        Verb::Man(args) => man::run(args, Cli::command()),
     }
 }
+
+#[cfg(test)]
+#[path = "documents_tests.rs"]
+mod documents_tests;

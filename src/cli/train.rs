@@ -35,7 +35,7 @@ Ctrl-C finishes the epoch, saves, and says how to go on.";
 pub struct TrainArgs {
     /// A classifier: mnist-mlp, cifar10-vgg3, cifar10-tff, conv4, conv4-half, conv6, or the path of a spec
     model: String,
-    /// mnist, mnist-sample, cifar10, cifar10-sample (the samples are built in), or a folder
+    /// mnist, mnist-sample, fashion-mnist, cifar10, cifar10-sample (the samples are built in), or a folder
     #[arg(long, default_value = "mnist-sample")]
     data: String,
     /// Times that every training image is seen

@@ -46,6 +46,20 @@ impl MessageKind {
 }
 
 /// A message, before or after the wire.
+///
+/// ```
+/// use fedfunnel::codec::{Message, MessageKind};
+///
+/// let payload = vec![1, 2, 3];
+/// let message = Message { kind: MessageKind::Update, round: 1, collaborator: 300, payload };
+/// // Version 2 and kind 3, the round, the collaborator in two bytes, and the payload.
+/// assert_eq!(message.to_bytes(false), [0x23, 1, 0xac, 2, 1, 2, 3]);
+/// let mut bytes = message.to_bytes(true);
+/// assert_eq!(Message::from_bytes(&bytes, true)?, message);
+/// bytes[5] ^= 1;
+/// assert!(Message::from_bytes(&bytes, true).is_err());
+/// # Ok::<(), fedfunnel::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// What it is about.
@@ -95,6 +109,14 @@ impl Message {
     pub fn length(&self, checksum: bool) -> u64 {
         let numbers = [self.round, self.collaborator].map(|number| u64::from(number.max(1).ilog2()) / 7 + 1);
         1 + numbers.iter().sum::<u64>() + self.payload.len() as u64 + if checksum { 4 } else { 0 }
+    }
+
+    /// Whether a message that begins like these bytes ends with a checksum, as its first byte says; none where no
+    /// message of this version begins so.
+    pub fn claims_checksum(bytes: &[u8]) -> Option<bool> {
+        let head = *bytes.first()?;
+        let is_one = head >> 4 == VERSION && MessageKind::ALL.iter().any(|kind| *kind as u8 == head & 7);
+        is_one.then_some(head & CHECKSUM != 0)
     }
 
     /// Reads what came over the wire. `checksum` says whether both sides agreed on one.

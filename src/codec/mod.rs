@@ -52,7 +52,7 @@ pub use presets::{PRESETS, Preset};
 pub use registry::{Context, Make, StageKind, Stages};
 pub use setups::Setups;
 pub use shipped::{DecoderPart, ShippedDecoder};
-pub use state_file::{CodecState, Side};
+pub use state_file::{CodecState, CodecStateNotes, Side};
 pub use store::Store;
 pub use sub_model::SubModel;
 pub use values::Values;

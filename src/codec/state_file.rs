@@ -25,21 +25,39 @@ pub enum Side {
     Aggregator,
 }
 
+/// What the state of a codec says of itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Notes {
-    side: Side,
-    codec: String,
-    parameters: usize,
-    seed: u32,
+pub struct CodecStateNotes {
+    /// The side that keeps it.
+    pub side: Side,
+    /// The codec, as a line of text.
+    pub codec: String,
+    /// P
+    pub parameters: usize,
+    /// The seed of what both sides draw.
+    pub seed: u32,
     /// The last round of each collaborator.
-    rounds: BTreeMap<u32, u32>,
+    pub rounds: BTreeMap<u32, u32>,
+}
+
+impl CodecStateNotes {
+    /// Those of a file; none where it is no state of a codec.
+    pub fn read(file: &StateFile) -> Result<Option<Self>> {
+        let metadata = file.metadata()?;
+        if metadata.get(FORMAT).map(String::as_str) != Some(FORMAT_NAME) {
+            return Ok(None);
+        }
+        let text = metadata.get(NOTES).map(String::as_str).unwrap_or_default();
+        let notes = serde_json::from_str(text);
+        notes.map(Some).map_err(|e| Error::file(file.path(), format!("its notes cannot be read ({e})"), MEND))
+    }
 }
 
 /// What one side keeps of all collaborators that it has heard of.
 #[derive(Clone, Debug)]
 pub struct CodecState {
     path: PathBuf,
-    notes: Notes,
+    notes: CodecStateNotes,
     store: Store,
 }
 
@@ -55,7 +73,8 @@ impl Side {
 impl CodecState {
     /// Of a file that is there, or a new one. Errors where the file is of another codec, side, model or seed.
     pub fn open(path: &Path, side: Side, codec: &PipelineSpec, parameters: usize, seed: u32) -> Result<Self> {
-        let notes = Notes { side, codec: codec.to_text(), parameters, seed, rounds: BTreeMap::new() };
+        let notes =
+            CodecStateNotes { side, codec: codec.to_text(), parameters, seed, rounds: BTreeMap::new() };
         if !path.exists() {
             return Ok(Self { path: path.into(), notes, store: Store::default() });
         }
@@ -64,7 +83,8 @@ impl CodecState {
 
     /// A new one that lies in no file; errors call it `name`.
     pub fn new(name: &Path, side: Side, codec: &PipelineSpec, parameters: usize, seed: u32) -> Self {
-        let notes = Notes { side, codec: codec.to_text(), parameters, seed, rounds: BTreeMap::new() };
+        let notes =
+            CodecStateNotes { side, codec: codec.to_text(), parameters, seed, rounds: BTreeMap::new() };
         Self { path: name.into(), notes, store: Store::default() }
     }
 
@@ -75,21 +95,15 @@ impl CodecState {
         Self::read(&self.path, &file, self.notes)
     }
 
-    fn read(path: &Path, file: &StateFile, notes: Notes) -> Result<Self> {
+    fn read(path: &Path, file: &StateFile, notes: CodecStateNotes) -> Result<Self> {
         let side = notes.side;
         let refuse = |problem: String| Err(Error::file(path, problem, MEND));
-        let metadata = file.metadata()?;
-        if metadata.get(FORMAT).map(String::as_str) != Some(FORMAT_NAME) {
-            return refuse("it is no state of a codec".into());
-        }
-        if !file.is_as_sealed()? {
+        // Damage is named before what came of it.
+        let found = CodecStateNotes::read(file);
+        if !matches!(found, Ok(None)) && !file.is_as_sealed()? {
             return refuse("it is not what was saved (its checksum is wrong)".into());
         }
-        let text = metadata.get(NOTES).map(String::as_str).unwrap_or_default();
-        let found: Notes = match serde_json::from_str(text) {
-            Ok(found) => found,
-            Err(error) => return refuse(format!("its notes cannot be read ({error})")),
-        };
+        let Some(found) = found? else { return refuse("it is no state of a codec".into()) };
         if found.side != side {
             return refuse(format!("it is kept by the {}", found.side.name()));
         }

@@ -85,6 +85,16 @@ impl MaskFile {
         Ok(network.masked(&mask.collect::<Vec<_>>()))
     }
 
+    /// Whether bytes begin as those of such a file do.
+    pub fn is_begun_by(bytes: &[u8]) -> bool {
+        bytes.starts_with(MAGIC)
+    }
+
+    /// How many weights the mask is over.
+    pub fn masked_weights(&self) -> u32 {
+        self.weights
+    }
+
     /// The file's bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut writer = Writer::default();

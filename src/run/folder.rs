@@ -70,6 +70,53 @@ enum Found {
     Finished(Identity),
 }
 
+/// How far the run in a folder has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunProgress {
+    /// It is finished.
+    Finished,
+    /// A process works on it now.
+    Running,
+    /// It was left in the middle, and can be gone on with.
+    Unfinished,
+    /// It ended before there was anything to go on with.
+    Unsaved,
+}
+
+/// What a folder says of the run that it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundRun {
+    /// The version that wrote it.
+    pub version: String,
+    /// What decides its result.
+    pub identity: Identity,
+    /// How far it has come.
+    pub progress: RunProgress,
+}
+
+impl FoundRun {
+    /// The run in a folder; none where it holds none.
+    pub fn read(folder: &Path) -> Result<Option<Self>> {
+        let Ok(marker) = File::open(folder.join(MARKER)) else { return Ok(None) };
+        let Some(Record { fedfunnel: version, finished, run: identity, .. }) = read_record(folder)? else {
+            return Ok(None);
+        };
+        // A lock that is shared is in the way of a run that starts in this very moment, and of nothing else.
+        let is_locked = || matches!(marker.try_lock_shared(), Err(TryLockError::WouldBlock));
+        let progress = if finished {
+            RunProgress::Finished
+        } else if is_locked() {
+            RunProgress::Running
+        } else if is_saved(folder) {
+            RunProgress::Unfinished
+        } else {
+            RunProgress::Unsaved
+        };
+        Ok(Some(Self { version, identity, progress }))
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Record {
@@ -137,9 +184,13 @@ fn look(folder: &Path) -> Result<Found> {
     if record.finished {
         return Ok(Found::Finished(record.run));
     }
+    if is_saved(folder) { Ok(Found::Unfinished(record.run)) } else { Ok(Found::Nothing) }
+}
+
+/// Whether a stage of the run in a folder was saved.
+fn is_saved(folder: &Path) -> bool {
     let entries = std::fs::read_dir(folder.join(STATE)).into_iter().flatten().flatten();
-    let is_saved = entries.into_iter().any(|entry| entry.file_name() != MARKER);
-    if is_saved { Ok(Found::Unfinished(record.run)) } else { Ok(Found::Nothing) }
+    entries.into_iter().any(|entry| entry.file_name() != MARKER)
 }
 
 /// The record of the last run in a folder.

@@ -3,7 +3,7 @@
 mod folder;
 mod identity;
 
-pub use folder::{RunFolder, Start, is_finished};
+pub use folder::{FoundRun, RunFolder, RunProgress, Start, is_finished};
 pub use identity::Identity;
 
 use crate::data::DataDir;

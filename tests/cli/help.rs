@@ -3,8 +3,9 @@
 use crate::support::{run_in, succeed_in};
 use std::path::Path;
 
-const VERBS: [&str; 19] = [
+const VERBS: [&str; 24] = [
     "demo",
+    "new",
     "devices",
     "data",
     "data fetch",
@@ -23,6 +24,10 @@ const VERBS: [&str; 19] = [
     "compare",
     "experiment",
     "report",
+    "runs",
+    "inspect",
+    "completions",
+    "man",
 ];
 
 fn help(verb: &str) -> String {
@@ -82,7 +87,19 @@ fn options_are_those_of_the_verb() {
         let text = help(verb);
         let has = |option: &str| text.contains(&format!("\n      {option} "));
         let group = ["data", "autoencoder"].contains(&verb);
-        let on_the_host = ["devices", "savings", "codecs", "strategies", "report", "autoencoder pca"];
+        let on_the_host = [
+            "new",
+            "devices",
+            "savings",
+            "codecs",
+            "strategies",
+            "report",
+            "runs",
+            "inspect",
+            "completions",
+            "man",
+            "autoencoder pca",
+        ];
         let runs_kernels = !group && !verb.starts_with("data") && !on_the_host.contains(&verb);
         for option in kernels {
             assert_eq!(has(option), runs_kernels, "{verb} {option}: {text}");
@@ -98,6 +115,10 @@ fn options_are_those_of_the_verb() {
             "codecs",
             "strategies",
             "report",
+            "runs",
+            "inspect",
+            "completions",
+            "man",
             "bench",
         ];
         let reads_data = !group && !none.contains(&verb);
@@ -139,7 +160,16 @@ fn built_in_models_are_named_where_they_can_be_given() {
 }
 
 #[test]
-fn the_version_is_that_of_the_package() {
+fn the_version_is_that_of_the_package_with_commit_and_features() {
+    let short = format!("fedfunnel {}", env!("CARGO_PKG_VERSION"));
+    assert_eq!(succeed_in(Path::new("."), &["-V"]).stdout.trim(), short);
     let ran = succeed_in(Path::new("."), &["--version"]);
-    assert_eq!(ran.stdout.trim(), format!("fedfunnel {}", env!("CARGO_PKG_VERSION")));
+    let lines: Vec<_> = ran.stdout.lines().collect();
+    let [first, commit, build, features] = lines[..] else { panic!("{}", ran.stdout) };
+    assert_eq!(first, short);
+    let commit = commit.strip_prefix("commit: ").expect("a commit");
+    let is_one = |text: &str| text.len() == 12 && text.chars().all(|c| c.is_ascii_hexdigit());
+    assert!(commit == "unknown" || is_one(commit), "{commit}");
+    assert_eq!(build, if cfg!(debug_assertions) { "build: debug" } else { "build: release" });
+    assert_eq!(features.contains("gles"), cfg!(feature = "gles"), "{features}");
 }

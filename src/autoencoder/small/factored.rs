@@ -89,7 +89,8 @@ impl FactoredDecoder {
         Some((vectors, mix.copied().collect()))
     }
 
-    fn count(&self) -> usize {
+    /// How many vectors span its weights: snapshots, but for the last, or directions of them.
+    pub fn count(&self) -> usize {
         self.rows.len() / self.standard.means.len()
     }
 

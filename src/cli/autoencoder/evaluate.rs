@@ -28,7 +28,7 @@ pub struct EvaluateArgs {
     /// The snapshots to send through it
     #[arg(long, value_name = "FILE")]
     snapshots: PathBuf,
-    /// mnist, mnist-sample, cifar10, cifar10-sample (the samples are built in), or a folder; its test
+    /// mnist, mnist-sample, fashion-mnist, cifar10, cifar10-sample (the samples are built in), or a folder; its test
     /// images are used
     #[arg(long, default_value = "mnist-sample")]
     data: String,

@@ -51,6 +51,31 @@ pub fn built_in_autoencoders() -> String {
 }
 
 /// A model's spec.
+///
+/// ```
+/// use fedfunnel::model::ModelSpec;
+/// use std::path::Path;
+///
+/// let text = r#"
+///     name = "mine"
+///     kind = "classifier"
+///     input = [1, 28, 28]
+///
+///     [[layers]]
+///     kind = "dense"
+///     outputs = 20
+///     activation = "relu"
+///
+///     [[layers]]
+///     kind = "dense"
+///     outputs = 10
+/// "#;
+/// let mine = ModelSpec::parse(text, Path::new("mine.toml"))?.classifier()?;
+/// assert_eq!((mine.parameters(), mine.classes()), (15_910, 10));
+/// // Its tensors have the names of an `nn.Sequential`.
+/// assert_eq!(mine.layout().tensors()[0].name, "0.weight");
+/// # Ok::<(), fedfunnel::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum ModelSpec {

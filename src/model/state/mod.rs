@@ -14,7 +14,7 @@ mod writer;
 
 pub use index::find;
 pub use layout::TensorShape;
-pub use reader::{StateFile, StoredTensor};
+pub use reader::{StateFile, StoredTensor, TensorAbout};
 pub use seal::damaged_state;
 pub use set::StateSet;
 pub use set_writer::{StateSetWriter, TensorGroups};

@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 /// Bytes of the length that a file begins with.
 const LENGTH: usize = 8;
 
+/// What `DataParallel` and `torch.compile` put before the names of a model's tensors.
+const WRAPPERS: [&str; 2] = ["module.", "_orig_mod."];
+
 /// A safetensors file that is mapped into memory: a value is read from the disk when it is looked at.
 pub struct StateFile {
     path: PathBuf,
@@ -21,6 +24,19 @@ pub struct StateFile {
     header: Metadata,
     /// Where the tensors begin.
     start: usize,
+}
+
+/// What the header of a file says of a tensor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TensorAbout {
+    /// Its name.
+    pub name: String,
+    /// The type of its values, as the format calls it: `F32`.
+    pub kind: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Its size.
+    pub bytes: u64,
 }
 
 impl std::fmt::Debug for StateFile {
@@ -85,6 +101,22 @@ impl StateFile {
         Ok(names)
     }
 
+    /// What the header says of each tensor, of values of any type, in the order in which they lie in the file.
+    pub fn tensors(&self) -> Vec<TensorAbout> {
+        let about = |name: String| {
+            let info = self.header.info(&name)?;
+            let (from, to) = info.data_offsets;
+            let (kind, shape) = (format!("{:?}", info.dtype), info.shape.clone());
+            Some(TensorAbout { name, kind, shape, bytes: (to - from) as u64 })
+        };
+        self.header.offset_keys().into_iter().filter_map(about).collect()
+    }
+
+    /// The bytes of a tensor of any type, unchecked; none where it is not there.
+    pub fn tensor_bytes(&self, name: &str) -> Option<&[u8]> {
+        self.find(name).map(|(_, bytes)| bytes)
+    }
+
     /// A tensor of bytes; `None` where it is one of values.
     pub fn bytes(&self, name: &str) -> Result<Option<&[u8]>> {
         let (info, bytes) = self.find(name).ok_or_else(|| self.lacks(name))?;
@@ -115,21 +147,80 @@ impl StateFile {
         Error::file(&self.path, problem, "use a file of the right kind and model")
     }
 
-    /// Uploads a model's parameters to one replica. Names and shapes have to match.
+    /// Uploads a model's parameters to one replica. Names and shapes have to match, but for what wrappers of PyTorch put
+    /// before all names; values may be of any type of floats.
     pub fn upload(&self, gpu: &Gpu, parameters: &Parameters, replica: usize, model: &str) -> Result<()> {
+        let prefix = self.prefix();
+        let named = |tensor: &ParameterTensor| format!("{prefix}{}", tensor.name);
         for tensor in &parameters.tensors {
-            self.tensor(&tensor.name)?.expect_shape(&tensor.shape, model)?;
+            let name = named(tensor);
+            let (info, _) = self.find(&name).ok_or_else(|| self.lacks(&name))?;
+            check_shape(&self.path, &name, &info.shape, &tensor.shape, model)?;
         }
-        let known = |name: &&str| parameters.tensors.iter().any(|tensor| tensor.name == **name);
-        if let Some(name) = self.header.offset_keys().into_iter().filter(|name| !known(&name.as_str())).min()
-        {
+        let known = |name: &&String| parameters.tensors.iter().any(|tensor| named(tensor) == **name);
+        if let Some(name) = self.header.offset_keys().iter().filter(|name| !known(name)).min() {
             let problem = format!("it has a tensor {name:?}, and {model} has none of that name");
             return Err(Error::file(&self.path, problem, "use a file that was saved from the same model"));
         }
-        parameters
-            .tensors
-            .iter()
-            .try_for_each(|tensor| self.tensor(&tensor.name)?.upload(gpu, parameters, replica, tensor))
+        for tensor in &parameters.tensors {
+            let name = named(tensor);
+            match self.widened(&name) {
+                None => self.tensor(&name)?.upload(gpu, parameters, replica, tensor)?,
+                Some(values) => {
+                    check_finite(&self.path, &name, 0, &values)?;
+                    parameters.write_tensor(gpu, replica, tensor, &mut |start, into| {
+                        into.copy_from_slice(&values[start..][..into.len()]);
+                        Ok(())
+                    })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What wrappers of PyTorch have put before all of its names.
+    fn prefix(&self) -> String {
+        let names = self.header.offset_keys();
+        let mut prefix = String::new();
+        let of_all = |prefix: &str| !names.is_empty() && names.iter().all(|name| name.starts_with(prefix));
+        while let Some(next) = WRAPPERS.iter().map(|own| format!("{prefix}{own}")).find(|next| of_all(next)) {
+            prefix = next;
+        }
+        prefix
+    }
+
+    /// The values of a tensor of floats that are not f32; none where they are, or are no floats.
+    fn widened(&self, name: &str) -> Option<Vec<f32>> {
+        let (info, bytes) = self.find(name)?;
+        Some(match info.dtype {
+            Dtype::F16 => {
+                bytes.as_chunks().0.iter().map(|two| half::f16::from_le_bytes(*two).to_f32()).collect()
+            }
+            Dtype::BF16 => {
+                bytes.as_chunks().0.iter().map(|two| half::bf16::from_le_bytes(*two).to_f32()).collect()
+            }
+            Dtype::F64 => bytes.as_chunks().0.iter().map(|eight| f64::from_le_bytes(*eight) as f32).collect(),
+            _ => return None,
+        })
+    }
+}
+
+fn check_shape(path: &Path, name: &str, shape: &[usize], wanted: &[usize], model: &str) -> Result<()> {
+    if shape == wanted {
+        return Ok(());
+    }
+    let problem = format!("tensor {name:?} has shape {shape:?}, and {model} needs {wanted:?}");
+    Err(Error::file(path, problem, "use a file that was saved from the same model"))
+}
+
+fn check_finite(path: &Path, name: &str, start: usize, values: &[f32]) -> Result<()> {
+    match first_unusable(values) {
+        None => Ok(()),
+        Some((place, value)) => Err(Error::file(
+            path,
+            format!("value {} of tensor {name:?} is {value}, no finite number", start + place),
+            "write it again from a training that did not diverge (use a smaller rate)",
+        )),
     }
 }
 
@@ -174,12 +265,7 @@ impl<'a> StoredTensor<'a> {
 
     /// An error where it has another shape than what `model` is made of.
     pub fn expect_shape(&self, wanted: &[usize], model: &str) -> Result<()> {
-        if self.shape == wanted {
-            return Ok(());
-        }
-        let problem =
-            format!("tensor {:?} has shape {:?}, and {model} needs {wanted:?}", self.name, self.shape);
-        Err(Error::file(self.path, problem, "use a file that was saved from the same model"))
+        check_shape(self.path, self.name, &self.shape, wanted, model)
     }
 
     /// Copies values from number `start` on, all of them finite.
@@ -222,13 +308,6 @@ impl<'a> StoredTensor<'a> {
     }
 
     fn check(&self, start: usize, values: &[f32]) -> Result<()> {
-        match first_unusable(values) {
-            None => Ok(()),
-            Some((place, value)) => Err(Error::file(
-                self.path,
-                format!("value {} of tensor {:?} is {value}, no finite number", start + place, self.name),
-                "write it again from a training that did not diverge (use a smaller rate)",
-            )),
-        }
+        check_finite(self.path, self.name, start, values)
     }
 }
