@@ -115,6 +115,23 @@ pub enum Counting {
 }
 
 /// A federation as far as its bytes depend on it.
+///
+/// ```
+/// use fedfunnel::savings::{Counting, Decoders, Savings, exact_decoder};
+///
+/// // The paper's own federation on CIFAR-10.
+/// let paper = Savings {
+///     parameters: 550_570,
+///     latent: 320,
+///     decoder_parameters: exact_decoder(550_570, 320).expect("a number"),
+///     rounds: 40,
+///     collaborators: 2,
+///     decoders: Decoders::Each,
+///     counting: Counting::Messages,
+/// };
+/// assert_eq!(format!("{:.3}", paper.uplink_ratio()), "0.124");
+/// assert_eq!(format!("{:.1}", paper.break_even_rounds().expect("it pays")), "322.2");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Savings {

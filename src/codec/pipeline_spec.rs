@@ -8,6 +8,16 @@ use serde::{Deserialize, Serialize};
 
 /// A pipeline in a spec: a list of stages, each a name or a table `{ stage = "topk", part = 0.01 }`; or the same as a
 /// line of text, `"delta+topk(part=0.01)"`. A name by itself is a pipeline of that one stage.
+///
+/// ```
+/// use fedfunnel::codec::PipelineSpec;
+///
+/// let spec = PipelineSpec::from_text("codec", "delta+feedback+topk(part=0.01)")?;
+/// assert_eq!(spec.names().collect::<Vec<_>>(), ["delta", "feedback", "topk"]);
+/// let wrong = PipelineSpec::from_text("codec", "delta+topk(part=0.01").unwrap_err().to_string();
+/// assert!(wrong.starts_with("codec: ") && wrong.contains("that nothing closes; write name(key=value)"));
+/// # Ok::<(), fedfunnel::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "toml::Value", into = "toml::Value")]
 pub struct PipelineSpec(pub Vec<PartSpec>);

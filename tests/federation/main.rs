@@ -13,6 +13,7 @@ mod coded_hidden;
 mod damaged;
 mod downlink;
 mod every_stage;
+mod examples;
 mod faults;
 mod fedpm;
 mod frl;

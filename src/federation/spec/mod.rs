@@ -45,6 +45,18 @@ const BUILT_IN: &[(&str, &str)] = &[
 ];
 
 /// A federation, and how its updates are compressed.
+///
+/// ```
+/// use fedfunnel::federation::SimulationSpec;
+///
+/// let settings = ["rounds=3".to_string(), "codecs=[\"raw\", \"delta+f16\"]".to_string()];
+/// let spec = SimulationSpec::load("demo", &settings)?;
+/// assert_eq!((spec.rounds, spec.collaborators, spec.codecs.len()), (3, 2, 2));
+/// // What is misspelt is said, with what is nearest.
+/// let wrong = SimulationSpec::load("demo", &["round=3".to_string()]).unwrap_err().to_string();
+/// assert!(wrong.contains("did you mean `rounds`?"), "{wrong}");
+/// # Ok::<(), fedfunnel::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SimulationSpec {
