@@ -6,6 +6,7 @@ mod codec_state;
 mod compare;
 mod convolutions;
 mod device;
+mod documents;
 mod experiments;
 mod files;
 mod hold_out;
