@@ -50,8 +50,8 @@ pub enum DeviceClass {
     /// A processor whose subgroups have eight lanes or more, which can read each other's values: loads are what costs,
     /// and one load serves eight lanes. (lavapipe with vectors of 256 bits or more)
     CpuLanes,
-    /// A processor with fewer lanes, which only a few kernels let share in fours, or without subgroup operations. (lavapipe with vectors of 128 bits: any processor
-    /// without AVX, such as ARM; SwiftShader; WARP)
+    /// A processor with fewer lanes, which a few kernels let share in fours, or without subgroup operations. (lavapipe
+    /// with vectors of 128 bits: any processor without AVX, such as ARM; SwiftShader; WARP)
     CpuPlain,
     /// Everything else: many lanes, workgroup memory.
     Gpu,
