@@ -14,6 +14,7 @@ mod identity;
 mod linear;
 mod misspelt;
 mod models;
+mod reference;
 mod savings;
 mod settings;
 mod state;
