@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 pub const EXAMPLES: &str = "Examples:
   fedfunnel report sim                    report.html and the plots of a run, from its report.json
-  fedfunnel report sim other --out both   the curves of both runs over the same axes";
+  fedfunnel report sim other --out both   the curves of both runs over the same axes
+  fedfunnel report sim --figures figures  each plot for print, and its numbers as CSV";
 
 /// Arguments of `report`.
 #[derive(Args, Debug)]
@@ -20,6 +21,10 @@ pub struct ReportArgs {
     /// Folder for the report [default: the run's own, or fedfunnel-report for several]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Folder for each plot as a figure: SVG of 84 mm (NAME.svg) and of 174 mm (NAME-wide.svg), and its numbers as
+    /// CSV. The report itself is then made where --out asks for it
+    #[arg(long, value_name = "DIR")]
+    figures: Option<PathBuf>,
 }
 
 /// Makes reports again, or one of several.
@@ -29,6 +34,14 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<()> {
         [only] => only.clone(),
         _ => report::overlay(&named(&args.runs).into_iter().zip(reports).collect::<Vec<_>>()),
     };
+    if let Some(figures) = &args.figures {
+        files::check_output_folder("--figures", figures)?;
+        report::save_figures(&made, figures)?;
+        say(&format!("{}: {} plots", figures.display(), made.plots.len()))?;
+        if args.out.is_none() {
+            return Ok(());
+        }
+    }
     let out = match (&args.out, &args.runs[..]) {
         (Some(out), _) => out.clone(),
         (None, [run]) => run.clone(),

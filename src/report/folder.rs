@@ -1,7 +1,7 @@
 //! A report as files in a run's folder, and back.
 
 use super::page::plot_csv;
-use super::{Report, html, slugs, svg_file};
+use super::{FigureWidth, Report, html, slugs, svg_figure, svg_file};
 use crate::{Error, Result, files};
 use serde::Serialize;
 use serde_json::Value;
@@ -32,6 +32,20 @@ pub fn save(report: &Report, folder: &Path) -> Result<()> {
         files::write_atomic(&path.with_extension("csv"), plot_csv(plot).as_bytes())?;
     }
     files::write_atomic(&folder.join("report.html"), html(report)?.as_bytes())
+}
+
+/// Writes each plot as a figure for print: `ID.svg` for a column, `ID-wide.svg` for a page, and `ID.csv`, the numbers
+/// behind it.
+pub fn save_figures(report: &Report, folder: &Path) -> Result<()> {
+    for (plot, name) in report.plots.iter().zip(slugs(report.plots.iter().map(|plot| &*plot.id))) {
+        let write = |ending: &str, text: String| {
+            files::write_atomic(&folder.join(format!("{name}{ending}")), text.as_bytes())
+        };
+        write(".svg", svg_figure(plot, FigureWidth::Column)?)?;
+        write("-wide.svg", svg_figure(plot, FigureWidth::Page)?)?;
+        write(".csv", plot_csv(plot))?;
+    }
+    Ok(())
 }
 
 /// The report of a run as data.

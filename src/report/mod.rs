@@ -19,12 +19,12 @@ pub mod tensorboard;
 
 pub use ascii::text_plot;
 pub use csv::csv;
-pub use folder::{data, load, save};
+pub use folder::{data, load, save, save_figures};
 pub use html::html;
 pub use jsonl::JsonLines;
 pub use markdown::markdown;
 pub use overlay::overlay;
-pub use plot::{remarks, svg, svg_file};
+pub use plot::{FigureWidth, remarks, svg, svg_figure, svg_file};
 pub use table::text_table;
 
 use crate::digest::hexadecimal;

@@ -16,6 +16,7 @@ mod devices;
 mod experiment;
 mod export;
 mod federation;
+mod figures;
 mod folder;
 mod help;
 mod hostile_files;

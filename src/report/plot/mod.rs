@@ -56,6 +56,36 @@ pub fn svg_file(plot: &Plot) -> Result<String> {
     ))
 }
 
+/// How wide a figure is in print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FigureWidth {
+    /// One column of a paper that has two: 84 mm.
+    Column,
+    /// Both of them: 174 mm.
+    Page,
+}
+
+/// The plot as a figure for print: of a width in millimetres, in fonts that every system has or replaces alike, on no
+/// ground, and without its heading, which the caption in the paper is.
+pub fn svg_figure(plot: &Plot, width: FigureWidth) -> Result<String> {
+    let (shape, millimetres) = match width {
+        FigureWidth::Column => (Shape::Narrow, 84.0),
+        FigureWidth::Page => (Shape::Wide, 174.0),
+    };
+    let drawing = drawing(plot, shape, false)?;
+    let (width, height) = drawing.size;
+    let tall = millimetres * f64::from(height) / f64::from(width);
+    Ok(format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{millimetres}mm\" height=\"{tall:.2}mm\" \
+         viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{label}\" \
+         font-family=\"Helvetica, Arial, sans-serif\" stroke-linejoin=\"round\">\n\
+         <title>{title}</title>\n{body}</svg>\n",
+        label = escape(&description(plot)),
+        title = escape(&plot.title),
+        body = theme::apply(&drawing.body, Theme::File),
+    ))
+}
+
 fn drawing(plot: &Plot, shape: Shape, alone: bool) -> Result<draw::Drawing> {
     if is_bars(plot) { bars::draw(plot, shape, alone) } else { draw::draw(plot, shape, alone) }
 }
