@@ -2,6 +2,7 @@
 
 use super::cifar10::{self, Place};
 use super::class_folders;
+use super::emnist;
 use super::groups::{self, Groups};
 use super::halves::{Half, OWN_MEND, check_counts, pair};
 use super::idx::{Kind, Origin, open};
@@ -58,6 +59,8 @@ pub(super) fn load_folder(name: &str, folder: &Path) -> Result<DataPair> {
     if has_idx {
         return with_groups(read_idx_folder(name, folder, None, OWN_MEND)?, folder);
     }
+    // Where there are several parts of EMNIST, none was found.
+    emnist::prefix(folder, Split::Train)?;
     if let Some(place) = cifar10::locate(folder) {
         return with_groups(cifar10::load(name, &place, None, OWN_MEND)?, folder);
     }
@@ -85,7 +88,7 @@ fn read_idx_folder(name: &str, folder: &Path, classes: Option<usize>, mend: &str
         let (images, (labels, writers)) = (images.images()?, labels.labels_and_writers()?);
         let names = |writers: Vec<i32>| writers.iter().map(i32::to_string).collect::<Vec<_>>();
         let groups = writers.map(|writers| Groups::new(&names(writers)));
-        Ok(Half { images, labels, groups, images_path, labels_path })
+        Ok(emnist::straighten(Half { images, labels, groups, images_path, labels_path }))
     };
     pair(name, half(Split::Train)?, half(Split::Test)?, classes, mend)
 }
@@ -98,7 +101,8 @@ fn find_part(folder: &Path, split: Split, part: &str) -> Result<PathBuf> {
     };
     // QMNIST's labels are the only ones that are no bytes.
     let contents: &[&str] = if part == "images" { &["3-ubyte", "4-ubyte"] } else { &["1-ubyte", "2-int"] };
-    let names = prefixes.iter().flat_map(|prefix| {
+    let own = emnist::prefix(folder, split)?;
+    let names = prefixes.iter().copied().chain(own.as_deref()).flat_map(|prefix| {
         contents.iter().flat_map(move |content| {
             // Some archives were unpacked by a program that wrote a dot for the first hyphen.
             ['-', '.'].map(|separator| format!("{prefix}-{part}{separator}idx{content}"))

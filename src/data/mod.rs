@@ -10,6 +10,7 @@ mod cifar10_sample;
 mod class_folders;
 mod colours;
 mod dataset;
+mod emnist;
 pub mod fetch;
 mod folder;
 mod groups;

@@ -5,6 +5,7 @@ mod cifar10_sample;
 mod class_folders;
 mod colours;
 mod dataset;
+mod emnist;
 mod fetch;
 mod folder;
 mod groups;
