@@ -11,7 +11,7 @@ const EVERY: Duration = Duration::from_millis(100);
 
 /// Calls back into Python from work without its lock; what that raises ends the work.
 pub fn call(callback: impl FnOnce(Python<'_>) -> PyResult<()>) -> Result<()> {
-    Python::attach(|py| callback(py)).map_err(|error| {
+    Python::attach(callback).map_err(|error| {
         interrupts::raise(error);
         Error::Interrupted
     })
