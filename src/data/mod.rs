@@ -27,7 +27,6 @@ pub mod source;
 mod store;
 mod variates;
 mod verified;
-mod zip;
 
 pub use dataset::{DataPair, Dataset, ImageShape, Split};
 pub use fetch::{FetchEvent, FetchReport, fetch, fetch_source};

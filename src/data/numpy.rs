@@ -2,12 +2,14 @@
 
 use super::halves::{Half, OWN_MEND, pair};
 use super::idx::Images;
-use super::zip;
 use super::{DataPair, ImageShape};
 use crate::text::{counted, grouped};
 use crate::{Error, Result};
 use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use zip::ZipArchive;
+use zip::result::ZipResult;
 
 /// The names of training images and labels and of test images and labels, as data sets have them.
 const NAMES: [[&str; 4]; 4] = [
@@ -61,26 +63,34 @@ pub(super) fn load_folder(name: &str, folder: &Path) -> Result<DataPair> {
 
 /// Reads an archive.
 pub(super) fn load_archive(name: &str, path: &Path) -> Result<DataPair> {
-    let wrong = |error: std::io::Error| Error::file(path, error.to_string(), "write it again by numpy.savez");
-    let mut file = File::open(path).map_err(Error::io("read", path))?;
-    let entries = zip::entries(&mut file).map_err(wrong)?;
-    let find = |name: &str| entries.iter().find(|entry| entry.name.strip_suffix(".npy") == Some(name));
-    let Some(four) = NAMES.into_iter().find(|names| names.iter().all(|name| find(name).is_some())) else {
-        let there: Vec<_> =
-            entries.iter().map(|entry| entry.name.trim_end_matches(".npy")).take(12).collect();
-        let problem = format!("its arrays are {}", there.join(", "));
+    let wrong = |path: &Path, problem: String| Error::file(path, problem, "write it again by numpy.savez");
+    let file = File::open(path).map_err(Error::io("read", path))?;
+    let mut archive = ZipArchive::new(file).map_err(|error| wrong(path, error.to_string()))?;
+    let names = archive.file_names().map(|name| Ok(name?.trim_end_matches(".npy").to_string()));
+    let there: Vec<_> = names.collect::<ZipResult<_>>().map_err(|error| wrong(path, error.to_string()))?;
+    let has = |name: &str| there.iter().any(|there| there == name);
+    let Some(four) = NAMES.into_iter().find(|names| names.iter().all(|name| has(name))) else {
+        let problem = format!("its arrays are {}", there[..there.len().min(12)].join(", "));
         let mend = format!("name them {}", NAMES[0].join(", "));
         return Err(Error::file(path, problem, mend));
     };
     let each = four.map(|name| {
         let shown = PathBuf::from(format!("{}: {name}", path.display()));
-        let content = find(name).map(|entry| zip::read(&mut file, entry, MOST));
-        let content = content.unwrap_or_else(|| Err(std::io::ErrorKind::NotFound.into()));
-        let content =
-            content.map_err(|error| Error::file(&shown, error.to_string(), "write it again by numpy.savez"));
+        let content = content(&mut archive, name).map_err(|error| wrong(&shown, error.to_string()));
         (shown, content)
     });
     join(name, each)
+}
+
+/// The array of this name, held to its checksum.
+fn content(archive: &mut ZipArchive<File>, name: &str) -> std::io::Result<Vec<u8>> {
+    let packed = archive.by_name(&format!("{name}.npy"))?;
+    let (bytes, mut content) = (packed.size(), Vec::new());
+    // Held to what it says of itself, so that an archive that was made to does not fill the memory.
+    if bytes > MOST || packed.take(bytes + 1).read_to_end(&mut content)? as u64 != bytes {
+        return Err(std::io::Error::other("it is not as large as the archive says"));
+    }
+    Ok(content)
 }
 
 /// An array that was read, or not, and what it is called in errors.

@@ -190,8 +190,7 @@ fn every_gpu_takes_kernels_within_its_limits_for_every_model() {
 fn every_processor_takes_kernels_within_its_limits_for_every_model() {
     // Kernels whose lanes share are compiled for the adapter itself, which OpenGL ES gives no subgroups.
     let shares = support::gpu().offer().smallest_subgroup > 0;
-    let lanes = |pose: &Pose| DeviceClass::of(pose.kind, pose.offer.smallest_subgroup);
-    let can_be = |pose: &Pose| shares || lanes(pose) != DeviceClass::CpuLanes;
+    let can_be = |pose: &Pose| shares || pose.offer.smallest_subgroup == 0;
     PROCESSORS.into_iter().filter(can_be).for_each(hold_every_model_to);
 }
 
