@@ -1,5 +1,12 @@
 """What tests share: one device, a sample of images, and a model that has trained a little."""
 
+import importlib.util
+
+# PyTorch's compiler brings an LLVM of its own, which ends the process where Mesa's driver for the processor has used
+# another one before; the other way round both work.
+if importlib.util.find_spec("torch"):
+    import torch._dynamo  # noqa: F401
+
 import fedfunnel
 import pytest
 

@@ -2,6 +2,7 @@
 
 import fedfunnel
 import torch
+import torch._dynamo  # noqa: F401  (before fedfunnel opens a device: see docs/deployment.md)
 from torch import nn
 
 
