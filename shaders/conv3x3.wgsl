@@ -399,9 +399,53 @@ fn add_gradient(sum: ptr<function, Kernel>, da: vec4<f32>, db: vec4<f32>, r0: Ro
     (*sum)[8] += dot(da, r2.right_a) + dot(db, r2.right_b);
 }
 
-// Lane i holds the gradients of outputs i and, where lanes are four, i + 4.
-fn gradient_of(own: vec4<f32>, other: vec4<f32>, output: u32) -> vec4<f32> {
-    return select(own, other, output >= WIDTH);
+// Eight gradients of each of a lane's two output channels. Lane i holds those of outputs i and, where lanes are four,
+// i + 4.
+struct Held8 {
+    own_a: vec4<f32>,
+    own_b: vec4<f32>,
+    other_a: vec4<f32>,
+    other_b: vec4<f32>,
+}
+
+fn held_a(held: Held8, output: u32) -> vec4<f32> {
+    return select(held.own_a, held.other_a, output >= WIDTH);
+}
+
+fn held_b(held: Held8, output: u32) -> vec4<f32> {
+    return select(held.own_b, held.other_b, output >= WIDTH);
+}
+
+// Adds the gradients of eight output channels, each of which one lane hands to all.
+fn add_outputs(
+    s0: ptr<function, Kernel>, s1: ptr<function, Kernel>, s2: ptr<function, Kernel>, s3: ptr<function, Kernel>,
+    s4: ptr<function, Kernel>, s5: ptr<function, Kernel>, s6: ptr<function, Kernel>, s7: ptr<function, Kernel>,
+    held: Held8, r0: Row8, r1: Row8, r2: Row8,
+) {
+    let a0 = subgroupBroadcast(held_a(held, 0u), 0u % WIDTH);
+    let b0 = subgroupBroadcast(held_b(held, 0u), 0u % WIDTH);
+    add_gradient(s0, a0, b0, r0, r1, r2);
+    let a1 = subgroupBroadcast(held_a(held, 1u), 1u % WIDTH);
+    let b1 = subgroupBroadcast(held_b(held, 1u), 1u % WIDTH);
+    add_gradient(s1, a1, b1, r0, r1, r2);
+    let a2 = subgroupBroadcast(held_a(held, 2u), 2u % WIDTH);
+    let b2 = subgroupBroadcast(held_b(held, 2u), 2u % WIDTH);
+    add_gradient(s2, a2, b2, r0, r1, r2);
+    let a3 = subgroupBroadcast(held_a(held, 3u), 3u % WIDTH);
+    let b3 = subgroupBroadcast(held_b(held, 3u), 3u % WIDTH);
+    add_gradient(s3, a3, b3, r0, r1, r2);
+    let a4 = subgroupBroadcast(held_a(held, 4u), 4u % WIDTH);
+    let b4 = subgroupBroadcast(held_b(held, 4u), 4u % WIDTH);
+    add_gradient(s4, a4, b4, r0, r1, r2);
+    let a5 = subgroupBroadcast(held_a(held, 5u), 5u % WIDTH);
+    let b5 = subgroupBroadcast(held_b(held, 5u), 5u % WIDTH);
+    add_gradient(s5, a5, b5, r0, r1, r2);
+    let a6 = subgroupBroadcast(held_a(held, 6u), 6u % WIDTH);
+    let b6 = subgroupBroadcast(held_b(held, 6u), 6u % WIDTH);
+    add_gradient(s6, a6, b6, r0, r1, r2);
+    let a7 = subgroupBroadcast(held_a(held, 7u), 7u % WIDTH);
+    let b7 = subgroupBroadcast(held_b(held, 7u), 7u % WIDTH);
+    add_gradient(s7, a7, b7, r0, r1, r2);
 }
 
 // The output channels whose gradients a lane loads, of the eight from `first_output` on.
@@ -468,30 +512,7 @@ fn conv3x3_weight_gradient(
                     ea = output_gradients4[at.y];
                     eb = output_gradients4[at.y + 1u];
                 }
-                let a0 = subgroupBroadcast(gradient_of(da, ea, 0u), 0u % WIDTH);
-                let b0 = subgroupBroadcast(gradient_of(db, eb, 0u), 0u % WIDTH);
-                add_gradient(&s0, a0, b0, above, here, below);
-                let a1 = subgroupBroadcast(gradient_of(da, ea, 1u), 1u % WIDTH);
-                let b1 = subgroupBroadcast(gradient_of(db, eb, 1u), 1u % WIDTH);
-                add_gradient(&s1, a1, b1, above, here, below);
-                let a2 = subgroupBroadcast(gradient_of(da, ea, 2u), 2u % WIDTH);
-                let b2 = subgroupBroadcast(gradient_of(db, eb, 2u), 2u % WIDTH);
-                add_gradient(&s2, a2, b2, above, here, below);
-                let a3 = subgroupBroadcast(gradient_of(da, ea, 3u), 3u % WIDTH);
-                let b3 = subgroupBroadcast(gradient_of(db, eb, 3u), 3u % WIDTH);
-                add_gradient(&s3, a3, b3, above, here, below);
-                let a4 = subgroupBroadcast(gradient_of(da, ea, 4u), 4u % WIDTH);
-                let b4 = subgroupBroadcast(gradient_of(db, eb, 4u), 4u % WIDTH);
-                add_gradient(&s4, a4, b4, above, here, below);
-                let a5 = subgroupBroadcast(gradient_of(da, ea, 5u), 5u % WIDTH);
-                let b5 = subgroupBroadcast(gradient_of(db, eb, 5u), 5u % WIDTH);
-                add_gradient(&s5, a5, b5, above, here, below);
-                let a6 = subgroupBroadcast(gradient_of(da, ea, 6u), 6u % WIDTH);
-                let b6 = subgroupBroadcast(gradient_of(db, eb, 6u), 6u % WIDTH);
-                add_gradient(&s6, a6, b6, above, here, below);
-                let a7 = subgroupBroadcast(gradient_of(da, ea, 7u), 7u % WIDTH);
-                let b7 = subgroupBroadcast(gradient_of(db, eb, 7u), 7u % WIDTH);
-                add_gradient(&s7, a7, b7, above, here, below);
+                add_outputs(&s0, &s1, &s2, &s3, &s4, &s5, &s6, &s7, Held8(da, db, ea, eb), above, here, below);
                 above = here;
                 here = below;
             }
@@ -576,30 +597,7 @@ fn conv3x3_any_weight_gradient(
                     ea = load_gradients(rows.y, x);
                     eb = load_gradients(rows.y, x + 4u);
                 }
-                let a0 = subgroupBroadcast(gradient_of(da, ea, 0u), 0u % WIDTH);
-                let b0 = subgroupBroadcast(gradient_of(db, eb, 0u), 0u % WIDTH);
-                add_gradient(&s0, a0, b0, above, here, below);
-                let a1 = subgroupBroadcast(gradient_of(da, ea, 1u), 1u % WIDTH);
-                let b1 = subgroupBroadcast(gradient_of(db, eb, 1u), 1u % WIDTH);
-                add_gradient(&s1, a1, b1, above, here, below);
-                let a2 = subgroupBroadcast(gradient_of(da, ea, 2u), 2u % WIDTH);
-                let b2 = subgroupBroadcast(gradient_of(db, eb, 2u), 2u % WIDTH);
-                add_gradient(&s2, a2, b2, above, here, below);
-                let a3 = subgroupBroadcast(gradient_of(da, ea, 3u), 3u % WIDTH);
-                let b3 = subgroupBroadcast(gradient_of(db, eb, 3u), 3u % WIDTH);
-                add_gradient(&s3, a3, b3, above, here, below);
-                let a4 = subgroupBroadcast(gradient_of(da, ea, 4u), 4u % WIDTH);
-                let b4 = subgroupBroadcast(gradient_of(db, eb, 4u), 4u % WIDTH);
-                add_gradient(&s4, a4, b4, above, here, below);
-                let a5 = subgroupBroadcast(gradient_of(da, ea, 5u), 5u % WIDTH);
-                let b5 = subgroupBroadcast(gradient_of(db, eb, 5u), 5u % WIDTH);
-                add_gradient(&s5, a5, b5, above, here, below);
-                let a6 = subgroupBroadcast(gradient_of(da, ea, 6u), 6u % WIDTH);
-                let b6 = subgroupBroadcast(gradient_of(db, eb, 6u), 6u % WIDTH);
-                add_gradient(&s6, a6, b6, above, here, below);
-                let a7 = subgroupBroadcast(gradient_of(da, ea, 7u), 7u % WIDTH);
-                let b7 = subgroupBroadcast(gradient_of(db, eb, 7u), 7u % WIDTH);
-                add_gradient(&s7, a7, b7, above, here, below);
+                add_outputs(&s0, &s1, &s2, &s3, &s4, &s5, &s6, &s7, Held8(da, db, ea, eb), above, here, below);
                 above = here;
                 here = below;
             }

@@ -33,8 +33,8 @@
 //!
 //! # What is stable
 //!
-//! Before version 1.0 a minor version may change anything, and `CHANGELOG.md` says what it changed. What is meant for others, and
-//! changed with care:
+//! Before version 1.0 a minor version may change anything, and `CHANGELOG.md` says what it changed. What is meant for
+//! others, and changed with care:
 //!
 //! - [`codec`]: [`Stage`](codec::Stage) and what it is given, [`Pipeline`](codec::Pipeline), [`Message`](codec::Message),
 //!   [`Stages`](codec::Stages); [`bytes`] for what a stage writes;
@@ -47,8 +47,8 @@
 //!   [`files`], [`Error`];
 //! - the formats of files and messages, which say their version.
 //!
-//! Everything else is public so that tests and the program reach it: the kernels' operations ([`ops`]), experiments, and what
-//! is hidden here, the twins of the kernels, their benchmarks, and the sentences of reports.
+//! Everything else is public so that tests and the program reach it: the kernels' operations ([`ops`]), experiments, and
+//! what is hidden here, the twins of the kernels, their benchmarks, and the sentences of reports.
 //!
 //! # How it is built
 //!

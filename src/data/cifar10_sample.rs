@@ -44,7 +44,11 @@ pub(super) fn load(mend: &str) -> Result<DataPair> {
     };
     let Some([train, test]) = SPLITS.get() else {
         let problem = format!("{NAME} is not in this program, to keep it small");
-        return Err(Error::setting("data", problem, "use mnist-sample, or the whole of cifar10"));
+        return Err(Error::setting(
+            "data",
+            problem,
+            "use mnist-sample or the whole of cifar10, or have a program in Rust call data::sample::include_cifar10",
+        ));
     };
     Ok(DataPair { train: dataset("train", train.0, train.1)?, test: dataset("test", test.0, test.1)? })
 }

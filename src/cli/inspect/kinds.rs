@@ -56,7 +56,8 @@ fn look_at_file(path: &Path) -> Result<Found> {
 
 fn unknown(path: &Path) -> Error {
     let problem = "it is nothing that inspect knows";
-    let mend = "name a safetensors file or its index, a mask, a decoder, a message, the spec of a model, or the folder of a run";
+    let mend = "name a safetensors file or its index, a mask, a decoder, a message, the spec of a model, or the folder of a \
+                run";
     Error::file(path, problem, mend)
 }
 

@@ -43,7 +43,7 @@ pub const ALL: [Kernel; 8] = [
 
 /// Whether the products are for this adapter.
 pub(super) fn fits(gpu: &Gpu) -> bool {
-    gpu.class().is_cpu() && (gpu.class().shares_loads() || gpu.shares_in_fours())
+    gpu.class().shares_loads() || gpu.shares_in_fours()
 }
 
 /// A kernel as wide as this adapter's subgroups allow.
