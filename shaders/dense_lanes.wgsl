@@ -5,6 +5,11 @@
 // and lies in one subgroup. Lanes beyond the end of their axis go along, since the others need what they load;
 // they write nothing. K, offsets and strides are multiples of four.
 
+// Products by rows: rows (or samples) of each lane, and eights of samples (or rows) that lanes hold and broadcast, which
+// the host replaces to make variants.
+const TILE_OWN: u32 = 2u;
+const TILE_EIGHTS: u32 = 1u;
+
 // Residual: groups of eight samples, which the host replaces to make variants, and rows of a lane.
 const TILE_GROUPS: u32 = 1u;
 const TILE_ROWS: u32 = 2u;
@@ -155,7 +160,10 @@ fn sample_at(sample: u32, replica: u32) -> u32 {
     return (replica * product.batch + min(sample, product.batch - 1u)) * product.columns / 4u;
 }
 
-// Lanes run over pairs of rows; eight samples are broadcast.
+// Sums of a lane's own rows with each of the others.
+alias DotTile = array<array<Eight, TILE_EIGHTS>, TILE_OWN>;
+
+// Lanes run over rows; samples are broadcast.
 @compute @workgroup_size(8, 1, 1)
 fn dense_lanes_rows_dot(
     @builtin(global_invocation_id) id: vec3<u32>,
@@ -163,25 +171,35 @@ fn dense_lanes_rows_dot(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let replica = group.z;
-    let row = id.x * 2u;
-    let first_sample = group.y * 8u;
-    let upper_at = row_at(row, replica);
-    let lower_at = row_at(row + 1u, replica);
-    let other_at = sample_at(first_sample + lane, replica);
-    var upper: Eight;
-    var lower: Eight;
+    let row = id.x * TILE_OWN;
+    let first_sample = group.y * 8u * TILE_EIGHTS;
+    var own_at: array<u32, TILE_OWN>;
+    var other_at: array<u32, TILE_EIGHTS>;
+    for (var i = 0u; i < TILE_OWN; i++) { own_at[i] = row_at(row + i, replica); }
+    for (var g = 0u; g < TILE_EIGHTS; g++) { other_at[g] = sample_at(first_sample + g * 8u + lane, replica); }
+    var tile: DotTile;
     for (var k = 0u; k < product.columns / 4u; k++) {
-        let other = column_side4[other_at + k];
-        add_dot(&upper, weights4[upper_at + k], other);
-        add_dot(&lower, weights4[lower_at + k], other);
+        var own: array<vec4<f32>, TILE_OWN>;
+        for (var i = 0u; i < TILE_OWN; i++) { own[i] = weights4[own_at[i] + k]; }
+        for (var g = 0u; g < TILE_EIGHTS; g++) {
+            let other = column_side4[other_at[g] + k];
+            for (var i = 0u; i < TILE_OWN; i++) {
+                var sum = tile[i][g];
+                add_dot(&sum, own[i], other);
+                tile[i][g] = sum;
+            }
+        }
     }
-    for (var j = 0u; j < 8u; j++) {
-        store_dot(upper[j], row, first_sample + j, replica);
-        store_dot(lower[j], row + 1u, first_sample + j, replica);
+    for (var i = 0u; i < TILE_OWN; i++) {
+        for (var g = 0u; g < TILE_EIGHTS; g++) {
+            for (var j = 0u; j < 8u; j++) {
+                store_dot(tile[i][g][j], row + i, first_sample + g * 8u + j, replica);
+            }
+        }
     }
 }
 
-// Lanes run over pairs of samples; eight rows are broadcast.
+// Lanes run over samples; rows are broadcast.
 @compute @workgroup_size(8, 1, 1)
 fn dense_lanes_rows_dot_by_sample(
     @builtin(global_invocation_id) id: vec3<u32>,
@@ -189,21 +207,31 @@ fn dense_lanes_rows_dot_by_sample(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let replica = group.z;
-    let sample = id.x * 2u;
-    let first_row = group.y * 8u;
-    let upper_at = sample_at(sample, replica);
-    let lower_at = sample_at(sample + 1u, replica);
-    let other_at = row_at(first_row + lane, replica);
-    var upper: Eight;
-    var lower: Eight;
+    let sample = id.x * TILE_OWN;
+    let first_row = group.y * 8u * TILE_EIGHTS;
+    var own_at: array<u32, TILE_OWN>;
+    var other_at: array<u32, TILE_EIGHTS>;
+    for (var i = 0u; i < TILE_OWN; i++) { own_at[i] = sample_at(sample + i, replica); }
+    for (var g = 0u; g < TILE_EIGHTS; g++) { other_at[g] = row_at(first_row + g * 8u + lane, replica); }
+    var tile: DotTile;
     for (var k = 0u; k < product.columns / 4u; k++) {
-        let other = weights4[other_at + k];
-        add_dot(&upper, column_side4[upper_at + k], other);
-        add_dot(&lower, column_side4[lower_at + k], other);
+        var own: array<vec4<f32>, TILE_OWN>;
+        for (var i = 0u; i < TILE_OWN; i++) { own[i] = column_side4[own_at[i] + k]; }
+        for (var g = 0u; g < TILE_EIGHTS; g++) {
+            let other = weights4[other_at[g] + k];
+            for (var i = 0u; i < TILE_OWN; i++) {
+                var sum = tile[i][g];
+                add_dot(&sum, own[i], other);
+                tile[i][g] = sum;
+            }
+        }
     }
-    for (var j = 0u; j < 8u; j++) {
-        store_dot(upper[j], first_row + j, sample, replica);
-        store_dot(lower[j], first_row + j, sample + 1u, replica);
+    for (var i = 0u; i < TILE_OWN; i++) {
+        for (var g = 0u; g < TILE_EIGHTS; g++) {
+            for (var j = 0u; j < 8u; j++) {
+                store_dot(tile[i][g][j], first_row + g * 8u + j, sample + i, replica);
+            }
+        }
     }
 }
 

@@ -3,16 +3,14 @@
 import os
 import pickle
 import shutil
-import signal
 import subprocess
-import threading
-import time
 from pathlib import Path
 
 import fedfunnel
 import numpy as np
 import pytest
 import safetensors_files
+from interrupted import interrupted
 
 P = 15_910
 
@@ -207,20 +205,8 @@ def test_ctrl_c_ends_a_setup_and_leaves_the_codec_usable(trained):
     _, _, snapshots = trained
     codec = fedfunnel.Codec("autoencoder(8)", parameters=P, autoencoder={"epochs": 1_000_000})
     before = codec.to_bytes()
-    sent = []
-
-    def interrupt():
-        time.sleep(1.5)
-        sent.append(time.monotonic())
-        os.kill(os.getpid(), signal.SIGINT)
-
-    thread = threading.Thread(target=interrupt)
-    thread.start()
-    with pytest.raises(KeyboardInterrupt):
+    with interrupted(after=1.5):
         codec.setup(snapshots)
-    late = time.monotonic() - sent[0]
-    thread.join()
-    assert late < 0.2
     assert codec.to_bytes() == before
 
 

@@ -3,7 +3,7 @@
 use super::layer::{GradientPass, ROUNDS, dispatches};
 use super::shape::ConvShape;
 use crate::Result;
-use crate::gpu::{Dispatch, FEW_LANES, Gpu, Grid, Kernel, Tiles, immediates};
+use crate::gpu::{Dispatch, FEW_LANES, Gpu, Grid, Kernel, SHARING_LANES, Tiles, immediates};
 use std::ops::Range;
 
 immediates! {
@@ -46,9 +46,9 @@ pub(super) fn fits(gpu: &Gpu) -> bool {
     gpu.class().shares_loads() || gpu.shares_in_fours()
 }
 
-/// A kernel as wide as this adapter's subgroups allow.
-fn as_wide(gpu: &Gpu, kernel: Kernel) -> Kernel {
-    if gpu.class().shares_loads() { kernel } else { kernel.tiled(FOUR) }
+/// A kernel as wide as this adapter's subgroups allow, and the lanes of its workgroups.
+fn as_wide(gpu: &Gpu, kernel: Kernel) -> (Kernel, u32) {
+    if gpu.class().shares_loads() { (kernel, SHARING_LANES) } else { (kernel.tiled(FOUR), FEW_LANES) }
 }
 
 /// Whether the weight gradient of a 3x3 convolution of this size is for this adapter.
@@ -80,12 +80,12 @@ pub(super) fn product(
     lines: usize,
 ) -> (Kernel, Grid, [&'static str; 3]) {
     let tiles = height.div_ceil(2) * width.div_ceil(4);
-    let grid = Grid(tiles as u32, channels.div_ceil(8), lines as u32);
-    if is_aligned(shape) {
-        (as_wide(gpu, PRODUCT), grid, ["source4", "gate4", "result4"])
+    let (kernel, names) = if is_aligned(shape) {
+        (PRODUCT, ["source4", "gate4", "result4"])
     } else {
-        (as_wide(gpu, ANY_PRODUCT), grid, ["source", "gate", "result"])
-    }
+        (ANY_PRODUCT, ["source", "gate", "result"])
+    };
+    (as_wide(gpu, kernel).0, Grid(tiles as u32, channels.div_ceil(8), lines as u32), names)
 }
 
 /// The gradient of the weights, `[R, stride]`.
@@ -116,8 +116,8 @@ pub(super) fn weight_gradient(gpu: &Gpu, shape: &ConvShape, pass: GradientPass<'
     if whole_eights {
         buffers.push(("inputs4", large_side));
     }
-    let grid = Grid(shape.inputs as u32, shape.outputs.div_ceil(8) as u32, large.replicas as u32);
-    let kernel = as_wide(gpu, kernel);
+    let (kernel, lanes) = as_wide(gpu, kernel);
+    let grid = Grid(shape.inputs as u32, (shape.outputs as u32).div_ceil(lanes), large.replicas as u32);
     dispatches(large.batch, gradient_rounds(shape))
         .map(|samples| {
             let lines = large.replicas * samples.len();
