@@ -5,8 +5,8 @@
 // and lies in one subgroup. Lanes beyond the end of their axis go along, since the others need what they load;
 // they write nothing. K, offsets and strides are multiples of four.
 
-// Products by rows: rows (or samples) of each lane, and eights of samples (or rows) that lanes hold and broadcast, which
-// the host replaces to make variants.
+// Products by rows: rows (or samples) of each lane, and eights of samples (or rows) that lanes hold and broadcast; those
+// are replaced by the host to make variants.
 const TILE_OWN: u32 = 2u;
 const TILE_EIGHTS: u32 = 1u;
 

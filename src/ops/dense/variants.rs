@@ -177,7 +177,8 @@ fn sharing_by_sample(rows: usize, batch: usize) -> Variant {
     let fits = |variant: &&Variant| {
         let samples = |tile_batch: u32| batch.next_multiple_of(8 * tile_batch as usize);
         let smallest = &LANES_ROWS_DOT_BY_SAMPLE[0];
-        let workgroups = batch.div_ceil(8 * variant.tile_batch as usize) * rows.div_ceil(variant.tile_rows as usize);
+        let workgroups =
+            batch.div_ceil(8 * variant.tile_batch as usize) * rows.div_ceil(variant.tile_rows as usize);
         let is_busy = variant.tile_rows == smallest.tile_rows || workgroups >= 8;
         samples(variant.tile_batch) == samples(smallest.tile_batch) && is_busy
     };
