@@ -6,7 +6,8 @@ fedfunnel_setup() {
     [ "$(id -u)" = 0 ] || as_root=sudo
     command -v cc >/dev/null || wanted="$wanted build-essential"
     # Any Vulkan driver will do; Mesa's includes one for the processor.
-    ls /usr/share/vulkan/icd.d/*.json /etc/vulkan/icd.d/*.json 2>/dev/null | grep -q . || wanted="$wanted mesa-vulkan-drivers"
+    [ -n "$(ls /usr/share/vulkan/icd.d/*.json /etc/vulkan/icd.d/*.json 2>/dev/null)" ] ||
+        wanted="$wanted mesa-vulkan-drivers"
     command -v cargo >/dev/null || command -v curl >/dev/null || wanted="$wanted curl ca-certificates"
     if [ -n "$wanted" ]; then
         $as_root apt-get update -qq || return

@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::gpu::{Clock, Cost, Dispatch, Gpu, Stopwatch};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
 /// Fewest repeats of a work.
@@ -129,7 +129,7 @@ impl<'g> Ready<'g> {
 }
 
 /// Seconds over the repeats.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     /// Half of them took less.
     pub median: f64,

@@ -3,6 +3,7 @@
 //! A [`Work`] is prepared on a device, warmed up and repeated ([`Work::measure`]); kernels are timed by the device's
 //! clock where it has one, whole steps by the one on the wall. All data are synthetic, so that no file is needed. One file for each family of works.
 
+pub mod against;
 mod codecs;
 mod device;
 mod harness;

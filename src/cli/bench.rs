@@ -1,5 +1,6 @@
 //! `fedfunnel bench`
 
+use super::against::Against;
 use super::common::Common;
 use super::options::DeviceOptions;
 use super::stdout::{print_json, say, whisper};
@@ -17,6 +18,8 @@ pub const EXAMPLES: &str = "Examples:
   fedfunnel bench matmul                matrix products, and their share of the adapter's peaks
   fedfunnel bench mnist-epoch --json epoch.json
   fedfunnel bench cifar-train-b64 --profile
+  fedfunnel bench mnist-epoch --against epoch.json --bound 1.2
+                                        how many times as long as then; exit code 1 past 1.2 times
 
 Data are synthetic; no data set and no network is needed. Shares are of the arithmetic and the bandwidth
 that the works arithmetic and stream reach on the same adapter in the same run.";
@@ -29,8 +32,14 @@ const STDOUT: &str = "-";
 pub struct BenchArgs {
     /// Time the works with this in their names, or the one of this very name [default: all]
     filter: Option<String>,
+    /// Show how many times as long works take as in an earlier run, whose --json is in this file
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
+    /// With --against: end with exit code 1 where a work takes more than so many times as long, by the medians
+    #[arg(long, value_name = "RATIO", requires = "against")]
+    bound: Option<f64>,
     /// List the works, and time none
-    #[arg(long, conflicts_with_all = ["json", "choice", "max_binding_bytes", "profile", "trace", "checked"])]
+    #[arg(long, conflicts_with_all = ["json", "against", "choice", "max_binding_bytes", "profile", "trace", "checked"])]
     list: bool,
     /// Write the times as a list of JSON objects to a file, or without one (or with -) to standard output in
     /// place of the table
@@ -52,6 +61,7 @@ pub fn run(common: &Common, args: &BenchArgs) -> anyhow::Result<()> {
     if let Some(path) = file {
         files::check_output_file("--json", path)?;
     }
+    let against = args.against.as_deref().map(|path| Against::read(path, args.bound, &works)).transpose()?;
     let gpu = args.device.open()?;
     let mut bars = common.bars_of(&gpu);
     let mut measured = Vec::new();
@@ -75,7 +85,19 @@ pub fn run(common: &Common, args: &BenchArgs) -> anyhow::Result<()> {
         let table = text_table(&table);
         if to_stdout { whisper(&table) } else { say(&table)? }
     }
-    args.device.print_profile(&gpu, to_stdout)
+    args.device.print_profile(&gpu, to_stdout)?;
+    match against {
+        None => Ok(()),
+        Some(against) => {
+            let table = text_table(&against.table(&measured));
+            if to_stdout {
+                whisper(&table)
+            } else {
+                say(&table)?
+            }
+            against.check(&measured)
+        }
+    }
 }
 
 fn list(works: &[Work]) -> anyhow::Result<()> {

@@ -1,5 +1,6 @@
 //! One file for each verb.
 
+mod against;
 mod autoencoder;
 mod bars;
 mod bench;

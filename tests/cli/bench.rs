@@ -125,3 +125,68 @@ fn what_does_not_fit_is_named_and_left_out() {
         assert_eq!(parse(&out), Vec::<Value>::new());
     }
 }
+
+#[test]
+fn times_are_held_against_those_of_an_earlier_run() {
+    let folder = temporary();
+    let at = folder.path();
+    succeed_in(at, &["bench", "dispatch", "--json", "before.json", "-q"]);
+    let written = std::fs::read_to_string(at.join("before.json")).expect("a file");
+    let entry = |scale: f64, device: &str| {
+        let mut all = parse(&written);
+        for key in ["median", "min", "max"] {
+            all[0]["seconds"][key] = (number(&all[0]["seconds"], key) * scale).into();
+        }
+        all[0]["device"] = device.into();
+        Value::from(all).to_string()
+    };
+    std::fs::write(at.join("slow.json"), entry(1e4, "another card")).expect("written");
+    std::fs::write(at.join("fast.json"), entry(1e-4, "another card")).expect("written");
+
+    let ran = succeed_in(at, &["bench", "dispatch", "--against", "slow.json", "--bound", "1.2", "-q"]);
+    let row = ran.stdout.lines().rfind(|line| line.starts_with("dispatch ")).expect("its row");
+    assert!(row.ends_with("another card"), "{row}");
+    assert!(row.split_whitespace().any(|cell| cell == "0.00"), "{row}");
+    let same = succeed_in(at, &["bench", "dispatch", "--against", "before.json", "--json", "-q"]);
+    assert!(same.stderr.contains("the same"), "{}", same.stderr);
+    assert_eq!(parse(&same.stdout).len(), 1);
+
+    let ran = run_in(at, &["bench", "dispatch", "--against", "fast.json", "--bound", "1.2", "-q"]);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    let said = ran.stderr.lines().last().unwrap_or_default();
+    assert!(said.starts_with("error: past the bound of 1.2: dispatch takes "), "{said}");
+    // Without a bound it is only shown.
+    succeed_in(at, &["bench", "dispatch", "--against", "fast.json", "-q"]);
+}
+
+#[test]
+fn earlier_times_that_are_none_are_refused_before_anything_is_timed() {
+    let folder = temporary();
+    let at = folder.path();
+    let entry = |name: &str, min: f64| {
+        format!(
+            "[{{\"name\":\"{name}\",\"device\":\"d\",\"seconds\":{{\"median\":2,\"min\":{min},\"max\":3}}}}]"
+        )
+    };
+    std::fs::write(at.join("text.json"), "hello").expect("written");
+    std::fs::write(at.join("zero.json"), entry("dispatch", 0.0)).expect("written");
+    std::fs::write(at.join("order.json"), entry("dispatch", 2.5)).expect("written");
+    std::fs::write(at.join("other.json"), entry("stream", 1.0)).expect("written");
+    std::fs::write(at.join("good.json"), entry("dispatch", 1.0)).expect("written");
+    let refused = [
+        ("missing.json", "1.2", "missing.json"),
+        ("text.json", "1.2", "text.json: it has no times of works"),
+        ("zero.json", "1.2", "zero.json: the seconds of dispatch are 0, 2 and 3"),
+        ("order.json", "1.2", "order.json: the seconds of dispatch are 2.5, 2 and 3"),
+        ("other.json", "1.2", "other.json: it has the time of none of these works"),
+        ("good.json", "0", "--bound: 0 is no ratio of times"),
+        ("good.json", "NaN", "--bound: NaN is no ratio of times"),
+    ];
+    for (file, bound, words) in refused {
+        let ran = run_in(at, &["bench", "dispatch", "--against", file, "--bound", bound]);
+        assert_eq!((ran.stdout.as_str(), ran.stderr.lines().count()), ("", 1), "{file}: {}", ran.stderr);
+        assert!(ran.stderr.contains(words), "{words}: {}", ran.stderr);
+        assert_ne!(ran.code, 0, "{file}");
+    }
+    assert_eq!(run_in(at, &["bench", "dispatch", "--bound", "1.2"]).code, 2);
+}
