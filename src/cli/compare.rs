@@ -214,5 +214,5 @@ fn print(report: &Report, out: &Path, json: bool) -> anyhow::Result<()> {
     for paragraph in &report.answer {
         say(paragraph)?;
     }
-    say(&out.join("report.html").display().to_string())
+    say(&out.join(report::PAGE).display().to_string())
 }

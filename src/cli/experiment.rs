@@ -103,7 +103,7 @@ fn print_report(report: &Report, out: &Path, json: bool) -> anyhow::Result<()> {
         say("")?;
         say(&text_table(table))?;
     }
-    say(&out.join("report.html").display().to_string())
+    say(&out.join(report::PAGE).display().to_string())
 }
 
 fn print_list(json: bool) -> anyhow::Result<()> {

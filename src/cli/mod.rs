@@ -15,6 +15,7 @@ mod devices;
 mod encode;
 mod experiment;
 mod export;
+mod follow;
 mod found_run;
 mod inspect;
 mod man;

@@ -53,7 +53,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<()> {
     } else {
         save_apart(&made, &args.runs, &out)?
     }
-    say(&out.join("report.html").display().to_string())
+    say(&out.join(report::PAGE).display().to_string())
 }
 
 /// Writes a report into a folder of its own, or over an earlier one of this verb.

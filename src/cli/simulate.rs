@@ -163,5 +163,5 @@ fn print(report: &Report, out: &Path, json: bool) -> anyhow::Result<()> {
     for (name, value) in report.facts.iter().filter(|(name, _)| name == "Wall time") {
         say(&format!("{}: {value}", name.to_lowercase()))?;
     }
-    say(&out.join("report.html").display().to_string())
+    say(&out.join(report::PAGE).display().to_string())
 }

@@ -1,6 +1,7 @@
 //! How a run starts in its folder, and the command line that repeats it.
 
 use super::bars::Bars;
+use super::follow::Following;
 use super::options::{DataDirOption, DeviceOptions};
 use super::shell::quoted;
 use super::signals;
@@ -98,11 +99,12 @@ impl CommandLine {
 /// Does the work of a run in its place to the end, and says how to continue it where it was stopped.
 pub fn run_to_end<T>(
     place: Place<'_>,
-    mut bars: Bars,
+    bars: Bars,
     work: impl FnOnce(&mut Run<'_>) -> fedfunnel::Result<T>,
 ) -> anyhow::Result<T> {
     signals::listen(bars.quiet)?;
-    let mut run = Run::open(place, &mut bars)?;
+    let mut following = Following::new(bars, &place);
+    let mut run = Run::open(place, &mut following)?;
     let done = match work(&mut run) {
         Ok(done) => done,
         Err(error) => {

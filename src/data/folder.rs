@@ -1,6 +1,7 @@
-//! Reads a data set out of a folder with four IDX files, or with CIFAR-10's six batches.
+//! Reads a data set out of a folder, whatever kind of files it has.
 
 use super::cifar10::{self, Place};
+use super::cifar100;
 use super::class_folders;
 use super::emnist;
 use super::groups::{self, Groups};
@@ -64,6 +65,9 @@ pub(super) fn load_folder(name: &str, folder: &Path) -> Result<DataPair> {
     if let Some(place) = cifar10::locate(folder) {
         return with_groups(cifar10::load(name, &place, None, OWN_MEND)?, folder);
     }
+    if let Some(place) = cifar100::locate(folder) {
+        return with_groups(cifar100::load(name, &place, OWN_MEND)?, folder);
+    }
     if numpy::is_one(folder) {
         return with_groups(numpy::load_folder(name, folder)?, folder);
     }
@@ -73,6 +77,10 @@ pub(super) fn load_folder(name: &str, folder: &Path) -> Result<DataPair> {
     if cifar10::is_python_version(folder) {
         let mend = format!("use the binary version, as `fedfunnel data fetch {}` brings it", cifar10::NAME);
         return Err(Error::file(folder, "it holds the Python version of CIFAR-10", mend));
+    }
+    if cifar100::is_python_version(folder) {
+        let mend = "use the binary version, with train.bin and test.bin";
+        return Err(Error::file(folder, "it holds the Python version of CIFAR-100", mend));
     }
     Err(Error::file(folder, "it holds no images that can be read", format!("give {}", source::PATHS)))
 }

@@ -6,6 +6,7 @@
 
 mod archive;
 mod cifar10;
+mod cifar100;
 mod cifar10_sample;
 mod class_folders;
 mod colours;

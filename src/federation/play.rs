@@ -2,11 +2,12 @@
 
 use super::asynchronous::{expected_steps, play_step};
 use super::participants::Participants;
-use super::results::RoundResult;
+use super::results::{GlobalTest, RoundResult};
 use super::round::play_round;
 use super::state::Federation;
 use super::stop::is_over;
 use crate::Result;
+use crate::progress::RoundDone;
 use crate::report::format;
 use crate::run::Run;
 use crate::training::SnapshotEvery;
@@ -22,9 +23,17 @@ struct Line<'a> {
     round: &'a RoundResult,
 }
 
-/// Writes a round of the federation of this label into the run's metrics.
-pub fn log_round(run: &mut Run<'_>, label: &str, round: &RoundResult) -> Result<()> {
-    run.log(&Line { run: label, round })
+/// Writes a round of the federation of this label into the run's metrics, and shows it. It plays `rounds` of them at most.
+pub fn log_round(run: &mut Run<'_>, label: &str, round: &RoundResult, rounds: u32) -> Result<()> {
+    run.log(&Line { run: label, round })?;
+    run.observer.round(&RoundDone {
+        label,
+        round: round.round,
+        rounds,
+        accuracy: round.tested.as_ref().map(GlobalTest::accuracy),
+        bytes: round.bytes_up + round.bytes_down,
+    });
+    Ok(())
 }
 
 /// Which rounds are played, and as what.
@@ -64,7 +73,7 @@ pub fn play(
         };
         run.observer.note(&said(&result, plan.last));
         if plan.is_logged {
-            log_round(run, federation.pipeline.label(), &result)?;
+            log_round(run, federation.pipeline.label(), &result, plan.last)?;
         }
         federation.state.rounds.push(result);
         federation.settle()?;

@@ -239,7 +239,7 @@ fn federate(
     }
     log_learned(run, federation)?;
     let label = federation.pipeline.label().to_string();
-    federation.state.rounds.iter().try_for_each(|round| log_round(run, &label, round))?;
+    federation.state.rounds.iter().try_for_each(|round| log_round(run, &label, round, spec.rounds))?;
     let what = format!("{label} rounds");
     let plan = RoundPlan { stage, what: &what, last: spec.rounds, snapshots: None, is_logged: true };
     play(participants, run, federation, &plan)

@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 /// The report as data: what the others are made of.
 const DATA: &str = "report.json";
 
+/// The page.
+pub const PAGE: &str = "report.html";
+
 /// The `format` field of `report.json`. Other programs write files of that name too.
 const FORMAT: &str = "fedfunnel report 1";
 
@@ -31,7 +34,7 @@ pub fn save(report: &Report, folder: &Path) -> Result<()> {
         files::write_atomic(&path.with_extension("svg"), svg_file(plot)?.as_bytes())?;
         files::write_atomic(&path.with_extension("csv"), plot_csv(plot).as_bytes())?;
     }
-    files::write_atomic(&folder.join("report.html"), html(report)?.as_bytes())
+    files::write_atomic(&folder.join(PAGE), html(report)?.as_bytes())
 }
 
 /// Writes each plot as a figure for print: `ID.svg` for a column, `ID-wide.svg` for a page, and `ID.csv`, the numbers

@@ -19,7 +19,7 @@ pub mod tensorboard;
 
 pub use ascii::text_plot;
 pub use csv::csv;
-pub use folder::{data, load, save, save_figures};
+pub use folder::{PAGE, data, load, save, save_figures};
 pub use html::html;
 pub use jsonl::JsonLines;
 pub use markdown::markdown;

@@ -15,8 +15,10 @@ pub mod populations;
 pub mod privacy;
 pub mod savings;
 pub(crate) mod savings_figures;
+mod so_far;
 pub mod strategies;
 pub(crate) mod validation;
 mod words;
 
 pub use federation::{PRINTED, federation_report, simulation_report};
+pub use so_far::SoFar;

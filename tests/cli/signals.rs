@@ -65,6 +65,10 @@ fn each_signal_stops_a_run_where_it_can_be_gone_on_with_and_has_its_exit_code() 
         running.send(signal);
         assert_eq!(running.code(), Some(expected), "{signal}");
         assert!(folder.path().join(signal).join("state").is_dir(), "{signal}: it can be gone on with");
+        let page = std::fs::read_to_string(folder.path().join(signal).join("report.html"))
+            .expect("a page to follow");
+        assert!(page.contains(&format!("<h1>{signal}, so far</h1>")), "{page}");
+        assert!(page.contains(" of 100000 of raw is done."), "{page}");
     }
 }
 
@@ -76,7 +80,8 @@ fn an_ignored_signal_stays_ignored() {
         let mut running = start(folder.path(), signal, 30, &[signal]);
         running.send(signal);
         assert_eq!(running.code(), Some(0), "{signal}");
-        assert!(folder.path().join(signal).join("report.html").is_file());
+        let page = std::fs::read_to_string(folder.path().join(signal).join("report.html")).expect("a report");
+        assert!(!page.contains("so far</h1>"), "{page}");
     }
     // The others still stop it.
     let mut running = start(folder.path(), "nohup", 100_000, &["HUP"]);

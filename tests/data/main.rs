@@ -1,6 +1,7 @@
 //! Data sets as a user of the library meets them: what is read and dealt out, and what is said of broken files.
 
 mod cifar10;
+mod cifar100;
 mod cifar10_sample;
 mod class_folders;
 mod colours;
