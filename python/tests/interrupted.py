@@ -1,6 +1,7 @@
 """Ctrl-C in the middle of some work."""
 
 import contextlib
+import faulthandler
 import os
 import signal
 import threading
@@ -15,6 +16,10 @@ def interrupted(after, within=0.2):
     after it. Work that is done before that fails the test, and is sent nothing: a signal that came later would end the
     tests themselves."""
     done, sent = threading.Event(), []
+    # Where tests were started in the background, the shell has told them to ignore the signal.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Work that no signal ends would never end by itself.
+    faulthandler.dump_traceback_later(after + 60, exit=True)
 
     def interrupt():
         if not done.wait(after):
@@ -30,4 +35,6 @@ def interrupted(after, within=0.2):
     finally:
         done.set()
         thread.join()
+        faulthandler.cancel_dump_traceback_later()
+        signal.signal(signal.SIGINT, handler)
     assert late < within
