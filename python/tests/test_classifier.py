@@ -1,5 +1,8 @@
 """Classifiers: weights in and out, training, and what is refused."""
 
+import threading
+import time
+
 import fedfunnel
 import numpy as np
 import pytest

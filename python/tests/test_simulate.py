@@ -1,6 +1,7 @@
 """Whole simulations, and the formula."""
 
 import json
+import os
 
 import fedfunnel
 import numpy as np
