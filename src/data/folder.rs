@@ -7,6 +7,7 @@ use super::emnist;
 use super::groups::{self, Groups};
 use super::halves::{Half, OWN_MEND, check_counts, pair};
 use super::idx::{Kind, Origin, open};
+use super::leaf;
 use super::lookup::find;
 use super::numpy;
 use super::source::{self, Format, Source};
@@ -70,6 +71,9 @@ pub(super) fn load_folder(name: &str, folder: &Path) -> Result<DataPair> {
     }
     if numpy::is_one(folder) {
         return with_groups(numpy::load_folder(name, folder)?, folder);
+    }
+    if let Some(place) = leaf::locate(folder) {
+        return leaf::load(name, &place);
     }
     if class_folders::is_one(folder) {
         return class_folders::load(name, folder);

@@ -19,6 +19,7 @@ mod gunzip;
 mod halves;
 pub mod idx;
 mod label_counts;
+mod leaf;
 mod lookup;
 mod numpy;
 mod order;

@@ -267,7 +267,7 @@ const fn batch(name: &'static str, sha256: &'static str) -> SourceFile {
 
 /// The kinds of paths that can be loaded.
 pub(super) const PATHS: &str = "a folder with the four IDX files, CIFAR-10's six binary batches, CIFAR-100's two, class \
-     folders of PNG images or NumPy's arrays, an .npz file, or the archive of CIFAR-10";
+     folders of PNG images, LEAF's users or NumPy's arrays, an .npz file, or the archive of CIFAR-10";
 
 /// The entry of this name.
 pub fn find(name: &str) -> Option<&'static Source> {

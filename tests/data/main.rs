@@ -11,6 +11,7 @@ mod fetch;
 mod folder;
 mod groups;
 mod idx;
+mod leaf;
 mod load;
 mod mnist_sample;
 mod numpy;
