@@ -65,11 +65,14 @@ fn half(folder: &Path, half: &str) -> Result<Half> {
         let mut shard: Shard = serde_json::from_reader(BufReader::new(file))
             .map_err(|error| Error::file(&path, format!("it is not read ({error})"), MEND))?;
         for user in shard.users {
-            let wrong = |problem: String| Error::file(&path, format!("{problem} of user {user}"), MEND);
-            let samples = shard.user_data.remove(&user).ok_or_else(|| wrong("there are no data".into()))?;
+            let wrong = |problem: String| Error::file(&path, problem, MEND);
+            let samples = shard
+                .user_data
+                .remove(&user)
+                .ok_or_else(|| wrong(format!("there are no data of user {user}")))?;
             if samples.x.len() != samples.y.len() {
                 let (images, own) = (counted(samples.x.len(), "image"), counted(samples.y.len(), "label"));
-                return Err(wrong(format!("{images} and {own}")));
+                return Err(wrong(format!("{images} and {own} of user {user}")));
             }
             for (place, image) in samples.x.iter().enumerate() {
                 let own = image.len().isqrt();
@@ -78,11 +81,14 @@ fn half(folder: &Path, half: &str) -> Result<Half> {
                 }
                 if own == 0 || own * own != image.len() || own != side {
                     let others =
-                        if side == own { String::new() } else { format!(", others {}", side * side) };
-                    return Err(wrong(format!("image {place} has {} pixels{others}", image.len())));
+                        if side == own { String::new() } else { format!(", and others {}", side * side) };
+                    return Err(wrong(format!(
+                        "image {place} of user {user} has {} pixels{others}",
+                        image.len()
+                    )));
                 }
                 if let Some(value) = image.iter().find(|value| !(0.0..=1.0).contains(*value)) {
-                    return Err(wrong(format!("image {place} has a pixel of {value}")));
+                    return Err(wrong(format!("image {place} of user {user} has a pixel of {value}")));
                 }
                 pixels.extend(image.iter().map(|value| (value * 255.0).round() as u8));
             }

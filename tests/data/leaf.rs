@@ -51,9 +51,9 @@ fn what_is_no_image_is_named_with_its_file_and_its_user() {
         shard
     };
     let cases = [
-        (changed("/user_data/u/x/1", json!([0, 0, 1])), "image 1 has 3 pixels of user u"),
-        (changed("/user_data/u/x/1", json!(vec![1; 9])), "image 1 has 9 pixels, others 4 of user u"),
-        (changed("/user_data/u/x/0", json!([0, 0, 1.5, 0])), "image 0 has a pixel of 1.5 of user u"),
+        (changed("/user_data/u/x/1", json!([0, 0, 1])), "image 1 of user u has 3 pixels, and others 4"),
+        (changed("/user_data/u/x/1", json!(vec![1; 9])), "image 1 of user u has 9 pixels, and others 4"),
+        (changed("/user_data/u/x/0", json!([0, 0, 1.5, 0])), "image 0 of user u has a pixel of 1.5"),
         (changed("/user_data/u/y", json!([1])), "2 images and 1 label of user u"),
         (changed("/user_data/u/y/0", json!(300)), "it is not read (invalid value"),
         (changed("/user_data/u/x", json!(["a sentence", "another"])), "it is not read (invalid type"),
