@@ -1,7 +1,9 @@
 //! A report as one HTML file that needs nothing else.
 
-use super::page::{enclosed, figure, paragraphs, prose, table_section};
+use super::html_table::table_section;
+use super::page::{enclosed, figure, paragraphs, prose};
 use super::plot::escape;
+use super::sort::rules;
 use super::{KeyFigure, Report, slugs};
 use crate::Result;
 
@@ -17,10 +19,11 @@ pub fn html(report: &Report) -> Result<String> {
          <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"generator\" content=\"fedfunnel {version}\">\n\
-         <title>{title}</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>\n{STYLE}</style>\n\
+         <title>{title}</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>\n{STYLE}{sorting}</style>\n\
          </head>\n<body>\n<main>\n<header>\n<h1>{title}</h1>\n",
         version = env!("CARGO_PKG_VERSION"),
         title = escape(&report.title),
+        sorting = rules(report.tables.iter().map(|table| table.columns.len()).max().unwrap_or(0)),
     );
     // The first paragraph and the key figures are what fits on the first screen of a phone.
     let (lead, more) = report.answer.split_at(report.answer.len().min(1));

@@ -9,13 +9,16 @@ mod csv;
 mod folder;
 pub mod format;
 mod html;
+mod html_table;
 mod jsonl;
 mod markdown;
 mod overlay;
 mod page;
 mod plot;
+mod sort;
 mod table;
 pub mod tensorboard;
+pub mod values;
 
 pub use ascii::text_plot;
 pub use csv::csv;

@@ -11,5 +11,7 @@ mod overlay;
 mod page;
 mod plot;
 mod slugs;
+mod sort;
 mod table;
 mod tensorboard;
+mod values;
