@@ -4,7 +4,7 @@ use super::html_table::table_section;
 use super::page::{enclosed, figure, paragraphs, prose};
 use super::plot::escape;
 use super::sort::rules;
-use super::{KeyFigure, Report, slugs};
+use super::{KeyFigure, Report, pictures, slugs};
 use crate::Result;
 
 const STYLE: &str = include_str!("style.css");
@@ -34,6 +34,9 @@ pub fn html(report: &Report) -> Result<String> {
     page += &enclosed("<div class=\"more\">\n", &paragraphs(more), "</div>\n");
     for (plot, name) in report.plots.iter().zip(slugs(report.plots.iter().map(|plot| &*plot.id))) {
         page += &figure(plot, &name)?;
+    }
+    for (each, name) in report.pictures.iter().zip(slugs(report.pictures.iter().map(|each| &*each.id))) {
+        page += &pictures::section(each, &name)?;
     }
     for (table, name) in report.tables.iter().zip(slugs(report.tables.iter().map(|table| &*table.id))) {
         page += &table_section(table, &name);

@@ -14,6 +14,7 @@ mod jsonl;
 mod markdown;
 mod overlay;
 mod page;
+mod pictures;
 mod plot;
 mod sort;
 mod table;
@@ -27,6 +28,7 @@ pub use html::html;
 pub use jsonl::JsonLines;
 pub use markdown::markdown;
 pub use overlay::overlay;
+pub use pictures::{Picture, PictureRow, Pictures};
 pub use plot::{FigureWidth, remarks, svg, svg_figure, svg_file};
 pub use table::text_table;
 
@@ -49,6 +51,9 @@ pub struct Report {
     pub figures: Vec<KeyFigure>,
     /// Curves.
     pub plots: Vec<Plot>,
+    /// Pictures, between the plots and the tables.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pictures: Vec<Pictures>,
     /// Tables.
     pub tables: Vec<Table>,
     /// The settings of the run, as TOML text.

@@ -137,11 +137,11 @@ fn the_plan_of_a_federation_is_what_its_ledger_comes_to() {
 }
 
 #[test]
-fn the_report_is_one_file_with_five_plots() {
+fn the_report_is_one_file_with_all_plots_and_pictures() {
     let folder = demo();
     let page = std::fs::read_to_string(folder.join("report.html")).expect("a report");
-    // Each is drawn twice, for wide and for narrow windows.
-    assert_eq!(page.matches("<figure>").count(), 5);
+    // Plots are drawn twice, for wide and for narrow windows; of pictures there is one figure.
+    assert_eq!(page.matches("<figure>").count(), 6);
     assert_eq!(page.matches("<svg").count(), 10);
     for (plot, title) in [
         ("accuracy", "Accuracy of the global model"),
@@ -154,7 +154,7 @@ fn the_report_is_one_file_with_five_plots() {
         assert!(svg.contains("<svg") && svg.trim_end().ends_with("</svg>"));
     }
     // Nothing is loaded: no address but those of XML's own names, which nobody fetches.
-    let rest = page.replace("http://www.w3.org/", "");
+    let rest = page.replace("http://www.w3.org/", "").replace("<img src=\"data:", "");
     for word in ["http://", "https://", "src=", "@import", "url(http"] {
         assert!(!rest.contains(word), "{word}");
     }
@@ -377,6 +377,46 @@ fn a_report_speaks_of_decoders_where_some_are_shipped() {
         let distinct: std::collections::HashSet<_> = ids.iter().map(ToString::to_string).collect();
         assert_eq!((distinct.len(), ids.len()), (ids.len(), if ships { 7 } else { 3 }), "{ids:?}");
     }
+}
+
+#[test]
+fn the_first_layer_is_pictured_decoded_and_apart_from_raw() {
+    use base64::Engine;
+    let folder = demo();
+    let report: Value =
+        serde_json::from_slice(&std::fs::read(folder.join("report.json")).expect("a report")).expect("JSON");
+    let pictures = &report["pictures"][0];
+    let rows = pictures["rows"].as_array().expect("rows");
+    assert_eq!(rows.len(), 5);
+    let levels = |row: usize, unit: usize| -> Vec<i32> {
+        let text = rows[row]["pictures"][unit]["levels"].as_str().expect("levels");
+        let bytes = base64::engine::general_purpose::STANDARD.decode(text).expect("base64");
+        bytes.into_iter().map(|byte| i32::from(byte.cast_signed())).collect()
+    };
+    assert_eq!(rows[0]["name"], "raw");
+    for codec in [1, 3] {
+        let name = rows[codec]["name"].as_str().expect("a name");
+        assert_eq!(rows[codec + 1]["name"], format!("{name} minus raw"));
+        for unit in 0..8 {
+            let (raw, decoded, apart) = (levels(0, unit), levels(codec, unit), levels(codec + 1, unit));
+            assert_eq!(raw.len(), 28 * 28);
+            // Each is rounded by itself.
+            let is_apart = raw
+                .iter()
+                .zip(&decoded)
+                .zip(&apart)
+                .all(|((raw, own), apart)| (own - raw - apart).abs() <= 1);
+            assert!(is_apart, "{name}, unit {unit}");
+            assert!(apart.iter().any(|level| *level != 0), "{name}, unit {unit}");
+        }
+    }
+    // One scale for all, of which the strongest is its end.
+    let all = (0..5).flat_map(|row| (0..8).flat_map(move |unit| levels(row, unit)));
+    assert_eq!(all.map(i32::abs).max(), Some(127));
+    let limit = pictures["limit"].as_f64().expect("a limit");
+    let caption = pictures["caption"].as_str().expect("a caption");
+    assert!(caption.contains(&format!("{:.2}", limit)[..4]), "{limit}: {caption}");
+    assert!(folder.join("pictures/first-layer.png").is_file());
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod jsonl;
 mod numbers;
 mod overlay;
 mod page;
+mod pictures;
 mod plot;
 mod slugs;
 mod sort;
