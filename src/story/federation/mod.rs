@@ -6,6 +6,7 @@ mod null;
 mod plots;
 mod tables;
 mod weights;
+mod wire;
 
 pub use tables::PRINTED;
 

@@ -1,7 +1,7 @@
 //! Curves: the saw-tooth of each collaborator, the global model, the bytes, the autoencoders' training.
 
-use super::clock;
 use super::null::{Null, nulls};
+use super::{clock, wire};
 use crate::autoencoder::CurvePoint;
 use crate::federation::{Direction, FederationOutcome, GlobalTest, LocalEpoch, LocalTests, Outcome, Tested};
 use crate::report::{Plot, Series, Style, slug};
@@ -22,6 +22,7 @@ pub fn plots(outcome: &Outcome, subject: &FederationOutcome) -> Vec<Plot> {
     plots.extend(global(outcome));
     plots.extend(clock::plots(outcome));
     plots.extend((!subject.is_raw).then(|| bytes(outcome)));
+    plots.extend(wire::plots(outcome));
     let others = outcome.federations.iter().filter(|other| is_looked_at && other.label != subject.label);
     plots.extend(others.flat_map(|other| tested(outcome, other)));
     // Codecs that begin with the same learned stage have learned it once.
