@@ -141,9 +141,10 @@ fn the_report_is_one_file_with_all_plots_and_pictures() {
     let folder = demo();
     let page = std::fs::read_to_string(folder.join("report.html")).expect("a report");
     // Plots are drawn twice, for wide and for narrow windows; of pictures there is one figure.
-    assert_eq!(page.matches("<figure>").count(), 8);
-    assert_eq!(page.matches("<svg").count(), 14);
+    assert_eq!(page.matches("<figure>").count(), 9);
+    assert_eq!(page.matches("<svg").count(), 16);
     for (plot, title) in [
+        ("pareto", "Accuracy over all bytes"),
         ("accuracy", "Accuracy of the global model"),
         ("wire", "What crosses the wire"),
         ("wire-updates", "What an update is made of"),
@@ -377,7 +378,7 @@ fn a_report_speaks_of_decoders_where_some_are_shipped() {
         // Several autoencoders are several plots, each with an id of its own; one that is learned once is drawn once.
         let ids: Vec<_> = report["plots"].as_array().expect("plots").iter().map(|plot| &plot["id"]).collect();
         let distinct: std::collections::HashSet<_> = ids.iter().map(ToString::to_string).collect();
-        assert_eq!((distinct.len(), ids.len()), (ids.len(), if ships { 9 } else { 5 }), "{ids:?}");
+        assert_eq!((distinct.len(), ids.len()), (ids.len(), if ships { 10 } else { 5 }), "{ids:?}");
     }
 }
 
