@@ -20,9 +20,10 @@ pub fn html(report: &Report) -> Result<String> {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"generator\" content=\"fedfunnel {version}\">\n\
          <title>{title}</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>\n{STYLE}{sorting}</style>\n\
-         </head>\n<body>\n<main>\n<header>\n<h1>{title}</h1>\n",
+         </head>\n<body>\n<main>\n<header>\n<h1>{heading}</h1>\n",
         version = env!("CARGO_PKG_VERSION"),
         title = escape(&report.title),
+        heading = prose(&report.title),
         sorting = rules(report.tables.iter().map(|table| table.columns.len()).max().unwrap_or(0)),
     );
     // The first paragraph and the key figures are what fits on the first screen of a phone.

@@ -6,6 +6,7 @@ mod csv;
 mod folder;
 mod format;
 mod jsonl;
+mod layout;
 mod numbers;
 mod overlay;
 mod page;
