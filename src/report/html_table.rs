@@ -17,10 +17,9 @@ pub(super) fn table_section(table: &Table, name: &str) -> String {
     let mut text = format!("<section id=\"table-{name}\">\n{}", heading(&table.title));
     let sorting = Sorting::of(table, name);
     text += &format!(
-        "<div class=\"scroll{}\" role=\"region\" tabindex=\"0\" aria-label=\"{}\">\n{}{}</div>\n",
+        "<div class=\"scroll{}\" role=\"region\" tabindex=\"0\" aria-label=\"{}\">\n{}</div>\n",
         if sorting.is_some() { " sort" } else { "" },
         escape(&table.title),
-        sorting.as_ref().map_or(String::new(), |sorting| sorting.buttons(table)),
         rows(table, table.rows.len(), sorting.as_ref())
     );
     if !table.caption.is_empty() {
@@ -48,13 +47,12 @@ pub(super) fn rows(table: &Table, most: usize, sorting: Option<&Sorting>) -> Str
         group = role("rowgroup")
     );
     for column in 0..right.len() {
-        text += &format!(
-            "<th scope=\"col\"{}{}>{}{}</th>",
-            class(column),
-            role("columnheader"),
-            escape(&cell(&table.columns, column)),
-            sorting.map_or(String::new(), |sorting| sorting.labels(column))
-        );
+        let name = escape(&cell(&table.columns, column));
+        let controls = sorting.map_or(String::new(), |sorting| sorting.controls(table, column));
+        // Its buttons are no part of what a column is called.
+        let called = if controls.is_empty() { String::new() } else { format!(" aria-label=\"{name}\"") };
+        let (class, role) = (class(column), role("columnheader"));
+        text += &format!("<th scope=\"col\"{class}{role}{called}>{name}{controls}</th>");
     }
     text += &format!("</tr>\n</thead>\n<tbody{}>\n", role("rowgroup"));
     for (place, row) in table.rows.iter().take(most).enumerate() {

@@ -1,8 +1,8 @@
 //! Tables of the page that are sorted by a click on a column's name, without script.
 //!
-//! A page without script has no other state than what its inputs hold. So a table that can be sorted has a group of
-//! radio buttons before it, two for each column and one for the order in which the rows are written; empty labels that
-//! cover the column's name check them. Each row carries its rank in each column as a custom property, and the
+//! A page without script has no other state than what its inputs hold. So a table that can be sorted has radio buttons in
+//! the headings of its columns, two in each and one for the order in which the rows are written, so that keys which go to
+//! them bring the column into view; empty labels that cover the column's name check them. Each row carries its rank in each column as a custom property, and the
 //! rules in [`rules`] make the rank of the checked column the row's `order`. Once a column is checked the table is laid
 //! out as a grid, in which `order` counts; until then it is a table as any other.
 
@@ -43,50 +43,33 @@ impl Sorting {
         columns.iter().any(Option::is_some).then(|| Self { name: name.into(), columns })
     }
 
-    /// The radio buttons, for the keyboard and for those who hear the page.
-    pub(super) fn buttons(&self, table: &Table) -> String {
+    /// What a column's heading holds beside its name: the buttons for keys and for those who hear the page, and labels
+    /// that cover the name and lead from one order to the next with each click.
+    pub(super) fn controls(&self, table: &Table, column: usize) -> String {
+        let Some(Some(ranks)) = self.columns.get(column) else { return String::new() };
         let name = &self.name;
         let button = |id: &str, class: &str, rest: &str, says: &str| {
             format!(
-                "<input type=\"radio\" name=\"sort-{name}\" id=\"sort-{name}{id}\" class=\"{class}\" autocomplete=\"off\"\
-                 {rest} aria-label=\"{says}\">\n"
+                "<input type=\"radio\" name=\"sort-{name}\" id=\"sort-{name}{id}\" class=\"{class}\" \
+                 autocomplete=\"off\"{rest} aria-label=\"{says}\">"
             )
         };
-        let mut text = format!(
-            "<div class=\"keys\" role=\"radiogroup\" aria-label=\"Order of the rows: {}\">\n",
-            escape(&table.title)
-        );
-        text += &button("", "written", " checked", "as written");
-        for (column, ranks) in self.columns.iter().enumerate() {
-            let Some(ranks) = ranks else { continue };
-            let [up, down] = match ranks.are_numbers {
-                true => ["smallest first", "largest first"],
-                false => ["from A to Z", "from Z to A"],
-            };
-            let name = escape(&table.columns[column]);
-            text += &button(&format!("-up-{column}"), &format!("up-{column}"), "", &format!("{name}, {up}"));
-            text += &button(
-                &format!("-down-{column}"),
-                &format!("down-{column}"),
-                "",
-                &format!("{name}, {down}"),
-            );
-        }
-        text + "</div>\n"
-    }
-
-    /// What a column's heading holds beside its name: from one order to the next with each click.
-    pub(super) fn labels(&self, column: usize) -> String {
-        if self.columns.get(column).is_none_or(Option::is_none) {
-            return String::new();
-        }
-        let name = &self.name;
-        let label = |class: &str, button: &str| {
-            format!("<label class=\"{class}\" for=\"sort-{name}{button}\"></label>")
+        let label =
+            |class: &str, id: &str| format!("<label class=\"{class}\" for=\"sort-{name}{id}\"></label>");
+        let says = if ranks.are_numbers {
+            ["smallest first", "largest first"]
+        } else {
+            ["from A to Z", "from Z to A"]
         };
+        let says = says.map(|way| format!("Sort by {}, {way}", escape(&table.columns[column])));
+        let [up, down] = ["up", "down"].map(|way| format!("{way}-{column}"));
+        let is_first = self.columns[..column].iter().all(Option::is_none);
         [
-            label("to-up", &format!("-up-{column}")),
-            label("to-down", &format!("-down-{column}")),
+            if is_first { button("", "written", " checked", "Rows as written") } else { String::new() },
+            button(&format!("-{up}"), &up, "", &says[0]),
+            button(&format!("-{down}"), &down, "", &says[1]),
+            label("to-up", &format!("-{up}")),
+            label("to-down", &format!("-{down}")),
             label("to-written", ""),
         ]
         .concat()
@@ -124,9 +107,10 @@ impl Ranks {
         if are_numbers && numbers.iter().any(|one| one.quantity != numbers[0].quantity) {
             return None;
         }
-        let last: Vec<bool> = match are_numbers {
-            true => values.iter().map(Option::is_none).collect(),
-            false => cells.iter().map(|cell| is_missing(cell)).collect(),
+        let last: Vec<bool> = if are_numbers {
+            values.iter().map(Option::is_none).collect()
+        } else {
+            cells.iter().map(|cell| is_missing(cell)).collect()
         };
         let compare = |&a: &usize, &b: &usize| match (last[a], last[b], values[a], values[b]) {
             (false, false, Some(a), Some(b)) if are_numbers => a.size.total_cmp(&b.size),

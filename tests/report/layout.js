@@ -7,7 +7,7 @@ function cutOff(page) {
   const wide = page.documentElement.clientWidth;
   const found = [];
   for (const element of page.body.querySelectorAll("*")) {
-    if (element.closest(".scroll, pre, svg, .keys")) continue;
+    if (element.closest(".scroll, pre, svg")) continue;
     const box = element.getBoundingClientRect();
     if (box.width > 0 && (box.right > wide + 1 || box.left < -1)) found.push(`${element.tagName} ${box.right}`);
   }
@@ -61,12 +61,17 @@ function sorted(table) {
   return orders;
 }
 
-/** Each order that the arrow keys come to: buttons of one name are one group, in the order of the page. */
+/**
+ * Each order that the arrow keys come to, and whether its column is in view then: buttons of one name are one group, in
+ * the order of the page.
+ */
 function buttons(table) {
   const all = [...table.closest(".sort").querySelectorAll("input")];
   return all.map((button) => {
     button.checked = true;
-    return [button.getAttribute("aria-label"), order(table)];
+    button.focus();
+    const [box, seen] = [button.closest("th"), table.closest(".sort")].map((element) => element.getBoundingClientRect());
+    return [button.getAttribute("aria-label"), order(table), box.left > seen.left - 1 && box.right < seen.right + 1];
   });
 }
 

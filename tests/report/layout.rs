@@ -140,8 +140,11 @@ fn nothing_is_cut_off_and_clicks_sort() {
         // The same by keys, which go from button to button.
         let buttons = of["buttons"]["table-codecs"].as_array().expect("buttons");
         assert_eq!(buttons.len(), 9);
-        assert_eq!(buttons[3][0], "Bytes, smallest first");
+        assert_eq!(buttons[3][0], "Sort by Bytes, smallest first");
         assert_eq!(names(&buttons[3][1]), [pca, topk, raw, auto, ternary], "{width}");
+        let wide = of["buttons"]["table-wide"].as_array().expect("buttons");
+        assert_eq!(wide.len(), 29);
+        assert!(wide.iter().all(|button| button[2] == true), "{width}: {wide:?}");
         // Rows of sentences are stacked on a phone, where their columns have no names to click on.
         let told = of["sorted"]["table-told"].as_object().expect("orders");
         assert_eq!(told.contains_key("What up"), width != "360", "{width}: {told:?}");
