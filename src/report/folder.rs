@@ -1,7 +1,7 @@
 //! A report as files in a run's folder, and back.
 
+use super::html_pictures::sheet;
 use super::page::plot_csv;
-use super::pictures::sheet;
 use super::{FigureWidth, Report, html, slugs, svg_figure, svg_file};
 use crate::{Error, Result, files};
 use serde::Serialize;

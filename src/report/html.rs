@@ -1,10 +1,11 @@
 //! A report as one HTML file that needs nothing else.
 
+use super::elements::{enclosed, paragraphs, prose};
 use super::html_table::table_section;
-use super::page::{enclosed, figure, paragraphs, prose};
+use super::page::figure;
 use super::plot::escape;
 use super::sort::rules;
-use super::{KeyFigure, Report, pictures, slugs};
+use super::{KeyFigure, Report, html_pictures, slugs};
 use crate::Result;
 
 const STYLE: &str = include_str!("style.css");
@@ -37,7 +38,7 @@ pub fn html(report: &Report) -> Result<String> {
         page += &figure(plot, &name)?;
     }
     for (each, name) in report.pictures.iter().zip(slugs(report.pictures.iter().map(|each| &*each.id))) {
-        page += &pictures::section(each, &name)?;
+        page += &html_pictures::section(each, &name)?;
     }
     for (table, name) in report.tables.iter().zip(slugs(report.tables.iter().map(|table| &*table.id))) {
         page += &table_section(table, &name);

@@ -1,7 +1,7 @@
 //! Tables of the page.
 
 use super::Table;
-use super::page::{download, heading, paragraphs};
+use super::elements::{download, heading, paragraphs};
 use super::plot::escape;
 use super::sort::Sorting;
 use super::table::right_aligned;

@@ -6,9 +6,11 @@
 
 mod ascii;
 mod csv;
+mod elements;
 mod folder;
 pub mod format;
 mod html;
+mod html_pictures;
 mod html_table;
 mod jsonl;
 mod markdown;
