@@ -2,10 +2,11 @@
 
 use crate::{Error, Result};
 use half::f16;
+use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A named stretch of bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BytesPart {
     /// Whose they are: "topk(0.01)".
     pub name: String,

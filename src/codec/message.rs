@@ -107,8 +107,13 @@ impl Message {
 
     /// How many bytes cross the wire.
     pub fn length(&self, checksum: bool) -> u64 {
-        let numbers = [self.round, self.collaborator].map(|number| u64::from(number.max(1).ilog2()) / 7 + 1);
-        1 + numbers.iter().sum::<u64>() + self.payload.len() as u64 + if checksum { 4 } else { 0 }
+        Self::envelope(self.round, self.collaborator, checksum) + self.payload.len() as u64
+    }
+
+    /// How many bytes of a message are not its payload: its header, and its checksum where it has one.
+    pub fn envelope(round: u32, collaborator: u32, checksum: bool) -> u64 {
+        let numbers = [round, collaborator].map(|number| u64::from(number.max(1).ilog2()) / 7 + 1);
+        1 + numbers.iter().sum::<u64>() + if checksum { 4 } else { 0 }
     }
 
     /// Whether a message that begins like these bytes ends with a checksum, as its first byte says; none where no

@@ -1,5 +1,6 @@
 //! Every byte that crosses the wire, message by message.
 
+use crate::bytes::BytesPart;
 use crate::codec::{Message, MessageKind};
 use crate::report::csv;
 use crate::{Error, Result, files};
@@ -71,12 +72,16 @@ pub struct Ledger {
     pub checksum: bool,
     /// The entries.
     pub transfers: Vec<Transfer>,
+    /// Whose the bytes of updates' payloads are, over all messages of which that is known, in the order in which they
+    /// first stood in one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<BytesPart>,
 }
 
 impl Ledger {
     /// No messages yet.
     pub fn new(checksum: bool) -> Self {
-        Self { checksum, transfers: Vec::new() }
+        Self { checksum, ..Self::default() }
     }
 
     /// Sends a message: serialises it, notes its size, and gives what arrives on the other side.
@@ -104,6 +109,22 @@ impl Ledger {
     fn note(&mut self, direction: Direction, message: &Message, bytes: u64) {
         let &Message { kind, round, collaborator, .. } = message;
         self.transfers.push(Transfer { round, collaborator, direction, kind, bytes, rejected: None });
+    }
+
+    /// Notes whose the bytes of an update's payload are that was sent so many times.
+    pub fn note_parts(&mut self, parts: &[BytesPart], times: usize) {
+        for part in parts.iter().filter(|_| times > 0) {
+            let bytes = part.bytes.saturating_mul(times);
+            match self.parts.iter_mut().find(|known| known.name == part.name) {
+                Some(known) => known.bytes = known.bytes.saturating_add(bytes),
+                None => self.parts.push(BytesPart { name: part.name.clone(), bytes }),
+            }
+        }
+    }
+
+    /// Bytes of a message of this ledger that are not its payload.
+    pub fn envelope(&self, sent: &Transfer) -> u64 {
+        Message::envelope(sent.round, sent.collaborator, self.checksum).min(sent.bytes)
     }
 
     /// Notes why the last update of a collaborator counted for nothing.

@@ -5,7 +5,7 @@ use super::ledger::{Direction, Ledger, Rejected};
 use super::spec::Fate;
 use super::state::{CODEC, FederationState, LOCAL};
 use super::strategy::{Local, LocalResult, StrategyRound};
-use crate::bytes::{bytes_to_floats, floats_to_bytes};
+use crate::bytes::{Writer, bytes_to_floats, floats_to_bytes};
 use crate::codec::{Message, MessageKind, Pipeline, Round, Store, Values};
 use crate::{Error, Result};
 
@@ -45,15 +45,18 @@ pub(super) fn send_up(
     let updates = trained.iter().map(|trained| (trained.who, trained.weights.clone())).collect();
     let payloads = encode(pipeline, view, store, updates, is_guarded)?;
     let mut arrived = Vec::with_capacity(trained.len());
-    for (Trained { who, .. }, payload) in trained.iter().zip(payloads) {
+    for (Trained { who, .. }, written) in trained.iter().zip(payloads) {
         let (kind, round) = (MessageKind::Update, view.number);
-        let message = Message { kind, round, collaborator: *who, payload };
+        let parts = written.parts().to_vec();
+        let message = Message { kind, round, collaborator: *who, payload: written.into_bytes() };
+        let before = ledger.transfers.len();
         arrived.extend(deliver(ledger, &message, fate(*who), is_guarded)?.map(|payload| (*who, payload)));
+        ledger.note_parts(&parts, ledger.transfers.len() - before);
     }
     Ok(arrived)
 }
 
-/// The payloads of the updates. Where it `is_guarded`, those with values that are not finite leave nothing in what their
+/// The payloads of the updates, with what is said of whose their bytes are. Where it `is_guarded`, those with values that are not finite leave nothing in what their
 /// collaborators keep, and those that the codec cannot say are empty.
 pub(super) fn encode(
     pipeline: &Pipeline,
@@ -61,7 +64,7 @@ pub(super) fn encode(
     store: &mut Store,
     updates: Vec<(u32, Vec<f32>)>,
     is_guarded: bool,
-) -> Result<Vec<Vec<u8>>> {
+) -> Result<Vec<Writer>> {
     let is_apart = |weights: &[f32]| is_guarded && weights.iter().any(|weight| !weight.is_finite());
     let apart: Vec<bool> = updates.iter().map(|(_, weights)| is_apart(weights)).collect();
     let mut together = Vec::with_capacity(updates.len());
@@ -70,20 +73,20 @@ pub(super) fn encode(
         if is_apart {
             let kept = &mut store.of(who).clone();
             let update = (who, kept.scope_mut(CODEC), Values::Host(weights));
-            match pipeline.send(view, vec![update]) {
+            match pipeline.describe(view, vec![update]) {
                 Ok(sent) => payloads.extend(sent),
-                Err(Error::Diverged(_)) => payloads.push(Vec::new()),
+                Err(Error::Diverged(_)) => payloads.push(Writer::default()),
                 Err(error) => return Err(error),
             }
         } else {
             together.push((who, store.take(who), weights));
-            payloads.push(Vec::new());
+            payloads.push(Writer::default());
         }
     }
     let updates = together
         .iter_mut()
         .map(|(who, kept, weights)| (*who, kept.scope_mut(CODEC), Values::Host(std::mem::take(weights))));
-    let sent = if apart.contains(&false) { pipeline.send(view, updates.collect())? } else { Vec::new() };
+    let sent = if apart.contains(&false) { pipeline.describe(view, updates.collect())? } else { Vec::new() };
     together.into_iter().for_each(|(who, kept, _)| store.put_back(who, kept));
     let places = payloads.iter_mut().zip(apart).filter(|(_, is_apart)| !is_apart);
     places.zip(sent).for_each(|((place, _), payload)| *place = payload);

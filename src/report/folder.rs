@@ -1,5 +1,6 @@
 //! A report as files in a run's folder, and back.
 
+use super::html_pictures::sheet;
 use super::page::plot_csv;
 use super::{FigureWidth, Report, html, slugs, svg_figure, svg_file};
 use crate::{Error, Result, files};
@@ -23,7 +24,8 @@ struct Written<'a> {
     report: &'a Report,
 }
 
-/// Writes `report.json`, for each plot `plots/ID.svg` and `plots/ID.csv`, and `report.html`.
+/// Writes `report.json`, for each plot `plots/ID.svg` and `plots/ID.csv`, for pictures `pictures/ID.png`, and
+/// `report.html`.
 pub fn save(report: &Report, folder: &Path) -> Result<()> {
     let written = Written { format: FORMAT, report };
     let data = serde_json::to_vec_pretty(&written)
@@ -33,6 +35,10 @@ pub fn save(report: &Report, folder: &Path) -> Result<()> {
         let path = folder.join("plots").join(name);
         files::write_atomic(&path.with_extension("svg"), svg_file(plot)?.as_bytes())?;
         files::write_atomic(&path.with_extension("csv"), plot_csv(plot).as_bytes())?;
+    }
+    for (pictures, name) in report.pictures.iter().zip(slugs(report.pictures.iter().map(|each| &*each.id))) {
+        let path = folder.join("pictures").join(name).with_extension("png");
+        files::write_atomic(&path, &sheet(pictures)?)?;
     }
     files::write_atomic(&folder.join(PAGE), html(report)?.as_bytes())
 }

@@ -1,8 +1,11 @@
 //! A report as one HTML file that needs nothing else.
 
-use super::page::{enclosed, figure, paragraphs, prose, table_section};
+use super::elements::{enclosed, paragraphs, prose};
+use super::html_table::table_section;
+use super::page::figure;
 use super::plot::escape;
-use super::{KeyFigure, Report, slugs};
+use super::sort::rules;
+use super::{KeyFigure, Report, html_pictures, slugs};
 use crate::Result;
 
 const STYLE: &str = include_str!("style.css");
@@ -17,10 +20,12 @@ pub fn html(report: &Report) -> Result<String> {
          <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"generator\" content=\"fedfunnel {version}\">\n\
-         <title>{title}</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>\n{STYLE}</style>\n\
-         </head>\n<body>\n<main>\n<header>\n<h1>{title}</h1>\n",
+         <title>{title}</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>\n{STYLE}{sorting}</style>\n\
+         </head>\n<body>\n<main>\n<header>\n<h1>{heading}</h1>\n",
         version = env!("CARGO_PKG_VERSION"),
         title = escape(&report.title),
+        heading = prose(&report.title),
+        sorting = rules(report.tables.iter().map(|table| table.columns.len()).max().unwrap_or(0)),
     );
     // The first paragraph and the key figures are what fits on the first screen of a phone.
     let (lead, more) = report.answer.split_at(report.answer.len().min(1));
@@ -31,6 +36,9 @@ pub fn html(report: &Report) -> Result<String> {
     page += &enclosed("<div class=\"more\">\n", &paragraphs(more), "</div>\n");
     for (plot, name) in report.plots.iter().zip(slugs(report.plots.iter().map(|plot| &*plot.id))) {
         page += &figure(plot, &name)?;
+    }
+    for (each, name) in report.pictures.iter().zip(slugs(report.pictures.iter().map(|each| &*each.id))) {
+        page += &html_pictures::section(each, &name)?;
     }
     for (table, name) in report.tables.iter().zip(slugs(report.tables.iter().map(|table| &*table.id))) {
         page += &table_section(table, &name);

@@ -17,6 +17,12 @@ pub fn markdown(report: &Report) -> String {
         parts.push(format!("![{}](plots/{name}.svg)", text(&plot.title)));
         parts.push(text(&plot.caption));
     }
+    for (pictures, name) in report.pictures.iter().zip(slugs(report.pictures.iter().map(|each| &*each.id))) {
+        parts.push(format!("## {}", text(&pictures.title)));
+        parts.push(format!("![{}](pictures/{name}.png)", text(&pictures.title)));
+        let rows = pictures.rows.iter().map(|row| text(&row.name)).collect::<Vec<_>>();
+        parts.push(format!("From top to bottom: {}. {}", rows.join("; "), text(&pictures.caption)));
+    }
     for table in &report.tables {
         parts.push(format!("## {}", text(&table.title)));
         parts.push(rows(table));

@@ -6,16 +6,22 @@
 
 mod ascii;
 mod csv;
+mod elements;
 mod folder;
 pub mod format;
 mod html;
+mod html_pictures;
+mod html_table;
 mod jsonl;
 mod markdown;
 mod overlay;
 mod page;
+mod pictures;
 mod plot;
+mod sort;
 mod table;
 pub mod tensorboard;
+pub mod values;
 
 pub use ascii::text_plot;
 pub use csv::csv;
@@ -24,6 +30,7 @@ pub use html::html;
 pub use jsonl::JsonLines;
 pub use markdown::markdown;
 pub use overlay::overlay;
+pub use pictures::{Picture, PictureRow, Pictures};
 pub use plot::{FigureWidth, remarks, svg, svg_figure, svg_file};
 pub use table::text_table;
 
@@ -46,6 +53,9 @@ pub struct Report {
     pub figures: Vec<KeyFigure>,
     /// Curves.
     pub plots: Vec<Plot>,
+    /// Pictures, between the plots and the tables.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pictures: Vec<Pictures>,
     /// Tables.
     pub tables: Vec<Table>,
     /// The settings of the run, as TOML text.

@@ -137,14 +137,17 @@ fn the_plan_of_a_federation_is_what_its_ledger_comes_to() {
 }
 
 #[test]
-fn the_report_is_one_file_with_five_plots() {
+fn the_report_is_one_file_with_all_plots_and_pictures() {
     let folder = demo();
     let page = std::fs::read_to_string(folder.join("report.html")).expect("a report");
-    // Each is drawn twice, for wide and for narrow windows.
-    assert_eq!(page.matches("<figure>").count(), 5);
-    assert_eq!(page.matches("<svg").count(), 10);
+    // Plots are drawn twice, for wide and for narrow windows; of pictures there is one figure.
+    assert_eq!(page.matches("<figure>").count(), 9);
+    assert_eq!(page.matches("<svg").count(), 16);
     for (plot, title) in [
+        ("pareto", "Accuracy over all bytes"),
         ("accuracy", "Accuracy of the global model"),
+        ("wire", "What crosses the wire"),
+        ("wire-updates", "What an update is made of"),
         ("bytes", "Sent by the collaborators so far"),
         ("autoencoder-error", "Autoencoders: centred relative L2 error"),
         ("autoencoder-loss", "Autoencoders: training loss"),
@@ -154,7 +157,7 @@ fn the_report_is_one_file_with_five_plots() {
         assert!(svg.contains("<svg") && svg.trim_end().ends_with("</svg>"));
     }
     // Nothing is loaded: no address but those of XML's own names, which nobody fetches.
-    let rest = page.replace("http://www.w3.org/", "");
+    let rest = page.replace("http://www.w3.org/", "").replace("<img src=\"data:", "");
     for word in ["http://", "https://", "src=", "@import", "url(http"] {
         assert!(!rest.contains(word), "{word}");
     }
@@ -375,8 +378,96 @@ fn a_report_speaks_of_decoders_where_some_are_shipped() {
         // Several autoencoders are several plots, each with an id of its own; one that is learned once is drawn once.
         let ids: Vec<_> = report["plots"].as_array().expect("plots").iter().map(|plot| &plot["id"]).collect();
         let distinct: std::collections::HashSet<_> = ids.iter().map(ToString::to_string).collect();
-        assert_eq!((distinct.len(), ids.len()), (ids.len(), if ships { 7 } else { 3 }), "{ids:?}");
+        assert_eq!((distinct.len(), ids.len()), (ids.len(), if ships { 10 } else { 5 }), "{ids:?}");
     }
+}
+
+fn plot<'r>(report: &'r Value, id: &str) -> &'r Value {
+    let plots = report["plots"].as_array().expect("plots");
+    plots.iter().find(|plot| plot["id"] == id).unwrap_or_else(|| panic!("{id}"))
+}
+
+/// The lengths of a bar's parts by their names.
+fn parts(plot: &Value, bar: usize) -> Vec<(String, f64)> {
+    let series = plot["series"].as_array().expect("parts");
+    let part = |series: &Value| {
+        (
+            series["name"].as_str().expect("a name").into(),
+            series["points"][bar][1].as_f64().expect("a length"),
+        )
+    };
+    series.iter().map(part).collect()
+}
+
+#[test]
+fn the_bars_of_the_wire_add_up_to_the_ledger() {
+    let folder = demo();
+    let report: Value =
+        serde_json::from_slice(&std::fs::read(folder.join("report.json")).expect("a report")).expect("JSON");
+    let (wire, updates) = (plot(&report, "wire"), plot(&report, "wire-updates"));
+    // Two rounds of two collaborators.
+    let shares = 4.0;
+    let bars = wire["bars"].as_array().expect("bars");
+    assert_eq!(bars.len(), 3);
+    for (bar, label) in bars.iter().enumerate() {
+        let label = label.as_str().expect("a label");
+        let sum: f64 = parts(wire, bar).iter().map(|(_, length)| length).sum();
+        assert!((sum * shares - ledger_bytes(folder, &[label]) as f64).abs() < 1e-3, "{label}: {sum}");
+        let own = |name: &str| parts(wire, bar).into_iter().find(|part| part.0 == name).expect("a part").1;
+        let setup = ledger_bytes(folder, &[label, "setup"]);
+        let setup = if setup == 0 { 0.0 } else { (setup - 2 * HEADER) as f64 };
+        assert!((own("setup, spread over the rounds") * shares - setup).abs() < 1e-3, "{label}");
+        let update = parts(updates, bar);
+        let sum: f64 = update.iter().map(|(_, share)| share).sum();
+        assert!((sum - 100.0).abs() < 1e-9, "{label}: {update:?}");
+        let (part, each) = match label {
+            "raw" => ("values, four bytes each", 4.0 * P as f64),
+            CODED => ("values, four bytes each", 4.0 * Z as f64),
+            _ => ("f16", 2.0 * Z as f64),
+        };
+        let share = update.iter().find(|known| known.0 == part).expect("a part").1;
+        assert!((share - 100.0 * each / (each + HEADER as f64)).abs() < 1e-9, "{label}: {update:?}");
+    }
+}
+
+#[test]
+fn the_first_layer_is_pictured_decoded_and_apart_from_raw() {
+    use base64::Engine;
+    let folder = demo();
+    let report: Value =
+        serde_json::from_slice(&std::fs::read(folder.join("report.json")).expect("a report")).expect("JSON");
+    let pictures = &report["pictures"][0];
+    let rows = pictures["rows"].as_array().expect("rows");
+    assert_eq!(rows.len(), 5);
+    let levels = |row: usize, unit: usize| -> Vec<i32> {
+        let text = rows[row]["pictures"][unit]["levels"].as_str().expect("levels");
+        let bytes = base64::engine::general_purpose::STANDARD.decode(text).expect("base64");
+        bytes.into_iter().map(|byte| i32::from(byte.cast_signed())).collect()
+    };
+    assert_eq!(rows[0]["name"], "raw");
+    for codec in [1, 3] {
+        let name = rows[codec]["name"].as_str().expect("a name");
+        assert_eq!(rows[codec + 1]["name"], format!("{name} minus raw"));
+        for unit in 0..8 {
+            let (raw, decoded, apart) = (levels(0, unit), levels(codec, unit), levels(codec + 1, unit));
+            assert_eq!(raw.len(), 28 * 28);
+            // Each is rounded by itself.
+            let is_apart = raw
+                .iter()
+                .zip(&decoded)
+                .zip(&apart)
+                .all(|((raw, own), apart)| (own - raw - apart).abs() <= 1);
+            assert!(is_apart, "{name}, unit {unit}");
+            assert!(apart.iter().any(|level| *level != 0), "{name}, unit {unit}");
+        }
+    }
+    // One scale for all, of which the strongest is its end.
+    let all = (0..5).flat_map(|row| (0..8).flat_map(move |unit| levels(row, unit)));
+    assert_eq!(all.map(i32::abs).max(), Some(127));
+    let limit = pictures["limit"].as_f64().expect("a limit");
+    let caption = pictures["caption"].as_str().expect("a caption");
+    assert!(caption.contains(&format!("{:.2}", limit)[..4]), "{limit}: {caption}");
+    assert!(folder.join("pictures/first-layer.png").is_file());
 }
 
 #[test]

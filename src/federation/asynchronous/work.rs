@@ -53,7 +53,8 @@ pub(super) fn find_out(
             .map(|(task, trained)| (task.who, std::mem::take(&mut trained.weights)))
             .collect();
         let payloads = encode(pipeline, &view, &mut state.collaborators, updates, spec.is_guarded())?;
-        for ((task, trained), payload) in tasks.into_iter().zip(payloads) {
+        for ((task, trained), written) in tasks.into_iter().zip(payloads) {
+            let payload = written.into_bytes();
             let message =
                 Message { kind: MessageKind::Update, round: number, collaborator: task.who, payload };
             let steps = task.steps + pipeline.epochs() * collaborators.steps_of(&[task.who]);

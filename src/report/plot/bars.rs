@@ -154,7 +154,10 @@ pub(super) fn draw(plot: &Plot, shape: Shape, alone: bool) -> Result<Drawing> {
         }
         pen.line(&[(left, top), (left, bottom), (right, bottom)], theme::role(Role::Muted), 10);
         let name = shortened(&plot.y_label, TEXT, room);
-        pen.text(&name, ((left + right) / 2.0, bottom + 30.0), TEXT, Role::Ink, (HPos::Center, VPos::Top));
+        // Below the middle of the bars, as far as there is room.
+        let half = width(&name, TEXT) / 2.0;
+        let middle = ((left + right) / 2.0).min(whole - margin - half).max(margin + half);
+        pen.text(&name, (middle, bottom + 30.0), TEXT, Role::Ink, (HPos::Center, VPos::Top));
         pen.finish(plot)?;
     }
     Ok(Drawing::of(size, &file))

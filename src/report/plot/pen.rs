@@ -122,16 +122,16 @@ fn place((x, y): (f64, f64)) -> (i32, i32) {
     (units(x), units(y))
 }
 
-/// About how wide a text is in a common sans-serif face, rather too wide than too narrow.
+/// About how wide a text is in a common sans-serif face, rather too wide than too narrow: as in DejaVu Sans, which is
+/// wider than others.
 pub(super) fn width(text: &str, size: f64) -> f64 {
     let letter = |c: char| match c {
-        'i' | 'j' | 'l' | 't' | 'f' | 'r' | '.' | ',' | ':' | ';' | '\'' | '|' | ' ' | '(' | ')' | '⁻' => {
-            0.36
-        }
+        'i' | 'j' | 'l' | 'f' | '.' | ',' | ':' | ';' | '\'' | '|' | ' ' | '⁻' => 0.36,
+        't' | 'r' | '(' | ')' => 0.41,
         'm' | 'w' | 'M' | 'W' | '%' | '@' | '+' | '=' => 0.92,
         'A'..='Z' => 0.7,
         c if c >= '\u{2e80}' => 1.0,
-        _ => 0.58,
+        _ => 0.63,
     };
     text.chars().map(letter).sum::<f64>() * size
 }
@@ -142,6 +142,6 @@ pub(super) fn shortened(text: &str, size: f64, room: f64) -> String {
         return text.into();
     }
     let mut kept: String = text.into();
-    while kept.pop().is_some() && width(&kept, size) + 0.9 * size > room {}
+    while kept.pop().is_some() && width(&kept, size) + size > room {}
     format!("{}…", kept.trim_end())
 }

@@ -10,6 +10,8 @@ mod tables;
 
 pub use anatomy::anatomy_table;
 pub use plots::PARETO;
+pub(super) use plots::{OverBytes, pareto};
+pub(super) use results::front;
 pub use results::{
     AfterRound, Asked, CodecRow, CodecRun, CodecsResult, DivergedRow, RoundRow, SeedResult, Spread,
 };

@@ -190,6 +190,17 @@ pub struct RoundRow {
     pub over_all: Spread,
 }
 
+/// Which of these bytes and accuracies are not beaten: no other has both at most as many bytes and at least the accuracy.
+pub fn front(all: &[(u64, f64)]) -> Vec<bool> {
+    let is_beaten = |&(bytes, accuracy): &(u64, f64)| {
+        let beats = |&(other_bytes, other): &(u64, f64)| {
+            other_bytes <= bytes && other >= accuracy && (other_bytes, other) != (bytes, accuracy)
+        };
+        all.iter().any(beats)
+    };
+    all.iter().map(|one| !is_beaten(one)).collect()
+}
+
 impl CodecsResult {
     /// The codecs that diverged with any seed.
     pub fn diverged(&self) -> Vec<DivergedRow> {
@@ -214,12 +225,8 @@ impl CodecsResult {
         let raw_bytes = raw.map_or(0, |raw| raw.message_bytes);
         let mut rows: Vec<_> = (0..self.asked.len()).filter_map(|place| self.row(place, raw_bytes)).collect();
         let all: Vec<_> = rows.iter().map(|row| (row.total_bytes, row.over_all.mean)).collect();
-        for (place, row) in rows.iter_mut().enumerate() {
-            let (bytes, accuracy) = all[place];
-            let beats = |&(other_bytes, other): &(u64, f64)| {
-                other_bytes <= bytes && other >= accuracy && (other_bytes, other) != (bytes, accuracy)
-            };
-            row.is_on_front = !all.iter().any(beats);
+        for (row, is_on_front) in rows.iter_mut().zip(front(&all)) {
+            row.is_on_front = is_on_front;
         }
         rows
     }

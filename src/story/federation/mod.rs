@@ -5,6 +5,8 @@ mod clock;
 mod null;
 mod plots;
 mod tables;
+mod weights;
+mod wire;
 
 pub use tables::PRINTED;
 
@@ -33,6 +35,7 @@ pub fn federation_report(run: &Run<'_>, outcome: &Outcome, subject: &FederationO
         notes: notes(outcome),
         figures: figures(outcome, subject, &null),
         plots: plots::plots(outcome, subject),
+        pictures: weights::pictures(outcome, subject),
         tables: tables::tables(outcome),
         configuration: outcome.spec.to_toml()?,
         facts,

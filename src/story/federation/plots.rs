@@ -1,20 +1,24 @@
 //! Curves: the saw-tooth of each collaborator, the global model, the bytes, the autoencoders' training.
 
-use super::clock;
-use super::null::{Null, nulls};
+use super::null::{Null, final_scores, nulls};
+use super::{clock, wire};
 use crate::autoencoder::CurvePoint;
 use crate::federation::{Direction, FederationOutcome, GlobalTest, LocalEpoch, LocalTests, Outcome, Tested};
 use crate::report::{Plot, Series, Style, slug};
+use crate::story::codecs::{OverBytes, front, pareto};
 use crate::story::populations::Population;
 use crate::story::words::with_level;
 
 /// Collaborators that get curves of their own.
 const SHOWN: usize = 8;
 
-/// All plots, those that say most about `subject` first.
+/// Federations from which on an overview comes first.
+const MANY: usize = 3;
+
+/// All plots: an overview of many federations, then those that say most about `subject` first.
 pub fn plots(outcome: &Outcome, subject: &FederationOutcome) -> Vec<Plot> {
     let is_looked_at = outcome.spec.local_tests() == LocalTests::Epoch;
-    let mut plots = Vec::new();
+    let mut plots: Vec<_> = overview(outcome).into_iter().collect();
     if is_looked_at {
         plots.extend(tested(outcome, subject));
         plots.extend(trained(outcome, subject));
@@ -22,6 +26,7 @@ pub fn plots(outcome: &Outcome, subject: &FederationOutcome) -> Vec<Plot> {
     plots.extend(global(outcome));
     plots.extend(clock::plots(outcome));
     plots.extend((!subject.is_raw).then(|| bytes(outcome)));
+    plots.extend(wire::plots(outcome));
     let others = outcome.federations.iter().filter(|other| is_looked_at && other.label != subject.label);
     plots.extend(others.flat_map(|other| tested(outcome, other)));
     // Codecs that begin with the same learned stage have learned it once.
@@ -34,6 +39,26 @@ pub fn plots(outcome: &Outcome, subject: &FederationOutcome) -> Vec<Plot> {
     plots.extend(learned.iter().flat_map(|one| training(outcome, one, learned.len() > 1)));
     plots.push(Population { counts: &outcome.label_counts, groups: &[] }.bars());
     plots
+}
+
+/// What each federation that came to its end came to over all of its bytes; none of few.
+fn overview(outcome: &Outcome) -> Option<Plot> {
+    let all: Vec<_> = outcome.federations.iter().filter(|one| one.diverged.is_none()).collect();
+    if all.len() < MANY {
+        return None;
+    }
+    let came_to =
+        |one: &&FederationOutcome| (one.ledger.bytes(|_| true), final_scores(outcome, one).accuracy());
+    let values: Vec<_> = all.iter().map(came_to).collect();
+    let points = all.iter().zip(&values).zip(front(&values));
+    let points = points.map(|((one, &(bytes, accuracy)), is_on_front)| OverBytes {
+        label: &one.label,
+        bytes,
+        accuracy,
+        deviation: None,
+        is_on_front,
+    });
+    Some(pareto(&points.collect::<Vec<_>>()))
 }
 
 /// The saw-tooth: each collaborator's tests over its local epochs, and what the average makes of them.
