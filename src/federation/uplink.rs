@@ -56,8 +56,9 @@ pub(super) fn send_up(
     Ok(arrived)
 }
 
-/// The payloads of the updates, with what is said of whose their bytes are. Where it `is_guarded`, those with values that are not finite leave nothing in what their
-/// collaborators keep, and those that the codec cannot say are empty.
+/// The payloads of the updates, with what is said of whose their bytes are. Where it `is_guarded`, those with
+/// values that are not finite leave nothing in what their collaborators keep, and those that the codec cannot say
+/// are empty.
 pub(super) fn encode(
     pipeline: &Pipeline,
     view: &Round<'_>,

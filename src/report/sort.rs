@@ -1,10 +1,11 @@
 //! Tables of the page that are sorted by a click on a column's name, without script.
 //!
-//! A page without script has no other state than what its inputs hold. So a table that can be sorted has radio buttons in
-//! the headings of its columns, two in each and one for the order in which the rows are written, so that keys which go to
-//! them bring the column into view; empty labels that cover the column's name check them. Each row carries its rank in each column as a custom property, and the
-//! rules in [`rules`] make the rank of the checked column the row's `order`. Once a column is checked the table is laid
-//! out as a grid, in which `order` counts; until then it is a table as any other.
+//! A page without script has no other state than what its inputs hold. So a table that can be sorted has radio
+//! buttons in the headings of its columns, two in each and one for the order in which the rows are written, so that
+//! keys which go to them bring the column into view; empty labels that cover the column's name check them. Each row
+//! carries its rank in each column as a custom property, and the rules in [`rules`] make the rank of the checked
+//! column the row's `order`. Once a column is checked the table is laid out as a grid, in which `order` counts; until
+//! then it is a table as any other.
 
 use super::Table;
 use super::plot::escape;
