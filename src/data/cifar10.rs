@@ -97,12 +97,17 @@ fn read_loose(folder: &Path, batch: &str, records: Option<usize>, mend: &str) ->
         Error::file(folder, format!("{batch} is missing"), mend)
     })?;
     let origin = Origin { path: &path, mend };
-    let file = File::open(&path).map_err(Error::io("read", &path))?;
-    let content = archive::plain(BufReader::new(file))
-        .and_then(|plain| archive::read_capped(plain, limit(records)))
-        .map_err(|error| origin.damaged(error))?;
+    let content = read_file(origin, limit(records))?;
     check(&content, records, origin)?;
     Ok(content)
+}
+
+/// A batch's file, plain or gzipped, and no more of it than a byte beyond the limit.
+pub(super) fn read_file(origin: Origin<'_>, limit: u64) -> Result<Vec<u8>> {
+    let file = File::open(origin.path).map_err(Error::io("read", origin.path))?;
+    archive::plain(BufReader::new(file))
+        .and_then(|plain| archive::read_capped(plain, limit))
+        .map_err(|error| origin.damaged(error))
 }
 
 /// All batches of an archive, by name; they come in any order.
@@ -135,25 +140,36 @@ fn limit(records: Option<usize>) -> u64 {
     records.map_or(MAX_BATCH, |records| (records * RECORD) as u64)
 }
 
+/// Refuses a batch that goes on beyond the limit, where reading stopped.
+pub(super) fn check_limit(content: &[u8], limit: u64, origin: Origin<'_>) -> Result<()> {
+    if content.len() as u64 <= limit {
+        return Ok(());
+    }
+    Err(origin.error(format!("it has more than {} bytes", grouped(limit))))
+}
+
+/// Refuses a batch that is not made of records of so many bytes.
+pub(super) fn check_records(content: &[u8], record: usize, origin: Origin<'_>) -> Result<()> {
+    if content.is_empty() {
+        return Err(origin.error("it is empty"));
+    }
+    if !content.len().is_multiple_of(record) {
+        let (there, record) = (grouped(content.len()), grouped(record));
+        return Err(origin.error(format!("it has {there} bytes, not a whole number of records of {record}")));
+    }
+    Ok(())
+}
+
 /// Says what is wrong with a batch.
 fn check(content: &[u8], records: Option<usize>, origin: Origin<'_>) -> Result<()> {
     let there = content.len() as u64;
-    if there > limit(records) {
-        // Reading stopped there.
-        return Err(origin.error(format!("it has more than {} bytes", grouped(limit(records)))));
-    }
+    check_limit(content, limit(records), origin)?;
     if let Some(records) = records.filter(|records| records * RECORD != content.len()) {
         let (there, expected, records) =
             (grouped(there), grouped(records * RECORD), counted(records, "record"));
         return Err(origin.error(format!("it has {there} bytes instead of {expected}, which {records} take")));
     }
-    if content.is_empty() {
-        return Err(origin.error("it is empty"));
-    }
-    if !content.len().is_multiple_of(RECORD) {
-        let (there, record) = (grouped(there), grouped(RECORD));
-        return Err(origin.error(format!("it has {there} bytes, not a whole number of records of {record}")));
-    }
+    check_records(content, RECORD, origin)?;
     match content.iter().step_by(RECORD).position(|&label| usize::from(label) >= CLASSES) {
         None => Ok(()),
         Some(place) => {

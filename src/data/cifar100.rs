@@ -4,16 +4,13 @@
 //! pixels as in CIFAR-10. Labels are the classes; superclasses are the groups of the training images, so that
 //! collaborators can be dealt one each.
 
-use super::archive;
-use super::cifar10::SHAPE;
+use super::cifar10::{SHAPE, check_limit, check_records, read_file};
 use super::groups::Groups;
 use super::idx::Origin;
 use super::lookup::find;
 use super::{DataPair, Dataset};
 use crate::text::grouped;
 use crate::{Error, Result};
-use std::fs::File;
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 const CLASSES: u8 = 100;
@@ -49,10 +46,7 @@ fn batch(name: &str, folder: &Path, batch: &str, mend: &str) -> Result<(Dataset,
         Error::file(folder, format!("{batch} is missing"), mend)
     })?;
     let origin = Origin { path: &path, mend };
-    let file = File::open(&path).map_err(Error::io("read", &path))?;
-    let content = archive::plain(BufReader::new(file))
-        .and_then(|plain| archive::read_capped(plain, MAX_BATCH))
-        .map_err(|error| origin.damaged(error))?;
+    let content = read_file(origin, MAX_BATCH)?;
     check(&content, origin)?;
     let records = content.len() / RECORD;
     let mut images = Vec::new();
@@ -71,16 +65,8 @@ fn batch(name: &str, folder: &Path, batch: &str, mend: &str) -> Result<(Dataset,
 
 /// Says what is wrong with a batch.
 fn check(content: &[u8], origin: Origin<'_>) -> Result<()> {
-    if content.len() as u64 > MAX_BATCH {
-        return Err(origin.error(format!("it has more than {} bytes", grouped(MAX_BATCH))));
-    }
-    if content.is_empty() {
-        return Err(origin.error("it is empty"));
-    }
-    if !content.len().is_multiple_of(RECORD) {
-        let (there, record) = (grouped(content.len()), grouped(RECORD));
-        return Err(origin.error(format!("it has {there} bytes, not a whole number of records of {record}")));
-    }
+    check_limit(content, MAX_BATCH, origin)?;
+    check_records(content, RECORD, origin)?;
     for (place, record) in content.chunks_exact(RECORD).enumerate() {
         for (what, label, count) in [("superclass", record[0], SUPERCLASSES), ("class", record[1], CLASSES)] {
             if label >= count {

@@ -1,10 +1,8 @@
 //! The page of a run that is not done yet.
 
+use super::words::ACCURACY;
 use crate::progress::RoundDone;
 use crate::report::{Plot, Report, Series, Style};
-
-/// What runs along y.
-const ACCURACY: &str = "Test accuracy (%)";
 
 /// What federations have come to, round by round.
 #[derive(Clone, Debug, Default, PartialEq)]

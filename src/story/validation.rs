@@ -1,7 +1,7 @@
 //! Figures 5 and 7: what a classifier makes of reconstructed weights.
 
 use super::autoencoder::{error_figure, error_plot, errors};
-use super::words::{Printed, decimals, floats, printed_table};
+use super::words::{ACCURACY, Printed, decimals, floats, printed_table};
 use crate::autoencoder::CurvePoint;
 use crate::codec::Costs;
 use crate::report::{Column, KeyFigure, Plot, Report, Series, Style, Table, format};
@@ -153,7 +153,7 @@ impl ValidationResult<'_> {
             }
             plot
         };
-        let accuracy = draw("accuracy", "Accuracy", "Test accuracy (%)", |tally| tally.accuracy * 100.0);
+        let accuracy = draw("accuracy", "Accuracy", ACCURACY, |tally| tally.accuracy * 100.0);
         let loss = draw("loss", "Loss", "Test loss (cross-entropy)", |tally| tally.loss);
         vec![
             accuracy.with_caption("Dashed: what carries nothing."),

@@ -7,6 +7,9 @@ pub(super) use crate::text::counted;
 pub const ERROR: &str = "Relative L2 error is taken after the mean of the training snapshots is subtracted: 1 \
                          means that nothing but that mean was learned.";
 
+/// What runs along an axis of accuracies.
+pub const ACCURACY: &str = "Test accuracy (%)";
+
 /// What stands beside every reconstruction and carries nothing, without its article.
 pub const MEAN: &str = "mean of the snapshots";
 

@@ -2,12 +2,12 @@
 
 use super::results::CodecRow;
 use crate::report::{Plot, Series, Style};
+use crate::story::words::ACCURACY;
 
 /// The name of the plot that is printed.
 pub const PARETO: &str = "pareto";
 
 const BYTES: &str = "Bytes in both directions, setup included";
-const ACCURACY: &str = "Test accuracy (%)";
 
 /// Something that came to an accuracy by messages of so many bytes.
 pub struct OverBytes<'a> {

@@ -2,6 +2,7 @@
 
 use crate::federation::{FederationOutcome, Outcome, RunSummary, Timeline};
 use crate::report::{Plot, Series, Style, Table, format};
+use crate::story::words::ACCURACY;
 use std::time::Duration;
 
 /// Speeds of lines that synchronous rounds are counted over again, in millions of bits a second.
@@ -57,8 +58,6 @@ pub fn plots(outcome: &Outcome) -> Vec<Plot> {
     let bytes = bytes.with_caption("All messages so far, setup and global models included.");
     vec![time, bytes]
 }
-
-const ACCURACY: &str = "Test accuracy (%)";
 
 /// How long each federation takes to be as good as raw updates are in the end and, where some never are, as what all come
 /// to; nothing where collaborators have no clock.

@@ -7,7 +7,7 @@ use crate::federation::{Direction, FederationOutcome, GlobalTest, LocalEpoch, Lo
 use crate::report::{Plot, Series, Style, slug};
 use crate::story::codecs::{OverBytes, front, pareto};
 use crate::story::populations::Population;
-use crate::story::words::with_level;
+use crate::story::words::{ACCURACY, with_level};
 
 /// Collaborators that get curves of their own.
 const SHOWN: usize = 8;
@@ -135,7 +135,7 @@ fn global(outcome: &Outcome) -> Vec<Plot> {
     type Of<T> = fn(&T) -> Option<f64>;
     let draw = |id: &str, kind: &str, value: Of<GlobalTest>, null: Of<Tested>| {
         let title = format!("Accuracy of the global model{kind}");
-        let mut plot = Plot::new(id, title, "Round", "Test accuracy (%)");
+        let mut plot = Plot::new(id, title, "Round", ACCURACY);
         for federation in &outcome.federations {
             let points = federation.tests();
             let points = points
